@@ -1,0 +1,49 @@
+"""One log line an event, as JSON on standard error, with the order's id where there is one.
+
+Keys are column names (`order_id`, `attempt`, `signature`, `venue`). Nothing secret may be given to a log
+call; what a server or a name makes us print loses its control characters here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
+
+
+def clean(text: str) -> str:
+    """`text` without control characters, so that nobody else's words can move a cursor."""
+    return _CONTROL.sub("·", text)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": clean(record.getMessage()),
+        }
+        line |= {k: v for k, v in record.__dict__.items() if k not in _PLAIN and v is not None}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure(level: str = "info", stream: TextIO | None = None) -> None:
+    """Sends every logger of the process through one handler. Called once, by `main` or `worker`."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Lines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(getattr(logging, level.upper(), logging.INFO))
+    # Dramatiq says "critical" on each second without a queue, Alembic greets at each start.
+    logging.getLogger("dramatiq").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)

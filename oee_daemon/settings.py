@@ -1,0 +1,151 @@
+"""What can be set, where it comes from and what it may be; read once, frozen after.
+
+The environment wins over `config.toml` in the config folder, which wins over the default. Nothing else
+in the engine reads the environment (failpoints excepted), and nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path, user_data_path
+
+from oee_daemon.errors import BadSetting
+
+NETWORKS = ("simulated",)
+
+
+def default_home() -> Path:
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
+    return Path("/var/lib/oee") if os.geteuid() == 0 else user_data_path("oee", appauthor=False)
+
+
+def config_file() -> Path:
+    """The one configuration file; a file in the working folder is never read."""
+    return user_config_path("oee", appauthor=False) / "config.toml"
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number from 0 to 1") from None
+    if not rate.is_finite() or not 0 <= rate <= 1:
+        raise ValueError("a number from 0 to 1")
+    return rate
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.startswith(tuple(f"{s}:" for s in schemes)):
+            raise ValueError("an address that starts with " + " or ".join(f"{s}:" for s in schemes))
+        return text
+
+    return read
+
+
+def _network(text: str) -> str:
+    if text not in NETWORKS:
+        raise ValueError("one of " + ", ".join(NETWORKS))
+    return text
+
+
+def _path(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise ValueError("an absolute path")
+    return path
+
+
+def _setting(read: Callable[[str], Any], default: Any) -> Any:
+    return field(default=default, metadata={"read": read})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One frozen set of settings. The variable of a field is `OEE_` and its name in capitals."""
+
+    home: Path = field(default_factory=default_home, metadata={"read": _path})
+    database_url: str | None = _setting(_url("postgresql", "postgres"), None)
+    redis_url: str | None = _setting(_url("redis", "rediss", "unix"), None)
+    #: The TCP side; the Unix socket is always there.
+    host: str = _setting(str, "127.0.0.1")
+    port: int = _setting(_whole(0, 65535), 3000)
+    #: Orders in execution at once, per worker.
+    worker_threads: int = _setting(_whole(1, 200), 10)
+    max_attempts: int = _setting(_whole(1, 100), 3)
+    network: str = _setting(_network, "simulated")
+    sim_seed: int = _setting(_whole(0, 2**62), 0)
+    sim_latency_ms: int = _setting(_whole(0, 60_000), 200)
+    sim_failure_rate: Decimal = _setting(_rate, Decimal("0.05"))
+    #: From submission to confirmation, milliseconds; one Solana slot by default.
+    sim_confirm_ms: int = _setting(_whole(0, 600_000), 400)
+    #: Each landing is also appended and flushed to this file: a witness outside Postgres.
+    sim_ledger_file: Path | None = _setting(_path, None)
+    #: The account that runs the embedded servers when the daemon is root.
+    service_user: str | None = _setting(str, None)
+    log_level: str = _setting(str, "info")
+
+    @property
+    def run_dir(self) -> Path:
+        """Locks, phase and socket live here, mode 0700."""
+        return self.home / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+    def secrets(self) -> list[str]:
+        """Addresses that may carry a password: never to be printed whole."""
+        return [url for url in (self.database_url, self.redis_url) if url]
+
+
+def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+    """Reads the settings. Raises `BadSetting`, naming the setting, its origin and what it may be."""
+    environ = os.environ if environ is None else environ
+    config = config_file() if config is None else config
+    stored = _stored(config)
+    known = {f"OEE_{f.name.upper()}": f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for variable, spec in known.items():
+        text, origin = environ.get(variable), "the environment"
+        if not text and spec.name in stored:
+            text, origin = str(stored[spec.name]), str(config)
+        if not text:
+            continue
+        try:
+            values[spec.name] = spec.metadata["read"](text)
+        except ValueError as wanted:
+            shown = "its value" if spec.name.endswith("_url") else repr(text)
+            raise BadSetting(f"{variable} (from {origin}) can't be {shown}: it takes {wanted}.") from None
+    return Settings(**values)
+
+
+def _stored(config: Path) -> dict[str, Any]:
+    try:
+        content = config.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as e:
+        raise BadSetting(f"{config} can't be read: {e.strerror}.") from None
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadSetting(f"{config} is not valid TOML: {e}.") from None
+    return {k.lower().removeprefix("oee_"): v for k, v in table.items()}

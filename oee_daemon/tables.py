@@ -1,0 +1,145 @@
+"""The engine's tables, as SQLAlchemy Core. Postgres decides every race by what stands here.
+
+`swaps_one_live` is the last line of defence: an order can't have two swaps that may still land.
+The simulated network's tables are its own and stand in `chains/simulated.py`; migrations make both.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from oee_daemon.order import FINAL, Side, Status, SwapMode
+
+
+class Units(TypeDecorator[int]):
+    """Base units: an integer up to a u64, which is one bit more than a bigint holds."""
+
+    impl = Numeric(20, 0)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        return None if value is None else Decimal(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+
+def _one_of(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(repr(str(v)) for v in values)})"
+
+
+metadata = MetaData()
+Time = DateTime(timezone=True)
+#: The order's number counts accepted orders from 1; the simulated market depends on it.
+order_numbers = Sequence("order_numbers", metadata=metadata)
+_LIVE = f"NOT {_one_of('status', sorted(FINAL))}"
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("number", BigInteger, order_numbers, server_default=order_numbers.next_value(), unique=True),
+    Column("network", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("pair", Text, nullable=False),
+    Column("input_token", Text, nullable=False),
+    Column("output_token", Text, nullable=False),
+    Column("amount", Units, nullable=False),
+    Column("swap_mode", Text, nullable=False),
+    Column("slippage_bps", Integer, nullable=False),
+    # The fixed worst amount: given by the order, or set once by the first choice.
+    Column("min_receive", Units),
+    Column("max_spend", Units),
+    Column("valid_for_s", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("event_seq", Integer, nullable=False, server_default="1"),
+    # The choice of the running attempt, so that a crash in `building` uses the same quote.
+    Column("venue", Text),
+    Column("quote_in", Units),
+    Column("quote_out", Units),
+    Column("quote_fee", Units),
+    Column("filled_in", Units),
+    Column("filled_out", Units),
+    Column("fee", Units),
+    Column("signature", Text),
+    Column("error", JSONB(none_as_null=True)),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", LargeBinary),
+    # Who works on it: each claim raises the fence, so that an older holder's moves find no row.
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("lease_owner", Text),
+    Column("lease_until", Time),
+    Column("next_run_at", Time, server_default=func.now()),
+    Column("rung_at", Time),
+    # How often a thread let go of it without an answer from the chain: its pauses grow.
+    Column("asks", Integer, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("finished_at", Time),
+    Column("expires_at", Time, nullable=False),
+    CheckConstraint(_one_of("status", Status), name="orders_status"),
+    CheckConstraint(_one_of("side", Side), name="orders_side"),
+    CheckConstraint(_one_of("swap_mode", SwapMode), name="orders_swap_mode"),
+    CheckConstraint(
+        "(status = 'confirmed') = (filled_in IS NOT NULL AND filled_out IS NOT NULL)", name="orders_filled"
+    ),
+    CheckConstraint(f"({_LIVE}) = (finished_at IS NULL)", name="orders_finished"),
+)
+Index("orders_due", orders.c.next_run_at, postgresql_where=text(_LIVE))
+Index("orders_leases", orders.c.lease_owner, postgresql_where=text("lease_owner IS NOT NULL"))
+
+swaps = Table(
+    "swaps",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("signature", Text, nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("last_valid_height", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="signed"),
+    Column("signed_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", Time),
+    CheckConstraint("state IN ('signed', 'landed', 'rejected', 'lapsed')", name="swaps_state"),
+)
+Index(
+    "swaps_one_live",
+    swaps.c.order_id,
+    unique=True,
+    postgresql_where=text("state IN ('signed', 'landed')"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("data", JSONB, nullable=False),
+)

@@ -1,0 +1,128 @@
+"""The tokens that can be traded, with mint and decimals, and the only way between text and base units.
+
+Amounts are integers of base units inside and decimal strings outside; no float ever stands between. The
+bound is the chain's own: an SPL token amount is a u64 (https://spl.solana.com/token).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+
+from oee_daemon.errors import InvalidInput
+
+#: The largest amount an SPL token account can hold, in base units.
+MAX_UNITS = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`decimals`: how many digits after the point one whole token has. `stable`: worth one US dollar."""
+
+    symbol: str
+    mint: str
+    decimals: int
+    stable: bool = False
+
+    def text(self, units: int) -> str:
+        """Base units as a plain decimal string, without trailing zeros."""
+        return decimal_text(self.amount(units))
+
+    def amount(self, units: int) -> Decimal:
+        return Decimal(units).scaleb(-self.decimals)
+
+
+TOKENS: Mapping[str, Token] = MappingProxyType({
+    token.symbol: token
+    for token in (
+        Token("SOL", "So11111111111111111111111111111111111111112", 9),
+        Token("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6, stable=True),
+        Token("USDT", "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", 6, stable=True),
+        Token("JUP", "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN", 6),
+        Token("BONK", "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263", 5),
+        Token("RAY", "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R", 6),
+        Token("WIF", "EKpQGSJtjMFqKZ9KQanSqYXRcF8fBopzLHYxdM65zcjm", 6),
+        Token("PYTH", "HZ1JovNiVvGrGNiiYvEozEVgZ58xaU3RKwX8eACQBCt3", 6),
+        Token("JTO", "jtojtomepa8beP8AuQc6eXt5FriJwfFMwQx2v2f9mCL", 9),
+        Token("mSOL", "mSoLzYCxHdYgdzU16g5QSh3i5K3z3KZK7ytfqcJm7So", 9),
+        Token("JitoSOL", "J1toso1uCk3RLmjorhTtrVwY9HJ7X8V9yYac6Y7kGCPn", 9),
+        Token("ORCA", "orcaEKTdK7LKz57vaAYr9QeNsVEPfiu6QeMU1kektZE", 6),
+        Token("MET", "METvsvVRapdj9cFLzq4Tr43xK4tAjQfwX76z3n6mWQL", 6),
+    )
+})  # fmt: skip
+
+_BY_NAME = {t.symbol.lower(): t for t in TOKENS.values()} | {t.mint: t for t in TOKENS.values()}
+
+
+def find(name: str, field: str) -> Token:
+    """The token of a symbol (in any case) or a mint. Raises `InvalidInput`, naming `field`."""
+    token = _BY_NAME.get(name) or _BY_NAME.get(name.lower())
+    if token is not None:
+        return token
+    hint = "It knows " + ", ".join(TOKENS) + "."
+    near = difflib.get_close_matches(name.lower(), [s.lower() for s in TOKENS], n=1, cutoff=0.5)
+    if near:
+        hint += f" Did you mean {_BY_NAME[near[0]].symbol}?"
+    shown = name if len(name) <= 44 else name[:41] + "..."
+    raise InvalidInput(
+        f"{shown!r} is not a token that the simulated network knows.",
+        code="unknown_token",
+        field=field,
+        hint=hint,
+    )
+
+
+def units(amount: Decimal, token: Token, field: str) -> int:
+    """A positive amount of whole tokens as base units, exactly.
+
+    Raises `InvalidInput`, naming `field`: not positive, more decimals than the token has, or past a u64.
+    """
+    if not amount.is_finite():
+        raise InvalidInput(f"{field} has to be a finite number.", code="invalid_amount", field=field)
+    if amount <= 0:
+        raise InvalidInput(f"{field} has to be more than 0.", code="invalid_amount", field=field)
+    # Bounds before any arithmetic: 1e999999999 must not become an integer of that length.
+    if amount.adjusted() + token.decimals > 19:
+        raise _too_large(token, field)
+    scaled = amount.scaleb(token.decimals)
+    whole = int(scaled)
+    if scaled != whole:
+        raise InvalidInput(
+            f"{field} has more decimals than {token.symbol} has: {token.decimals}.",
+            code="too_many_decimals",
+            field=field,
+            hint=f"The smallest amount is {token.text(1)} {token.symbol}.",
+        )
+    if whole > MAX_UNITS:
+        raise _too_large(token, field)
+    return whole
+
+
+def _too_large(token: Token, field: str) -> InvalidInput:
+    return InvalidInput(
+        f"{field} is more than a token account can hold.",
+        code="amount_too_large",
+        field=field,
+        hint=f"The most is {token.text(MAX_UNITS)} {token.symbol}.",
+    )
+
+
+def read_decimal(text: str, field: str) -> Decimal:
+    """A plain decimal number. Raises `InvalidInput`, naming `field`."""
+    try:
+        if len(text) > 100 or not text.isascii() or "_" in text:
+            raise InvalidOperation
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidInput(
+            f"{field} has to be a number.", code="invalid_amount", field=field, hint="For example 1.5"
+        ) from None
+
+
+def decimal_text(value: Decimal) -> str:
+    """Plain digits, no exponent, no trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
