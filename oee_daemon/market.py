@@ -17,7 +17,7 @@ from types import MappingProxyType
 from oee_daemon.errors import VenueRefused
 from oee_daemon.order import SwapMode
 from oee_daemon.swap import Quote, QuoteRequest
-from oee_daemon.tokens import Token
+from oee_daemon.tokens import MAX_UNITS, Token
 
 BPS = 10_000
 
@@ -84,17 +84,16 @@ def quote(seed: int, pool: Pool, ask: QuoteRequest) -> Quote:
         net = amount_in - fee
         amount_out = reserve_out * net // (reserve_in + net)
         if amount_out <= 0:
-            raise VenueRefused(_too_small(pool, ask.output_token), code="amount_too_small")
+            raise _too_small(pool, ask.output_token)
     else:
         amount_out = ask.amount
         if amount_out >= reserve_out:
-            raise VenueRefused(
-                f"{pool.venue} does not hold that much {ask.output_token.symbol}.",
-                code="insufficient_liquidity",
-            )
+            raise _too_much(pool, ask.output_token)
         net = _ceil(reserve_in * amount_out, reserve_out - amount_out)
         amount_in = _ceil(net * BPS, BPS - pool.fee_bps)
         fee = amount_in - net
+        if amount_in > MAX_UNITS:
+            raise _too_much(pool, ask.output_token)
     return Quote(
         venue=pool.venue,
         amount_in=amount_in,
@@ -109,8 +108,14 @@ def moves_away(seed: int, number: int, attempt: int, rate: Decimal) -> bool:
     return _draw("failure", seed, number, attempt) < rate * 2**64
 
 
-def _too_small(pool: Pool, token: Token) -> str:
-    return f"{pool.venue} would give less than the smallest unit of {token.symbol}."
+def _too_small(pool: Pool, token: Token) -> VenueRefused:
+    message = f"{pool.venue} would give less than the smallest unit of {token.symbol}."
+    return VenueRefused(message, code="amount_too_small")
+
+
+def _too_much(pool: Pool, token: Token) -> VenueRefused:
+    message = f"{pool.venue} does not hold that much {token.symbol}."
+    return VenueRefused(message, code="insufficient_liquidity")
 
 
 def _ceil(numerator: int, denominator: int) -> int:

@@ -74,6 +74,7 @@ def _path(text: str) -> Path:
 
 
 def _setting(read: Callable[[str], Any], default: Any) -> Any:
+    """A field with the reader that turns its text into its value."""
     return field(default=default, metadata={"read": read})
 
 
@@ -82,7 +83,7 @@ class Settings:
     """One frozen set of settings. The variable of a field is `OEE_` and its name in capitals."""
 
     home: Path = field(default_factory=default_home, metadata={"read": _path})
-    database_url: str | None = _setting(_url("postgresql", "postgres"), None)
+    database_url: str | None = _setting(_url("postgresql", "postgres", "postgresql+psycopg"), None)
     redis_url: str | None = _setting(_url("redis", "rediss", "unix"), None)
     #: The TCP side; the Unix socket is always there.
     host: str = _setting(str, "127.0.0.1")
@@ -111,9 +112,16 @@ class Settings:
     def log_dir(self) -> Path:
         return self.home / "logs"
 
-    def secrets(self) -> list[str]:
-        """Addresses that may carry a password: never to be printed whole."""
-        return [url for url in (self.database_url, self.redis_url) if url]
+    def dump(self) -> dict[str, str]:
+        """Every setting that has a value, as text; `parse` reads it back."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    @staticmethod
+    def parse(values: Mapping[str, str]) -> Settings:
+        """The settings that `dump` gave."""
+        readers = {f.name: f.metadata["read"] for f in fields(Settings)}
+        return Settings(**{name: readers[name](text) for name, text in values.items()})
 
 
 def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:

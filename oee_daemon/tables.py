@@ -61,7 +61,7 @@ orders = Table(
     "orders",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("number", BigInteger, order_numbers, server_default=order_numbers.next_value(), unique=True),
+    Column("number", BigInteger, order_numbers, server_default=order_numbers.next_value(), unique=True, nullable=False),
     Column("network", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("side", Text, nullable=False),

@@ -1,0 +1,76 @@
+"""Amounts and slippage: from what people type to what is sent, and from what was sent to what they read.
+
+Decimals and strings all the way; a float never stands between. What is shown may be shortened, what is sent
+and what `--json` prints never is.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from oee_cli.errors import UsageFault
+
+_PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
+_SLIPPAGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
+#: Figures that a shortened number keeps.
+_FIGURES = 5
+
+
+def read_amount(text: str, name: str) -> str:
+    """A positive plain decimal, as text to send. Raises `UsageFault`, naming the argument."""
+    if not _PLAIN.fullmatch(text):
+        hint = "Write plain digits with a point, for example 1.5 or 1000000."
+        raise UsageFault(f"{name} can't be {text[:60]!r}: it has to be a number.", hint=hint)
+    if not Decimal(text):
+        raise UsageFault(f"{name} has to be more than 0.", hint="For example 1.5.")
+    return f"0{text}" if text.startswith(".") else text
+
+
+def read_slippage(text: str) -> int:
+    """`0.5%` or `50bps` as basis points. A bare number is refused: it could be either."""
+    found = _SLIPPAGE.fullmatch(text.strip())
+    if found is None:
+        if _PLAIN.fullmatch(text):
+            raise UsageFault(
+                f"--slippage {text} is ambiguous: percent or basis points?",
+                hint=f"Write {text}% or {text}bps.",
+            )
+        raise UsageFault(f"--slippage can't be {text[:40]!r}.", hint="Write for example 0.5% or 50bps.")
+    bps = Decimal(found[1]) * (100 if found[2] == "%" else 1)
+    if bps != int(bps):
+        raise UsageFault(f"--slippage {text} is finer than a basis point.", hint="Its steps are 0.01%, or 1bps.")
+    if bps > 10_000:
+        raise UsageFault("--slippage can't be more than 100%.", hint="Write for example 0.5% or 50bps.")
+    return int(bps)
+
+
+def percent(bps: int) -> str:
+    """50 as `0.5%`."""
+    return f"{plain(Decimal(bps) / 100)}%"
+
+
+def plain(value: Decimal) -> str:
+    """Plain digits, no exponent, no trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact(text: str) -> str:
+    """An amount with its thousands separated, nothing rounded away."""
+    return f"{Decimal(plain(Decimal(text))):,f}"
+
+
+def short(text: str) -> str:
+    """An amount as a person reads it: five figures, or two decimals where it is large."""
+    value = Decimal(text)
+    if not value:
+        return "0"
+    decimals = max(2, _FIGURES - 1 - value.adjusted())
+    rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+    return f"{Decimal(plain(rounded)):,f}"
+
+
+def signature(text: str, figures: int = 4) -> str:
+    """The two ends of a signature."""
+    return text if len(text) <= 2 * figures + 1 else f"{text[:figures]}…{text[-figures:]}"

@@ -1,0 +1,226 @@
+"""One HTTP client for the engine: over its Unix socket, or over TCP where `OEE_URL` says so.
+
+Every answer is checked for the protocol version before it is read, and every problem becomes an error with
+its exit code. What may be repeated is repeated here: reads after a drop, and an order with its key, until
+the daemon's answer came or the time is over.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+from oee_cli import __version__
+from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable
+from oee_cli.launcher import Launcher
+from oee_cli.output import Output
+from oee_cli.problems import check
+from oee_cli.settings import Settings
+from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, Order
+
+
+def _import_httpx() -> ModuleType:
+    """httpx without its own command line, which would import click, Rich and pygments: 56 ms."""
+    if "httpx" not in sys.modules:
+        stub = ModuleType("httpx._main")
+        stub.main = lambda: None  # type: ignore[attr-defined]
+        sys.modules.setdefault("httpx._main", stub)
+    import httpx
+
+    return httpx
+
+
+_import_httpx()
+import httpx  # noqa: E402  # only after the stub stands in for its command line
+
+#: Seconds for an answer to one request.
+_ANSWER_LIMIT = 10.0
+#: How long a database that went away is waited for before an order is given up, seconds: the daemon
+#: restarts its own in less.
+_GRACE = 3.0
+#: How often a read is repeated after a drop.
+_READ_TRIES = 3
+
+
+class Client:
+    """Speaks to one daemon, and starts it where it is local and gone. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, output: Output, *, connections: int = 4) -> None:
+        self.settings = settings
+        self.output = output
+        self.launcher = Launcher(settings, output)
+        self.connections = connections
+        self._http: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request and every WebSocket carries."""
+        headers = {PROTOCOL_HEADER: PROTOCOL, "User-Agent": f"oee/{__version__}"}
+        if self.settings.url and self.settings.token:
+            headers["Authorization"] = f"Bearer {self.settings.token}"
+        return headers
+
+    def close(self) -> None:
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def ready(self) -> None:
+        """Returns once there is a daemon to talk to. Raises `Unreachable`."""
+        if self.settings.url is None:
+            with self._lock:
+                started = self.launcher.start()
+            if started:
+                # Its socket may be in another place than the one before it.
+                self.close()
+
+    def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
+        return self.read("GET", path, params=params)
+
+    def read(self, method: str, path: str, **kwargs: Any) -> Any:
+        """A request that may be repeated after a drop: it changes nothing, or the same thing only once."""
+        for tries_left in reversed(range(_READ_TRIES)):
+            try:
+                return check(self.exchange(method, path, **kwargs)).body
+            except Lost as lost:
+                if not tries_left or (self.settings.url and not lost.sent):
+                    raise self.unreachable(lost) from None
+                self.ready()
+        raise AssertionError
+
+    def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
+        """Places an order, and whether it had been placed before.
+
+        The same key goes with every repeat, so a lost answer never becomes a second order.
+        """
+        sent = False
+        unavailable_until = time.monotonic() + _GRACE
+        pause = 0.05
+        while True:
+            try:
+                left = deadline - time.monotonic()
+                limit = max(1.0, min(_ANSWER_LIMIT, left))
+                headers = {"Idempotency-Key": key}
+                answer = self.exchange(
+                    "POST", "/api/orders/execute", json=body, headers=headers, timeout=limit
+                )
+                if answer.status < 500:
+                    return check(answer).body, answer.status == 200
+                reason: Exception = self._excuse(answer)
+                over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
+            except Lost as lost:
+                sent = sent or lost.sent
+                reason = lost
+                over = time.monotonic() > deadline
+                reason = self._revive(lost, over) or lost
+            if over or (isinstance(reason, CliError) and not reason.retryable):
+                raise self._gave_up(reason, key, sent)
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(1.0, pause * 2)
+
+    def dry_run(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Every check of the real path, and the quotes; places nothing."""
+        answer: dict[str, Any] = self.read(
+            "POST", "/api/orders/execute", json=body, headers={"OEE-Dry-Run": "1"}
+        )
+        return answer
+
+    def order(self, identifier: str) -> Order:
+        from urllib.parse import quote
+
+        order: Order = self.get(f"/api/orders/{quote(identifier, safe='')}")
+        return order
+
+    def exchange(self, method: str, path: str, *, timeout: float = _ANSWER_LIMIT, **kwargs: Any) -> Answer:
+        """One request, one answer, whatever it says. Raises `Lost` where none came."""
+        try:
+            response = self._connection().request(method, path, timeout=timeout, **kwargs)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
+            raise Lost(str(e) or type(e).__name__, sent=False) from None
+        except (httpx.TransportError, httpx.DecodingError) as e:
+            raise Lost(str(e) or type(e).__name__, sent=True) from None
+        return Answer(response.status_code, response.headers, response.content)
+
+    def unreachable(self, lost: Lost) -> Unreachable:
+        if self.settings.url:
+            return Unreachable(
+                f"No daemon answers at {self.settings.url} ({lost}).", hint="Check OEE_URL, and that it runs."
+            )
+        return Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
+
+    def _revive(self, lost: Lost, over: bool) -> CliError | None:
+        """Brings a local daemon back; why that can't be done, otherwise."""
+        if over:
+            return None if lost.sent else self.unreachable(lost)
+        try:
+            self.ready()
+        except CliError as e:
+            return e
+        # A daemon elsewhere may be restarting: go on asking until the time is over.
+        return None
+
+    def _excuse(self, answer: Answer) -> CliError:
+        try:
+            check(answer)
+        except CliError as e:
+            # An answer of 5xx says nothing about what is stored; 503 promises to go by.
+            e.retryable = answer.status == 503
+            return e
+        raise AssertionError
+
+    def _gave_up(self, reason: Exception, key: str, sent: bool) -> CliError:
+        if sent:
+            return OutcomeUnknown(
+                "Not known whether the order was placed: the daemon's answer was lost "
+                f"({getattr(reason, 'message', reason)}).",
+                hint=f"The same command with --idempotency-key {key} finds it, or places it once.",
+                retryable=True,
+            )
+        if isinstance(reason, CliError):
+            return reason
+        assert isinstance(reason, Lost)  # noqa: S101  # the loop above knows no other
+        return self.unreachable(reason)
+
+    def _connection(self) -> httpx.Client:
+        with self._lock:
+            if self._http is None:
+                limits = httpx.Limits(
+                    max_connections=self.connections, max_keepalive_connections=self.connections
+                )
+                self._http = self._open(limits)
+            return self._http
+
+    def _open(self, limits: httpx.Limits) -> httpx.Client:
+        # No proxy from the environment: the token and the order go to the daemon and nobody else.
+        if self.settings.url:
+            transport = httpx.HTTPTransport(limits=limits, trust_env=False)
+            base = self.settings.url
+        else:
+            # `verify=False` only saves loading certificates: nothing is encrypted on a Unix socket.
+            path = str(self.launcher.checked_socket())
+            transport = httpx.HTTPTransport(uds=path, limits=limits, verify=False)  # noqa: S501
+            base = "http://localhost"
+        return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
+
+
+class Answer:
+    """A status, its headers and its content, read or not."""
+
+    def __init__(self, status: int, headers: Any, content: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+
+    @property
+    def body(self) -> Any:
+        import json
+
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None

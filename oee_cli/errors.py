@@ -1,0 +1,79 @@
+"""Every way a command can end other than well, as a tree split by exit code.
+
+    CliError              code for programs, message, hint (what to do next), exit code, retryable
+    ├── UsageFault     2  wrong arguments or input
+    ├── Refused        3  the daemon would not, before anything was sent
+    ├── Forbidden      4  token, key file, a socket that isn't ours
+    ├── NoSuchOrder    5
+    ├── Unreachable    6  no daemon, no database, another version
+    └── OutcomeUnknown 9  the daemon's answer stayed lost
+
+`Lost` and `Terminated` are not ends but happenings: a connection that dropped, a signal that came.
+"""
+
+from __future__ import annotations
+
+from oee_cli.exit_codes import ExitCode
+
+
+class CliError(Exception):
+    """An expected end of a command; shown as what, why and what next, never as a traceback."""
+
+    exit_code = ExitCode.FAULT
+    code = "internal"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str | None = None, retryable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.retryable = retryable
+        if code is not None:
+            self.code = code
+
+    def as_dict(self) -> dict[str, object]:
+        """The error object that `--json` prints."""
+        return {"code": self.code, "message": self.message, "retryable": self.retryable, "hint": self.hint}
+
+
+class UsageFault(CliError):
+    exit_code = ExitCode.USAGE
+    code = "usage"
+
+
+class Refused(CliError):
+    exit_code = ExitCode.REFUSED
+    code = "refused"
+
+
+class Forbidden(CliError):
+    exit_code = ExitCode.FORBIDDEN
+    code = "forbidden"
+
+
+class NoSuchOrder(CliError):
+    exit_code = ExitCode.NO_SUCH_ORDER
+    code = "not_found"
+
+
+class Unreachable(CliError):
+    exit_code = ExitCode.UNREACHABLE
+    code = "daemon_unreachable"
+
+
+class OutcomeUnknown(CliError):
+    exit_code = ExitCode.UNKNOWN
+    code = "outcome_unknown"
+
+
+class Lost(Exception):
+    """The connection dropped or timed out. `sent`: the request may have reached the daemon."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class Terminated(BaseException):
+    """SIGTERM came. Like `KeyboardInterrupt` it must pass every `except Exception`."""

@@ -1,0 +1,147 @@
+"""What is done with orders that exist, and with prices: `watch`, `show`, `cancel`, `quote`.
+
+An order is named by its id, a unique prefix of it, or `last`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from oee_cli.amounts import read_amount
+from oee_cli.client import Client
+from oee_cli.errors import CliError, NoSuchOrder, Refused, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.settings import load
+from oee_cli.times import read_duration
+from oee_cli.wire import FINAL, Order, QuoteList, side_to_send
+
+#: The fewest characters of an id that can stand for it.
+_PREFIX = 4
+
+
+def find(client: Client, identifier: str) -> Order:
+    """The order of an id, a prefix or `last`, with its events. Raises `NoSuchOrder`, `UsageFault`."""
+    if identifier.lower() == "last":
+        newest = client.get("/api/orders", {"limit": 1})["orders"]
+        if not newest:
+            raise NoSuchOrder("There is no order yet.", hint="Place one: oee buy SOL USDC 1.5")
+        identifier = newest[0]["orderId"]
+    if len(identifier) < _PREFIX:
+        raise UsageFault(
+            f"{identifier!r} is too short for an order: at least {_PREFIX} characters of its id.",
+            hint="Or `last` for the newest one. Past orders: oee history",
+        )
+    return client.order(identifier.lower())
+
+
+def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:
+    """One order from its first event on, or every order from now on."""
+    limit = None if timeout is None else read_duration(timeout, "--timeout")
+    began = time.monotonic()
+    client = Client(load(), output)
+    try:
+        client.ready()
+        if identifier is None:
+            return _watch_all(client, output, None if limit is None else began + limit)
+        order = find(client, identifier)
+        from oee_cli.follow import screen_for, watched
+
+        screen = screen_for(output, order, events=output.json)
+        return watched(
+            client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
+        )
+    finally:
+        client.close()
+
+
+def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCode:
+    from oee_cli.board import Board
+    from oee_cli.stream import all_events
+
+    board = Board(client, output)
+    for message in all_events(client):
+        if deadline is not None and time.monotonic() >= deadline:
+            return ExitCode.DONE
+        if message is None:
+            continue
+        if output.json:
+            output.emit(message)
+        elif message.get("lagged"):
+            output.note("some events were missed; past orders: oee history")
+        else:
+            output.say(board.line(message))
+    return ExitCode.DONE
+
+
+def show(identifier: str, output: Output) -> ExitCode:
+    """One order explained."""
+    client = Client(load(), output)
+    try:
+        client.ready()
+        order = find(client, identifier)
+    finally:
+        client.close()
+    if output.json:
+        output.emit(order)
+    else:
+        from oee_cli.views.show import draw_order
+
+        draw_order(output, order)
+    return ExitCode.DONE
+
+
+def cancel(identifier: str, output: Output) -> ExitCode:
+    """Stops an order if nothing of it can be on the chain."""
+    client = Client(load(), output)
+    try:
+        client.ready()
+        order = find(client, identifier)
+        try:
+            answer = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
+        except Refused as e:
+            raise _too_late(e, order) from None
+    finally:
+        client.close()
+    if output.json:
+        output.emit(answer)
+    else:
+        output.say(f"✓ cancelled {order['orderId'][:8]}: nothing left the wallet")
+    return ExitCode.DONE
+
+
+def _too_late(e: Refused, order: Order) -> CliError:
+    if e.hint is None:
+        name = order["orderId"][:8]
+        final = order["status"] in FINAL
+        e.hint = f"How it ended: oee show {name}" if final else f"Follow it: oee watch {name}"
+    return e
+
+
+def quote(
+    base: str, token: str, amount: str | None, other: str | None, side: str, output: Output
+) -> ExitCode:
+    """Every venue's price; trades nothing."""
+    from oee_cli.placing import Wanted, body_of
+
+    if other is not None:
+        read_amount(other, "--spend" if side == "buy" else "--receive")
+    asked: dict[str, Any] = body_of(Wanted(side=side, base=base, quote=token, amount=amount, other=other))
+    assert asked.get("side") == side_to_send(side, base, token)  # noqa: S101  # one rule for both
+    client = Client(load(), output)
+    try:
+        client.ready()
+        answer: QuoteList = client.get("/api/quotes", asked)
+    finally:
+        client.close()
+    if output.json:
+        output.emit(answer)
+    else:
+        from oee_cli.views.quotes import draw_quotes
+
+        draw_quotes(output, answer)
+    if not any(one["error"] is None for one in answer["quotes"]):
+        output.sentence("✗", "no venue quotes it now.", "Why: the list above, or --json")
+        return ExitCode.FAILED
+    return ExitCode.DONE

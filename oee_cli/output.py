@@ -1,0 +1,109 @@
+"""The two streams and what they can show: results to stdout, everything else to stderr.
+
+The format never depends on what a stream is connected to; colour, width and liveness do. Plain text only:
+what needs Rich lives in `views`. Whatever a server sends is stripped of control characters before a person
+sees it; JSON escapes them itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from oee_cli.errors import CliError
+
+#: Wide enough that nothing is dropped or cut where no terminal says how wide it is.
+_UNBOUNDED = 400
+_ASCII = {"✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#"}
+
+
+def clean(text: str) -> str:
+    """Without control characters: an escape sequence in a message must not reach a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How this command was asked to speak."""
+
+    json: bool = False
+    quiet: bool = False
+    no_color: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Both streams are terminals that can redraw: a live view may be drawn to stderr."""
+        return sys.stdout.isatty() and self.erasable
+
+    @property
+    def erasable(self) -> bool:
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self.quiet
+
+    def color(self, stream: TextIO) -> bool:
+        unwanted = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return stream.isatty() and not unwanted
+
+    def unicode(self, stream: TextIO) -> bool:
+        return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+    def marks(self, text: str, stream: TextIO) -> str:
+        """`text` as this stream can show it: plain signs where there is no UTF-8."""
+        if self.unicode(stream):
+            return text
+        for sign, ascii_sign in _ASCII.items():
+            text = text.replace(sign, ascii_sign)
+        return text.encode("ascii", "replace").decode()
+
+    def width(self, stream: TextIO) -> int:
+        """Columns of the terminal; `COLUMNS` wins, as everywhere; without a terminal no bound."""
+        if not stream.isatty() and not os.environ.get("COLUMNS"):
+            return _UNBOUNDED
+        return max(20, shutil.get_terminal_size((80, 24)).columns)
+
+    def say(self, text: str) -> None:
+        """A result."""
+        sys.stdout.write(self.marks(text, sys.stdout) + "\n")
+        sys.stdout.flush()
+
+    def emit(self, value: Any) -> None:
+        """A result as one line of JSON."""
+        sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Progress, for those who want it."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """What has to be said even with `--quiet`."""
+        sys.stderr.write(self.marks(text, sys.stderr) + "\n")
+        sys.stderr.flush()
+
+    def draw(self, text: str) -> None:
+        """Replaces the line that is being drawn; the empty text erases it. Needs `erasable`."""
+        sys.stderr.write("\r\x1b[K" + self.marks(text, sys.stderr))
+        sys.stderr.flush()
+
+    def fail(self, error: CliError) -> None:
+        """What went wrong, why, and what to do next; with `--json` on stdout as an object, too."""
+        self.sentence("✗", clean_lines(error.message), error.hint)
+        if self.json:
+            self.emit({"error": error.as_dict()})
+
+    def sentence(self, mark: str, text: str, hint: str | None = None) -> None:
+        """A failure's sentence on stderr, its mark in colour, what to do next below it."""
+        red = {"✗": "31", "●": "33"}.get(mark, "0") if self.color(sys.stderr) else ""
+        shown = f"\x1b[{red}m{mark}\x1b[0m" if red else mark
+        lines = text.splitlines() or [""]
+        if hint:
+            lines += clean_lines(hint).splitlines()
+        self.warn("\n".join([f"{shown} {lines[0]}", *(f"  {line}" for line in lines[1:])]))
+
+
+def clean_lines(text: str) -> str:
+    return "\n".join(clean(line) for line in text.split("\n"))

@@ -1,0 +1,85 @@
+"""What the daemon's refusals mean for a command: protocol check, problem documents, exit codes.
+
+The one place where an HTTP status becomes an error of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from oee_cli import __version__
+from oee_cli.errors import CliError, Forbidden, NoSuchOrder, Refused, Unreachable, UsageFault
+from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER
+
+
+class Readable(Protocol):
+    """As much of an answer as has to be known here."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> Any: ...
+
+
+AnswerT = TypeVar("AnswerT", bound=Readable)
+
+_BY_STATUS: dict[int, type[CliError]] = {
+    400: UsageFault,
+    401: Forbidden,
+    403: Forbidden,
+    404: NoSuchOrder,
+    409: Refused,
+    422: UsageFault,
+    426: Unreachable,
+    503: Unreachable,
+}
+_HINTS: dict[type[CliError], str] = {
+    Forbidden: "Set OEE_TOKEN to what `oee daemon token` prints where the daemon runs.",
+    NoSuchOrder: "Past orders: oee history",
+    Unreachable: "See: oee daemon status",
+}
+
+
+def check(answer: AnswerT) -> AnswerT:
+    """The answer, if it is one of our protocol and a success. Raises the error that it stands for."""
+    spoken = answer.headers.get(PROTOCOL_HEADER)
+    if spoken != PROTOCOL or answer.status == 426:
+        raise _mismatch(answer, spoken)
+    if answer.status < 400:
+        return answer
+    problem = answer.body if isinstance(answer.body, dict) else {}
+    raise of_problem(answer.status, problem)
+
+
+def of_problem(status: int, problem: dict[str, Any]) -> CliError:
+    """A problem document as an error."""
+    code = str(problem.get("code") or f"http_{status}")
+    kind = _BY_STATUS.get(status, CliError if status >= 500 else UsageFault)
+    if code == "idempotency_key_reused":
+        kind = Refused
+    message = str(problem.get("detail") or problem.get("title") or f"The daemon answered {status}.")
+    hint = problem.get("hint")
+    if hint is None:
+        hint = _HINTS.get(kind, "Its log: oee daemon logs" if status >= 500 else None)
+    return kind(message, hint=hint, code=code, retryable=bool(problem.get("retryable")))
+
+
+def _mismatch(answer: Readable, spoken: str | None) -> CliError:
+    problem = answer.body if isinstance(answer.body, dict) else {}
+    theirs = problem.get("protocol") or spoken
+    version = problem.get("version") or answer.headers.get(VERSION_HEADER) or "unknown"
+    if theirs is None:
+        return Unreachable(
+            "What answered is not a daemon of this product, or a very old one.",
+            hint="Restart it: oee daemon restart, or check OEE_URL.",
+            code="protocol_mismatch",
+        )
+    return Unreachable(
+        f"The daemon is {version} and speaks protocol {theirs}; this command is {__version__} "
+        f"and speaks protocol {PROTOCOL}.",
+        hint="Bring them together: oee daemon restart",
+        code="protocol_mismatch",
+    )

@@ -1,0 +1,155 @@
+"""What is said about an order, in plain words: its header, each step, how it ended, what to do next.
+
+Pure text, no stream and no Rich, so that the live view, the plain lines and the logs of a script say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oee_cli.amounts import exact, percent, short, signature
+from oee_cli.output import clean
+from oee_cli.times import between, span, took
+from oee_cli.wire import Event, Order, short_id
+
+_DONE = {"buy": "bought", "sell": "sold"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last line: a mark, the sentence, and what to do next."""
+
+    mark: str
+    text: str
+    hint: str | None = None
+
+
+def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
+    """`buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)`; less of it where the screen is narrow."""
+    base, quote = pair(order)
+    counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
+    fixed = f"{exact(order['amount'])} {clean(counted)}"
+    text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
+    if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
+        text += f", at most {short(order['maxSpend'])} {clean(order['inputToken'])}"
+    elif bound and order["swapMode"] == "ExactIn" and order["minReceive"]:
+        text += f", at least {short(order['minReceive'])} {clean(order['outputToken'])}"
+    elif counted == base:
+        text += f" for {quote}" if order["side"] == "sell" else f" with {quote}"
+    return f"{text} (slippage {percent(order['slippageBps'])})" if slippage else text
+
+
+def pair(order: Order) -> tuple[str, str]:
+    """Base and quote."""
+    base, _, quote = clean(order["pair"]).partition("/")
+    return base, quote
+
+
+def command(order: Order) -> str:
+    """The command that asks for the same again."""
+    base, quote = pair(order)
+    amount = order["amount"]
+    fixed_base = (order["swapMode"] == "ExactOut") == (order["side"] == "buy")
+    if not fixed_base:
+        amount = f"{'--spend' if order['side'] == 'buy' else '--receive'} {amount}"
+    return f"oee {order['side']} {base} {quote} {amount}"
+
+
+def step(event: Event, started_at: str) -> str:
+    """One plain line a status, for logs and pipes."""
+    line = f"{event['orderId'][:8]}  {clean(event['status']):<9}  {span(between(started_at, event['at'])):>7}"
+    return f"{line}  {detail(event)}".rstrip()
+
+
+def detail(event: Event) -> str:
+    """What one event adds to its status."""
+    data = event["data"]
+    if event["status"] == "pending" and event["attempt"] > 1:
+        return retry(event)
+    if event["status"] == "building":
+        return clean(str(data.get("venue", "")))
+    if event["status"] == "submitted":
+        return signature(clean(str(data.get("signature", ""))))
+    if event["status"] == "failed" and isinstance(data.get("error"), dict):
+        return reason(data["error"])
+    return ""
+
+
+def retry(event: Event) -> str:
+    """`attempt 2 in 0.7 s: price moved (slippage_exceeded)`."""
+    data = event["data"]
+    wait = span(int(data.get("retryInMs") or 0) / 1000)
+    error = data.get("error")
+    why = f": {reason(error)}" if isinstance(error, dict) else ""
+    return f"attempt {event['attempt']} in {wait}{why}"
+
+
+def reason(error: object) -> str:
+    """`message (code)`."""
+    if not isinstance(error, dict):
+        return "no reason was given"
+    message = clean(str(error.get("message") or "")).rstrip(". ")
+    return f"{message} ({clean(str(error.get('code')))})" if message else clean(str(error.get("code")))
+
+
+def ending(order: Order, *, waited: float | None = None) -> Ending:
+    """How an order ended, or where it stands when the wait for it ended."""
+    status = order["status"]
+    done = _DONE.get(order["side"], "executed")
+    if status == "confirmed":
+        return Ending("✓", _confirmed(order))
+    if status == "failed":
+        attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
+        text = f"not {done}{attempts}: {reason(order['error'])}. Nothing left the wallet."
+        return Ending("✗", text, _after_failure(order))
+    if status == "cancelled":
+        return Ending("✗", f"cancelled: {not_done(order)}")
+    if status == "expired":
+        text = f"expired: it could not be sent within {order['validForS']} s. Nothing left the wallet."
+        return Ending("✗", text, f"try: {command(order)} --valid-for {order['validForS'] * 2}")
+    return _unfinished(order, done, waited)
+
+
+def not_done(order: Order) -> str:
+    return f"not {_DONE.get(order['side'], 'executed')}. Nothing left the wallet."
+
+
+def _confirmed(order: Order) -> str:
+    gave = f"{_shown(order, 'in')} {clean(order['inputToken'])}"
+    got = f"{_shown(order, 'out')} {clean(order['outputToken'])}"
+    text = f"bought {got} for {gave}" if order["side"] == "buy" else f"sold {gave} for {got}"
+    if order["price"]:
+        text += f" at {short(order['price'])}"
+    if order["venue"]:
+        text += f" on {clean(order['venue'])}"
+    if order["finishedAt"]:
+        text += f" in {took(between(order['createdAt'], order['finishedAt']))}"
+    return text
+
+
+def _shown(order: Order, which: str) -> str:
+    """The amount that was asked for whole, the one that the market made shortened."""
+    filled = order["filledIn"] if which == "in" else order["filledOut"]
+    if filled is None:
+        return "?"
+    return exact(filled) if order["swapMode"].lower().endswith(which) else short(filled)
+
+
+def _after_failure(order: Order) -> str | None:
+    error = order["error"]
+    if error is None:
+        return None
+    if error["code"] == "slippage_exceeded":
+        return f"try: {command(order)} --slippage {percent(min(10_000, max(1, order['slippageBps'] * 2)))}"
+    return f"try: {command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
+
+
+def _unfinished(order: Order, done: str, waited: float | None) -> Ending:
+    follow = f"follow: oee watch {short_id(order)}"
+    if order["status"] == "submitted":
+        sent = f"sent as {signature(clean(order['signature'] or ''))}, the chain has not answered."
+        text = f"not known yet: {sent}\nIt may still be {done}; it is being asked."
+        return Ending("●", text, f"{follow}      (exit 9)")
+    after = f" after {span(waited)}" if waited is not None else ""
+    text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
+    return Ending("●", text, f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}")

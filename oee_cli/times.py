@@ -1,0 +1,109 @@
+"""Durations and moments: from what people type to what is sent, and from RFC 3339 to what they read.
+
+Seconds are floats here: they are how long to wait, never money.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from oee_cli.errors import UsageFault
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d|w)?", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DAYS_BACK = {"today": 0, "yesterday": 1}
+
+
+def read_duration(text: str, name: str) -> float:
+    """`60`, `1.5`, `90s`, `5m`, `1h` as seconds. Raises `UsageFault`, naming the option."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageFault(
+            f"{name} can't be {text[:40]!r}: it is a time.", hint="Seconds, or for example 90s, 5m or 1h."
+        )
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def read_whole_seconds(text: str, name: str) -> int:
+    """Like `read_duration`, for what the daemon counts in whole seconds."""
+    seconds = read_duration(text, name)
+    if seconds < 1 or seconds != int(seconds):
+        raise UsageFault(f"{name} takes whole seconds, at least 1.", hint="For example 90s, 5m or 1h.")
+    return int(seconds)
+
+
+def read_since(text: str, now: datetime | None = None) -> str:
+    """`2h`, `3d`, `today`, `yesterday` or an ISO moment as RFC 3339 in UTC."""
+    now = now or datetime.now().astimezone()
+    word = text.strip().lower()
+    if word in _DAYS_BACK:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return rfc3339(midnight - timedelta(days=_DAYS_BACK[word]))
+    found = _DURATION.fullmatch(word)
+    if found and found[2]:
+        try:
+            return rfc3339(now - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
+        except OverflowError:
+            pass
+    else:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+            return rfc3339(moment if moment.tzinfo else moment.astimezone())
+        except (ValueError, OverflowError):
+            pass
+    raise UsageFault(
+        f"--since can't be {text[:40]!r}.", hint="For example 2h, 3d, today, yesterday or 2026-11-23T10:00:00Z."
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def between(start: str, end: str) -> float:
+    """Seconds from one RFC 3339 moment to another."""
+    return max(0.0, (moment(end) - moment(start)).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """How long something took, short: `2 ms`, `0.6 s`, `4 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
+
+
+def took(seconds: float) -> str:
+    """A whole order's time: `0.61 s` where that says more."""
+    return f"{seconds:.2f} s" if seconds < 10 else span(seconds)
+
+
+def ago(text: str, now: datetime | None = None) -> str:
+    """A moment as people say it: `just now`, `2 min ago`, `yesterday`, `12 Nov`."""
+    then, now = moment(text).astimezone(), now or datetime.now().astimezone()
+    seconds = (now - then).total_seconds()
+    if seconds < 10:
+        return "just now"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    days = (now.date() - then.date()).days
+    if days == 0:
+        return f"{seconds // 3600:.0f} h ago"
+    if days == 1:
+        return "yesterday"
+    return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
+
+
+def clock(text: str) -> str:
+    """The time of day here, to the millisecond."""
+    return f"{moment(text).astimezone():%H:%M:%S.%f}"[:-3]

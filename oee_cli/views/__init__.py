@@ -1,0 +1,1 @@
+"""What is drawn with Rich. Imported only by the command that draws."""

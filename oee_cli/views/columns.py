@@ -1,0 +1,60 @@
+"""Rows in aligned columns that fit the screen: what matters least goes first, and nothing ever wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`rank`: columns of the highest rank are dropped first; 0 stays whatever happens."""
+
+    title: str = ""
+    rank: int = 0
+    right: bool = False
+
+
+def fitted(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int, *, titles: bool = False
+) -> Table:
+    """A table no wider than `width`, two cells in from the left."""
+    widths = [
+        max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)
+    ]
+    kept = [i for i in range(len(columns)) if widths[i]]
+    gap = 3
+    while _total(kept, widths, gap) > width:
+        if gap == 3:
+            gap = 2
+            continue
+        worst = max(kept, key=lambda i: (columns[i].rank, i), default=0)
+        if not kept or not columns[worst].rank:
+            break
+        kept.remove(worst)
+        gap = 3
+    table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, 0), header_style="dim")
+    table.add_column("", width=2)
+    for n, i in enumerate(kept):
+        column = columns[i]
+        space = Text(" " * gap if n + 1 < len(kept) else "")
+        table.add_column(
+            Text(column.title) + space,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in rows:
+        table.add_row("", *(row[i] + (" " * gap if n + 1 < len(kept) else "") for n, i in enumerate(kept)))
+    return table
+
+
+def _total(kept: list[int], widths: list[int], gap: int) -> int:
+    return 2 + sum(widths[i] for i in kept) + gap * max(0, len(kept) - 1)
+
+
+def mark(text: str, style: str = "") -> Text:
+    return Text(text, style=style)

@@ -1,0 +1,87 @@
+"""Orders and fills as aligned rows, newest first."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+
+from oee_cli.amounts import exact, short, signature
+from oee_cli.output import Output, clean
+from oee_cli.times import ago, between, span
+from oee_cli.views.columns import Column, fitted
+from oee_cli.views.screen import dim, put, side, status
+from oee_cli.wire import Fill, Order, short_id
+
+_NOTHING = "–"
+_ORDERS = (
+    Column("order"),
+    Column("when", rank=4),
+    Column("side"),
+    Column("pair", rank=5),
+    Column("amount", right=True),
+    Column("for", right=True),
+    Column("price", rank=7, right=True),
+    Column("venue", rank=6),
+    Column("status"),
+    Column("took", rank=8, right=True),
+    Column("", rank=3),
+)
+_FILLS = (
+    Column("order"),
+    Column("when", rank=4),
+    Column("out of the wallet", right=True),
+    Column("into it", right=True),
+    Column("slot", rank=3, right=True),
+    Column("signature", rank=2),
+)
+
+
+def draw_orders(output: Output, orders: list[Order]) -> None:
+    rows = [_order_row(order) for order in orders]
+    put(output, fitted(_ORDERS, rows, output.width(sys.stdout), titles=True))
+
+
+def draw_fills(output: Output, fills: list[Fill]) -> None:
+    width = output.width(sys.stdout)
+    rows = [
+        [
+            Text(fill["orderId"][:8]),
+            dim(ago(fill["at"])),
+            Text(f"{exact(fill['amountIn'])} {clean(fill['inputToken'])}"),
+            Text(f"{exact(fill['amountOut'])} {clean(fill['outputToken'])}"),
+            dim(f"{int(fill['slot']):,}"),
+            dim(clean(fill["signature"]) if width >= 160 else signature(clean(fill["signature"]))),
+        ]
+        for fill in fills
+    ]
+    put(output, fitted(_FILLS, rows, width, titles=True))
+
+
+def _order_row(order: Order) -> list[Text]:
+    exact_out = order["swapMode"] == "ExactOut"
+    counted, other = ("outputToken", "inputToken") if exact_out else ("inputToken", "outputToken")
+    moved = order["filledIn"] if exact_out else order["filledOut"]
+    ended = order["finishedAt"]
+    return [
+        Text(short_id(order)),
+        dim(ago(order["createdAt"])),
+        side(order["side"]),
+        Text(clean(order["pair"])),
+        Text(f"{exact(order['amount'])} {clean(order[counted])}"),  # type: ignore[literal-required]
+        Text(f"{short(moved)} {clean(order[other])}")  # type: ignore[literal-required]
+        if moved is not None
+        else dim(_NOTHING),
+        Text(short(order["price"])) if order["price"] else dim(_NOTHING),
+        Text(clean(order["venue"])) if order["venue"] and moved is not None else dim(_NOTHING),
+        status(order["status"]),
+        dim(span(between(order["createdAt"], ended))) if ended else dim(_NOTHING),
+        dim(_remark(order)),
+    ]
+
+
+def _remark(order: Order) -> str:
+    """What the row alone does not say: why it failed, or that it took more than one attempt."""
+    if order["error"] is not None and order["status"] == "failed":
+        return order["error"]["code"]
+    return f"{order['attempt']} attempts" if order["attempt"] > 1 else ""

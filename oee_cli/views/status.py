@@ -1,0 +1,80 @@
+"""The daemon at a glance: one fact a line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from oee_cli.output import Output, clean
+from oee_cli.times import moment
+from oee_cli.views.columns import Column, fitted
+from oee_cli.views.screen import dim, put
+
+
+def draw_status(output: Output, status: dict[str, Any]) -> None:
+    lines = [
+        ("daemon", _daemon(status)),
+        ("socket", [_home(status.get("socket"))]),
+        ("http", _http(status.get("http") or {})),
+        ("postgres", _postgres(status.get("postgres") or {})),
+        ("queue", _queue(status.get("queue") or {})),
+        ("worker", _worker(status.get("worker") or {})),
+        ("network", [status.get("network")]),
+    ]
+    rows = [[dim(name), Text("   ".join(clean(str(p)) for p in parts if p))] for name, parts in lines]
+    width = output.width(sys.stdout)
+    for row in rows:
+        if "not reachable" in row[1].plain or "taken" in row[1].plain:
+            row[1].stylize("red")
+    table = fitted((Column(), Column()), rows, width)
+    put(output, table)
+
+
+def _daemon(status: dict[str, Any]) -> list[Any]:
+    since = status.get("startedAt")
+    shown = f"since {moment(since).astimezone():%H:%M}" if since else None
+    return ["running", f"pid {status.get('pid')}", shown, status.get("version")]
+
+
+def _http(http: dict[str, Any]) -> list[Any]:
+    if http.get("listening"):
+        return [http.get("url"), "(token: oee daemon token)"]
+    return [http.get("url"), http.get("problem") or "not listening"]
+
+
+def _postgres(postgres: dict[str, Any]) -> list[Any]:
+    parts = [postgres.get("version"), _whose(postgres)]
+    if postgres.get("orders") is not None:
+        parts.append(f"{int(postgres['orders']):,} orders")
+    if postgres.get("bytes") is not None:
+        parts.append(f"{round(int(postgres['bytes']) / 1_000_000):,} MB")
+    return parts
+
+
+def _queue(queue: dict[str, Any]) -> list[Any]:
+    named = " ".join(str(part) for part in (queue.get("server"), queue.get("version")) if part)
+    waiting = queue.get("waiting")
+    return [named, _whose(queue), None if waiting is None else f"{int(waiting):,} waiting"]
+
+
+def _worker(worker: dict[str, Any]) -> list[Any]:
+    running = worker.get("running")
+    return [
+        f"{worker.get('threads')} threads" if worker.get("pid") else "not running",
+        None if running is None else f"{int(running):,} running",
+    ]
+
+
+def _whose(server: dict[str, Any]) -> str:
+    if not server.get("reachable"):
+        return "not reachable"
+    return "own" if server.get("own") else "outside"
+
+
+def _home(path: Any) -> str:
+    text = str(path or "")
+    home = str(Path.home())
+    return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text

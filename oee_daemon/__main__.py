@@ -1,0 +1,80 @@
+"""`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
+
+People use `oee daemon …` and `oee worker`. Exit codes: 0 told to stop, 75 another daemon holds the home,
+78 a setting that can't be, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from oee_daemon import failpoints, logs, settings
+from oee_daemon.errors import AlreadyRunning, BadSetting, StartFailed
+
+log = logging.getLogger("oee_daemon")
+
+#: From sysexits.h: try again later, and wrong configuration.
+EX_TEMPFAIL, EX_CONFIG = 75, 78
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    try:
+        if arguments == ["run"]:
+            _run()
+        elif arguments[:1] == ["worker"]:
+            _work(supervised="--supervised" in arguments)
+        else:
+            print("usage: python -m oee_daemon run | worker", file=sys.stderr)
+            return 2
+    except StartFailed as e:
+        print(f"x  {logs.clean(e.message)}", file=sys.stderr)
+        if isinstance(e, AlreadyRunning):
+            return EX_TEMPFAIL
+        return EX_CONFIG if isinstance(e, BadSetting) else 1
+    return 0
+
+
+def _arm(home: Path) -> None:
+    spec = os.environ.get("OEE_FAILPOINTS")
+    if spec:
+        try:
+            failpoints.arm(spec, home)
+        except ValueError as e:
+            raise BadSetting(str(e)) from None
+
+
+def _run() -> None:
+    found = settings.load()
+    logs.configure(found.log_level)
+    _arm(found.home)
+    from oee_daemon import main
+
+    main.run(found)
+
+
+def _work(*, supervised: bool) -> None:
+    home_id = None
+    if supervised:
+        handed = json.loads(sys.stdin.buffer.readline())
+        found, home_id = settings.Settings.parse(handed["settings"]), handed["home_id"]
+    else:
+        found = settings.load()
+        if found.database_url is None or found.redis_url is None:
+            raise BadSetting(
+                "One more worker needs OEE_DATABASE_URL and OEE_REDIS_URL, the same as the daemon's: servers"
+                " that a daemon runs for itself can't be reached from outside."
+            )
+    logs.configure(found.log_level)
+    _arm(found.home)
+    from oee_daemon import worker
+
+    worker.run(found, home_id=home_id)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

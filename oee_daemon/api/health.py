@@ -1,0 +1,120 @@
+"""How the daemon is: alive, ready, its status for people, its figures for Prometheus."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import redis
+from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from oee_daemon import __version__
+from oee_daemon.api import PROTOCOL
+from oee_daemon.broker import NAMESPACE, QUEUE
+from oee_daemon.history import History
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> JSONResponse:
+    """The process answers; says nothing about its servers."""
+    return JSONResponse({"status": "ok", "version": __version__, "protocol": PROTOCOL})
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> JSONResponse:
+    """200 where Postgres and the queue answer, 503 with the one that does not."""
+    figures, queue = _figures(request), _queue(request)
+    ready = {"postgres": figures is not None, "queue": queue is not None}
+    status = "ready" if all(ready.values()) else "not ready"
+    return JSONResponse({"status": status} | ready, 200 if all(ready.values()) else 503)
+
+
+def _figures(request: Request) -> dict[str, Any] | None:
+    history: History = request.app.state.history
+    try:
+        return history.figures()
+    except SQLAlchemyError:
+        return None
+
+
+def _queue(request: Request) -> dict[str, Any] | None:
+    client: redis.Redis = request.app.state.broker.client
+    try:
+        server: Any = client.info("server")
+        waiting = client.llen(f"{NAMESPACE}:{QUEUE}")
+    except redis.RedisError:
+        return None
+    kind = "valkey" if "valkey_version" in server else "redis"
+    return {"server": kind, "version": server[f"{kind}_version"], "waiting": waiting}
+
+
+@router.get("/api/status")
+def status(request: Request) -> JSONResponse:
+    """Everything `oee daemon status` shows."""
+    figures, queue = _figures(request) or {}, _queue(request) or {}
+    state = request.app.state
+    own = {str(row["name"]): row for row in state.servers()}
+    settings = state.settings
+    return JSONResponse(
+        {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "startedAt": state.started_at,
+            "home": str(settings.home),
+            "socket": str(state.socket_path),
+            "http": state.http(),
+            "postgres": {
+                "version": figures.get("version"),
+                "own": "postgres" in own,
+                "pid": own.get("postgres", {}).get("pid"),
+                "reachable": bool(figures),
+                "orders": figures.get("orders"),
+                "bytes": figures.get("bytes"),
+            },
+            "queue": {
+                "server": queue.get("server"),
+                "version": queue.get("version"),
+                "own": "valkey" in own,
+                "pid": own.get("valkey", {}).get("pid"),
+                "reachable": bool(queue),
+                "waiting": queue.get("waiting"),
+            },
+            "worker": {
+                "threads": settings.worker_threads,
+                "pid": state.worker_pid(),
+                "running": figures.get("held"),
+            },
+            "network": settings.network,
+            "maxAttempts": settings.max_attempts,
+        }
+    )
+
+
+@router.get("/metrics")
+def metrics(request: Request) -> PlainTextResponse:
+    """Prometheus text format 0.0.4."""
+    figures, queue = _figures(request), _queue(request)
+    lines = [
+        "# HELP oee_up Whether a part answers.",
+        "# TYPE oee_up gauge",
+        f'oee_up{{part="postgres"}} {int(figures is not None)}',
+        f'oee_up{{part="queue"}} {int(queue is not None)}',
+    ]
+    if figures is not None:
+        lines += ["# HELP oee_orders_live Orders that have not ended.", "# TYPE oee_orders_live gauge"]
+        lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(figures["live"].items())]
+        lines += _gauge("oee_orders_stored", "Orders in history.", figures["orders"])
+        lines += _gauge("oee_leases_held", "Orders in execution.", figures["held"])
+        lines += _gauge("oee_database_bytes", "Size of the database.", figures["bytes"])
+    if queue is not None:
+        lines += _gauge("oee_queue_waiting", "Messages that wait for a worker.", queue["waiting"])
+    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _gauge(name: str, help_: str, value: int) -> list[str]:
+    return [f"# HELP {name} {help_}", f"# TYPE {name} gauge", f"{name} {value}"]

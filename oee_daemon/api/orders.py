@@ -1,0 +1,238 @@
+"""Orders, quotes, fills, tokens and venues over HTTP. Reads the request, asks a use case, words the answer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from oee_daemon import intake as intake_
+from oee_daemon import routing, tokens
+from oee_daemon.api import wire
+from oee_daemon.api.problems import problem
+from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.history import MAX_PAGE, Filter, History
+from oee_daemon.intake import Intake
+from oee_daemon.networks import Network
+from oee_daemon.order import Side, Status, SwapMode
+from oee_daemon.quotes import quotes_json
+from oee_daemon.swap import Answer, QuoteRequest
+
+router = APIRouter(prefix="/api")
+
+#: Orders on a page where none is asked for.
+PAGE = 50
+#: Bytes a body may have.
+MAX_BODY = 65_536
+#: The shortest and the longest idempotency key.
+KEY_LENGTH = (8, 255)
+
+
+def _intake(request: Request) -> Intake:
+    found: Intake = request.app.state.intake
+    return found
+
+
+def _history(request: Request) -> History:
+    found: History = request.app.state.history
+    return found
+
+
+def _network(request: Request) -> Network:
+    found: Network = request.app.state.network
+    return found
+
+
+@router.post(
+    "/orders/execute",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": wire.OrderIn.model_json_schema()}},
+        }
+    },
+)
+async def execute(
+    request: Request,
+    idempotency_key: Annotated[str | None, Header()] = None,
+    oee_dry_run: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Places a market order. Answers once it is durable."""
+    new = wire.read_order(wire.read_json(await request.body()))
+    key = _key(idempotency_key)
+    if oee_dry_run is not None:
+        return await run_in_threadpool(_dry_run, request, new)
+    if request.app.state.draining:
+        return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
+    order, created = await run_in_threadpool(_intake(request).accept, new, key)
+    headers = {"Location": f"/api/orders/{order.id}"}
+    return JSONResponse(wire.order_json(order), 202 if created else 200, headers=headers)
+
+
+def _key(text: str | None) -> str | None:
+    low, high = KEY_LENGTH
+    if text is None or (low <= len(text) <= high and text.isprintable()):
+        return text
+    raise InvalidInput(
+        f"Idempotency-Key has to have {low} to {high} printable characters.",
+        code="invalid_key",
+        field="Idempotency-Key",
+    )
+
+
+def _dry_run(request: Request, new: intake_.NewOrder) -> JSONResponse:
+    """Every check of the real path, and the quotes; stores nothing."""
+    values = _intake(request).check(new)
+    draft = wire.draft_json(values)
+    ask = QuoteRequest(
+        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.swap_mode
+    )
+    return JSONResponse({"dryRun": True, "order": draft, "quotes": _quotes(request, ask, Side(draft["side"]))})
+
+
+@router.get("/orders")
+def listing(
+    request: Request,
+    status: str | None = None,
+    pair: str | None = None,
+    token: str | None = None,
+    side: Side | None = None,
+    type: str | None = None,  # noqa: A002
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: str | None = None,
+) -> JSONResponse:
+    """Past and present orders, newest first. `status` takes several, apart by commas."""
+    wanted = Filter(
+        status=_statuses(status),
+        pair=None if pair is None else _pair(pair),
+        token=None if token is None else tokens.find(token, "token").symbol,
+        side=side,
+        type=type,
+        since=_zoned(since, "since"),
+        until=_zoned(until, "until"),
+    )
+    found, following = _history(request).page(wanted, limit=limit, cursor=cursor)
+    return JSONResponse({"orders": [wire.order_json(o) for o in found], "nextCursor": following})
+
+
+def _statuses(text: str | None) -> tuple[str, ...]:
+    names = tuple(filter(None, (text or "").split(",")))
+    for name in names:
+        if name not in set(Status):
+            raise InvalidInput(
+                f"status can't be {name[:40]!r}.",
+                code="invalid_choice",
+                field="status",
+                hint="It takes " + ", ".join(Status) + ".",
+            )
+    return names
+
+
+def _pair(text: str) -> str:
+    base, slash, quote = text.partition("/")
+    if not slash:
+        raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
+    return f"{tokens.find(base, 'pair').symbol}/{tokens.find(quote, 'pair').symbol}"
+
+
+def _zoned(at: datetime | None, field: str) -> datetime | None:
+    if at is not None and at.tzinfo is None:
+        raise InvalidInput(
+            f"{field} has to say its time zone.", field=field, hint="For example 2026-11-23T10:00:00Z"
+        )
+    return at
+
+
+@router.get("/orders/{order_id}")
+def one(request: Request, order_id: str) -> JSONResponse:
+    """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
+    history = _history(request)
+    order, events, swaps = history.whole(history.resolve(order_id))
+    more = {"events": [wire.event_json(e) for e in events], "swaps": [wire.swap_json(s) for s in swaps]}
+    return JSONResponse(wire.order_json(order) | more)
+
+
+@router.post("/orders/{order_id}/cancel")
+def cancel(request: Request, order_id: str) -> JSONResponse:
+    """Stops the order, if nothing of it can be on the chain."""
+    history = _history(request)
+    found = history.resolve(order_id)
+    try:
+        return JSONResponse(wire.order_json(_intake(request).cancel(found)))
+    except Conflict as e:
+        order = wire.order_json(history.order(found))
+        return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
+
+
+@router.get("/quotes")
+def quotes(
+    request: Request,
+    input_token: Annotated[str, Query(alias="inputToken")],
+    output_token: Annotated[str, Query(alias="outputToken")],
+    amount: str,
+    swap_mode: Annotated[SwapMode, Query(alias="swapMode")] = SwapMode.EXACT_IN,
+    side: Side | None = None,
+) -> JSONResponse:
+    """All venues' quotes, best first; trades nothing."""
+    body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
+    new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value})
+    draft = wire.draft_json(intake_.values_of(new, _network(request).name))
+    ask = QuoteRequest(
+        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.swap_mode
+    )
+    kept = ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
+    answer = {name: draft[name] for name in kept}
+    return JSONResponse(answer | {"quotes": _quotes(request, ask, Side(draft["side"]))})
+
+
+class _Asked:
+    """What `quotes_json` has to know of a request for a price."""
+
+    def __init__(self, ask: QuoteRequest, side: Side) -> None:
+        self.input_token, self.output_token, self.side = ask.input_token.symbol, ask.output_token.symbol, side
+
+
+def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, object]]:
+    pool: ThreadPoolExecutor = request.app.state.ask_pool
+    answers: list[Answer] = routing.ask(_network(request).venues, ask, pool)
+    return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side))
+
+
+@router.get("/fills")
+def fills(
+    request: Request,
+    order_id: Annotated[str | None, Query(alias="orderId")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: str | None = None,
+) -> JSONResponse:
+    """What the chain says has landed, whatever the engine believes; newest first."""
+    wanted = None if order_id is None else _history(request).resolve(order_id)
+    try:
+        page = _network(request).chain.fills(limit=limit, cursor=cursor, order_id=wanted)
+    except ValueError:
+        raise InvalidInput(
+            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
+        ) from None
+    return JSONResponse({"fills": [wire.fill_json(f) for f in page.fills], "nextCursor": page.next_cursor})
+
+
+@router.get("/tokens")
+def listed_tokens() -> JSONResponse:
+    """What can be traded."""
+    rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in intake_.tokens()]
+    return JSONResponse({"tokens": rows})
+
+
+@router.get("/venues")
+def listed_venues(request: Request) -> JSONResponse:
+    """Where it can be traded."""
+    return JSONResponse({"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in _network(request).venues]})
+
+

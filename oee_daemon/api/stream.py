@@ -1,0 +1,225 @@
+"""Events over WebSockets. A hint says that an order moved; what happened is always read from Postgres.
+
+A watcher subscribes first, then replays, then reads what is past its last `seq` on each hint, or each
+second without one: no gap, no double, however late it joins and whatever the hints do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import redis
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from oee_daemon import feed
+from oee_daemon.api import wire
+from oee_daemon.api.problems import as_problem, problem
+from oee_daemon.errors import OeeError
+from oee_daemon.history import History
+from oee_daemon.order import FINAL
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+#: Seconds without a hint after which a watcher looks by itself.
+LOOK_S = 1.0
+#: Seconds that a client may take to accept a message before it is dropped; it resumes by `seq`.
+SEND_TIMEOUT_S = 10.0
+#: Ids that a watcher of every order may fall behind before it is told that it lagged.
+BACKLOG = 1000
+#: Seconds between two tries to listen for hints.
+LISTEN_AGAIN_S = 1.0
+
+
+class Hub:
+    """Passes hints on to whoever watches in this process."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._watchers: dict[UUID, set[asyncio.Event]] = {}
+        self._all: set[AllOrders] = set()
+
+    async def run(self) -> None:
+        """Listens for ever; a lost connection makes every watcher look, and those of all orders lag."""
+        while True:
+            try:
+                async for order_id in feed.listen(self._url):
+                    for watcher in self._watchers.get(order_id, ()):
+                        watcher.set()
+                    for everything in self._all:
+                        everything.moved(order_id)
+            except (redis.RedisError, OSError) as e:
+                log.debug("hints lost", extra={"reason": str(e)})
+            for everything in self._all:
+                everything.lag()
+            await asyncio.sleep(LISTEN_AGAIN_S)
+
+    @asynccontextmanager
+    async def watch(self, order_id: UUID) -> AsyncIterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._watchers.setdefault(order_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            watchers = self._watchers[order_id]
+            watchers.discard(event)
+            if not watchers:
+                del self._watchers[order_id]
+
+    @asynccontextmanager
+    async def watch_all(self) -> AsyncIterator[AllOrders]:
+        everything = AllOrders()
+        self._all.add(everything)
+        try:
+            yield everything
+        finally:
+            self._all.discard(everything)
+
+
+class AllOrders:
+    """One watcher of every order: which orders moved since it last looked, in order, bounded."""
+
+    def __init__(self) -> None:
+        self._moved: OrderedDict[UUID, None] = OrderedDict()
+        self._wake = asyncio.Event()
+        self.lagged = False
+
+    def moved(self, order_id: UUID) -> None:
+        if len(self._moved) >= BACKLOG and order_id not in self._moved:
+            self.lag()
+        self._moved[order_id] = None
+        self._wake.set()
+
+    def lag(self) -> None:
+        self._moved.clear()
+        self.lagged = True
+        self._wake.set()
+
+    async def take(self) -> tuple[list[UUID], bool]:
+        """Waits for something; the orders that moved, and whether some were missed before them."""
+        await self._wake.wait()
+        self._wake.clear()
+        found, lagged = list(self._moved), self.lagged
+        self._moved.clear()
+        self.lagged = False
+        return found, lagged
+
+
+async def _deny(socket: WebSocket, answer: JSONResponse) -> None:
+    await socket.send_denial_response(answer)
+
+
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    async with asyncio.timeout(SEND_TIMEOUT_S):
+        await socket.send_json(message)
+
+
+@router.websocket("/api/orders/execute")
+async def one_order(socket: WebSocket) -> None:
+    """Every event of one order from `afterSeq` on, each once; closes with 1000 after the final one."""
+    history: History = socket.app.state.history
+    text = socket.query_params.get("afterSeq", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        detail = "afterSeq has to be a whole number from 0 on."
+        return await _deny(socket, problem(422, "invalid_input", detail, field="afterSeq"))
+    wanted = socket.query_params.get("orderId")
+    if wanted is None:
+        return await _deny(socket, problem(422, "missing_field", "orderId is missing.", field="orderId"))
+    try:
+        order_id = await run_in_threadpool(history.resolve, wanted)
+    except OeeError as e:
+        return await _deny(socket, as_problem(e))
+    await socket.accept()
+    async with _until_gone(socket):
+        await _follow(socket, order_id, int(text))
+        await socket.close(1000)
+
+
+async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
+    history: History = socket.app.state.history
+    hub: Hub = socket.app.state.hub
+    async with hub.watch(order_id) as hint:
+        while True:
+            hint.clear()
+            try:
+                found = await run_in_threadpool(history.events, order_id, seq)
+            except SQLAlchemyError:
+                # Postgres is away: the watcher stays, and looks again.
+                found = []
+            for event in found:
+                await _send(socket, wire.event_json(event))
+                seq = event.seq
+                if event.status in FINAL:
+                    return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await hint.wait()
+
+
+@router.websocket("/api/orders/stream")
+async def all_orders(socket: WebSocket) -> None:
+    """Events of every order from now on; `{"lagged": true}` where some were missed."""
+    hub: Hub = socket.app.state.hub
+    async with hub.watch_all() as everything:
+        await socket.accept()
+        async with _until_gone(socket):
+            await _follow_all(socket, everything)
+
+
+async def _follow_all(socket: WebSocket, everything: AllOrders) -> None:
+    history: History = socket.app.state.history
+    begun = await run_in_threadpool(history.now)
+    seen: OrderedDict[UUID, int] = OrderedDict()
+    while True:
+        moved, lagged = await everything.take()
+        if lagged:
+            await _send(socket, {"lagged": True})
+        for order_id in moved:
+            try:
+                found = await run_in_threadpool(history.events, order_id, seen.pop(order_id, 0))
+            except SQLAlchemyError:
+                everything.lag()
+                break
+            for event in found:
+                if event.at >= begun:
+                    await _send(socket, wire.event_json(event))
+                seen[order_id] = event.seq
+        while len(seen) > BACKLOG:
+            seen.popitem(last=False)
+
+
+@asynccontextmanager
+async def _until_gone(socket: WebSocket) -> AsyncIterator[None]:
+    """Ends the block when the client leaves or stops reading; what it sends is thrown away."""
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def leave() -> None:
+        nonlocal gone
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                await socket.receive()
+        gone = True
+        task.cancel()
+
+    reader = asyncio.create_task(leave())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()
+    except (WebSocketDisconnect, TimeoutError, RuntimeError) as e:
+        log.debug("a watcher left", extra={"reason": str(e)})
+    finally:
+        reader.cancel()

@@ -1,0 +1,245 @@
+"""What requests and answers look like. Requests are read strictly: unknown fields are refused, numbers
+are exact decimals, and every complaint names its field. Answers are plain dictionaries in camelCase with
+amounts as decimal strings and times in RFC 3339 UTC with microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oee_daemon import tokens
+from oee_daemon.errors import InvalidInput
+from oee_daemon.history import Swap
+from oee_daemon.intake import NewOrder
+from oee_daemon.order import Event, Order, Side, Status, SwapMode, price_text
+from oee_daemon.swap import Fill
+from oee_daemon.tokens import TOKENS, Token
+
+#: bps: half of everything; more is a mistake, not a limit.
+MAX_SLIPPAGE_BPS = 5000
+#: Seconds: a week.
+MAX_VALID_FOR_S = 604_800
+
+
+def moment(at: datetime) -> str:
+    """RFC 3339 in UTC, always with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class OrderIn(BaseModel):
+    """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    inputToken: str = Field(description="symbol or mint of the token that leaves the wallet", examples=["SOL"])  # noqa: N815
+    outputToken: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])  # noqa: N815
+    amount: Decimal = Field(gt=0, description="of the input (ExactIn) or output (ExactOut) token", examples=[1.5])
+    swapMode: SwapMode = Field(SwapMode.EXACT_IN, description="which token `amount` counts")  # noqa: N815
+    side: Side | None = Field(None, description="has to agree with the pair; decides between two of a kind")
+    slippageBps: int = Field(50, ge=0, le=MAX_SLIPPAGE_BPS)  # noqa: N815
+    minReceive: Decimal | None = Field(None, gt=0, description="ExactIn: the least to receive")  # noqa: N815
+    maxSpend: Decimal | None = Field(None, gt=0, description="ExactOut: the most to spend")  # noqa: N815
+    validForS: int = Field(300, ge=1, le=MAX_VALID_FOR_S, description="seconds until it expires unsent")  # noqa: N815
+
+
+_FIELDS = tuple(OrderIn.model_fields)
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """A JSON object with exact numbers. Raises `InvalidInput`."""
+
+    def constant(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            raise ValueError("a name stands twice in one object")
+        return found
+
+    try:
+        value = json.loads(
+            body.decode(),
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=constant,
+            object_pairs_hook=pairs,
+        )
+    except (ValueError, RecursionError, ArithmeticError) as e:
+        raise InvalidInput(
+            f"body is not valid JSON: {e}", code="invalid_json", field="body", hint="Send one JSON object."
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInput("body has to be a JSON object.", code="invalid_json", field="body")
+    return value
+
+
+def read_order(body: dict[str, Any]) -> NewOrder:
+    """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
+    for name in body:
+        if name not in _FIELDS:
+            raise InvalidInput(
+                f"{name[:60]!r} is no field of an order.",
+                code="unknown_field",
+                field=name[:60],
+                hint="It takes " + ", ".join(_FIELDS) + ".",
+            )
+    given = {k: v for k, v in body.items() if v is not None}
+    input_token = _token(given, "inputToken")
+    output_token = _token(given, "outputToken")
+    mode = SwapMode(_choice(given, "swapMode", [m.value for m in SwapMode]) or SwapMode.EXACT_IN)
+    side = _choice(given, "side", [s.value for s in Side])
+    counted = input_token if mode is SwapMode.EXACT_IN else output_token
+    if "amount" not in given:
+        raise _missing("amount", "For example 1.5")
+    amount = _amount(given, "amount", counted)
+    assert amount is not None
+    return NewOrder(
+        input_token=input_token,
+        output_token=output_token,
+        amount=amount,
+        swap_mode=mode,
+        side=None if side is None else Side(side),
+        slippage_bps=_whole(given, "slippageBps", 0, MAX_SLIPPAGE_BPS),
+        min_receive=_amount(given, "minReceive", output_token),
+        max_spend=_amount(given, "maxSpend", input_token),
+        valid_for_s=_whole(given, "validForS", 1, MAX_VALID_FOR_S),
+    )
+
+
+def _missing(field: str, hint: str) -> InvalidInput:
+    return InvalidInput(f"{field} is missing.", code="missing_field", field=field, hint=hint)
+
+
+def _token(body: dict[str, Any], field: str) -> Token:
+    if field not in body:
+        raise _missing(field, "For example SOL")
+    value = body[field]
+    if not isinstance(value, str):
+        raise InvalidInput(f"{field} has to be a symbol or a mint, as text.", field=field, hint="For example SOL")
+    return tokens.find(value.strip(), field)
+
+
+def _choice(body: dict[str, Any], field: str, choices: list[str]) -> str | None:
+    value = body.get(field)
+    if value is not None and value not in choices:
+        raise InvalidInput(f"{field} has to be one of {', '.join(choices)}.", code="invalid_choice", field=field)
+    return value
+
+
+def _amount(body: dict[str, Any], field: str, token: Token) -> int | None:
+    value = body.get(field)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = tokens.read_decimal(value, field)
+    if not isinstance(value, Decimal):
+        raise InvalidInput(
+            f"{field} has to be a number, or text that is one.",
+            code="invalid_amount",
+            field=field,
+            hint="For example 1.5",
+        )
+    return tokens.units(value, token, field)
+
+
+def _whole(body: dict[str, Any], field: str, low: int, high: int) -> int | None:
+    value = body.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, Decimal) or not low <= value <= high or value != int(value):
+        raise InvalidInput(
+            f"{field} has to be a whole number from {low} to {high}.", code="out_of_range", field=field
+        )
+    return int(value)
+
+
+def order_json(order: Order) -> dict[str, Any]:
+    """The one order object."""
+    given, taken = TOKENS[order.input_token], TOKENS[order.output_token]
+    counted = given if order.swap_mode is SwapMode.EXACT_IN else taken
+    price = None
+    if order.filled_in is not None and order.filled_out is not None:
+        price = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
+    return {
+        "orderId": str(order.id),
+        "type": order.type,
+        "side": order.side,
+        "pair": order.pair,
+        "network": order.network,
+        "inputToken": order.input_token,
+        "outputToken": order.output_token,
+        "amount": counted.text(order.amount),
+        "swapMode": order.swap_mode,
+        "slippageBps": order.slippage_bps,
+        "minReceive": _text(taken, order.min_receive),
+        "maxSpend": _text(given, order.max_spend),
+        "validForS": order.valid_for_s,
+        "status": order.status,
+        "attempt": order.attempt,
+        "venue": order.venue,
+        "filledIn": _text(given, order.filled_in),
+        "filledOut": _text(taken, order.filled_out),
+        "price": price,
+        "fee": _text(given, order.fee),
+        "signature": order.signature,
+        "error": order.error,
+        "idempotencyKey": order.idempotency_key,
+        "createdAt": moment(order.created_at),
+        "updatedAt": moment(order.updated_at),
+        "finishedAt": None if order.finished_at is None else moment(order.finished_at),
+    }
+
+
+def draft_json(values: dict[str, Any]) -> dict[str, Any]:
+    """The order object of an order that was checked and not placed."""
+    now = datetime.now(UTC)
+    blank: dict[str, Any] = dict.fromkeys(f.name for f in fields(Order))
+    blank |= {"number": 0, "status": Status.PENDING, "attempt": 1, "created_at": now, "updated_at": now}
+    return order_json(Order(**(blank | values))) | {"orderId": None}
+
+
+def _text(token: Token, units: int | None) -> str | None:
+    return None if units is None else token.text(units)
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """The event object; event 1 says nothing but that the order exists."""
+    return {
+        "orderId": str(event.order_id),
+        "seq": event.seq,
+        "status": event.status,
+        "attempt": event.attempt,
+        "at": moment(event.at),
+        "data": event.data,
+    }
+
+
+def swap_json(swap: Swap) -> dict[str, Any]:
+    return {
+        "attempt": swap.attempt,
+        "signature": swap.signature,
+        "state": swap.state,
+        "lastValidHeight": swap.last_valid_height,
+        "signedAt": moment(swap.signed_at),
+        "endedAt": None if swap.ended_at is None else moment(swap.ended_at),
+    }
+
+
+def fill_json(fill: Fill) -> dict[str, Any]:
+    return {
+        "signature": fill.signature,
+        "orderId": None if fill.order_id is None else str(fill.order_id),
+        "inputToken": fill.input_token,
+        "outputToken": fill.output_token,
+        "amountIn": TOKENS[fill.input_token].text(fill.amount_in),
+        "amountOut": TOKENS[fill.output_token].text(fill.amount_out),
+        "slot": fill.slot,
+        "at": moment(fill.at),
+    }

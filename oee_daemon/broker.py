@@ -1,0 +1,87 @@
+"""The queue: Dramatiq on Redis or Valkey, as a bell and nothing more.
+
+A message carries an order's id; losing, doubling or delaying it costs time, never an order, because
+Postgres knows what is due and `recovery` rings again. So acknowledging is a courtesy here, and a lost
+connection never stops a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import Retries
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+
+QUEUE = "orders"
+ACTOR = "execute"
+NAMESPACE = "oee"
+#: Seconds to wait for an answer from Redis or Valkey.
+TIMEOUT_S = 2.0
+#: Milliseconds of Dramatiq's own backoff, for faults of ours such as Postgres being away.
+MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
+
+_LOST = (redis.ConnectionError, redis.TimeoutError)
+
+
+class _Consumer(_RedisConsumer):
+    """Dramatiq's consumer, for which a time-out is a lost connection and a lost answer no disaster."""
+
+    def ack(self, message: Any) -> None:
+        # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
+        # again when this worker is gone, and finds nothing to do.
+        with contextlib.suppress(ConnectionClosed, *_LOST):
+            super().ack(message)  # type: ignore[no-untyped-call]
+
+    def nack(self, message: Any) -> None:
+        with contextlib.suppress(ConnectionClosed, *_LOST):
+            super().nack(message)  # type: ignore[no-untyped-call]
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()  # type: ignore[no-untyped-call]
+        except redis.TimeoutError as e:
+            raise ConnectionClosed(e) from None  # type: ignore[no-untyped-call]
+
+
+class Broker(RedisBroker):
+    """Dramatiq's Redis broker with the consumer above."""
+
+    @property
+    def consumer_class(self) -> Any:
+        return _Consumer
+
+
+def open_broker(url: str) -> Broker:
+    """A broker with exactly the middleware named here: no time limits, which raise inside a commit, and
+    no metrics server of Dramatiq's own. Redis is asked once, never retried: a repeated script would
+    enqueue twice."""
+    client = redis.Redis.from_url(
+        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+    )
+    retries = Retries(min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
+    broker = Broker(client=client, middleware=[retries], namespace=NAMESPACE)  # type: ignore[no-untyped-call]
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
+    """Rings for one order. False: the queue could not be reached, and recovery will ring."""
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=QUEUE, actor_name=ACTOR, args=(str(order_id),), kwargs={}, options={}
+    )
+    try:
+        broker.enqueue(message)
+    except redis.RedisError as e:
+        log.warning("not rung: the queue can't be reached", extra={"order_id": order_id, "reason": str(e)})
+        return False
+    return True

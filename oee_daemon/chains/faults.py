@@ -1,0 +1,76 @@
+"""Misbehaviour of the simulated network that can be ordered, as rows of a table of its own.
+
+A row says who misbehaves (`chain` or a venue's name), how, for how many calls (`remaining`, null for ever),
+for which order (`number`, null for all), how often (`percent`) and how long (`ms`):
+
+* a venue: `refuse` (says no), `hang` (does not answer; with `ms`, so much later than usual)
+* the chain's submit: `refuse`, `hang` (nothing lands, the caller's time runs out), `lose` (lands, the answer
+  is lost), `drop` (accepted, never lands)
+* the chain's outcome: `mute` (can't be asked), `lag` (shows the chain as it was `ms` ago)
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, or_, select, update
+
+from oee_daemon.chains.ledger import simulation
+
+KINDS = ("refuse", "hang", "lose", "drop", "mute", "lag")
+
+sim_faults = Table(
+    "sim_faults",
+    simulation,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("target", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("remaining", Integer),
+    Column("number", Integer),
+    Column("percent", Integer, nullable=False, server_default="100"),
+    Column("ms", Integer),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    kind: str
+    ms: int | None
+
+
+class Faults:
+    """Reads and uses up the ordered faults."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    def take(self, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
+        """The first fault that applies to this call, used up by one, or `None`."""
+        f = sim_faults.c
+        found = (
+            select(f.id, f.kind, f.ms, f.percent, f.remaining)
+            .where(f.target == target, f.kind.in_(kinds))
+            .where(or_(f.remaining.is_(None), f.remaining > 0), or_(f.number.is_(None), f.number == number))
+            .order_by(f.id)
+        )
+        with self._db.connect() as conn:
+            for row in conn.execute(found).all():
+                if row.percent < 100 and random.randrange(100) >= row.percent:  # noqa: S311
+                    continue
+                if row.remaining is None or self._use(conn, row.id):
+                    return Fault(row.kind, row.ms)
+        return None
+
+    @staticmethod
+    def _use(conn: Connection, fault_id: int) -> bool:
+        """Takes one of what remains; somebody else may have had the last."""
+        f = sim_faults.c
+        statement = (
+            update(sim_faults)
+            .where(f.id == fault_id, f.remaining > 0)
+            .values(remaining=f.remaining - 1)
+            .returning(f.id)
+        )
+        return conn.execute(statement).first() is not None

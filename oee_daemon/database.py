@@ -1,0 +1,39 @@
+"""Opens Postgres: one pooled engine whose every statement is its own transaction.
+
+Each move of an order is one statement (see `store`), so autocommit is the rule and `engine.begin` on
+`transactions(db)` the exception. Nothing here knows a table.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+
+#: Seconds to wait for a connection to be made before Postgres counts as away.
+CONNECT_TIMEOUT_S = 5
+
+
+def open_database(url: str, *, pool_size: int) -> Engine:
+    """An engine in autocommit with at most `pool_size` connections; connects on first use."""
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(
+        address,
+        isolation_level="AUTOCOMMIT",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        # Everything here is asked again and again: prepare at the first use.
+        connect_args={
+            "prepare_threshold": 0,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "oee",
+            "options": "-c timezone=UTC",
+        },
+        # Parameters carry amounts and keys; they do not belong in logged errors.
+        hide_parameters=True,
+    )
+
+
+def transactions(db: Engine) -> Engine:
+    """The same pool, for the few places where several statements are one transaction."""
+    return db.execution_options(isolation_level="READ COMMITTED")

@@ -1,0 +1,131 @@
+"""The servers the daemon runs itself: PostgreSQL and Valkey, from the wheels that carry them.
+
+Both listen on Unix sockets only, work in folders of their own under the home, and end with the daemon.
+The caller holds the home's lock for as long as they run: that is what makes cleaning up after a killed
+daemon safe. Nothing here knows what is stored in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from oee_daemon.embedded import account, folders
+from oee_daemon.embedded.postgres import DATABASE, PORT, ROLE, Postgres
+from oee_daemon.embedded.supervision import Server, Watch
+from oee_daemon.embedded.valkey import Valkey
+from oee_daemon.errors import StartFailed
+
+#: Between two looks at a starting or stopping server, seconds.
+_POLL = 0.002
+#: How long a start may take, seconds; crash recovery replays a gigabyte of log at most.
+START_LIMIT = 120.0
+#: How long a stop may take before it is no longer asked for in order, and at all, seconds.
+STOP_PATIENCE, STOP_LIMIT = 8.0, 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Servers:
+    """The two servers of one home. Everything but the two addresses belongs to the main thread."""
+
+    def __init__(self, home: Path, *, postgres: bool, valkey: bool, service_user: str | None = None) -> None:
+        """Touches nothing; `service_user` is the account to run them under where we are root."""
+        self._home = home.absolute()
+        self._wanted = {"valkey": valkey, "postgres": postgres}
+        self._service_user = service_user
+        self._watches: list[Watch] = []
+
+    @cached_property
+    def _account(self) -> account.Account:
+        return account.choose(self._service_user)
+
+    @property
+    def database_url(self) -> str:
+        """For SQLAlchemy and this process's account. Raises `StartFailed` where no account could run them."""
+        # The port is part of the socket's name; left out it would be taken from PGPORT.
+        sockets = quote(str(folders.sockets(self._home, self._account)), safe="/")
+        return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={sockets}&port={PORT}"
+
+    @property
+    def redis_url(self) -> str:
+        """For redis-py. Raises `StartFailed` where no account could run them."""
+        return f"unix://{quote(str(folders.sockets(self._home, self._account) / Valkey.SOCKET), safe='/')}"
+
+    def start(self, ready: Callable[[str], None] = lambda name: None) -> None:
+        """Returns once both answer a request; calls `ready` with "postgres" or "queue" as each does.
+
+        Raises `StartFailed`, with nothing left running. Must be called on the main thread: the servers end
+        with the thread that started them.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("the servers must be started from the main thread")
+        if not any(self._wanted.values()):
+            return
+        try:
+            folders.make_home(self._home, self._account)
+            self._watches = [Watch(server) for server in self._servers()]
+            self._drive(ready)
+        except BaseException:
+            self.stop()
+            raise
+
+    def check(self) -> list[str]:
+        """Restarts what has died, with a pause of 0.1 s that doubles up to 5 s until it answers.
+
+        Takes some milliseconds, raises nothing; returns the names of those that answer again since this call.
+        """
+        return [watch.server.name for watch in self._watches if watch.check()]
+
+    def stop(self) -> None:
+        """Ends both in order and waits, for 10 s at most; harmless if they don't run."""
+        for watch in self._watches:
+            watch.stopped()
+        self._tell(None)
+        began = time.monotonic()
+        for signum, patience in ((signal.SIGQUIT, STOP_PATIENCE), (signal.SIGKILL, STOP_LIMIT)):
+            while self._alive() and time.monotonic() < began + patience:
+                time.sleep(_POLL)
+            self._tell(signum)
+        while self._alive():
+            time.sleep(_POLL)
+
+    def describe(self) -> list[dict[str, object]]:
+        """Name, version, process id and state (starting, running, restarting, stopped) of each."""
+        return [watch.describe() for watch in self._watches]
+
+    def _servers(self) -> list[Server]:
+        # Valkey first: it takes no time, and is there while initdb works.
+        kinds: dict[str, type[Valkey] | type[Postgres]] = {"valkey": Valkey, "postgres": Postgres}
+        return [kinds[name](self._home, self._account) for name, wanted in self._wanted.items() if wanted]
+
+    def _drive(self, ready: Callable[[str], None]) -> None:
+        waiting = list(self._watches)
+        deadline = time.monotonic() + START_LIMIT
+        while waiting:
+            for watch in waiting.copy():
+                if watch.advance():
+                    waiting.remove(watch)
+                    ready(watch.server.phase)
+            if waiting and time.monotonic() > deadline:
+                names = " and ".join(watch.server.name for watch in waiting)
+                raise StartFailed(
+                    f"No answer from {names} in {START_LIMIT:.0f} s. The logs are in {self._home / 'logs'}."
+                )
+            time.sleep(_POLL)
+
+    def _alive(self) -> list[Watch]:
+        return [watch for watch in self._watches if watch.alive()]
+
+    def _tell(self, signum: signal.Signals | None) -> None:
+        for watch in self._alive():
+            if signum is not None:
+                _log.warning(f"{watch.server.name} did not end in time", extra={"signal": signum.name})
+            if watch.server.child is not None:
+                watch.server.child.end(signum)

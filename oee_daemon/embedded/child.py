@@ -1,0 +1,142 @@
+"""One process of ours: started under its account, asked to end when we end, its words kept in a bounded file.
+
+Knows nothing of what runs in it. Must be started from the main thread: Linux sends the death signal when
+the *thread* that started the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from oee_daemon.embedded.account import Account
+from oee_daemon.errors import StartFailed
+from oee_daemon.logs import clean
+
+#: A log file's size from which it is moved aside, bytes; with the one before it twice that stays on disk.
+LOG_LIMIT = 4_000_000
+#: Lines of the log that a failed start shows.
+SHOWN_LINES = 12
+#: All that a server sees of our environment: nothing of it.
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
+#: Linux's number for "signal me when my parent dies" (prctl).
+_PR_SET_PDEATHSIG = 1
+
+
+class Log:
+    """A file that takes a server's output, and never grows past twice `LOG_LIMIT` with its predecessor."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._start = 0
+
+    def open(self) -> int:
+        """A descriptor that appends; what follows counts as the new process's words."""
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        self.trim()
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self._start = os.fstat(descriptor).st_size
+        return descriptor
+
+    def trim(self) -> None:
+        """Past the limit: copies the file aside and empties it (its writer appends, so it goes on at 0)."""
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_size > LOG_LIMIT:
+                shutil.copy(self.path, self.path.with_suffix(".log.1"))
+                os.truncate(self.path, 0)
+                self._start = 0
+
+    def tail(self) -> str:
+        """The last lines since the last `open`, safe to print."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            file.seek(max(self._start, file.seek(0, os.SEEK_END) - 8192))
+            lines = file.read().decode(errors="replace").splitlines()[-SHOWN_LINES:]
+            return "\n".join(clean(line) for line in lines)
+        return ""
+
+
+class Child:
+    """A running process. `farewell` asks it to end; Linux sends it too when we die without a word."""
+
+    def __init__(self, argv: Sequence[str], account: Account, log: Log, farewell: signal.Signals) -> None:
+        """Starts `argv`. Raises `StartFailed` where the system won't."""
+        self._farewell = farewell
+        self._log = log
+        self._name = Path(argv[0]).name
+        output = log.open()
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=_ENVIRONMENT,
+                umask=0o077,
+                # A Ctrl-C in our terminal is ours to handle, not the servers'.
+                start_new_session=True,
+                user=account.uid if account.lent else None,
+                group=account.gid if account.lent else None,
+                extra_groups=[] if account.lent else None,
+                # Runs after the change of account, which would undo it.
+                preexec_fn=_before(farewell),
+            )
+        except (OSError, subprocess.SubprocessError) as e:
+            raise StartFailed(
+                f"{argv[0]} can't be started as {account.name}: {e}. Check that this account may run it, "
+                "or set OEE_DATABASE_URL and OEE_REDIS_URL to servers of your own."
+            ) from None
+        finally:
+            os.close(output)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def succeeded(self) -> bool:
+        """It ended, with 0."""
+        return self._process.poll() == 0
+
+    def end(self, instead: signal.Signals | None = None) -> None:
+        """Sends the farewell, or another signal; harmless to a process that has ended."""
+        self._process.send_signal(instead or self._farewell)
+
+    def must_live(self) -> None:
+        """Raises `StartFailed` with its last words if it has ended."""
+        if not self.alive():
+            raise self.failure()
+
+    def failure(self) -> StartFailed:
+        """How it ended, its last words and where to read the rest."""
+        code = self._process.returncode
+        how = f"by signal {-code}" if code and code < 0 else f"with {code}"
+        said = self._log.tail() or "(it said nothing)"
+        return StartFailed(f"{self._name} ended {how} while starting. Its log is {self._log.path}:\n{said}")
+
+
+def _before(farewell: signal.Signals) -> Callable[[], None]:
+    """What the new process does just before it becomes the server."""
+    parent = os.getpid()
+    prctl = None
+    if sys.platform == "linux":
+        prctl = ctypes.CDLL(None).prctl
+        prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a mask of ours would be inherited
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(farewell), 0, 0, 0)
+            if os.getppid() != parent:  # we died before it asked
+                os._exit(1)
+
+    return run

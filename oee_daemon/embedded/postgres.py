@@ -1,0 +1,203 @@
+"""PostgreSQL as the daemon runs it: on a Unix socket, its data in `home/postgres`.
+
+Makes the data folder at the first start, never in place: it gets its name when it is whole and on disk.
+Its durability is PostgreSQL's own and stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import shutil
+import signal
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from oee_daemon.embedded import binaries, folders, orphans
+from oee_daemon.embedded.account import Account
+from oee_daemon.embedded.child import Child, Log
+from oee_daemon.errors import StartFailed
+from oee_daemon.logs import clean
+
+#: The major version whose data this program reads.
+MAJOR = "18"
+#: The role of the daemon, owner of everything, and the database's name.
+ROLE = DATABASE = "oee"
+#: Part of the socket's name; nothing listens on a network.
+PORT = 5432
+#: How an orphan is asked to end (at once but in order; at once), and how long each way may take, seconds.
+_ORPHAN_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "jit": "off",
+    "log_checkpoints": "off",
+}
+
+
+class Postgres:
+    """One PostgreSQL; `child` and `version` are None until it runs and answers."""
+
+    name = phase = "postgres"
+
+    def __init__(self, home: Path, account: Account) -> None:
+        self._home = home
+        self._account = account
+        self._data = home / "postgres"
+        self.sockets = folders.sockets(home, account)
+        self.log = Log(home / "logs" / "postgres.log")
+        self.child: Child | None = None
+        self.version: str | None = None
+
+    def starting(self) -> Iterator[None]:
+        """Yields until it answers. Raises `StartFailed`."""
+        programs = binaries.postgres(self._home, self._account)
+        folders.own_sockets(self.sockets, self._account)
+        for remains in self._home.glob("postgres.making-*"):
+            shutil.rmtree(remains, ignore_errors=True)
+        if not self._data.is_dir() or not any(self._data.iterdir()):
+            yield from self._make(programs)
+        self._check_version()
+        folders.own(self._data, self._account)
+        self._write_access(self._data)
+        yield from orphans.ended(self._data, "postgres", _ORPHAN_SIGNALS, wait_for_helpers=5)
+        self._clear()
+        self.child = Child(self._argv(programs), self._account, self.log, signal.SIGINT)
+        while not (yield from self._answers()):
+            self.child.must_live()
+            yield
+
+    def _make(self, programs: Path) -> Iterator[None]:
+        making = folders.own(self._home / f"postgres.making-{secrets.token_hex(4)}", self._account)
+        options = [
+            "--auth-local=peer",
+            "--auth-host=reject",
+            "--data-checksums",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
+        argv = [str(programs / "initdb"), f"--pgdata={making}", f"--username={ROLE}", *options]
+        self.child = Child([*argv, "--no-instructions"], self._account, self.log, signal.SIGTERM)
+        import psycopg.pq  # noqa: F401 - a third of a second that would otherwise be spent after initdb
+
+        while self.child.alive():
+            yield
+        if not self.child.succeeded():
+            raise self.child.failure()
+        # initdb has flushed all of its own files.
+        self._write_access(making)
+        folders.flush(making)
+        making.rename(self._data)
+        folders.flush(self._home)
+
+    def _write_access(self, data: Path) -> None:
+        """Lets in who the system says is the daemon's or the servers' account, over the socket only."""
+        names = dict.fromkeys((self._account.daemon, self._account.name))
+        lines = "".join(f'oee "{name}" {ROLE}\n' for name in names)
+        folders.write(data / "pg_ident.conf", lines, self._account)
+        folders.write(
+            data / "pg_hba.conf", "local all all peer map=oee\nhost all all all reject\n", self._account
+        )
+
+    def _check_version(self) -> None:
+        try:
+            found = (self._data / "PG_VERSION").read_text().strip()
+        except OSError:
+            raise StartFailed(
+                f"{self._data} holds something, but no PostgreSQL data (its PG_VERSION can't be read). "
+                "Move it away, put a backup in its place, or set OEE_HOME to another folder."
+            ) from None
+        if found != MAJOR:
+            raise StartFailed(
+                f"{self._data} was written by PostgreSQL {clean(found)}; this program runs {MAJOR} "
+                "and can't read it. Carry the data over with that version's pg_dump, set OEE_DATABASE_URL to "
+                "a PostgreSQL that serves it, or set OEE_HOME to another folder."
+            )
+
+    def _clear(self) -> None:
+        """Removes what a killed server left, now that none works here.
+
+        A lock with a dead process id stays: PostgreSQL deals with it, and reads in it which shared memory
+        to look at. One without an id, or with an id that is somebody else's by now, would stop it.
+        """
+        lock = self._data / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            first = lock.read_bytes().partition(b"\n")[0].strip()
+            if not first.isdigit() or _exists(int(first)):
+                lock.unlink()
+        for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+            (self.sockets / name).unlink(missing_ok=True)
+
+    def _argv(self, programs: Path) -> list[str]:
+        quoted = str(self.sockets).replace('"', '""')
+        settings = _SETTINGS | {"unix_socket_directories": f'"{quoted}"'}
+        argv = [str(programs / "postgres"), "-D", str(self._data.resolve())]
+        return [*argv, *(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))]
+
+    def _answers(self) -> Generator[None, None, bool]:
+        """Yields while it waits; whether `SELECT 1` was answered. Makes the database if it is missing."""
+        from psycopg import OperationalError
+        from psycopg.pq import ExecStatus, PGconn, PollingStatus
+
+        connection = PGconn.connect_start(self._address(DATABASE))
+        try:
+            wanted: int = PollingStatus.WRITING
+            while wanted in (PollingStatus.READING, PollingStatus.WRITING):
+                while not _ready(connection.socket, wanted == PollingStatus.READING):
+                    yield
+                wanted = connection.connect_poll()
+            if wanted == PollingStatus.FAILED:
+                if f'database "{DATABASE}" does not exist' in connection.get_error_message():
+                    self._make_database()
+                return False
+            connection.send_query(b"SELECT 1")
+            while connection.is_busy():
+                while not _ready(connection.socket, True):
+                    yield
+                connection.consume_input()
+            result = connection.get_result()
+            version = connection.parameter_status(b"server_version") or b""
+            self.version = version.decode().partition(" ")[0]
+            return result is not None and result.status == ExecStatus.TUPLES_OK
+        except OperationalError:  # it went away in the middle
+            return False
+        finally:
+            connection.finish()
+
+    def _make_database(self) -> None:
+        from psycopg.pq import ExecStatus, PGconn
+
+        connection = PGconn.connect(self._address("postgres"))
+        try:
+            result = connection.exec_(f"CREATE DATABASE {DATABASE}".encode())
+            if result.status != ExecStatus.COMMAND_OK:
+                raise StartFailed(
+                    f"The database {DATABASE} can't be made: {clean(connection.get_error_message())}. "
+                    f"PostgreSQL's log is {self.log.path}."
+                )
+        finally:
+            connection.finish()
+
+    def _address(self, database: str) -> bytes:
+        from psycopg.conninfo import make_conninfo
+
+        return make_conninfo(host=str(self.sockets), port=PORT, user=ROLE, dbname=database).encode()
+
+
+def _ready(descriptor: int, reading: bool) -> bool:
+    return any(select.select([descriptor] * reading, [descriptor] * (not reading), [], 0))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,343 @@
+"""Runs one order from whatever status it is in to its end, or to where it has to wait.
+
+Every step is the same: read, call the outside with nothing held, commit the move. What a crash leaves is
+always a status from which the same step can be done again; the one call with an effect, `chain.submit`,
+comes only after the signed bytes are committed, and only the chain's own word ends an attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from oee_daemon import failpoints, routing, store
+from oee_daemon.errors import AttemptFailed, ChainUnavailable
+from oee_daemon.feed import Feed
+from oee_daemon.networks import Network
+from oee_daemon.order import Order, Status, price_text
+from oee_daemon.quotes import quotes_json
+from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
+from oee_daemon.tokens import TOKENS
+from oee_daemon.venues.venue import Plan
+
+log = logging.getLogger(__name__)
+
+#: Seconds past the expected confirmation for which a thread asks before it lets go.
+ASK_S = 10.0
+#: Seconds between two sends of the same bytes, and the longest single wait for the chain.
+RESEND_S = 2.0
+#: Seconds between attempts: doubling from the first to the second, with a jitter of a quarter.
+BACKOFF_S = (0.5, 10.0)
+#: Seconds until an order with an unknown outcome is asked about again: doubling, for ever.
+PAUSE_S = (2.0, 60.0)
+
+
+def backoff(attempt: int, bounds: tuple[float, float] = BACKOFF_S) -> timedelta:
+    """The wait after attempt number `attempt` (from 1) has failed."""
+    first, most = bounds
+    # The exponent is bounded too: attempts and asks may count far.
+    seconds = min(most, first * 2 ** min(attempt - 1, 20))
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.0))  # noqa: S311
+
+
+class Execution:
+    """One worker's hands. `owner` names it in leases; `busy` is what it is working on right now."""
+
+    def __init__(
+        self, db: Engine, network: Network, feed: Feed, *, owner: str, threads: int, max_attempts: int
+    ):
+        self._db = db
+        self._network = network
+        self._feed = feed
+        self._owner = owner
+        self._max_attempts = max_attempts
+        self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
+        self._lock = threading.Lock()
+        self._busy: set[UUID] = set()
+        self._steps: dict[Status, Callable[[Connection, Order], Order | None]] = {
+            Status.PENDING: self._begin,
+            Status.ROUTING: self._route,
+            Status.BUILDING: self._build,
+            Status.SUBMITTED: self._settle,
+        }
+
+    @property
+    def busy(self) -> list[UUID]:
+        with self._lock:
+            return list(self._busy)
+
+    def run(self, order_id: UUID) -> timedelta | None:
+        """Runs the order as far as it goes. Returns when it wants to be run again, if ever.
+
+        Raises `DBAPIError` where Postgres is away: the order is then as it was last committed.
+        """
+        with self._lock:
+            if order_id in self._busy:
+                return None
+            self._busy.add(order_id)
+        try:
+            with self._db.connect() as conn:
+                return self._run(conn, order_id)
+        finally:
+            with self._lock:
+                self._busy.discard(order_id)
+
+    def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
+        order = store.claim(conn, order_id, self._owner, self._network.name)
+        if order is None:
+            return None
+        failpoints.hit("claimed", order.attempt)
+        if order.stale and order.status is not Status.SUBMITTED:
+            self._move(conn, order, Status.EXPIRED)
+            return None
+        while order is not None and order.status in self._steps:
+            before = order
+            order = self._steps[order.status](conn, order)
+            if order is not None and order.attempt != before.attempt:
+                assert order.next_run_at is not None
+                return order.next_run_at - order.updated_at
+        return None
+
+    def _move(self, conn: Connection, order: Order, to: Status, **what: object) -> Order | None:
+        """One move and its hint."""
+        moved = store.advance(conn, order, to, **what)  # type: ignore[arg-type]
+        if moved is not None:
+            extra = {"order_id": order.id, "status": to, "attempt": moved.attempt, "venue": moved.venue}
+            log.info("moved", extra=extra | {"signature": moved.signature})
+            self._feed.publish(order.id)
+        return moved
+
+    def _begin(self, conn: Connection, order: Order) -> Order | None:
+        failpoints.hit("before_routing", order.attempt)
+        moved = self._move(conn, order, Status.ROUTING)
+        failpoints.hit("routing", order.attempt)
+        return moved
+
+    def _route(self, conn: Connection, order: Order) -> Order | None:
+        answers = routing.ask(self._network.venues, _request(order), self._pool)
+        quotes = quotes_json(answers, order)
+        try:
+            best = routing.choose(answers, order.swap_mode, order.worst)
+        except AttemptFailed as failure:
+            return self._fail(conn, order, failure, quotes=quotes)
+        failpoints.hit("before_building", order.attempt)
+        moved = self._move(
+            conn,
+            order,
+            Status.BUILDING,
+            data={"venue": best.venue, "quotes": quotes},
+            venue=best.venue,
+            quote_in=best.amount_in,
+            quote_out=best.amount_out,
+            quote_fee=best.fee,
+            **_bound(order, best),
+        )
+        failpoints.hit("building", order.attempt)
+        return moved
+
+    def _build(self, conn: Connection, order: Order) -> Order | None:
+        try:
+            swap = self._sign(order)
+        except AttemptFailed as failure:
+            return self._fail(conn, order, failure)
+        except ChainUnavailable as failure:
+            return self._fail(conn, order, AttemptFailed(failure.message, code=failure.code, retryable=True))
+        failpoints.hit("signed", order.attempt)
+        current = store.extend(conn, order)
+        if current is None:
+            return None
+        if current.stale:
+            # It could not be sent in time, and nothing of it has left.
+            return self._move(conn, current, Status.EXPIRED)
+        failpoints.hit("before_submitted", order.attempt)
+        moved = self._store(conn, current, swap)
+        failpoints.hit("stored", order.attempt)
+        return moved
+
+    def _sign(self, order: Order) -> SignedSwap:
+        venue = next((v for v in self._network.venues if v.name == order.venue), None)
+        if venue is None:
+            raise AttemptFailed(
+                f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
+            )
+        assert order.quote_in is not None and order.quote_out is not None and order.quote_fee is not None
+        assert order.worst is not None
+        plan = Plan(
+            order_id=order.id,
+            request=_request(order),
+            quote=Quote(
+                venue=venue.name,
+                amount_in=order.quote_in,
+                amount_out=order.quote_out,
+                fee=order.quote_fee,
+                price_impact_bps=0,
+            ),
+            limit=order.worst,
+            payer=self._network.wallet.address,
+        )
+        unsigned = venue.build(plan, self._network.chain.anchor())
+        return self._network.wallet.sign(unsigned, order.id, order.attempt)
+
+    def _store(self, conn: Connection, order: Order, swap: SignedSwap) -> Order | None:
+        """The write ahead: status and signed bytes in one commit, before anything is sent.
+
+        Where the commit's answer is lost nobody knows whether it happened: a new connection is asked for
+        the signature. Not there: these bytes are thrown away, and were never sent.
+        """
+        try:
+            moved = self._move(
+                conn,
+                order,
+                Status.SUBMITTED,
+                data={"signature": swap.signature},
+                swap=swap,
+                signature=swap.signature,
+            )
+            failpoints.hit("submitted_lost", order.attempt)
+            return moved
+        except (DBAPIError, failpoints.Lost) as lost:
+            if isinstance(lost, DBAPIError) and not lost.connection_invalidated:
+                raise
+            with self._db.connect() as again:
+                stored = store.live_swap(again, order.id)
+                found = store.find(again, order.id)
+        mine = stored is not None and stored.signature == swap.signature
+        return found if mine and found is not None and found.fence == order.fence else None
+
+    def _settle(self, conn: Connection, order: Order) -> Order | None:
+        """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
+        swap = store.live_swap(conn, order.id)
+        if swap is None:
+            raise AssertionError(f"order {order.id} is submitted without a live swap")
+        until = time.monotonic() + self._network.chain.expected_s() + ASK_S
+        current: Order | None = order
+        while current is not None:
+            # Past its time nothing is sent any more; what an earlier send left is still asked about.
+            if not current.stale:
+                self._send(swap)
+            outcome = self._outcome(swap)
+            if not isinstance(outcome, Unknown):
+                return self._end(conn, current, outcome)
+            if time.monotonic() >= until:
+                pause = backoff(current.asks + 1, PAUSE_S)
+                log.warning(
+                    "outcome unknown, asking again later",
+                    extra={"order_id": order.id, "signature": swap.signature, "reason": outcome.reason},
+                )
+                store.let_go(conn, current, pause)
+                return None
+            current = store.extend(conn, current)
+        return None
+
+    def _send(self, swap: SignedSwap) -> None:
+        """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""
+        try:
+            self._network.chain.submit(swap)
+        except ChainUnavailable as e:
+            extra = {"order_id": swap.order_id, "attempt": swap.attempt, "signature": swap.signature}
+            log.warning("sent without an answer", extra=extra | {"reason": e.message})
+        failpoints.hit("sent", swap.attempt)
+
+    def _outcome(self, swap: SignedSwap) -> Outcome:
+        try:
+            return self._network.chain.outcome(swap, wait_s=RESEND_S)
+        except ChainUnavailable as e:
+            # A chain that can't be asked answers at once: don't turn that into a busy loop.
+            time.sleep(RESEND_S / 4)
+            return Unknown(e.message)
+
+    def _end(self, conn: Connection, order: Order, outcome: Landed | Rejected | Lapsed) -> Order | None:
+        if isinstance(outcome, Landed):
+            return self._confirm(conn, order, outcome)
+        if isinstance(outcome, Rejected):
+            failure = AttemptFailed(outcome.message, code=outcome.code, retryable=outcome.retryable)
+            return self._fail(conn, order, failure, swap_ended="rejected")
+        failure = AttemptFailed(
+            "The swap did not land in time and never can any more.", code="swap_lapsed", retryable=True
+        )
+        return self._fail(conn, order, failure, swap_ended="lapsed")
+
+    def _confirm(self, conn: Connection, order: Order, outcome: Landed) -> Order | None:
+        fill = outcome.fill
+        given, taken = TOKENS[fill.input_token], TOKENS[fill.output_token]
+        failpoints.hit("before_confirmed", order.attempt)
+        moved = self._move(
+            conn,
+            order,
+            Status.CONFIRMED,
+            data={
+                "signature": fill.signature,
+                "filledIn": given.text(fill.amount_in),
+                "filledOut": taken.text(fill.amount_out),
+                "price": price_text(order.side, given.amount(fill.amount_in), taken.amount(fill.amount_out)),
+                "fee": given.text(fill.fee),
+                "slot": fill.slot,
+            },
+            swap_ended="landed",
+            filled_in=fill.amount_in,
+            filled_out=fill.amount_out,
+            fee=fill.fee,
+        )
+        failpoints.hit("confirmed", order.attempt)
+        return moved
+
+    def _fail(
+        self,
+        conn: Connection,
+        order: Order,
+        failure: AttemptFailed,
+        *,
+        quotes: list[dict[str, object]] | None = None,
+        swap_ended: str | None = None,
+    ) -> Order | None:
+        """Ends the attempt: another one after a pause, or the order's end."""
+        data: dict[str, object] = {"error": failure.as_dict(), "quotes": quotes or []}
+        failpoints.hit("before_retry", order.attempt)
+        if failure.retryable and order.attempt < self._max_attempts:
+            delay = backoff(order.attempt)
+            moved = self._move(
+                conn,
+                order,
+                Status.PENDING,
+                data={"retryInMs": round(delay.total_seconds() * 1000)} | data,
+                swap_ended=swap_ended,
+                delay=delay,
+                attempt=order.attempt + 1,
+                venue=None,
+                signature=None,
+                asks=0,
+            )
+        else:
+            moved = self._move(
+                conn, order, Status.FAILED, data=data, swap_ended=swap_ended, error=failure.as_dict()
+            )
+        failpoints.hit("retry", order.attempt)
+        return moved
+
+
+def _request(order: Order) -> QuoteRequest:
+    return QuoteRequest(
+        input_token=TOKENS[order.input_token],
+        output_token=TOKENS[order.output_token],
+        amount=order.amount,
+        mode=order.swap_mode,
+        number=order.number,
+        attempt=order.attempt,
+    )
+
+
+def _bound(order: Order, best: Quote) -> dict[str, int]:
+    """What the first choice fixes; later choices find it fixed."""
+    if order.worst is not None:
+        return {}
+    worst = routing.worst_of(best, order.swap_mode, order.slippage_bps)
+    return {"min_receive" if order.swap_mode == "ExactIn" else "max_spend": worst}

@@ -1,0 +1,168 @@
+"""Reads orders, events and swaps for whoever asks; changes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, func, literal_column, or_, select, text
+
+from oee_daemon import store
+from oee_daemon.errors import InvalidInput, NotFound, Refused
+from oee_daemon.order import LIVE, Event, Order
+from oee_daemon.tables import orders, swaps
+
+#: The most orders on a page.
+MAX_PAGE = 1000
+#: The fewest characters of an id that may stand for it.
+MIN_PREFIX = 4
+
+_HEX = re.compile(r"[0-9a-f-]{4,36}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a listing is narrowed to; `None` is everything. Times with a time zone."""
+
+    status: tuple[str, ...] = ()
+    pair: str | None = None
+    token: str | None = None
+    side: str | None = None
+    type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One attempt's swap, as the engine stored it."""
+
+    attempt: int
+    signature: str
+    state: str
+    last_valid_height: int
+    signed_at: datetime
+    ended_at: datetime | None
+
+
+class History:
+    """All reading goes through here."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    def resolve(self, text: str) -> UUID:
+        """The id that `text` is, or is a unique prefix of.
+
+        Raises `NotFound`, and `Refused` with code `ambiguous_prefix` where several orders begin so.
+        """
+        prefix = text.lower()
+        if not _HEX.fullmatch(prefix):
+            raise NotFound(f"There is no order {_shown(text)!r}.")
+        low, high = _bounds(prefix)
+        found = select(orders.c.id).where(orders.c.id.between(low, high)).limit(3)
+        with self._db.connect() as conn:
+            ids: list[UUID] = list(conn.execute(found).scalars())
+        ids = [i for i in ids if str(i).startswith(prefix)]
+        if not ids:
+            raise NotFound(f"There is no order {_shown(text)!r}.")
+        if len(ids) > 1:
+            raise Refused(
+                f"{len(ids)} orders or more begin with {text!r}.",
+                code="ambiguous_prefix",
+                field="orderId",
+                hint="Give more characters of the id.",
+            )
+        return ids[0]
+
+    def order(self, order_id: UUID) -> Order:
+        """Raises `NotFound`."""
+        with self._db.connect() as conn:
+            found = store.find(conn, order_id)
+        if found is None:
+            raise NotFound(f"There is no order {order_id}.")
+        return found
+
+    def events(self, order_id: UUID, after: int = 0) -> list[Event]:
+        with self._db.connect() as conn:
+            return store.events(conn, order_id, after)
+
+    def whole(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
+        """The order with its events and swaps, as of one moment. Raises `NotFound`."""
+        with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
+            found = store.find(conn, order_id)
+            if found is None:
+                raise NotFound(f"There is no order {order_id}.")
+            return found, store.events(conn, order_id), _swaps(conn, order_id)
+
+    def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
+        """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor."""
+        o = orders.c
+        found = select(*store.COLUMNS).order_by(o.number.desc()).limit(limit + 1)
+        if cursor is not None:
+            found = found.where(o.number < read_cursor(cursor))
+        for column, value in ((o.pair, wanted.pair), (o.side, wanted.side), (o.type, wanted.type)):
+            if value is not None:
+                found = found.where(column == value)
+        if wanted.status:
+            found = found.where(o.status.in_(wanted.status))
+        if wanted.token is not None:
+            found = found.where(or_(o.input_token == wanted.token, o.output_token == wanted.token))
+        if wanted.since is not None:
+            found = found.where(o.created_at >= wanted.since)
+        if wanted.until is not None:
+            found = found.where(o.created_at < wanted.until)
+        with self._db.connect() as conn:
+            rows = [store.order_of(row) for row in conn.execute(found)]
+        return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def figures(self) -> dict[str, Any]:
+        """Counts and sizes for status and metrics: orders by live status, all orders, bytes, version."""
+        o = orders.c
+        live = select(o.status, func.count()).where(store.LIVE_ROWS).group_by(o.status)
+        with self._db.connect() as conn:
+            counts = {s.value: 0 for s in LIVE} | {r[0]: r[1] for r in conn.execute(live)}
+            return {
+                "live": counts,
+                "held": store.held(conn),
+                "orders": conn.execute(select(func.count()).select_from(orders)).scalar_one(),
+                "bytes": conn.execute(select(func.pg_database_size(func.current_database()))).scalar_one(),
+                "version": conn.execute(text("SHOW server_version")).scalar_one().split()[0],
+            }
+
+    def now(self) -> datetime:
+        """Postgres's clock, which events are stamped with."""
+        with self._db.connect() as conn:
+            found: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
+            return found
+
+    def ping(self) -> None:
+        """Raises `SQLAlchemyError` where Postgres can't be reached."""
+        with self._db.connect() as conn:
+            conn.execute(select(literal_column("1")))
+
+
+def read_cursor(cursor: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,17}", cursor):
+        raise InvalidInput(
+            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
+        )
+    return int(cursor)
+
+
+def _swaps(conn: Connection, order_id: UUID) -> list[Swap]:
+    s = swaps.c
+    found = select(s.attempt, s.signature, s.state, s.last_valid_height, s.signed_at, s.ended_at)
+    return [Swap(*row) for row in conn.execute(found.where(s.order_id == order_id).order_by(s.attempt))]
+
+
+def _bounds(prefix: str) -> tuple[UUID, UUID]:
+    digits = prefix.replace("-", "")[:32]
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

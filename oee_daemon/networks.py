@@ -1,0 +1,48 @@
+"""The setting `OEE_NETWORK`, turned into its venues, its chain and its wallet. The only place that knows
+which classes a network is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oee_daemon import market
+from oee_daemon.chains.chain import Chain
+from oee_daemon.chains.faults import Faults
+from oee_daemon.chains.ledger import open_file
+from oee_daemon.chains.simulated import SimulatedChain
+from oee_daemon.database import open_database
+from oee_daemon.settings import Settings
+from oee_daemon.venues.simulated import SimulatedVenue
+from oee_daemon.venues.venue import Venue
+from oee_daemon.wallet import Wallet, open_wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    name: str
+    venues: Sequence[Venue]
+    chain: Chain
+    wallet: Wallet
+
+
+def open_network(settings: Settings, database_url: str) -> Network:
+    """The network that the settings name. The simulated one keeps its ledger in Postgres, on a
+    connection of its own, unless a file was asked for."""
+    if settings.sim_ledger_file is not None:
+        ledger = open_file(settings.sim_ledger_file)
+    else:
+        ledger = open_database(database_url, pool_size=3 * settings.worker_threads)
+    chain = SimulatedChain(
+        ledger,
+        seed=settings.sim_seed,
+        failure_rate=settings.sim_failure_rate,
+        confirm_ms=settings.sim_confirm_ms,
+    )
+    faults = Faults(ledger)
+    venues = [
+        SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
+        for pool in market.POOLS
+    ]
+    wallet = open_wallet(settings.home / "wallets" / f"{settings.network}.json")
+    return Network(settings.network, venues, chain, wallet)

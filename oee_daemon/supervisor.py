@@ -1,0 +1,116 @@
+"""Keeps the daemon's one worker alive: starts it, replaces it when it dies, ends it in order.
+
+The worker is handed its settings through its standard input, never by arguments or environment, because
+addresses may carry passwords; the open pipe also tells it that the daemon still lives.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from oee_daemon.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds before a worker that died is replaced: the first at once, then doubling up to the second.
+BACKOFF_S = (0.1, 5.0)
+#: A worker that lived this long, in seconds, did not die of its start.
+HEALTHY_S = 10.0
+#: Seconds that a worker has to end what it is doing.
+STOP_S = 30.0
+#: From linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
+
+
+class WorkerProcess:
+    """The supervised child. Everything here runs on the main thread."""
+
+    def __init__(self, settings: Settings, home_id: str) -> None:
+        self._handed = json.dumps({"settings": settings.dump(), "home_id": home_id}).encode() + b"\n"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._again = 0.0
+        self._pause = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
+        environ = {k: v for k, v in os.environ.items() if k not in hidden}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "oee_daemon", "worker", "--supervised"],
+            stdin=subprocess.PIPE,
+            env=environ,
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()),
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._handed)
+        self._process.stdin.flush()
+        self._started = time.monotonic()
+
+    def check(self) -> bool:
+        """Replaces the worker if it has died; called every beat. True: it was replaced."""
+        now = time.monotonic()
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None:
+                return False
+            log.error("the worker died", extra={"code": code, "pid": self._process.pid})
+            self._close()
+            self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()
+            self._again = now + self._pause
+        if now < self._again:
+            return False
+        self.start()
+        return True
+
+    def _next_pause(self) -> float:
+        first, most = BACKOFF_S
+        return min(most, max(first, 2 * self._pause))
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM: it takes nothing new and ends what it can."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def stopped(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def kill(self) -> None:
+        """For one that does not stop: what it was doing goes on in the next."""
+        if self._process is not None and self._process.poll() is None:
+            log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
+            self._process.kill()
+            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """Linux ends the child with us at once; elsewhere the end of its standard input has to do."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare

@@ -1,0 +1,124 @@
+"""A worker: Dramatiq's threads on the queue, and the beat that rings what the queue forgot.
+
+The daemon runs one as its child; `oee worker` runs one more, here or on another host, against the same
+Postgres and Redis. A child knows that its daemon is gone when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import dramatiq
+
+from oee_daemon import actors, store
+from oee_daemon.broker import open_broker
+from oee_daemon.database import open_database
+from oee_daemon.execution import Execution
+from oee_daemon.feed import Feed
+from oee_daemon.networks import open_network
+from oee_daemon.recovery import Recovery
+from oee_daemon.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Milliseconds between two looks at an idle queue.
+POLL_MS = 50
+#: Connections beside one for each thread: recovery's, and those for a lost answer.
+SPARE_CONNECTIONS = 3
+
+
+def owner_here() -> str:
+    """Names this process among all that ever ran, for leases: host, boot and process."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    started = boot.read_text().strip()[:8] if boot.exists() else "-"
+    return f"{platform.node()}:{started}:{os.getpid()}"
+
+
+class Worker:
+    """Everything one worker process holds, opened in order and closed in the reverse."""
+
+    def __init__(self, settings: Settings, *, owner: str) -> None:
+        assert settings.database_url is not None and settings.redis_url is not None
+        threads = settings.worker_threads
+        self.owner = owner
+        self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
+        self.feed = Feed(settings.redis_url)
+        self.broker = open_broker(settings.redis_url)
+        network = open_network(settings, settings.database_url)
+        self.execution = Execution(
+            self.db,
+            network,
+            self.feed,
+            owner=owner,
+            threads=threads,
+            max_attempts=settings.max_attempts,
+        )
+        actors.declare(self.broker, self.execution)
+        self.recovery = Recovery(
+            self.db, self.broker, self.execution, owner=owner, network=network.name, threads=threads
+        )
+        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=POLL_MS)
+
+    def start(self) -> None:
+        self._threads.start()
+        self.recovery.start()
+
+    def stop(self) -> None:
+        """What runs ends, or is left where another worker can go on; nothing new begins."""
+        self.recovery.stop()
+        self._threads.stop()
+        self.broker.close()
+        self.feed.close()
+        self.db.dispose()
+
+
+def run(settings: Settings, *, home_id: str | None) -> None:
+    """Works until told to stop. `home_id`: this is the one worker of that home's daemon."""
+    stop = threading.Event()
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    owner = owner_here()
+    lock = None
+    if home_id is not None:
+        owner = f"{home_id}:{owner}"
+        threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
+        lock = _alone(settings.run_dir / "worker.lock")
+    worker = Worker(settings, owner=owner)
+    if home_id is not None:
+        # The lock is ours, so whoever held leases in this home's name is dead.
+        with worker.db.connect() as conn:
+            freed = store.clear_leases(conn, f"{home_id}:")
+        log.info("took over", extra={"leases": freed})
+    worker.start()
+    log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
+    stop.wait()
+    worker.stop()
+    log.info("worker stopped")
+    if lock is not None:
+        os.close(lock)
+
+
+def _alone(path: Path) -> int:
+    """Waits until the home's former worker is gone, and holds its place; the file is never removed."""
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _watch_parent(stop: threading.Event) -> None:
+    """The daemon holds the other end of our standard input: its end is the daemon's end."""
+    while sys.stdin.buffer.read(1):
+        pass
+    stop.set()

