@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oee_cli.exit_codes import ExitCode
 
 
@@ -27,6 +29,8 @@ class CliError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
+        #: The order that a refusal is about, as the daemon sent it along.
+        self.order: Any = None
         self.hint = hint
         self.retryable = retryable
         if code is not None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from oee_cli.amounts import read_amount
 from oee_cli.client import Client
-from oee_cli.errors import CliError, NoSuchOrder, Refused, UsageFault
+from oee_cli.errors import NoSuchOrder, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.output import Output
+from oee_cli.output import Output, clean_lines
 from oee_cli.settings import load
 from oee_cli.times import read_duration
-from oee_cli.wire import FINAL, Order, QuoteList, side_to_send
+from oee_cli.wire import FINAL, Order, QuoteList, short_id
 
 #: The fewest characters of an id that can stand for it.
 _PREFIX = 4
@@ -99,36 +98,53 @@ def cancel(identifier: str, output: Output) -> ExitCode:
         client.ready()
         order = find(client, identifier)
         try:
-            answer = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
+            order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
         except Refused as e:
-            raise _too_late(e, order) from None
+            order = e.order if isinstance(e.order, dict) else client.order(order["orderId"])
+            # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
+            if order["status"] != "cancelled":
+                return _too_late(output, e, order)
     finally:
         client.close()
     if output.json:
-        output.emit(answer)
+        output.emit(_bare(order))
     else:
-        output.say(f"✓ cancelled {order['orderId'][:8]}: nothing left the wallet")
+        output.say(f"✓ cancelled {short_id(order)}: nothing left the wallet")
     return ExitCode.DONE
 
 
-def _too_late(e: Refused, order: Order) -> CliError:
-    if e.hint is None:
-        name = order["orderId"][:8]
-        final = order["status"] in FINAL
-        e.hint = f"How it ended: oee show {name}" if final else f"Follow it: oee watch {name}"
-    return e
+def _too_late(output: Output, e: Refused, order: Order) -> ExitCode:
+    """It can no longer be cancelled. With `--json` the order says why."""
+    final = order["status"] in FINAL
+    hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
+    output.sentence("✗", clean_lines(e.message), e.hint or hint)
+    if output.json:
+        output.emit(_bare(order))
+    return e.exit_code
+
+
+def _bare(order: Order) -> dict[str, Any]:
+    """The order object alone, as everywhere."""
+    return {name: value for name, value in order.items() if name not in ("events", "swaps")}
 
 
 def quote(
-    base: str, token: str, amount: str | None, other: str | None, side: str, output: Output
+    base: str,
+    token: str,
+    amount: str | None,
+    spend: str | None,
+    receive: str | None,
+    side: str,
+    output: Output,
 ) -> ExitCode:
     """Every venue's price; trades nothing."""
     from oee_cli.placing import Wanted, body_of
 
-    if other is not None:
-        read_amount(other, "--spend" if side == "buy" else "--receive")
-    asked: dict[str, Any] = body_of(Wanted(side=side, base=base, quote=token, amount=amount, other=other))
-    assert asked.get("side") == side_to_send(side, base, token)  # noqa: S101  # one rule for both
+    other, wrong = (spend, receive) if side == "buy" else (receive, spend)
+    if wrong is not None:
+        mine, theirs = ("--spend", "--receive") if side == "buy" else ("--receive", "--spend")
+        raise UsageFault(f"{theirs} does not go with --side {side}.", hint=f"Use {mine} instead.")
+    asked = body_of(Wanted(side=side, base=base, quote=token, amount=amount, other=other))
     client = Client(load(), output)
     try:
         client.ready()

@@ -64,7 +64,9 @@ def of_problem(status: int, problem: dict[str, Any]) -> CliError:
     hint = problem.get("hint")
     if hint is None:
         hint = _HINTS.get(kind, "Its log: oee daemon logs" if status >= 500 else None)
-    return kind(message, hint=hint, code=code, retryable=bool(problem.get("retryable")))
+    error = kind(message, hint=hint, code=code, retryable=bool(problem.get("retryable")))
+    error.order = problem.get("order")
+    return error
 
 
 def _mismatch(answer: Readable, spoken: str | None) -> CliError:

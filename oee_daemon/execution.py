@@ -17,7 +17,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import failpoints, routing, store
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
@@ -152,16 +151,28 @@ class Execution:
         except ChainUnavailable as failure:
             return self._fail(conn, order, AttemptFailed(failure.message, code=failure.code, retryable=True))
         failpoints.hit("signed", order.attempt)
-        current = store.extend(conn, order)
-        if current is None:
-            return None
-        if current.stale:
-            # It could not be sent in time, and nothing of it has left.
-            return self._move(conn, current, Status.EXPIRED)
         failpoints.hit("before_submitted", order.attempt)
-        moved = self._store(conn, current, swap)
+        # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
+        # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
+        # what Postgres says: `submitted` with them, or `building` without.
+        moved = self._move(
+            conn,
+            order,
+            Status.SUBMITTED,
+            data={"signature": swap.signature},
+            swap=swap,
+            signature=swap.signature,
+        )
+        failpoints.hit("submitted_lost", order.attempt)
         failpoints.hit("stored", order.attempt)
-        return moved
+        return moved if moved is not None else self._too_late(conn, order)
+
+    def _too_late(self, conn: Connection, order: Order) -> Order | None:
+        """It could not be stored: another holder has it, or its time is over and nothing of it has left."""
+        current = store.extend(conn, order)
+        if current is not None and current.stale:
+            return self._move(conn, current, Status.EXPIRED)
+        return None
 
     def _sign(self, order: Order) -> SignedSwap:
         venue = next((v for v in self._network.venues if v.name == order.venue), None)
@@ -186,32 +197,6 @@ class Execution:
         )
         unsigned = venue.build(plan, self._network.chain.anchor())
         return self._network.wallet.sign(unsigned, order.id, order.attempt)
-
-    def _store(self, conn: Connection, order: Order, swap: SignedSwap) -> Order | None:
-        """The write ahead: status and signed bytes in one commit, before anything is sent.
-
-        Where the commit's answer is lost nobody knows whether it happened: a new connection is asked for
-        the signature. Not there: these bytes are thrown away, and were never sent.
-        """
-        try:
-            moved = self._move(
-                conn,
-                order,
-                Status.SUBMITTED,
-                data={"signature": swap.signature},
-                swap=swap,
-                signature=swap.signature,
-            )
-            failpoints.hit("submitted_lost", order.attempt)
-            return moved
-        except (DBAPIError, failpoints.Lost) as lost:
-            if isinstance(lost, DBAPIError) and not lost.connection_invalidated:
-                raise
-            with self._db.connect() as again:
-                stored = store.live_swap(again, order.id)
-                found = store.find(again, order.id)
-        mine = stored is not None and stored.signature == swap.signature
-        return found if mine and found is not None and found.fence == order.fence else None
 
     def _settle(self, conn: Connection, order: Order) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""

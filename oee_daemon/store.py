@@ -148,8 +148,9 @@ def advance(
 ) -> Order | None:
     """Moves an order that the caller holds, with its event, in one statement.
 
-    `swap` is stored with it as `signed`; `swap_ended` is what its live swap becomes. `delay`: when it is
-    due next. None: somebody else moved it, nothing was changed. Raises `IllegalMove`.
+    `swap` is stored with it as `signed`, but not past the order's time; `swap_ended` is what its live swap
+    becomes. `delay`: when it is due next. None: somebody else moved it, or it is too late to send it;
+    nothing was changed. Raises `IllegalMove`.
     """
     check(order.status, to)
     statement = _move(to, tuple(sorted(changes)), swap is not None, swap_ended is not None)
@@ -187,6 +188,7 @@ def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bo
             o.id == bindparam("the_id"),
             o.status == bindparam("the_status"),
             o.fence == bindparam("the_fence"),
+            *([o.expires_at > _now] if stores_swap else []),
         )
         .values(values)
         .returning(*COLUMNS, _stale)

@@ -24,7 +24,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from oee_daemon.embedded import Servers, binaries, folders
+from oee_daemon.embedded import Servers, folders
 from oee_daemon.embedded.account import Account, choose
 from oee_daemon.errors import StartFailed
 

@@ -1,0 +1,77 @@
+"""The arguments and options that several commands share, each described once.
+
+Long values have a metavar that shows how they are written; help texts are one short sentence.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from oee_cli.wire import STATUSES
+
+
+class SideWord(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Shell(StrEnum):
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+StatusWord = StrEnum("StatusWord", {word.upper(): word for word in STATUSES})  # type: ignore[misc]
+
+Base = Annotated[str, typer.Argument(metavar="BASE", help="The token that is traded.", show_default=False)]
+Quote = Annotated[
+    str, typer.Argument(metavar="QUOTE", help="The token that it is traded against.", show_default=False)
+]
+Amount = Annotated[
+    str | None, typer.Argument(metavar="[AMOUNT]", help="How much BASE, exactly.", show_default=False)
+]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="A full id, a unique prefix, or `last`.", show_default=False)
+]
+Spend = Annotated[
+    str | None, typer.Option("--spend", metavar="AMOUNT", help="Pay exactly this much QUOTE instead.")
+]
+Receive = Annotated[
+    str | None, typer.Option("--receive", metavar="AMOUNT", help="Get exactly this much QUOTE instead.")
+]
+Slippage = Annotated[
+    str | None,
+    typer.Option("--slippage", metavar="0.5%|50bps", help="How much worse than the first quote a fill may be."),
+]
+MaxSpend = Annotated[
+    str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")
+]
+MinReceive = Annotated[
+    str | None, typer.Option("--min-receive", metavar="AMOUNT", help="Never get less than this.")
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="The same key places the order only once."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Quotes and every check; places nothing.")]
+Timeout = Annotated[
+    str, typer.Option("--timeout", metavar="TIME", help="How long to wait for the end: seconds, 90s, 5m.")
+]
+WatchTimeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="TIME", help="How long to watch; for ever if not given.")
+]
+ValidFor = Annotated[
+    str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s).")
+]
+Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on stdout.")]
+JsonArray = Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header row on stdout.")]
+Events = Annotated[bool, typer.Option("--events", help="Every event as a line of JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most this many.")]

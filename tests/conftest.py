@@ -1,0 +1,125 @@
+"""Real servers for every test: one Postgres and one Valkey a session, one database a test.
+
+A database is a copy of a migrated template (20 ms); Valkey is emptied instead. Nothing here is a fake.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy import Engine, make_url
+
+from oee_daemon import migrations
+from oee_daemon.database import open_database
+from oee_daemon.embedded import Servers
+from oee_daemon.settings import Settings
+
+TEMPLATE = "oee_template"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Postgres and Valkey as the daemon runs them, in a home that goes with the session."""
+    # A short path: a socket's name has to stay under 108 bytes. Open to pass, for the servers' account.
+    home = Path(tempfile.mkdtemp(prefix="oee-t", dir="/tmp"))
+    home.chmod(0o711)
+    running = Servers(home, postgres=True, valkey=True)
+    running.start()
+    yield running
+    running.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _admin(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
+    url = make_url(servers.database_url)
+    return psycopg.connect(
+        host=str(url.query["host"]),
+        port=str(url.query["port"]),
+        user=url.username,
+        dbname="postgres",
+        autocommit=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """A migrated database that nobody is connected to, to copy from."""
+    with _admin(servers) as admin:
+        admin.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
+    db = open_database(_named(servers, TEMPLATE), pool_size=2)
+    migrations.migrate(db)
+    db.dispose()
+    return TEMPLATE
+
+
+def _named(servers: Servers, name: str) -> str:
+    return make_url(servers.database_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def database_url(servers: Servers, template: str) -> Iterator[str]:
+    """A database of this test's own."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with _admin(servers) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
+    yield _named(servers, name)
+    with _admin(servers) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> Iterator[str]:
+    """A Valkey with nothing in it."""
+    with redis.Redis.from_url(servers.redis_url) as client:
+        client.flushall()
+        yield servers.redis_url
+        client.flushall()
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Engine]:
+    """The engine's own kind of connection to this test's database."""
+    engine = open_database(database_url, pool_size=24)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, redis_url: str) -> Settings:
+    """Quick waits and no failures; a test that wants others replaces them."""
+    from decimal import Decimal
+
+    return Settings(
+        home=tmp_path / "home",
+        database_url=database_url,
+        redis_url=redis_url,
+        port=0,
+        sim_latency_ms=0,
+        sim_confirm_ms=0,
+        sim_failure_rate=Decimal(0),
+    )
+
+
+@pytest.fixture
+def homes() -> Iterator[Path]:
+    """A folder to make homes in: short enough for sockets, and open to pass for the servers' account,
+    which pytest's own temporary folders are not."""
+    base = Path(tempfile.mkdtemp(prefix="oee-h", dir="/tmp"))
+    base.chmod(0o711)
+    yield base
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings must not reach a test."""
+    for name in [n for n in os.environ if n.startswith("OEE_")]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,90 @@
+"""A daemon as a process, for tests that look from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+
+def until(check: Callable[[], T | None], *, within: float = 20.0, what: str = "it") -> T:
+    """Asks again and again until `check` gives something; fails the test after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {within} s")
+        time.sleep(0.01)
+
+
+class Daemon:
+    """`python -m oee_daemon run` on a home of its own."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home = home
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
+        self.environ = clean | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
+        self.log = home.with_name(home.name + ".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Daemon:
+        (self.home / "run" / "daemon.json").unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "oee_daemon", "run"],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._ready, within=30, what=f"the daemon's start ({self.log})")
+        return self
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the daemon ended: {self.log.read_text()[-2000:]}")
+        return (self.home / "run" / "daemon.json").exists()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home / "run" / "daemon.json").read_text())
+        return found
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text().strip()
+
+    def client(self) -> httpx.Client:
+        """Over the Unix socket."""
+        transport = httpx.HTTPTransport(uds=self.facts["socket"])
+        return httpx.Client(transport=transport, base_url="http://localhost", timeout=30)
+
+    def tcp(self, *, token: bool = True) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if token else {}
+        return httpx.Client(base_url=self.facts["http"], headers=headers, timeout=30, trust_env=False)
+
+    def kill(self) -> None:
+        """As the machine's worst moment would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(45)
