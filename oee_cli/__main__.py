@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -101,10 +102,8 @@ def _closed_pipe() -> int:
     """Nobody reads any more: end without a word, and let nothing be flushed at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):
             os.dup2(null, stream.fileno())
-        except (OSError, ValueError):
-            pass
     return 141
 
 

@@ -39,7 +39,9 @@ def read_slippage(text: str) -> int:
         raise UsageFault(f"--slippage can't be {text[:40]!r}.", hint="Write for example 0.5% or 50bps.")
     bps = Decimal(found[1]) * (100 if found[2] == "%" else 1)
     if bps != int(bps):
-        raise UsageFault(f"--slippage {text} is finer than a basis point.", hint="Its steps are 0.01%, or 1bps.")
+        raise UsageFault(
+            f"--slippage {text} is finer than a basis point.", hint="Its steps are 0.01%, or 1bps."
+        )
     if bps > 10_000:
         raise UsageFault("--slippage can't be more than 100%.", hint="Write for example 0.5% or 50bps.")
     return int(bps)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
+from oee_cli.daemon_app import PlainCommand, daemon_app
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
@@ -23,9 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     suggest_commands=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-daemon_app = typer.Typer(
-    help="The local daemon; any command that needs it starts it.", rich_markup_mode=None, suggest_commands=False
 )
 app.add_typer(daemon_app, name="daemon")
 
@@ -40,13 +38,7 @@ def root(
         typer.echo(ctx.get_help())
 
 
-@daemon_app.callback(invoke_without_command=True)
-def daemon_root(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-
-
-@app.command()
+@app.command(cls=PlainCommand)
 def buy(
     base: o.Base,
     quote: o.Quote,
@@ -90,7 +82,7 @@ def buy(
     )
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def sell(
     base: o.Base,
     quote: o.Quote,
@@ -134,7 +126,7 @@ def sell(
     )
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def quote(
     base: o.Base,
     quote: o.Quote,
@@ -156,11 +148,11 @@ def quote(
     return ask(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def watch(
     id: Annotated[  # noqa: A002  # the argument's name in help
         str | None,
-        typer.Argument(metavar="[ID]", help="A full id, a unique prefix, or `last`.", show_default=False),
+        typer.Argument(metavar="ID", help="A full id, a unique prefix, or `last`.", show_default=False),
     ] = None,
     timeout: o.WatchTimeout = None,
     json: o.JsonLines = False,
@@ -178,7 +170,7 @@ def watch(
     return follow(id, timeout, Output(json, quiet, no_color))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
     """One order explained: its timeline, attempts, quotes and fill.
 
@@ -191,7 +183,7 @@ def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCod
     return explain(id, Output(json, no_color=no_color))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
     """Stop an order if nothing of it can be on the chain.
 
@@ -204,9 +196,11 @@ def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitC
     return stop(id, Output(json, no_color=no_color))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def history(
-    status: Annotated[o.StatusWord | None, typer.Option("--status", help="Only orders that are this.")] = None,
+    status: Annotated[
+        o.StatusWord | None, typer.Option("--status", help="Only orders that are this.")
+    ] = None,
     pair: Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")] = None,
     side: Annotated[o.SideWord | None, typer.Option("--side", help="Only this side.")] = None,
     since: Annotated[
@@ -236,7 +230,7 @@ def history(
     )
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def fills(
     order: Annotated[str | None, typer.Option("--order", metavar="ID", help="Only this order's.")] = None,
     limit: o.Limit = 20,
@@ -255,9 +249,11 @@ def fills(
     return list_fills(order=order, limit=limit, as_csv=csv, output=Output(json, no_color=no_color))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def submit(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)
+    ],
     max_inflight: Annotated[
         int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")
     ] = 50,
@@ -271,7 +267,9 @@ def submit(
     detach: Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")] = False,
     quiet: o.Quiet = False,
 ) -> ExitCode:
-    """Place many orders: a JSON object or CSV row each, one line of JSON for each result.
+    """Place many orders, one a line.
+
+    JSON objects or CSV rows with the fields of the HTTP body; one line of JSON for each result.
 
     \b
       oee submit orders.ndjson > results.ndjson
@@ -293,9 +291,11 @@ def submit(
     return place_all(wanted, Output(json=True, quiet=quiet))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def worker() -> None:
-    """Run one more worker against the same Redis and Postgres, here or on another host.
+    """Run one more worker.
+
+    Against the same Redis and Postgres, here or on another host.
 
     \b
       oee worker
@@ -306,7 +306,7 @@ def worker() -> None:
     become("worker")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def completion(shell: Annotated[o.Shell, typer.Argument(show_default=False)]) -> ExitCode:
     """Print the completion script of a shell.
 
@@ -320,11 +320,11 @@ def completion(shell: Annotated[o.Shell, typer.Argument(show_default=False)]) ->
     return ExitCode.DONE
 
 
-@app.command(name="help")
+@app.command(name="help", cls=PlainCommand)
 def help_command(
     ctx: typer.Context,
     topic: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND|exit-codes]", show_default=False)
+        list[str] | None, typer.Argument(metavar="COMMAND|exit-codes", show_default=False)
     ] = None,
 ) -> ExitCode:
     """Explain a command, or the exit codes.
@@ -337,62 +337,3 @@ def help_command(
 
     typer.echo(help_text(typer.main.get_command(app), topic or []))
     return ExitCode.DONE
-
-
-@daemon_app.command()
-def start(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Start it, detached, unless it runs already."""
-    from oee_cli import daemon
-
-    return daemon.start(Output(json, quiet))
-
-
-@daemon_app.command()
-def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Drain and stop it: what runs ends or is left safe."""
-    from oee_cli import daemon
-
-    return daemon.stop(Output(json, quiet))
-
-
-@daemon_app.command()
-def restart(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Stop it and start it again."""
-    from oee_cli import daemon
-
-    return daemon.restart(Output(json, quiet))
-
-
-@daemon_app.command()
-def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
-    """What runs, and where. Exit 6 if nothing does."""
-    from oee_cli import daemon
-
-    return daemon.status(Output(json, no_color=no_color))
-
-
-@daemon_app.command()
-def logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
-) -> ExitCode:
-    """Its log."""
-    from oee_cli import daemon
-
-    return daemon.logs(lines, follow, Output())
-
-
-@daemon_app.command()
-def run() -> None:
-    """Run it in the foreground, for a service manager."""
-    from oee_cli.daemon import become
-
-    become("run")
-
-
-@daemon_app.command()
-def token(json: o.Json = False) -> ExitCode:
-    """Print the token that TCP asks for."""
-    from oee_cli import daemon
-
-    return daemon.token(Output(json))

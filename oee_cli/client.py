@@ -203,7 +203,7 @@ class Client:
         else:
             # `verify=False` only saves loading certificates: nothing is encrypted on a Unix socket.
             path = str(self.launcher.checked_socket())
-            transport = httpx.HTTPTransport(uds=path, limits=limits, verify=False)  # noqa: S501
+            transport = httpx.HTTPTransport(uds=path, limits=limits, verify=False)
             base = "http://localhost"
         return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
 

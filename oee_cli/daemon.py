@@ -128,7 +128,8 @@ def token(output: Output) -> ExitCode:
 def _local(settings: Settings, what: str) -> Settings:
     if settings.url is not None:
         raise UsageFault(
-            f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.", hint="Unset it: env -u OEE_URL …"
+            f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.",
+            hint="Unset it: env -u OEE_URL …",
         )
     return settings
 
@@ -144,7 +145,9 @@ def _tell(output: Output, launcher: Launcher, what: str) -> None:
 def _not_running(output: Output, launcher: Launcher) -> ExitCode:
     pid = launcher.holder()
     if pid is None:
-        error = Unreachable("The daemon is not running.", hint="Start it: oee daemon start", code="daemon_not_running")
+        error = Unreachable(
+            "The daemon is not running.", hint="Start it: oee daemon start", code="daemon_not_running"
+        )
     else:
         error = Unreachable(
             f"The daemon (pid {pid}) is there and does not answer: it is starting, stopping or stuck.",

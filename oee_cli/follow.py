@@ -66,9 +66,7 @@ def screen_for(output: Output, order: Order, *, events: bool, note: str | None =
     return PlainScreen(output, order)
 
 
-def follow(
-    client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True
-) -> Order:
+def follow(client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True) -> Order:
     """Shows an order's events until its final one or the deadline; the order as it was last seen."""
     from oee_cli.stream import order_events
 
@@ -160,7 +158,12 @@ def watched(
 
 
 def conclude(
-    output: Output, order: Order, *, waited: float | None = None, events: bool = False, final_object: bool = True
+    output: Output,
+    order: Order,
+    *,
+    waited: float | None = None,
+    events: bool = False,
+    final_object: bool = True,
 ) -> ExitCode:
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
     code = of_status(order["status"])

@@ -94,7 +94,9 @@ def _pages(
 ) -> Iterator[dict[str, Any]]:
     cursor: str | None = None
     while limit > 0:
-        page = client.get(path, {**params, "limit": min(limit, PAGE), **({"cursor": cursor} if cursor else {})})
+        page = client.get(
+            path, {**params, "limit": min(limit, PAGE), **({"cursor": cursor} if cursor else {})}
+        )
         yield from page[member]
         limit -= len(page[member])
         cursor = page.get("nextCursor")

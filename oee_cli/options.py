@@ -31,7 +31,7 @@ Quote = Annotated[
     str, typer.Argument(metavar="QUOTE", help="The token that it is traded against.", show_default=False)
 ]
 Amount = Annotated[
-    str | None, typer.Argument(metavar="[AMOUNT]", help="How much BASE, exactly.", show_default=False)
+    str | None, typer.Argument(metavar="AMOUNT", help="How much BASE, exactly.", show_default=False)
 ]
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="A full id, a unique prefix, or `last`.", show_default=False)
@@ -44,7 +44,9 @@ Receive = Annotated[
 ]
 Slippage = Annotated[
     str | None,
-    typer.Option("--slippage", metavar="0.5%|50bps", help="How much worse than the first quote a fill may be."),
+    typer.Option(
+        "--slippage", metavar="0.5%|50bps", help="How much worse than the first quote a fill may be."
+    ),
 ]
 MaxSpend = Annotated[
     str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")

@@ -100,7 +100,7 @@ def cancel(identifier: str, output: Output) -> ExitCode:
         try:
             order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
         except Refused as e:
-            order = e.order if isinstance(e.order, dict) else client.order(order["orderId"])
+            order = e.order or client.order(order["orderId"])
             # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
             if order["status"] != "cancelled":
                 return _too_late(output, e, order)

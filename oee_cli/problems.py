@@ -65,7 +65,8 @@ def of_problem(status: int, problem: dict[str, Any]) -> CliError:
     if hint is None:
         hint = _HINTS.get(kind, "Its log: oee daemon logs" if status >= 500 else None)
     error = kind(message, hint=hint, code=code, retryable=bool(problem.get("retryable")))
-    error.order = problem.get("order")
+    if isinstance(problem.get("order"), dict):
+        error.order = problem["order"]
     return error
 
 

@@ -1,6 +1,6 @@
 """What is said about an order, in plain words: its header, each step, how it ended, what to do next.
 
-Pure text, no stream and no Rich, so that the live view, the plain lines and the logs of a script say the same.
+Pure text, no stream and no Rich, so that the live view and the plain lines say the same.
 """
 
 from __future__ import annotations

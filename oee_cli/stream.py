@@ -22,6 +22,8 @@ from oee_cli.errors import CliError, Unreachable
 from oee_cli.problems import check
 from oee_cli.wire import FINAL, Event
 
+Opened = AbstractContextManager[ClientConnection]
+
 #: Between two `None`, seconds.
 _TICK = 0.1
 #: Seconds for a handshake, and for the good-bye that nobody waits for.
@@ -33,7 +35,7 @@ _PATIENCE = 30.0
 def order_events(client: Client, order_id: str, after: int = 0) -> Iterator[Event | None]:
     """One order's events in order, each once, up to the final one; `None` where nothing came for a tick."""
     path = f"/api/orders/execute?orderId={quote(order_id, safe='')}"
-    for message in _messages(client, lambda: f"{path}&afterSeq={after}"):
+    for message in _messages(client, lambda: f"{path}&afterSeq={after}"):  # noqa: B023  # the newest, on purpose
         if message is None:
             yield None
         elif isinstance(message.get("seq"), int) and message["seq"] > after:
@@ -90,7 +92,7 @@ def _read(connection: ClientConnection) -> Iterator[dict[str, Any] | None]:
             yield message
 
 
-def _open(client: Client, path: str) -> AbstractContextManager[ClientConnection]:
+def _open(client: Client, path: str) -> Opened:
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
@@ -102,8 +104,9 @@ def _open(client: Client, path: str) -> AbstractContextManager[ClientConnection]
     }
     if client.settings.url:
         # http → ws, https → wss.
-        return connect("ws" + client.settings.url.removeprefix("http") + path, **options)
-    return unix_connect(str(client.launcher.checked_socket()), "ws://localhost" + path, **options)
+        return cast(Opened, connect("ws" + client.settings.url.removeprefix("http") + path, **options))
+    socket = str(client.launcher.checked_socket())
+    return cast(Opened, unix_connect(socket, "ws://localhost" + path, **options))
 
 
 def check_handshake(connection: ClientConnection) -> None:
@@ -116,7 +119,7 @@ def check_handshake(connection: ClientConnection) -> None:
 def _refusal(e: InvalidStatus) -> CliError:
     response = e.response
     try:
-        check(Answer(response.status_code, response.headers, response.body or b""))
+        check(Answer(response.status_code, response.headers, bytes(response.body or b"")))
     except CliError as error:
         error.retryable = response.status_code == 503
         return error

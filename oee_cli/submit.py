@@ -81,7 +81,9 @@ def _batch_name(batch: Batch, output: Output) -> str | None:
 def _opened(source: str) -> Iterator[TextIO]:
     if source == "-":
         if sys.stdin.isatty():
-            raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
+            raise UsageFault(
+                "stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson"
+            )
         yield sys.stdin
         return
     try:
@@ -176,11 +178,11 @@ class _Run:
                 self.halt = e
             return {"line": row.line, "error": e.as_dict()}, e.exit_code
         except Lost as e:
-            error = self.client.unreachable(e)
-            return {"line": row.line, "error": error.as_dict()}, error.exit_code
+            gone = self.client.unreachable(e)
+            return {"line": row.line, "error": gone.as_dict()}, gone.exit_code
         except Exception as e:
-            error = CliError(f"{type(e).__name__}: {e}", hint="A fault of ours; OEE_DEBUG=1 says more.")
-            return {"line": row.line, "error": error.as_dict()}, error.exit_code
+            fault = CliError(f"A fault of ours: {type(e).__name__}: {e}")
+            return {"line": row.line, "error": fault.as_dict()}, fault.exit_code
 
     def _placed(self, row: Row) -> tuple[dict[str, Any], ExitCode]:
         if self.batch.dry_run:
@@ -220,9 +222,8 @@ class _Run:
         ended = self.counts["done"] + self.counts["failed"]
         rate = ended / max(0.001, now - self.began)
         flying = self.counts["read"] - ended
-        return (
-            f"{self.counts['done']:,} done   {self.counts['failed']:,} not   {flying:,} in flight   {rate:.1f} a second"
-        )
+        said = f"{self.counts['done']:,} done   {self.counts['failed']:,} not   {flying:,} in flight"
+        return f"{said}   {rate:.1f}/s"
 
     def _erase(self) -> None:
         if self.output.erasable and self.drawn:
@@ -238,11 +239,8 @@ class _Run:
     def _interrupted(self) -> None:
         self._erase()
         ended = self.counts["done"] + self.counts["failed"]
+        again = self.batch.name is not None or self.batch.source != "-"
         self.output.warn(
-            f"stopped: {self.counts['read']:,} lines were read, {ended:,} had ended. What was placed goes on.\n"
-            + (
-                "  the same command again goes on where it stopped"
-                if self.batch.name or self.batch.source != "-"
-                else "  see what was placed: oee history"
-            )
+            f"stopped: {self.counts['read']:,} lines were read, {ended:,} had ended; what was placed goes on.\n  "
+            + ("the same command again goes on where it stopped" if again else "what was placed: oee history")
         )

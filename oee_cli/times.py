@@ -53,7 +53,8 @@ def read_since(text: str, now: datetime | None = None) -> str:
         except (ValueError, OverflowError):
             pass
     raise UsageFault(
-        f"--since can't be {text[:40]!r}.", hint="For example 2h, 3d, today, yesterday or 2026-11-23T10:00:00Z."
+        f"--since can't be {text[:40]!r}.",
+        hint="For example 2h, 3d, today, yesterday or 2026-11-23T10:00:00Z.",
     )
 
 

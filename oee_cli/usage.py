@@ -39,9 +39,9 @@ def explain(error: Any) -> UsageFault:
         name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
         return UsageFault(f"{name} is missing.", hint=f"{_usage(context)}\n{more}")
     if "unexpected extra argument" in message:
-        extra = message.partition("(")[2].rstrip(").")
+        extra = message.rpartition("(")[2].rstrip(").")
         return UsageFault(f"More was given than {path} takes: {extra}", hint=f"{_usage(context)}\n{more}")
-    return UsageFault(message, hint=more)
+    return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
 
 
 def _unknown(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:
@@ -67,7 +67,9 @@ def help_text(root: Any, topic: list[str]) -> str:
         known = getattr(command, "commands", {})
         if word not in known:
             names = [*known, *(_TOPICS if command is root else ())]
-            raise _unknown(f"There is no help on {' '.join(topic)!r}.", word, names, "oee help ", "See: oee help")
+            raise _unknown(
+                f"There is no help on {' '.join(topic)!r}.", word, names, "oee help ", "See: oee help"
+            )
         command = known[word]
         context = command.context_class(command, parent=context, info_name=word)
     return str(command.get_help(context))

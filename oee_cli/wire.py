@@ -140,9 +140,15 @@ def side_to_send(side: str, base: str, quote: str) -> str | None:
     return side if (base.lower() in _STABLE) == (quote.lower() in _STABLE) else None
 
 
-def winner(quotes: list[Quote]) -> Quote | None:
-    """The chosen quote: the daemon sends the best first, and those who refused last."""
-    return next((quote for quote in quotes if quote["error"] is None), None)
+def winner(quotes: list[Quote], swap_mode: str) -> Quote | None:
+    """The best of those who quoted: the least to pay or the most to get; ties are decided by name."""
+    from decimal import Decimal
+
+    def rank(quote: Quote) -> tuple[Decimal, str]:
+        out, into = Decimal(quote["amountOut"] or 0), Decimal(quote["amountIn"] or 0)
+        return (into if swap_mode == "ExactOut" else -out, quote["venue"])
+
+    return min((quote for quote in quotes if quote["error"] is None), key=rank, default=None)
 
 
 def behind_bps(best: Quote, other: Quote, swap_mode: str) -> int | None:

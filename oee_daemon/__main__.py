@@ -58,22 +58,40 @@ def _run() -> None:
 
 
 def _work(*, supervised: bool) -> None:
-    home_id = None
-    if supervised:
-        handed = json.loads(sys.stdin.buffer.readline())
-        found, home_id = settings.Settings.parse(handed["settings"]), handed["home_id"]
-    else:
+    if not supervised:
         found = settings.load()
         if found.database_url is None or found.redis_url is None:
             raise BadSetting(
                 "One more worker needs OEE_DATABASE_URL and OEE_REDIS_URL, the same as the daemon's: servers"
                 " that a daemon runs for itself can't be reached from outside."
             )
-    logs.configure(found.log_level)
-    _arm(found.home)
+        logs.configure(found.log_level)
+        _arm(found.home)
+        from oee_daemon import worker
+
+        worker.run(found, home_id=None)
+        return
+    # Imported while the daemon still starts its servers; what to work with comes after.
     from oee_daemon import worker
 
-    worker.run(found, home_id=home_id)
+    handed = _line()
+    if handed:
+        told = json.loads(handed)
+        found = settings.Settings.parse(told["settings"])
+        logs.configure(found.log_level)
+        _arm(found.home)
+        worker.run(found, home_id=told["home_id"])
+
+
+def _line() -> bytes:
+    """One line of standard input, past Python's buffers; empty where the daemon is gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(0, 65_536)
+        if not part:
+            return b""
+        line += part
+    return line
 
 
 if __name__ == "__main__":

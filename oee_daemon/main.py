@@ -48,15 +48,19 @@ def run(settings: Settings) -> None:
         valkey=settings.redis_url is None,
         service_user=settings.service_user,
     )
-    servers.start(home.phase)
+    worker = WorkerProcess(home.identity())
     try:
+        # First, because it imports while the servers come up.
+        worker.start()
+        servers.start(home.phase)
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,
             redis_url=settings.redis_url or servers.redis_url,
         )
-        asyncio.run(_Daemon(settings, home, servers).run())
+        asyncio.run(_Daemon(settings, home, servers, worker).run())
     finally:
+        worker.kill()
         # Last, when nobody can want them any more.
         servers.stop()
 
@@ -64,17 +68,17 @@ def run(settings: Settings) -> None:
 class _Daemon:
     """What runs in the event loop of the main thread."""
 
-    def __init__(self, settings: Settings, home: Home, servers: Servers) -> None:
+    def __init__(self, settings: Settings, home: Home, servers: Servers, worker: WorkerProcess) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         self._home = home
         self._servers = servers
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
-        # Before anything reads a table, and before the worker is there.
+        # Before anything reads a table.
         migrations.migrate(self._db)
         home.phase("schema")
-        self._worker = WorkerProcess(settings, home.identity())
-        self._worker.start()
+        self._worker = worker
+        self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         self._socket_path = home.socket_path()

@@ -6,6 +6,7 @@ addresses may carry passwords; the open pipe also tells it that the daemon still
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -33,8 +34,9 @@ _PR_SET_PDEATHSIG = 1
 class WorkerProcess:
     """The supervised child. Everything here runs on the main thread."""
 
-    def __init__(self, settings: Settings, home_id: str) -> None:
-        self._handed = json.dumps({"settings": settings.dump(), "home_id": home_id}).encode() + b"\n"
+    def __init__(self, home_id: str) -> None:
+        self._home_id = home_id
+        self._handed: bytes | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._again = 0.0
@@ -45,6 +47,7 @@ class WorkerProcess:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
+        """Begins the process, which imports what it needs and waits for its settings."""
         hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
         self._process = subprocess.Popen(
@@ -55,10 +58,22 @@ class WorkerProcess:
             start_new_session=True,
             preexec_fn=_die_with_parent(os.getpid()),
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(self._handed)
-        self._process.stdin.flush()
         self._started = time.monotonic()
+        if self._handed is not None:
+            self._hand()
+
+    def hand(self, settings: Settings) -> None:
+        """Gives it, and those that will follow it, their settings: now it works."""
+        told = {"settings": settings.dump(), "home_id": self._home_id}
+        self._handed = json.dumps(told).encode() + b"\n"
+        self._hand()
+
+    def _hand(self) -> None:
+        assert self._process is not None and self._process.stdin is not None and self._handed is not None
+        # It may have died already: `check` replaces it.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(self._handed)
+            self._process.stdin.flush()
 
     def check(self) -> bool:
         """Replaces the worker if it has died; called every beat. True: it was replaced."""
@@ -98,7 +113,8 @@ class WorkerProcess:
 
     def _close(self) -> None:
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         self._process = None
 
 

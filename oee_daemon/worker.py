@@ -11,7 +11,6 @@ import logging
 import os
 import platform
 import signal
-import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -118,7 +117,10 @@ def _alone(path: Path) -> int:
 
 
 def _watch_parent(stop: threading.Event) -> None:
-    """The daemon holds the other end of our standard input: its end is the daemon's end."""
-    while sys.stdin.buffer.read(1):
+    """The daemon holds the other end of our standard input: its end is the daemon's end.
+
+    Read past Python's buffers, whose lock would be held by this thread when the process ends.
+    """
+    while os.read(0, 1):
         pass
     stop.set()

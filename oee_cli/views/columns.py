@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -19,15 +20,21 @@ class Column:
 
 
 def fitted(
-    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int, *, titles: bool = False
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Text]],
+    width: int,
+    *,
+    titles: bool = False,
+    indent: int = 2,
 ) -> Table:
-    """A table no wider than `width`, two cells in from the left."""
+    """A table no wider than `width`, `indent` cells in from the left."""
     widths = [
-        max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)
+        max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)])
+        for i, c in enumerate(columns)
     ]
     kept = [i for i in range(len(columns)) if widths[i]]
     gap = 3
-    while _total(kept, widths, gap) > width:
+    while indent + _total(kept, widths, gap) > width:
         if gap == 3:
             gap = 2
             continue
@@ -36,25 +43,17 @@ def fitted(
             break
         kept.remove(worst)
         gap = 3
-    table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, 0), header_style="dim")
-    table.add_column("", width=2)
+    table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    margin = " " * indent
     for n, i in enumerate(kept):
         column = columns[i]
-        space = Text(" " * gap if n + 1 < len(kept) else "")
-        table.add_column(
-            Text(column.title) + space,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+        title = Text((margin if n == 0 else "") + column.title)
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row("", *(row[i] + (" " * gap if n + 1 < len(kept) else "") for n, i in enumerate(kept)))
+        table.add_row(*(Text(margin) + row[i] if n == 0 else row[i] for n, i in enumerate(kept)))
     return table
 
 
 def _total(kept: list[int], widths: list[int], gap: int) -> int:
-    return 2 + sum(widths[i] for i in kept) + gap * max(0, len(kept) - 1)
-
-
-def mark(text: str, style: str = "") -> Text:
-    return Text(text, style=style)
+    return sum(widths[i] for i in kept) + gap * max(0, len(kept) - 1)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from oee_cli.amounts import exact, short, signature
 from oee_cli.output import Output, clean
-from oee_cli.times import ago, between, span
+from oee_cli.times import ago, between
 from oee_cli.views.columns import Column, fitted
 from oee_cli.views.screen import dim, put, side, status
 from oee_cli.wire import Fill, Order, short_id
@@ -75,7 +75,7 @@ def _order_row(order: Order) -> list[Text]:
         Text(short(order["price"])) if order["price"] else dim(_NOTHING),
         Text(clean(order["venue"])) if order["venue"] and moved is not None else dim(_NOTHING),
         status(order["status"]),
-        dim(span(between(order["createdAt"], ended))) if ended else dim(_NOTHING),
+        dim(f"{between(order['createdAt'], ended):,.1f} s") if ended else dim(_NOTHING),
         dim(_remark(order)),
     ]
 

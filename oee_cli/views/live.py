@@ -36,7 +36,11 @@ class LiveScreen:
         self.trace = Trace()
         self.moved = time.monotonic()
         self.live = Live(
-            console=self.console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            console=self.console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self.live.start()
         self.tick()
@@ -64,7 +68,7 @@ class LiveScreen:
         width = self.console.width
         parts: list[RenderableType] = [header_line(self.order, width), ""]
         if self.trace.quotes:
-            parts += [quotes_table(self.order, self.trace.quotes, width), ""]  # type: ignore[list-item]
+            parts += [quotes_table(self.order, self.trace.quotes, width), ""]
         for attempt in self.trace.attempts:
             line = retry_line(attempt, self._until(attempt))
             if line is not None:

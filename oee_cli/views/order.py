@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from oee_cli.amounts import exact, short
@@ -45,53 +45,43 @@ def header_line(order: Order, width: int) -> Text:
     return line
 
 
-def quotes_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> object:
+def quotes_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> Group:
     """One line a venue, the winner first and marked, the others with how far behind they are."""
-    best = winner(quotes)
-    base = clean(of["pair"]).partition("/")[0]
-    counts_in = of["swapMode"] == "ExactOut"
-    token = clean(of["inputToken"] if counts_in else of["outputToken"])
-    rows = []
-    for quote in quotes:
-        amount = quote["amountIn"] if counts_in else quote["amountOut"]
-        if best is None or quote["error"] is not None or amount is None:
-            why = reason(quote["error"])
-            room = max(8, width - 2 - max(len(q["venue"]) for q in quotes) - 4)
-            # In the last column, over the room of the others: a refusal has no figures.
-            rows.append((quote["venue"], why if len(why) <= room else why[: room - 1] + "…", None))
-            continue
-        rows.append((quote["venue"], f"{short(amount)} {token}", quote))
-    good = [_quoted(name, text, quote, best, of["swapMode"], base) for name, text, quote in rows if quote]
-    bad = [[Text(clean(n)), Text(t, style="dim")] for n, t, quote in rows if quote is None]
-    parts = []
-    if good:
-        parts.append(fitted(_QUOTES, good, width))
-    if bad:
-        name_width = max(len(clean(q["venue"])) for q in quotes)
-        parts.append(
-            fitted((Column(), Column()), [[Text(r[0].plain.ljust(name_width)), r[1]] for r in bad], width)
-        )
+    best = winner(quotes, of["swapMode"])
+    name_width = max((len(clean(quote["venue"])) for quote in quotes), default=0)
+    # The best first, those who refused last, whatever the order they are stored in.
+    ranked = sorted(quotes, key=lambda q: (q is not best, q["error"] is not None))
+    good = [_quoted(of, q, best, name_width) for q in ranked if q["error"] is None and best]
+    refused = [q for q in ranked if q["error"] is not None]
+    parts: list[RenderableType] = [fitted(_QUOTES, good, width)] if good else []
+    for quote in refused:
+        line = Text(f"  {clean(quote['venue']).ljust(name_width)}   {reason(quote['error'])}", style="dim")
+        line.no_wrap, line.overflow = True, "ellipsis"
+        parts.append(line)
     return Group(*parts)
 
 
-def _quoted(
-    name: str, amount: str, quote: Quote, best: Quote | None, mode: str, base: str
-) -> list[Text]:
-    wins = quote is best
-    bps = 0 if wins or best is None else behind_bps(best, quote, mode)
-    sign = "+" if mode == "ExactOut" else "-"
-    verdict = Text("best", style="green") if wins else dim(f"{sign}{bps} bps")
-    impact = "" if quote["priceImpactBps"] is None else f"impact {quote['priceImpactBps']} bps"
+def _quoted(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -> list[Text]:
+    """A price as cells; amounts of what the venues compete on."""
+    exact_out = of["swapMode"] == "ExactOut"
+    amount = quote["amountIn"] if exact_out else quote["amountOut"]
+    token = clean(of["inputToken"] if exact_out else of["outputToken"])
+    base = clean(of["pair"]).partition("/")[0]
+    behind = None if quote is best else behind_bps(best, quote, of["swapMode"])
+    verdict = (
+        Text("best", style="green") if quote is best else dim(f"{'+' if exact_out else '-'}{behind} bps")
+    )
+    impact, latency = quote["priceImpactBps"], quote["latencyMs"]
     cells = [
-        Text(clean(name)),
-        Text(amount),
+        Text(clean(quote["venue"]).ljust(name_width)),
+        Text(f"{short(amount)} {token}" if amount else ""),
         Text(f"{short(quote['price'])} a {base}" if quote["price"] else ""),
         Text(f"fee {short(quote['fee'])}" if quote["fee"] else ""),
-        Text(impact),
-        Text("" if quote["latencyMs"] is None else f"{clean(str(quote['latencyMs']))} ms"),
+        Text("" if impact is None else f"impact {clean(str(impact))} bps"),
+        Text("" if latency is None else f"{clean(str(latency))} ms"),
         verdict,
     ]
-    if not wins:
+    if quote is not best:
         for cell in cells[:-1]:
             cell.stylize("dim")
     return cells
@@ -118,7 +108,7 @@ def retry_line(attempt: Attempt, waiting: float | None = None) -> Text | None:
 
 def folded(order: Order, trace: Trace, width: int) -> Group:
     """What stays in the scrollback once an order has ended."""
-    parts: list[object] = [header_line(order, width)]
+    parts: list[RenderableType] = [header_line(order, width)]
     if trace.quotes:
         parts.append(quotes_table(order, trace.quotes, width))
     for attempt in trace.attempts:
@@ -128,7 +118,7 @@ def folded(order: Order, trace: Trace, width: int) -> Group:
         why = retry_line(attempt)
         if why is not None:
             parts.append(why)
-    return Group(*parts)  # type: ignore[arg-type]
+    return Group(*parts)
 
 
 def asked(of: QuoteList) -> str:
@@ -138,5 +128,3 @@ def asked(of: QuoteList) -> str:
     amount = f"{exact(of['amount'])} {token}"
     word = {"buy": "with", "sell": "for"}[of["side"]]
     return f"{of['side']} {amount} {word} {quote}" if token == base else f"{of['side']} {base} for {amount}"
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from oee_cli.output import Output, clean
@@ -24,7 +24,7 @@ def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
     width = output.width(sys.stdout)
     title = side(order["side"]) + header(order, slippage=width >= 60)[len(order["side"]) :]
     title.no_wrap, title.overflow = True, "ellipsis"
-    parts = [title, quotes_table(order, quotes, width)]
+    parts: list[RenderableType] = [title, quotes_table(order, quotes, width)]
     if any(quote["error"] is None for quote in quotes):
         parts.append(Text(f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."))
     put(output, Group(*parts))

@@ -1,4 +1,4 @@
-"""One order explained on one screen: what was asked, each attempt with its quotes and swap, what it came to."""
+"""One order explained on one screen: what was asked, each attempt with its swap, what it came to."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def draw_order(output: Output, order: Order) -> None:
 def _attempt(order: Order, attempt: Attempt, swap: Swap | None, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if attempt.quotes:
-        parts += [quotes_table(order, attempt.quotes, width), ""]  # type: ignore[list-item]
+        parts += [quotes_table(order, attempt.quotes, width), ""]
     rows = []
     for step in attempt.steps:
         said = "" if step.status in ("pending", "submitted") else detail(step.event)
@@ -81,7 +81,10 @@ def _final(trace: Trace) -> Text:
 
 def _facts(order: Order, trace: Trace) -> list[list[Text]]:
     """What the order came to; only what there is."""
-    facts = [("order", order["orderId"]), ("placed", f"{moment(order['createdAt']).astimezone():%Y-%m-%d %H:%M:%S %Z}")]
+    facts = [
+        ("order", order["orderId"]),
+        ("placed", f"{moment(order['createdAt']).astimezone():%Y-%m-%d %H:%M:%S %Z}"),
+    ]
     if order["signature"]:
         facts.append(("signature", clean(order["signature"])))
     if order["filledIn"] and order["filledOut"]:
@@ -103,7 +106,7 @@ def _facts(order: Order, trace: Trace) -> list[list[Text]]:
 
 def _against_quote(order: Order, trace: Trace) -> str:
     """The fill against the quote it was chosen on, in basis points: what slippage really cost."""
-    best = winner(trace.quotes)
+    best = winner(trace.quotes, order["swapMode"])
     chosen = next((q for q in trace.quotes if q["venue"] == order["venue"] and not q["error"]), best)
     if chosen is None or order["filledIn"] is None or order["filledOut"] is None:
         return ""

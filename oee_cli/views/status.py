@@ -29,8 +29,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
     for row in rows:
         if "not reachable" in row[1].plain or "taken" in row[1].plain:
             row[1].stylize("red")
-    table = fitted((Column(), Column()), rows, width)
-    put(output, table)
+    put(output, fitted((Column(), Column()), rows, width, indent=0))
 
 
 def _daemon(status: dict[str, Any]) -> list[Any]:
