@@ -63,14 +63,20 @@ def exact(text: str) -> str:
     return f"{Decimal(plain(Decimal(text))):,f}"
 
 
-def short(text: str) -> str:
-    """An amount as a person reads it: five figures, or two decimals where it is large."""
+def short(text: str, figures: int = _FIGURES) -> str:
+    """An amount as a person reads it: a few figures, whole or with two decimals at least."""
     value = Decimal(text)
     if not value:
         return "0"
-    decimals = max(2, _FIGURES - 1 - value.adjusted())
-    rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
-    return f"{Decimal(plain(rounded)):,f}"
+    decimals = max(2, figures - 1 - value.adjusted())
+    shown = plain(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN))
+    whole, point, fraction = shown.partition(".")
+    return f"{Decimal(whole):,f}{point}{fraction.ljust(2, '0') if point else ''}"
+
+
+def ends(text: str, room: int) -> str:
+    """A long word cut in its middle."""
+    return text if len(text) <= room else signature(text, max(1, (room - 1) // 2))
 
 
 def signature(text: str, figures: int = 4) -> str:

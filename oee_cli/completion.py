@@ -18,6 +18,56 @@ _HEADER = "# Completion of oee. Made by `oee completion %s`: change the generato
 _ARGUMENTS: dict[str, tuple[str, ...]] = {"BASE": SYMBOLS, "QUOTE": SYMBOLS, "ID": ("last",)}
 _FILES = "FILE|-"
 
+#: bash 3.2 is what macOS has: no associative arrays, no mapfile.
+_BASH = r"""
+# Whether the option $2 of the command $1 takes a value; sets `values` to those that are known.
+_oee_takes_value() {
+    values=""
+    case "$1 $2" in
+        @VALUED@
+    esac
+    return 1
+}
+
+_oee() {
+    local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" words="" values=""
+    local files="" option="" i count=0
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        if [ -n "$option" ]; then option=""; continue; fi
+        case "$word" in
+            -?*) if _oee_takes_value "$path" "$word"; then option="$word"; fi; continue ;;
+        esac
+        next="${path:+$path }$word"
+        case "$next" in
+            @KNOWN@) path="$next"; count=0 ;;
+            *) count=$((count + 1)) ;;
+        esac
+    done
+    if [ -n "$option" ]; then
+        _oee_takes_value "$path" "$option" && words="$values"
+    elif [ "${cur:0:1}" = "-" ] && [ "$cur" != "-" ]; then
+        case "$path" in
+            @FLAGS@
+        esac
+    else
+        case "$path:$count" in
+            @WORDS@
+        esac
+    fi
+    if [ -n "$files" ]; then
+        compopt -o filenames 2>/dev/null
+        local IFS=$'\n'
+        COMPREPLY=($(compgen -f -- "$cur"))
+    else
+        COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    fi
+}
+
+complete -F _oee oee
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -95,72 +145,24 @@ def _bash(root: Node) -> list[str]:
     for node in root.walk():
         path = " ".join(node.path)
         names = [name for flag in node.flags for name in flag.names]
-        flags.append(f'        "{path}") words="{" ".join(names)}" ;;')
+        flags.append(f'            "{path}") words="{" ".join(names)}" ;;')
         for flag in node.flags:
             if flag.takes_value:
                 keys = " | ".join(f'"{path} {name}"' for name in flag.names)
                 valued.append(f'        {keys}) values="{" ".join(flag.choices)}"; return 0 ;;')
         if node.children:
-            words.append(f'        "{path}:0") words="{" ".join(c.path[-1] for c in node.children)}" ;;')
+            words.append(f'            "{path}:0") words="{" ".join(c.path[-1] for c in node.children)}" ;;')
         for i, argument in enumerate(node.arguments):
             at = f'"{path}:"*' if argument.many else f'"{path}:{i}"'
             if argument.files:
-                words.append(f"        {at}) files=1 ;;")
+                words.append(f"            {at}) files=1 ;;")
             elif argument.choices:
-                words.append(f'        {at}) words="{" ".join(argument.choices)}" ;;')
-    groups = [" ".join(node.path) for node in root.walk() if node.path]
-    known = " | ".join(f'"{path}"' for path in groups)
-    return [
-        _HEADER % "bash",
-        "",
-        "# Whether the option $2 of the command $1 takes a value; sets `values` to those that are known.",
-        "_oee_takes_value() {",
-        '    values=""',
-        '    case "$1 $2" in',
-        *valued,
-        "    esac",
-        "    return 1",
-        "}",
-        "",
-        "_oee() {",
-        '    local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" words="" values=""',
-        '    local files="" option=""',
-        "    local i count=0",
-        "    COMPREPLY=()",
-        "    for ((i = 1; i < COMP_CWORD; i++)); do",
-        '        word="${COMP_WORDS[i]}"',
-        '        if [ -n "$option" ]; then option=""; continue; fi',
-        '        case "$word" in',
-        '            -?*) if _oee_takes_value "$path" "$word"; then option="$word"; fi; continue ;;',
-        "        esac",
-        '        next="${path:+$path }$word"',
-        '        case "$next" in',
-        f'            {known}) path="$next"; count=0 ;;',
-        "            *) count=$((count + 1)) ;;",
-        "        esac",
-        "    done",
-        '    if [ -n "$option" ]; then',
-        '        _oee_takes_value "$path" "$option" && words="$values"',
-        '    elif [ "${cur:0:1}" = "-" ] && [ "$cur" != "-" ]; then',
-        '        case "$path" in',
-        *[f"    {line}" for line in flags],
-        "        esac",
-        "    else",
-        '        case "$path:$count" in',
-        *[f"    {line}" for line in words],
-        "        esac",
-        "    fi",
-        '    if [ -n "$files" ]; then',
-        "        compopt -o filenames 2>/dev/null",
-        "        local IFS=$'\\n'",
-        '        COMPREPLY=($(compgen -f -- "$cur"))',
-        "    else",
-        '        COMPREPLY=($(compgen -W "$words" -- "$cur"))',
-        "    fi",
-        "}",
-        "",
-        "complete -F _oee oee",
-    ]
+                words.append(f'            {at}) words="{" ".join(argument.choices)}" ;;')
+    known = " | ".join(f'"{" ".join(node.path)}"' for node in root.walk() if node.path)
+    text = _BASH.replace("@KNOWN@", known)
+    for name, lines in (("@VALUED@", valued), ("@FLAGS@", flags), ("@WORDS@", words)):
+        text = text.replace(name, "\n".join(lines).strip())
+    return [_HEADER % "bash", "", *text.strip().splitlines()]
 
 
 def _zsh(root: Node) -> list[str]:

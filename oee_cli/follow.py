@@ -169,7 +169,7 @@ def conclude(
     code = of_status(order["status"])
     if output.json and final_object:
         output.emit({k: v for k, v in order.items() if k not in ("events", "swaps")})
-    last = ending(order, waited=waited)
+    last = ending(order, waited=waited, room=output.width(sys.stdout))
     if code is ExitCode.DONE:
         tell = output.note if output.json or events else _result(output)
         tell(f"{last.mark} {last.text}")

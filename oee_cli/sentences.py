@@ -75,13 +75,16 @@ def detail(event: Event) -> str:
     return ""
 
 
-def retry(event: Event) -> str:
-    """`attempt 2 in 0.7 s: price moved (slippage_exceeded)`."""
+def retry(event: Event, room: int = 1000) -> str:
+    """`attempt 2 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room."""
     data = event["data"]
     wait = span(int(data.get("retryInMs") or 0) / 1000)
     error = data.get("error")
     why = f": {reason(error)}" if isinstance(error, dict) else ""
-    return f"attempt {event['attempt']} in {wait}{why}"
+    text = f"attempt {event['attempt']} in {wait}"
+    if len(text + why) > room and isinstance(error, dict):
+        why = f": {clean(str(error.get('code')))}"
+    return text + why
 
 
 def reason(error: object) -> str:
@@ -92,12 +95,12 @@ def reason(error: object) -> str:
     return f"{message} ({clean(str(error.get('code')))})" if message else clean(str(error.get("code")))
 
 
-def ending(order: Order, *, waited: float | None = None) -> Ending:
-    """How an order ended, or where it stands when the wait for it ended."""
+def ending(order: Order, *, waited: float | None = None, room: int = 1000) -> Ending:
+    """How an order ended, or where it stands when the wait for it ended. `room`: cells for a good end."""
     status = order["status"]
     done = _DONE.get(order["side"], "executed")
     if status == "confirmed":
-        return Ending("✓", _confirmed(order))
+        return Ending("✓", _confirmed(order, room - 2))
     if status == "failed":
         attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
         text = f"not {done}{attempts}: {reason(order['error'])}. Nothing left the wallet."
@@ -114,16 +117,18 @@ def not_done(order: Order) -> str:
     return f"not {_DONE.get(order['side'], 'executed')}. Nothing left the wallet."
 
 
-def _confirmed(order: Order) -> str:
+def _confirmed(order: Order, room: int) -> str:
     gave = f"{_shown(order, 'in')} {clean(order['inputToken'])}"
     got = f"{_shown(order, 'out')} {clean(order['outputToken'])}"
     text = f"bought {got} for {gave}" if order["side"] == "buy" else f"sold {gave} for {got}"
-    if order["price"]:
-        text += f" at {short(order['price'])}"
-    if order["venue"]:
-        text += f" on {clean(order['venue'])}"
-    if order["finishedAt"]:
-        text += f" in {took(between(order['createdAt'], order['finishedAt']))}"
+    price = f" at {short(order['price'])}" if order["price"] else ""
+    venue = f" on {clean(order['venue'])}" if order["venue"] else ""
+    ended = order["finishedAt"]
+    time = f" in {took(between(order['createdAt'], ended))}" if ended else ""
+    # On a narrow screen what the lines above have said goes first.
+    for parts in ((price, venue, time), (price, venue), (price,)):
+        if len(text + "".join(parts)) <= room:
+            return text + "".join(parts)
     return text
 
 

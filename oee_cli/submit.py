@@ -241,6 +241,6 @@ class _Run:
         ended = self.counts["done"] + self.counts["failed"]
         again = self.batch.name is not None or self.batch.source != "-"
         self.output.warn(
-            f"stopped: {self.counts['read']:,} lines were read, {ended:,} had ended; what was placed goes on.\n  "
+            f"stopped: {self.counts['read']:,} lines were read, {ended:,} had ended. All of them go on.\n  "
             + ("the same command again goes on where it stopped" if again else "what was placed: oee history")
         )

@@ -46,12 +46,16 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
+    def command(self) -> list[str]:
+        """What is started."""
+        return [sys.executable, "-m", "oee_daemon", "worker", "--supervised"]
+
     def start(self) -> None:
         """Begins the process, which imports what it needs and waits for its settings."""
         hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "oee_daemon", "worker", "--supervised"],
+            self.command(),
             stdin=subprocess.PIPE,
             env=environ,
             cwd="/",

@@ -70,7 +70,7 @@ class LiveScreen:
         if self.trace.quotes:
             parts += [quotes_table(self.order, self.trace.quotes, width), ""]
         for attempt in self.trace.attempts:
-            line = retry_line(attempt, self._until(attempt))
+            line = retry_line(attempt, width, self._until(attempt))
             if line is not None:
                 parts.append(line)
         current = self.trace.current

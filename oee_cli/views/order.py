@@ -76,7 +76,7 @@ def _quoted(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -
         Text(clean(quote["venue"]).ljust(name_width)),
         Text(f"{short(amount)} {token}" if amount else ""),
         Text(f"{short(quote['price'])} a {base}" if quote["price"] else ""),
-        Text(f"fee {short(quote['fee'])}" if quote["fee"] else ""),
+        Text(f"fee {short(quote['fee'], 2)}" if quote["fee"] else ""),
         Text("" if impact is None else f"impact {clean(str(impact))} bps"),
         Text("" if latency is None else f"{clean(str(latency))} ms"),
         verdict,
@@ -87,21 +87,29 @@ def _quoted(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -
     return cells
 
 
-def steps_line(attempt: Attempt) -> Text:
-    """`pending 2 ms · routing 206 ms · building 1 ms · submitted 402 ms`."""
-    done = [f"{s.status} {span(s.seconds)}" for s in attempt.steps if s.seconds is not None]
-    return dim("  " + " · ".join(done))
+def steps_lines(attempt: Attempt, width: int) -> list[Text]:
+    """`pending 2 ms · routing 206 ms · building 1 ms · submitted 402 ms`, folded where it is narrow."""
+    lines = [""]
+    for step in attempt.steps:
+        if step.seconds is None:
+            continue
+        said = f"{step.status} {span(step.seconds)}"
+        joined = f"{lines[-1]} · {said}" if lines[-1] else said
+        if len(joined) + 2 > width and lines[-1]:
+            lines.append(said)
+        else:
+            lines[-1] = joined
+    return [dim(f"  {line}") for line in lines if line]
 
 
-def retry_line(attempt: Attempt, waiting: float | None = None) -> Text | None:
+def retry_line(attempt: Attempt, width: int, waiting: float | None = None) -> Text | None:
     """Why an attempt ended and when the next one begins; with a countdown while it is waited for."""
     if attempt.retry is None:
         return None
     event = attempt.retry
     if waiting is not None:
         event = {**event, "data": {**event["data"], "retryInMs": max(0, round(waiting * 10) * 100)}}
-    text = f"  ↻ {retry(event)}"
-    line = Text(text, style="yellow")
+    line = Text(f"  ↻ {retry(event, width - 4)}", style="yellow")
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
@@ -112,10 +120,8 @@ def folded(order: Order, trace: Trace, width: int) -> Group:
     if trace.quotes:
         parts.append(quotes_table(order, trace.quotes, width))
     for attempt in trace.attempts:
-        line = steps_line(attempt)
-        line.no_wrap, line.overflow = True, "ellipsis"
-        parts.append(line)
-        why = retry_line(attempt)
+        parts += steps_lines(attempt, width)
+        why = retry_line(attempt, width)
         if why is not None:
             parts.append(why)
     return Group(*parts)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from oee_cli.amounts import exact, signature
+from oee_cli.amounts import ends, exact, signature
 from oee_cli.output import Output, clean
 from oee_cli.sentences import detail, ending
 from oee_cli.times import clock, moment, span
@@ -40,8 +40,8 @@ def draw_order(output: Output, order: Order) -> None:
         parts += _attempt(order, attempt, swaps.get(attempt.number), width)
     if trace.final is not None:
         parts += [_final(trace), ""]
-    parts += [fitted(_FACTS, _facts(order, trace), width), ""]
-    last = ending(order)
+    parts += [fitted(_FACTS, _facts(order, trace, width), width), ""]
+    last = ending(order, room=width)
     parts.append(Text(f"{last.mark} {last.text}"))
     put(output, Group(*parts))
 
@@ -58,7 +58,7 @@ def _attempt(order: Order, attempt: Attempt, swap: Swap | None, width: int) -> l
         took = "" if step.seconds is None else span(step.seconds)
         rows.append([dim(clock(step.at)), Text(step.status.ljust(9)), Text(took.rjust(7)), dim(said)])
     parts.append(fitted(_TIMELINE, rows, width))
-    line = retry_line(attempt)
+    line = retry_line(attempt, width)
     if line is not None:
         parts += [line, ""]
     return parts
@@ -66,7 +66,10 @@ def _attempt(order: Order, attempt: Attempt, swap: Swap | None, width: int) -> l
 
 def _swap(swap: Swap | None, sent: str, width: int) -> str:
     text = signature(clean(sent), 4 if width < 100 else 8)
-    return text if swap is None else f"{text}  {_ENDS.get(swap['state'], clean(swap['state']))}"
+    if swap is None:
+        return text
+    state = clean(swap["state"])
+    return f"{text}  {state if width < 100 else _ENDS.get(state, state)}"
 
 
 def _final(trace: Trace) -> Text:
@@ -79,7 +82,7 @@ def _final(trace: Trace) -> Text:
     return line
 
 
-def _facts(order: Order, trace: Trace) -> list[list[Text]]:
+def _facts(order: Order, trace: Trace, width: int) -> list[list[Text]]:
     """What the order came to; only what there is."""
     facts = [
         ("order", order["orderId"]),
@@ -101,7 +104,8 @@ def _facts(order: Order, trace: Trace) -> list[list[Text]]:
         facts.append(("worst", f"{exact(bound)} {clean(token)}, fixed"))
     if order["idempotencyKey"]:
         facts.append(("key", clean(order["idempotencyKey"])))
-    return [[dim(name), Text(text)] for name, text in facts]
+    room = width - 14
+    return [[dim(name), Text(ends(text, room))] for name, text in facts]
 
 
 def _against_quote(order: Order, trace: Trace) -> str:

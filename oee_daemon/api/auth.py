@@ -8,32 +8,42 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import json
 import os
+import re
 import secrets
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from oee_daemon.api.problems import refuse
+
 #: Paths that need no token.
 OPEN = frozenset({"/healthz"})
-#: Bytes of randomness in a token.
+#: Bytes of randomness in a token, and the fewest characters that one may have.
 TOKEN_BYTES = 32
+TOKEN_LENGTH = 32
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::\d{1,5})?")
 
 
 def token_of(path: Path) -> str:
-    """The home's token, made once with mode 0600; it survives restarts."""
-    with contextlib.suppress(FileExistsError):
-        draft = path.with_name(f"token.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
+    """The home's token, made once with mode 0600; it survives restarts.
+
+    A file that holds none (emptied, cut off) gets a new one: an empty token would be anybody's.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        path.chmod(0o600)
+        token = path.read_text(errors="replace").strip()
+        if len(token) >= TOKEN_LENGTH and token.isascii():
+            return token
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    draft = path.with_name(f"token.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return token
 
 
 class Gate:
@@ -53,12 +63,13 @@ class Gate:
             # A header that stands twice is nobody's honest request.
             headers[name] = value if name not in headers else b"\0"
         if _host(headers.get(b"host", b"")) not in self._hosts:
-            await _refuse(scope, send, 403, "foreign_host", "This Host is not ours.")
+            await refuse(scope, send, 403, "foreign_host", "This Host is not ours.")
         elif b"origin" in headers:
-            await _refuse(scope, send, 403, "foreign_origin", "Web pages may not call this service.")
+            await refuse(scope, send, 403, "foreign_origin", "Web pages may not call this service.")
         elif scope["path"] not in OPEN and not self._bears(headers.get(b"authorization", b"")):
-            await _refuse(
-                scope, send, 401, "unauthorized", "Send Authorization: Bearer TOKEN; `oee daemon token` prints it."
+            detail = "Send Authorization: Bearer TOKEN; `oee daemon token` prints it."
+            await refuse(
+                scope, send, 401, "unauthorized", detail, headers=((b"www-authenticate", b"Bearer"),)
             )
         else:
             await self._app(scope, receive, send)
@@ -70,28 +81,11 @@ class Gate:
 
 def own_hosts(host: str) -> frozenset[str]:
     """The names under which this service may be asked for."""
-    return frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()})
+    own = host.lower()
+    return frozenset({"localhost", "127.0.0.1", "[::1]", f"[{own}]" if ":" in own else own})
 
 
 def _host(header: bytes) -> str:
-    name = header.decode("latin-1").lower()
-    if name.startswith("["):
-        return name[: name.find("]") + 1]
-    return name.partition(":")[0]
-
-
-async def _refuse(scope: Scope, send: Send, status: int, code: str, detail: str) -> None:
-    """The problem, on WebSockets too: the handshake is answered with it."""
-    kind = "http.response"
-    if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        kind = "websocket.http.response"
-    problem = {"type": "about:blank", "title": code, "status": status, "detail": detail, "code": code}
-    body = json.dumps(problem | {"retryable": False}).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": f"{kind}.start", "status": status, "headers": headers})
-    await send({"type": f"{kind}.body", "body": body})
+    """The name in a `Host` header, without its port; nothing where it is no such header."""
+    found = _HOST.fullmatch(header.decode("latin-1").lower())
+    return found[1] if found else ""

@@ -18,7 +18,9 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from oee_daemon.api import connections
 from oee_daemon.api.auth import Gate, own_hosts
+from oee_daemon.api.limits import Stamped
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,15 @@ class _Server(uvicorn.Server):
 
 def _server(app: ASGIApp) -> _Server:
     config = uvicorn.Config(
-        app,
+        Stamped(app),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        http="httptools",
-        ws="websockets-sansio",
+        http=connections.Http,
+        ws=connections.WebSocket,
         ws_max_size=65_536,
-        ws_max_queue=16,
+        ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         proxy_headers=False,

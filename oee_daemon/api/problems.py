@@ -9,23 +9,50 @@ from typing import Any
 import redis
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope, Send
 
 from oee_daemon.errors import ChainUnavailable, OeeError, Refused, Unavailable
 
 log = logging.getLogger(__name__)
+
+#: What pydantic calls a mistake, and what it is called here.
+_CODES = {"enum": "invalid_choice", "greater_than_equal": "out_of_range", "less_than_equal": "out_of_range"}
 
 
 def problem(status: int, code: str, detail: str, *, retryable: bool = False, **members: Any) -> JSONResponse:
     """`members` that are `None` are left out."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body |= {"code": code, "retryable": retryable}
-    body |= {k: v for k, v in members.items() if v is not None}
+    body |= {k: _sendable(v) for k, v in members.items() if v is not None}
     headers = {"Retry-After": "1"} if status == 503 else None
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+def _sendable(member: Any) -> Any:
+    """Half of a surrogate pair, which JSON allows and UTF-8 does not, as a question mark."""
+    return member.encode(errors="replace").decode() if isinstance(member, str) else member
+
+
+async def refuse(
+    scope: Scope,
+    send: Send,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    **members: Any,
+) -> None:
+    """A problem from below the application; a WebSocket's handshake is answered with it."""
+    answer = problem(status, code, detail, **members)
+    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    raw = [*answer.raw_headers, *headers]
+    await send({"type": f"{kind}.start", "status": status, "headers": raw})
+    await send({"type": f"{kind}.body", "body": bytes(answer.body)})
 
 
 def as_problem(error: OeeError) -> JSONResponse:
@@ -44,9 +71,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     async def database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
-        if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _away(error)):
+        if is_away(error):
             log.warning("Postgres can't be reached", extra={"reason": str(error.__cause__ or error)})
-            return as_problem(Unavailable("Postgres can't be reached; nothing was stored. Try again."))
+            return as_problem(_unavailable(error))
         return await fault(_request, error)
 
     @app.exception_handler(redis.RedisError)
@@ -57,7 +84,10 @@ def install(app: FastAPI) -> None:
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         field = str(first["loc"][-1])
-        return problem(422, "invalid_input", f"{field}: {first['msg']}.", field=field)
+        if first["type"] == "missing":
+            return problem(422, "missing_field", f"{field} is missing.", field=field)
+        code = _CODES.get(first["type"], "invalid_input")
+        return problem(422, code, f"{field}: {first['msg']}.", field=field)
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
@@ -72,7 +102,23 @@ def install(app: FastAPI) -> None:
         return problem(500, "internal", "This is a fault of ours; the daemon's log says more.")
 
 
-def _away(error: DBAPIError) -> bool:
+def is_away(error: SQLAlchemyError) -> bool:
     """Lost, refused, full or shutting down: whatever may be over in a moment."""
-    state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or state[:2] in ("08", "53", "57", "58")
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return True
+    return (getattr(error.orig, "sqlstate", None) or "")[:2] in ("08", "53", "57", "58")
+
+
+def _unavailable(error: SQLAlchemyError) -> Unavailable:
+    """Lost with a statement under way: what it did is not known, and must not be claimed."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Unavailable(
+            "Postgres was lost on the way; whether anything was stored is not known.",
+            code="outcome_unknown",
+            hint="Repeat the request; an order with the same Idempotency-Key is placed once.",
+        )
+    return Unavailable("Postgres can't be reached; nothing was stored. Try again.")

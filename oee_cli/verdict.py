@@ -1,0 +1,134 @@
+"""The oracle: holds what the engine says of its orders against what the chain's own ledger says.
+
+Pure functions over order objects as HTTP gives them (with `events`) and the ledger's rows as its file has
+them. It trusts nothing that the engine stored about money: a swap landed if the chain says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+FINAL = frozenset({"confirmed", "failed", "cancelled", "expired"})
+#: Every move there is, by the contract's table.
+MOVES: Mapping[str, frozenset[str]] = {
+    "waiting": frozenset({"pending", "cancelled", "expired"}),
+    "pending": frozenset({"routing", "failed", "cancelled", "expired"}),
+    "routing": frozenset({"building", "pending", "failed", "cancelled", "expired"}),
+    "building": frozenset({"submitted", "pending", "failed", "cancelled", "expired"}),
+    "submitted": frozenset({"confirmed", "pending", "failed"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One swap that moved something. Amounts in base units."""
+
+    signature: str
+    order_id: str
+    amount_in: int
+    amount_out: int
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is wrong, by kind; all empty is the promise kept."""
+
+    lost: list[str]
+    doubled: list[str]
+    gaps: list[str]
+    wrong: list[str]
+
+    @property
+    def kept(self) -> bool:
+        return not (self.lost or self.doubled or self.gaps or self.wrong)
+
+
+def landings(ledger: Path) -> list[Landing]:
+    """Every landed swap of a simulated chain's ledger file, read without the engine's help."""
+    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as db:
+        rows = db.execute(
+            "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"
+        ).fetchall()
+    return [Landing(s, str(o).replace("-", ""), int(i), int(out)) for s, o, i, out in rows]
+
+
+def judge(
+    accepted: Iterable[str],
+    orders: Sequence[Mapping[str, Any]],
+    landed: Sequence[Landing],
+    decimals: Mapping[str, int],
+) -> Verdict:
+    """`accepted`: the ids that were answered for; `decimals`: by token symbol.
+
+    Lost: accepted but unknown, or not ended, or confirmed without a landing. Doubled: more than one
+    landing, or one of an order that did not confirm. Gaps: events that miss or move illegally. Wrong:
+    amounts that differ from the chain's, or a fill worse than the fixed bound.
+    """
+    verdict = Verdict([], [], [], [])
+    by_order: dict[str, list[Landing]] = {}
+    for landing in landed:
+        by_order.setdefault(landing.order_id, []).append(landing)
+    known = {str(order["orderId"]): order for order in orders}
+    verdict.lost += [f"{i}: accepted, but there is no such order" for i in accepted if i not in known]
+    for order_id, order in known.items():
+        own = by_order.pop(order_id.replace("-", ""), [])
+        _judge_end(verdict, order_id, order, own)
+        _judge_events(verdict, order_id, order)
+        if order["status"] == "confirmed" and len(own) == 1:
+            _judge_amounts(verdict, order_id, order, own[0], decimals)
+    verdict.doubled += [f"{i}: landed for an order that does not exist" for i in by_order]
+    keys = Counter(o["idempotencyKey"] for o in orders if o.get("idempotencyKey"))
+    verdict.doubled += [f"key {k} stands on {n} orders" for k, n in keys.items() if n > 1]
+    return verdict
+
+
+def _judge_end(verdict: Verdict, order_id: str, order: Mapping[str, Any], own: list[Landing]) -> None:
+    status = order["status"]
+    if status not in FINAL:
+        verdict.lost.append(f"{order_id}: never ended, it is {status}")
+    if status == "confirmed" and not own:
+        verdict.lost.append(f"{order_id}: confirmed, but nothing landed")
+    if len(own) > (1 if status == "confirmed" else 0):
+        verdict.doubled.append(f"{order_id}: {status}, and {len(own)} swaps landed")
+
+
+def _judge_events(verdict: Verdict, order_id: str, order: Mapping[str, Any]) -> None:
+    events = order["events"]
+    seqs = [e["seq"] for e in events]
+    if seqs != list(range(1, len(events) + 1)):
+        verdict.gaps.append(f"{order_id}: events {seqs}")
+        return
+    for before, after in zip(events, events[1:], strict=False):
+        step = 1 if after["status"] == "pending" and before["status"] != "waiting" else 0
+        legal = after["status"] in MOVES.get(before["status"], frozenset())
+        if not legal or after["attempt"] != before["attempt"] + step:
+            verdict.gaps.append(
+                f"{order_id}: {before['status']} {before['attempt']} -> {after['status']} {after['attempt']}"
+            )
+    last = events[-1] if events else None
+    if last is None or last["status"] != order["status"] or last["attempt"] != order["attempt"]:
+        verdict.gaps.append(f"{order_id}: it is {order['status']}, its last event says otherwise")
+
+
+def _judge_amounts(
+    verdict: Verdict, order_id: str, order: Mapping[str, Any], landing: Landing, decimals: Mapping[str, int]
+) -> None:
+    amount_in = Decimal(landing.amount_in).scaleb(-decimals[order["inputToken"]])
+    amount_out = Decimal(landing.amount_out).scaleb(-decimals[order["outputToken"]])
+    if order["signature"] != landing.signature:
+        verdict.wrong.append(f"{order_id}: says {order['signature']}, the chain {landing.signature}")
+    if (Decimal(order["filledIn"]), Decimal(order["filledOut"])) != (amount_in, amount_out):
+        verdict.wrong.append(f"{order_id}: its amounts are not the chain's")
+    exact_in = order["swapMode"] == "ExactIn"
+    exact = amount_in if exact_in else amount_out
+    if exact != Decimal(order["amount"]):
+        verdict.wrong.append(f"{order_id}: asked for {order['amount']}, got {exact}")
+    bound = order["minReceive"] if exact_in else order["maxSpend"]
+    if bound is None or (amount_out < Decimal(bound) if exact_in else amount_in > Decimal(bound)):
+        verdict.wrong.append(f"{order_id}: filled worse than its bound {bound}")

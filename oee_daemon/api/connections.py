@@ -1,0 +1,91 @@
+"""One connection on the wire: uvicorn's protocols, with an end for clients that take their time.
+
+Where uvicorn waits for ever, these do not: for the headers of a request, and for a WebSocket reader that
+has stopped reading. What uvicorn refuses by itself is said as a problem here. Nothing knows a route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from oee_daemon.api.limits import STAMP
+from oee_daemon.api.problems import problem
+
+#: Seconds from the first byte of a request, or from the connection, to the end of its headers.
+HEADERS_S = 10.0
+#: Bytes that headers may have.
+MAX_HEADERS = 65_536
+#: Seconds after its last message for which a WebSocket may still be read from.
+LINGER_S = 5.0
+
+
+class Http(HttpToolsProtocol):
+    """Headers have a deadline and a size; a trickle of bytes does not move the deadline."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _unread = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # Between requests uvicorn's own timer runs; it ends with any byte, a lone line break too.
+        if self.cycle is None or self.cycle.response_complete:
+            self._arm()
+        super().data_received(data)
+        if self._deadline is None:
+            return
+        self._unread += len(data)
+        if self._unread > MAX_HEADERS:
+            self._end(431, "headers_too_large", f"The headers have more than {MAX_HEADERS} bytes.")
+
+    def on_message_begin(self) -> None:
+        self._arm()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._disarm()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._end(400, "invalid_http", msg)
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._unread = 0
+            self._deadline = self.loop.call_later(HEADERS_S, self._late)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._end(408, "headers_too_slow", f"The headers did not arrive within {HEADERS_S:.0f} s.")
+
+    def _end(self, status: int, code: str, detail: str) -> None:
+        self._disarm()
+        if self.transport.is_closing():
+            return
+        answer = problem(status, code, detail)
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), b"connection: close"]
+        lines += [name + b": " + value for name, value in (*answer.raw_headers, *STAMP)]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body))
+        self.transport.close()
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """Closing waits for what was written to be read; a reader that has stopped would keep it for ever."""
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.loop.call_later(LINGER_S, self.transport.abort)

@@ -1,0 +1,100 @@
+"""What every request has to keep to, whichever door it came by, and what every answer carries.
+
+Pure ASGI, so that nothing of the application runs for a request that is refused here. How long a client
+may take over its headers is the connection's business: `connections`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oee_daemon import __version__
+from oee_daemon.api import PROTOCOL
+from oee_daemon.api.problems import refuse
+
+#: Bytes a body may have.
+MAX_BODY = 65_536
+#: Seconds a body may take to arrive.
+BODY_S = 10.0
+#: On every answer, refusals too: a client checks them before it reads anything else.
+STAMP = (
+    (b"oee-protocol", str(PROTOCOL).encode()),
+    (b"oee-version", __version__.encode()),
+)
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+
+class Stamped:
+    """Says our protocol and version on every answer. Outermost, so that no refusal goes without."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def stamped(message: Message) -> None:
+            if message["type"] in _STARTS:
+                message["headers"] = [*message.get("headers", ()), *STAMP]
+            await send(message)
+
+        await self._app(scope, receive, stamped)
+
+
+class Limits:
+    """Refuses another protocol version in words, and bodies that are too long or too slow."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        asked = dict(scope["headers"]).get(b"oee-protocol")
+        if asked is not None and asked != str(PROTOCOL).encode():
+            detail = f"This daemon is {__version__} and speaks protocol {PROTOCOL}."
+            about = {"protocol": PROTOCOL, "version": __version__}
+            await refuse(scope, send, 426, "protocol_mismatch", detail, **about)
+        elif scope["type"] == "http":
+            await self._bounded(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reads the body before the application does: none of our bodies is worth streaming."""
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await _body(receive)
+        except TimeoutError:
+            detail = f"body did not arrive within {BODY_S:.0f} s."
+            await refuse(scope, send, 408, "body_too_slow", detail, headers=((b"connection", b"close"),))
+            return
+        if body is None:
+            return
+        if len(body) > MAX_BODY:
+            detail = f"body has more than {MAX_BODY} bytes."
+            await refuse(scope, send, 413, "body_too_large", detail, field="body")
+            return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, replay, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The body, cut off after the first byte too many; `None` where the client left.
+
+    What is too much is read to its end all the same and thrown away: an answer to a client that is still
+    writing is lost in the reset that follows.
+    """
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")[: MAX_BODY + 1 - len(body)]
+        if not message.get("more_body", False):
+            return body
