@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import redis
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon import __version__
-from oee_daemon.api import PROTOCOL
+from oee_daemon.api import PROTOCOL, schema
+from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.broker import NAMESPACE, QUEUE
 from oee_daemon.history import History
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(known_query)])
+
+#: Seconds after which a server that does not answer counts as away: a frozen one never says so.
+ANSWER_S = 2.5
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=answers(schema.Health))
 async def healthz() -> JSONResponse:
     """The process answers; says nothing about its servers."""
     return JSONResponse({"status": "ok", "version": __version__, "protocol": PROTOCOL})
 
 
-@router.get("/readyz")
-def readyz(request: Request) -> JSONResponse:
+@router.get("/readyz", responses=answers(schema.Readiness, also={503: schema.Readiness}))
+async def readyz(request: Request) -> JSONResponse:
     """200 where Postgres and the queue answer, 503 with the one that does not."""
-    figures, queue = _figures(request), _queue(request)
+    figures, queue = await _asked(request)
     ready = {"postgres": figures is not None, "queue": queue is not None}
     status = "ready" if all(ready.values()) else "not ready"
     return JSONResponse({"status": status} | ready, 200 if all(ready.values()) else 503)
+
+
+async def _asked(request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """What Postgres and the queue say, asked at once; nothing from one that is away or frozen."""
+    figures, queue = await asyncio.gather(_soon(_figures, request), _soon(_queue, request))
+    return figures, queue
+
+
+async def _soon(ask: Callable[[Request], dict[str, Any] | None], request: Request) -> dict[str, Any] | None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ANSWER_S):
+            return await run_in_threadpool(ask, request)
+    return None
 
 
 def _figures(request: Request) -> dict[str, Any] | None:
@@ -52,10 +73,10 @@ def _queue(request: Request) -> dict[str, Any] | None:
     return {"server": kind, "version": server[f"{kind}_version"], "waiting": waiting}
 
 
-@router.get("/api/status")
-def status(request: Request) -> JSONResponse:
+@router.get("/api/status", responses=answers(schema.DaemonStatus))
+async def status(request: Request) -> JSONResponse:
     """Everything `oee daemon status` shows."""
-    figures, queue = _figures(request) or {}, _queue(request) or {}
+    figures, queue = [found or {} for found in await _asked(request)]
     state = request.app.state
     own = {str(row["name"]): row for row in state.servers()}
     settings = state.settings
@@ -95,10 +116,10 @@ def status(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/metrics")
-def metrics(request: Request) -> PlainTextResponse:
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> PlainTextResponse:
     """Prometheus text format 0.0.4."""
-    figures, queue = _figures(request), _queue(request)
+    figures, queue = await _asked(request)
     lines = [
         "# HELP oee_up Whether a part answers.",
         "# TYPE oee_up gauge",

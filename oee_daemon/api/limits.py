@@ -54,8 +54,9 @@ class Limits:
         asked = dict(scope["headers"]).get(b"oee-protocol")
         if asked is not None and asked != str(PROTOCOL).encode():
             detail = f"This daemon is {__version__} and speaks protocol {PROTOCOL}."
-            about = {"protocol": PROTOCOL, "version": __version__}
-            await refuse(scope, send, 426, "protocol_mismatch", detail, **about)
+            await refuse(
+                scope, send, 426, "protocol_mismatch", detail, protocol=PROTOCOL, version=__version__
+            )
         elif scope["type"] == "http":
             await self._bounded(scope, receive, send)
         else:
@@ -90,11 +91,11 @@ async def _body(receive: Receive) -> bytes | None:
     What is too much is read to its end all the same and thrown away: an answer to a client that is still
     writing is lost in the reset that follows.
     """
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")[: MAX_BODY + 1 - len(body)]
         if not message.get("more_body", False):
-            return body
+            return bytes(body)

@@ -1,18 +1,20 @@
-"""Orders, quotes, fills, tokens and venues over HTTP. Reads the request, asks a use case, words the answer."""
+"""Orders, quotes, fills, tokens and venues over HTTP. Reads the request, asks a use case,
+words the answer."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from oee_daemon import intake as intake_
 from oee_daemon import routing, tokens
-from oee_daemon.api import wire
+from oee_daemon.api import schema, wire
+from oee_daemon.api.openapi import answers, body_of, known_query
 from oee_daemon.api.problems import problem
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.history import MAX_PAGE, Filter, History
@@ -22,14 +24,13 @@ from oee_daemon.order import Side, Status, SwapMode
 from oee_daemon.quotes import quotes_json
 from oee_daemon.swap import Answer, QuoteRequest
 
-router = APIRouter(prefix="/api")
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 #: Orders on a page where none is asked for.
 PAGE = 50
-#: Bytes a body may have.
-MAX_BODY = 65_536
 #: The shortest and the longest idempotency key.
 KEY_LENGTH = (8, 255)
+KEY_RULE = "8 to 255 printable ASCII characters"
 
 
 def _intake(request: Request) -> Intake:
@@ -50,22 +51,23 @@ def _network(request: Request) -> Network:
 @router.post(
     "/orders/execute",
     status_code=202,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": wire.OrderIn.model_json_schema()}},
-        }
-    },
+    responses=answers(schema.Order, 413, 503, status=202, also={200: schema.Order | schema.DryRun}),
+    openapi_extra=body_of(wire.OrderIn),
 )
 async def execute(
     request: Request,
-    idempotency_key: Annotated[str | None, Header()] = None,
-    oee_dry_run: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(description=KEY_RULE)] = None,
+    oee_dry_run: Annotated[str | None, Header(description="`1`: checks and quotes, stores nothing")] = None,
 ) -> JSONResponse:
-    """Places a market order. Answers once it is durable."""
+    """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
     new = wire.read_order(wire.read_json(await request.body()))
+    for name in ("Idempotency-Key", "OEE-Dry-Run"):
+        if len(request.headers.getlist(name)) > 1:
+            raise InvalidInput(f"{name} stands twice.", field=name)
     key = _key(idempotency_key)
     if oee_dry_run is not None:
+        if oee_dry_run != "1":
+            raise InvalidInput("OEE-Dry-Run has to be 1.", field="OEE-Dry-Run", hint="Or leave it out.")
         return await run_in_threadpool(_dry_run, request, new)
     if request.app.state.draining:
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
@@ -76,12 +78,10 @@ async def execute(
 
 def _key(text: str | None) -> str | None:
     low, high = KEY_LENGTH
-    if text is None or (low <= len(text) <= high and text.isprintable()):
+    if text is None or (low <= len(text) <= high and text.isascii() and text.isprintable()):
         return text
     raise InvalidInput(
-        f"Idempotency-Key has to have {low} to {high} printable characters.",
-        code="invalid_key",
-        field="Idempotency-Key",
+        f"Idempotency-Key has to have {KEY_RULE}.", code="invalid_key", field="Idempotency-Key"
     )
 
 
@@ -92,17 +92,19 @@ def _dry_run(request: Request, new: intake_.NewOrder) -> JSONResponse:
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.swap_mode
     )
-    return JSONResponse({"dryRun": True, "order": draft, "quotes": _quotes(request, ask, Side(draft["side"]))})
+    return JSONResponse(
+        {"dryRun": True, "order": draft, "quotes": _quotes(request, ask, Side(draft["side"]))}
+    )
 
 
-@router.get("/orders")
+@router.get("/orders", responses=answers(schema.OrderPage))
 def listing(
     request: Request,
     status: str | None = None,
     pair: str | None = None,
     token: str | None = None,
     side: Side | None = None,
-    type: str | None = None,  # noqa: A002
+    type: Literal["market"] | None = None,  # noqa: A002
     since: datetime | None = None,
     until: datetime | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
@@ -150,7 +152,7 @@ def _zoned(at: datetime | None, field: str) -> datetime | None:
     return at
 
 
-@router.get("/orders/{order_id}")
+@router.get("/orders/{order_id}", responses=answers(schema.WholeOrder, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
     history = _history(request)
@@ -159,7 +161,7 @@ def one(request: Request, order_id: str) -> JSONResponse:
     return JSONResponse(wire.order_json(order) | more)
 
 
-@router.post("/orders/{order_id}/cancel")
+@router.post("/orders/{order_id}/cancel", responses=answers(schema.Order, 400, 404, 409))
 def cancel(request: Request, order_id: str) -> JSONResponse:
     """Stops the order, if nothing of it can be on the chain."""
     history = _history(request)
@@ -171,7 +173,7 @@ def cancel(request: Request, order_id: str) -> JSONResponse:
         return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
 
 
-@router.get("/quotes")
+@router.get("/quotes", responses=answers(schema.Quotes))
 def quotes(
     request: Request,
     input_token: Annotated[str, Query(alias="inputToken")],
@@ -205,7 +207,7 @@ def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, o
     return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side))
 
 
-@router.get("/fills")
+@router.get("/fills", responses=answers(schema.FillPage, 400, 404))
 def fills(
     request: Request,
     order_id: Annotated[str | None, Query(alias="orderId")] = None,
@@ -223,16 +225,14 @@ def fills(
     return JSONResponse({"fills": [wire.fill_json(f) for f in page.fills], "nextCursor": page.next_cursor})
 
 
-@router.get("/tokens")
+@router.get("/tokens", responses=answers(schema.Tokens))
 def listed_tokens() -> JSONResponse:
     """What can be traded."""
     rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in intake_.tokens()]
     return JSONResponse({"tokens": rows})
 
 
-@router.get("/venues")
+@router.get("/venues", responses=answers(schema.Venues))
 def listed_venues(request: Request) -> JSONResponse:
     """Where it can be traded."""
     return JSONResponse({"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in _network(request).venues]})
-
-

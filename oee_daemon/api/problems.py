@@ -1,4 +1,5 @@
-"""Every error as RFC 9457 `application/problem+json` with a stable `code`; nothing is answered as a traceback."""
+"""Every error as RFC 9457 `application/problem+json` with a stable `code`; nothing is ever
+answered as a traceback."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ from oee_daemon.errors import ChainUnavailable, OeeError, Refused, Unavailable
 log = logging.getLogger(__name__)
 
 #: What pydantic calls a mistake, and what it is called here.
-_CODES = {"enum": "invalid_choice", "greater_than_equal": "out_of_range", "less_than_equal": "out_of_range"}
+_CODES = {
+    "enum": "invalid_choice",
+    "literal_error": "invalid_choice",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+}
 
 
 def problem(status: int, code: str, detail: str, *, retryable: bool = False, **members: Any) -> JSONResponse:
@@ -114,11 +120,14 @@ def is_away(error: SQLAlchemyError) -> bool:
 
 
 def _unavailable(error: SQLAlchemyError) -> Unavailable:
-    """Lost with a statement under way: what it did is not known, and must not be claimed."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return Unavailable(
-            "Postgres was lost on the way; whether anything was stored is not known.",
-            code="outcome_unknown",
-            hint="Repeat the request; an order with the same Idempotency-Key is placed once.",
-        )
-    return Unavailable("Postgres can't be reached; nothing was stored. Try again.")
+    """What was lost on the way may have been done all the same, and then must not be denied."""
+    if not isinstance(error, DBAPIError) or not error.connection_invalidated:
+        return Unavailable("Postgres can't be reached; nothing was stored. Try again.")
+    if error.statement is not None:
+        return Unavailable("Postgres was lost on the way. Try again.")
+    # No statement: it was a commit, the one moment of which nothing can be said.
+    return Unavailable(
+        "Postgres was lost on the way; whether the order was stored is not known.",
+        code="outcome_unknown",
+        hint="Repeat the request with the same Idempotency-Key: it is placed once.",
+    )

@@ -11,7 +11,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
 import redis
@@ -22,10 +23,10 @@ from starlette.responses import JSONResponse
 
 from oee_daemon import feed
 from oee_daemon.api import wire
-from oee_daemon.api.problems import as_problem, problem
-from oee_daemon.errors import OeeError
+from oee_daemon.api.problems import as_problem, is_away, problem
+from oee_daemon.errors import InvalidInput, OeeError, Unavailable
 from oee_daemon.history import History
-from oee_daemon.order import FINAL
+from oee_daemon.order import FINAL, Event
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -34,7 +35,8 @@ router = APIRouter()
 LOOK_S = 1.0
 #: Seconds that a client may take to accept a message before it is dropped; it resumes by `seq`.
 SEND_TIMEOUT_S = 10.0
-#: Ids that a watcher of every order may fall behind before it is told that it lagged.
+#: Ids that a watcher of every order may fall behind before it is told that it lagged, and that it
+#: remembers the last event of.
 BACKLOG = 1000
 #: Seconds between two tries to listen for hints.
 LISTEN_AGAIN_S = 1.0
@@ -57,7 +59,8 @@ class Hub:
                         watcher.set()
                     for everything in self._all:
                         everything.moved(order_id)
-            except (redis.RedisError, OSError) as e:
+            except (redis.RedisError, OSError, ValueError) as e:
+                # Or somebody published what is no id.
                 log.debug("hints lost", extra={"reason": str(e)})
             for everything in self._all:
                 everything.lag()
@@ -114,34 +117,47 @@ class AllOrders:
         return found, lagged
 
 
-async def _deny(socket: WebSocket, answer: JSONResponse) -> None:
-    await socket.send_denial_response(answer)
-
-
 async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
     async with asyncio.timeout(SEND_TIMEOUT_S):
         await socket.send_json(message)
+
+
+async def _denied(socket: WebSocket, error: OeeError | SQLAlchemyError) -> None:
+    """Answers the handshake as an HTTP request would be. Raises what is a fault of ours again."""
+    if isinstance(error, OeeError):
+        await socket.send_denial_response(as_problem(error))
+    elif is_away(error):
+        await socket.send_denial_response(as_problem(Unavailable("Postgres can't be reached. Try again.")))
+    else:
+        log.error("fault of ours", exc_info=error)
+        await socket.send_denial_response(problem(500, "internal", "This is a fault of ours."))
+
+
+def _asked(socket: WebSocket, *known: str) -> dict[str, str]:
+    """The query of the handshake. Raises `InvalidInput` for what is not `known` or stands twice."""
+    names = [name for name, _ in socket.query_params.multi_items()]
+    wire.check_query(names, known)
+    return dict(socket.query_params)
 
 
 @router.websocket("/api/orders/execute")
 async def one_order(socket: WebSocket) -> None:
     """Every event of one order from `afterSeq` on, each once; closes with 1000 after the final one."""
     history: History = socket.app.state.history
-    text = socket.query_params.get("afterSeq", "0")
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        detail = "afterSeq has to be a whole number from 0 on."
-        return await _deny(socket, problem(422, "invalid_input", detail, field="afterSeq"))
-    wanted = socket.query_params.get("orderId")
-    if wanted is None:
-        return await _deny(socket, problem(422, "missing_field", "orderId is missing.", field="orderId"))
     try:
-        order_id = await run_in_threadpool(history.resolve, wanted)
-    except OeeError as e:
-        return await _deny(socket, as_problem(e))
+        asked = _asked(socket, "orderId", "afterSeq")
+        after = wire.read_seq(asked.get("afterSeq", "0"), "afterSeq")
+        if "orderId" not in asked:
+            raise InvalidInput("orderId is missing.", code="missing_field", field="orderId")
+        order_id = await run_in_threadpool(history.resolve, asked["orderId"])
+    except (OeeError, SQLAlchemyError) as e:
+        await _denied(socket, e)
+        return
     await socket.accept()
     async with _until_gone(socket):
-        await _follow(socket, order_id, int(text))
-        await socket.close(1000)
+        await _follow(socket, order_id, after)
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await socket.close(1000)
 
 
 async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
@@ -152,6 +168,9 @@ async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
             hint.clear()
             try:
                 found = await run_in_threadpool(history.events, order_id, seq)
+                # Who asks for what follows the final event waits for nothing.
+                if not found and await run_in_threadpool(_is_over, history, order_id, seq):
+                    return
             except SQLAlchemyError:
                 # Postgres is away: the watcher stays, and looks again.
                 found = []
@@ -165,43 +184,68 @@ async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
                     await hint.wait()
 
 
+def _is_over(history: History, order_id: UUID, seq: int) -> bool:
+    order = history.order(order_id)
+    return order.status in FINAL and order.event_seq <= seq
+
+
 @router.websocket("/api/orders/stream")
 async def all_orders(socket: WebSocket) -> None:
     """Events of every order from now on; `{"lagged": true}` where some were missed."""
     hub: Hub = socket.app.state.hub
+    history: History = socket.app.state.history
     async with hub.watch_all() as everything:
+        try:
+            _asked(socket)
+            # Before the client knows that it is let in: what it then places is never older.
+            begun = await run_in_threadpool(history.now)
+        except (OeeError, SQLAlchemyError) as e:
+            await _denied(socket, e)
+            return
         await socket.accept()
         async with _until_gone(socket):
-            await _follow_all(socket, everything)
+            await _follow_all(socket, everything, begun)
 
 
-async def _follow_all(socket: WebSocket, everything: AllOrders) -> None:
+async def _follow_all(socket: WebSocket, everything: AllOrders, begun: datetime) -> None:
     history: History = socket.app.state.history
-    begun = await run_in_threadpool(history.now)
-    seen: OrderedDict[UUID, int] = OrderedDict()
+    last: OrderedDict[UUID, Event] = OrderedDict()
     while True:
         moved, lagged = await everything.take()
         if lagged:
             await _send(socket, {"lagged": True})
         for order_id in moved:
+            before = last.pop(order_id, None)
             try:
-                found = await run_in_threadpool(history.events, order_id, seen.pop(order_id, 0))
+                found = await run_in_threadpool(history.events, order_id, before.seq if before else 0)
             except SQLAlchemyError:
                 everything.lag()
+                await asyncio.sleep(LOOK_S)
                 break
             for event in found:
-                if event.at >= begun:
+                if before is not None or event.at > begun:
                     await _send(socket, wire.event_json(event))
-                seen[order_id] = event.seq
-        while len(seen) > BACKLOG:
-            seen.popitem(last=False)
+            if found or before:
+                last[order_id] = found[-1] if found else cast(Event, before)
+        while len(last) > BACKLOG:
+            # What is forgotten must not be told again from its first event on.
+            begun = max(begun, last.popitem(last=False)[1].at)
+
+
+@router.get("/api/orders/execute", include_in_schema=False)
+@router.get("/api/orders/stream", include_in_schema=False)
+async def no_upgrade() -> JSONResponse:
+    """A plain GET where a WebSocket is; else these names would be looked for as orders."""
+    answer = problem(426, "upgrade_required", "This is a WebSocket: ask for an upgrade to one.")
+    answer.headers["Upgrade"] = "websocket"
+    return answer
 
 
 @asynccontextmanager
 async def _until_gone(socket: WebSocket) -> AsyncIterator[None]:
     """Ends the block when the client leaves or stops reading; what it sends is thrown away."""
     task = asyncio.current_task()
-    assert task is not None
+    assert task is not None  # noqa: S101
     gone = False
 
     async def leave() -> None:

@@ -6,6 +6,8 @@ amounts as decimal strings and times in RFC 3339 UTC with microseconds.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,9 +39,11 @@ class OrderIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    inputToken: str = Field(description="symbol or mint of the token that leaves the wallet", examples=["SOL"])  # noqa: N815
+    inputToken: str = Field(description="symbol or mint of what leaves the wallet", examples=["SOL"])  # noqa: N815
     outputToken: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])  # noqa: N815
-    amount: Decimal = Field(gt=0, description="of the input (ExactIn) or output (ExactOut) token", examples=[1.5])
+    amount: Decimal = Field(
+        gt=0, description="of the input (ExactIn) or output (ExactOut) token", examples=[1.5]
+    )
     swapMode: SwapMode = Field(SwapMode.EXACT_IN, description="which token `amount` counts")  # noqa: N815
     side: Side | None = Field(None, description="has to agree with the pair; decides between two of a kind")
     slippageBps: int = Field(50, ge=0, le=MAX_SLIPPAGE_BPS)  # noqa: N815
@@ -80,6 +84,25 @@ def read_json(body: bytes) -> dict[str, Any]:
     return value
 
 
+def check_query(names: list[str], known: Collection[str]) -> None:
+    """A filter that is misspelt must not widen the answer. Raises `InvalidInput`."""
+    for name in names:
+        if name not in known:
+            hint = "It takes " + ", ".join(known) + "." if known else "It takes none."
+            raise InvalidInput(
+                f"{name[:60]!r} is no parameter here.", code="unknown_field", field=name[:60], hint=hint
+            )
+        if names.count(name) > 1:
+            raise InvalidInput(f"{name} stands twice.", field=name)
+
+
+def read_seq(text: str, field: str) -> int:
+    """Raises `InvalidInput` unless it is a whole number."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise InvalidInput(f"{field} has to be a whole number from 0 on.", code="out_of_range", field=field)
+    return int(text)
+
+
 def read_order(body: dict[str, Any]) -> NewOrder:
     """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:
@@ -99,7 +122,7 @@ def read_order(body: dict[str, Any]) -> NewOrder:
     if "amount" not in given:
         raise _missing("amount", "For example 1.5")
     amount = _amount(given, "amount", counted)
-    assert amount is not None
+    assert amount is not None  # noqa: S101
     return NewOrder(
         input_token=input_token,
         output_token=output_token,
@@ -122,14 +145,18 @@ def _token(body: dict[str, Any], field: str) -> Token:
         raise _missing(field, "For example SOL")
     value = body[field]
     if not isinstance(value, str):
-        raise InvalidInput(f"{field} has to be a symbol or a mint, as text.", field=field, hint="For example SOL")
+        raise InvalidInput(
+            f"{field} has to be a symbol or a mint, as text.", field=field, hint="For example SOL"
+        )
     return tokens.find(value.strip(), field)
 
 
 def _choice(body: dict[str, Any], field: str, choices: list[str]) -> str | None:
     value = body.get(field)
     if value is not None and value not in choices:
-        raise InvalidInput(f"{field} has to be one of {', '.join(choices)}.", code="invalid_choice", field=field)
+        raise InvalidInput(
+            f"{field} has to be one of {', '.join(choices)}.", code="invalid_choice", field=field
+        )
     return value
 
 
@@ -202,7 +229,9 @@ def draft_json(values: dict[str, Any]) -> dict[str, Any]:
     now = datetime.now(UTC)
     blank: dict[str, Any] = dict.fromkeys(f.name for f in fields(Order))
     blank |= {"number": 0, "status": Status.PENDING, "attempt": 1, "created_at": now, "updated_at": now}
-    return order_json(Order(**(blank | values))) | {"orderId": None}
+    # As columns they are text; what an amount counts is decided by what they are.
+    blank |= values | {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
+    return order_json(Order(**blank)) | {"orderId": None}
 
 
 def _text(token: Token, units: int | None) -> str | None:

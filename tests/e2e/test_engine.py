@@ -75,7 +75,10 @@ def test_with_failures_never_more_than_ten_leases(tmp_path: Path, outside: dict[
         ) as conn,
     ):
         place(client, 40)
-        leases = "SELECT count(*) FILTER (WHERE lease_until > now()), count(*) FROM orders WHERE finished_at IS NULL"
+        leases = (
+            "SELECT count(*) FILTER (WHERE lease_until > now()), count(*)"
+            " FROM orders WHERE finished_at IS NULL"
+        )
 
         def none_left() -> bool:
             row = conn.execute(leases).fetchone()

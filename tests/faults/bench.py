@@ -10,7 +10,6 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +63,9 @@ class Bench:
 
     def place(self, amount: int = 1_500_000_000, **more: Any) -> UUID:
         sol, usdc = TOKENS["SOL"], TOKENS["USDC"]
-        order, _ = self.intake.accept(NewOrder(input_token=sol, output_token=usdc, amount=amount, **more), None)
+        order, _ = self.intake.accept(
+            NewOrder(input_token=sol, output_token=usdc, amount=amount, **more), None
+        )
         self.accepted.append(order.id)
         return order.id
 

@@ -1,0 +1,82 @@
+"""The OpenAPI document: every call with its answers and problems, as FastAPI alone would not tell them.
+
+What a route takes is declared once, by its parameters; `known_query` holds requests to that.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from oee_daemon.api import PROTOCOL, schema, wire
+from oee_daemon.api.auth import OPEN
+
+_REF = "#/components/schemas/{model}"
+_INTRODUCTION = f"""Executes orders on Solana. Over TCP every call but /healthz needs the token.
+
+Events come over WebSockets, which this document can't describe: `/api/orders/execute?orderId=ID&afterSeq=N`
+sends every `Event` of one order after N in order, each once, and closes with 1000 after the final one;
+`/api/orders/stream` sends every order's from now on, and `{{"lagged": true}}` where some were missed. A
+handshake is refused with a `Problem`. `OEE-Protocol: {PROTOCOL}` may be sent with every request: a daemon
+that speaks another version answers 426.
+"""
+
+
+def _problem(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
+
+
+def answers(
+    model: Any, *problems: int, status: int = 200, also: dict[int, Any] | None = None
+) -> dict[int | str, Any]:
+    """The answers of a route: its `model`, and the problems that it may say besides the usual ones."""
+    told: dict[int | str, Any] = {
+        n: _problem(n) for n in sorted({*problems, 401, 403, 408, 422, 426, 431, 503})
+    }
+    return told | {status: {"model": model}} | {n: {"model": m} for n, m in (also or {}).items()}
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """For a route that reads its body itself, with exact numbers."""
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def known_query(request: Request) -> None:
+    """Refuses query parameters that the route does not have, and those that stand twice."""
+    route = request.scope["route"]
+    known = [p.alias for p in route.dependant.query_params]
+    wire.check_query([name for name, _ in request.query_params.multi_items()], known)
+
+
+def install(app: FastAPI) -> None:
+    """Gives `app` the document, made when it is first asked for."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    found = get_openapi(title=app.title, version=app.version, description=_INTRODUCTION, routes=app.routes)
+    _, shapes = models_json_schema(
+        [(schema.Problem, "validation"), (schema.Event, "validation"), (wire.OrderIn, "validation")],
+        ref_template=_REF,
+    )
+    parts = found.setdefault("components", {})
+    parts.setdefault("schemas", {}).update(shapes["$defs"])
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{"token": []}]
+    for path in OPEN:
+        for call in found["paths"][path].values():
+            call["security"] = []
+    return found

@@ -1,0 +1,156 @@
+"""Engines broken on purpose, each in one way that a hurried change might bring.
+
+`python -m tests.faults.mutants NAME` is a supervised worker with that break in it. A proof in which one of
+them lives proves nothing; `test_mutants` holds that each is caught.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from oee_daemon import __main__, failpoints, store
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.execution import Execution
+from oee_daemon.order import Order, Status
+from oee_daemon.swap import Fill, Landed, Lapsed, Outcome, Rejected, SignedSwap, Unknown
+from oee_daemon.tables import swaps
+
+
+def send_before_storing() -> None:
+    """The swap is sent as soon as it is signed; it is stored after."""
+    sign = Execution._sign
+
+    def signed_and_sent(self: Execution, order: Order) -> SignedSwap:
+        swap = sign(self, order)
+        self._send(swap)
+        return swap
+
+    Execution._sign = signed_and_sent  # type: ignore[method-assign]
+
+
+def no_compare_and_set() -> None:
+    """A move goes through whatever the order's status and fence have become since it was read."""
+    move = store.advance
+
+    def careless(conn: Connection, order: Order, to: Status, **what: Any) -> Order | None:
+        current = store.find(conn, order.id)
+        assert current is not None
+        return move(conn, current, to, **what)
+
+    store.advance = careless
+    setattr(store, "check", lambda current, wanted: None)  # noqa: B010
+
+
+def end_an_attempt_on_a_timeout() -> None:
+    """What the chain could not say in time counts as never landed."""
+    ask = Execution._outcome
+
+    def impatient(self: Execution, swap: SignedSwap) -> Outcome:
+        outcome = ask(self, swap)
+        return Lapsed() if isinstance(outcome, Unknown) else outcome
+
+    Execution._outcome = impatient  # type: ignore[method-assign]
+
+
+def sign_anew_while_the_old_bytes_live() -> None:
+    """Whoever finds an order submitted builds its swap again instead of sending the stored one."""
+    read = store.live_swap
+
+    def rebuilt(conn: Connection, order_id: Any) -> SignedSwap | None:
+        old = read(conn, order_id)
+        order = store.find(conn, order_id)
+        if old is None or order is None or order.updated_at.timestamp() > time.time() - 0.5:
+            return old
+        swap = engines[0]._sign(order)
+        conn.execute(
+            update(swaps)
+            .where(swaps.c.signature == old.signature)
+            .values(signature=swap.signature, raw=swap.raw, last_valid_height=swap.last_valid_height)
+        )
+        return swap
+
+    engines: list[Execution] = []
+    begin = Execution.__init__
+
+    def noted(self: Execution, *args: Any, **named: Any) -> None:
+        begin(self, *args, **named)
+        engines.append(self)
+
+    Execution.__init__ = noted  # type: ignore[method-assign]
+    store.live_swap = rebuilt
+
+
+def confirm_from_a_sends_answer() -> None:
+    """A send that was taken counts as a fill."""
+    send = Execution._send
+
+    def sent(self: Execution, swap: SignedSwap) -> None:
+        send(self, swap)
+        taken.add(swap.signature)
+
+    def believed(self: Execution, swap: SignedSwap) -> Outcome:
+        with self._db.connect() as conn:
+            order = store.find(conn, swap.order_id)
+        assert order is not None and order.quote_in is not None and order.quote_out is not None
+        fill = Fill(
+            signature=swap.signature,
+            order_id=order.id,
+            input_token=order.input_token,
+            output_token=order.output_token,
+            amount_in=order.quote_in,
+            amount_out=order.quote_out,
+            fee=order.quote_fee or 0,
+            slot=0,
+            at=datetime.now(UTC),
+        )
+        return Landed(fill)
+
+    taken: set[str] = set()
+    Execution._send = sent  # type: ignore[method-assign]
+    Execution._outcome = believed  # type: ignore[method-assign]
+
+
+def reject_from_a_sends_answer() -> None:
+    """A send that was refused, or whose answer is missing, counts as a swap that can't land."""
+    refused: set[str] = set()
+    ask = Execution._outcome
+
+    def sent(self: Execution, swap: SignedSwap) -> None:
+        try:
+            self._network.chain.submit(swap)
+        except ChainUnavailable:
+            refused.add(swap.signature)
+        failpoints.hit("sent", swap.attempt)
+
+    def believed(self: Execution, swap: SignedSwap) -> Outcome:
+        if swap.signature in refused:
+            return Rejected("refused", "the chain refused it", retryable=True)
+        return ask(self, swap)
+
+    Execution._send = sent  # type: ignore[method-assign]
+    Execution._outcome = believed  # type: ignore[method-assign]
+
+
+WORKERS: dict[str, Callable[[], None]] = {
+    f.__name__: f
+    for f in (
+        send_before_storing,
+        no_compare_and_set,
+        end_an_attempt_on_a_timeout,
+        sign_anew_while_the_old_bytes_live,
+        confirm_from_a_sends_answer,
+        reject_from_a_sends_answer,
+    )
+}
+
+
+if __name__ == "__main__":
+    WORKERS[sys.argv[1]]()
+    sys.argv[1:] = ["worker", "--supervised"]
+    sys.exit(__main__.main())

@@ -1,0 +1,183 @@
+"""Each way in which a change could break the promise, and the fault that shows it.
+
+Every scenario runs twice: with the engine as it is, where the verdict has to be clean, and with the break
+in it, where it must not be. A scenario that no longer tells the two apart fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import IntegrityError
+
+from oee_daemon import broker as broker_module
+from oee_daemon import intake as intake_module
+from oee_daemon import store
+from oee_daemon.broker import NAMESPACE, QUEUE
+from oee_daemon.supervisor import WorkerProcess
+from tests.daemons import until
+from tests.faults.bench import Bench
+from tests.faults.mutants import WORKERS
+
+Scenario = Callable[[Bench, str | None, pytest.MonkeyPatch], None]
+
+
+def dies(place: str) -> Scenario:
+    """The worker is killed once at `place`."""
+
+    def run(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OEE_FAILPOINTS", f"{place}=kill*1")
+        bench.place()
+        with bench.worker(mutant) as worker:
+            bench.wait(worker)
+        assert bench.deaths() == [f"{place}.0"]
+
+    return run
+
+
+def misbehaves(**fault: Any) -> Scenario:
+    """The chain misbehaves once."""
+
+    def run(bench: Bench, mutant: str | None, _monkeypatch: pytest.MonkeyPatch) -> None:
+        bench.fault(target="chain", remaining=1, **fault)
+        bench.place()
+        with bench.worker(mutant) as worker:
+            bench.wait(worker)
+
+    return run
+
+
+def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is frozen in the middle of an order; another goes on with it and is frozen with the swap
+    stored; the first wakes up and tries to make its move."""
+    monkeypatch.setenv("OEE_FAILPOINTS", "before_building=freeze*1")
+    order_id = bench.place()
+    with bench.worker(mutant) as first:
+        until(lambda: _stopped(first), what="the first freeze")
+        with bench.db.connect() as conn:
+            conn.execute(text("UPDATE orders SET lease_until = now() - interval '1 second'"))
+        monkeypatch.setenv("OEE_FAILPOINTS", "stored=freeze*1")
+        bench.settings = _elsewhere(bench)
+        with bench.worker(mutant) as second:
+            until(lambda: _stopped(second), what="the second freeze")
+            _wake(first)
+            # It gives its message back, or has moved the order behind the second one's back.
+            until(
+                lambda: bench.broker.client.hlen(MESSAGES) == 1 or len(bench.history.events(order_id)) > 4,
+                what="the first worker's move",
+            )
+            _wake(second)
+            bench.wait(second)
+
+
+MESSAGES = f"{NAMESPACE}:{QUEUE}.msgs"
+
+
+def _wake(worker: WorkerProcess) -> None:
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGCONT)
+
+
+def _stopped(worker: WorkerProcess) -> bool:
+    stat = Path(f"/proc/{worker.pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _elsewhere(bench: Bench) -> Any:
+    home = bench.settings.home / "other"
+    (home / "run").mkdir(parents=True)
+    return dataclasses.replace(bench.settings, home=home)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "send_before_storing": dies("before_submitted"),
+    "no_compare_and_set": freezes,
+    "end_an_attempt_on_a_timeout": misbehaves(kind="mute"),
+    "sign_anew_while_the_old_bytes_live": dies("sent"),
+    "confirm_from_a_sends_answer": misbehaves(kind="drop"),
+    "reject_from_a_sends_answer": misbehaves(kind="lose"),
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_the_engine_stands_where_a_broken_one_falls(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SCENARIOS[name](bench, None, monkeypatch)
+    verdict = bench.verdict()
+    assert verdict.kept, verdict
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_broken_engine_is_caught(bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    SCENARIOS[name](bench, name, monkeypatch)
+    assert not bench.verdict().kept, f"the mutant {name} lives"
+
+
+def second_live_swap(db: Engine, order_id: UUID) -> None:
+    """Stores one more signed swap for an order that has one."""
+    with db.connect() as conn:
+        conn.execute(
+            text(
+                "INSERT INTO swaps (order_id, attempt, signature, raw, last_valid_height)"
+                " VALUES (:id, 99, :signature, '', 0)"
+            ),
+            {"id": order_id, "signature": str(uuid4())},
+        )
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_index_on_live_swaps_is_the_last_line(bench: Bench, broken: bool) -> None:
+    order_id = bench.place()
+    with bench.worker() as worker:
+        bench.wait(worker)
+    if broken:
+        with bench.db.connect() as conn:
+            conn.execute(text("DROP INDEX swaps_one_live"))
+        second_live_swap(bench.db, order_id)
+    else:
+        with pytest.raises(IntegrityError, match="swaps_one_live"):
+            second_live_swap(bench.db, order_id)
+
+
+def rung_and_visible(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the order can be seen by others at the moment its bell rings."""
+    url = make_url(str(bench.settings.database_url))
+    seen: list[bool] = []
+    ring = broker_module.ring
+
+    def watched(broker: Any, order_id: UUID) -> bool:
+        with psycopg.connect(
+            host=str(url.query["host"]), port=str(url.query["port"]), user=url.username, dbname=url.database
+        ) as conn:
+            seen.append(conn.execute("SELECT 1 FROM orders WHERE id = %s", [order_id]).fetchone() is not None)
+        return ring(broker, order_id)
+
+    monkeypatch.setattr(intake_module, "ring", watched)
+    bench.place()
+    return seen == [True]
+
+
+def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rung_and_visible(bench, monkeypatch)
+
+
+def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = store.create
+
+    def rings_first(conn: Any, values: dict[str, Any]) -> Any:
+        order = create(conn, values)
+        getattr(intake_module, "ring")(bench.broker, order.id)  # noqa: B009
+        return order
+
+    monkeypatch.setattr(store, "create", rings_first)
+    assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"
