@@ -15,7 +15,7 @@ from typing import Any
 
 from oee_cli import __version__
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable
-from oee_cli.launcher import Launcher
+from oee_cli.launcher import START_LIMIT, Launcher
 from oee_cli.output import Output
 from oee_cli.problems import check
 from oee_cli.settings import Settings
@@ -41,6 +41,8 @@ _ANSWER_LIMIT = 10.0
 #: How long a database that went away is waited for before an order is given up, seconds: the daemon
 #: restarts its own in less.
 _GRACE = 3.0
+#: With less than this left, seconds, an order is not sent again.
+_TOO_LATE = 0.1
 #: How often a read is repeated after a drop.
 _READ_TRIES = 3
 
@@ -53,6 +55,8 @@ class Client:
         self.output = output
         self.launcher = Launcher(settings, output)
         self.connections = connections
+        #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
+        self.until: float | None = None
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -74,7 +78,8 @@ class Client:
         """Returns once there is a daemon to talk to. Raises `Unreachable`."""
         if self.settings.url is None:
             with self._lock:
-                started = self.launcher.start()
+                left = START_LIMIT if self.until is None else max(1.0, self.until - time.monotonic())
+                started = self.launcher.start(min(START_LIMIT, left))
             if started:
                 # Its socket may be in another place than the one before it.
                 self.close()
@@ -88,7 +93,7 @@ class Client:
             try:
                 return check(self.exchange(method, path, **kwargs)).body
             except Lost as lost:
-                if not tries_left or (self.settings.url and not lost.sent):
+                if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
                     raise self.unreachable(lost) from None
                 self.ready()
         raise AssertionError
@@ -116,7 +121,7 @@ class Client:
             except Lost as lost:
                 sent = sent or lost.sent
                 reason = lost
-                over = time.monotonic() > deadline
+                over = time.monotonic() > deadline - _TOO_LATE
                 reason = self._revive(lost, over) or lost
             if over or (isinstance(reason, CliError) and not reason.retryable):
                 raise self._gave_up(reason, key, sent)
@@ -136,12 +141,17 @@ class Client:
         order: Order = self.get(f"/api/orders/{quote(identifier, safe='')}")
         return order
 
-    def exchange(self, method: str, path: str, *, timeout: float = _ANSWER_LIMIT, **kwargs: Any) -> Answer:
+    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
         """One request, one answer, whatever it says. Raises `Lost` where none came."""
+        if timeout is None:
+            left = _ANSWER_LIMIT if self.until is None else self.until - time.monotonic()
+            timeout = max(1.0, min(_ANSWER_LIMIT, left))
         try:
             response = self._connection().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
             raise Lost(str(e) or type(e).__name__, sent=False) from None
+        except httpx.ReadTimeout:
+            raise Lost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
         except (httpx.TransportError, httpx.DecodingError) as e:
             raise Lost(str(e) or type(e).__name__, sent=True) from None
         return Answer(response.status_code, response.headers, response.content)

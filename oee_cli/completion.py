@@ -245,12 +245,11 @@ def _fish(root: Node) -> list[str]:
         lines += [f"complete -c oee {at} -a {c.path[-1]} -d {_fish_quote(c.help)}" for c in node.children]
         where = at if node.children else inside
         lines += [f"complete -c oee {where} {_fish_flag(flag)}" for flag in node.flags]
-        for argument in node.arguments:
-            if argument.files:
-                lines.append(f"complete -c oee {inside} -F")
-            elif argument.choices:
-                lines.append(f"complete -c oee {inside} -a {_fish_quote(' '.join(argument.choices))}")
-    return list(dict.fromkeys(lines))
+        words = dict.fromkeys(" ".join(argument.choices) for argument in node.arguments if argument.choices)
+        lines += [f"complete -c oee {inside} -a {_fish_quote(text)}" for text in words]
+        if any(argument.files for argument in node.arguments):
+            lines.append(f"complete -c oee {inside} -F")
+    return lines
 
 
 def _fish_flag(flag: Flag) -> str:

@@ -129,7 +129,7 @@ def _local(settings: Settings, what: str) -> Settings:
     if settings.url is not None:
         raise UsageFault(
             f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.",
-            hint="Unset it: env -u OEE_URL …",
+            hint=f"Without it: env -u OEE_URL oee daemon {what}",
         )
     return settings
 
@@ -139,7 +139,7 @@ def _tell(output: Output, launcher: Launcher, what: str) -> None:
     if output.json:
         output.emit({"running": True, **running})
     else:
-        output.say(f"✓ {what}   pid {running.get('pid', '?')}   {launcher.socket()}")
+        output.say(f"✓ {what}   pid {running.get('pid', '?')}   {launcher.socket_path()}")
 
 
 def _not_running(output: Output, launcher: Launcher) -> ExitCode:

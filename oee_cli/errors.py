@@ -74,9 +74,10 @@ class OutcomeUnknown(CliError):
 class Lost(Exception):
     """The connection dropped or timed out. `sent`: the request may have reached the daemon."""
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, *, sent: bool, timed_out: bool = False) -> None:
         super().__init__(reason)
         self.sent = sent
+        self.timed_out = timed_out
 
 
 class Terminated(BaseException):

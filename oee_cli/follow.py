@@ -134,6 +134,7 @@ def watched(
 ) -> ExitCode:
     """Follows to the end and says how it ended. Interrupted, says how to watch again."""
     deadline = None if timeout is None else began + timeout
+    client.until = deadline
     order = screen.order
     try:
         try:

@@ -30,6 +30,8 @@ from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER
 START_LIMIT = 60.0
 #: Seconds for a stop: what runs ends or is left safe.
 STOP_LIMIT = 60.0
+#: Seconds for a handshake.
+_PROBE = 2.0
 #: Between two looks, seconds.
 _BEAT = 0.02
 #: A log larger than this many bytes is set aside at the next start.
@@ -46,7 +48,7 @@ class Launcher:
         self.settings = settings
         self.output = output
 
-    def socket(self) -> Path:
+    def socket_path(self) -> Path:
         """Where the daemon says it listens; its usual place where it says nothing."""
         told = self.running().get("socket")
         return Path(told) if isinstance(told, str) and told.startswith("/") else self.settings.socket
@@ -61,7 +63,7 @@ class Launcher:
 
     def checked_socket(self) -> Path:
         """The socket's path, once its folder is known to be ours alone. Raises `Forbidden`."""
-        path = self.socket()
+        path = self.socket_path()
         try:
             folder = path.parent.stat()
         except PermissionError:
@@ -78,24 +80,40 @@ class Launcher:
             )
         return path
 
+    def listens(self) -> bool:
+        """Whether something takes connections on the socket now; it need not answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            return self._connect(s)
+
     def answers(self) -> bool:
         """Whether something speaks HTTP on the socket now."""
-        path = self.checked_socket()
         request = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{PROTOCOL_HEADER}: {PROTOCOL}\r\n"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            s.settimeout(2.0)
+            if not self._connect(s):
+                return False
             try:
-                s.connect(str(path))
                 s.sendall((request + "Connection: close\r\n\r\n").encode())
                 return s.recv(12).startswith(b"HTTP/1.1")
-            except PermissionError:
-                raise Forbidden(f"{path} can't be opened by this account.") from None
             except OSError:
                 return False
 
-    def start(self) -> bool:
-        """Returns once the daemon answers; whether it had to be started. Raises `Unreachable`."""
-        if self.answers():
+    def _connect(self, s: socket.socket) -> bool:
+        path = self.checked_socket()
+        s.settimeout(_PROBE)
+        try:
+            s.connect(str(path))
+        except PermissionError:
+            raise Forbidden(f"{path} can't be opened by this account.") from None
+        except OSError:
+            return False
+        return True
+
+    def start(self, limit: float = START_LIMIT) -> bool:
+        """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`.
+
+        One that listens and does not answer is not for us to replace: requests to it time out.
+        """
+        if self.listens():
             return False
         if not self.settings.autostart:
             raise Unreachable(
@@ -104,7 +122,7 @@ class Launcher:
             )
         self._make_folders()
         progress = _Progress(self)
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + limit
         try:
             with self._alone(deadline, progress):
                 return self._start_alone(deadline, progress)
@@ -135,6 +153,9 @@ class Launcher:
         pid = self.holder()
         if pid is None:
             return False
+        if pid <= 1:
+            # 0 would signal our own process group.
+            raise Unreachable("A daemon holds the home and has not said its process id yet.", retryable=True)
         deadline = time.monotonic() + STOP_LIMIT
         try:
             os.kill(pid, signal.SIGTERM)
@@ -152,7 +173,7 @@ class Launcher:
         return True
 
     def holder(self) -> int | None:
-        """The process that holds the home's lock, `None` where nobody does.
+        """The process that holds the home's lock, 0 where it is not known, `None` where nobody does.
 
         Looking takes a shared lock for an instant, so never look while a daemon of ours is starting.
         """
@@ -166,7 +187,8 @@ class Launcher:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return None
         except BlockingIOError:
-            return int(os.read(fd, 20).strip() or b"0") or self.running().get("pid", 0)
+            told = self.running().get("pid")
+            return int(os.read(fd, 20).strip() or b"0") or (told if isinstance(told, int) else 0)
         except ValueError:
             return 0
         finally:

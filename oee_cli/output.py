@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -99,7 +100,9 @@ class Output:
         """A failure's sentence on stderr, its mark in colour, what to do next below it."""
         red = {"✗": "31", "●": "33"}.get(mark, "0") if self.color(sys.stderr) else ""
         shown = f"\x1b[{red}m{mark}\x1b[0m" if red else mark
-        lines = text.splitlines() or [""]
+        room = self.width(sys.stderr) - 2
+        # Sentences are folded between words; what is to be typed stays whole.
+        lines = [part for line in text.splitlines() for part in textwrap.wrap(line, room) or [""]] or [""]
         if hint:
             lines += clean_lines(hint).splitlines()
         self.warn("\n".join([f"{shown} {lines[0]}", *(f"  {line}" for line in lines[1:])]))

@@ -27,7 +27,7 @@ Opened = AbstractContextManager[ClientConnection]
 #: Between two `None`, seconds.
 _TICK = 0.1
 #: Seconds for a handshake, and for the good-bye that nobody waits for.
-_OPEN_LIMIT, _CLOSE_LIMIT = 10.0, 0.1
+_OPEN_LIMIT, _CLOSE_LIMIT = 2.0, 0.1
 #: How long a stream that can't be opened is tried again, seconds.
 _PATIENCE = 30.0
 

@@ -48,7 +48,8 @@ class WorkerProcess:
 
     def command(self) -> list[str]:
         """What is started."""
-        return [sys.executable, "-m", "oee_daemon", "worker", "--supervised"]
+        # -P: a file in the working folder is never imported.
+        return [sys.executable, "-P", "-m", "oee_daemon", "worker", "--supervised"]
 
     def start(self) -> None:
         """Begins the process, which imports what it needs and waits for its settings."""

@@ -125,7 +125,9 @@ def test_what_an_exact_output_costs_buys_at_least_that_output(
 
 
 @given(seeds, pools, requests(usd=(1, 100_000)), st.integers(2, 10))
-def test_impact_and_the_price_paid_grow_with_size(seed: int, pool: Pool, ask: QuoteRequest, times: int) -> None:
+def test_impact_and_the_price_paid_grow_with_size(
+    seed: int, pool: Pool, ask: QuoteRequest, times: int
+) -> None:
     small, large = _at_one_mid(seed, pool, ask, _other(ask, amount=ask.amount * times, mode=ask.mode))
     assert large.price_impact_bps >= small.price_impact_bps
     # Out per in, after the fee, never gets better with size, but for the rounding to whole units.

@@ -1,0 +1,96 @@
+"""A daemon that several tests of one file share, on a database of its own, with what they ask it for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+from sqlalchemy import make_url
+
+from oee_daemon.embedded import Servers
+from tests.daemons import Daemon, until
+
+SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
+FINAL = {"confirmed", "failed", "cancelled", "expired"}
+QUICK = {"OEE_SIM_LATENCY_MS": "0", "OEE_SIM_CONFIRM_MS": "0", "OEE_SIM_FAILURE_RATE": "0"}
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(url: str) -> Connection:
+    """To look from behind."""
+    address = make_url(url)
+    return psycopg.connect(
+        host=str(address.query["host"]),
+        port=str(address.query["port"]),
+        user=address.username,
+        dbname=address.database,
+        autocommit=True,
+    )
+
+
+class Shared:
+    """A running daemon, a client of its socket and its database."""
+
+    def __init__(self, daemon: Daemon, http: httpx.Client, url: str, sql: Connection) -> None:
+        self.daemon, self.http, self.url, self.sql = daemon, http, url, sql
+
+    def post(self, body: dict[str, Any] = SELL, **headers: str) -> httpx.Response:
+        named = {k.replace("_", "-"): v for k, v in headers.items()}
+        return self.http.post("/api/orders/execute", json=body, headers=named)
+
+    def place(self, body: dict[str, Any] = SELL) -> str:
+        answer = self.post(body)
+        assert answer.status_code == 202, answer.text
+        found: str = answer.json()["orderId"]
+        return found
+
+    def end(self, order_id: str) -> dict[str, Any]:
+        """The order with its events, once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            order: dict[str, Any] = self.http.get(f"/api/orders/{order_id}").json()
+            return order if order["status"] in FINAL else None
+
+        return until(ended, what="the order's end")
+
+    def stored(self) -> int:
+        row = self.sql.execute("SELECT count(*) FROM orders").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def copy(self, order_id: str, **changes: str) -> str:
+        """The same order again under another id (`id=`), which chance would hardly give."""
+        new = changes.setdefault("id", str(uuid.uuid4()))
+        members = ", ".join(f"'{k}', '{v}'" for k, v in changes.items())
+        self.sql.execute(
+            "INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object("  # type: ignore[arg-type]
+            f"'number', nextval('order_numbers'), 'idempotency_key', null, {members}))).*"
+            f" FROM orders o WHERE id = '{order_id}'"
+        )
+        return new
+
+
+@contextmanager
+def shared(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[Shared]:
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    own = make_url(servers.database_url)
+    url = own.set(database=name).render_as_string(hide_password=False)
+    with connect(own.set(database="postgres").render_as_string(hide_password=False)) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
+        with redis.Redis.from_url(servers.redis_url) as queue:
+            queue.flushall()
+        environ = QUICK | {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": servers.redis_url} | environ
+        daemon = Daemon(home, **environ).start()
+        try:
+            with daemon.client() as http, connect(url) as sql:
+                yield Shared(daemon, http, url, sql)
+        finally:
+            daemon.stop()
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]

@@ -1,0 +1,237 @@
+"""An engine to hold in one's hands: real Postgres and Valkey, the simulated network on a held clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from solders.keypair import Keypair
+from solders.transaction import Transaction
+from sqlalchemy import Engine, Row, func, insert, select, update
+
+from oee_daemon import market, store
+from oee_daemon.broker import open_broker
+from oee_daemon.chains.faults import Faults, sim_faults
+from oee_daemon.chains.ledger import sim_ledger
+from oee_daemon.chains.simulated import SimulatedChain
+from oee_daemon.execution import Execution
+from oee_daemon.feed import Feed
+from oee_daemon.intake import Intake, NewOrder
+from oee_daemon.networks import Network
+from oee_daemon.order import Event, Order, Status, SwapMode
+from oee_daemon.recovery import Recovery
+from oee_daemon.swap import Anchor, SignedSwap
+from oee_daemon.tables import orders, swaps
+from oee_daemon.tokens import TOKENS
+from oee_daemon.venues.simulated import SimulatedVenue
+from oee_daemon.wallet import Wallet
+from tests.venues.clock import FakeClock
+
+
+def nothing() -> None:
+    """What a hook does unless a test sets it."""
+
+
+class HookedChain(SimulatedChain):
+    """The simulated chain; a test may act just before a call, and sees what was sent."""
+
+    before_anchor: Callable[[], None] = staticmethod(nothing)
+    before_submit: Callable[[], None] = staticmethod(nothing)
+    before_outcome: Callable[[], None] = staticmethod(nothing)
+
+    def __init__(self, db: Engine, *, clock: FakeClock, failure_rate: str = "0") -> None:
+        super().__init__(db, seed=0, failure_rate=Decimal(failure_rate), confirm_ms=400, clock=clock)
+        self.sent: list[str] = []
+
+    def anchor(self) -> Anchor:
+        self.before_anchor()
+        return super().anchor()
+
+    def submit(self, swap: SignedSwap) -> None:
+        self.before_submit()
+        self.sent.append(swap.signature)
+        super().submit(swap)
+
+    def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Any:
+        self.before_outcome()
+        return super().outcome(swap, wait_s)
+
+
+class Bench:
+    """Orders in Postgres, and as many executions on them as a test wants."""
+
+    def __init__(self, db: Engine, redis_url: str, ledger: Engine) -> None:
+        self.db = db
+        self.ledger = ledger
+        self.clock = FakeClock()
+        self.feed = Feed(redis_url)
+        self.broker = open_broker(redis_url)
+        self.wallet = Wallet(Keypair.from_seed(bytes(32)))
+        self.intake = Intake(db, self.broker, self.feed, network="simulated")
+
+    def close(self) -> None:
+        self.feed.close()
+        self.broker.close()
+
+    # The engine's parts.
+
+    def chain(self, failure_rate: str = "0") -> HookedChain:
+        return HookedChain(self.ledger, clock=self.clock, failure_rate=failure_rate)
+
+    def network(self, chain: SimulatedChain) -> Network:
+        faults = Faults(self.ledger)
+        venues = [
+            SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock)
+            for pool in market.POOLS
+        ]
+        return Network("simulated", venues, chain, self.wallet)
+
+    def execution(
+        self, chain: SimulatedChain | None = None, *, owner: str = "one", max_attempts: int = 3
+    ) -> Execution:
+        return Execution(
+            self.db,
+            self.network(chain or self.chain()),
+            self.feed,
+            owner=owner,
+            threads=10,
+            max_attempts=max_attempts,
+        )
+
+    def recovery(
+        self, execution: Execution | None = None, *, owner: str = "one", threads: int = 10
+    ) -> Recovery:
+        return Recovery(
+            self.db,
+            self.broker,
+            execution or self.execution(),
+            owner=owner,
+            network="simulated",
+            threads=threads,
+        )
+
+    # Orders.
+
+    def place(self, *, sell: bool = True, amount: int = 10**9, key: str | None = None, **what: Any) -> Order:
+        """Sells, or buys, SOL for USDC; accepted as the API does it."""
+        given, taken = ("SOL", "USDC") if sell else ("USDC", "SOL")
+        new = NewOrder(input_token=TOKENS[given], output_token=TOKENS[taken], amount=amount, **what)
+        return self.intake.accept(new, key)[0]
+
+    def buy(self, amount: int = 10**9, **what: Any) -> Order:
+        return self.place(sell=False, amount=amount, swap_mode=SwapMode.EXACT_OUT, **what)
+
+    def order(self, order_id: UUID) -> Order:
+        with self.db.connect() as conn:
+            found = store.find(conn, order_id)
+        assert found is not None
+        return found
+
+    def row(self, order_id: UUID) -> Row[Any]:
+        """Everything that Postgres has of it, the lease too."""
+        with self.db.connect() as conn:
+            return conn.execute(select(orders).where(orders.c.id == order_id)).one()
+
+    def set(self, order_id: UUID, **values: Any) -> None:
+        with self.db.connect() as conn:
+            conn.execute(update(orders).where(orders.c.id == order_id).values(values))
+
+    def ago(self, **what: float) -> Any:
+        """A time before (or with a negative figure after) Postgres's now."""
+        return func.clock_timestamp() - timedelta(**what)
+
+    def wake(self, order_id: UUID) -> None:
+        """As if its pause were over."""
+        self.set(order_id, next_run_at=self.ago(seconds=0))
+
+    def run_to_end(self, execution: Execution, order_id: UUID) -> Order:
+        """Runs it until it is final, waking it after each pause."""
+        for _ in range(100):
+            execution.run(order_id)
+            found = self.order(order_id)
+            if found.finished_at is not None:
+                return found
+            self.wake(order_id)
+        raise AssertionError(f"still {found.status}")
+
+    def claim(self, order_id: UUID, owner: str = "one") -> Order | None:
+        with self.db.connect() as conn:
+            return store.claim(conn, order_id, owner, "simulated")
+
+    def held(self, order_id: UUID, owner: str = "one") -> Order:
+        found = self.claim(order_id, owner)
+        assert found is not None
+        return found
+
+    def advance(self, order: Order, to: Status, **what: Any) -> Order | None:
+        with self.db.connect() as conn:
+            return store.advance(conn, order, to, **what)
+
+    def to(self, order: Order, *steps: Status) -> Order:
+        """Moves an order that is held along `steps`, with what each needs."""
+        for step in steps:
+            what: dict[str, Any] = {}
+            if step is Status.BUILDING:
+                what = {"venue": "raydium", "quote_in": order.amount, "quote_out": 7, "quote_fee": 3}
+                what |= {"min_receive": 7}
+            elif step is Status.SUBMITTED:
+                what = {"swap": self.swap(order)}
+                what["signature"] = what["swap"].signature
+            elif step is Status.CONFIRMED:
+                what = {"filled_in": 1, "filled_out": 2, "fee": 0, "swap_ended": "landed"}
+            moved = self.advance(order, step, **what)
+            assert moved is not None
+            order = moved
+        return order
+
+    def swap(self, order: Order) -> SignedSwap:
+        """Stands for a signed swap where nothing is sent."""
+        signature = f"{order.id}/{order.attempt}"
+        return SignedSwap(
+            order_id=order.id, attempt=order.attempt, signature=signature, raw=b"raw", last_valid_height=150
+        )
+
+    def events(self, order_id: UUID) -> list[Event]:
+        with self.db.connect() as conn:
+            return store.events(conn, order_id)
+
+    def trail(self, order_id: UUID) -> list[str]:
+        """The statuses of its events, which have to be gapless from 1."""
+        found = self.events(order_id)
+        assert [e.seq for e in found] == list(range(1, len(found) + 1))
+        assert found[-1].seq == self.order(order_id).event_seq
+        assert found[-1].status == self.order(order_id).status
+        assert [e.at for e in found] == sorted(e.at for e in found)
+        return [e.status.value for e in found]
+
+    def swaps(self, order_id: UUID) -> list[tuple[int, str]]:
+        """Attempt and state of each swap."""
+        found = select(swaps.c.attempt, swaps.c.state).where(swaps.c.order_id == order_id)
+        with self.db.connect() as conn:
+            return [(r.attempt, r.state) for r in conn.execute(found.order_by(swaps.c.attempt))]
+
+    def instruction(self, order_id: UUID, attempt: int) -> dict[str, Any]:
+        """What the signed bytes of an attempt say."""
+        found = select(swaps.c.raw).where(swaps.c.order_id == order_id, swaps.c.attempt == attempt)
+        with self.db.connect() as conn:
+            raw = conn.execute(found).scalar_one()
+        content: dict[str, Any] = json.loads(bytes(Transaction.from_bytes(raw).message.instructions[0].data))
+        return content
+
+    # The simulated network.
+
+    def fault(self, target: str, kind: str, **what: int) -> None:
+        with self.ledger.connect() as conn:
+            conn.execute(insert(sim_faults).values(target=target, kind=kind, **what))
+
+    def ledgered(self, order_id: UUID, state: str = "landed") -> list[str]:
+        """The chain's own word: signatures of this order in that state."""
+        found = select(sim_ledger.c.signature).where(
+            sim_ledger.c.order_id == order_id, sim_ledger.c.state == state
+        )
+        with self.ledger.connect() as conn:
+            return list(conn.execute(found).scalars())

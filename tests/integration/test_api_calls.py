@@ -1,0 +1,313 @@
+"""Every call of the contract over HTTP, its answers held against the OpenAPI document's shapes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import unix_connect
+
+from oee_daemon import migrations
+from oee_daemon.api import health, orders, schema
+from oee_daemon.database import open_database
+from oee_daemon.embedded import Servers
+from tests.api_daemon import QUICK, SELL, Shared, shared
+from tests.daemons import Daemon, until
+
+GONE = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    with shared(servers, template, tmp_path_factory.mktemp("api") / "h") as running:
+        yield running
+
+
+@contextmanager
+def frozen_worker(api: Shared) -> Iterator[None]:
+    """Orders stay as they were placed."""
+    pid = api.http.get("/api/status").json()["worker"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["oee-protocol"] == "1"
+    found: dict[str, Any] = answer.json()
+    model.model_validate(found)
+    return found
+
+
+def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["oee-protocol"] == "1"
+    found: dict[str, Any] = answer.json()
+    schema.Problem.model_validate(found)
+    assert (found["status"], found["code"], found.get("field")) == (status, code, field)
+    return found
+
+
+def test_an_order_is_answered_durable_and_can_be_read_to_its_end(api: Shared) -> None:
+    answer = api.post()
+    order = shaped(schema.Order, answer, 202)
+    assert answer.headers["location"] == f"/api/orders/{order['orderId']}"
+    assert UUID(order["orderId"]).version == 4
+    assert (order["amount"], order["pair"], order["side"], order["status"]) == (
+        "1.5", "SOL/USDC", "sell", "pending",
+    )  # fmt: skip
+    api.end(order["orderId"])
+    whole = shaped(schema.WholeOrder, api.http.get(answer.headers["location"]))
+    assert [e["status"] for e in whole["events"]] == [
+        "pending", "routing", "building", "submitted", "confirmed",
+    ]  # fmt: skip
+    assert [e["seq"] for e in whole["events"]] == [1, 2, 3, 4, 5]
+    (fill,) = shaped(schema.FillPage, api.http.get("/api/fills", params={"orderId": order["orderId"]}))[
+        "fills"
+    ]
+    assert (fill["signature"], fill["amountIn"], fill["amountOut"]) == (
+        whole["signature"], whole["filledIn"], whole["filledOut"],
+    )  # fmt: skip
+
+
+def test_a_unique_prefix_serves_as_id_and_an_ambiguous_one_is_400(api: Shared) -> None:
+    first = api.place()
+    api.end(first)
+    digit = "0" if first[8] == "-" and first[9] != "0" else "1"
+    twin = api.copy(first, id=first[:9] + digit + first[10:])
+    assert api.http.get(f"/api/orders/{first[:12].upper()}").json()["orderId"] == first
+    for call in (api.http.get, lambda path: api.http.post(path + "/cancel")):
+        refused(call(f"/api/orders/{first[:8]}"), 400, "ambiguous_prefix", "orderId")
+    refused(api.http.get("/api/fills", params={"orderId": first[:8]}), 400, "ambiguous_prefix", "orderId")
+    assert api.http.get(f"/api/orders/{twin}").json()["orderId"] == twin
+
+
+@pytest.mark.parametrize("name", [GONE, "abc", "g" * 8, "-" * 8, "....", "%00%00%00%00", "é" * 4, "a" * 300])
+def test_what_is_no_order_is_404(api: Shared, name: str) -> None:
+    refused(api.http.get(f"/api/orders/{name}"), 404, "not_found")
+    refused(api.http.post(f"/api/orders/{name}/cancel"), 404, "not_found")
+
+
+def test_cancel_is_200_while_nothing_is_out_then_409_with_the_order(api: Shared) -> None:
+    with frozen_worker(api):
+        waiting = api.place()
+        order = shaped(schema.Order, api.http.post(f"/api/orders/{waiting[:13]}/cancel"))
+        assert order["status"] == "cancelled"
+        # Harmless to repeat.
+        assert api.http.post(f"/api/orders/{waiting}/cancel").status_code == 200
+    done = api.place()
+    api.end(done)
+    problem = refused(api.http.post(f"/api/orders/{done}/cancel"), 409, "order_confirmed")
+    assert problem["orderStatus"] == problem["order"]["status"] == "confirmed"
+    assert problem["order"]["orderId"] == done
+
+
+def test_a_key_makes_one_order_of_one_body(api: Shared) -> None:
+    first = api.post(Idempotency_Key="key-0001")
+    assert first.status_code == 202
+    again = api.post(SELL | {"amount": "1.50", "inputToken": " sol "}, Idempotency_Key="key-0001")
+    assert again.status_code == 200 and again.json()["orderId"] == first.json()["orderId"]
+    assert again.headers["location"] == first.headers["location"]
+    for other in ({"amount": 1.6}, {"slippageBps": 50}, {"outputToken": "USDT"}, {"validForS": 300}):
+        refused(
+            api.post(SELL | other, Idempotency_Key="key-0001"),
+            422,
+            "idempotency_key_reused",
+            "Idempotency-Key",
+        )
+    ended = api.end(first.json()["orderId"])
+    assert api.post(Idempotency_Key="key-0001").json()["status"] == ended["status"] == "confirmed"
+    # Without a key every request is a new order.
+    assert api.place() != api.place()
+
+
+def test_sixteen_clients_with_one_key_place_one_order(api: Shared) -> None:
+    before = api.stored()
+
+    def client(_: int) -> set[tuple[int, str]]:
+        with api.daemon.client() as http:
+            answers = [
+                http.post("/api/orders/execute", json=SELL, headers={"Idempotency-Key": "one-for-all"})
+                for _ in range(40)
+            ]
+        return {(a.status_code, a.json()["orderId"]) for a in answers}
+
+    with ThreadPoolExecutor(16) as pool:
+        found = set[tuple[int, str]]().union(*pool.map(client, range(16)))
+    assert {status for status, _ in found} == {200, 202}
+    assert len({order for _, order in found}) == 1
+    assert api.stored() == before + 1
+
+
+def test_a_dry_run_checks_and_quotes_and_stores_nothing(api: Shared) -> None:
+    before = api.stored()
+    found = shaped(schema.DryRun, api.post(OEE_Dry_Run="1"))
+    assert (found["order"]["orderId"], found["order"]["amount"]) == (None, "1.5")
+    assert {q["venue"] for q in found["quotes"]} == {"raydium", "meteora"}
+    refused(api.post(SELL | {"amount": 0}, OEE_Dry_Run="1"), 422, "invalid_amount", "amount")
+    # Not a switch to guess about.
+    refused(api.post(OEE_Dry_Run="0"), 422, "invalid_input", "OEE-Dry-Run")
+    assert api.stored() == before
+
+
+def test_history_is_filtered_and_paged_newest_first(api: Shared) -> None:
+    ids = [api.place(SELL | {"outputToken": "JUP", "amount": n}) for n in range(1, 6)]
+    for order_id in ids:
+        api.end(order_id)
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = {"pair": "sol/jup", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+        found = shaped(schema.OrderPage, api.http.get("/api/orders", params=page))
+        seen += [o["orderId"] for o in found["orders"]]
+        cursor = found["nextCursor"]
+    assert seen == ids[::-1]
+
+    def count(**filters: str) -> int:
+        return len(api.http.get("/api/orders", params={"limit": "1000"} | filters).json()["orders"])
+
+    assert count(token="jup") == count(pair="SOL/JUP", side="sell", status="confirmed,failed") == 5
+    assert count(pair="SOL/JUP", type="market", status="failed") == 0
+    newest = api.http.get("/api/orders", params={"limit": "1"}).json()["orders"][0]["createdAt"]
+    assert count(since=newest) == 1
+    assert count(until=newest) == api.stored() - 1
+
+
+def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
+    before = api.stored()
+    ask = {"inputToken": "sol", "outputToken": "USDC", "amount": "1.5"}
+    found = shaped(schema.Quotes, api.http.get("/api/quotes", params=ask))
+    assert (found["amount"], found["pair"], found["side"]) == ("1.5", "SOL/USDC", "sell")
+    outs = [float(q["amountOut"]) for q in found["quotes"]]
+    assert len(outs) == 2 and outs == sorted(outs, reverse=True)
+    ask = {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"}
+    found = shaped(schema.Quotes, api.http.get("/api/quotes", params=ask))
+    assert (found["amount"], found["side"]) == ("1.5", "buy")
+    ins = [float(q["amountIn"]) for q in found["quotes"]]
+    assert len(ins) == 2 and ins == sorted(ins)
+    assert api.stored() == before
+
+
+def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
+    assert len(shaped(schema.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
+    venues = shaped(schema.Venues, api.http.get("/api/venues"))["venues"]
+    assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
+    shaped(schema.Health, api.http.get("/healthz"))
+    shaped(schema.Readiness, api.http.get("/readyz"))
+    shaped(schema.DaemonStatus, api.http.get("/api/status"))
+    figures = api.http.get("/metrics")
+    assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'oee_up{part="postgres"} 1' in figures.text
+
+
+def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None:
+    found = api.http.get("/openapi.json").json()
+    routes = iter_route_contexts([*orders.router.routes, *health.router.routes])
+    declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}
+    assert {(path, method) for path, calls in found["paths"].items() for method in calls} == declared
+    shapes = found["components"]["schemas"]
+    for path, calls in found["paths"].items():
+        for call in calls.values():
+            problems = {
+                s for s, a in call["responses"].items() if "application/problem+json" in a.get("content", {})
+            }
+            assert problems >= {"401", "422", "426"} or path == "/metrics"
+    assert {"Order", "Event", "Problem", "OrderIn", "Quote", "Fill"} <= set(shapes)
+    assert shapes["Order"]["properties"].keys() == api.post().json().keys()
+    assert found["paths"]["/healthz"]["get"]["security"] == []
+    assert "#/$defs" not in api.http.get("/openapi.json").text
+    for method, path in (
+        ("PUT", "/api/orders"),
+        ("DELETE", f"/api/orders/{GONE}"),
+        ("GET", f"/api/orders/{GONE}/cancel"),
+    ):
+        answer = api.http.request(method, path)
+        refused(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] in ("GET", "POST")
+    for path in ("/", "/docs", "/redoc", "/api", "/api/orders/", "/api/nothing"):
+        refused(api.http.get(path), 404, "no_such_path")
+    for path in ("/api/orders/execute", "/api/orders/stream"):
+        refused(api.http.get(path), 426, "upgrade_required")
+
+
+def test_another_protocol_version_is_told_so(api: Shared) -> None:
+    for path in ("/healthz", "/api/orders", "/nowhere"):
+        found = refused(api.http.get(path, headers={"OEE-Protocol": "2"}), 426, "protocol_mismatch")
+        assert found["protocol"] == 1 and found["version"]
+    assert api.http.get("/healthz", headers={"OEE-Protocol": "1"}).status_code == 200
+
+
+def test_without_postgres_everything_is_503_and_nothing_is_stored(redis_url: str) -> None:
+    """Postgres stops under a running daemon and comes back."""
+    home = Path(tempfile.mkdtemp(prefix="oee-a", dir="/tmp"))
+    home.chmod(0o711)
+    postgres = Servers(home, postgres=True, valkey=False)
+    postgres.start()
+    try:
+        db = open_database(postgres.database_url, pool_size=1)
+        migrations.migrate(db)
+        db.dispose()
+        environ = QUICK | {"OEE_DATABASE_URL": postgres.database_url, "OEE_REDIS_URL": redis_url}
+        daemon = Daemon(home / "h", **environ).start()
+        try:
+            with daemon.client() as http:
+                assert http.post("/api/orders/execute", json=SELL).status_code == 202
+                postgres.stop()
+                _all_503(http, daemon)
+                postgres.start()
+                placed = until(lambda: _placed(http), what="an order once Postgres is back")
+                rows = http.get("/api/orders").json()["orders"]
+                assert len(rows) == 2 and rows[0]["orderId"] == placed
+        finally:
+            daemon.stop()
+    finally:
+        postgres.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _placed(http: httpx.Client) -> Any:
+    answer = http.post("/api/orders/execute", json=SELL)
+    return answer.json()["orderId"] if answer.status_code == 202 else None
+
+
+def _all_503(http: httpx.Client, daemon: Daemon) -> None:
+    for _ in range(3):
+        answer = http.post("/api/orders/execute", json=SELL, headers={"Idempotency-Key": "while-away"})
+        found = refused(answer, 503, "database_unavailable")
+        assert found["retryable"] and answer.headers["retry-after"]
+    for path in ("/api/orders", f"/api/orders/{GONE}"):
+        refused(http.get(path), 503, "database_unavailable")
+    # The simulated chain lives in the same Postgres.
+    refused(http.get("/api/fills"), 503, "chain_unavailable")
+    refused(http.post(f"/api/orders/{GONE}/cancel"), 503, "database_unavailable")
+    ready = shaped(schema.Readiness, http.get("/readyz"), 503)
+    assert (ready["postgres"], ready["queue"]) == (False, True)
+    assert not http.get("/api/status").json()["postgres"]["reachable"]
+    assert 'oee_up{part="postgres"} 0' in http.get("/metrics").text
+    assert http.get("/healthz").status_code == 200
+    # Bad input is still named, without looking at the database.
+    refused(http.post("/api/orders/execute", json={}), 422, "missing_field", "inputToken")
+    for path in (f"execute?orderId={GONE}", "stream"):
+        with (
+            pytest.raises(InvalidStatus) as refusal,
+            unix_connect(daemon.facts["socket"], f"ws://localhost/api/orders/{path}"),
+        ):
+            pass
+        assert refusal.value.response.status_code == 503

@@ -1,0 +1,105 @@
+"""Placing an order over a bad line: the same key every time, and an honest end where no answer came."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oee_cli import client as client_module
+from oee_cli.client import Answer, Client
+from oee_cli.errors import Lost, OutcomeUnknown, Refused, Unreachable
+from oee_cli.output import Output
+from oee_cli.settings import Settings
+
+HEADERS = {"OEE-Protocol": "1"}
+Happening = Answer | Lost
+
+
+def answer(status: int, **body: Any) -> Answer:
+    return Answer(status, HEADERS, json.dumps(body).encode())
+
+
+class Script(Client):
+    """A client whose exchanges go as written; the last happening repeats."""
+
+    def __init__(self, *happenings: Happening) -> None:
+        super().__init__(Settings(home=Path("/nonexistent")), Output())
+        self.happenings = list(happenings)
+        self.keys: list[str] = []
+
+    def ready(self) -> None:
+        pass
+
+    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
+        self.keys.append(kwargs.get("headers", {}).get("Idempotency-Key", ""))
+        happening = self.happenings.pop(0) if len(self.happenings) > 1 else self.happenings[0]
+        if isinstance(happening, Lost):
+            raise happening
+        return happening
+
+
+def execute(script: Script, limit: float = 0.5) -> Any:
+    return script.execute({}, "the-one-key", time.monotonic() + limit)
+
+
+GONE = Lost("refused", sent=False)
+DROPPED = Lost("reset", sent=True)
+NO_DATABASE = answer(503, code="database_unavailable", detail="No database.", retryable=True)
+
+
+def test_a_lost_answer_is_asked_for_with_the_same_key() -> None:
+    script = Script(GONE, DROPPED, NO_DATABASE, answer(200, orderId="x"))
+    assert execute(script) == ({"orderId": "x"}, True)
+    assert script.keys == ["the-one-key"] * 4
+
+
+def test_a_new_order_is_no_replay() -> None:
+    assert execute(Script(answer(202, orderId="x"))) == ({"orderId": "x"}, False)
+
+
+def test_an_answer_that_stays_lost_is_unknown_and_names_the_key() -> None:
+    with pytest.raises(OutcomeUnknown) as e:
+        execute(Script(DROPPED))
+    assert "the-one-key" in (e.value.hint or "")
+    assert e.value.exit_code == 9
+
+
+def test_once_it_may_have_arrived_no_refusal_by_a_missing_database_ends_the_asking() -> None:
+    with pytest.raises(OutcomeUnknown):
+        execute(Script(DROPPED, NO_DATABASE))
+
+
+def test_nothing_sent_is_unreachable() -> None:
+    with pytest.raises(Unreachable):
+        execute(Script(GONE))
+
+
+def test_no_database_is_waited_for_a_little_and_then_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_GRACE", 0.1)
+    script = Script(NO_DATABASE)
+    with pytest.raises(Unreachable) as e:
+        execute(script, limit=60)
+    assert (e.value.code, e.value.exit_code) == ("database_unavailable", 6)
+    assert len(script.keys) > 1
+
+
+def test_a_refusal_is_final_at_once() -> None:
+    script = Script(answer(422, code="idempotency_key_reused", detail="Another body."))
+    with pytest.raises(Refused):
+        execute(script)
+    assert len(script.keys) == 1
+    refused = Script(answer(500, code="internal", detail="A fault."))
+    with pytest.raises(Exception, match="A fault"):
+        execute(refused)
+
+
+def test_reads_are_repeated_after_a_drop_but_not_after_silence() -> None:
+    assert Script(DROPPED, answer(200, a=1)).get("/x") == {"a": 1}
+    silent = Script(Lost("no answer", sent=True, timed_out=True))
+    with pytest.raises(Unreachable):
+        silent.get("/x")
+    assert len(silent.keys) == 1

@@ -1,0 +1,213 @@
+"""What people type: amounts, slippage, durations, moments, and the body that an order becomes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from oee_cli.amounts import ends, exact, percent, read_amount, read_slippage, short
+from oee_cli.errors import UsageFault
+from oee_cli.placing import Wanted, body_of, read_key
+from oee_cli.settings import load
+from oee_cli.times import ago, read_duration, read_since, read_whole_seconds
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("1.5", "1.5"),
+        ("1.50", "1.50"),
+        (".5", "0.5"),
+        ("123456789.123456789", "123456789.123456789"),
+        ("007", "007"),
+    ],
+)
+def test_an_amount_is_sent_as_it_was_typed(typed: str, sent: str) -> None:
+    assert read_amount(typed, "The amount") == sent
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "0", "0.0", "-1", "1e3", "1,5", "1_000", "NaN", "inf", "١", "1.", " 1", "0x1"]
+)
+def test_what_is_no_positive_plain_number_is_refused_by_name(typed: str) -> None:
+    with pytest.raises(UsageFault, match="--spend") as e:
+        read_amount(typed, "--spend")
+    assert e.value.exit_code == 2
+    assert e.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "bps"), [("0.5%", 50), ("50bps", 50), ("1 %", 100), ("0%", 0), ("50BPS", 50), ("100%", 10_000)]
+)
+def test_slippage_in_either_unit(typed: str, bps: int) -> None:
+    assert read_slippage(typed) == bps
+
+
+@pytest.mark.parametrize(
+    "typed", ["1", "0.5", "50", "", "x%", "-1%", "0.001%", "0.5bps", "101%", "1%%", "bps"]
+)
+def test_slippage_without_or_with_a_strange_unit_is_refused(typed: str) -> None:
+    with pytest.raises(UsageFault, match="--slippage"):
+        read_slippage(typed)
+
+
+def test_a_bare_slippage_is_said_to_be_ambiguous() -> None:
+    with pytest.raises(UsageFault, match="ambiguous") as e:
+        read_slippage("1")
+    assert e.value.hint == "Write 1% or 1bps."
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"), [("60", 60), ("1.5", 1.5), ("90s", 90), ("5m", 300), ("1h", 3600), ("0", 0)]
+)
+def test_durations(typed: str, seconds: float) -> None:
+    assert read_duration(typed, "--timeout") == seconds
+
+
+@pytest.mark.parametrize("typed", ["", "x", "-1", "1y", "inf", "1 2"])
+def test_what_is_no_duration(typed: str) -> None:
+    with pytest.raises(UsageFault, match="--timeout"):
+        read_duration(typed, "--timeout")
+
+
+def test_valid_for_counts_whole_seconds() -> None:
+    assert read_whole_seconds("5m", "--valid-for") == 300
+    for typed in ("0", "0.5", "1500ms"):
+        with pytest.raises(UsageFault, match="--valid-for"):
+            read_whole_seconds(typed, "--valid-for")
+
+
+def test_since_in_every_way_of_saying_it() -> None:
+    now = datetime(2026, 11, 23, 10, 0, tzinfo=timezone(timedelta(hours=2)))
+    assert read_since("2h", now) == "2026-11-23T06:00:00Z"
+    assert read_since("3d", now) == "2026-11-20T08:00:00Z"
+    assert read_since("today", now) == "2026-11-22T22:00:00Z"
+    assert read_since("Yesterday", now) == "2026-11-21T22:00:00Z"
+    assert read_since("2026-11-01T00:00:00Z", now) == "2026-11-01T00:00:00Z"
+    assert read_since("2026-11-01T02:00:00+02:00", now) == "2026-11-01T00:00:00Z"
+    for typed in ("2", "soon", "", "999999999w"):
+        with pytest.raises(UsageFault, match="--since"):
+            read_since(typed, now)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("213.271593", "213.27"),
+        ("219.7", "219.70"),
+        ("0.89356496375", "0.89356"),
+        ("6151988.51234", "6,151,988.51"),
+        ("1.5", "1.50"),
+        ("2", "2"),
+        ("0.00000016255", "0.00000016255"),
+        ("0", "0"),
+    ],
+)
+def test_what_is_shown_keeps_the_figures_that_count(text: str, shown: str) -> None:
+    assert short(text) == shown
+
+
+def test_exact_amounts_are_never_rounded() -> None:
+    assert exact("123456789.123456789") == "123,456,789.123456789"
+    assert exact("1.50") == "1.5"
+    assert percent(50) == "0.5%"
+    assert ends("abcdefghij", 5) == "ab…ij"
+
+
+def test_ago() -> None:
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    assert ago("2026-11-23T11:58:00Z", now.astimezone()) == "2 min ago"
+    assert ago("2026-11-23T11:59:57Z", now.astimezone()) == "just now"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "body"),
+    [
+        (
+            Wanted(side="buy", base="SOL", quote="USDC", amount="1.5"),
+            {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"},
+        ),
+        (
+            Wanted(side="buy", base="SOL", quote="USDC", other="200"),
+            {"inputToken": "USDC", "outputToken": "SOL", "amount": "200", "swapMode": "ExactIn"},
+        ),
+        (
+            Wanted(side="sell", base="SOL", quote="USDC", amount="1.5"),
+            {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5", "swapMode": "ExactIn"},
+        ),
+        (
+            Wanted(side="sell", base="SOL", quote="USDC", other="200"),
+            {"inputToken": "SOL", "outputToken": "USDC", "amount": "200", "swapMode": "ExactOut"},
+        ),
+        (
+            Wanted(
+                side="buy", base="BONK", quote="SOL", amount="9", slippage="1%", valid_for="1m", max_spend="2"
+            ),
+            {
+                "inputToken": "SOL",
+                "outputToken": "BONK",
+                "amount": "9",
+                "swapMode": "ExactOut",
+                "side": "buy",
+                "maxSpend": "2",
+                "slippageBps": 100,
+                "validForS": 60,
+            },
+        ),
+        (
+            # The stable token is the quote, whatever is called the base: no side is sent.
+            Wanted(side="buy", base="usdc", quote="SOL", amount="100"),
+            {"inputToken": "SOL", "outputToken": "usdc", "amount": "100", "swapMode": "ExactOut"},
+        ),
+        (
+            Wanted(side="sell", base="USDC", quote="USDT", amount="1"),
+            {
+                "inputToken": "USDC",
+                "outputToken": "USDT",
+                "amount": "1",
+                "swapMode": "ExactIn",
+                "side": "sell",
+            },
+        ),
+    ],
+)
+def test_the_body_of_a_command(wanted: Wanted, body: dict[str, object]) -> None:
+    assert body_of(wanted) == body
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(side="buy", base="SOL", quote="USDC"),
+        Wanted(side="buy", base="SOL", quote="USDC", amount="1", other="2"),
+        Wanted(side="buy", base="SOL", quote="USDC", amount="1", min_receive="1"),
+        Wanted(side="sell", base="SOL", quote="USDC", amount="1", max_spend="1"),
+        Wanted(side="buy", base="SOL/USDC", quote="1.5"),
+    ],
+)
+def test_contradictions_are_refused_before_anything_is_sent(wanted: Wanted) -> None:
+    with pytest.raises(UsageFault) as e:
+        body_of(wanted)
+    assert e.value.hint
+
+
+def test_keys_have_to_fit_a_header() -> None:
+    assert read_key(None) is None
+    assert read_key("12345678") == "12345678"
+    for key in ("1234567", "x" * 256, "schlüssel-1", "with\nnewline", " padded-key"):
+        with pytest.raises(UsageFault):
+            read_key(key)
+
+
+def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> None:
+    from pathlib import Path
+
+    config = Path(str(tmp_path)) / "config.toml"
+    config.write_text('home = "/from/file"\nno_autostart = true\nurl = "http://a/"\n')
+    stored = load({}, config)
+    assert (str(stored.home), stored.autostart, stored.url) == ("/from/file", False, "http://a")
+    assert str(load({"OEE_HOME": "/from/env"}, config).home) == "/from/env"
+    for environ in ({"OEE_HOME": "relative"}, {"OEE_URL": "ftp://x"}, {"OEE_NO_AUTOSTART": "maybe"}):
+        with pytest.raises(UsageFault, match=next(iter(environ))):
+            load(environ, Path("/nonexistent"))

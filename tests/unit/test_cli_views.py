@@ -1,0 +1,271 @@
+"""Every view at 60 and at 120 columns: no line wider than the screen, and the words that matter are there."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any, cast
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from oee_cli.output import Output, clean
+from oee_cli.sentences import command, ending, header
+from oee_cli.trace import Trace
+from oee_cli.wire import Event, Order, Quote
+
+ID = "0c2f0b8e-1111-4222-8333-444455556666"
+SIGNATURE = "5xKq" + "a" * 80 + "9f2Z"
+WIDTHS = (60, 80, 120)
+
+
+def at(ms: int) -> str:
+    return f"2026-11-23T10:00:{ms // 1000:02d}.{ms % 1000:03d}000Z"
+
+
+def quoted(venue: str, amount: str | None, price: str | None) -> Quote:
+    error = {"code": "venue_late", "message": "It did not answer within 1 s.", "retryable": True}
+    return cast(
+        Quote,
+        {
+            "venue": venue,
+            "amountIn": amount,
+            "amountOut": "1.5" if amount else None,
+            "price": price,
+            "fee": "0.533178" if amount else None,
+            "priceImpactBps": 1 if amount else None,
+            "latencyMs": 204 if amount else None,
+            "error": None if amount else error,
+        },
+    )
+
+
+QUOTES = [
+    quoted("meteora", "217.901234", "145.267489"),
+    quoted("raydium", "213.271593", "142.181062"),
+    quoted("orca", None, None),
+]
+
+
+def order(**changes: Any) -> Order:
+    values = {
+        "orderId": ID,
+        "type": "market",
+        "side": "buy",
+        "pair": "SOL/USDC",
+        "network": "simulated",
+        "inputToken": "USDC",
+        "outputToken": "SOL",
+        "amount": "1.5",
+        "swapMode": "ExactOut",
+        "slippageBps": 50,
+        "minReceive": None,
+        "maxSpend": "214.337950",
+        "validForS": 300,
+        "status": "confirmed",
+        "attempt": 2,
+        "venue": "raydium",
+        "filledIn": "213.271593",
+        "filledOut": "1.5",
+        "price": "142.181062",
+        "fee": "0.533178",
+        "signature": SIGNATURE,
+        "error": None,
+        "idempotencyKey": "k" * 200,
+        "createdAt": at(0),
+        "updatedAt": at(2610),
+        "finishedAt": at(2610),
+    }
+    return cast(Order, {**values, **changes})
+
+
+def events() -> list[Event]:
+    moved = {
+        "code": "slippage_exceeded",
+        "message": "The price moved beyond 0.5% on raydium.",
+        "retryable": True,
+    }
+    steps: list[tuple[str, int, int, dict[str, Any]]] = [
+        ("pending", 1, 0, {}),
+        ("routing", 1, 2, {}),
+        ("building", 1, 208, {"venue": "raydium", "quotes": QUOTES}),
+        ("submitted", 1, 209, {"signature": SIGNATURE}),
+        ("pending", 2, 611, {"retryInMs": 700, "error": moved}),
+        ("routing", 2, 1311, {}),
+        ("building", 2, 1517, {"venue": "raydium", "quotes": QUOTES}),
+        ("submitted", 2, 1518, {"signature": SIGNATURE}),
+        ("confirmed", 2, 2610, {"signature": SIGNATURE}),
+    ]
+    return [
+        cast(
+            Event,
+            {"orderId": ID, "seq": i, "status": s, "attempt": a, "at": at(ms), "data": copy.deepcopy(data)},
+        )
+        for i, (s, a, ms, data) in enumerate(steps, 1)
+    ]
+
+
+def drawn(renderable: RenderableType, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False)
+    console.print(renderable)
+    return cast(io.StringIO, console.file).getvalue().splitlines()
+
+
+def fits(lines: list[str], width: int) -> None:
+    for line in lines:
+        assert cell_len(line.rstrip()) <= width, line
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_trace_that_stays(width: int) -> None:
+    from oee_cli.views.order import folded
+
+    lines = drawn(folded(order(), Trace(events()), width), width)
+    fits(lines, width)
+    text = "\n".join(lines)
+    assert "buy 1.5 SOL, at most 214.34 USDC" in lines[0]
+    assert "0c2f0b8e" in lines[0]
+    assert lines[1].split()[0] == "raydium"
+    assert lines[1].rstrip().endswith("best")
+    assert "+217 bps" in lines[2]
+    assert lines[3].split()[0] == "orca"
+    assert "attempt 2 in 700 ms" in text
+    assert "slippage_exceeded" in text
+    assert text.count("submitted") == 2
+    assert ("simulated" in text) == (width >= 80)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_frame_of_the_live_view(width: int) -> None:
+    from oee_cli.views.live import LiveScreen
+
+    screen = LiveScreen(Output(), order(maxSpend=None))
+    screen.console = Console(file=io.StringIO(), width=width, color_system=None)
+    try:
+        fits(drawn(screen.render(), width), width)
+        for event in events():
+            screen.trace.add(event)
+            lines = drawn(screen.render(), width)
+            fits(lines, width)
+            assert len(lines) <= 16
+            assert sum("●" in line for line in lines) == (event["status"] != "confirmed")
+    finally:
+        screen.live.stop()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_history_fills_show_quotes_and_status(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oee_cli.views.history import draw_fills, draw_orders
+    from oee_cli.views.quotes import draw_dry_run
+    from oee_cli.views.show import draw_order
+    from oee_cli.views.status import draw_status
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    failed = order(
+        side="sell",
+        pair="BONK/SOL",
+        inputToken="BONK",
+        outputToken="SOL",
+        amount="9000000",
+        swapMode="ExactIn",
+        status="failed",
+        filledIn=None,
+        filledOut=None,
+        price=None,
+        error={"code": "slippage_exceeded", "message": "No.", "retryable": True},
+    )
+    draw_orders(Output(), [order(), failed])
+    draw_fills(
+        Output(),
+        [
+            {
+                "signature": SIGNATURE,
+                "orderId": ID,
+                "inputToken": "USDC",
+                "outputToken": "SOL",
+                "amountIn": "213.271593",
+                "amountOut": "1.5",
+                "slot": 12345,
+                "at": at(0),
+            }
+        ],
+    )
+    draw_dry_run(Output(), order(maxSpend=None), QUOTES)
+    swap = {
+        "attempt": 1,
+        "signature": SIGNATURE,
+        "state": "rejected",
+        "lastValidHeight": 1,
+        "signedAt": at(0),
+        "endedAt": None,
+    }
+    draw_order(Output(), cast(Order, {**order(), "events": events(), "swaps": [swap]}))
+    draw_status(
+        Output(),
+        {
+            "version": "0.1.0",
+            "pid": 1,
+            "startedAt": at(0),
+            "socket": "/x/run/oee.sock",
+            "http": {"url": "http://127.0.0.1:3000", "listening": False, "problem": "port 3000 is taken"},
+            "postgres": {
+                "version": "18.4",
+                "own": True,
+                "reachable": True,
+                "orders": 1204,
+                "bytes": 38_000_000,
+            },
+            "queue": {},
+            "worker": {},
+            "network": "simulated",
+        },
+    )
+    out = capsys.readouterr().out
+    fits(out.splitlines(), width)
+    for words in (
+        "9,000,000 BONK",
+        "213.27 USDC",
+        "confirmed",
+        "failed",
+        "213.271593 USDC",
+        "rejected",
+        "1,204 orders",
+    ):
+        assert words in out
+    assert "\x1b" not in out
+
+
+def test_sentences() -> None:
+    assert header(order()) == "buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)"
+    spend = order(swapMode="ExactIn", amount="200", maxSpend=None, minReceive="1.39")
+    assert header(spend) == "buy SOL for 200 USDC, at least 1.39 SOL (slippage 0.5%)"
+    assert command(order()) == "oee buy SOL USDC 1.5"
+    assert command(spend) == "oee buy SOL USDC --spend 200"
+    done = ending(order())
+    assert (done.mark, done.text) == ("✓", "bought 1.5 SOL for 213.27 USDC at 142.18 on raydium in 2.61 s")
+    assert len(ending(order(), room=60).text) + 2 <= 60
+    failed = ending(
+        order(
+            status="failed",
+            attempt=3,
+            error={"code": "slippage_exceeded", "message": "Moved.", "retryable": True},
+        )
+    )
+    assert failed.text == "not bought in 3 attempts: Moved (slippage_exceeded). Nothing left the wallet."
+    assert failed.hint == "try: oee buy SOL USDC 1.5 --slippage 1%"
+    assert "(exit 9)" in (ending(order(status="submitted")).hint or "")
+    assert "(exit 124)" in (ending(order(status="routing"), waited=60).hint or "")
+
+
+def test_nothing_that_a_server_sends_controls_the_terminal() -> None:
+    assert clean("a\x1b[31mb\r\nc\u202e") == "a [31mb  c "
+    evil = order(venue="ray\x1b]0;x\x07", pair="S\x1b[2JOL/USDC")
+    assert "\x1b" not in ending(evil).text + header(evil) + command(evil)
+
+
+def test_signs_for_a_terminal_without_utf8() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    assert Output().marks("✓ ● ✗ 5x…2Z –", stream) == "ok .. x 5x..2Z -"

@@ -1,0 +1,241 @@
+"""Choosing as a property, and asking with a deadline."""
+
+from __future__ import annotations
+
+import itertools
+import random as rnd
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oee_daemon import routing
+from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused
+from oee_daemon.order import SwapMode
+from oee_daemon.routing import ask, choose, keeps, rank, worst_of
+from oee_daemon.swap import Anchor, Answer, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.tokens import MAX_UNITS, TOKENS
+from oee_daemon.venues.venue import Plan
+
+REQUEST = QuoteRequest(
+    input_token=TOKENS["SOL"], output_token=TOKENS["USDC"], amount=10**9, mode=SwapMode.EXACT_IN
+)
+modes = st.sampled_from(SwapMode)
+names = st.sampled_from(["meteora", "orca", "phoenix", "raydium", "saber"])
+#: Few values, so that ties are frequent.
+units = st.integers(1, 5) | st.integers(1, MAX_UNITS)
+
+
+def quoted(venue: str, amount_in: int, amount_out: int) -> Answer:
+    quote = Quote(venue=venue, amount_in=amount_in, amount_out=amount_out, fee=0, price_impact_bps=0)
+    return Answer(venue=venue, latency_ms=1, quote=quote)
+
+
+def unquoted(venue: str, *, late: bool) -> Answer:
+    error: dict[str, object] = {"code": "x", "message": f"{venue} said no.", "retryable": late}
+    return Answer(venue=venue, latency_ms=1, error=error)
+
+
+quotes = st.builds(quoted, names, units, units)
+failures = st.builds(unquoted, names, late=st.booleans())
+answers = st.lists(quotes | failures, max_size=5, unique_by=lambda a: a.venue)
+
+
+def _net(quote: Quote, mode: SwapMode) -> int:
+    """How good it is for the trader, the more the better."""
+    return quote.amount_out if mode is SwapMode.EXACT_IN else -quote.amount_in
+
+
+@given(answers, modes, st.randoms())
+def test_the_order_of_the_answers_changes_nothing(
+    found: list[Answer], mode: SwapMode, order: rnd.Random
+) -> None:
+    shuffled = found.copy()
+    order.shuffle(shuffled)
+    assert rank(shuffled, mode) == rank(found, mode)
+
+
+@given(answers, modes)
+def test_ranking_is_a_total_order_best_first_then_by_name_then_those_without(
+    found: list[Answer], mode: SwapMode
+) -> None:
+    ranked = rank(found, mode)
+    assert sorted(a.venue for a in ranked) == sorted(a.venue for a in found)
+    for one, two in itertools.pairwise(ranked):
+        if one.quote is None:
+            assert two.quote is None and one.venue < two.venue
+        elif two.quote is not None:
+            first, second = _net(one.quote, mode), _net(two.quote, mode)
+            assert first > second or (first == second and one.venue < two.venue)
+
+
+@given(answers, modes, st.none() | units)
+def test_the_best_net_quote_is_chosen_if_it_keeps_the_bound(
+    found: list[Answer], mode: SwapMode, worst: int | None
+) -> None:
+    offers = [a.quote for a in found if a.quote is not None]
+    try:
+        best = choose(found, mode, worst)
+    except AttemptFailed as failure:
+        if offers:
+            assert worst is not None and not any(keeps(q, mode, worst) for q in offers)
+            assert (failure.code, failure.retryable) == ("slippage_exceeded", True)
+        else:
+            late = any(a.error is not None and a.error["retryable"] for a in found)
+            assert (failure.code, failure.retryable) == ("no_route", late)
+    else:
+        assert best in offers
+        assert all(_net(best, mode) >= _net(q, mode) for q in offers)
+        assert best.venue == min(q.venue for q in offers if _net(q, mode) == _net(best, mode))
+        assert worst is None or keeps(best, mode, worst)
+
+
+def test_no_route_says_what_every_venue_said() -> None:
+    with pytest.raises(AttemptFailed) as caught:
+        choose([unquoted("raydium", late=False), unquoted("meteora", late=False)], SwapMode.EXACT_IN, None)
+    assert caught.value.message == "No venue can fill it. raydium said no.; meteora said no."
+    assert caught.value.as_dict()["retryable"] is False
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_the_bound_itself_is_kept_and_one_unit_beyond_is_not(mode: SwapMode) -> None:
+    quote = quoted("raydium", 100, 100).quote
+    assert quote is not None
+    worse = 1 if mode is SwapMode.EXACT_IN else -1
+    assert keeps(quote, mode, 100)
+    assert keeps(quote, mode, 100 - worse)
+    assert not keeps(quote, mode, 100 + worse)
+
+
+@given(quotes, modes, st.integers(0, 10_000))
+def test_the_first_choice_fixes_a_bound_rounded_for_the_trader(
+    answer: Answer, mode: SwapMode, slippage: int
+) -> None:
+    quote = answer.quote
+    assert quote is not None
+    worst = worst_of(quote, mode, slippage)
+    assert keeps(quote, mode, worst)
+    if mode is SwapMode.EXACT_IN:
+        exact = Fraction(quote.amount_out * (10_000 - slippage), 10_000)
+        assert exact <= worst < exact + 1
+    else:
+        exact = min(Fraction(MAX_UNITS), Fraction(quote.amount_in * (10_000 + slippage), 10_000))
+        assert exact - 1 < worst <= exact
+
+
+@pytest.mark.parametrize(
+    ("mode", "slippage", "worst"),
+    [
+        (SwapMode.EXACT_IN, 50, 200_976),  # 201,985 less 0.5 % is 200,975.075
+        (SwapMode.EXACT_OUT, 50, 202_994),  # and more 0.5 % is 202,994.925
+        (SwapMode.EXACT_IN, 0, 201_985),
+        (SwapMode.EXACT_OUT, 0, 201_985),
+    ],
+)
+def test_the_bound_of_an_odd_quote_by_hand(mode: SwapMode, slippage: int, worst: int) -> None:
+    quote = Quote(venue="v", amount_in=201_985, amount_out=201_985, fee=0, price_impact_bps=0)
+    assert worst_of(quote, mode, slippage) == worst
+
+
+@dataclass
+class FakeVenue:
+    """Answers with what `answer` does."""
+
+    name: str
+    answer: Callable[[QuoteRequest, float], Quote]
+    fee_bps: int = 0
+
+    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        return self.answer(request, deadline_s)
+
+    def build(self, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+        raise NotImplementedError
+
+
+def _answering(name: str) -> FakeVenue:
+    quote = Quote(venue=name, amount_in=1, amount_out=1, fee=0, price_impact_bps=0)
+    return FakeVenue(name, lambda _request, _deadline: quote)
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(8) as running:
+        yield running
+
+
+def test_the_venues_are_asked_at_once_and_answer_in_their_order(pool: Executor) -> None:
+    names = [f"venue{n}" for n in range(8)]
+    together = threading.Barrier(len(names))
+    gave_up: list[str] = []
+
+    def venue(name: str) -> FakeVenue:
+        def answer(request: QuoteRequest, deadline_s: float) -> Quote:
+            # Passes only if all are being asked at the same time.
+            try:
+                together.wait(10)
+            except threading.BrokenBarrierError:
+                gave_up.append(name)
+            assert (request, deadline_s) == (REQUEST, routing.DEADLINE_S)
+            return Quote(venue=name, amount_in=1, amount_out=1, fee=0, price_impact_bps=0)
+
+        return FakeVenue(name, answer)
+
+    found = ask([venue(name) for name in names], REQUEST, pool)
+    assert not gave_up
+    assert [a.venue for a in found] == names
+    assert [a.quote.venue for a in found if a.quote is not None] == names
+
+
+def test_a_venue_that_ignores_its_deadline_is_left_alone(
+    pool: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(routing, "GRACE_S", 0.01)
+    release = threading.Event()
+
+    def hang(_request: QuoteRequest, _deadline: float) -> Quote:
+        assert release.wait(30), "never released"
+        raise VenueLate("far too late")
+
+    try:
+        late, prompt = ask([FakeVenue("slow", hang), _answering("prompt")], REQUEST, pool)
+    finally:
+        release.set()
+    assert late.quote is None
+    assert late.error == {
+        "code": "venue_late",
+        "message": "slow did not answer within 0.05 s.",
+        "retryable": True,
+    }
+    assert late.latency_ms == 60
+    assert prompt.quote is not None and prompt.error is None
+
+
+def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Executor) -> None:
+    def refuse(_request: QuoteRequest, _deadline: float) -> Quote:
+        raise VenueRefused("down", code="venue_down")
+
+    def late(_request: QuoteRequest, _deadline: float) -> Quote:
+        raise VenueLate("late")
+
+    found = ask([FakeVenue("a", refuse), FakeVenue("b", late), _answering("c")], REQUEST, pool)
+    assert [a.error for a in found] == [
+        {"code": "venue_down", "message": "down", "retryable": False},
+        {"code": "venue_late", "message": "late", "retryable": True},
+        None,
+    ]
+    assert choose(found, SwapMode.EXACT_IN, None).venue == "c"
+
+
+def test_nobody_to_ask_is_no_route(pool: Executor) -> None:
+    nobody: Sequence[FakeVenue] = []
+    found = ask(nobody, REQUEST, pool)
+    assert found == []
+    with pytest.raises(AttemptFailed) as caught:
+        choose(found, SwapMode.EXACT_IN, None)
+    assert (caught.value.code, caught.value.retryable) == ("no_route", False)

@@ -1,0 +1,127 @@
+"""Settings: who wins, what is refused and how the refusal is worded."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oee_daemon.errors import BadSetting
+from oee_daemon.settings import Settings, load
+
+
+def test_the_defaults_are_the_contracts(tmp_path: Path) -> None:
+    found = load({}, tmp_path / "none.toml")
+    assert found.database_url is None and found.redis_url is None
+    assert (found.host, found.port, found.worker_threads, found.max_attempts) == ("127.0.0.1", 3000, 10, 3)
+    assert (found.network, found.sim_seed, found.sim_latency_ms) == ("simulated", 0, 200)
+    assert (found.sim_failure_rate, found.sim_confirm_ms) == (Decimal("0.05"), 400)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('port = 4000\nOEE_MAX_ATTEMPTS = 7\nsim_failure_rate = "0.5"\n')
+    found = load({"OEE_PORT": "5000", "OTHER": "x"}, config)
+    assert (found.port, found.max_attempts, found.sim_failure_rate) == (5000, 7, Decimal("0.5"))
+    assert found.worker_threads == 10
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("port = 4000\n")
+    assert load({"OEE_PORT": ""}, config).port == 4000
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "takes"),
+    [
+        ("OEE_PORT", "65536", "a whole number from 0 to 65535"),
+        ("OEE_PORT", "-1", "a whole number from 0 to 65535"),
+        ("OEE_PORT", "80.0", "a whole number from 0 to 65535"),
+        ("OEE_WORKER_THREADS", "0", "a whole number from 1 to 200"),
+        ("OEE_MAX_ATTEMPTS", "many", "a whole number from 1 to 100"),
+        ("OEE_SIM_FAILURE_RATE", "1.1", "a number from 0 to 1"),
+        ("OEE_SIM_FAILURE_RATE", "NaN", "a number from 0 to 1"),
+        ("OEE_SIM_FAILURE_RATE", "5%", "a number from 0 to 1"),
+        ("OEE_NETWORK", "mainnet", "one of simulated"),
+        ("OEE_HOME", "here", "an absolute path"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_name_its_origin_and_what_it_takes(
+    variable: str, text: str, takes: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load({variable: text}, tmp_path / "none.toml")
+    assert caught.value.message == f"{variable} (from the environment) can't be {text!r}: it takes {takes}."
+    config = tmp_path / "config.toml"
+    config.write_text(f'{variable.removeprefix("OEE_").lower()} = "{text}"\n')
+    with pytest.raises(BadSetting) as caught:
+        load({}, config)
+    assert caught.value.message == f"{variable} (from {config}) can't be {text!r}: it takes {takes}."
+
+
+@pytest.mark.parametrize("variable", ["OEE_DATABASE_URL", "OEE_REDIS_URL"])
+def test_a_bad_address_is_never_shown_for_it_may_hold_a_password(variable: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load({variable: "mysql://me:hunter2@host/db"}, tmp_path / "none.toml")
+    assert "hunter2" not in caught.value.message
+    assert caught.value.message.startswith(f"{variable} (from the environment) can't be its value")
+
+
+@pytest.mark.xfail(strict=True, reason="defect: 19 digits are refused although they are within the bound")
+def test_every_seed_up_to_its_bound_is_taken(tmp_path: Path) -> None:
+    assert load({"OEE_SIM_SEED": str(2**62)}, tmp_path / "none.toml").sim_seed == 2**62
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="defect: expanduser's RuntimeError gets out")
+def test_the_home_of_an_account_that_is_not_there_is_a_bad_setting(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting):
+        load({"OEE_HOME": "~no-such-account-here/oee"}, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"port 3000"])
+def test_a_file_that_is_no_toml_is_told_by_its_path(content: bytes, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_bytes(content)
+    with pytest.raises(BadSetting) as caught:
+        load({}, config)
+    assert caught.value.message.startswith(f"{config} is not valid TOML: ")
+
+
+def test_a_file_that_can_not_be_read_is_told_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load({}, tmp_path)
+    assert caught.value.message == f"{tmp_path} can't be read: Is a directory."
+
+
+@given(
+    st.builds(
+        Settings,
+        home=st.just(Path("/var/lib/oee with space")),
+        database_url=st.none() | st.just("postgresql+psycopg://oee@/oee?host=/x%20y&port=5"),
+        redis_url=st.none() | st.just("unix:///tmp/valkey.sock"),
+        port=st.integers(0, 65535),
+        worker_threads=st.integers(1, 200),
+        max_attempts=st.integers(1, 100),
+        sim_seed=st.integers(0, 10**18 - 1),
+        sim_latency_ms=st.integers(0, 60_000),
+        sim_failure_rate=st.decimals(0, 1, allow_nan=False),
+        sim_confirm_ms=st.integers(0, 600_000),
+        sim_ledger_file=st.none() | st.just(Path("/tmp/ledger.db")),
+    )
+)
+def test_what_is_dumped_is_parsed_back(settings: Settings) -> None:
+    dumped = settings.dump()
+    assert all(type(text) is str for text in dumped.values())
+    assert Settings.parse(dumped) == settings
+
+
+def test_settings_are_frozen_and_every_field_has_a_reader() -> None:
+    settings = Settings(home=Path("/x"))
+    with pytest.raises(FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]
+    assert all("read" in f.metadata for f in fields(Settings))

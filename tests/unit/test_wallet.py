@@ -1,0 +1,156 @@
+"""The wallet: one keypair, made once, closed to others, and signatures that are known beforehand."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.transaction import Transaction
+
+from oee_daemon import wallet
+from oee_daemon.errors import StartFailed
+from oee_daemon.swap import UnsignedSwap
+from oee_daemon.wallet import Wallet, open_wallet
+
+
+def _unsigned(wallet: Wallet, data: bytes = b"x") -> UnsignedSwap:
+    payer = Pubkey.from_string(wallet.address)
+    message = Message.new_with_blockhash([Instruction(Pubkey.default(), data, [])], payer, Hash.default())
+    return UnsignedSwap(message=bytes(message), last_valid_height=150)
+
+
+def test_a_wallet_is_made_at_first_use_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "wallets" / "simulated.json"
+    former = os.umask(0)
+    try:
+        address = open_wallet(path).address
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [p.name for p in path.parent.iterdir()] == ["simulated.json"]
+    assert open_wallet(path).address == address
+
+
+def test_the_file_is_one_that_solanas_own_tools_read(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    address = open_wallet(path).address
+    content = json.loads(path.read_text())
+    assert len(content) == 64 and all(type(n) is int for n in content)
+    assert str(Keypair.from_json(path.read_text()).pubkey()) == address
+
+
+def test_processes_that_make_it_at_once_share_one(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from oee_daemon.wallet import open_wallet\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(open_wallet(Path(sys.argv[1])).address)\n"
+    )
+    path = tmp_path / "w.json"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    addresses = {process.communicate("go\n", timeout=30)[0].strip() for process in started}
+    assert addresses == {open_wallet(path).address}
+    assert all(process.returncode == 0 for process in started)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.json"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="defect: the draft is named by the process id alone, so two of one id (threads; containers on one"
+    " volume) write into each other's, even through the link",
+)
+def test_two_of_one_process_id_that_make_it_at_once_share_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.json"
+    link, linked, go_on = os.link, threading.Event(), threading.Event()
+    first: list[str] = []
+
+    def slow_link(source: Path, target: Path) -> None:
+        """The first is held just before it takes its draft away."""
+        link(source, target)
+        if not linked.is_set():
+            first.append(str(Keypair.from_json(path.read_text()).pubkey()))
+            linked.set()
+            assert go_on.wait(30)
+
+    monkeypatch.setattr(os, "link", slow_link)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(open_wallet, path)
+        assert linked.wait(30)
+        try:
+            # The second had looked for the file before the first linked it.
+            wallet._make(path)
+        finally:
+            go_on.set()
+        assert [found.result(30).address] == first == [open_wallet(path).address]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o611, 0o644])
+def test_a_file_that_others_can_open_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "w.json"
+    open_wallet(path)
+    path.chmod(mode)
+    with pytest.raises(StartFailed) as caught:
+        open_wallet(path)
+    assert caught.value.code == "key_file"
+    assert f"chmod 600 {path}" in caught.value.message
+    path.chmod(0o600)
+    open_wallet(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[1,2,3]", "null", "{}", '"x"', "[256]", f"{[0] * 64}", "64", "�"]
+)
+def test_a_file_that_is_no_keypair_is_refused_without_showing_it(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "w.json"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(StartFailed) as caught:
+        open_wallet(path)
+    assert (caught.value.code, caught.value.message) == (
+        "key_file",
+        f"{path} is no keypair: it takes a JSON list of 64 bytes.",
+    )
+
+
+def test_the_same_bytes_have_the_same_signature_and_others_another(tmp_path: Path) -> None:
+    opened = open_wallet(tmp_path / "w.json")
+    one = opened.sign(_unsigned(opened), UUID(int=1), 1)
+    again = open_wallet(tmp_path / "w.json").sign(_unsigned(opened), UUID(int=1), 1)
+    other = opened.sign(_unsigned(opened, b"y"), UUID(int=1), 1)
+    assert one == again
+    assert one.signature != other.signature
+    assert (one.order_id, one.attempt, one.last_valid_height) == (UUID(int=1), 1, 150)
+
+
+def test_what_is_signed_verifies_and_carries_the_message_unchanged(tmp_path: Path) -> None:
+    opened = open_wallet(tmp_path / "w.json")
+    unsigned = _unsigned(opened)
+    signed = opened.sign(unsigned, UUID(int=1), 1)
+    transaction = Transaction.from_bytes(signed.raw)
+    transaction.verify()
+    assert bytes(transaction.message) == unsigned.message
+    assert [str(s) for s in transaction.signatures] == [signed.signature]
+    assert str(transaction.message.account_keys[0]) == opened.address
