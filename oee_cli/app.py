@@ -12,6 +12,7 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.daemon_app import PlainCommand, daemon_app
+from oee_cli.drill_app import drill
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
@@ -304,6 +305,9 @@ def worker() -> None:
     from oee_cli.daemon import become
 
     become("worker")
+
+
+app.command(cls=PlainCommand)(drill)
 
 
 @app.command(cls=PlainCommand)

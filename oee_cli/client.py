@@ -15,6 +15,7 @@ from typing import Any
 
 from oee_cli import __version__
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable
+from oee_cli.exit_codes import ExitCode
 from oee_cli.launcher import START_LIMIT, Launcher
 from oee_cli.output import Output
 from oee_cli.problems import check
@@ -141,6 +142,14 @@ class Client:
         order: Order = self.get(f"/api/orders/{quote(identifier, safe='')}")
         return order
 
+    def max_attempts(self) -> int | None:
+        """How often the daemon tries an order; `None` where it can't say now."""
+        try:
+            most = check(self.exchange("GET", "/api/status")).body.get("maxAttempts")
+        except (CliError, Lost, AttributeError):
+            return None
+        return most if isinstance(most, int) else None
+
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
         """One request, one answer, whatever it says. Raises `Lost` where none came."""
         if timeout is None:
@@ -192,6 +201,10 @@ class Client:
                 retryable=True,
             )
         if isinstance(reason, CliError):
+            if reason.exit_code is ExitCode.FAULT:
+                # A fault says nothing about what is stored.
+                reason.hint = f"{reason.hint}\n" if reason.hint else ""
+                reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
             return reason
         assert isinstance(reason, Lost)  # noqa: S101  # the loop above knows no other
         return self.unreachable(reason)

@@ -55,14 +55,16 @@ class EventScreen(PlainScreen):
             super().event(event)
 
 
-def screen_for(output: Output, order: Order, *, events: bool, note: str | None = None) -> Screen:
+def screen_for(
+    client: Client, output: Output, order: Order, *, events: bool, note: str | None = None
+) -> Screen:
     """The screen that these streams and options call for."""
     if events:
         return EventScreen(output, order)
     if output.live:
         from oee_cli.views.live import LiveScreen
 
-        return LiveScreen(output, order, note)
+        return LiveScreen(output, order, note, client.max_attempts)
     return PlainScreen(output, order)
 
 

@@ -47,7 +47,7 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
         order = find(client, identifier)
         from oee_cli.follow import screen_for, watched
 
-        screen = screen_for(output, order, events=output.json)
+        screen = screen_for(client, output, order, events=output.json)
         return watched(
             client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
         )

@@ -158,7 +158,7 @@ def _execute(
     from oee_cli.follow import screen_for, watched
 
     note = f"key {key}" if given is None else None
-    screen = screen_for(output, order, events=manner.events, note=note)
+    screen = screen_for(client, output, order, events=manner.events, note=note)
     return watched(client, output, screen, timeout=timeout, began=began, events=manner.events)
 
 

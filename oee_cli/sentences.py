@@ -76,12 +76,14 @@ def detail(event: Event) -> str:
 
 
 def retry(event: Event, room: int = 1000) -> str:
-    """`attempt 2 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room."""
+    """`attempt 2 of 3 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room."""
     data = event["data"]
     wait = span(int(data.get("retryInMs") or 0) / 1000)
     error = data.get("error")
     why = f": {reason(error)}" if isinstance(error, dict) else ""
-    text = f"attempt {event['attempt']} in {wait}"
+    # The live view alone has asked how many there can be.
+    most = f" of {data['maxAttempts']}" if data.get("maxAttempts") else ""
+    text = f"attempt {event['attempt']}{most} in {wait}"
     if len(text + why) > room and isinstance(error, dict):
         why = f": {clean(str(error.get('code')))}"
     return text + why

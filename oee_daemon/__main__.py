@@ -14,6 +14,7 @@ from pathlib import Path
 
 from oee_daemon import failpoints, logs, settings
 from oee_daemon.errors import AlreadyRunning, BadSetting, StartFailed
+from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
 
@@ -52,9 +53,13 @@ def _run() -> None:
     found = settings.load()
     logs.configure(found.log_level)
     _arm(found.home)
+    home = Home(found)
+    home.prepare()
+    # One daemon a home, decided before anything heavy is imported: of fifty started at once, 49 end here.
+    home.hold()
     from oee_daemon import main
 
-    main.run(found)
+    main.run(found, home)
 
 
 def _work(*, supervised: bool) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 from oee_daemon.errors import AlreadyRunning, StartFailed
 from oee_daemon.settings import Settings, default_home
 
+#: Seconds for which a held lock may be somebody who only looks whether it is held.
+LOOKED_AT_S = 0.2
 #: Bytes that a Unix socket's path may have everywhere (108 on Linux, 104 on macOS, less a NUL).
 MAX_SOCKET_PATH = 100
 
@@ -52,13 +55,23 @@ class Home:
     def hold(self) -> None:
         """Takes the lock for this process's life. Raises `AlreadyRunning`, with who has it."""
         self._lock = os.open(self.run / "daemon.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        deadline = time.monotonic() + LOOKED_AT_S
+        while not self._locked():
+            if time.monotonic() < deadline:
+                time.sleep(0.01)
+                continue
             pid = os.pread(self._lock, 20, 0).decode(errors="replace").strip() or "unknown"
             raise AlreadyRunning(f"A daemon already runs on {self.path}, as process {pid}.") from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _locked(self) -> bool:
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def identity(self) -> str:
         """A name for this home that outlives every process in it; leases carry it."""

@@ -34,12 +34,11 @@ BEAT_S = 0.2
 API_CONNECTIONS = 20
 
 
-def run(settings: Settings) -> None:
-    """The daemon, until SIGTERM or SIGINT. Raises `StartFailed`, with nothing left running."""
-    home = Home(settings)
-    home.prepare()
-    # One daemon a home: everything after this line may clean up what an earlier one left.
-    home.hold()
+def run(settings: Settings, home: Home) -> None:
+    """The daemon, until SIGTERM or SIGINT. Raises `StartFailed`, with nothing left running.
+
+    The caller holds `home`: that is what allows to clean up what an earlier daemon left.
+    """
     home.announce(None)
     home.phase(None)
     servers = Servers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,29 +69,30 @@ class Shared:
     def copy(self, order_id: str, **changes: str) -> str:
         """The same order again under another id (`id=`), which chance would hardly give."""
         new = changes.setdefault("id", str(uuid.uuid4()))
-        members = ", ".join(f"'{k}', '{v}'" for k, v in changes.items())
         self.sql.execute(
-            "INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object("  # type: ignore[arg-type]
-            f"'number', nextval('order_numbers'), 'idempotency_key', null, {members}))).*"
-            f" FROM orders o WHERE id = '{order_id}'"
+            "INSERT INTO orders SELECT (jsonb_populate_record(o, %s::jsonb || jsonb_build_object("
+            "'number', nextval('order_numbers')))).* FROM orders o WHERE id = %s",
+            (json.dumps(changes | {"idempotency_key": None}), order_id),
         )
         return new
 
 
 @contextmanager
 def shared(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[Shared]:
+    """On Valkey's database 1: the worker of another daemon on the same one would take its messages."""
     name = f"t_{uuid.uuid4().hex[:12]}"
+    queue_url = servers.redis_url + "?db=1"
     own = make_url(servers.database_url)
     url = own.set(database=name).render_as_string(hide_password=False)
     with connect(own.set(database="postgres").render_as_string(hide_password=False)) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
-        with redis.Redis.from_url(servers.redis_url) as queue:
-            queue.flushall()
-        environ = QUICK | {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": servers.redis_url} | environ
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        with redis.Redis.from_url(queue_url) as queue:
+            queue.flushdb()
+        environ = QUICK | {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": queue_url} | environ
         daemon = Daemon(home, **environ).start()
         try:
             with daemon.client() as http, connect(url) as sql:
                 yield Shared(daemon, http, url, sql)
         finally:
             daemon.stop()
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -28,6 +28,28 @@ def fitted(
     indent: int = 2,
 ) -> Table:
     """A table no wider than `width`, `indent` cells in from the left."""
+    kept, gap = room_for(columns, rows, width, titles=titles, indent=indent)
+    table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    margin = " " * indent
+    for n, i in enumerate(kept):
+        column = columns[i]
+        title = Text((margin if n == 0 else "") + column.title)
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(margin) + row[i] if n == 0 else row[i] for n, i in enumerate(kept)))
+    return table
+
+
+def room_for(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Text]],
+    width: int,
+    *,
+    titles: bool = False,
+    indent: int = 2,
+) -> tuple[list[int], int]:
+    """The columns that are not empty and fit, by their place, and the cells between them."""
     widths = [
         max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)])
         for i, c in enumerate(columns)
@@ -43,16 +65,7 @@ def fitted(
             break
         kept.remove(worst)
         gap = 3
-    table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
-    margin = " " * indent
-    for n, i in enumerate(kept):
-        column = columns[i]
-        title = Text((margin if n == 0 else "") + column.title)
-        justify: JustifyMethod = "right" if column.right else "left"
-        table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(margin) + row[i] if n == 0 else row[i] for n, i in enumerate(kept)))
-    return table
+    return kept, gap
 
 
 def _total(kept: list[int], widths: list[int], gap: int) -> int:

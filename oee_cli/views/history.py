@@ -9,7 +9,7 @@ from rich.text import Text
 from oee_cli.amounts import exact, short, signature
 from oee_cli.output import Output, clean
 from oee_cli.times import ago, between
-from oee_cli.views.columns import Column, fitted
+from oee_cli.views.columns import Column, fitted, room_for
 from oee_cli.views.screen import dim, put, side, status
 from oee_cli.wire import Fill, Order, short_id
 
@@ -38,8 +38,12 @@ _FILLS = (
 
 
 def draw_orders(output: Output, orders: list[Order]) -> None:
+    width = output.width(sys.stdout)
     rows = [_order_row(order) for order in orders]
-    put(output, fitted(_ORDERS, rows, output.width(sys.stdout), titles=True))
+    remarks = len(_ORDERS) - 1
+    if any(row[remarks] for row in rows) and remarks not in room_for(_ORDERS, rows, width, titles=True)[0]:
+        rows = [_narrow(row, order) for row, order in zip(rows, orders, strict=True)]
+    put(output, fitted(_ORDERS, rows, width, titles=True))
 
 
 def draw_fills(output: Output, fills: list[Fill]) -> None:
@@ -78,6 +82,13 @@ def _order_row(order: Order) -> list[Text]:
         dim(f"{between(order['createdAt'], ended):,.1f} s") if ended else dim(_NOTHING),
         dim(_remark(order)),
     ]
+
+
+def _narrow(row: list[Text], order: Order) -> list[Text]:
+    """The remark without a column of its own: why instead of what came, the attempts at the status."""
+    why = order["error"]["code"] if order["error"] is not None and order["status"] == "failed" else ""
+    again = f" ×{order['attempt']}" if order["attempt"] > 1 else ""
+    return [*row[:5], dim(why) if why else row[5], *row[6:8], row[8] + again, row[9], Text()]
 
 
 def _remark(order: Order) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from typing import cast
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -27,9 +29,16 @@ _BAR = (12, 40)
 
 
 class LiveScreen:
-    """Follows one order on a terminal."""
+    """Follows one order on a terminal. `most`: how many attempts there can be, asked at the first retry."""
 
-    def __init__(self, output: Output, order: Order, note: str | None = None) -> None:
+    def __init__(
+        self,
+        output: Output,
+        order: Order,
+        note: str | None = None,
+        most: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.most = most
         self.console = console(output, sys.stderr)
         self.order = order
         self.note = note
@@ -46,6 +55,8 @@ class LiveScreen:
         self.tick()
 
     def event(self, event: Event) -> None:
+        if event["status"] == "pending" and event["attempt"] > 1:
+            event = cast(Event, {**event, "data": {**event["data"], "maxAttempts": self.most()}})
         self.trace.add(event)
         self.moved = time.monotonic()
         self.tick()

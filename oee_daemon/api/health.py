@@ -116,7 +116,7 @@ async def status(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, responses=answers(None))
 async def metrics(request: Request) -> PlainTextResponse:
     """Prometheus text format 0.0.4."""
     figures, queue = await _asked(request)

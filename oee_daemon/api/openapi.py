@@ -39,7 +39,8 @@ def answers(
     told: dict[int | str, Any] = {
         n: _problem(n) for n in sorted({*problems, 401, 403, 408, 422, 426, 431, 503})
     }
-    return told | {status: {"model": model}} | {n: {"model": m} for n, m in (also or {}).items()}
+    models = ({} if model is None else {status: model}) | (also or {})
+    return told | {n: {"model": m} for n, m in models.items()}
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:

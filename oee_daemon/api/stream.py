@@ -26,7 +26,7 @@ from oee_daemon.api import wire
 from oee_daemon.api.problems import as_problem, is_away, problem
 from oee_daemon.errors import InvalidInput, OeeError, Unavailable
 from oee_daemon.history import History
-from oee_daemon.order import FINAL, Event
+from oee_daemon.order import FINAL, Event, Status
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -34,12 +34,13 @@ router = APIRouter()
 #: Seconds without a hint after which a watcher looks by itself.
 LOOK_S = 1.0
 #: Seconds that a client may take to accept a message before it is dropped; it resumes by `seq`.
-SEND_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 5.0
 #: Ids that a watcher of every order may fall behind before it is told that it lagged, and that it
 #: remembers the last event of.
 BACKLOG = 1000
 #: Seconds between two tries to listen for hints.
 LISTEN_AGAIN_S = 1.0
+_RUNNING = frozenset({Status.ROUTING, Status.BUILDING, Status.SUBMITTED})
 
 
 class Hub:
@@ -108,8 +109,10 @@ class AllOrders:
         self._wake.set()
 
     async def take(self) -> tuple[list[UUID], bool]:
-        """Waits for something; the orders that moved, and whether some were missed before them."""
-        await self._wake.wait()
+        """The orders that moved, and whether some were missed before them; waits `LOOK_S` at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._wake.wait()
         self._wake.clear()
         found, lagged = list(self._moved), self.lagged
         self._moved.clear()
@@ -210,10 +213,16 @@ async def all_orders(socket: WebSocket) -> None:
 async def _follow_all(socket: WebSocket, everything: AllOrders, begun: datetime) -> None:
     history: History = socket.app.state.history
     last: OrderedDict[UUID, Event] = OrderedDict()
+    clock = asyncio.get_running_loop().time
+    looked = clock()
     while True:
         moved, lagged = await everything.take()
         if lagged:
             await _send(socket, {"lagged": True})
+        if clock() - looked >= LOOK_S:
+            # The last hint of an order may be lost too.
+            looked = clock()
+            moved += [i for i, e in last.items() if e.status in _RUNNING and i not in moved]
         for order_id in moved:
             before = last.pop(order_id, None)
             try:

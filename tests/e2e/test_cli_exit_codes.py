@@ -1,0 +1,218 @@
+"""Each exit code of the contract, one test each, by the real command against a real daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oee_daemon.embedded import Servers
+from tests.api_daemon import Shared
+from tests.daemons import until
+from tests.e2e.test_cli_streams import (
+    BUY,
+    NO_PRICE,
+    Cli,
+    end,
+    faults,
+    frozen_worker,
+    newest,
+    serving,
+    until_stored,
+)
+
+
+@pytest.fixture(scope="module")
+def bench(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cli, Shared]]:
+    with serving(servers, template, tmp_path_factory.mktemp("exits") / "h") as running:
+        yield running
+
+
+@pytest.fixture
+def cli(bench: tuple[Cli, Shared]) -> Cli:
+    return bench[0]
+
+
+@pytest.fixture
+def api(bench: tuple[Cli, Shared]) -> Shared:
+    return bench[1]
+
+
+def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:
+    assert cli.run(*BUY).returncode == 0
+    assert newest(api)["status"] == "confirmed"
+    with frozen_worker(api):
+        assert cli.run(*BUY, "--detach").returncode == 0
+        assert newest(api)["status"] == "pending"
+    assert cli.run("watch", "last").returncode == 0
+
+
+def test_1_a_fault_of_ours(cli: Cli, api: Shared) -> None:
+    api.sql.execute("ALTER TABLE orders RENAME COLUMN slippage_bps TO mislaid")
+    try:
+        done = cli.run(*BUY, "--json")
+    finally:
+        api.sql.execute("ALTER TABLE orders RENAME COLUMN mislaid TO slippage_bps")
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "internal"
+    # Whether it was stored is not known after a fault: the key tells.
+    key = done.stderr.splitlines()[0].removeprefix("idempotency key ")
+    assert uuid.UUID(key)
+    assert f"--idempotency-key {key}" in error["hint"]
+    assert "oee daemon logs" in error["hint"]
+    assert "Traceback" not in done.stderr
+
+
+def test_2_wrong_input_found_here_and_by_the_daemon(cli: Cli, api: Shared) -> None:
+    before = api.stored()
+    assert cli.run(*BUY, "--slippage", "1").returncode == 2
+    assert cli.run("buy", "NOPE", "USDC", "1").returncode == 2
+    assert api.stored() == before
+
+
+def test_2_an_ambiguous_prefix(cli: Cli, api: Shared) -> None:
+    order_id = cli.placed(detach=False)
+    twin = api.copy(order_id, id=order_id[:13] + "-4" + order_id[15:24] + "0" * 12)
+    done = cli.run("show", order_id[:8])
+    assert done.returncode == 2
+    assert "2 orders" in done.stderr or "more than one" in done.stderr
+    assert cli.run("show", twin).returncode == 0
+
+
+def test_3_a_key_of_another_order(cli: Cli, api: Shared) -> None:
+    key = f"key-{uuid.uuid4()}"
+    assert cli.run(*BUY, "--idempotency-key", key).returncode == 0
+    before = api.stored()
+    done = cli.run("buy", "SOL", "USDC", "2", "--idempotency-key", key)
+    assert (done.returncode, api.stored()) == (3, before)
+
+
+def test_3_cancelled_too_late(cli: Cli) -> None:
+    cli.placed(detach=False)
+    done = cli.run("cancel", "last", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["status"] == "confirmed"
+
+
+def test_4_a_wrong_token(cli: Cli, api: Shared) -> None:
+    before = api.stored()
+    done = cli.run(*BUY, OEE_URL=api.daemon.facts["http"], OEE_TOKEN="wrong")
+    assert (done.returncode, api.stored()) == (4, before)
+    assert "oee daemon token" in done.stderr
+    right = cli.run("history", OEE_URL=api.daemon.facts["http"], OEE_TOKEN=api.daemon.token)
+    assert right.returncode == 0
+
+
+def test_5_no_such_order(cli: Cli) -> None:
+    for command in ("show", "watch", "cancel"):
+        done = cli.run(command, str(uuid.uuid4()))
+        assert done.returncode == 5, command
+        assert "oee history" in done.stderr
+
+
+def test_6_no_daemon(tmp_path: Path) -> None:
+    done = Cli(tmp_path / "h", OEE_NO_AUTOSTART="1").run(*BUY)
+    assert done.returncode == 6
+    assert "oee daemon start" in done.stderr
+
+
+def test_7_failed(cli: Cli, api: Shared) -> None:
+    with faults(api, *NO_PRICE):
+        done = cli.run(*BUY)
+    assert (done.returncode, newest(api)["status"]) == (7, "failed")
+    assert "Nothing left the wallet" in done.stderr
+
+
+def test_9_it_may_be_on_the_chain(cli: Cli, api: Shared) -> None:
+    with faults(api, ("chain", "mute")):
+        done = cli.run(*BUY, "--timeout", "0.7")
+        order = newest(api)
+        assert (done.returncode, order["status"]) == (9, "submitted")
+        assert "not known yet" in done.stderr
+        assert f"oee watch {order['orderId'][:8]}" in done.stderr
+        assert order["signature"][:4] in done.stderr
+        as_json = cli.run("watch", order["orderId"], "--timeout", "0.3")
+        assert as_json.returncode == 9
+    assert cli.run("watch", order["orderId"]).returncode == 0
+
+
+def test_9_the_answer_stayed_lost(cli: Cli, api: Shared) -> None:
+    key = f"key-{uuid.uuid4()}"
+    assert api.daemon.process is not None
+    api.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        done = cli.run(*BUY, "--timeout", "1", "--idempotency-key", key)
+    finally:
+        api.daemon.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 9
+    assert f"--idempotency-key {key}" in done.stderr
+    again = cli.run(*BUY, "--idempotency-key", key)
+    assert again.returncode == 0
+    row = api.sql.execute("SELECT count(*) FROM orders WHERE idempotency_key = %s", (key,)).fetchone()
+    assert row == (1,)
+
+
+def test_10_cancelled(cli: Cli, api: Shared) -> None:
+    before = api.stored()
+    with frozen_worker(api):
+        buying = cli.start(*BUY)
+        until_stored(api, before)
+        assert cli.run("cancel", "last").returncode == 0
+        code, out, err = end(buying)
+    assert (code, out) == (10, "")
+    assert "cancelled" in err
+
+
+def test_124_the_wait_ended_with_nothing_sent(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        done = cli.run(*BUY, "--timeout", "0.3")
+        assert (done.returncode, newest(api)["status"]) == (124, "pending")
+    assert f"oee watch {newest(api)['orderId'][:8]}" in done.stderr
+    assert cli.run("watch", "last").returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_130_interrupted_and_143_terminated(
+    cli: Cli, api: Shared, number: signal.Signals, code: int
+) -> None:
+    with frozen_worker(api):
+        buying = cli.start(*BUY)
+        assert buying.stderr is not None
+        line = until(lambda: _first_status(buying.stderr), what="the first status")
+        assert "pending" in line
+        buying.send_signal(number)
+        ended, out, err = end(buying)
+        assert (ended, out) == (code, "")
+        assert f"watch again: oee watch {newest(api)['orderId'][:8]}" in err
+        assert newest(api)["status"] == "pending"
+    assert cli.run("watch", "last").returncode == 0
+
+
+def _first_status(stream: object) -> str | None:
+    line = str(stream.readline())  # type: ignore[attr-defined]
+    return None if line.startswith("idempotency key") else line
+
+
+def test_141_a_closed_pipe(cli: Cli) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        process = cli.start("history", "--csv", stdout=writer)
+    finally:
+        os.close(writer)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (141, "")
+
+
+def test_help_prints_the_same_table(cli: Cli) -> None:
+    done = cli.run("help", "exit-codes")
+    told = {int(line.split()[0]) for line in done.stdout.splitlines() if line[:4].strip().isdigit()}
+    assert told == {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143}

@@ -1,0 +1,321 @@
+"""The `oee` command as a process: what goes to which stream, and its three pipelines in a real shell.
+
+`Cli` and `serving` are the bench of the other `test_cli_` files, too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from oee_daemon.embedded import Servers
+from tests.api_daemon import Shared, shared
+from tests.daemons import Daemon, until
+
+#: The console script where the environment has one, as a user runs it.
+OEE = (
+    [str(Path(sys.executable).with_name("oee"))]
+    if Path(sys.executable).with_name("oee").exists()
+    else [sys.executable, "-m", "oee_cli"]
+)
+QUICK = {"OEE_SIM_LATENCY_MS": "20", "OEE_SIM_CONFIRM_MS": "20", "OEE_SIM_FAILURE_RATE": "0"}
+STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
+BUY = ("buy", "SOL", "USDC", "1.5")
+Done = subprocess.CompletedProcess[str]
+Running = subprocess.Popen[str]
+_databases = itertools.count(1)
+
+
+class Cli:
+    """`oee` on one home, with nothing of the developer's own settings."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        self.home = home
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        inherited = {k: v for k, v in inherited.items() if not k.startswith("OEE_")}
+        private = {"XDG_CONFIG_HOME": str(home.parent / "no-config"), "LC_ALL": "C.UTF-8"}
+        self.environ = inherited | private | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
+
+    def run(self, *arguments: str, stdin: str = "", within: float = 60, **environ: str) -> Done:
+        """To its end."""
+        return subprocess.run(
+            [*OEE, *arguments],
+            input=stdin,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=within,
+        )
+
+    def start(self, *arguments: str, **options: Any) -> Running:
+        """For those who look while it runs."""
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*OEE, *arguments], env=self.environ, text=True, **(streams | options))
+
+    def json(self, *arguments: str, **environ: str) -> Any:
+        done = self.run(*arguments, "--json", **environ)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def placed(self, *, detach: bool = True) -> str:
+        """The id of an order just placed."""
+        order: str = self.json(*BUY, *(["--detach"] if detach else []))["orderId"]
+        return order
+
+    @property
+    def pid(self) -> int:
+        """The daemon's."""
+        return int(json.loads((self.home / "run" / "daemon.json").read_text())["pid"])
+
+
+@contextmanager
+def serving(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[tuple[Cli, Shared]]:
+    """A daemon on a database and a queue of its own, and `oee` that never starts another."""
+    own = {"OEE_REDIS_URL": queue_of_its_own(servers)}
+    with shared(servers, template, home, **(QUICK | own | environ)) as api:
+        yield Cli(api.daemon.home, OEE_NO_AUTOSTART="1"), api
+
+
+def queue_of_its_own(servers: Servers) -> str:
+    """An empty database of the session's Valkey that nobody else uses."""
+    url = f"{servers.redis_url}?db={1 + next(_databases) % 15}"
+    with redis.Redis.from_url(url) as queue:
+        queue.flushdb()
+    return url
+
+
+@contextmanager
+def faults(api: Shared, *rules: tuple[str, str]) -> Iterator[None]:
+    """Misbehaviour of the simulated network, for ever or until the block ends."""
+    for target, kind in rules:
+        api.sql.execute("INSERT INTO sim_faults (target, kind) VALUES (%s, %s)", (target, kind))
+    try:
+        yield
+    finally:
+        api.sql.execute("DELETE FROM sim_faults")
+
+
+NO_PRICE = (("raydium", "refuse"), ("meteora", "refuse"))
+
+
+@contextmanager
+def frozen_worker(api: Shared) -> Iterator[None]:
+    """Orders stay `pending`."""
+    pid = api.http.get("/api/status").json()["worker"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def newest(api: Shared) -> dict[str, Any]:
+    found: dict[str, Any] = api.http.get("/api/orders", params={"limit": 1}).json()["orders"][0]
+    return found
+
+
+def until_stored(api: Shared, count: int) -> None:
+    """Until one more than `count` orders are there."""
+    until(lambda: api.stored() > count, what="the order")
+
+
+def end(process: Running, within: float = 20) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    out, err = process.communicate(timeout=within)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def bench(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cli, Shared]]:
+    with serving(servers, template, tmp_path_factory.mktemp("cli") / "h") as running:
+        yield running
+
+
+@pytest.fixture
+def cli(bench: tuple[Cli, Shared]) -> Cli:
+    return bench[0]
+
+
+@pytest.fixture
+def api(bench: tuple[Cli, Shared]) -> Shared:
+    return bench[1]
+
+
+def test_without_a_terminal_one_result_line_on_stdout_and_a_line_a_status_on_stderr(cli: Cli) -> None:
+    done = cli.run(*BUY)
+    assert done.returncode == 0
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("✓ bought 1.5 SOL for ") and " USDC at " in line
+    key, *steps = done.stderr.splitlines()
+    assert key.startswith("idempotency key ")
+    assert [step.split()[1] for step in steps] == STEPS
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_quiet_leaves_only_the_result(cli: Cli) -> None:
+    done = cli.run(*BUY, "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_json_is_one_object_and_nothing_else(cli: Cli) -> None:
+    done = cli.run("sell", "SOL", "USDC", "1.5", "--json")
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["side"]) == (0, "confirmed", "sell")
+    assert "events" not in order
+    assert "sold 1.5 SOL" in done.stderr
+
+
+def test_events_are_a_line_each_and_end_with_the_final_one(cli: Cli) -> None:
+    done = cli.run(*BUY, "--events")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+    assert [event["status"] for event in events] == STEPS
+    assert done.returncode == 0
+
+
+def test_detach_prints_the_id_and_nothing_else(cli: Cli, api: Shared) -> None:
+    done = cli.run(*BUY, "--detach")
+    assert done.stdout.strip() == newest(api)["orderId"]
+    assert api.end(done.stdout.strip())["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("command", ["history", "fills"])
+def test_lists_are_one_array_or_csv_with_a_header(cli: Cli, command: str) -> None:
+    cli.placed(detach=False)
+    rows = cli.json(command, "--limit", "1")
+    assert isinstance(rows, list) and len(rows) == 1
+    as_csv = cli.run(command, "--csv", "--limit", "1")
+    (row,) = csv.DictReader(io.StringIO(as_csv.stdout))
+    assert row["orderId"] == rows[0]["orderId"]
+    assert row["signature"] == rows[0]["signature"]
+    assert as_csv.stderr == ""
+
+
+def test_an_error_is_a_sentence_on_stderr_and_with_json_an_object_on_stdout(cli: Cli) -> None:
+    plain = cli.run("buy", "NOPE", "USDC", "1")
+    assert plain.stdout == ""
+    assert plain.stderr.splitlines()[-2].startswith("✗ NOPE is not a token") or "NOPE" in plain.stderr
+    done = cli.run("buy", "NOPE", "USDC", "1", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert set(error) == {"code", "message", "retryable", "hint"}
+    assert "NOPE" in error["message"] and "NOPE" in done.stderr
+
+
+def test_with_json_an_order_is_printed_however_it_ended(cli: Cli, api: Shared) -> None:
+    with faults(api, *NO_PRICE):
+        failed = cli.run(*BUY, "--json")
+    order = json.loads(failed.stdout)
+    assert (failed.returncode, order["status"], order["error"]["code"]) == (7, "failed", "no_route")
+    assert "Nothing left the wallet" in failed.stderr
+
+
+def test_with_json_an_order_is_printed_however_the_wait_ended(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        waited = cli.run(*BUY, "--json", "--timeout", "0.3")
+    order = json.loads(waited.stdout)
+    assert (waited.returncode, order["status"]) == (124, "pending")
+    assert f"oee watch {order['orderId'][:8]}" in waited.stderr
+    assert api.end(order["orderId"])["status"] == "confirmed"
+
+
+def test_watch_gives_every_line_as_it_comes(cli: Cli, api: Shared) -> None:
+    process = cli.start("watch", "--json")
+    assert process.stdout is not None
+    # Streams carry what comes from now on: once it listens, an order's events are all there.
+    until(lambda: "oee_hub" if _listeners(api) else None, what="the stream")
+    order_id = cli.placed()
+    seen = []
+    for line in process.stdout:
+        seen.append(json.loads(line))
+        if seen[-1]["status"] == "confirmed":
+            break
+    process.send_signal(signal.SIGTERM)
+    assert end(process)[0] == 143
+    assert [event["status"] for event in seen if event["orderId"] == order_id] == STEPS
+
+
+def _listeners(api: Shared) -> bool:
+    """Whether somebody else than the test is connected to the daemon's socket."""
+    path = api.daemon.facts["socket"]
+    table = Path("/proc/net/unix").read_text().splitlines()
+    return sum(line.endswith(path) and " 03 " in line for line in table) > 1
+
+
+def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli) -> None:
+    order_id = cli.placed(detach=False)
+    done = cli.run("watch", order_id[:8], "--json")
+    assert done.returncode == 0
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == STEPS
+
+
+def test_the_table_is_the_same_in_a_pipe_however_wide(cli: Cli) -> None:
+    cli.placed(detach=False)
+    wide = cli.run("history", "--limit", "1", COLUMNS="200").stdout.splitlines()
+    piped = cli.run("history", "--limit", "1").stdout.splitlines()
+    assert piped[0] == wide[0]
+    assert [word in piped[0] for word in ("order", "price", "took")] == [True] * 3
+
+
+def test_a_dry_run_stores_nothing(cli: Cli, api: Shared) -> None:
+    before = api.stored()
+    answer = cli.json(*BUY, "--dry-run")
+    assert {quote["venue"] for quote in answer["quotes"]} == {"raydium", "meteora"}
+    assert api.stored() == before
+
+
+def test_help_version_and_completion_need_no_daemon(tmp_path: Path) -> None:
+    nowhere = Cli(tmp_path / "none")
+    for arguments in (["--help"], ["buy", "--help"], ["--version"], ["completion", "bash"], ["help"]):
+        done = nowhere.run(*arguments)
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+        assert done.stdout
+    assert not nowhere.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "expected"),
+    [
+        ("oee buy SOL USDC 1.5 --json 2>/dev/null | jq -r .signature", "signature"),
+        ("oee history --csv | head -1", "header"),
+        ("oee watch last --json | jq -c .status", "statuses"),
+    ],
+)
+def test_a_pipeline_in_a_real_shell(cli: Cli, pipeline: str, expected: str) -> None:
+    if "jq" in pipeline and shutil.which("jq") is None:
+        pytest.skip("jq is not on this machine")
+    cli.placed(detach=False)
+    path = f"{Path(OEE[0]).parent}{os.pathsep}{cli.environ['PATH']}"
+    if OEE[0].endswith("python"):
+        pytest.skip("the console script is not installed")
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", pipeline],
+        env=cli.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    if expected == "signature":
+        assert lines == [cli.json("show", "last")["signature"]]
+    elif expected == "header":
+        assert lines[0].startswith("orderId,createdAt,") and len(lines) == 1
+    else:
+        assert lines == [json.dumps(status) for status in STEPS]

@@ -1,0 +1,78 @@
+"""Stands between an engine and Postgres, and breaks the connection where a COMMIT's answer is under way."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import socket
+import threading
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+#: The end of an answer to a statement that was executed, not merely prepared: its tag, and "ready for
+#: the next query", which in autocommit comes after the commit.
+_DONE = re.compile(rb"(SELECT|UPDATE|INSERT 0) \d+\x00Z\x00\x00\x00\x05I$")
+
+
+class Proxy:
+    """Forwards bytes. After `lose(text, ...)` the first connection whose client sends `text` is cut:
+    before Postgres got to hear it, or after Postgres has answered but before the client hears that."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        address = make_url(url)
+        port = str(address.query["port"])
+        self._target = f"{address.query['host']}/.s.PGSQL.{port}"
+        self.url = address.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / f".s.PGSQL.{port}"))
+        self._listener.listen(64)
+        self._lock = threading.Lock()
+        self._armed: tuple[bytes, bool] | None = None
+        self.cut = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose(self, text: bytes, *, heard: bool) -> None:
+        with self._lock:
+            self._armed = (text, heard)
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._target)
+                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        cutting = False
+        with client, server, contextlib.suppress(OSError):
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                if client in ready:
+                    data = client.recv(1 << 20)
+                    if not data:
+                        return
+                    heard = self._hit(data)
+                    if heard is False:
+                        return
+                    cutting = cutting or heard is True
+                    server.sendall(data)
+                if server in ready:
+                    data = server.recv(1 << 20)
+                    if not data or (cutting and _DONE.search(data)):
+                        return
+                    client.sendall(data)
+
+    def _hit(self, data: bytes) -> bool | None:
+        with self._lock:
+            if self._armed is None or self._armed[0] not in data:
+                return None
+            heard = self._armed[1]
+            self._armed = None
+            self.cut += 1
+            return heard

@@ -1,0 +1,179 @@
+"""The beat that rings again: what is due, once, and whatever the queue has been through."""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from dramatiq.message import Message
+
+from oee_daemon.broker import open_broker
+from oee_daemon.database import open_database
+from oee_daemon.order import Status
+from oee_daemon.recovery import Recovery
+from tests.daemons import until
+from tests.integration.bench import Bench
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Queue:
+    return Queue(redis_url)
+
+
+class Queue:
+    """What is in it, read as Dramatiq would."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url)
+
+    def empty(self) -> None:
+        self._client.flushall()
+
+    def ids(self) -> list[UUID]:
+        """In the order in which a worker would get them."""
+        keys: Any = self._client.lrange("oee:orders", 0, -1)
+        raw: Any = self._client.hmget("oee:orders.msgs", keys) if keys else []
+        messages: list[Message[None]] = [Message(**json.loads(r)) for r in raw if r is not None]
+        assert all(m.actor_name == "execute" and m.queue_name == "orders" for m in messages)
+        return [UUID(m.args[0]) for m in messages]
+
+
+def overdue(bench: Bench, queue: Queue, count: int) -> list[UUID]:
+    """Orders that Postgres says are due while the queue knows nothing of them; the oldest first."""
+    placed = [bench.place().id for _ in range(count)]
+    for n, order_id in enumerate(placed):
+        bench.set(order_id, next_run_at=bench.ago(seconds=60 - n))
+    queue.empty()
+    return placed
+
+
+def test_what_the_queue_has_lost_is_rung_again_once(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 3)
+    recovery = bench.recovery()
+    assert recovery.once() == 3
+    assert sorted(queue.ids()) == sorted(placed)
+    assert recovery.once() == 0
+    assert len(queue.ids()) == 3
+
+
+def test_nothing_is_rung_where_nothing_is_due(bench: Bench, queue: Queue) -> None:
+    order = bench.place()
+    queue.empty()
+    assert bench.recovery().once() == 0
+    assert queue.ids() == []
+    assert bench.trail(order.id) == ["pending"]
+
+
+def test_a_beat_rings_twice_the_threads_at_most_and_the_oldest_first(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 10)
+    recovery = bench.recovery(threads=2)
+    rung = []
+    for expected in (4, 4, 2, 0):
+        queue.empty()
+        assert recovery.once() == expected
+        rung.append(set(queue.ids()))
+    assert rung == [set(placed[:4]), set(placed[4:8]), set(placed[8:]), set()]
+
+
+@pytest.mark.xfail(strict=True, reason="defect: UPDATE … RETURNING gives no order, so they are rung in any")
+def test_within_a_beat_the_oldest_is_rung_first(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 8)
+    for order_id in placed[::2]:  # rows move about in the table when they are written
+        bench.set(order_id, slippage_bps=51)
+    assert bench.recovery().once() == 8
+    assert queue.ids() == placed
+
+
+def test_a_recovery_that_starts_trusts_no_earlier_ring(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 2)
+    assert bench.recovery().once() == 2
+    queue.empty()
+    assert bench.recovery(owner="two").once() == 2
+    assert sorted(queue.ids()) == sorted(placed)
+
+
+def test_while_the_queue_is_away_nothing_counts_as_rung(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 3)
+    away = open_broker("unix:///nowhere/valkey.sock")
+    recovery = Recovery(bench.db, away, bench.execution(), owner="one", network="simulated", threads=10)
+    assert recovery.once() == 3
+    assert recovery.once() == 3
+    # The queue comes back: the same recovery rings at its next beat, without waiting ten seconds.
+    recovery._broker = bench.broker
+    assert recovery.once() == 3
+    assert sorted(queue.ids()) == sorted(placed)
+    assert recovery.once() == 0
+    away.close()
+
+
+def test_what_this_worker_works_on_is_left_alone_and_its_dead_leases_are_not(
+    bench: Bench, queue: Queue
+) -> None:
+    working, dead = overdue(bench, queue, 2)
+    chain = bench.chain()
+    execution = bench.execution(chain, owner="one")
+    recovery = bench.recovery(execution, owner="one")
+    bench.held(dead, "one")
+    rung: list[int] = []
+
+    def while_it_runs() -> None:
+        assert execution.busy == [working]
+        bench.set(working, next_run_at=bench.ago(seconds=60))
+        rung.append(recovery.once())
+
+    chain.before_anchor = while_it_runs
+    execution.run(working)
+    assert rung == [1]
+    assert queue.ids() == [dead]
+    assert execution.busy == []
+
+
+def test_an_order_whose_worker_died_is_rung_when_its_lease_is_over(bench: Bench, queue: Queue) -> None:
+    (order_id,) = overdue(bench, queue, 1)
+    bench.to(bench.held(order_id, "dead"), Status.ROUTING)
+    bench.set(order_id, next_run_at=bench.ago(seconds=60))
+    recovery = bench.recovery()
+    assert recovery.once() == 0
+    bench.set(order_id, lease_until=bench.ago(seconds=1))
+    assert recovery.once() == 1
+    assert queue.ids() == [order_id]
+
+
+def test_the_beat_rings_by_itself_from_the_start_and_stops_when_told(bench: Bench, queue: Queue) -> None:
+    (order_id,) = overdue(bench, queue, 1)
+    recovery = bench.recovery()
+    recovery.start()
+    assert until(queue.ids, what="the first beat") == [order_id]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(recovery.stop).result(10)
+    assert not recovery._thread.is_alive()
+
+
+def test_the_beat_survives_that_postgres_is_away(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    away = open_database("postgresql+psycopg://oee@/oee?host=/nowhere", pool_size=1)
+    recovery = Recovery(away, bench.broker, bench.execution(), owner="one", network="simulated", threads=1)
+    with caplog.at_level(logging.WARNING):
+        recovery.start()
+        until(
+            lambda: [r for r in caplog.records if r.message == "recovery can't reach Postgres"],
+            what="the warning",
+        )
+        assert recovery._thread.is_alive()
+        recovery.stop()
+    away.dispose()
+
+
+def test_what_has_not_moved_for_long_is_said(
+    bench: Bench, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    for order_id in overdue(bench, queue, 2):
+        bench.set(order_id, updated_at=bench.ago(minutes=6))
+    with caplog.at_level(logging.WARNING):
+        bench.recovery().once()
+    (said,) = [r for r in caplog.records if r.message == "orders have not moved for 5 minutes"]
+    assert said.__dict__["orders"] == 2
