@@ -19,7 +19,9 @@ from oee_cli.errors import CliError
 
 #: Wide enough that nothing is dropped or cut where no terminal says how wide it is.
 _UNBOUNDED = 400
-_ASCII = {"✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#", "×": "x"}
+_ASCII = {
+    "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#", "×": "x",
+}  # fmt: skip
 
 
 def clean(text: str) -> str:

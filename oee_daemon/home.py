@@ -95,7 +95,7 @@ class Home:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise StartFailed(f"{folder} is not a folder of ours alone. Remove it, or use a shorter OEE_HOME.")
+            raise StartFailed(f"{folder} is not ours alone. Remove it, or use a shorter OEE_HOME.")
         return folder / "oee.sock"
 
     def phase(self, name: str | None) -> None:

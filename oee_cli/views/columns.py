@@ -28,7 +28,7 @@ def fitted(
     indent: int = 2,
 ) -> Table:
     """A table no wider than `width`, `indent` cells in from the left."""
-    kept, gap = room_for(columns, rows, width, titles=titles, indent=indent)
+    kept, gap, _ = room_for(columns, rows, width, titles=titles, indent=indent)
     table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
     margin = " " * indent
     for n, i in enumerate(kept):
@@ -48,8 +48,8 @@ def room_for(
     *,
     titles: bool = False,
     indent: int = 2,
-) -> tuple[list[int], int]:
-    """The columns that are not empty and fit, by their place, and the cells between them."""
+) -> tuple[list[int], int, bool]:
+    """The columns that are kept, by their place, the cells between them, and whether they fit."""
     widths = [
         max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)])
         for i, c in enumerate(columns)
@@ -65,7 +65,7 @@ def room_for(
             break
         kept.remove(worst)
         gap = 3
-    return kept, gap
+    return kept, gap, indent + _total(kept, widths, gap) <= width
 
 
 def _total(kept: list[int], widths: list[int], gap: int) -> int:

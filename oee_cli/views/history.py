@@ -42,7 +42,7 @@ def draw_orders(output: Output, orders: list[Order]) -> None:
     rows = [_order_row(order) for order in orders]
     remarks = len(_ORDERS) - 1
     if any(row[remarks] for row in rows) and remarks not in room_for(_ORDERS, rows, width, titles=True)[0]:
-        rows = [_narrow(row, order) for row, order in zip(rows, orders, strict=True)]
+        rows = _narrow(rows, orders, width)
     put(output, fitted(_ORDERS, rows, width, titles=True))
 
 
@@ -84,11 +84,26 @@ def _order_row(order: Order) -> list[Text]:
     ]
 
 
-def _narrow(row: list[Text], order: Order) -> list[Text]:
-    """The remark without a column of its own: why instead of what came, the attempts at the status."""
-    why = order["error"]["code"] if order["error"] is not None and order["status"] == "failed" else ""
-    again = f" ×{order['attempt']}" if order["attempt"] > 1 else ""
-    return [*row[:5], dim(why) if why else row[5], *row[6:8], row[8] + again, row[9], Text()]
+def _narrow(rows: list[list[Text]], orders: list[Order], width: int) -> list[list[Text]]:
+    """The remarks without a column of their own, as much of them as has room: why it failed instead of
+    what came, the attempts beside the status."""
+    for with_reason in (True, False):
+        told = []
+        for row, order in zip(rows, orders, strict=True):
+            came = (_why(order) if with_reason else None) or row[5]
+            told.append([*row[:5], came, *row[6:8], _tried(row[8], order), row[9], Text()])
+        if room_for(_ORDERS, told, width, titles=True)[2]:
+            return told
+    return rows
+
+
+def _why(order: Order) -> Text | None:
+    error = order["error"]
+    return dim(error["code"]) if error is not None and order["status"] == "failed" else None
+
+
+def _tried(status: Text, order: Order) -> Text:
+    return status + f" ×{order['attempt']}" if order["attempt"] > 1 else status
 
 
 def _remark(order: Order) -> str:
