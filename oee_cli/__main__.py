@@ -75,7 +75,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as e:
         return e.exit_code
     except wrong_usage as e:
-        raise explain(e) from None
+        raise explain(e, command, arguments) from None
     return int(code or 0)
 
 

@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Any
 
 from oee_cli import __version__
-from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable
+from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.launcher import START_LIMIT, Launcher
-from oee_cli.output import Output
+from oee_cli.output import Output, clean
 from oee_cli.problems import check
 from oee_cli.settings import Settings
 from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, Order
@@ -139,7 +139,9 @@ class Client:
     def order(self, identifier: str) -> Order:
         from urllib.parse import quote
 
-        order: Order = self.get(f"/api/orders/{quote(identifier, safe='')}")
+        # What is no text is no order's id either.
+        escaped = quote(identifier.encode(errors="replace"), safe="")
+        order: Order = self.get(f"/api/orders/{escaped}")
         return order
 
     def max_attempts(self) -> int | None:
@@ -152,6 +154,8 @@ class Client:
 
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
         """One request, one answer, whatever it says. Raises `Lost` where none came."""
+        for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
+            _check_text(name, value)
         if timeout is None:
             left = _ANSWER_LIMIT if self.until is None else self.until - time.monotonic()
             timeout = max(1.0, min(_ANSWER_LIMIT, left))
@@ -229,6 +233,16 @@ class Client:
             transport = httpx.HTTPTransport(uds=path, limits=limits, verify=False)
             base = "http://localhost"
         return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
+
+
+def _check_text(name: str, value: Any) -> None:
+    """What can't be written as UTF-8 can't be sent. Raises `UsageFault`, naming the field."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        raise UsageFault(
+            f"{clean(name)} is not UTF-8 text: {clean(str(value)[:40])!r}.", hint="Write plain characters."
+        ) from None
 
 
 class Answer:

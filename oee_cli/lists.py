@@ -85,7 +85,9 @@ def fills(*, order: str | None, limit: int, as_csv: bool, output: Output) -> Exi
 
 def _client(output: Output, as_csv: bool) -> Client:
     if as_csv and output.json:
-        raise UsageFault("Both --csv and --json were given: it takes one of them.")
+        raise UsageFault(
+            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
+        )
     return Client(load(), output)
 
 

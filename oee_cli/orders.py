@@ -144,6 +144,12 @@ def quote(
     if wrong is not None:
         mine, theirs = ("--spend", "--receive") if side == "buy" else ("--receive", "--spend")
         raise UsageFault(f"{theirs} does not go with --side {side}.", hint=f"Use {mine} instead.")
+    if amount is None and other is None:
+        mine = "--spend" if side == "buy" else "--receive"
+        raise UsageFault(
+            f"Neither an amount nor {mine} was given: it takes one of them.",
+            hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",
+        )
     asked = body_of(Wanted(side=side, base=base, quote=token, amount=amount, other=other))
     client = Client(load(), output)
     try:

@@ -28,6 +28,7 @@ from oee_cli.times import read_duration, read_whole_seconds
 #: Between two redraws of the line of figures, seconds.
 _REDRAW = 0.2
 _MOST_AT_ONCE = 500
+_FILE = "It takes a file with a JSON object or a CSV row for each order, or - for stdin."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,9 @@ class Batch:
 def submit(batch: Batch, output: Output) -> ExitCode:
     """Places every line; the exit code is the worst that any of them had."""
     if not 1 <= batch.max_inflight <= _MOST_AT_ONCE:
-        raise UsageFault(f"--max-inflight takes a whole number from 1 to {_MOST_AT_ONCE}.")
+        raise UsageFault(
+            f"--max-inflight takes a whole number from 1 to {_MOST_AT_ONCE}.", hint="50 if not given."
+        )
     timeout = read_duration(batch.timeout, "--timeout")
     defaults: dict[str, Any] = {}
     if batch.slippage is not None:
@@ -90,9 +93,9 @@ def _opened(source: str) -> Iterator[TextIO]:
         with Path(source).open(encoding="utf-8", newline="") as lines:
             yield lines
     except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
-        raise UsageFault(f"{source} can't be read: {e.strerror}.") from None
+        raise UsageFault(f"{source} can't be read: {e.strerror}.", hint=_FILE) from None
     except UnicodeDecodeError:
-        raise UsageFault(f"{source} is not UTF-8 text.") from None
+        raise UsageFault(f"{source} is not UTF-8 text.", hint=_FILE) from None
 
 
 class _Run:

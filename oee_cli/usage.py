@@ -17,10 +17,10 @@ _NO_COMMAND = re.compile(r"No such command '(.*)'")
 _TOPICS = ("exit-codes",)
 
 
-def explain(error: Any) -> UsageFault:
-    """A parser's error as one of ours."""
+def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
+    """A parser's error as one of ours. Not every one of them knows in which command it happened."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "oee"
+    path = context.command_path if context is not None else _path(root, arguments)
     more = f"See: {path} --help"
     command = getattr(context, "command", None)
     message = str(error.format_message()).strip()
@@ -42,6 +42,15 @@ def explain(error: Any) -> UsageFault:
         extra = message.rpartition("(")[2].rstrip(").")
         return UsageFault(f"More was given than {path} takes: {extra}", hint=f"{_usage(context)}\n{more}")
     return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
+
+
+def _path(command: Any, arguments: list[str]) -> str:
+    path = ["oee"]
+    for word in arguments:
+        if word in (known := getattr(command, "commands", {})):
+            path.append(word)
+            command = known[word]
+    return " ".join(path)
 
 
 def _unknown(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:

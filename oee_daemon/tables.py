@@ -112,6 +112,7 @@ orders = Table(
     CheckConstraint(_one_of("status", Status), name="orders_status"),
     CheckConstraint(_one_of("side", Side), name="orders_side"),
     CheckConstraint(_one_of("swap_mode", SwapMode), name="orders_swap_mode"),
+    CheckConstraint("amount > 0", name="orders_amount"),
     CheckConstraint(
         "(status = 'confirmed') = (filled_in IS NOT NULL AND filled_out IS NOT NULL)", name="orders_filled"
     ),

@@ -87,15 +87,18 @@ def units(amount: Decimal, token: Token, field: str) -> int:
     # Bounds before any arithmetic: 1e999999999 must not become an integer of that length.
     if amount.adjusted() + token.decimals > 19:
         raise _too_large(token, field)
-    scaled = amount.scaleb(token.decimals)
-    whole = int(scaled)
-    if scaled != whole:
+    # By its digits: Decimal's own arithmetic rounds to 28 of them, and lets what is tiny become 0.
+    _, digits, exponent = amount.as_tuple()
+    shift = int(exponent) + token.decimals
+    kept = len(digits) + min(shift, 0)
+    if kept < 1 or any(digits[kept:]):
         raise InvalidInput(
             f"{field} has more decimals than {token.symbol} has: {token.decimals}.",
             code="too_many_decimals",
             field=field,
             hint=f"The smallest amount is {token.text(1)} {token.symbol}.",
         )
+    whole: int = int("".join(map(str, digits[:kept]))) * 10 ** max(shift, 0)
     if whole > MAX_UNITS:
         raise _too_large(token, field)
     return whole

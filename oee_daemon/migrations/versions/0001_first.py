@@ -52,6 +52,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_status CHECK (status IN ('waiting', 'pending', 'routing', 'building', 'submitted', 'confirmed', 'failed', 'cancelled', 'expired')),
     CONSTRAINT orders_side CHECK (side IN ('buy', 'sell')),
     CONSTRAINT orders_swap_mode CHECK (swap_mode IN ('ExactIn', 'ExactOut')),
+    CONSTRAINT orders_amount CHECK (amount > 0),
     CONSTRAINT orders_filled CHECK ((status = 'confirmed') = (filled_in IS NOT NULL AND filled_out IS NOT NULL)),
     CONSTRAINT orders_finished CHECK ((NOT status IN ('cancelled', 'confirmed', 'expired', 'failed')) = (finished_at IS NULL)),
     UNIQUE (number),
