@@ -46,4 +46,4 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     # Dramatiq says "critical" on each second without a queue, Alembic greets at each start.
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

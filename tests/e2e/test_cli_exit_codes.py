@@ -180,9 +180,7 @@ def test_124_the_wait_ended_with_nothing_sent(cli: Cli, api: Shared) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_130_interrupted_and_143_terminated(
-    cli: Cli, api: Shared, number: signal.Signals, code: int
-) -> None:
+def test_130_interrupted_and_143_terminated(cli: Cli, api: Shared, number: signal.Signals, code: int) -> None:
     with frozen_worker(api):
         buying = cli.start(*BUY)
         assert buying.stderr is not None

@@ -183,7 +183,7 @@ WRONG_LINES: list[tuple[str, str]] = [
     ('{"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "validForS": 0}', "validForS"),
     ('{"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "side": "buy"}', "side"),
     ('{"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "swapMode": "Both"}', "swapMode"),
-    ('{"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "idempotencyKey": "short"}', "idempotencyKey"),
+    ('{"inputToken": "SOL", "outputToken": "USDC", "amount": 1, "idempotencyKey": "x"}', "idempotencyKey"),
     ('{"inputToken": "\\ud800", "outputToken": "USDC", "amount": 1}', "inputToken"),
     ("x" * 70_000, "longer"),
     ("{" * 5_000, "JSON object"),

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, connect
-from tests.daemons import until
 from tests.e2e.test_cli_streams import (
     BUY,
     NO_PRICE,
@@ -206,7 +203,7 @@ def test_stdin_with_a_batch_is_as_safe_as_a_file(cli: Cli, api: Shared) -> None:
 
 def test_a_batch_ends_with_the_code_of_its_worst_line(cli: Cli, api: Shared) -> None:
     key = f"own-key-{os.urandom(6).hex()}"
-    good, bad, taken = line(1, idempotencyKey=key), line(0), line(7, idempotencyKey=key)
+    good, bad, taken = line(1, idempotencyKey=key), line(-1), line(7, idempotencyKey=key)
     assert cli.run("submit", "-", stdin=good).returncode == 0
     assert cli.run("submit", "-", stdin=f"{good}\n{bad}").returncode == 2
     conflict = cli.run("submit", "-", stdin=f"{good}\n{bad}\n{taken}")

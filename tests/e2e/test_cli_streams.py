@@ -25,7 +25,7 @@ import redis
 
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, shared
-from tests.daemons import Daemon, until
+from tests.daemons import until
 
 #: The console script where the environment has one, as a user runs it.
 OEE = (
