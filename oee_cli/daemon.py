@@ -29,6 +29,19 @@ def become(*arguments: str) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
+def run() -> NoReturn:
+    """The daemon in this process's place, unless the home has one. Raises `Unreachable`."""
+    settings = _local(load(), "run")
+    pid = Launcher(settings, Output()).holder()
+    if pid is not None:
+        raise Unreachable(
+            f"A daemon already runs on {settings.home}, as process {pid or 'unknown'}.",
+            hint="See: oee daemon status",
+            code="already_running",
+        )
+    become("run")
+
+
 def start(output: Output) -> ExitCode:
     settings = _local(load(), "start")
     launcher = Launcher(settings, output)

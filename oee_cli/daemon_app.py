@@ -81,9 +81,9 @@ def logs(
 @daemon_app.command(cls=PlainCommand)
 def run() -> None:
     """Run it in the foreground, for a service manager."""
-    from oee_cli.daemon import become
+    from oee_cli import daemon
 
-    become("run")
+    daemon.run()
 
 
 @daemon_app.command(cls=PlainCommand)

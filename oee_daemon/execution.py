@@ -74,6 +74,10 @@ class Execution:
         with self._lock:
             return list(self._busy)
 
+    def close(self) -> None:
+        """Ends the threads that ask venues; call it when nothing runs any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def run(self, order_id: UUID) -> timedelta | None:
         """Runs the order as far as it goes. Returns when it wants to be run again, if ever.
 

@@ -63,7 +63,7 @@ class _Rule:
         return False
 
 
-_armed: dict[str, _Rule] = {}
+_armed: dict[str, list[_Rule]] = {}
 
 
 def arm(spec: str, home: Path) -> None:
@@ -74,12 +74,14 @@ def arm(spec: str, home: Path) -> None:
         if rule is None or rule[1] not in NAMES:
             raise ValueError(f"OEE_FAILPOINTS: {text!r} is no rule; the names are {', '.join(sorted(NAMES))}")
         name, action, attempt, times, percent = rule.groups()
-        _armed[name] = _Rule(
-            action,
-            int(attempt) if attempt else None,
-            int(times) if times else None,
-            int(percent) if percent else 100,
-            home / "failpoints",
+        _armed.setdefault(name, []).append(
+            _Rule(
+                action,
+                int(attempt) if attempt else None,
+                int(times) if times else None,
+                int(percent) if percent else 100,
+                home / "failpoints",
+            )
         )
 
 
@@ -87,8 +89,8 @@ def hit(name: str, attempt: int | None = None) -> None:
     """Dies, freezes or raises `Lost` if a rule for this place says so; else returns at once."""
     if not _armed:
         return
-    rule = _armed.get(name)
-    if rule is None or not rule.applies(name, attempt):
+    rule = next((r for r in _armed.get(name, ()) if r.applies(name, attempt)), None)
+    if rule is None:
         return
     if rule.action == "lose":
         raise Lost(name)

@@ -19,7 +19,7 @@ from oee_daemon.broker import ring
 from oee_daemon.database import transactions
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.feed import Feed
-from oee_daemon.order import Order, Side, Status, SwapMode, pair_of
+from oee_daemon.order import UNSENT, Order, Side, Status, SwapMode, pair_of
 from oee_daemon.tokens import TOKENS, Token
 
 
@@ -30,12 +30,16 @@ class NewOrder:
     input_token: Token
     output_token: Token
     amount: int
-    swap_mode: SwapMode = SwapMode.EXACT_IN
+    swap_mode: SwapMode | None = None
     side: Side | None = None
     slippage_bps: int | None = None
     min_receive: int | None = None
     max_spend: int | None = None
     valid_for_s: int | None = None
+
+    @property
+    def mode(self) -> SwapMode:
+        return self.swap_mode or SwapMode.EXACT_IN
 
 
 #: bps and seconds, where the order does not say.
@@ -72,7 +76,7 @@ def values_of(new: NewOrder, network: str) -> dict[str, object]:
         "input_token": new.input_token.symbol,
         "output_token": new.output_token.symbol,
         "amount": new.amount,
-        "swap_mode": new.swap_mode.value,
+        "swap_mode": new.mode.value,
         "slippage_bps": slippage,
         "min_receive": new.min_receive,
         "max_spend": new.max_spend,
@@ -82,11 +86,11 @@ def values_of(new: NewOrder, network: str) -> dict[str, object]:
 
 def _check_bounds(new: NewOrder) -> None:
     """The exact side needs no bound; one that is given anyway would be ignored, so it is refused."""
-    exact_in = new.swap_mode is SwapMode.EXACT_IN
+    exact_in = new.mode is SwapMode.EXACT_IN
     name, other = ("maxSpend", "minReceive") if exact_in else ("minReceive", "maxSpend")
     if (new.max_spend if exact_in else new.min_receive) is not None:
         raise InvalidInput(
-            f"{name} does not go with swapMode {new.swap_mode}: that amount is exact.",
+            f"{name} does not go with swapMode {new.mode}: that amount is exact.",
             code="bound_contradicts",
             field=name,
             hint=f"Use {other}, or leave it out.",
@@ -99,7 +103,7 @@ def request_hash(new: NewOrder) -> bytes:
         "inputToken": new.input_token.mint,
         "outputToken": new.output_token.mint,
         "amount": new.amount,
-        "swapMode": None if new.swap_mode is SwapMode.EXACT_IN else new.swap_mode.value,
+        "swapMode": new.swap_mode,
         "side": new.side,
         "slippageBps": new.slippage_bps,
         "minReceive": new.min_receive,
@@ -160,16 +164,17 @@ class Intake:
         Raises `NotFound`, and `Conflict` with what it is where it can no longer be stopped.
         """
         with self._db.connect() as conn:
-            order = store.cancel(conn, order_id)
-            if order is None:
+            while (cancelled := store.cancel(conn, order_id)) is None:
                 order = store.find(conn, order_id)
                 if order is None:
                     raise NotFound(f"There is no order {order_id}.")
-                if order.status is not Status.CANCELLED:
+                if order.status is Status.CANCELLED:
+                    return order
+                if order.status not in UNSENT:
                     raise Conflict(_too_late(order), code=f"order_{order.status}")
-                return order
+                # Its attempt ended between the two looks: now it can be cancelled after all.
         self._feed.publish(order_id)
-        return order
+        return cancelled
 
 
 def _too_late(order: Order) -> str:

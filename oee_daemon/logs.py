@@ -33,7 +33,8 @@ class _Lines(logging.Formatter):
         line |= {k: v for k, v in record.__dict__.items() if k not in _PLAIN and v is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        # Once more over the whole: JSON escapes line ends in values and tracebacks, but no C1 controls.
+        return clean(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
@@ -42,7 +43,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     handler.setFormatter(_Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(getattr(logging, level.upper(), logging.INFO))
+    root.setLevel(level.upper())
     # Dramatiq says "critical" on each second without a queue, Alembic greets at each start.
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

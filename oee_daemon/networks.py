@@ -3,7 +3,7 @@ which classes a network is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from oee_daemon import market
@@ -24,6 +24,8 @@ class Network:
     venues: Sequence[Venue]
     chain: Chain
     wallet: Wallet
+    #: Gives back what it holds open.
+    close: Callable[[], None]
 
 
 def open_network(settings: Settings, database_url: str) -> Network:
@@ -45,4 +47,4 @@ def open_network(settings: Settings, database_url: str) -> Network:
         for pool in market.POOLS
     ]
     wallet = open_wallet(settings.home / "wallets" / f"{settings.network}.json")
-    return Network(settings.network, venues, chain, wallet)
+    return Network(settings.network, venues, chain, wallet, ledger.dispose)

@@ -78,8 +78,8 @@ class Recovery:
             found = store.due(conn, network=self._network, owner=self._owner, busy=busy, limit=self._limit)
             if self._beats % LOOK_EVERY == 0:
                 self._look(store.stuck(conn, self._network, STUCK))
-        rung = [ring(self._broker, order_id) for order_id in found]
-        self._doubt = not all(rung)
+        # The first that can't be rung ends it: a queue that is away costs its time-out once a beat.
+        self._doubt = not all(ring(self._broker, order_id) for order_id in found)
         if found:
             log.info("rung again", extra={"orders": len(found)})
         return len(found)

@@ -6,15 +6,18 @@ than the order's fixed worst amount is never chosen.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
 
-from oee_daemon.errors import AttemptFailed, OeeError
+from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.order import SwapMode
 from oee_daemon.swap import Answer, Quote, QuoteRequest
 from oee_daemon.tokens import MAX_UNITS
 from oee_daemon.venues.venue import Venue
+
+log = logging.getLogger(__name__)
 
 BPS = 10_000
 #: Seconds a venue has to quote.
@@ -37,6 +40,11 @@ def _ask(venue: Venue, request: QuoteRequest) -> Answer:
         quote = venue.quote(request, DEADLINE_S)
     except OeeError as e:
         error = e.as_dict()
+    except Exception as e:
+        # A venue's own fault must not keep the others' prices from being used.
+        log.exception("a venue failed", extra={"venue": venue.name})
+        failure = VenueError(f"{venue.name} failed: {type(e).__name__}.", retryable=True)
+        error = failure.as_dict()
     taken = round((time.monotonic() - begun) * 1000)
     return Answer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
 

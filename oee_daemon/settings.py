@@ -34,7 +34,7 @@ def config_file() -> Path:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return int(text)
 
@@ -60,14 +60,20 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return read
 
 
-def _network(text: str) -> str:
-    if text not in NETWORKS:
-        raise ValueError("one of " + ", ".join(NETWORKS))
-    return text
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return read
 
 
 def _path(text: str) -> Path:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("the home of an account that exists") from None
     if not path.is_absolute():
         raise ValueError("an absolute path")
     return path
@@ -91,7 +97,7 @@ class Settings:
     #: Orders in execution at once, per worker.
     worker_threads: int = _setting(_whole(1, 200), 10)
     max_attempts: int = _setting(_whole(1, 100), 3)
-    network: str = _setting(_network, "simulated")
+    network: str = _setting(_one_of(*NETWORKS), "simulated")
     sim_seed: int = _setting(_whole(0, 2**62), 0)
     sim_latency_ms: int = _setting(_whole(0, 60_000), 200)
     sim_failure_rate: Decimal = _setting(_rate, Decimal("0.05"))
@@ -101,7 +107,7 @@ class Settings:
     sim_ledger_file: Path | None = _setting(_path, None)
     #: The account that runs the embedded servers when the daemon is root.
     service_user: str | None = _setting(str, None)
-    log_level: str = _setting(str, "info")
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
 
     @property
     def run_dir(self) -> Path:

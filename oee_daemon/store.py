@@ -316,8 +316,14 @@ def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], lim
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    statement = update(orders).where(o.id.in_(found)).values(rung_at=_now).returning(o.id)
-    return list(conn.execute(statement).scalars())
+    marked = (
+        update(orders)
+        .where(o.id.in_(found))
+        .values(rung_at=_now)
+        .returning(o.id, o.next_run_at)
+        .cte("marked")
+    )
+    return list(conn.execute(select(marked.c.id).order_by(marked.c.next_run_at)).scalars())
 
 
 def forget_rings(conn: Connection, network: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import stat
 from pathlib import Path
 from uuid import UUID
@@ -64,8 +65,9 @@ def open_wallet(path: Path) -> Wallet:
 def _make(path: Path) -> None:
     """Complete or not there: written under another name, flushed, then linked; the first one wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+    # Not named by the process: in two containers on one volume both are process 1.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
         json.dump(list(bytes(Keypair())), file)
         file.flush()
         os.fsync(file.fileno())

@@ -51,7 +51,7 @@ class Worker:
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        network = open_network(settings, settings.database_url)
+        self._network = network = open_network(settings, settings.database_url)
         self.execution = Execution(
             self.db,
             network,
@@ -74,8 +74,10 @@ class Worker:
         """What runs ends, or is left where another worker can go on; nothing new begins."""
         self.recovery.stop()
         self._threads.stop()
+        self.execution.close()
         self.broker.close()
         self.feed.close()
+        self._network.close()
         self.db.dispose()
 
 

@@ -53,7 +53,7 @@ def _admin(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
 def template(servers: Servers) -> str:
     """A migrated database that nobody is connected to, to copy from."""
     with _admin(servers) as admin:
-        admin.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
+        admin.execute(f"CREATE DATABASE {TEMPLATE}")
     db = open_database(_named(servers, TEMPLATE), pool_size=2)
     migrations.migrate(db)
     db.dispose()
@@ -69,10 +69,10 @@ def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A database of this test's own."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     with _admin(servers) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(servers, name)
     with _admin(servers) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

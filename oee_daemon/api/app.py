@@ -42,7 +42,7 @@ class Surroundings:
 def build(
     settings: Settings, db: Engine, broker: Broker, feed: Feed, network: Network, around: Surroundings
 ) -> FastAPI:
-    assert settings.redis_url is not None  # noqa: S101
+    assert settings.redis_url is not None
     app = FastAPI(title="oee", version=__version__, redoc_url=None, docs_url=None, redirect_slashes=False)
     state = app.state
     state.settings = settings

@@ -90,7 +90,7 @@ def _dry_run(request: Request, new: intake_.NewOrder) -> JSONResponse:
     values = _intake(request).check(new)
     draft = wire.draft_json(values)
     ask = QuoteRequest(
-        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.swap_mode
+        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
     )
     return JSONResponse(
         {"dryRun": True, "order": draft, "quotes": _quotes(request, ask, Side(draft["side"]))}
@@ -187,7 +187,7 @@ def quotes(
     new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value})
     draft = wire.draft_json(intake_.values_of(new, _network(request).name))
     ask = QuoteRequest(
-        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.swap_mode
+        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
     )
     kept = ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
     answer = {name: draft[name] for name in kept}

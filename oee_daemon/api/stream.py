@@ -254,7 +254,7 @@ async def no_upgrade() -> JSONResponse:
 async def _until_gone(socket: WebSocket) -> AsyncIterator[None]:
     """Ends the block when the client leaves or stops reading; what it sends is thrown away."""
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101
+    assert task is not None
     gone = False
 
     async def leave() -> None:

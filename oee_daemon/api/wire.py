@@ -116,13 +116,14 @@ def read_order(body: dict[str, Any]) -> NewOrder:
     given = {k: v for k, v in body.items() if v is not None}
     input_token = _token(given, "inputToken")
     output_token = _token(given, "outputToken")
-    mode = SwapMode(_choice(given, "swapMode", [m.value for m in SwapMode]) or SwapMode.EXACT_IN)
+    said = _choice(given, "swapMode", [m.value for m in SwapMode])
+    mode = None if said is None else SwapMode(said)
     side = _choice(given, "side", [s.value for s in Side])
-    counted = input_token if mode is SwapMode.EXACT_IN else output_token
+    counted = output_token if mode is SwapMode.EXACT_OUT else input_token
     if "amount" not in given:
         raise _missing("amount", "For example 1.5")
     amount = _amount(given, "amount", counted)
-    assert amount is not None  # noqa: S101
+    assert amount is not None
     return NewOrder(
         input_token=input_token,
         output_token=output_token,

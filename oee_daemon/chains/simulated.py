@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -73,8 +74,7 @@ class SimulatedChain:
         return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
 
     def submit(self, swap: SignedSwap) -> None:
-        transaction = _verified(swap.raw)
-        content = json.loads(bytes(transaction.message.instructions[0].data))
+        transaction, content = _verified(swap.raw)
         with _reachable():
             fault = self._faults.take("chain", ("refuse", "hang", "lose", "drop"), content["number"])
         if fault is not None and fault.kind in ("refuse", "hang"):
@@ -122,9 +122,10 @@ class SimulatedChain:
 
     def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Outcome:
         until_ms = self._clock.now_ms() + int(wait_s * 1000)
+        number = _verified(swap.raw)[1]["number"]
         while True:
             with _reachable():
-                seen, next_ms = self._look(swap)
+                seen, next_ms = self._look(swap, number)
             left_ms = until_ms - self._clock.now_ms()
             if not isinstance(seen, Unknown) or left_ms <= 0:
                 return seen
@@ -132,12 +133,12 @@ class SimulatedChain:
             # again by the caller, or lapse.
             self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
 
-    def _look(self, swap: SignedSwap) -> tuple[Outcome, int]:
+    def _look(self, swap: SignedSwap, number: int) -> tuple[Outcome, int]:
         """What the chain shows now, and the earliest time (ms) at which that can change.
 
         First the height, then the signature: a landing between the two is seen, never missed.
         """
-        fault = self._faults.take("chain", ("mute", "lag"), None)
+        fault = self._faults.take("chain", ("mute", "lag"), number)
         if fault is not None and fault.kind == "mute":
             raise ChainUnavailable("the chain does not answer")
         behind_ms = 0 if fault is None else fault.ms or 0
@@ -165,6 +166,8 @@ class SimulatedChain:
         place = None
         if cursor is not None:
             when, _, signature = cursor.partition("-")
+            if not re.fullmatch(r"[0-9]{1,18}", when):
+                raise ValueError(f"no cursor of this chain: {cursor!r}")
             place = (int(when), signature)
         with _reachable():
             rows = self._ledger.landed(
@@ -200,11 +203,14 @@ def _height_of(blockhash: Hash) -> int:
     return height
 
 
-def _verified(raw: bytes) -> Transaction:
+def _verified(raw: bytes) -> tuple[Transaction, dict[str, Any]]:
+    """The transaction and the swap that its one instruction asks for."""
     try:
         transaction = Transaction.from_bytes(raw)
         transaction.verify()
+        content = json.loads(bytes(transaction.message.instructions[0].data))
+        int(content["number"])
     except Exception as e:
         # Not solders' own classes: they differ by what is broken, and all mean the same here.
         raise ChainUnavailable(f"the chain refuses it: {e}") from None
-    return transaction
+    return transaction, content

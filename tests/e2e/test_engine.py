@@ -84,7 +84,7 @@ def test_with_failures_never_more_than_ten_leases(tmp_path: Path, outside: dict[
             row = conn.execute(leases).fetchone()
             assert row is not None
             held.append(row[0])
-            return row[1] == 0
+            return bool(row[1] == 0)
 
         until(none_left, within=60, what="the end of every order")
     daemon.stop()

@@ -88,7 +88,7 @@ class Bench:
             SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock)
             for pool in market.POOLS
         ]
-        return Network("simulated", venues, chain, self.wallet)
+        return Network("simulated", venues, chain, self.wallet, lambda: None)
 
     def execution(
         self, chain: SimulatedChain | None = None, *, owner: str = "one", max_attempts: int = 3

@@ -645,11 +645,6 @@ def test_a_venue_that_is_gone_costs_an_attempt(bench: Bench) -> None:
     assert bench.run_to_end(execution, order.id).status is Status.CONFIRMED
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=RuntimeError,
-    reason="defect: a venue's unexpected exception stops the routing",
-)
 def test_a_venue_that_breaks_does_not_take_the_other_with_it(bench: Bench) -> None:
     order = bench.place()
     network = bench.network(bench.chain())

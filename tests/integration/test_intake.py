@@ -265,12 +265,6 @@ def test_an_order_that_is_not_there_is_not_found(bench: Bench) -> None:
         bench.intake.cancel(uuid4())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="defect: an order whose attempt ends between cancel's two looks is answered with 'The order is"
-    " pending, which is final', and goes on",
-)
 def test_a_cancel_that_meets_the_end_of_an_attempt_never_calls_a_live_order_final(bench: Bench) -> None:
     submitted = bench.to(bench.held(bench.place().id), *STEPS[:3])
 

@@ -80,7 +80,6 @@ def test_a_beat_rings_twice_the_threads_at_most_and_the_oldest_first(bench: Benc
     assert rung == [set(placed[:4]), set(placed[4:8]), set(placed[8:]), set()]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: UPDATE … RETURNING gives no order, so they are rung in any")
 def test_within_a_beat_the_oldest_is_rung_first(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 8)
     for order_id in placed[::2]:  # rows move about in the table when they are written

@@ -107,7 +107,6 @@ def test_a_rule_that_says_nothing_is_refused_rather_than_missed(spec: str, tmp_p
         arm(f"sent=kill,{spec}", tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: of two rules for one place the first is forgotten, silently")
 def test_two_rules_for_one_place_both_hold(tmp_path: Path) -> None:
     arm("stored=lose@1,stored=lose@2", tmp_path)
     for attempt in (1, 2):

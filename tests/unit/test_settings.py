@@ -72,12 +72,10 @@ def test_a_bad_address_is_never_shown_for_it_may_hold_a_password(variable: str, 
     assert caught.value.message.startswith(f"{variable} (from the environment) can't be its value")
 
 
-@pytest.mark.xfail(strict=True, reason="defect: 19 digits are refused although they are within the bound")
 def test_every_seed_up_to_its_bound_is_taken(tmp_path: Path) -> None:
     assert load({"OEE_SIM_SEED": str(2**62)}, tmp_path / "none.toml").sim_seed == 2**62
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="defect: expanduser's RuntimeError gets out")
 def test_the_home_of_an_account_that_is_not_there_is_a_bad_setting(tmp_path: Path) -> None:
     with pytest.raises(BadSetting):
         load({"OEE_HOME": "~no-such-account-here/oee"}, tmp_path / "none.toml")

@@ -75,11 +75,6 @@ def test_processes_that_make_it_at_once_share_one(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["w.json"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: the draft is named by the process id alone, so two of one id (threads; containers on one"
-    " volume) write into each other's, even through the link",
-)
 def test_two_of_one_process_id_that_make_it_at_once_share_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,290 @@
+"""The live view on a real pseudo-terminal, drawn onto a small screen that notices what a person would."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from oee_daemon.embedded import Servers
+from tests.api_daemon import Shared
+from tests.e2e.test_cli_streams import BUY, NO_PRICE, OEE, STEPS, Cli, faults, frozen_worker, newest, serving
+
+CTRL_C = b"\x03"
+WIDTHS = (60, 120)
+_ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+
+
+@pytest.fixture(scope="module")
+def bench(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cli, Shared]]:
+    with serving(servers, template, tmp_path_factory.mktemp("tty") / "h") as running:
+        yield running
+
+
+@pytest.fixture
+def cli(bench: tuple[Cli, Shared]) -> Cli:
+    return bench[0]
+
+
+@pytest.fixture
+def api(bench: tuple[Cli, Shared]) -> Shared:
+    return bench[1]
+
+
+class Screen:
+    """As much of a terminal as Rich asks for: lines, the cursor up and to the left, and erasing."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = [""]
+        self.row = self.column = 0
+        self.widest = 0
+        self.cursor_hidden = False
+        self.colored = False
+
+    def feed(self, text: str) -> None:
+        for numbers, letter, move, plain in _ESCAPE.findall(text):
+            if plain:
+                self._write(plain)
+            elif move == "\r":
+                self.column = 0
+            elif move == "\n":
+                self.row += 1
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            else:
+                self._control(numbers, letter)
+
+    def _write(self, text: str) -> None:
+        line = self.lines[self.row].ljust(self.column)
+        self.lines[self.row] = line[: self.column] + text + line[self.column + len(text) :]
+        self.column += len(text)
+        self.widest = max(self.widest, len(self.lines[self.row].rstrip()))
+
+    def _control(self, numbers: str, letter: str) -> None:
+        if letter == "A":
+            self.row = max(0, self.row - int(numbers or 1))
+        elif letter == "K":
+            self.lines[self.row] = "" if numbers == "2" else self.lines[self.row][: self.column]
+        elif letter in "hl" and numbers == "?25":
+            self.cursor_hidden = letter == "l"
+        elif letter == "m":
+            self.colored = True
+        else:
+            raise AssertionError(f"a control that this screen does not know: {numbers}{letter}")
+
+    @property
+    def said(self) -> list[str]:
+        return [line.rstrip() for line in self.lines if line.strip()]
+
+
+class Terminal:
+    """A command with a terminal of its own as all three streams."""
+
+    def __init__(self, cli: Cli, *arguments: str, columns: int = 80, **environ: str) -> None:
+        self.master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*OEE, *arguments],
+            env=cli.environ | {"TERM": "xterm-256color"} | environ,
+            preexec_fn=lambda: os.login_tty(slave),
+        )
+        os.close(slave)
+        self.screen = Screen()
+        self.raw = ""
+        self._rest = b""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def until(self, check: Callable[[Screen], bool], within: float = 20) -> None:
+        """Reads what is drawn until the screen is as wanted."""
+        deadline = time.monotonic() + within
+        while not check(self.screen):
+            assert self._read(deadline), f"never drawn: {self.screen.said}"
+
+    def end(self, within: float = 20) -> int:
+        deadline = time.monotonic() + within
+        while self._read(deadline):
+            pass
+        os.close(self.master)
+        return self.process.wait(within)
+
+    def _read(self, deadline: float) -> bool:
+        if not select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return False
+        try:
+            got = os.read(self.master, 65536)
+        except OSError:
+            # Linux's way to say that nobody has the terminal open any more.
+            return False
+        self._rest += got
+        # A character or an escape sequence may be cut in two by the read.
+        try:
+            text = self._rest.decode()
+        except UnicodeDecodeError:
+            return bool(got)
+        whole = re.sub(r"\x1b(\[[?\d;]*)?\Z", "", text)
+        self._rest = text[len(whole) :].encode()
+        self.raw += whole
+        self.screen.feed(whole)
+        return bool(got)
+
+
+def shows(word: str) -> Callable[[Screen], bool]:
+    return lambda screen: any(word in line for line in screen.said)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_live_view_fits_and_ends_with_the_one_line_that_says_it_all(cli: Cli, columns: int) -> None:
+    terminal = Terminal(cli, *BUY, columns=columns)
+    assert terminal.end() == 0
+    screen = terminal.screen
+    assert screen.widest <= columns
+    assert screen.said[0].startswith("buy 1.5 SOL")
+    assert {line.split()[0] for line in screen.said[1:3]} == {"raydium", "meteora"}
+    assert screen.said[1].endswith("best")
+    assert any(line.startswith("  pending ") and " · " in line for line in screen.said)
+    assert screen.said[-1].startswith("✓ bought 1.5 SOL for ")
+    assert sum("bought" in line for line in screen.said) == 1
+    assert screen.colored and not screen.cursor_hidden
+    # It was live: the cursor went up to draw again.
+    assert re.search(r"\x1b\[\d*A", terminal.raw)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_failure_fits_too_and_ends_with_what_to_do(cli: Cli, api: Shared, columns: int) -> None:
+    with faults(api, *NO_PRICE):
+        terminal = Terminal(cli, *BUY, columns=columns)
+        assert terminal.end() == 7
+    assert terminal.screen.widest <= columns
+    said = " ".join(terminal.screen.said)
+    assert "✗ not bought" in said and "Nothing left the wallet." in said
+    assert "why: oee show" in terminal.screen.said[-1] or "try: oee" in terminal.screen.said[-1]
+    assert not terminal.screen.cursor_hidden
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_retry_says_which_attempt_of_how_many(cli: Cli, api: Shared, columns: int) -> None:
+    api.sql.execute("INSERT INTO sim_faults (target, kind, remaining) VALUES ('chain', 'refuse', 1)")
+    api.sql.execute("INSERT INTO sim_faults (target, kind, remaining) VALUES ('raydium', 'hang', 1)")
+    api.sql.execute("INSERT INTO sim_faults (target, kind, remaining) VALUES ('meteora', 'hang', 1)")
+    try:
+        terminal = Terminal(cli, *BUY, columns=columns)
+        code = terminal.end()
+    finally:
+        api.sql.execute("DELETE FROM sim_faults")
+    assert code == 0, terminal.screen.said
+    assert terminal.screen.widest <= columns
+    assert any(line.startswith("  ↻ attempt 2 of 3 in ") for line in terminal.screen.said)
+    assert terminal.screen.said[-1].startswith("✓ bought 1.5 SOL")
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_ctrl_c_leaves_at_once_the_cursor_too_and_says_how_to_watch_again(
+    cli: Cli, api: Shared, columns: int
+) -> None:
+    with frozen_worker(api):
+        terminal = Terminal(cli, *BUY, columns=columns)
+        terminal.until(shows("● pending"))
+        assert terminal.screen.cursor_hidden
+        began = time.monotonic()
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        took = time.monotonic() - began
+        order = newest(api)
+        assert order["status"] == "pending"
+    # From the key to the process's end; more only where the machine has more to do than it can.
+    print(f"left in {took * 1000:.0f} ms")
+    assert took < 0.2 * slowness()
+    assert not terminal.screen.cursor_hidden
+    assert terminal.screen.widest <= columns
+    assert f"oee watch {order['orderId'][:8]}" in terminal.screen.said[-1]
+    assert cli.run("watch", order["orderId"]).returncode == 0
+
+
+def slowness() -> float:
+    """How much more is asked of this machine than it can do at once, at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def test_a_wait_that_ended_says_that_the_order_may_still_be_bought(cli: Cli, api: Shared) -> None:
+    with faults(api, ("chain", "mute")):
+        terminal = Terminal(cli, *BUY, "--timeout", "1", columns=60)
+        assert terminal.end() == 9
+    assert terminal.screen.widest <= 60
+    said = " ".join(terminal.screen.said)
+    assert "not known yet: sent as " in said and "(exit 9)" in terminal.screen.said[-1]
+    assert cli.run("watch", "last").returncode == 0
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM=dumb"])
+def test_no_color_where_it_is_not_wanted(cli: Cli, environ: dict[str, str]) -> None:
+    terminal = Terminal(cli, *BUY, columns=60, **environ)
+    assert terminal.end() == 0
+    colors = re.findall(r"\x1b\[([\d;]*)m", terminal.raw)
+    # Bold and dim are no colours; a dumb terminal gets no escapes at all.
+    assert not any(int(n or 0) >= 30 for c in colors for n in c.split(";"))
+    if environ.get("TERM") == "dumb":
+        assert "\x1b" not in terminal.raw
+        assert [line.split()[1] for line in terminal.screen.said if " ms" in line[:30]] == STEPS[:-1]
+    assert terminal.screen.said[-1].startswith("✓ bought")
+
+
+def test_no_color_by_option(cli: Cli) -> None:
+    terminal = Terminal(cli, *BUY, "--no-color", columns=60)
+    assert terminal.end() == 0
+    assert not re.search(r"\x1b\[[\d;]*3\dm", terminal.raw)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("command", ["history", "fills", "show last", "quote SOL USDC 1.5", "daemon status"])
+def test_every_table_fits(cli: Cli, columns: int, command: str) -> None:
+    cli.placed(detach=False)
+    terminal = Terminal(cli, *command.split(), columns=columns)
+    assert terminal.end() == 0
+    assert 0 < terminal.screen.widest <= columns
+
+
+def test_history_keeps_its_remarks_at_60_columns(cli: Cli, api: Shared) -> None:
+    with faults(api, *NO_PRICE):
+        assert cli.run(*BUY).returncode == 7
+    terminal = Terminal(cli, "history", "--limit", "1", columns=60)
+    assert terminal.end() == 0
+    assert "no_route" in terminal.screen.said[-1]
+
+
+def test_a_batch_draws_its_figures_and_leaves_a_sum(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("inputToken,outputToken,amount\n" + "SOL,USDC,1\n" * 5)
+    terminal = Terminal(cli, "submit", str(file), "--max-inflight", "1", columns=120)
+    assert terminal.end() == 0
+    assert "in flight" in terminal.raw
+    assert terminal.screen.said[-1] == "5 lines: 5 confirmed, 0 not"
+    assert not any("in flight" in line for line in terminal.screen.said)
+
+
+def test_stdin_that_is_a_terminal_is_not_waited_for(cli: Cli) -> None:
+    terminal = Terminal(cli, "submit", "-")
+    assert terminal.end() == 2
+    assert "nothing was piped in" in " ".join(terminal.screen.said)
+
+
+def test_a_terminal_that_goes_away_ends_the_command_and_not_the_order(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        terminal = Terminal(cli, *BUY)
+        terminal.until(shows("● pending"))
+        os.close(terminal.master)
+        assert terminal.process.wait(10) in (-signal.SIGHUP, 141, 143)
+        order = newest(api)
+    assert api.end(order["orderId"])["status"] == "confirmed"
