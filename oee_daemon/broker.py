@@ -7,18 +7,18 @@ connection never stops a thread.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import Any
 from uuid import UUID
 
 import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import ConnectionClosed
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from oee_daemon.bell import Consumer
 
 log = logging.getLogger(__name__)
 
@@ -30,46 +30,28 @@ TIMEOUT_S = 2.0
 #: Milliseconds of Dramatiq's own backoff, for faults of ours such as Postgres being away.
 MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
 
-_LOST = (redis.ConnectionError, redis.TimeoutError)
-
-
-class _Consumer(_RedisConsumer):
-    """Dramatiq's consumer, for which a time-out is a lost connection and a lost answer no disaster."""
-
-    def ack(self, message: Any) -> None:
-        # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
-        # again when this worker is gone, and finds nothing to do.
-        with contextlib.suppress(ConnectionClosed, *_LOST):
-            super().ack(message)  # type: ignore[no-untyped-call]
-
-    def nack(self, message: Any) -> None:
-        with contextlib.suppress(ConnectionClosed, *_LOST):
-            super().nack(message)  # type: ignore[no-untyped-call]
-
-    def __next__(self) -> Any:
-        try:
-            return super().__next__()  # type: ignore[no-untyped-call]
-        except redis.TimeoutError as e:
-            raise ConnectionClosed(e) from None  # type: ignore[no-untyped-call]
-
 
 class Broker(RedisBroker):
-    """Dramatiq's Redis broker with the consumer above."""
+    """Dramatiq's Redis broker with a consumer that is rung instead of polling."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        # Redis is asked once and never retried: a repeated script would enqueue twice.
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
+        self.url = url
 
     @property
     def consumer_class(self) -> Any:
-        return _Consumer
+        return Consumer
 
 
 def open_broker(url: str) -> Broker:
     """A broker with exactly the middleware named here: no time limits, which raise inside a commit, and
-    no metrics server of Dramatiq's own. Redis is asked once, never retried: a repeated script would
-    enqueue twice."""
-    client = redis.Redis.from_url(
-        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-    )
+    no metrics server of Dramatiq's own."""
     retries = Retries(min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
-    broker = Broker(client=client, middleware=[retries], namespace=NAMESPACE)  # type: ignore[no-untyped-call]
+    broker = Broker(url, middleware=[retries], namespace=NAMESPACE)
     broker.declare_queue(QUEUE)
     return broker
 

@@ -28,8 +28,8 @@ from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: Milliseconds between two looks at an idle queue.
-POLL_MS = 50
+#: Milliseconds after which an idle thread looks whether it shall stop; the queue rings, it is not polled.
+IDLE_MS = 200
 #: Connections beside one for each thread: recovery's, and those for a lost answer.
 SPARE_CONNECTIONS = 3
 
@@ -64,7 +64,7 @@ class Worker:
         self.recovery = Recovery(
             self.db, self.broker, self.execution, owner=owner, network=network.name, threads=threads
         )
-        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=POLL_MS)
+        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=IDLE_MS)
 
     def start(self) -> None:
         self._threads.start()
