@@ -210,7 +210,7 @@ class Client:
                 reason.hint = f"{reason.hint}\n" if reason.hint else ""
                 reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
             return reason
-        assert isinstance(reason, Lost)  # noqa: S101  # the loop above knows no other
+        assert isinstance(reason, Lost)  # the loop above knows no other
         return self.unreachable(reason)
 
     def _connection(self) -> httpx.Client:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def _judge_events(verdict: Verdict, order_id: str, order: Mapping[str, Any]) -> 
     if seqs != list(range(1, len(events) + 1)):
         verdict.gaps.append(f"{order_id}: events {seqs}")
         return
-    for before, after in zip(events, events[1:], strict=False):
+    for before, after in pairwise(events):
         step = 1 if after["status"] == "pending" and before["status"] != "waiting" else 0
         legal = after["status"] in MOVES.get(before["status"], frozenset())
         if not legal or after["attempt"] != before["attempt"] + step:

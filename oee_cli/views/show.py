@@ -73,7 +73,7 @@ def _swap(swap: Swap | None, sent: str, width: int) -> str:
 
 
 def _final(trace: Trace) -> Text:
-    assert trace.final is not None  # noqa: S101  # the caller has looked
+    assert trace.final is not None  # the caller has looked
     line = Text("  ")
     line.append(clock(trace.final["at"]), style="dim")
     line.append("   ")
