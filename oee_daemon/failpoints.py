@@ -16,6 +16,7 @@ import os
 import random
 import re
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,4 +95,7 @@ def hit(name: str, attempt: int | None = None) -> None:
         return
     if rule.action == "lose":
         raise Lost(name)
-    os.kill(os.getpid(), signal.SIGKILL if rule.action == "kill" else signal.SIGSTOP)
+    if rule.action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    # To this thread: sent to the process it would stop here only when the main thread came to run.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
