@@ -22,8 +22,11 @@ _KEY_FIELD = "idempotencyKey"
 #: Fields in which `1.50` and `1.5` are the same.
 _NUMBERS = ("amount", "minReceive", "maxSpend", "slippageBps", "validForS")
 _WHOLE = ("slippageBps", "validForS")
+_REQUIRED = {"inputToken", "outputToken", "amount"}
 #: The daemon reads no more than this many bytes of a body.
 _BODY_LIMIT = 64 * 1024
+#: No field holds more than a plain value; how deep a wrong one is read before it is refused here.
+_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,15 @@ def _csv_rows(
             yield line
 
     reader = csv.reader(counted(), strict=True)
-    names = [name.strip() for name in next(reader)]
-    if len(set(names)) != len(names) or not all(names):
+    try:
+        names = [name.strip() for name in next(reader)]
+    except csv.Error:
+        names = [""]
+    # Without this a file whose names were forgotten would lose its first order without a word.
+    if len(set(names)) != len(names) or not all(names) or not set(names) >= _REQUIRED:
         raise UsageFault(
-            "The first row of a CSV names its fields, each once.",
-            hint="For example: inputToken,outputToken,amount",
+            "The first row of a CSV names its fields, each once: at least inputToken, outputToken, amount.",
+            hint="For example: inputToken,outputToken,amount,slippageBps",
         )
     while True:
         try:
@@ -139,9 +146,15 @@ def _row(number: int, values: dict[str, Any], defaults: dict[str, Any], batch: s
     return Row(number, body, None if batch is None else derived_key(batch, number, body))
 
 
-def _sendable(value: Any) -> Any:
+def _sendable(value: Any, depth: int = 0) -> Any:
     """Decimals as text: what was written is what is sent."""
-    return str(value) if isinstance(value, Decimal) else value
+    if depth > _DEPTH:
+        raise UsageFault("The line is nested deeper than an order is.", code="invalid_line")
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _sendable(inner, depth + 1) for name, inner in value.items()}
+    return [_sendable(inner, depth + 1) for inner in value] if isinstance(value, list) else value
 
 
 def derived_key(batch: str, line: int, body: dict[str, Any]) -> str:

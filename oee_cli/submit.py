@@ -236,7 +236,7 @@ class _Run:
     def _summary(self) -> None:
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
         self.output.note(
-            f"{self.counts['read']:,} lines: {self.counts['done']:,} {verb}, {self.counts['failed']:,} not"
+            f"{_lines(self.counts['read'])}: {self.counts['done']:,} {verb}, {self.counts['failed']:,} not"
         )
 
     def _interrupted(self) -> None:
@@ -244,6 +244,10 @@ class _Run:
         ended = self.counts["done"] + self.counts["failed"]
         again = self.batch.name is not None or self.batch.source != "-"
         self.output.warn(
-            f"stopped: {self.counts['read']:,} lines were read, {ended:,} had ended. All of them go on.\n  "
+            f"stopped: read {_lines(self.counts['read'])}, {ended:,} had ended. All of them go on.\n  "
             + ("the same command again goes on where it stopped" if again else "what was placed: oee history")
         )
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"

@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
 from tests.daemons import until
+from tests.e2e import test_cli_streams
 from tests.e2e.test_cli_streams import (
     BUY,
     NO_PRICE,
@@ -22,27 +21,11 @@ from tests.e2e.test_cli_streams import (
     faults,
     frozen_worker,
     newest,
-    serving,
     until_stored,
 )
 
-
-@pytest.fixture(scope="module")
-def bench(
-    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Cli, Shared]]:
-    with serving(servers, template, tmp_path_factory.mktemp("exits") / "h") as running:
-        yield running
-
-
-@pytest.fixture
-def cli(bench: tuple[Cli, Shared]) -> Cli:
-    return bench[0]
-
-
-@pytest.fixture
-def api(bench: tuple[Cli, Shared]) -> Shared:
-    return bench[1]
+#: One daemon for all of them.
+bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:
@@ -79,7 +62,8 @@ def test_2_wrong_input_found_here_and_by_the_daemon(cli: Cli, api: Shared) -> No
 
 
 def test_2_an_ambiguous_prefix(cli: Cli, api: Shared) -> None:
-    order_id = cli.placed(detach=False)
+    order_id = api.place()
+    api.end(order_id)
     twin = api.copy(order_id, id=order_id[:13] + "-4" + order_id[15:24] + "0" * 12)
     done = cli.run("show", order_id[:8])
     assert done.returncode == 2
@@ -95,8 +79,8 @@ def test_3_a_key_of_another_order(cli: Cli, api: Shared) -> None:
     assert (done.returncode, api.stored()) == (3, before)
 
 
-def test_3_cancelled_too_late(cli: Cli) -> None:
-    cli.placed(detach=False)
+def test_3_cancelled_too_late(cli: Cli, api: Shared) -> None:
+    api.end(api.place())
     done = cli.run("cancel", "last", "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["status"] == "confirmed"

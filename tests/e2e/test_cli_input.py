@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
-from tests.e2e.test_cli_streams import BUY, Cli, serving
+from tests.e2e import test_cli_streams
+from tests.e2e.test_cli_streams import BUY, Cli
 
-
-@pytest.fixture(scope="module")
-def bench(
-    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Cli, Shared]]:
-    with serving(servers, template, tmp_path_factory.mktemp("input") / "h") as running:
-        yield running
-
-
-@pytest.fixture
-def cli(bench: tuple[Cli, Shared]) -> Cli:
-    return bench[0]
-
-
-@pytest.fixture
-def api(bench: tuple[Cli, Shared]) -> Shared:
-    return bench[1]
+#: One daemon for all of them.
+bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 #: The words typed, and what has to be said: the argument or field at fault, and what to do about it.
@@ -42,7 +26,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy SOL USDC 1 --side sell", "no option --side", "oee buy --help"),
     ("buy SOL USDC 1 2", "takes: 2", "It is used as: oee buy"),
     ("buy", "BASE is missing", "It is used as: oee buy"),
-    ("buy SOL", "QUOTE is missing", "It is used as: oee buy"),
     ("buy SOL USDC 1 --slippage", "--slippage", "oee buy --help"),
     ("help nope", "no help on 'nope'", "oee help"),
     ("completion tcsh", "tcsh", "'bash', 'zsh', 'fish'"),
@@ -52,14 +35,11 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy SOL USDC -1", "amount", "without a sign"),
     ("buy SOL USDC abc", "amount", "plain digits"),
     ("buy SOL USDC 1e3", "amount", "plain digits"),
-    ("buy SOL USDC 1,5", "amount", "plain digits"),
-    ("buy SOL USDC NaN", "amount", "plain digits"),
     ("buy SOL USDC ''", "amount", "plain digits"),
     ("buy SOL USDC 1.0000000001", "amount", "has: 9"),
     ("buy SOL USDC 99999999999999999999999", "amount", ""),
     ("buy SOL USDC 1 --spend 2", "--spend", "one of"),
     ("buy SOL USDC --spend 0", "--spend", "For example"),
-    ("buy SOL USDC --spend x", "--spend", "plain digits"),
     ("sell SOL USDC 1 --receive 2", "--receive", "one of"),
     ("sell SOL USDC --receive 0.0000001", "amount", "has: 6"),
     # Tokens and pairs.
@@ -71,7 +51,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy So11111111111111111111111111111111111111113 USDC 1", "So1111", "SOL, USDC"),
     # Bounds and how long.
     ("buy SOL USDC 1 --slippage 1", "--slippage", "Write 1% or 1bps"),
-    ("buy SOL USDC 1 --slippage 1.5.5%", "--slippage", "0.5% or 50bps"),
     ("buy SOL USDC 1 --slippage -1%", "--slippage", ""),
     ("buy SOL USDC 1 --slippage 101%", "--slippage", "0.5% or 50bps"),
     ("buy SOL USDC 1 --slippage 0.001%", "--slippage", "0.01%"),
@@ -89,7 +68,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy SOL USDC 1 --idempotency-key short", "--idempotency-key", "uuidgen"),
     ("buy SOL USDC 1 --idempotency-key schlüssel-eins", "--idempotency-key", "uuidgen"),
     (f"buy SOL USDC 1 --idempotency-key {'x' * 256}", "--idempotency-key", "uuidgen"),
-    ("buy SOL USDC 1 --idempotency-key ''", "--idempotency-key", "uuidgen"),
     # Quotes.
     ("quote SOL USDC", "neither an amount", "oee quote SOL USDC 1.5"),
     ("quote SOL USDC 1 --side hold", "--side", "'buy', 'sell'"),
@@ -107,7 +85,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("history --pair SOL", "pair", ""),
     ("history --pair NOPE/USDC", "NOPE", "SOL, USDC"),
     ("history --since soon", "--since", "yesterday"),
-    ("history --since 2", "--since", "2h"),
     ("history --limit 0", "--limit", ""),
     ("history --limit many", "--limit", ""),
     ("history --json --csv", "--csv", "one of"),
@@ -187,6 +164,8 @@ WRONG_LINES: list[tuple[str, str]] = [
     ('{"inputToken": "\\ud800", "outputToken": "USDC", "amount": 1}', "inputToken"),
     ("x" * 70_000, "longer"),
     ("{" * 5_000, "JSON object"),
+    ('{"a":' * 500 + "1" + "}" * 500, "nested"),
+    ('{"inputToken": "SOL", "outputToken": "USDC", "amount": {"a": 1.5}}', "amount"),
 ]
 
 
@@ -212,9 +191,11 @@ def test_a_wrong_line_names_its_field_and_stores_nothing(cli: Cli, api: Shared) 
     [
         (b"amount,amount\n1,2\n", "each once"),
         (b"inputToken,,amount\nSOL,USDC,1\n", "each once"),
+        (b'"inputToken\n', "each once"),
+        (b"SOL,USDC,1.5\n", "names its fields"),
         (b"\xff\xfe\x00bad", "UTF-8"),
     ],
-    ids=["a field twice", "a field without a name", "not UTF-8"],
+    ids=["a field twice", "a field without a name", "a quote left open", "no names at all", "not UTF-8"],
 )
 def test_a_file_that_is_wrong_as_a_whole(
     cli: Cli, api: Shared, tmp_path: Path, content: bytes, named: str

