@@ -118,6 +118,8 @@ class Client:
                 if answer.status < 500:
                     return check(answer).body, answer.status == 200
                 reason: Exception = self._excuse(answer)
+                # Its commit's answer was lost: the order may be stored.
+                sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
                 over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
             except Lost as lost:
                 sent = sent or lost.sent

@@ -155,7 +155,11 @@ def _unfinished(order: Order, done: str, waited: float | None) -> Ending:
     follow = f"follow: oee watch {short_id(order)}"
     if order["status"] == "submitted":
         sent = f"sent as {signature(clean(order['signature'] or ''))}, the chain has not answered."
-        text = f"not known yet: {sent}\nIt may still be {done}; it is being asked."
+        # Who waited knows how long; who looks later is told since when.
+        known = (
+            "yet" if waited is not None else f"since {clean(order['updatedAt'])[:19].replace('T', ' ')} UTC"
+        )
+        text = f"not known {known}: {sent}\nIt may still be {done}; it is being asked."
         return Ending("●", text, f"{follow}      (exit 9)")
     after = f" after {span(waited)}" if waited is not None else ""
     text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
