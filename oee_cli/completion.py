@@ -210,7 +210,7 @@ def _zsh_flag(flag: Flag) -> list[str]:
 
 
 def _zsh_argument(argument: Argument) -> str:
-    action = "_files" if argument.files else f"({' '.join(argument.choices)})" if argument.choices else " "
+    action = "_files" if argument.files else f"({' '.join(argument.choices)})" if argument.choices else "()"
     label = argument.name.replace(":", " ")
     return _zsh_quote(f"{'*' if argument.many else ''}:{label}:{action}")
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, literal_column, or_, select, text
 
-from oee_daemon import store
+from oee_daemon import leases, store
 from oee_daemon.errors import InvalidInput, NotFound, Refused
 from oee_daemon.order import LIVE, Event, Order
 from oee_daemon.tables import orders, swaps
@@ -127,7 +127,7 @@ class History:
             counts = {s.value: 0 for s in LIVE} | {r[0]: r[1] for r in conn.execute(live)}
             return {
                 "live": counts,
-                "held": store.held(conn),
+                "held": leases.held(conn),
                 "orders": conn.execute(select(func.count()).select_from(orders)).scalar_one(),
                 "bytes": conn.execute(select(func.pg_database_size(func.current_database()))).scalar_one(),
                 "version": conn.execute(text("SHOW server_version")).scalar_one().split()[0],

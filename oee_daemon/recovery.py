@@ -13,7 +13,7 @@ import dramatiq
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import store
+from oee_daemon import leases
 from oee_daemon.broker import ring
 from oee_daemon.execution import Execution
 
@@ -73,11 +73,11 @@ class Recovery:
         """One beat: rings what is due, oldest first, at most twice the threads. How many were rung."""
         with self._db.connect() as conn:
             if self._doubt:
-                store.forget_rings(conn, self._network)
+                leases.forget_rings(conn, self._network)
             busy = self._execution.busy
-            found = store.due(conn, network=self._network, owner=self._owner, busy=busy, limit=self._limit)
+            found = leases.due(conn, network=self._network, owner=self._owner, busy=busy, limit=self._limit)
             if self._beats % LOOK_EVERY == 0:
-                self._look(store.stuck(conn, self._network, STUCK))
+                self._look(leases.stuck(conn, self._network, STUCK))
         # The first that can't be rung ends it: a queue that is away costs its time-out once a beat.
         self._doubt = not all(ring(self._broker, order_id) for order_id in found)
         if found:

@@ -8,7 +8,6 @@ due times are compared between processes whose clocks may differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache
@@ -18,14 +17,11 @@ from uuid import UUID
 from sqlalchemy import (
     Connection,
     Interval,
-    and_,
     bindparam,
-    case,
     func,
     insert,
     literal,
     literal_column,
-    not_,
     or_,
     select,
     update,
@@ -43,10 +39,6 @@ LEASE = timedelta(seconds=15)
 ABSURD = timedelta(seconds=120)
 #: The bell and the clock are two: what is due this soon is due.
 TOLERANCE = timedelta(milliseconds=20)
-#: What was rung is not rung again by recovery for this long.
-RING_AGAIN = timedelta(seconds=10)
-#: How far past its time an order has to be before recovery rings it: its own bell comes first.
-OVERDUE = timedelta(seconds=1)
 
 _FIELDS = tuple(f.name for f in fields(Order) if f.name != "stale")
 _now = func.clock_timestamp()
@@ -112,7 +104,8 @@ def _due() -> ColumnElement[bool]:
     return or_(at.is_(None), at <= _now + TOLERANCE, at > _now + ABSURD)
 
 
-def _free() -> ColumnElement[bool]:
+def free() -> ColumnElement[bool]:
+    """Nobody holds it, or not any more, or by a clock that jumped."""
     until = orders.c.lease_until
     return or_(until.is_(None), until <= _now, until > _now + ABSURD)
 
@@ -125,9 +118,7 @@ def claim(conn: Connection, order_id: UUID, owner: str, network: str) -> Order |
     o = orders.c
     statement = (
         update(orders)
-        .where(
-            o.id == order_id, LIVE_ROWS, o.network == network, _due(), or_(_free(), o.lease_owner == owner)
-        )
+        .where(o.id == order_id, LIVE_ROWS, o.network == network, _due(), or_(free(), o.lease_owner == owner))
         .values(fence=o.fence + 1, lease_owner=owner, lease_until=_now + LEASE)
         .returning(*COLUMNS, _stale)
     )
@@ -300,68 +291,9 @@ def cancel(conn: Connection, order_id: UUID) -> Order | None:
     return None if row is None else order_of(row)
 
 
-def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], limit: int) -> list[UUID]:
-    """Orders that nobody works on although they are due, oldest first, marked as rung.
-
-    `busy`: what `owner` is working on.
-    """
-    o = orders.c
-    rung = or_(o.rung_at.is_(None), o.rung_at <= _now - RING_AGAIN, o.rung_at > _now + TOLERANCE)
-    unheld = or_(_free(), and_(o.lease_owner == owner, not_(o.id.in_(busy))))
-    overdue = or_(o.next_run_at <= _now - OVERDUE, o.next_run_at > _now + ABSURD)
-    found = (
-        select(o.id)
-        .where(LIVE_ROWS, o.network == network, overdue, unheld, rung)
-        .order_by(o.next_run_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    marked = (
-        update(orders)
-        .where(o.id.in_(found))
-        .values(rung_at=_now)
-        .returning(o.id, o.next_run_at)
-        .cte("marked")
-    )
-    return list(conn.execute(select(marked.c.id).order_by(marked.c.next_run_at)).scalars())
-
-
-def forget_rings(conn: Connection, network: str) -> None:
-    """The queue may have lost everything: what was rung counts as not rung."""
-    o = orders.c
-    conn.execute(
-        update(orders).where(LIVE_ROWS, o.network == network, o.rung_at.is_not(None)).values(rung_at=None)
-    )
-
-
-def clear_leases(conn: Connection, owner_prefix: str) -> int:
-    """Frees what a worker that is known to be dead held; how many."""
-    o = orders.c
-    statement = (
-        update(orders)
-        .where(o.lease_owner.startswith(owner_prefix, autoescape=True), LIVE_ROWS)
-        .values(lease_owner=None, lease_until=None, rung_at=None)
-    )
-    return conn.execute(statement).rowcount
-
-
 def events(conn: Connection, order_id: UUID, after: int = 0) -> list[Event]:
     """The order's events past `after`, in order."""
     e = order_events.c
     found = select(e.order_id, e.seq, e.status, e.attempt, e.at, e.data)
     rows = conn.execute(found.where(e.order_id == order_id, e.seq > after).order_by(e.seq))
     return [Event(r.order_id, r.seq, Status(r.status), r.attempt, r.at, r.data) for r in rows]
-
-
-def stuck(conn: Connection, network: str, since: timedelta) -> int:
-    """How many live orders have not moved for longer than `since`."""
-    o = orders.c
-    found = select(func.count()).where(LIVE_ROWS, o.network == network, o.updated_at < _now - since)
-    return int(conn.execute(found).scalar_one())
-
-
-def held(conn: Connection) -> int:
-    """Leases that hold now."""
-    o = orders.c
-    valid = case((o.lease_until > _now, 1))
-    return int(conn.execute(select(func.count(valid)).where(LIVE_ROWS)).scalar_one())

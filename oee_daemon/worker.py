@@ -17,7 +17,7 @@ from types import FrameType
 
 import dramatiq
 
-from oee_daemon import actors, store
+from oee_daemon import actors, leases
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.execution import Execution
@@ -100,7 +100,7 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     if home_id is not None:
         # The lock is ours, so whoever held leases in this home's name is dead.
         with worker.db.connect() as conn:
-            freed = store.clear_leases(conn, f"{home_id}:")
+            freed = leases.clear_leases(conn, f"{home_id}:")
         log.info("took over", extra={"leases": freed})
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})

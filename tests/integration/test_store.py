@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon import store
+from oee_daemon import leases, store
 from oee_daemon.order import FINAL, LIVE, UNSENT, IllegalMove, Order, Status
 from oee_daemon.tables import order_events, orders, swaps
 from tests.integration.bench import Bench
@@ -101,8 +101,8 @@ def test_an_order_of_another_network_is_left_alone(bench: Bench) -> None:
     assert bench.claim(order.id) is None
     with bench.db.connect() as conn:
         bench.set(order.id, next_run_at=bench.ago(seconds=9))
-        assert store.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
-        assert store.due(conn, network="mainnet", owner="one", busy=[], limit=10) == [order.id]
+        assert leases.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
+        assert leases.due(conn, network="mainnet", owner="one", busy=[], limit=10) == [order.id]
 
 
 def test_what_is_final_is_never_claimed(bench: Bench) -> None:
@@ -292,7 +292,7 @@ def test_two_orders_can_not_store_one_signature(bench: Bench) -> None:
 
 def _due(bench: Bench, *, owner: str = "one", busy: tuple[UUID, ...] = (), limit: int = 100) -> list[UUID]:
     with bench.db.connect() as conn:
-        return store.due(conn, network="simulated", owner=owner, busy=busy, limit=limit)
+        return leases.due(conn, network="simulated", owner=owner, busy=busy, limit=limit)
 
 
 def _waiting(bench: Bench, count: int) -> list[UUID]:
@@ -368,10 +368,10 @@ def test_forgetting_the_rings_makes_all_of_this_network_due_again(bench: Bench) 
     placed = _waiting(bench, 3)
     assert len(_due(bench)) == 3
     with bench.db.connect() as conn:
-        store.forget_rings(conn, "mainnet")
+        leases.forget_rings(conn, "mainnet")
     assert _due(bench) == []
     with bench.db.connect() as conn:
-        store.forget_rings(conn, "simulated")
+        leases.forget_rings(conn, "simulated")
     assert set(_due(bench)) == set(placed)
 
 
@@ -385,7 +385,7 @@ def test_clearing_leases_frees_its_prefix_and_no_other(bench: Bench) -> None:
     ):
         bench.held(order_id, owner)
     with bench.db.connect() as conn:
-        assert store.clear_leases(conn, "home_1:") == 2
+        assert leases.clear_leases(conn, "home_1:") == 2
     owners = [bench.row(i).lease_owner for i in (mine, also_mine, other, alike)]
     assert owners == [None, None, "home2:a", "homeX1:a"]
     assert bench.claim(mine, "new") is not None
@@ -399,8 +399,8 @@ def test_the_stuck_and_the_held_are_counted(bench: Bench) -> None:
     bench.set(lapsed, lease_until=bench.ago(seconds=1))
     bench.set(old, updated_at=bench.ago(minutes=6))
     with bench.db.connect() as conn:
-        assert store.stuck(conn, "simulated", timedelta(minutes=5)) == 1
-        assert store.held(conn) == 1
+        assert leases.stuck(conn, "simulated", timedelta(minutes=5)) == 1
+        assert leases.held(conn) == 1
 
 
 # What no row may be.
