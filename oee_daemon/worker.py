@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import platform
+import secrets
 import signal
 import threading
 from pathlib import Path
@@ -35,10 +36,11 @@ SPARE_CONNECTIONS = 3
 
 
 def owner_here() -> str:
-    """Names this process among all that ever ran, for leases: host, boot and process."""
+    """Names this process among all that ever ran, for leases: host, boot, process, and a draw, since two
+    containers may share the first three."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     started = boot.read_text().strip()[:8] if boot.exists() else "-"
-    return f"{platform.node()}:{started}:{os.getpid()}"
+    return f"{platform.node()}:{started}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class Worker:
