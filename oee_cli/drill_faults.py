@@ -41,11 +41,13 @@ _ROWS: dict[str, dict[str, Any]] = {
 
 #: The engine's named places to die; armed from the start, each dies where its turn comes.
 PLACES = (
-    "accepted", "rung", "claimed", "before_routing", "routing", "before_building", "building", "signed",
-    "before_submitted", "submitted_lost", "stored", "sent", "landed", "before_confirmed", "confirmed",
-    "before_retry", "retry",
+    "accepted", "rung", "claimed", "before_routing", "after_routing", "before_building", "after_building",
+    "signed", "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
+    "before_pending", "after_pending",
 )  # fmt: skip
 
+#: The part of the places after a commit that lose its answer instead of dying.
+LOSES = 0.3
 #: Seconds that a frozen process stays so.
 FREEZE_S = (0.5, 4.0)
 
@@ -64,7 +66,9 @@ def failpoints(count: int, seed: int) -> str:
     draw.shuffle(names)
     rules = {name: names.count(name) for name in names}
     return ",".join(
-        f"{name}={'lose' if name == 'submitted_lost' else 'kill'}*{times}%3" for name, times in rules.items()
+        # Some only lose the answer of what they did.
+        f"{name}={'lose' if draw.random() < LOSES and name.startswith('after') else 'kill'}*{times}%3"
+        for name, times in rules.items()
     )
 
 

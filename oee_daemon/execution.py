@@ -111,8 +111,10 @@ class Execution:
         return None
 
     def _move(self, conn: Connection, order: Order, to: Status, **what: object) -> Order | None:
-        """One move and its hint."""
+        """One move and its hint: the only place where an order that is held moves."""
+        failpoints.hit(f"before_{to}", order.attempt)
         moved = store.advance(conn, order, to, **what)  # type: ignore[arg-type]
+        failpoints.hit(f"after_{to}", order.attempt)
         if moved is not None:
             extra = {"order_id": order.id, "status": to, "attempt": moved.attempt, "venue": moved.venue}
             log.info("moved", extra=extra | {"signature": moved.signature})
@@ -120,10 +122,7 @@ class Execution:
         return moved
 
     def _begin(self, conn: Connection, order: Order) -> Order | None:
-        failpoints.hit("before_routing", order.attempt)
-        moved = self._move(conn, order, Status.ROUTING)
-        failpoints.hit("routing", order.attempt)
-        return moved
+        return self._move(conn, order, Status.ROUTING)
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
         answers = routing.ask(self._network.venues, _request(order), self._pool)
@@ -132,8 +131,7 @@ class Execution:
             best = routing.choose(answers, order.swap_mode, order.worst)
         except AttemptFailed as failure:
             return self._fail(conn, order, failure, quotes=quotes)
-        failpoints.hit("before_building", order.attempt)
-        moved = self._move(
+        return self._move(
             conn,
             order,
             Status.BUILDING,
@@ -144,8 +142,6 @@ class Execution:
             quote_fee=best.fee,
             **_bound(order, best),
         )
-        failpoints.hit("building", order.attempt)
-        return moved
 
     def _build(self, conn: Connection, order: Order) -> Order | None:
         try:
@@ -155,7 +151,6 @@ class Execution:
         except ChainUnavailable as failure:
             return self._fail(conn, order, AttemptFailed(failure.message, code=failure.code, retryable=True))
         failpoints.hit("signed", order.attempt)
-        failpoints.hit("before_submitted", order.attempt)
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
         # what Postgres says: `submitted` with them, or `building` without.
@@ -167,8 +162,6 @@ class Execution:
             swap=swap,
             signature=swap.signature,
         )
-        failpoints.hit("submitted_lost", order.attempt)
-        failpoints.hit("stored", order.attempt)
         return moved if moved is not None else self._too_late(conn, order)
 
     def _too_late(self, conn: Connection, order: Order) -> Order | None:
@@ -258,8 +251,7 @@ class Execution:
     def _confirm(self, conn: Connection, order: Order, outcome: Landed) -> Order | None:
         fill = outcome.fill
         given, taken = TOKENS[fill.input_token], TOKENS[fill.output_token]
-        failpoints.hit("before_confirmed", order.attempt)
-        moved = self._move(
+        return self._move(
             conn,
             order,
             Status.CONFIRMED,
@@ -276,8 +268,6 @@ class Execution:
             filled_out=fill.amount_out,
             fee=fill.fee,
         )
-        failpoints.hit("confirmed", order.attempt)
-        return moved
 
     def _fail(
         self,
@@ -290,10 +280,9 @@ class Execution:
     ) -> Order | None:
         """Ends the attempt: another one after a pause, or the order's end."""
         data: dict[str, object] = {"error": failure.as_dict(), "quotes": quotes or []}
-        failpoints.hit("before_retry", order.attempt)
         if failure.retryable and order.attempt < self._max_attempts:
             delay = backoff(order.attempt)
-            moved = self._move(
+            return self._move(
                 conn,
                 order,
                 Status.PENDING,
@@ -305,12 +294,9 @@ class Execution:
                 signature=None,
                 asks=0,
             )
-        else:
-            moved = self._move(
-                conn, order, Status.FAILED, data=data, swap_ended=swap_ended, error=failure.as_dict()
-            )
-        failpoints.hit("retry", order.attempt)
-        return moved
+        return self._move(
+            conn, order, Status.FAILED, data=data, swap_ended=swap_ended, error=failure.as_dict()
+        )
 
 
 def _request(order: Order) -> QuoteRequest:

@@ -2,12 +2,12 @@
 
 The variable holds rules apart by commas, `NAME=ACTION[@ATTEMPT][*TIMES][%PERCENT]`:
 
-* `kill` ends this process as `kill -9` would, `freeze` stops it as SIGSTOP would, `lose` makes the
-  caller believe that a commit's answer was lost (only where the place says so).
+* `kill` ends this process as `kill -9` would, `freeze` stops it as SIGSTOP would, `lose` raises as if the
+  answer of what was just done had been lost: at `after_…` that is a commit whose answer is lost.
 * `@2` only in the order's second attempt, `*1` at most once in the home's life (marked by files under
   `failpoints/` in the home), `%30` in 30 of 100 passes.
 
-`stored=kill*1` dies once, right after the signed swap was committed.
+`after_submitted=kill*1` dies once, right after the signed swap was committed and before it is sent.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo.
+#: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
+#: of an order has two: before its commit, and after it and before its hint.
 NAMES = frozenset({
-    "accepted", "rung",
-    "claimed",
-    "before_routing", "routing", "before_building", "building",
-    "signed", "before_submitted", "submitted_lost", "stored", "sent", "landed",
-    "before_confirmed", "confirmed",
-    "before_retry", "retry",
+    "accepted", "rung", "claimed", "signed", "sent", "landed",
+    "before_routing", "after_routing", "before_building", "after_building",
+    "before_submitted", "after_submitted", "before_confirmed", "after_confirmed",
+    "before_pending", "after_pending", "before_failed", "after_failed",
+    "before_expired", "after_expired",
 })  # fmt: skip
 
 _RULE = re.compile(r"(\w+)=(kill|freeze|lose)(?:@(\d+))?(?:\*(\d+))?(?:%(\d+))?")

@@ -6,17 +6,17 @@ import dataclasses
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from oee_daemon import market
 from tests.faults.bench import Bench
 
-#: Where an attempt that succeeds passes. `submitted_lost` believes that its commit's answer was lost.
+#: Where an attempt that succeeds passes: the claim, what lies between, and each commit from both sides.
 PLACES = [
-    "claimed", "before_routing", "routing", "before_building", "building", "signed", "before_submitted",
-    "stored", "sent", "landed", "before_confirmed", "confirmed",
+    "claimed", "before_routing", "after_routing", "before_building", "after_building", "signed",
+    "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
 ]  # fmt: skip
-#: Where an attempt that fails passes.
-RETRY_PLACES = ["before_retry", "retry"]
+COMMITS = [place for place in PLACES if place.startswith("after_")]
 RATE = Decimal("0.5")
 
 
@@ -58,14 +58,51 @@ def test_a_worker_that_dies_in_a_retry(bench: Bench, place: str, monkeypatch: py
     prove(bench, f"{place}=kill@2*1", fails_once(), monkeypatch, 2)
 
 
-@pytest.mark.parametrize("place", RETRY_PLACES)
+@pytest.mark.parametrize("place", ["before_pending", "after_pending"])
 def test_a_worker_that_dies_around_the_move_to_a_retry(
     bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prove(bench, f"{place}=kill@1*1", fails_once(), monkeypatch, 2)
 
 
-@pytest.mark.parametrize("attempt", [1, 2])
-def test_a_commit_whose_answer_is_lost(bench: Bench, attempt: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seed = lands_at_once() if attempt == 1 else fails_once()
-    prove(bench, f"submitted_lost=lose@{attempt}*1", seed, monkeypatch, attempt)
+@pytest.mark.parametrize("place", COMMITS)
+def test_a_commit_whose_answer_is_lost(bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prove(bench, f"{place}=lose@1*1", lands_at_once(), monkeypatch, 1)
+
+
+@pytest.mark.parametrize("place", [*COMMITS, "after_pending"])
+def test_a_commit_whose_answer_is_lost_around_a_retry(
+    bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = 1 if place == "after_pending" else 2
+    prove(bench, f"{place}=lose@{attempt}*1", fails_once(), monkeypatch, 2)
+
+
+@pytest.mark.parametrize("place", ["before_failed", "after_failed"])
+def test_a_worker_that_dies_around_the_end_of_an_order_that_fails(
+    bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.settings = dataclasses.replace(bench.settings, max_attempts=1)
+    dies_at_the_end(bench, f"{place}=kill*1", "failed", monkeypatch)
+
+
+@pytest.mark.parametrize("place", ["before_expired", "after_expired"])
+def test_a_worker_that_dies_around_the_end_of_an_order_that_expires(
+    bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies_at_the_end(bench, f"{place}=kill*1", "expired", monkeypatch)
+
+
+def dies_at_the_end(bench: Bench, rule: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OEE_FAILPOINTS", rule)
+    bench.settings = dataclasses.replace(bench.settings, sim_seed=fails_once(), sim_failure_rate=RATE)
+    bench.place()
+    if end == "expired":
+        with bench.db.connect() as conn:
+            conn.execute(text("UPDATE orders SET expires_at = now()"))
+    with bench.worker() as worker:
+        bench.wait(worker)
+    verdict = bench.verdict()
+    assert verdict.kept, verdict
+    assert [o["status"] for o in bench.orders()] == [end]
+    assert bench.deaths() == [rule.partition("=")[0] + ".0"]

@@ -65,7 +65,7 @@ def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -
         until(lambda: _stopped(first), what="the first freeze")
         with bench.db.connect() as conn:
             conn.execute(text("UPDATE orders SET lease_until = now() - interval '1 second'"))
-        monkeypatch.setenv("OEE_FAILPOINTS", "stored=freeze*1")
+        monkeypatch.setenv("OEE_FAILPOINTS", "after_submitted=freeze*1")
         bench.settings = _elsewhere(bench)
         with bench.worker(mutant) as second:
             until(lambda: _stopped(second), what="the second freeze")

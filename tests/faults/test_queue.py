@@ -84,7 +84,7 @@ def test_messages_that_mean_nothing_harm_nobody(bench: Bench) -> None:
 def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OEE_FAILPOINTS", "stored=freeze*1")
+    monkeypatch.setenv("OEE_FAILPOINTS", "after_submitted=freeze*1")
     order_id = bench.place()
     with bench.worker() as first:
         until(bench.deaths, what="the freeze")

@@ -446,7 +446,9 @@ def test_what_died_in_routing_asks_the_venues_again(bench: Bench) -> None:
     assert bench.order(order.id).attempt == 1
 
 
-@pytest.mark.parametrize("point", ["claimed", "routing", "building", "signed", "stored", "sent", "landed"])
+@pytest.mark.parametrize(
+    "point", ["claimed", "after_routing", "after_building", "signed", "after_submitted", "sent", "landed"]
+)
 def test_wherever_it_breaks_off_the_order_goes_on_to_one_swap(
     bench: Bench, point: str, tmp_path: Path
 ) -> None:
@@ -468,7 +470,7 @@ def test_wherever_it_breaks_off_the_order_goes_on_to_one_swap(
 def test_a_lost_answer_to_the_write_ahead_sends_nothing_until_it_is_claimed_again(
     bench: Bench, tmp_path: Path
 ) -> None:
-    failpoints.arm("submitted_lost=lose*1", tmp_path)
+    failpoints.arm("after_submitted=lose*1", tmp_path)
     order = bench.place()
     chain = bench.chain()
     execution = bench.execution(chain)
@@ -614,7 +616,7 @@ def _submitted_and_out_of_time(bench: Bench, tmp_path: Path, point: str) -> Orde
 
 
 def test_past_its_time_nothing_is_sent_any_more_and_it_ends_expired(bench: Bench, tmp_path: Path) -> None:
-    order = _submitted_and_out_of_time(bench, tmp_path, "stored")
+    order = _submitted_and_out_of_time(bench, tmp_path, "after_submitted")
     chain = bench.chain()
     execution = bench.execution(chain, owner="heir")
     assert bench.run_to_end(execution, order.id).status is Status.EXPIRED

@@ -34,7 +34,7 @@ def _process(home: Path, spec: str, name: str, attempt: int) -> subprocess.Popen
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
-def _ends(home: Path, spec: str, name: str = "stored", attempt: int = 1) -> tuple[int, str]:
+def _ends(home: Path, spec: str, name: str = "after_submitted", attempt: int = 1) -> tuple[int, str]:
     process = _process(home, spec, name, attempt)
     out, _ = process.communicate(timeout=30)
     return process.returncode, out
@@ -54,14 +54,14 @@ def test_nothing_happens_unless_asked_for(tmp_path: Path) -> None:
 
 
 def test_kill_ends_the_process_and_once_means_once_across_processes(tmp_path: Path) -> None:
-    assert _ends(tmp_path, "stored=kill*2") == KILLED
-    assert _ends(tmp_path, "stored=kill*2") == KILLED
-    assert _ends(tmp_path, "stored=kill*2") == ALIVE
-    assert {f.name for f in (tmp_path / "failpoints").iterdir()} == {"stored.0", "stored.1"}
+    assert _ends(tmp_path, "after_submitted=kill*2") == KILLED
+    assert _ends(tmp_path, "after_submitted=kill*2") == KILLED
+    assert _ends(tmp_path, "after_submitted=kill*2") == ALIVE
+    assert {f.name for f in (tmp_path / "failpoints").iterdir()} == {"after_submitted.0", "after_submitted.1"}
 
 
 def test_freeze_stops_the_process_until_it_is_woken(tmp_path: Path) -> None:
-    process = _process(tmp_path, "stored=freeze", "stored", 1)
+    process = _process(tmp_path, "after_submitted=freeze", "after_submitted", 1)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGSTOP
     process.send_signal(signal.SIGCONT)
@@ -70,37 +70,46 @@ def test_freeze_stops_the_process_until_it_is_woken(tmp_path: Path) -> None:
 
 
 def test_an_attempt_narrows_the_rule(tmp_path: Path) -> None:
-    arm("stored=lose@2", tmp_path)
-    hit("stored", 1)
-    hit("stored", None)
+    arm("after_submitted=lose@2", tmp_path)
+    hit("after_submitted", 1)
+    hit("after_submitted", None)
     with pytest.raises(Lost):
-        hit("stored", 2)
+        hit("after_submitted", 2)
 
 
 def test_how_often_is_counted(tmp_path: Path) -> None:
-    arm("stored=lose*3", tmp_path)
+    arm("after_submitted=lose*3", tmp_path)
     for _ in range(3):
         with pytest.raises(Lost):
-            hit("stored", 1)
-    hit("stored", 1)
+            hit("after_submitted", 1)
+    hit("after_submitted", 1)
 
 
 def test_a_percentage_is_about_that_many_and_uses_up_no_mark_where_it_passes(tmp_path: Path) -> None:
-    arm("stored=lose%30", tmp_path)
+    arm("after_submitted=lose%30", tmp_path)
     lost = 0
     for _ in range(2000):
         try:
-            hit("stored", 1)
+            hit("after_submitted", 1)
         except Lost:
             lost += 1
     assert 450 < lost < 750
-    arm("stored=lose*1%0", tmp_path)
-    hit("stored", 1)
+    arm("after_submitted=lose*1%0", tmp_path)
+    hit("after_submitted", 1)
     assert not (tmp_path / "failpoints").exists()
 
 
 @pytest.mark.parametrize(
-    "spec", ["stord=kill", "stored", "stored=die", "stored=kill*x", "stored=kill%", "=kill", "stored=kill@"]
+    "spec",
+    [
+        "stord=kill",
+        "after_submitted",
+        "after_submitted=die",
+        "after_submitted=kill*x",
+        "after_submitted=kill%",
+        "=kill",
+        "after_submitted=kill@",
+    ],
 )
 def test_a_rule_that_says_nothing_is_refused_rather_than_missed(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(spec))):
@@ -108,21 +117,25 @@ def test_a_rule_that_says_nothing_is_refused_rather_than_missed(spec: str, tmp_p
 
 
 def test_two_rules_for_one_place_both_hold(tmp_path: Path) -> None:
-    arm("stored=lose@1,stored=lose@2", tmp_path)
+    arm("after_submitted=lose@1,after_submitted=lose@2", tmp_path)
     for attempt in (1, 2):
         with pytest.raises(Lost):
-            hit("stored", attempt)
+            hit("after_submitted", attempt)
 
 
 def test_arming_again_forgets_what_was(tmp_path: Path) -> None:
-    arm(" stored=lose , sent=lose ", tmp_path)
+    arm(" after_submitted=lose , sent=lose ", tmp_path)
     arm("sent=lose", tmp_path)
-    hit("stored", 1)
+    hit("after_submitted", 1)
     with pytest.raises(Lost):
         hit("sent", 1)
 
 
 def test_every_place_in_the_engine_has_a_name_that_exists_and_every_name_a_place() -> None:
-    source = Path(failpoints.__file__).parent.rglob("*.py")
-    used = {name for file in source for name in re.findall(r'failpoints\.hit\("(\w+)"', file.read_text())}
-    assert used == failpoints.NAMES
+    source = [file.read_text() for file in Path(failpoints.__file__).parent.rglob("*.py")]
+    literal = {name for text in source for name in re.findall(r'failpoints\.hit\("(\w+)"', text)}
+    # The worker's moves all go through one place; the statuses it moves to are named where it asks for them.
+    execution = (Path(failpoints.__file__).parent / "execution.py").read_text()
+    targets = {name.lower() for name in re.findall(r"Status\.([A-Z]+)[,)\n]", execution)}
+    moves = {f"{when}_{status}" for when in ("before", "after") for status in targets}
+    assert literal | moves == failpoints.NAMES
