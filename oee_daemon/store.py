@@ -80,7 +80,10 @@ def create(conn: Connection, values: dict[str, Any]) -> Order:
         insert(orders)
         .values(
             status=Status.PENDING,
-            expires_at=_now + timedelta(seconds=values["valid_for_s"]),
+            # One moment for all three, and for event 1.
+            created_at=func.statement_timestamp(),
+            updated_at=func.statement_timestamp(),
+            expires_at=func.statement_timestamp() + timedelta(seconds=values["valid_for_s"]),
             **values,
         )
         .returning(*COLUMNS, _stale)
