@@ -18,15 +18,20 @@ T = TypeVar("T")
 
 
 def until(check: Callable[[], T | None], *, within: float = 20.0, what: str = "it") -> T:
-    """Asks again and again until `check` gives something; fails the test after `within` seconds."""
+    """Asks again and again until `check` gives something; fails the test after `within` seconds.
+
+    The pauses grow from 5 to 100 ms: who asks a daemon too often only keeps it from getting there.
+    """
     deadline = time.monotonic() + within
+    pause = 0.005
     while True:
         found = check()
         if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {within} s")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(0.1, pause * 1.3)
 
 
 class Daemon:

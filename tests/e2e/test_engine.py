@@ -118,7 +118,7 @@ def history_of(home: Path, seed: str, outside: dict[str, str]) -> list[Any]:
         **outside,
     ).start()
     with daemon.client() as client:
-        orders = ended(client, place(client, 20))
+        orders = ended(client, place(client, 12))
     daemon.stop()
     return [(o["attempt"], o["status"], o["venue"], o["filledIn"], o["filledOut"], o["fee"]) for o in orders]
 
