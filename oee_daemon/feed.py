@@ -46,12 +46,16 @@ class Feed:
         self._client.close()
 
 
-async def listen(url: str) -> AsyncIterator[UUID]:
-    """The ids of orders that moved, from now on. Raises `redis.RedisError` when the connection is lost."""
+async def listen(url: str) -> AsyncIterator[UUID | None]:
+    """The ids of orders that moved, from the first item on, which is `None`: what moved before is not told.
+
+    Raises `redis.RedisError` when the connection is lost.
+    """
     client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=None)
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(CHANNEL)
+            yield None
             async for message in channel.listen():
                 yield UUID(bytes(message["data"]).decode())
     finally:

@@ -52,10 +52,15 @@ class Hub:
         self._all: set[AllOrders] = set()
 
     async def run(self) -> None:
-        """Listens for ever; a lost connection makes every watcher look, and those of all orders lag."""
+        """Listens for ever. Whoever watched all orders while nobody listened is told that some were missed,
+        once hints come again: what is listed then is complete."""
         while True:
             try:
                 async for order_id in feed.listen(self._url):
+                    if order_id is None:
+                        for everything in self._all:
+                            everything.lag()
+                        continue
                     for watcher in self._watchers.get(order_id, ()):
                         watcher.set()
                     for everything in self._all:
@@ -63,8 +68,6 @@ class Hub:
             except (redis.RedisError, OSError, ValueError) as e:
                 # Or somebody published what is no id.
                 log.debug("hints lost", extra={"reason": str(e)})
-            for everything in self._all:
-                everything.lag()
             await asyncio.sleep(LISTEN_AGAIN_S)
 
     @asynccontextmanager
