@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 import dramatiq
@@ -9,12 +10,29 @@ import dramatiq
 from oee_daemon.broker import ACTOR, QUEUE
 from oee_daemon.execution import Execution
 
+log = logging.getLogger(__name__)
+
+
+def named(arguments: tuple[object, ...], options: dict[str, object]) -> UUID | None:
+    """The order that a message names; `None` where it names none, whoever sent it."""
+    if len(arguments) != 1 or options or not isinstance(arguments[0], str):
+        return None
+    try:
+        return UUID(arguments[0])
+    except ValueError:
+        return None
+
 
 def declare(broker: dramatiq.Broker, execution: Execution) -> None:
     """Gives the broker the actor that runs orders with `execution`."""
 
-    def execute(order_id: str) -> None:
-        delay = execution.run(UUID(order_id))
+    def execute(*arguments: object, **options: object) -> None:
+        order_id = named(arguments, options)
+        if order_id is None:
+            # Trying again would not help: it is dropped, and every real order is rung by recovery.
+            log.warning("a message that names no order was dropped")
+            return
+        delay = execution.run(order_id)
         if delay is not None:
             # The stored due time is the truth, this is its bell.
             raise dramatiq.Retry(delay=max(1, round(delay.total_seconds() * 1000)))

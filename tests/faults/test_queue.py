@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from oee_daemon.broker import NAMESPACE, QUEUE, ring
+from oee_daemon.broker import ACTOR, NAMESPACE, QUEUE, ring
 from tests.daemons import until
 from tests.faults.bench import Bench
 from tests.faults.test_failpoints import RATE, fails_once
@@ -69,9 +69,13 @@ def test_a_doubled_message_runs_an_order_once(bench: Bench) -> None:
 def test_messages_that_mean_nothing_harm_nobody(bench: Bench) -> None:
     """Foreign, broken and unknown messages in our queue."""
     client = bench.broker.client
-    for n, message in enumerate(
-        (b"not json", b"{}", json.dumps({"queue_name": QUEUE, "actor_name": "nobody", "args": []}).encode())
-    ):
+    ours = {"queue_name": QUEUE, "kwargs": {}, "options": {"redis_message_id": "m"}, "message_timestamp": 0}
+    messages = [
+        ours | {"actor_name": "nobody", "args": [], "message_id": "1"},
+        ours | {"actor_name": ACTOR, "args": ["no id"], "message_id": "2"},
+        ours | {"actor_name": ACTOR, "args": [[], 1], "message_id": "3"},
+    ]
+    for n, message in enumerate([b"not json", b"{}", *(json.dumps(m).encode() for m in messages)]):
         client.hset(f"{NAMESPACE}:{QUEUE}.msgs", f"m{n}", message)
         client.rpush(f"{NAMESPACE}:{QUEUE}", f"m{n}")
     ring(bench.broker, UUID(int=0))
