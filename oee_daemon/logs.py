@@ -38,7 +38,7 @@ class _Lines(logging.Formatter):
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Sends every logger of the process through one handler. Called once, by `main` or `worker`."""
+    """Sends every logger of the process through one handler. Called once, by `__main__`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Lines())
     root = logging.getLogger()

@@ -17,6 +17,10 @@ from oee_daemon.venues.simulated import SimulatedVenue
 from oee_daemon.venues.venue import Venue
 from oee_daemon.wallet import Wallet, open_wallet
 
+#: Connections to the simulated chain's ledger: each is held for one short statement, so a few serve all
+#: threads, and many workers fit into one Postgres.
+LEDGER_CONNECTIONS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -34,7 +38,7 @@ def open_network(settings: Settings, database_url: str) -> Network:
     if settings.sim_ledger_file is not None:
         ledger = open_file(settings.sim_ledger_file)
     else:
-        ledger = open_database(database_url, pool_size=3 * settings.worker_threads)
+        ledger = open_database(database_url, pool_size=LEDGER_CONNECTIONS)
     chain = SimulatedChain(
         ledger,
         seed=settings.sim_seed,
