@@ -1,81 +1,110 @@
 # Completion of oee. Made by `oee completion bash`: change the generator, not this file.
 
-# Whether the option $2 of the command $1 takes a value; sets `values` to those that are known.
+# Whether the option $2 of the command $1 takes a value; says in `words`, `orders` and `files` which.
 _oee_takes_value() {
-    values=""
+    words="" orders="" files=""
     case "$1 $2" in
-        "buy --spend") values=""; return 0 ;;
-        "buy --slippage") values=""; return 0 ;;
-        "buy --max-spend") values=""; return 0 ;;
-        "buy --min-receive") values=""; return 0 ;;
-        "buy --idempotency-key") values=""; return 0 ;;
-        "buy --timeout") values=""; return 0 ;;
-        "buy --valid-for") values=""; return 0 ;;
-        "sell --receive") values=""; return 0 ;;
-        "sell --slippage") values=""; return 0 ;;
-        "sell --max-spend") values=""; return 0 ;;
-        "sell --min-receive") values=""; return 0 ;;
-        "sell --idempotency-key") values=""; return 0 ;;
-        "sell --timeout") values=""; return 0 ;;
-        "sell --valid-for") values=""; return 0 ;;
-        "quote --side") values="buy sell"; return 0 ;;
-        "quote --spend") values=""; return 0 ;;
-        "quote --receive") values=""; return 0 ;;
-        "watch --timeout") values=""; return 0 ;;
-        "history --status") values="pending routing building submitted confirmed failed cancelled expired"; return 0 ;;
-        "history --pair") values=""; return 0 ;;
-        "history --side") values="buy sell"; return 0 ;;
-        "history --since") values=""; return 0 ;;
-        "history --limit") values=""; return 0 ;;
-        "fills --order") values=""; return 0 ;;
-        "fills --limit") values=""; return 0 ;;
-        "submit --max-inflight") values=""; return 0 ;;
-        "submit --batch") values=""; return 0 ;;
-        "submit --slippage") values=""; return 0 ;;
-        "submit --valid-for") values=""; return 0 ;;
-        "submit --timeout") values=""; return 0 ;;
-        "drill --orders") values=""; return 0 ;;
-        "drill --faults") values=""; return 0 ;;
-        "drill --seed") values=""; return 0 ;;
-        "daemon logs --lines" | "daemon logs -n") values=""; return 0 ;;
+        "buy --spend") return 0 ;;
+        "buy --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "buy --max-spend") return 0 ;;
+        "buy --min-receive") return 0 ;;
+        "buy --idempotency-key") return 0 ;;
+        "buy --timeout") return 0 ;;
+        "buy --valid-for") return 0 ;;
+        "sell --receive") return 0 ;;
+        "sell --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "sell --max-spend") return 0 ;;
+        "sell --min-receive") return 0 ;;
+        "sell --idempotency-key") return 0 ;;
+        "sell --timeout") return 0 ;;
+        "sell --valid-for") return 0 ;;
+        "submit --max-inflight") return 0 ;;
+        "submit --batch") return 0 ;;
+        "submit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "submit --valid-for") return 0 ;;
+        "submit --timeout") return 0 ;;
+        "quote --side") words="buy sell"; return 0 ;;
+        "quote --spend") return 0 ;;
+        "quote --receive") return 0 ;;
+        "watch --timeout") return 0 ;;
+        "history --status") words="pending routing building submitted confirmed failed cancelled expired"; return 0 ;;
+        "history --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
+        "history --token") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; return 0 ;;
+        "history --side") words="buy sell"; return 0 ;;
+        "history --type") words="market"; return 0 ;;
+        "history --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
+        "history --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
+        "history --limit" | "history -n") return 0 ;;
+        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS"; return 0 ;;
+        "fills --order") words="last"; orders="all"; return 0 ;;
+        "fills --limit" | "fills -n") return 0 ;;
+        "fills --columns") words="order when paid received slot signature orderId inputToken outputToken amountIn amountOut at"; return 0 ;;
+        "top --interval") return 0 ;;
+        "stats --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
+        "stats --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
+        "stats --by") words="venue pair day"; return 0 ;;
+        "stats --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
+        "stats --side") words="buy sell"; return 0 ;;
+        "daemon logs --lines" | "daemon logs -n") return 0 ;;
+        "drill --orders") return 0 ;;
+        "drill --faults") return 0 ;;
+        "drill --seed") return 0 ;;
     esac
     return 1
 }
 
+# Adds the known orders that begin with what was typed, with what they are where several do.
+_oee_orders() {
+    local id what tab=$'\t'
+    local -a ids=() lines=()
+    while IFS=$tab read -r id what; do
+        case "$id" in "$cur"*) ids+=("$id"); lines+=("$id  $what") ;; esac
+    done < <(command oee __orders "$1" 2>/dev/null)
+    compopt -o nosort 2>/dev/null
+    # A word that Tab puts on the line whole (one match, or going round the matches) is the id alone.
+    if ((${#ids[@]} + ${#COMPREPLY[@]} == 1)) || [ "$COMP_TYPE" = 37 ] || [ "$COMP_TYPE" = 42 ]; then
+        COMPREPLY=("${ids[@]}" "${COMPREPLY[@]}")
+    elif ((${#ids[@]})); then
+        COMPREPLY=("${lines[@]}" "${COMPREPLY[@]}")
+    fi
+}
+
 _oee() {
-    local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" words="" values=""
-    local files="" option="" i count=0
+    local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" option="" i count=0
+    local words="" orders="" files=""
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word="${COMP_WORDS[i]}"
+        # `--side=buy` comes as three words.
+        if [ "$word" = "=" ]; then continue; fi
         if [ -n "$option" ]; then option=""; continue; fi
         case "$word" in
             -?*) if _oee_takes_value "$path" "$word"; then option="$word"; fi; continue ;;
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "quote" | "watch" | "show" | "cancel" | "history" | "fills" | "submit" | "worker" | "drill" | "completion" | "help" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "drill" | "backup" | "restore" | "doctor" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
+    words="" orders="" files=""
+    if [ "$cur" = "=" ]; then cur=""; fi
     if [ -n "$option" ]; then
-        _oee_takes_value "$path" "$option" && words="$values"
+        _oee_takes_value "$path" "$option"
     elif [ "${cur:0:1}" = "-" ] && [ "$cur" != "-" ]; then
         case "$path" in
             "") words="--version --help -h" ;;
             "buy") words="--spend --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "sell") words="--receive --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
+            "submit") words="--max-inflight --batch --slippage --valid-for --dry-run --timeout --detach --quiet -q --help -h" ;;
+            "cancel") words="--json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --json --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;
-            "cancel") words="--json --no-color --help -h" ;;
-            "history") words="--status --pair --side --since --limit --json --csv --no-color --help -h" ;;
-            "fills") words="--order --limit --json --csv --no-color --help -h" ;;
-            "submit") words="--max-inflight --batch --slippage --valid-for --dry-run --timeout --detach --quiet -q --help -h" ;;
-            "worker") words="--help -h" ;;
-            "drill") words="--orders --faults --seed --keep --json --quiet -q --help -h" ;;
-            "completion") words="--help -h" ;;
-            "help") words="--help -h" ;;
+            "history") words="--status --pair --token --side --type --since --until --limit -n --columns --json --csv --no-pager --no-color --help -h" ;;
+            "fills") words="--order --limit -n --columns --json --csv --no-pager --no-color --help -h" ;;
+            "top") words="--interval --once --json --no-color --help -h" ;;
+            "stats") words="--since --until --by --pair --side --json --csv --no-color --help -h" ;;
             "daemon") words="--help -h" ;;
             "daemon start") words="--json --quiet -q --help -h" ;;
             "daemon stop") words="--json --quiet -q --help -h" ;;
@@ -84,32 +113,54 @@ _oee() {
             "daemon logs") words="--lines -n --follow -f --help -h" ;;
             "daemon run") words="--help -h" ;;
             "daemon token") words="--json --help -h" ;;
+            "worker") words="--help -h" ;;
+            "drill") words="--orders --faults --seed --keep --json --quiet -q --help -h" ;;
+            "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
+            "restore") words="--json --quiet -q --no-color --help -h" ;;
+            "doctor") words="--json --no-color --help -h" ;;
+            "config") words="--help -h" ;;
+            "config show") words="--origin --json --no-color --help -h" ;;
+            "config path") words="--json --help -h" ;;
+            "config get") words="--json --help -h" ;;
+            "config set") words="--json --no-color --help -h" ;;
+            "config unset") words="--json --no-color --help -h" ;;
+            "paths") words="--json --help -h" ;;
+            "completion") words="--help -h" ;;
+            "help") words="--help -h" ;;
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell quote watch show cancel history fills submit worker drill completion help daemon" ;;
-            "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "sell:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET" ;;
-            "watch:0") words="last" ;;
-            "show:0") words="last" ;;
-            "cancel:0") words="last" ;;
-            "submit:0") files=1 ;;
-            "completion:0") words="bash zsh fish" ;;
-            "help:"*) words="buy sell quote watch show cancel history fills submit worker drill completion daemon exit-codes" ;;
-            "daemon:0") words="start stop restart status logs run token" ;;
+            ":0") words="buy sell submit cancel quote watch show history fills top stats daemon worker drill backup restore doctor config paths completion help"; ;;
+            "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "sell:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "submit:0") files="1"; ;;
+            "cancel:0") words="last"; orders="live"; ;;
+            "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "watch:0") words="last"; orders="live"; ;;
+            "show:0") words="last"; orders="all"; ;;
+            "daemon:0") words="start stop restart status logs run token"; ;;
+            "backup:0") files="1"; ;;
+            "restore:0") files="1"; ;;
+            "config:0") words="show path get set unset"; ;;
+            "config get:0") words="home database_url redis_url host port url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
+            "completion:0") words="bash zsh fish"; ;;
+            "help:"*) words="buy sell submit cancel quote watch show history fills top stats daemon worker drill backup restore doctor config paths completion orders scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then
         compopt -o filenames 2>/dev/null
         local IFS=$'\n'
         COMPREPLY=($(compgen -f -- "$cur"))
-    else
-        COMPREPLY=($(compgen -W "$words" -- "$cur"))
+        return
     fi
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    if [ -n "$orders" ]; then _oee_orders "$orders"; fi
 }
 
 complete -F _oee oee

@@ -1,146 +1,288 @@
 # Completion of oee. Made by `oee completion fish`: change the generator, not this file.
 
-# Whether the words before the cursor, without options, begin with these.
-function __oee_in
-    set -l words (string match -v -- '-*' (commandline -opc))[2..-1]
-    set -l n (count $argv)
-    test (count $words) -ge $n; and test "$words[1..$n]" = "$argv"
+# Whether the option $argv[2] of the command $argv[1] takes a value. With a third word: prints those known.
+function __oee_value
+    switch "$argv[1] $argv[2]"
+        case 'buy --spend'
+            return 0
+        case 'buy --slippage'
+            set -q argv[3]; and printf '%s\t%s\n' '0.1%' '' '0.5%' '' '1%' '' '50bps' ''
+            return 0
+        case 'buy --max-spend'
+            return 0
+        case 'buy --min-receive'
+            return 0
+        case 'buy --idempotency-key'
+            return 0
+        case 'buy --timeout'
+            return 0
+        case 'buy --valid-for'
+            return 0
+        case 'sell --receive'
+            return 0
+        case 'sell --slippage'
+            set -q argv[3]; and printf '%s\t%s\n' '0.1%' '' '0.5%' '' '1%' '' '50bps' ''
+            return 0
+        case 'sell --max-spend'
+            return 0
+        case 'sell --min-receive'
+            return 0
+        case 'sell --idempotency-key'
+            return 0
+        case 'sell --timeout'
+            return 0
+        case 'sell --valid-for'
+            return 0
+        case 'submit --max-inflight'
+            return 0
+        case 'submit --batch'
+            return 0
+        case 'submit --slippage'
+            set -q argv[3]; and printf '%s\t%s\n' '0.1%' '' '0.5%' '' '1%' '' '50bps' ''
+            return 0
+        case 'submit --valid-for'
+            return 0
+        case 'submit --timeout'
+            return 0
+        case 'quote --side'
+            set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
+            return 0
+        case 'quote --spend'
+            return 0
+        case 'quote --receive'
+            return 0
+        case 'watch --timeout'
+            return 0
+        case 'history --status'
+            set -q argv[3]; and printf '%s\t%s\n' 'pending' '' 'routing' '' 'building' '' 'submitted' '' 'confirmed' '' 'failed' '' 'cancelled' '' 'expired' ''
+            return 0
+        case 'history --pair'
+            set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
+            return 0
+        case 'history --token'
+            set -q argv[3]; and printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            return 0
+        case 'history --side'
+            set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
+            return 0
+        case 'history --type'
+            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            return 0
+        case 'history --since'
+            set -q argv[3]; and printf '%s\t%s\n' '15m' '' '1h' '' '24h' '' '7d' '' 'today' '' 'yesterday' ''
+            return 0
+        case 'history --until'
+            set -q argv[3]; and printf '%s\t%s\n' '15m' '' '1h' '' '24h' '' '7d' '' 'today' '' 'yesterday' ''
+            return 0
+        case 'history --limit' 'history -n'
+            return 0
+        case 'history --columns'
+            set -q argv[3]; and printf '%s\t%s\n' 'order' 'the id; its first 8 characters in a table' 'when' 'when it was placed; how long ago in a table' 'side' 'buy or sell' 'pair' 'BASE/QUOTE' 'amount' 'what was asked for' 'for' 'what was paid or received for it' 'price' 'quote per base, net of everything' 'venue' 'where it was filled' 'status' 'pending, routing, building, submitted, or how it ended' 'took' 'seconds from placing to its end' 'note' 'why it failed, or how many attempts it took' 'orderId' 'the whole id' 'createdAt' 'when it was placed' 'finishedAt' 'when it ended' 'type' 'market' 'inputToken' 'what leaves the wallet' 'outputToken' 'what arrives' 'swapMode' 'ExactIn or ExactOut: which token the amount counts' 'slippageBps' 'how much worse than the first quote it may be' 'minReceive' 'the least to receive' 'maxSpend' 'the most to spend' 'filledIn' 'what left the wallet' 'filledOut' 'what arrived' 'fee' 'the venue\'s part of what left' 'attempt' 'which attempt it ended in, or is in' 'signature' 'of the swap that was sent last' 'errorCode' 'why it failed, for programs' 'errorMessage' 'why it failed, for people' 'idempotencyKey' 'the key that it was placed with' 'network' 'where it was traded' 'updatedAt' 'when it last moved' 'validForS' 'seconds after which it expires unsent'
+            return 0
+        case 'fills --order'
+            set -q argv[3]; and command oee __orders all 2>/dev/null
+            set -q argv[3]; and printf '%s\t%s\n' 'last' 'the newest order'
+            return 0
+        case 'fills --limit' 'fills -n'
+            return 0
+        case 'fills --columns'
+            set -q argv[3]; and printf '%s\t%s\n' 'order' 'the order\'s id; its first 8 characters in a table' 'when' 'when it landed; how long ago in a table' 'paid' 'what left the wallet' 'received' 'what arrived' 'slot' 'the chain\'s slot' 'signature' 'of the swap' 'orderId' 'the order\'s whole id' 'inputToken' 'what left the wallet' 'outputToken' 'what arrived' 'amountIn' 'how much left' 'amountOut' 'how much arrived' 'at' 'when it landed'
+            return 0
+        case 'top --interval'
+            return 0
+        case 'stats --since'
+            set -q argv[3]; and printf '%s\t%s\n' '15m' '' '1h' '' '24h' '' '7d' '' 'today' '' 'yesterday' ''
+            return 0
+        case 'stats --until'
+            set -q argv[3]; and printf '%s\t%s\n' '15m' '' '1h' '' '24h' '' '7d' '' 'today' '' 'yesterday' ''
+            return 0
+        case 'stats --by'
+            set -q argv[3]; and printf '%s\t%s\n' 'venue' '' 'pair' '' 'day' ''
+            return 0
+        case 'stats --pair'
+            set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
+            return 0
+        case 'stats --side'
+            set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
+            return 0
+        case 'daemon logs --lines' 'daemon logs -n'
+            return 0
+        case 'drill --orders'
+            return 0
+        case 'drill --faults'
+            return 0
+        case 'drill --seed'
+            return 0
+        case '*'
+            return 1
+    end
 end
 
-# Whether they are exactly these.
-function __oee_at
-    set -l words (string match -v -- '-*' (commandline -opc))[2..-1]
-    test "$words" = "$argv"
+# Sets what the words before the cursor say: the command, how many words it has, an option that waits.
+function __oee_place
+    set -g __oee_path ""
+    set -g __oee_count 0
+    set -g __oee_option ""
+    for word in (commandline -opc)[2..-1]
+        if test -n "$__oee_option"
+            set __oee_option ""
+            continue
+        end
+        switch $word
+            case '--*=*'
+                continue
+            case '-?*'
+                if __oee_value "$__oee_path" $word
+                    set __oee_option $word
+                end
+                continue
+        end
+        set -l next (string trim -- "$__oee_path $word")
+        switch $next
+            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'drill' 'backup' 'restore' 'doctor' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+                set __oee_path $next
+                set __oee_count 0
+            case '*'
+                set __oee_count (math $__oee_count + 1)
+        end
+    end
 end
 
-complete -c oee -f
-complete -c oee -n __oee_at -a buy -d 'Buy BASE with QUOTE at the best price of all venues'
-complete -c oee -n __oee_at -a sell -d 'Sell BASE for QUOTE at the best price of all venues'
-complete -c oee -n __oee_at -a quote -d 'Every venue\'s price, best first; trades nothing'
-complete -c oee -n __oee_at -a watch -d 'Follow one order from its first event on, or every order'
-complete -c oee -n __oee_at -a show -d 'One order explained: its timeline, attempts, quotes and fill'
-complete -c oee -n __oee_at -a cancel -d 'Stop an order if nothing of it can be on the chain'
-complete -c oee -n __oee_at -a history -d 'Past orders, newest first'
-complete -c oee -n __oee_at -a fills -d 'The chain\'s own ledger, for audits'
-complete -c oee -n __oee_at -a submit -d 'Place many orders, one a line'
-complete -c oee -n __oee_at -a worker -d 'Run one more worker'
-complete -c oee -n __oee_at -a drill -d 'Check the promise on this machine, in a home of its own'
-complete -c oee -n __oee_at -a completion -d 'Print the completion script of a shell'
-complete -c oee -n __oee_at -a help -d 'Explain a command, or the exit codes'
-complete -c oee -n __oee_at -a daemon -d 'The local daemon; any command that needs it starts it'
-complete -c oee -n __oee_at -l version -d 'Show the version and exit'
-complete -c oee -n __oee_at -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in buy' -l spend -x -d 'Pay exactly this much QUOTE instead'
-complete -c oee -n '__oee_in buy' -l slippage -x -d 'How much worse than the first quote a fill may be'
-complete -c oee -n '__oee_in buy' -l max-spend -x -d 'Never pay more than this'
-complete -c oee -n '__oee_in buy' -l min-receive -x -d 'Never get less than this'
-complete -c oee -n '__oee_in buy' -l idempotency-key -x -d 'The same key places the order only once'
-complete -c oee -n '__oee_in buy' -l dry-run -d 'Quotes and every check; places nothing'
-complete -c oee -n '__oee_in buy' -l timeout -x -d 'How long to wait for the end: seconds, 90s, 5m'
-complete -c oee -n '__oee_in buy' -l valid-for -x -d 'Expires if not sent by then (300 s)'
-complete -c oee -n '__oee_in buy' -l detach -d 'Print the id once the order is durable, and return'
-complete -c oee -n '__oee_in buy' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in buy' -l events -d 'Every event as a line of JSON on stdout'
-complete -c oee -n '__oee_in buy' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in buy' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in buy' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in buy' -a 'SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET'
-complete -c oee -n '__oee_in sell' -l receive -x -d 'Get exactly this much QUOTE instead'
-complete -c oee -n '__oee_in sell' -l slippage -x -d 'How much worse than the first quote a fill may be'
-complete -c oee -n '__oee_in sell' -l max-spend -x -d 'Never pay more than this'
-complete -c oee -n '__oee_in sell' -l min-receive -x -d 'Never get less than this'
-complete -c oee -n '__oee_in sell' -l idempotency-key -x -d 'The same key places the order only once'
-complete -c oee -n '__oee_in sell' -l dry-run -d 'Quotes and every check; places nothing'
-complete -c oee -n '__oee_in sell' -l timeout -x -d 'How long to wait for the end: seconds, 90s, 5m'
-complete -c oee -n '__oee_in sell' -l valid-for -x -d 'Expires if not sent by then (300 s)'
-complete -c oee -n '__oee_in sell' -l detach -d 'Print the id once the order is durable, and return'
-complete -c oee -n '__oee_in sell' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in sell' -l events -d 'Every event as a line of JSON on stdout'
-complete -c oee -n '__oee_in sell' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in sell' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in sell' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in sell' -a 'SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET'
-complete -c oee -n '__oee_in quote' -l side -x -a 'buy sell' -d 'Which way to ask'
-complete -c oee -n '__oee_in quote' -l spend -x -d 'Pay exactly this much QUOTE instead'
-complete -c oee -n '__oee_in quote' -l receive -x -d 'Get exactly this much QUOTE instead'
-complete -c oee -n '__oee_in quote' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in quote' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in quote' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in quote' -a 'SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET'
-complete -c oee -n '__oee_in watch' -l timeout -x -d 'How long to watch; for ever if not given'
-complete -c oee -n '__oee_in watch' -l json -d 'Every event as a line of JSON on stdout'
-complete -c oee -n '__oee_in watch' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in watch' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in watch' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in watch' -a 'last'
-complete -c oee -n '__oee_in show' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in show' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in show' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in show' -a 'last'
-complete -c oee -n '__oee_in cancel' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in cancel' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in cancel' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in cancel' -a 'last'
-complete -c oee -n '__oee_in history' -l status -x -a 'pending routing building submitted confirmed failed cancelled expired' -d 'Only orders that are this'
-complete -c oee -n '__oee_in history' -l pair -x -d 'Only this pair'
-complete -c oee -n '__oee_in history' -l side -x -a 'buy sell' -d 'Only this side'
-complete -c oee -n '__oee_in history' -l since -x -d 'Only orders placed since then'
-complete -c oee -n '__oee_in history' -l limit -x -d 'At most this many'
-complete -c oee -n '__oee_in history' -l json -d 'One JSON array on stdout'
-complete -c oee -n '__oee_in history' -l csv -d 'CSV with a header row on stdout'
-complete -c oee -n '__oee_in history' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in history' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in fills' -l order -x -d 'Only this order\'s'
-complete -c oee -n '__oee_in fills' -l limit -x -d 'At most this many'
-complete -c oee -n '__oee_in fills' -l json -d 'One JSON array on stdout'
-complete -c oee -n '__oee_in fills' -l csv -d 'CSV with a header row on stdout'
-complete -c oee -n '__oee_in fills' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in fills' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in submit' -l max-inflight -x -d 'Orders on their way at once'
-complete -c oee -n '__oee_in submit' -l batch -x -d 'The same batch again places nothing twice'
-complete -c oee -n '__oee_in submit' -l slippage -x -d 'How much worse than the first quote a fill may be'
-complete -c oee -n '__oee_in submit' -l valid-for -x -d 'Expires if not sent by then (300 s)'
-complete -c oee -n '__oee_in submit' -l dry-run -d 'Quotes and every check; places nothing'
-complete -c oee -n '__oee_in submit' -l timeout -x -d 'How long to wait for the end: seconds, 90s, 5m'
-complete -c oee -n '__oee_in submit' -l detach -d 'A result once each order is durable'
-complete -c oee -n '__oee_in submit' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in submit' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in submit' -F
-complete -c oee -n '__oee_in worker' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in drill' -l orders -x -d 'How many orders'
-complete -c oee -n '__oee_in drill' -l faults -x -d 'How many faults'
-complete -c oee -n '__oee_in drill' -l seed -x -d 'Repeats the faults; drawn if not given'
-complete -c oee -n '__oee_in drill' -l keep -d 'Keep the drill\'s home'
-complete -c oee -n '__oee_in drill' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in drill' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in drill' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in completion' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in completion' -a 'bash zsh fish'
-complete -c oee -n '__oee_in help' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in help' -a 'buy sell quote watch show cancel history fills submit worker drill completion daemon exit-codes'
-complete -c oee -n '__oee_at daemon' -a start -d 'Start it, detached, unless it runs already'
-complete -c oee -n '__oee_at daemon' -a stop -d 'Drain and stop it: what runs ends or is left safe'
-complete -c oee -n '__oee_at daemon' -a restart -d 'Stop it and start it again'
-complete -c oee -n '__oee_at daemon' -a status -d 'What runs, and where. Exit 6 if nothing does'
-complete -c oee -n '__oee_at daemon' -a logs -d 'Its log'
-complete -c oee -n '__oee_at daemon' -a run -d 'Run it in the foreground, for a service manager'
-complete -c oee -n '__oee_at daemon' -a token -d 'Print the token that TCP asks for'
-complete -c oee -n '__oee_at daemon' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon start' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in daemon start' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in daemon start' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon stop' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in daemon stop' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in daemon stop' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon restart' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in daemon restart' -l quiet -s q -d 'No progress on stderr'
-complete -c oee -n '__oee_in daemon restart' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon status' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in daemon status' -l no-color -d 'No colours'
-complete -c oee -n '__oee_in daemon status' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon logs' -l lines -s n -x -d 'The last N lines'
-complete -c oee -n '__oee_in daemon logs' -l follow -s f -d 'Go on with what is added'
-complete -c oee -n '__oee_in daemon logs' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon run' -l help -s h -d 'Show this message and exit.'
-complete -c oee -n '__oee_in daemon token' -l json -d 'One JSON object on stdout'
-complete -c oee -n '__oee_in daemon token' -l help -s h -d 'Show this message and exit.'
+function __oee_offers
+    __oee_place
+    set -l current (commandline -ct)
+    if test -n "$__oee_option"
+        __oee_value "$__oee_path" $__oee_option print
+    else if string match -q -- '--*=*' $current
+        set -l name (string replace -r '=.*' '' -- $current)
+        for line in (__oee_value "$__oee_path" $name print)
+            echo -- $name=$line
+        end
+    else if string match -q -- '-*' $current
+        switch $__oee_path
+            case ''
+                printf '%s\t%s\n' '--version' 'Show the version and exit' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'buy'
+                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--slippage' 'How much worse than the first quote a fill may be' '--max-spend' 'Never pay more than this' '--min-receive' 'Never get less than this' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--valid-for' 'Expires if not sent by then (300 s)' '--detach' 'Print the id once the order is durable, and return' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'sell'
+                printf '%s\t%s\n' '--receive' 'Get exactly this much QUOTE instead' '--slippage' 'How much worse than the first quote a fill may be' '--max-spend' 'Never pay more than this' '--min-receive' 'Never get less than this' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--valid-for' 'Expires if not sent by then (300 s)' '--detach' 'Print the id once the order is durable, and return' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'submit'
+                printf '%s\t%s\n' '--max-inflight' 'Orders on their way at once' '--batch' 'The same batch again places nothing twice' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--detach' 'A result once each order is durable' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'cancel'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'quote'
+                printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'watch'
+                printf '%s\t%s\n' '--timeout' 'How long to watch; for ever if not given' '--json' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'show'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'history'
+                printf '%s\t%s\n' '--status' 'Only orders that are this; several with commas' '--pair' 'Only this pair' '--token' 'Only with this token' '--side' 'Only this side' '--type' 'Only orders of this type' '--since' 'Only placed since: 2h, today, monday, ISO' '--until' 'Only placed before: written the same way' '--limit' 'At most this many, or every one. (20)' '-n' 'At most this many, or every one. (20)' '--columns' 'Which columns, of the table and of --csv' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-pager' 'No pager for what is longer than the screen' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'fills'
+                printf '%s\t%s\n' '--order' 'Only this order\'s' '--limit' 'At most this many, or every one. (20)' '-n' 'At most this many, or every one. (20)' '--columns' 'Which columns, of the table and of --csv' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-pager' 'No pager for what is longer than the screen' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'top'
+                printf '%s\t%s\n' '--interval' 'How often to look: seconds, 500ms, 5s' '--once' 'One look as plain text, without a terminal' '--json' 'One look as a JSON object' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'stats'
+                printf '%s\t%s\n' '--since' 'Only orders placed since then' '--until' 'Only orders placed before then' '--by' 'A line each; days are days in UTC' '--pair' 'Only this pair' '--side' 'Only this side' '--json' 'One JSON object on stdout' '--csv' 'CSV with a header row on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon start'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon stop'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon restart'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon status'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon logs'
+                printf '%s\t%s\n' '--lines' 'The last N lines' '-n' 'The last N lines' '--follow' 'Go on with what is added' '-f' 'Go on with what is added' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon run'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'daemon token'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'worker'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'drill'
+                printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'backup'
+                printf '%s\t%s\n' '--force' 'Take the place of a file that exists' '--with-wallets' 'The wallets\' secret keys too: guard the file as them' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'restore'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'doctor'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config show'
+                printf '%s\t%s\n' '--origin' 'Where each value comes from' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config path'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config get'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config set'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'config unset'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'paths'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'completion'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'help'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+        end
+    else
+        switch "$__oee_path:$__oee_count"
+            case ':0'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+            case 'buy:0'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'buy:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'sell:0'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'sell:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'submit:0'
+            case 'cancel:0'
+                command oee __orders live 2>/dev/null
+                printf '%s\t%s\n' 'last' 'the newest order'
+            case 'quote:0'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'quote:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'watch:0'
+                command oee __orders live 2>/dev/null
+                printf '%s\t%s\n' 'last' 'the newest order'
+            case 'show:0'
+                command oee __orders all 2>/dev/null
+                printf '%s\t%s\n' 'last' 'the newest order'
+            case 'daemon:0'
+                printf '%s\t%s\n' 'start' 'Start it, detached, unless it runs already' 'stop' 'Drain and stop it: what runs ends or is left safe' 'restart' 'Stop it and start it again' 'status' 'What runs, and where. Exit 6 if nothing does' 'logs' 'Its log' 'run' 'Run it in the foreground, for a service manager' 'token' 'Print the token that TCP asks for'
+            case 'backup:0'
+            case 'restore:0'
+            case 'config:0'
+                printf '%s\t%s\n' 'show' 'Every setting with its value; passwords are masked' 'path' 'Print where config.toml is, or would be' 'get' 'Print the value that counts, passwords and all; nothing where it is not set' 'set' 'Write a setting to config.toml' 'unset' 'Take a setting out of config.toml'
+            case 'config get:0'
+                printf '%s\t%s\n' 'home' 'database, queue, logs, token, socket' 'database_url' 'your own Postgres' 'redis_url' 'your own Redis or Valkey' 'host' 'where the TCP side listens' 'port' 'where the TCP side listens' 'url' 'talk to a daemon elsewhere' 'token' 'what the daemon elsewhere asks for' 'no_autostart' '1: no command starts the daemon' 'worker_threads' 'orders in execution at once, per worker' 'max_active' 'orders in execution at once, over all workers' 'max_attempts' 'attempts before an order fails' 'keep_days' 'days an order is kept after its end; unset: for ever' 'network' 'where orders are traded' 'sim_seed' 'the same seed and orders give the same history' 'sim_latency_ms' 'how long a simulated quote takes' 'sim_failure_rate' 'how often a simulated swap fails' 'sim_confirm_ms' 'from submission to confirmation' 'sim_ledger_file' 'a witness of the simulated chain outside Postgres' 'service_user' 'as root: the account that runs the servers' 'log_level' 'how much the daemon writes'
+            case 'config set:0'
+                printf '%s\t%s\n' 'home' 'database, queue, logs, token, socket' 'database_url' 'your own Postgres' 'redis_url' 'your own Redis or Valkey' 'host' 'where the TCP side listens' 'port' 'where the TCP side listens' 'url' 'talk to a daemon elsewhere' 'token' 'what the daemon elsewhere asks for' 'no_autostart' '1: no command starts the daemon' 'worker_threads' 'orders in execution at once, per worker' 'max_active' 'orders in execution at once, over all workers' 'max_attempts' 'attempts before an order fails' 'keep_days' 'days an order is kept after its end; unset: for ever' 'network' 'where orders are traded' 'sim_seed' 'the same seed and orders give the same history' 'sim_latency_ms' 'how long a simulated quote takes' 'sim_failure_rate' 'how often a simulated swap fails' 'sim_confirm_ms' 'from submission to confirmation' 'sim_ledger_file' 'a witness of the simulated chain outside Postgres' 'service_user' 'as root: the account that runs the servers' 'log_level' 'how much the daemon writes'
+            case 'config unset:0'
+                printf '%s\t%s\n' 'home' 'database, queue, logs, token, socket' 'database_url' 'your own Postgres' 'redis_url' 'your own Redis or Valkey' 'host' 'where the TCP side listens' 'port' 'where the TCP side listens' 'url' 'talk to a daemon elsewhere' 'token' 'what the daemon elsewhere asks for' 'no_autostart' '1: no command starts the daemon' 'worker_threads' 'orders in execution at once, per worker' 'max_active' 'orders in execution at once, over all workers' 'max_attempts' 'attempts before an order fails' 'keep_days' 'days an order is kept after its end; unset: for ever' 'network' 'where orders are traded' 'sim_seed' 'the same seed and orders give the same history' 'sim_latency_ms' 'how long a simulated quote takes' 'sim_failure_rate' 'how often a simulated swap fails' 'sim_confirm_ms' 'from submission to confirmation' 'sim_ledger_file' 'a witness of the simulated chain outside Postgres' 'service_user' 'as root: the account that runs the servers' 'log_level' 'how much the daemon writes'
+            case 'paths:0'
+                printf '%s\t%s\n' 'home' '' 'config' '' 'socket' '' 'token' '' 'wallets' '' 'database' '' 'queue' '' 'logs' '' 'log' '' 'completion' ''
+            case 'completion:0'
+                printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
+            case 'help:*'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+        end
+    end
+end
+
+# Whether a file is wanted here.
+function __oee_wants_file
+    __oee_place
+    contains -- "$__oee_path $__oee_option" ''; and return 0
+    test -z "$__oee_option"; and contains -- "$__oee_path:$__oee_count" 'submit:0' 'backup:0' 'restore:0'
+end
+
+complete -c oee -f -k -a '(__oee_offers)'
+complete -c oee -n __oee_wants_file -F

@@ -7,10 +7,8 @@ the daemon's answer came or the time is over.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from types import ModuleType
 from typing import Any
 
 from oee_cli import __version__
@@ -19,23 +17,10 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.launcher import START_LIMIT, Launcher
 from oee_cli.output import Output, clean
 from oee_cli.problems import check
+from oee_cli.recent import Recent
 from oee_cli.settings import Settings
+from oee_cli.transport import UnixTransport, httpx
 from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, Order
-
-
-def _import_httpx() -> ModuleType:
-    """httpx without its own command line, which would import click, Rich and pygments: 56 ms."""
-    if "httpx" not in sys.modules:
-        stub = ModuleType("httpx._main")
-        stub.main = lambda: None  # type: ignore[attr-defined]
-        sys.modules.setdefault("httpx._main", stub)
-    import httpx
-
-    return httpx
-
-
-_import_httpx()
-import httpx  # noqa: E402  # only after the stub stands in for its command line
 
 #: Seconds for an answer to one request.
 _ANSWER_LIMIT = 10.0
@@ -58,6 +43,9 @@ class Client:
         self.connections = connections
         #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
         self.until: float | None = None
+        #: What the Tab key offers later.
+        self.recent = Recent(settings.run_dir, settings.url)
+        self._told = False
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -70,6 +58,10 @@ class Client:
         return headers
 
     def close(self) -> None:
+        self.recent.save()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         with self._lock:
             http, self._http = self._http, None
         if http is not None:
@@ -83,7 +75,7 @@ class Client:
                 started = self.launcher.start(min(START_LIMIT, left))
             if started:
                 # Its socket may be in another place than the one before it.
-                self.close()
+                self._disconnect()
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         return self.read("GET", path, params=params)
@@ -92,7 +84,9 @@ class Client:
         """A request that may be repeated after a drop: it changes nothing, or the same thing only once."""
         for tries_left in reversed(range(_READ_TRIES)):
             try:
-                return check(self.exchange(method, path, **kwargs)).body
+                body = check(self.exchange(method, path, **kwargs)).body
+                self._noticed(body)
+                return body
             except Lost as lost:
                 if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
                     raise self.unreachable(lost) from None
@@ -116,7 +110,9 @@ class Client:
                     "POST", "/api/orders/execute", json=body, headers=headers, timeout=limit
                 )
                 if answer.status < 500:
-                    return check(answer).body, answer.status == 200
+                    order: Order = check(answer).body
+                    self._placed(order)
+                    return order, answer.status == 200
                 reason: Exception = self._excuse(answer)
                 # Its commit's answer was lost: the order may be stored.
                 sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
@@ -130,6 +126,19 @@ class Client:
                 raise self._gave_up(reason, key, sent)
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(1.0, pause * 2)
+
+    def _noticed(self, body: Any) -> None:
+        """An order, or a page of them, is something that the Tab key may offer."""
+        found = body.get("orders", [body]) if isinstance(body, dict) else []
+        if isinstance(found, list):
+            self.recent.note(found)
+
+    def _placed(self, order: Order) -> None:
+        # The first one at once: another shell may want to watch or cancel it while this command waits.
+        self.recent.note([order])
+        if not self._told:
+            self._told = True
+            self.recent.save()
 
     def dry_run(self, body: dict[str, Any]) -> dict[str, Any]:
         """Every check of the real path, and the quotes; places nothing."""
@@ -169,6 +178,8 @@ class Client:
             raise Lost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
         except (httpx.TransportError, httpx.DecodingError) as e:
             raise Lost(str(e) or type(e).__name__, sent=True) from None
+        # It and its stream hold each other: a page of a listing would stay until the collector comes by.
+        del response.stream
         return Answer(response.status_code, response.headers, response.content)
 
     def unreachable(self, lost: Lost) -> Unreachable:
@@ -218,21 +229,22 @@ class Client:
     def _connection(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
-                limits = httpx.Limits(
-                    max_connections=self.connections, max_keepalive_connections=self.connections
-                )
-                self._http = self._open(limits)
+                self._http = self._open()
             return self._http
 
-    def _open(self, limits: httpx.Limits) -> httpx.Client:
+    def _open(self) -> httpx.Client:
         # No proxy from the environment: the token and the order go to the daemon and nobody else.
+        transport: httpx.BaseTransport
         if self.settings.url:
-            transport = httpx.HTTPTransport(limits=limits, trust_env=False)
+            limits = httpx.Limits(
+                max_connections=self.connections, max_keepalive_connections=self.connections
+            )
+            # Certificates are loaded only for an address that needs them.
+            encrypted = self.settings.url.startswith("https:")
+            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=encrypted)
             base = self.settings.url
         else:
-            # `verify=False` only saves loading certificates: nothing is encrypted on a Unix socket.
-            path = str(self.launcher.checked_socket())
-            transport = httpx.HTTPTransport(uds=path, limits=limits, verify=False)
+            transport = UnixTransport(str(self.launcher.checked_socket()))
             base = "http://localhost"
         return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
 

@@ -1,29 +1,26 @@
-"""The commands of `oee daemon`, and how every command's usage line is written.
+"""The commands of `oee daemon`, and `oee worker`.
 
-As in `app`, a command imports what it needs when it runs.
+Only signatures and help: what a command needs is imported when it runs.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import typer.core
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-
-
-class PlainCommand(typer.core.TyperCommand):
-    """Its usage line without the braces that Typer puts around what is required."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-
+from oee_cli.tree import PlainCommand
 
 daemon_app = typer.Typer(
-    help="The local daemon; any command that needs it starts it.",
+    help="""The local daemon; any command that needs it starts it.
+
+    \b
+      oee daemon status    what runs, and where
+      oee daemon stop      what runs ends or is left safe
+    """,
     rich_markup_mode=None,
     suggest_commands=False,
 )
@@ -37,7 +34,12 @@ def daemon_root(ctx: typer.Context) -> None:
 
 @daemon_app.command(cls=PlainCommand)
 def start(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Start it, detached, unless it runs already."""
+    """Start it, detached, unless it runs already.
+
+    \b
+      oee daemon start
+      OEE_PORT=4000 oee daemon start    settings are read when it starts
+    """
     from oee_cli import daemon
 
     return daemon.start(Output(json, quiet))
@@ -45,7 +47,12 @@ def start(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
 
 @daemon_app.command(cls=PlainCommand)
 def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Drain and stop it: what runs ends or is left safe."""
+    """Drain and stop it: what runs ends or is left safe.
+
+    \b
+      oee daemon stop
+      oee daemon stop --json
+    """
     from oee_cli import daemon
 
     return daemon.stop(Output(json, quiet))
@@ -53,7 +60,12 @@ def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
 
 @daemon_app.command(cls=PlainCommand)
 def restart(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Stop it and start it again."""
+    """Stop it and start it again.
+
+    \b
+      oee daemon restart
+      OEE_WORKER_THREADS=20 oee daemon restart
+    """
     from oee_cli import daemon
 
     return daemon.restart(Output(json, quiet))
@@ -61,7 +73,12 @@ def restart(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
 
 @daemon_app.command(cls=PlainCommand)
 def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
-    """What runs, and where. Exit 6 if nothing does."""
+    """What runs, and where. Exit 6 if nothing does.
+
+    \b
+      oee daemon status
+      oee daemon status --json | jq -r .http.url
+    """
     from oee_cli import daemon
 
     return daemon.status(Output(json, no_color=no_color))
@@ -72,7 +89,12 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
 ) -> ExitCode:
-    """Its log."""
+    """Its log.
+
+    \b
+      oee daemon logs
+      oee daemon logs -n 200 --follow
+    """
     from oee_cli import daemon
 
     return daemon.logs(lines, follow, Output())
@@ -80,7 +102,12 @@ def logs(
 
 @daemon_app.command(cls=PlainCommand)
 def run() -> None:
-    """Run it in the foreground, for a service manager."""
+    """Run it in the foreground, for a service manager.
+
+    \b
+      oee daemon run
+      exec oee daemon run            the last line of a start script
+    """
     from oee_cli import daemon
 
     daemon.run()
@@ -88,7 +115,26 @@ def run() -> None:
 
 @daemon_app.command(cls=PlainCommand)
 def token(json: o.Json = False) -> ExitCode:
-    """Print the token that TCP asks for."""
+    """Print the token that TCP asks for.
+
+    \b
+      oee daemon token
+      curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
+    """
     from oee_cli import daemon
 
     return daemon.token(Output(json))
+
+
+def worker() -> None:
+    """Run one more worker.
+
+    Against the same Redis and Postgres, here or on another host.
+
+    \b
+      oee worker
+      OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker
+    """
+    from oee_cli.daemon import become
+
+    become("worker")

@@ -41,7 +41,7 @@ _ROWS: dict[str, dict[str, Any]] = {
 
 #: The engine's named places to die; armed from the start, each dies where its turn comes.
 PLACES = (
-    "accepted", "rung", "claimed", "before_routing", "after_routing", "before_building", "after_building",
+    "accepted", "rung", "claimed", "after_routing", "before_building", "after_building",
     "signed", "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
     "before_pending", "after_pending",
 )  # fmt: skip

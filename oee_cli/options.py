@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from oee_cli.wire import STATUSES
-
 
 class SideWord(StrEnum):
     BUY = "buy"
@@ -23,8 +21,6 @@ class Shell(StrEnum):
     ZSH = "zsh"
     FISH = "fish"
 
-
-StatusWord = StrEnum("StatusWord", {word.upper(): word for word in STATUSES})  # type: ignore[misc]
 
 Base = Annotated[str, typer.Argument(metavar="BASE", help="The token that is traded.", show_default=False)]
 Quote = Annotated[
@@ -76,4 +72,3 @@ Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header row on stdou
 Events = Annotated[bool, typer.Option("--events", help="Every event as a line of JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
-Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most this many.")]

@@ -83,7 +83,9 @@ def show(identifier: str, output: Output) -> ExitCode:
     finally:
         client.close()
     if output.json:
-        output.emit(order)
+        from oee_cli.explain import all_of
+
+        output.emit(all_of(order))
     else:
         from oee_cli.views.show import draw_order
 

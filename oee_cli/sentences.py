@@ -39,6 +39,23 @@ def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
     return f"{text} (slippage {percent(order['slippageBps'])})" if slippage else text
 
 
+def heading(order: Order, width: int) -> tuple[str, str, str]:
+    """What was asked for, the space after it, and which order it is; less of it where it is narrow."""
+    name = short_id(order)
+    for bound, slippage, right in (
+        (True, True, f"{name} {clean(order['network'])}"),
+        (True, True, name),
+        (True, False, name),
+        (False, False, name),
+        (False, False, ""),
+    ):
+        text = header(order, bound=bound, slippage=slippage)
+        space = min(width, 100) - len(text) - len(right)
+        if space >= 2 or not right:
+            break
+    return text, " " * max(0, space), right
+
+
 def pair(order: Order) -> tuple[str, str]:
     """Base and quote."""
     base, _, quote = clean(order["pair"]).partition("/")

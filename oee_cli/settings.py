@@ -11,11 +11,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oee_cli.errors import UsageFault
-
-_YES = {"1", "true", "yes", "on"}
-_NO = {"", "0", "false", "no", "off"}
+from oee_cli.setting_table import BY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,64 +47,51 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
     """Reads the settings. Raises `UsageFault`, naming the setting and what it may be."""
     environ = os.environ if environ is None else environ
-    stored = _stored(config)
+    kept = stored(config)
 
-    def value(name: str) -> str:
-        return environ.get(f"OEE_{name.upper()}") or stored.get(name, "")
+    def value(name: str) -> Any:
+        setting = BY_NAME[name]
+        text = environ.get(setting.variable) or kept.get(name, "")
+        try:
+            return setting.read(text) if text else None
+        except ValueError as wanted:
+            raise _bad(setting.variable, str(wanted)) from None
 
     return Settings(
-        home=_home(value("home")),
-        url=_url(value("url")),
-        token=_token(value("token")),
-        autostart=not _flag("OEE_NO_AUTOSTART", value("no_autostart")),
+        home=value("home") or default_home(),
+        url=(value("url") or "").rstrip("/") or None,
+        token=value("token"),
+        autostart=not value("no_autostart"),
     )
 
 
-def _token(text: str) -> str | None:
-    # A header: one line of printable ASCII, or the request could not even be written.
-    if text and (not text.isascii() or not text.isprintable()):
-        raise _bad("OEE_TOKEN", "plain characters, as `oee daemon token` prints them")
-    return text or None
+def default_home() -> Path:
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/oee")
+    from platformdirs import user_data_path
+
+    return user_data_path("oee", appauthor=False)
 
 
-def _home(text: str) -> Path:
-    if not text:
-        if os.geteuid() == 0:
-            return Path("/var/lib/oee")
-        from platformdirs import user_data_path
+def config_file() -> Path:
+    """The one configuration file; a file in the working folder is never read."""
+    from platformdirs import user_config_path
 
-        return user_data_path("oee", appauthor=False)
-    home = Path(text).expanduser()
-    if not home.is_absolute():
-        raise _bad("OEE_HOME", "an absolute path")
-    return home
-
-
-def _url(text: str) -> str | None:
-    if text and not text.startswith(("http://", "https://")):
-        raise _bad("OEE_URL", "an address that starts with http:// or https://")
-    return text.rstrip("/") or None
-
-
-def _flag(name: str, text: str) -> bool:
-    if text.lower() not in _YES | _NO:
-        raise _bad(name, "1 or 0")
-    return text.lower() in _YES
+    return user_config_path("oee", appauthor=False) / "config.toml"
 
 
 def _bad(name: str, wanted: str) -> UsageFault:
     return UsageFault(
         f"The setting {name} can't be understood.",
-        hint=f"It takes {wanted}. It comes from the environment or from config.toml.",
+        hint=f"It takes {wanted}. Where it comes from: oee config show --origin",
         code="bad_setting",
     )
 
 
-def _stored(config: Path | None) -> dict[str, str]:
-    if config is None:
-        from platformdirs import user_config_path
-
-        config = user_config_path("oee", appauthor=False) / "config.toml"
+def stored(config: Path | None = None) -> dict[str, str]:
+    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read."""
+    config = config_file() if config is None else config
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -117,5 +103,14 @@ def _stored(config: Path | None) -> dict[str, str]:
     try:
         table = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise UsageFault(f"{config} is not valid TOML: {e}.", code="bad_setting") from None
-    return {key.lower().removeprefix("oee_"): str(value) for key, value in table.items()}
+        raise UsageFault(
+            f"{config} is not valid TOML: {e}.",
+            hint="Correct it by hand. What else is wrong: oee doctor",
+            code="bad_setting",
+        ) from None
+    return {file_name(key): str(value) for key, value in table.items()}
+
+
+def file_name(key: str) -> str:
+    """The setting that a key of the file sets: `port` and `OEE_PORT` are one."""
+    return key.lower().removeprefix("oee_")

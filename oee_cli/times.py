@@ -6,13 +6,20 @@ Seconds are floats here: they are how long to wait, never money.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from oee_cli.errors import UsageFault
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d|w)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DAYS_BACK = {"today": 0, "yesterday": 1}
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENTS = (
+    "Ago: 90s, 30m, 2h, 3d, 1w. A day's start: today, yesterday, monday, 2026-11-23.\n"
+    "A time: 10:30 (today), 2026-11-23T10:30 (here), 2026-11-23T10:30:00Z."
+)
 
 
 def read_duration(text: str, name: str) -> float:
@@ -33,29 +40,42 @@ def read_whole_seconds(text: str, name: str) -> int:
     return int(seconds)
 
 
-def read_since(text: str, now: datetime | None = None) -> str:
-    """`2h`, `3d`, `today`, `yesterday` or an ISO moment as RFC 3339 in UTC."""
+def read_moment(text: str, name: str, now: datetime | None = None) -> str:
+    """`2h`, `today`, `monday`, `10:30` or an ISO date or moment as RFC 3339 in UTC. Raises `UsageFault`.
+
+    What names no time zone is local; what names no time of day begins at midnight.
+    """
+    zone = None if now is None else now.tzinfo
     now = now or datetime.now().astimezone()
     word = text.strip().lower()
-    if word in _DAYS_BACK:
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        return rfc3339(midnight - timedelta(days=_DAYS_BACK[word]))
-    found = _DURATION.fullmatch(word)
-    if found and found[2]:
-        try:
+    try:
+        found = _DURATION.fullmatch(word)
+        if found and found[2]:
             return rfc3339(now - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
-        except OverflowError:
-            pass
-    else:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-            return rfc3339(moment if moment.tzinfo else moment.astimezone())
-        except (ValueError, OverflowError):
-            pass
-    raise UsageFault(
-        f"--since can't be {text[:40]!r}.",
-        hint="For example 2h, 3d, today, yesterday or 2026-11-23T10:00:00Z.",
-    )
+        local = _local(word, now)
+        if local.tzinfo is None:
+            # By the zone's own rules: midnight can be before a change of the clocks, and now after it.
+            local = local.astimezone() if zone is None else local.replace(tzinfo=zone)
+        return rfc3339(local)
+    except (ValueError, OverflowError):
+        raise UsageFault(f"{name} can't be {text[:40]!r}.", hint=_MOMENTS) from None
+
+
+def _local(word: str, now: datetime) -> datetime:
+    """A moment that is not counted from now. Raises `ValueError` for what is none."""
+    days = _DAYS_BACK.get(word)
+    if days is None and word in _WEEKDAYS:
+        days = (now.weekday() - _WEEKDAYS.index(word)) % 7
+    if days is not None:
+        return datetime.combine(now.date() - timedelta(days=days), time())
+    if word == "now":
+        return now
+    if _CLOCK.fullmatch(word):
+        return datetime.combine(now.date(), time.fromisoformat(word.zfill(5)))
+    # fromisoformat also reads weeks and bare digits, which here are more likely something mistyped.
+    if not _ISO.match(word):
+        raise ValueError(word)
+    return datetime.fromisoformat(word.upper())
 
 
 def rfc3339(moment: datetime) -> str:
@@ -103,6 +123,11 @@ def ago(text: str, now: datetime | None = None) -> str:
     if days == 1:
         return "yesterday"
     return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
+
+
+def stamp(text: str) -> str:
+    """A moment here, to the second."""
+    return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def clock(text: str) -> str:

@@ -9,12 +9,13 @@ import difflib
 import re
 from typing import Any
 
-from oee_cli import exit_codes
-from oee_cli.errors import UsageFault
+from oee_cli.errors import CliError, UsageFault
 
 _NUMBER = re.compile(r"-[\d.]")
 _NO_COMMAND = re.compile(r"No such command '(.*)'")
-_TOPICS = ("exit-codes",)
+_NOT_ONE_OF = re.compile(r"'([^']*)' is not one of")
+#: Words that other tools have for it.
+_OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
 
 
 def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
@@ -27,13 +28,9 @@ def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     option = getattr(error, "option_name", None)
     unknown = _NO_COMMAND.match(message)
     if unknown:
-        known = list(getattr(command, "commands", {}))
-        return _unknown(f"{path} has no command {unknown[1]!r}.", unknown[1], known, f"{path} ", more)
+        return _no_command(path, command, unknown[1], more)
     if type(error).__name__ == "NoSuchOption" and option:
-        if _NUMBER.match(option):
-            return UsageFault("An amount has to be more than 0.", hint=f"Write it without a sign. {more}")
-        known = [name for p in getattr(command, "params", []) for name in p.opts if name.startswith("--")]
-        return _unknown(f"{path} has no option {option}.", option, [*known, "--help"], "", more)
+        return _no_option(path, command, option, arguments, more)
     if type(error).__name__ == "MissingParameter":
         parameter = getattr(error, "param", None)
         name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
@@ -41,7 +38,42 @@ def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     if "unexpected extra argument" in message:
         extra = message.rpartition("(")[2].rstrip(").")
         return UsageFault(f"More was given than {path} takes: {extra}", hint=f"{_usage(context)}\n{more}")
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
+    wrong = _NOT_ONE_OF.search(message)
+    if wrong and choices:
+        known = [str(getattr(choice, "value", choice)) for choice in choices]
+        return _unknown(message, wrong[1], known, "", more)
     return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
+
+
+def _no_command(path: str, command: Any, typed: str, more: str) -> UsageFault:
+    known = dict(getattr(command, "commands", {}))
+    what = f"{path} has no command {typed!r}."
+    if path == "oee" and typed in _OTHERS_SAY:
+        return UsageFault(what, hint=f"Did you mean oee {_OTHERS_SAY[typed]}?\n{more}")
+    for name, group in known.items():
+        if typed in getattr(group, "commands", {}):
+            return UsageFault(what, hint=f"Did you mean {path} {name} {typed}?\n{more}")
+    return _unknown(what, typed, list(known), f"{path} ", more)
+
+
+def _no_option(path: str, command: Any, option: str, arguments: list[str], more: str) -> UsageFault:
+    what = f"{path} has no option {option}."
+    commands = getattr(command, "commands", {})
+    if _NUMBER.match(option) and not commands:
+        return UsageFault("An amount has to be more than 0.", hint=f"Write it without a sign. {more}")
+    following = next((word for word in arguments if word in commands), None)
+    if following:
+        return UsageFault(what, hint=f"Options stand after the command: {path} {following} {option}\n{more}")
+    known = [name for p in getattr(command, "params", []) for name in p.opts if name.startswith("--")]
+    return _unknown(what, option, [*known, "--help"], "", more)
+
+
+def what_next(error: CliError, root: Any, arguments: list[str]) -> str:
+    """What to do about an error that came without an advice of its own."""
+    if isinstance(error, UsageFault):
+        return f"See: {_path(root, arguments)} --help"
+    return "What is wrong here, and what mends it: oee doctor"
 
 
 def _path(command: Any, arguments: list[str]) -> str:
@@ -65,20 +97,22 @@ def _usage(context: Any) -> str:
     return "It is used as: " + " ".join([context.command_path, *pieces])
 
 
-def help_text(root: Any, topic: list[str]) -> str:
+def help_text(root: Any, words: list[str]) -> str:
     """The help of a command, or of a topic. Raises `UsageFault` for what there is not."""
-    if topic in (["exit-codes"], ["exit", "codes"]):
-        return exit_codes.table()
-    settings = dict(root.context_settings)
-    context = root.context_class(root, info_name="oee", **settings)
+    from oee_cli.topics import TOPICS, listing
+
+    topic = TOPICS.get("-".join(words))
+    if topic is not None:
+        return topic.text().rstrip("\n")
+    context = root.context_class(root, info_name="oee", **root.context_settings)
     command = root
-    for word in topic:
+    for word in words:
         known = getattr(command, "commands", {})
         if word not in known:
-            names = [*known, *(_TOPICS if command is root else ())]
-            raise _unknown(
-                f"There is no help on {' '.join(topic)!r}.", word, names, "oee help ", "See: oee help"
-            )
+            names = [*known, *(TOPICS if command is root else ())]
+            what = f"There is no help on {' '.join(words)!r}."
+            raise _unknown(what, word, names, "oee help ", "See: oee help")
         command = known[word]
         context = command.context_class(command, parent=context, info_name=word)
-    return str(command.get_help(context))
+    text = str(command.get_help(context))
+    return text if words else f"{text}\n\nTopics:\n{listing()}"

@@ -164,3 +164,60 @@ def behind_bps(best: Quote, other: Quote, swap_mode: str) -> int | None:
     if mine is None or yours is None or not Decimal(yours):
         return None
     return int((abs(Decimal(mine) - Decimal(yours)) / Decimal(yours) * 10_000).to_integral_value())
+
+
+class Spread(TypedDict):
+    """`None` where there was nothing to measure."""
+
+    p50: Any
+    p95: Any
+
+
+class TokenAmount(TypedDict):
+    token: str
+    amount: str
+
+
+class VenueStats(TypedDict):
+    venue: str
+    statuses: dict[str, int]
+    asked: int
+    quoted: int
+    choices: int
+    chosen: int
+    winRate: str | None
+    gainBps: dict[str, str | None]
+    quoteMs: Spread
+
+
+class StatsRow(TypedDict):
+    """What came of some orders: of all of a report, or of one of its groups."""
+
+    key: str | None
+    orders: int
+    statuses: dict[str, int]
+    retried: int
+    retries: int
+    volume: list[TokenAmount]
+    fees: list[TokenAmount]
+    slippageBps: Spread
+    latencyMs: dict[str, Spread]
+    venues: list[VenueStats]
+
+
+class TimelinePart(TypedDict):
+    at: str
+    orders: int
+    failed: int
+    wholeMs: int | None
+
+
+class StatsReport(TypedDict):
+    since: str | None
+    until: str
+    pair: str | None
+    side: str | None
+    by: str | None
+    total: StatsRow
+    groups: list[StatsRow]
+    timeline: list[TimelinePart]

@@ -1,7 +1,8 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
-People use `oee daemon …` and `oee worker`. Exit codes: 0 told to stop, 75 another daemon holds the home,
-78 a setting that can't be, 1 anything else.
+`backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
+stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 6 a database of another release,
+1 anything else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 from oee_daemon import failpoints, logs, settings
-from oee_daemon.errors import AlreadyRunning, BadSetting, StartFailed
+from oee_daemon.errors import AlreadyRunning, BadSetting, OtherRelease, StartFailed
 from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
@@ -29,13 +30,19 @@ def main() -> int:
             _run()
         elif arguments[:1] == ["worker"]:
             _work(supervised="--supervised" in arguments)
+        elif arguments[:1] in (["backup"], ["restore"]) and len(arguments) > 1:
+            from oee_daemon import backups
+
+            return backups.run(arguments[0], arguments[1:])
         else:
-            print("usage: python -m oee_daemon run | worker", file=sys.stderr)
+            print("usage: python -m oee_daemon run | worker | backup FILE | restore FILE", file=sys.stderr)
             return 2
     except StartFailed as e:
         print(f"x  {logs.clean(e.message)}", file=sys.stderr)
         if isinstance(e, AlreadyRunning):
             return EX_TEMPFAIL
+        if isinstance(e, OtherRelease):
+            return e.exit_code
         return EX_CONFIG if isinstance(e, BadSetting) else 1
     return 0
 

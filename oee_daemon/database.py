@@ -6,7 +6,10 @@ Each move of an order is one statement (see `store`), so autocommit is the rule 
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine
+from typing import Any
+
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
 #: Seconds to wait for a connection to be made before Postgres counts as away.
@@ -16,7 +19,7 @@ CONNECT_TIMEOUT_S = 5
 def open_database(url: str, *, pool_size: int) -> Engine:
     """An engine in autocommit with at most `pool_size` connections; connects on first use."""
     address = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(
+    db = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
@@ -32,6 +35,14 @@ def open_database(url: str, *, pool_size: int) -> Engine:
         # Parameters carry amounts and keys; they do not belong in logged errors.
         hide_parameters=True,
     )
+    event.listen(db, "connect", _one_integer)
+    return db
+
+
+def _one_integer(connection: Any, _record: Any) -> None:
+    """Every integer is sent as a bigint: by its size it would be one of three types, and each mix of types
+    would be a statement of its own to prepare."""
+    connection.adapters.register_dumper(int, Int8Dumper)
 
 
 def transactions(db: Engine) -> Engine:

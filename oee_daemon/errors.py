@@ -11,8 +11,10 @@
     │       ├── VenueRefused      it said no: asking again won't help
     │       └── VenueLate         it did not answer in time: asking again may help
     ├── ChainUnavailable          the chain did not answer; this decides nothing about a swap
+    ├── BackupFailed              a backup was not taken or not restored; nothing is half done
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
+        ├── OtherRelease          the database is of another release's schema
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -123,6 +125,16 @@ class ChainUnavailable(OeeError):
     retryable = True
 
 
+class BackupFailed(OeeError):
+    """A backup could not be taken or restored; `hint` says what to do."""
+
+    code = "backup_failed"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.hint = hint
+
+
 class StartFailed(OeeError):
     """The daemon or worker can't start; the message says why and what to do."""
 
@@ -133,6 +145,13 @@ class BadSetting(StartFailed):
     """A setting that can't be understood; the message names it and where it came from."""
 
     code = "bad_setting"
+
+
+class OtherRelease(StartFailed):
+    """The database is of another release's schema: a worker leaves it alone. `exit_code` tells the daemon."""
+
+    code = "other_release"
+    exit_code = 6
 
 
 class AlreadyRunning(StartFailed):

@@ -11,18 +11,18 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from oee_daemon import failpoints, routing, store
+from oee_daemon import failpoints, leases, routing, store
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
 from oee_daemon.order import Order, Status, price_text
+from oee_daemon.places import Places
 from oee_daemon.quotes import quotes_json
 from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
 from oee_daemon.tokens import TOKENS
@@ -38,6 +38,8 @@ RESEND_S = 2.0
 BACKOFF_S = (0.5, 10.0)
 #: Seconds until an order with an unknown outcome is asked about again: doubling, for ever.
 PAUSE_S = (2.0, 60.0)
+#: When an order comes back that found no place before its worker stopped.
+COME_AGAIN = timedelta(milliseconds=100)
 
 
 def backoff(attempt: int, bounds: tuple[float, float] = BACKOFF_S) -> timedelta:
@@ -52,27 +54,33 @@ class Execution:
     """One worker's hands. `owner` names it in leases; `busy` is what it is working on right now."""
 
     def __init__(
-        self, db: Engine, network: Network, feed: Feed, *, owner: str, threads: int, max_attempts: int
-    ):
+        self,
+        db: Engine,
+        network: Network,
+        feed: Feed,
+        *,
+        owner: str,
+        threads: int,
+        max_attempts: int,
+        max_active: int,
+    ) -> None:
         self._db = db
         self._network = network
         self._feed = feed
-        self._owner = owner
         self._max_attempts = max_attempts
+        self._places = Places(owner=owner, network=network.name, most=max_active)
         self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
         self._lock = threading.Lock()
         self._busy: set[UUID] = set()
-        self._steps: dict[Status, Callable[[Connection, Order], Order | None]] = {
-            Status.PENDING: self._begin,
-            Status.ROUTING: self._route,
-            Status.BUILDING: self._build,
-            Status.SUBMITTED: self._settle,
-        }
 
     @property
     def busy(self) -> list[UUID]:
         with self._lock:
             return list(self._busy)
+
+    def stop(self) -> None:
+        """What runs goes on; who waits for a place comes back later."""
+        self._places.stop()
 
     def close(self) -> None:
         """Ends the threads that ask venues; call it when nothing runs any more."""
@@ -95,20 +103,39 @@ class Execution:
                 self._busy.discard(order_id)
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
-        order = store.claim(conn, order_id, self._owner, self._network.name)
-        if order is None:
+        try:
+            claimed = self._places.claim(conn, order_id)
+        except leases.NoPlace:
+            return COME_AGAIN
+        if claimed is None:
             return None
+        order, begun = claimed
         failpoints.hit("claimed", order.attempt)
+        if begun:
+            failpoints.hit("after_routing", order.attempt)
+            self._told(order)
+        try:
+            return self._go(conn, order)
+        finally:
+            self._places.given_back()
+
+    def _go(self, conn: Connection, order: Order) -> timedelta | None:
+        """From the status that it was found in, as far as it goes."""
         if order.stale and order.status is not Status.SUBMITTED:
             self._move(conn, order, Status.EXPIRED)
             return None
-        while order is not None and order.status in self._steps:
-            before = order
-            order = self._steps[order.status](conn, order)
-            if order is not None and order.attempt != before.attempt:
-                assert order.next_run_at is not None
-                return order.next_run_at - order.updated_at
-        return None
+        moved: Order | None = order
+        swap: SignedSwap | None = None
+        if order.status is Status.ROUTING:
+            moved = self._route(conn, order)
+        if moved is not None and moved.status is Status.BUILDING:
+            moved, swap = self._build(conn, moved)
+        if moved is not None and moved.status is Status.SUBMITTED:
+            moved = self._settle(conn, moved, swap or store.live_swap(conn, moved.id))
+        if moved is None or moved.status is not Status.PENDING:
+            return None
+        assert moved.next_run_at is not None
+        return moved.next_run_at - moved.updated_at
 
     def _move(self, conn: Connection, order: Order, to: Status, **what: object) -> Order | None:
         """One move and its hint: the only place where an order that is held moves."""
@@ -116,13 +143,13 @@ class Execution:
         moved = store.advance(conn, order, to, **what)  # type: ignore[arg-type]
         failpoints.hit(f"after_{to}", order.attempt)
         if moved is not None:
-            extra = {"order_id": order.id, "status": to, "attempt": moved.attempt, "venue": moved.venue}
-            log.info("moved", extra=extra | {"signature": moved.signature})
-            self._feed.publish(order.id)
+            self._told(moved)
         return moved
 
-    def _begin(self, conn: Connection, order: Order) -> Order | None:
-        return self._move(conn, order, Status.ROUTING)
+    def _told(self, moved: Order) -> None:
+        extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
+        log.info("moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
+        self._feed.publish(moved.id)
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
         answers = routing.ask(self._network.venues, _request(order), self._pool)
@@ -143,13 +170,14 @@ class Execution:
             **_bound(order, best),
         )
 
-    def _build(self, conn: Connection, order: Order) -> Order | None:
+    def _build(self, conn: Connection, order: Order) -> tuple[Order | None, SignedSwap | None]:
         try:
             swap = self._sign(order)
-        except AttemptFailed as failure:
-            return self._fail(conn, order, failure)
-        except ChainUnavailable as failure:
-            return self._fail(conn, order, AttemptFailed(failure.message, code=failure.code, retryable=True))
+        except AttemptFailed as e:
+            return self._fail(conn, order, e), None
+        except ChainUnavailable as e:
+            failure = AttemptFailed(e.message, code=e.code, retryable=True)
+            return self._fail(conn, order, failure), None
         failpoints.hit("signed", order.attempt)
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
@@ -162,11 +190,11 @@ class Execution:
             swap=swap,
             signature=swap.signature,
         )
-        return moved if moved is not None else self._too_late(conn, order)
+        return (moved, swap) if moved is not None else (self._too_late(conn, order), None)
 
     def _too_late(self, conn: Connection, order: Order) -> Order | None:
         """It could not be stored: another holder has it, or its time is over and nothing of it has left."""
-        current = store.extend(conn, order)
+        current = leases.extend(conn, order)
         if current is not None and current.stale:
             return self._move(conn, current, Status.EXPIRED)
         return None
@@ -195,9 +223,8 @@ class Execution:
         unsigned = venue.build(plan, self._network.chain.anchor())
         return self._network.wallet.sign(unsigned, order.id, order.attempt)
 
-    def _settle(self, conn: Connection, order: Order) -> Order | None:
+    def _settle(self, conn: Connection, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
-        swap = store.live_swap(conn, order.id)
         if swap is None:
             raise AssertionError(f"order {order.id} is submitted without a live swap")
         until = time.monotonic() + self._network.chain.expected_s() + ASK_S
@@ -215,9 +242,9 @@ class Execution:
                     "outcome unknown, asking again later",
                     extra={"order_id": order.id, "signature": swap.signature, "reason": outcome.reason},
                 )
-                store.let_go(conn, current, pause)
+                leases.let_go(conn, current, pause)
                 return None
-            current = store.extend(conn, current)
+            current = leases.extend(conn, current)
         return None
 
     def _send(self, swap: SignedSwap) -> None:

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
-#: of an order has two: before its commit, and after it and before its hint.
+#: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.
 NAMES = frozenset({
     "accepted", "rung", "claimed", "signed", "sent", "landed",
-    "before_routing", "after_routing", "before_building", "after_building",
+    "after_routing", "before_building", "after_building",
     "before_submitted", "after_submitted", "before_confirmed", "after_confirmed",
     "before_pending", "after_pending", "before_failed", "after_failed",
     "before_expired", "after_expired",

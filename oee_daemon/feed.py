@@ -6,8 +6,11 @@ A hint carries the order's id and nothing else. It may be lost: who listens also
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -25,28 +28,55 @@ PAUSE_S = 1.0
 
 
 class Feed:
-    """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`."""
+    """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`.
+
+    One connection for all threads, on which nothing is answered: a hint is one write, never a round trip.
+    """
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(
+        self._pool = redis.ConnectionPool.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
+        self._lock = threading.Lock()
+        self._connection: Any = None
         self._quiet_until = 0.0
 
     def publish(self, order_id: UUID) -> None:
         if time.monotonic() < self._quiet_until:
             return
+        with self._lock:
+            try:
+                self._send(order_id, again=self._connection is not None)
+            except (redis.RedisError, OSError) as e:
+                self._quiet_until = time.monotonic() + PAUSE_S
+                log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
+
+    def _send(self, order_id: UUID, *, again: bool) -> None:
         try:
-            self._client.publish(CHANNEL, str(order_id))
-        except redis.RedisError as e:
-            self._quiet_until = time.monotonic() + PAUSE_S
-            log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
+            if self._connection is None:
+                self._connection = self._pool.make_connection()
+                self._connection.connect()
+                self._connection.send_command("CLIENT", "REPLY", "OFF")
+            self._connection.send_command("PUBLISH", CHANNEL, str(order_id), check_health=False)
+        except (redis.RedisError, OSError):
+            self._drop()
+            # What was connected before a restart is found lost only now.
+            if not again:
+                raise
+            self._send(order_id, again=False)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with suppress(redis.RedisError, OSError):
+                self._connection.disconnect()
+        self._connection = None
 
     def close(self) -> None:
-        self._client.close()
+        with self._lock:
+            self._drop()
 
 
-async def listen(url: str) -> AsyncIterator[UUID | None]:
+async def listen(url: str) -> AsyncGenerator[UUID | None, None]:
     """The ids of orders that moved, from the first item on, which is `None`: what moved before is not told.
 
     Raises `redis.RedisError` when the connection is lost.

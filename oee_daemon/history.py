@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, literal_column, or_, select, text
+from sqlalchemy import Connection, Engine, func, literal_column, select
 
-from oee_daemon import leases, store
+from oee_daemon import listing, store
 from oee_daemon.errors import InvalidInput, NotFound, Refused
-from oee_daemon.order import LIVE, Event, Order
+from oee_daemon.listing import Filter
+from oee_daemon.order import Event, Order
 from oee_daemon.tables import orders, swaps
 
 #: The most orders on a page.
@@ -21,19 +21,6 @@ MAX_PAGE = 1000
 MIN_PREFIX = 4
 
 _HEX = re.compile(r"[0-9a-f-]{4,36}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What a listing is narrowed to; `None` is everything. Times with a time zone."""
-
-    status: tuple[str, ...] = ()
-    pair: str | None = None
-    token: str | None = None
-    side: str | None = None
-    type: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,38 +87,10 @@ class History:
 
     def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
         """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor."""
-        o = orders.c
-        found = select(*store.COLUMNS).order_by(o.number.desc()).limit(limit + 1)
-        if cursor is not None:
-            found = found.where(o.number < read_cursor(cursor))
-        for column, value in ((o.pair, wanted.pair), (o.side, wanted.side), (o.type, wanted.type)):
-            if value is not None:
-                found = found.where(column == value)
-        if wanted.status:
-            found = found.where(o.status.in_(wanted.status))
-        if wanted.token is not None:
-            found = found.where(or_(o.input_token == wanted.token, o.output_token == wanted.token))
-        if wanted.since is not None:
-            found = found.where(o.created_at >= wanted.since)
-        if wanted.until is not None:
-            found = found.where(o.created_at < wanted.until)
+        before = None if cursor is None else read_cursor(cursor)
         with self._db.connect() as conn:
-            rows = [store.order_of(row) for row in conn.execute(found)]
+            rows = listing.page(conn, wanted, limit=limit + 1, before=before)
         return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
-
-    def figures(self) -> dict[str, Any]:
-        """Counts and sizes for status and metrics: orders by live status, all orders, bytes, version."""
-        o = orders.c
-        live = select(o.status, func.count()).where(store.LIVE_ROWS).group_by(o.status)
-        with self._db.connect() as conn:
-            counts = {s.value: 0 for s in LIVE} | {r[0]: r[1] for r in conn.execute(live)}
-            return {
-                "live": counts,
-                "held": leases.held(conn),
-                "orders": conn.execute(select(func.count()).select_from(orders)).scalar_one(),
-                "bytes": conn.execute(select(func.pg_database_size(func.current_database()))).scalar_one(),
-                "version": conn.execute(text("SHOW server_version")).scalar_one().split()[0],
-            }
 
     def now(self) -> datetime:
         """Postgres's clock, which events are stamped with."""

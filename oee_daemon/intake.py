@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints, store
 from oee_daemon.broker import ring
-from oee_daemon.database import transactions
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.feed import Feed
 from oee_daemon.order import UNSENT, Order, Side, Status, SwapMode, pair_of
@@ -119,7 +118,6 @@ class Intake:
 
     def __init__(self, db: Engine, broker: dramatiq.Broker, feed: Feed, *, network: str) -> None:
         self._db = db
-        self._transactions = transactions(db)
         self._broker = broker
         self._feed = feed
         self._network = network
@@ -134,14 +132,13 @@ class Intake:
         With a `key` that is known: the order as it is now. Raises `InvalidInput`, and `KeyConflict` where
         the key came with other values before.
         """
-        values = self.check(new) | {"id": uuid4(), "idempotency_key": key, "request_hash": request_hash(new)}
-        with self._transactions.begin() as conn:
-            if key is not None:
-                store.lock_key(conn, key)
-                known = store.find_key(conn, key)
-                if known is not None:
-                    return self._same(known, new), False
+        sent = request_hash(new)
+        values = self.check(new) | {"id": uuid4(), "idempotency_key": key, "request_hash": sent}
+        with self._db.connect() as conn:
             order = store.create(conn, values)
+            if order is None:
+                assert key is not None
+                return self._same(store.find_key(conn, key), sent), False
         failpoints.hit("accepted")
         ring(self._broker, order.id)
         failpoints.hit("rung")
@@ -149,8 +146,9 @@ class Intake:
         return order, True
 
     @staticmethod
-    def _same(known: Order, new: NewOrder) -> Order:
-        if known.request_hash != request_hash(new):
+    def _same(known: Order | None, sent: bytes) -> Order:
+        assert known is not None
+        if known.request_hash != sent:
             raise KeyConflict(
                 f"Idempotency-Key was used with other values before, for order {known.id}.",
                 field="Idempotency-Key",

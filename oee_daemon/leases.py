@@ -1,6 +1,8 @@
-"""The SQL of who holds what: which orders are due and held by nobody, and what a dead worker held.
+"""The SQL of who holds what: claims, leases, the wallet's places, and what is due and held by nobody.
 
-Nothing here moves an order; as in `store` every time is Postgres's, and nothing commits by itself.
+An order is executed by whoever holds its lease, and a lease takes a place: `slots` has as many as orders may
+be in execution at once, over all workers. As in `store` every time is Postgres's, and nothing commits by
+itself.
 """
 
 from __future__ import annotations
@@ -9,17 +11,129 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, case, func, not_, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon import store
-from oee_daemon.tables import orders
+from oee_daemon.order import Order
+from oee_daemon.prepared import Prepared
+from oee_daemon.tables import orders, slots
 
 #: What was rung is not rung again by recovery for this long.
 RING_AGAIN = timedelta(seconds=10)
 #: How far past its time an order has to be before recovery rings it: its own bell comes first.
 OVERDUE = timedelta(seconds=1)
 
+#: A lease or a due time further ahead than this comes from a clock that jumped.
+ABSURD = timedelta(seconds=120)
+#: The bell and the clock are two: what is due this soon is due.
+TOLERANCE = timedelta(milliseconds=20)
+
 NOW = func.clock_timestamp()
+
+
+class NoPlace(Exception):
+    """As many orders as may be are in execution: another can be claimed when one of them lets go."""
+
+
+# The place first, then the order, then both are taken. What was just taken is told by the slot's own columns,
+# which Postgres reads again after waiting for a lock; only a slot whose taker has had the time to die is
+# looked up among the leases.
+_CLAIM = Prepared(f"""
+    WITH place AS (
+        SELECT slot FROM slots
+        WHERE slot <= %(places)s AND (
+            order_id IS NULL OR order_id = %(id)s
+            OR taken_at <= clock_timestamp() - %(lease)s AND NOT EXISTS (
+                SELECT FROM orders holder WHERE holder.id = slots.order_id AND holder.lease_until
+                    BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd)s))
+        ORDER BY order_id = %(id)s DESC NULLS LAST, slot
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), found AS (
+        SELECT id, status = 'pending' AND expires_at > clock_timestamp() AS begins FROM orders
+        WHERE EXISTS (SELECT FROM place) AND id = %(id)s AND {store.LIVE} AND network = %(network)s
+            AND (next_run_at IS NULL OR next_run_at <= clock_timestamp() + %(tolerance)s
+                OR next_run_at > clock_timestamp() + %(absurd)s)
+            AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s
+                OR lease_until > clock_timestamp() + %(absurd)s)
+        FOR UPDATE
+    ), claimed AS (
+        UPDATE orders SET
+            fence = fence + 1, lease_owner = %(owner)s, lease_until = clock_timestamp() + %(lease)s,
+            status = CASE WHEN begins THEN 'routing' ELSE status END,
+            event_seq = event_seq + begins::int,
+            updated_at = CASE WHEN begins THEN clock_timestamp() ELSE updated_at END
+        FROM found WHERE orders.id = found.id
+        RETURNING {store.RETURNED}, begins
+    ), taken AS (
+        UPDATE slots SET order_id = claimed.id, taken_at = clock_timestamp()
+        FROM claimed, place WHERE slots.slot = place.slot
+    ), said AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, updated_at, '{{}}' FROM claimed WHERE begins
+    )
+    SELECT EXISTS (SELECT FROM place), claimed.*
+    FROM (VALUES (1)) one LEFT JOIN claimed ON true
+""")  # noqa: S608  # the names are our own columns
+
+
+def claim(
+    conn: Connection, order_id: UUID, owner: str, network: str, places: int
+) -> tuple[Order, bool] | None:
+    """Takes the order for `owner`, who must not be working on it already, and one of `places` for it; raises
+    its fence. A pending one whose time is not over goes to `routing` with it: the second value says so.
+
+    None: it is final, not due, of another network, or held by somebody else. Raises `NoPlace`, whatever the
+    order is.
+    """
+    values = {"id": order_id, "owner": owner, "network": network, "places": places}
+    values |= {"lease": store.LEASE, "absurd": ABSURD, "tolerance": TOLERANCE}
+    row = _CLAIM.first(conn, values)
+    assert row is not None
+    place, *order, begins = row
+    if not place:
+        raise NoPlace
+    return (store.order_of(order), begins) if begins is not None else None
+
+
+def furnish(conn: Connection, places: int) -> bool:
+    """Makes the rows of `slots` up to `places`. False: they were all there."""
+    wanted = select(func.generate_series(1, literal(places)))
+    made = insert(slots).from_select(["slot"], wanted).on_conflict_do_nothing().returning(slots.c.slot)
+    return conn.execute(made).first() is not None
+
+
+def free() -> ColumnElement[bool]:
+    """Nobody holds it, or not any more, or by a clock that jumped."""
+    until = orders.c.lease_until
+    return or_(until.is_(None), until <= NOW, until > NOW + ABSURD)
+
+
+def extend(conn: Connection, order: Order) -> Order | None:
+    """A sign of life: the lease runs anew. None: somebody else holds the order now."""
+    o = orders.c
+    statement = (
+        update(orders)
+        .where(o.id == order.id, o.fence == order.fence, o.status == order.status)
+        .values(lease_until=NOW + store.LEASE)
+        .returning(*store.COLUMNS, (o.expires_at <= NOW).label("stale"))
+    )
+    row = conn.execute(statement).first()
+    return None if row is None else store.order_of(row)
+
+
+def let_go(conn: Connection, order: Order, pause: timedelta) -> None:
+    """Gives the order back as it is, due again after `pause`."""
+    o = orders.c
+    left = (
+        update(orders)
+        .where(o.id == order.id, o.fence == order.fence, o.status == order.status)
+        .values(lease_owner=None, lease_until=None, rung_at=None, next_run_at=NOW + pause, asks=o.asks + 1)
+        .returning(o.id)
+        .cte("left_alone")
+    )
+    conn.execute(select(left).add_cte(store.freed(left)))
 
 
 def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], limit: int) -> list[UUID]:
@@ -28,9 +142,9 @@ def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], lim
     `busy`: what `owner` is working on.
     """
     o = orders.c
-    rung = or_(o.rung_at.is_(None), o.rung_at <= NOW - RING_AGAIN, o.rung_at > NOW + store.TOLERANCE)
-    unheld = or_(store.free(), and_(o.lease_owner == owner, not_(o.id.in_(busy))))
-    overdue = or_(o.next_run_at <= NOW - OVERDUE, o.next_run_at > NOW + store.ABSURD)
+    rung = or_(o.rung_at.is_(None), o.rung_at <= NOW - RING_AGAIN, o.rung_at > NOW + TOLERANCE)
+    unheld = or_(free(), and_(o.lease_owner == owner, not_(o.id.in_(busy))))
+    overdue = or_(o.next_run_at <= NOW - OVERDUE, o.next_run_at > NOW + ABSURD)
     found = (
         select(o.id)
         .where(store.LIVE_ROWS, o.network == network, overdue, unheld, rung)
@@ -57,12 +171,14 @@ def forget_rings(conn: Connection, network: str) -> None:
 def clear_leases(conn: Connection, owner_prefix: str) -> int:
     """Frees what a worker that is known to be dead held; how many."""
     o = orders.c
-    statement = (
+    cleared = (
         update(orders)
         .where(o.lease_owner.startswith(owner_prefix, autoescape=True), store.LIVE_ROWS)
         .values(lease_owner=None, lease_until=None, rung_at=None)
+        .returning(o.id)
+        .cte("cleared")
     )
-    return conn.execute(statement).rowcount
+    return len(conn.execute(select(cleared).add_cte(store.freed(cleared))).all())
 
 
 def stuck(conn: Connection, network: str, since: timedelta) -> int:

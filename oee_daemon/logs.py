@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+#: Made once: with arguments of its own `json.dumps` makes an encoder for each call.
+_ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -28,17 +30,19 @@ class _Lines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": clean(record.getMessage()),
+            "event": record.getMessage(),
         }
         line |= {k: v for k, v in record.__dict__.items() if k not in _PLAIN and v is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        # Once more over the whole: JSON escapes line ends in values and tracebacks, but no C1 controls.
-        return clean(json.dumps(line, default=str, ensure_ascii=False))
+        # Over the whole: JSON escapes line ends in values and tracebacks, but no C1 controls.
+        return clean(_ENCODE(line))
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends every logger of the process through one handler. Called once, by `__main__`."""
+    # None of these is in a line, and a line is written at each move of an order.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Lines())
     root = logging.getLogger()

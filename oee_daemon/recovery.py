@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import dramatiq
@@ -39,6 +40,7 @@ class Recovery:
         owner: str,
         network: str,
         threads: int,
+        each_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._broker = broker
@@ -46,6 +48,7 @@ class Recovery:
         self._owner = owner
         self._network = network
         self._limit = 2 * threads
+        self._each_beat = each_beat
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="recovery", daemon=True)
         # At start, and when the queue comes back, nothing is known of what it still has.
@@ -63,6 +66,7 @@ class Recovery:
         while not self._stopped.wait(0 if self._beats == 0 else BEAT_S):
             self._beats += 1
             try:
+                self._each_beat()
                 self.once()
             except SQLAlchemyError as e:
                 log.warning("recovery can't reach Postgres", extra={"reason": str(e.__cause__ or e)})

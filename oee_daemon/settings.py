@@ -96,7 +96,11 @@ class Settings:
     port: int = _setting(_whole(0, 65535), 3000)
     #: Orders in execution at once, per worker.
     worker_threads: int = _setting(_whole(1, 200), 10)
+    #: Orders in execution at once over all workers; the same for every worker of an engine.
+    max_active: int = _setting(_whole(1, 1000), 10)
     max_attempts: int = _setting(_whole(1, 100), 3)
+    #: Days for which an order is kept after its end; None: for ever.
+    keep_days: int | None = _setting(_whole(1, 36_500), None)
     network: str = _setting(_one_of(*NETWORKS), "simulated")
     sim_seed: int = _setting(_whole(0, 2**62), 0)
     sim_latency_ms: int = _setting(_whole(0, 60_000), 200)

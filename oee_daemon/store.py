@@ -3,55 +3,53 @@
 Each move is a compare-and-set on id, status and fence that writes the event, and where it must the swap,
 in the same statement; on an autocommit connection that statement is the transaction. No row back means
 that somebody else moved the order: the caller stops quietly. All times are Postgres's, because leases and
-due times are compared between processes whose clocks may differ.
+due times are compared between processes whose clocks may differ. Every commit waits for the disk, those that
+a crash may repeat for free too: an event that was streamed must not come back as another one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Connection,
-    Interval,
-    bindparam,
-    func,
-    insert,
-    literal,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+import psycopg
+from sqlalchemy import Connection, Interval, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon.order import FINAL, UNSENT, Event, Order, Side, Status, SwapMode, check
+from oee_daemon.prepared import Prepared, driver, fault
 from oee_daemon.swap import SignedSwap
-from oee_daemon.tables import order_events, orders, swaps
+from oee_daemon.tables import Units, order_events, orders, slots, swaps
 
 #: How long a claim holds without a sign of life; extended at every move and every ask.
 LEASE = timedelta(seconds=15)
-#: A lease or a due time further ahead than this comes from a clock that jumped.
-ABSURD = timedelta(seconds=120)
-#: The bell and the clock are two: what is due this soon is due.
-TOLERANCE = timedelta(milliseconds=20)
 
-_FIELDS = tuple(f.name for f in fields(Order) if f.name != "stale")
+_FIELDS = tuple(f.name for f in fields(Order))
+_UNITS = tuple(name for name in _FIELDS if name != "stale" and isinstance(orders.c[name].type, Units))
 _now = func.clock_timestamp()
-COLUMNS = [orders.c[name] for name in _FIELDS]
+COLUMNS = [orders.c[name] for name in _FIELDS if name != "stale"]
 _stale = (orders.c.expires_at <= _now).label("stale")
-LIVE_ROWS: ColumnElement[bool] = literal_column(
-    f"(NOT status IN ({', '.join(repr(str(s)) for s in sorted(FINAL))}))"
+#: Not final, worded as the indexes on such rows word it.
+LIVE = f"(NOT status IN ({', '.join(repr(str(s)) for s in sorted(FINAL))}))"
+LIVE_ROWS: ColumnElement[bool] = literal_column(LIVE)
+#: The columns that `order_of` reads, as SQL.
+RETURNED = ", ".join(
+    [*(f"orders.{c.name}" for c in COLUMNS), "orders.expires_at <= clock_timestamp() AS stale"]
 )
 
 
-def order_of(row: Any) -> Order:
-    """The order that a row of `COLUMNS` holds."""
-    values = dict(row._mapping)
+def order_of(row: Sequence[Any]) -> Order:
+    """The order that a row of `COLUMNS` holds, and of `stale` where it was asked for."""
+    values = dict(zip(_FIELDS, row, strict=False))
+    for name in _UNITS:
+        if values[name] is not None:
+            values[name] = int(values[name])
     values["status"] = Status(values["status"])
     values["side"] = Side(values["side"])
     values["swap_mode"] = SwapMode(values["swap_mode"])
@@ -68,64 +66,51 @@ def find_key(conn: Connection, key: str) -> Order | None:
     return None if row is None else order_of(row)
 
 
-def lock_key(conn: Connection, key: str) -> None:
-    """Makes requests with this key come one after the other until the transaction ends, so that a
-    repeat finds the order instead of using up a number. The unique index decides all the same."""
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+#: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
+#: order instead of using up a number. The unique index decides all the same.
+_LOCK_KEY = Prepared("SELECT pg_advisory_xact_lock(hashtextextended(%(idempotency_key)s, 0))")
 
+_GIVEN = (
+    "id", "network", "type", "side", "pair", "input_token", "output_token", "amount", "swap_mode",
+    "slippage_bps", "min_receive", "max_spend", "valid_for_s", "idempotency_key", "request_hash",
+)  # fmt: skip
 
-def create(conn: Connection, values: dict[str, Any]) -> Order:
-    """Inserts the order and its event 1."""
-    new = (
-        insert(orders)
-        .values(
-            status=Status.PENDING,
-            # One moment for all three, and for event 1.
-            created_at=func.statement_timestamp(),
-            updated_at=func.statement_timestamp(),
-            expires_at=func.statement_timestamp() + timedelta(seconds=values["valid_for_s"]),
-            **values,
-        )
-        .returning(*COLUMNS, _stale)
-        .cte("new")
+# One moment for the order's times and for event 1.
+_CREATE = Prepared(f"""
+    WITH new AS (
+        INSERT INTO orders ({", ".join(_GIVEN)}, status, created_at, updated_at, expires_at)
+        SELECT {", ".join(f"%({name})s" for name in _GIVEN)}, 'pending',
+            statement_timestamp(), statement_timestamp(), statement_timestamp() + %(valid_for)s
+        WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(idempotency_key)s)
+        RETURNING {RETURNED}
+    ), first AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, created_at, '{{}}' FROM new
     )
-    first = (
-        insert(order_events)
-        .from_select(
-            ["order_id", "seq", "status", "attempt", "at", "data"],
-            select(
-                new.c.id, new.c.event_seq, new.c.status, new.c.attempt, new.c.created_at, literal({}, JSONB)
-            ),
-        )
-        .cte("first")
-    )
-    return order_of(conn.execute(select(new).add_cte(first)).one())
+    SELECT * FROM new
+""")  # noqa: S608  # the names are our own columns
 
 
-def _due() -> ColumnElement[bool]:
-    at = orders.c.next_run_at
-    return or_(at.is_(None), at <= _now + TOLERANCE, at > _now + ABSURD)
+def create(conn: Connection, values: dict[str, Any]) -> Order | None:
+    """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
 
-
-def free() -> ColumnElement[bool]:
-    """Nobody holds it, or not any more, or by a clock that jumped."""
-    until = orders.c.lease_until
-    return or_(until.is_(None), until <= _now, until > _now + ABSURD)
-
-
-def claim(conn: Connection, order_id: UUID, owner: str, network: str) -> Order | None:
-    """Takes the order for `owner`, who must not be working on it already; raises its fence.
-
-    None: it is final, not due, of another network, or held by somebody else.
+    `conn` is in autocommit. With a key, its lock and the insert go out together and are one transaction, as
+    everything in a pipeline is.
     """
-    o = orders.c
-    statement = (
-        update(orders)
-        .where(o.id == order_id, LIVE_ROWS, o.network == network, _due(), or_(free(), o.lease_owner == owner))
-        .values(fence=o.fence + 1, lease_owner=owner, lease_until=_now + LEASE)
-        .returning(*COLUMNS, _stale)
-    )
-    row = conn.execute(statement).first()
+    given = values | {"valid_for": timedelta(seconds=values["valid_for_s"])}
+    for name in ("amount", "min_receive", "max_spend"):
+        given[name] = None if given[name] is None else Decimal(given[name])
+    raw = driver(conn)
+    try:
+        if values["idempotency_key"] is None:
+            row = _CREATE.ask(raw, given).fetchone()
+        else:
+            with raw.pipeline():
+                _LOCK_KEY.ask(raw, given)
+                answer = _CREATE.ask(raw, given)
+            row = answer.fetchone()
+    except psycopg.Error as e:
+        raise fault(conn, e) from e
     return None if row is None else order_of(row)
 
 
@@ -148,8 +133,8 @@ def advance(
     """
     check(order.status, to)
     statement = _move(to, tuple(sorted(changes)), swap is not None, swap_ended is not None)
-    values: dict[str, Any] = {f"set_{k}": v for k, v in changes.items()}
-    values |= {"the_id": order.id, "the_status": order.status, "the_fence": order.fence}
+    values: dict[str, Any] = {f"set_{k}": _sent(k, v) for k, v in changes.items()}
+    values |= {"the_id": order.id, "the_status": order.status.value, "the_fence": order.fence}
     values |= {"the_data": data or {}, "the_delay": delay or timedelta(0), "the_end": swap_ended}
     if swap is not None:
         values |= {
@@ -157,25 +142,32 @@ def advance(
             "the_raw": swap.raw,
             "the_height": swap.last_valid_height,
         }
-    row = conn.execute(statement, values).first()
+    row = statement.first(conn, values)
     return None if row is None else order_of(row)
 
 
+def _sent(name: str, value: Any) -> Any:
+    """Base units go as numerics: some of them are larger than a bigint."""
+    return Decimal(value) if name in _UNITS and value is not None else value
+
+
 @lru_cache(maxsize=64)
-def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bool) -> Any:
+def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bool) -> Prepared:
     """The statement of one kind of move; there are about a dozen kinds."""
     o = orders.c
     values: dict[str, Any] = {name: bindparam(f"set_{name}", type_=o[name].type) for name in changed}
     values |= {"status": to.value, "event_seq": o.event_seq + 1, "updated_at": _now}
-    if to in FINAL:
-        values |= {"finished_at": _now, "next_run_at": None}
-    else:
-        values["next_run_at"] = _now + bindparam("the_delay", type_=Interval)
-    if to in FINAL or to is Status.PENDING:
+    lets_go = to in FINAL or to is Status.PENDING
+    if lets_go:
         # Between attempts nobody holds it: ten at once means ten leases.
         values |= {"lease_owner": None, "lease_until": None, "rung_at": None}
     else:
+        # No indexed column changes here, so that Postgres touches no index.
         values["lease_until"] = _now + LEASE
+    if to in FINAL:
+        values |= {"finished_at": _now, "next_run_at": None}
+    elif lets_go:
+        values["next_run_at"] = _now + bindparam("the_delay", type_=Interval)
     moved = (
         update(orders)
         .where(
@@ -188,13 +180,19 @@ def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bo
         .returning(*COLUMNS, _stale)
         .cte("moved")
     )
-    return _with_event(moved, _swap_cte(moved, stores_swap, ends_swap))
+    beside = _swap_cte(moved, stores_swap, ends_swap) + ([freed(moved)] if lets_go else [])
+    return Prepared(_with_event(moved, beside))
 
 
-def _swap_cte(moved: Any, stores: bool, ends: bool) -> Any:
+def freed(moved: Any) -> Any:
+    """Whoever is no longer executed gives its place back, in the statement that says so."""
+    return update(slots).where(slots.c.order_id == moved.c.id).values(order_id=None).cte("freed")
+
+
+def _swap_cte(moved: Any, stores: bool, ends: bool) -> list[Any]:
     s = swaps.c
     if stores:
-        return (
+        return [
             insert(swaps)
             .from_select(
                 ["order_id", "attempt", "signature", "raw", "last_valid_height"],
@@ -207,18 +205,18 @@ def _swap_cte(moved: Any, stores: bool, ends: bool) -> Any:
                 ),
             )
             .cte("stored")
-        )
+        ]
     if ends:
-        return (
+        return [
             update(swaps)
             .where(s.order_id == moved.c.id, s.state == "signed")
             .values(state=bindparam("the_end", type_=s.state.type), ended_at=_now)
             .cte("ended")
-        )
-    return None
+        ]
+    return []
 
 
-def _with_event(moved: Any, swap: Any) -> Any:
+def _with_event(moved: Any, beside: list[Any]) -> Any:
     said = (
         insert(order_events)
         .from_select(
@@ -234,31 +232,7 @@ def _with_event(moved: Any, swap: Any) -> Any:
         )
         .cte("said")
     )
-    statement = select(moved).add_cte(said)
-    return statement if swap is None else statement.add_cte(swap)
-
-
-def extend(conn: Connection, order: Order) -> Order | None:
-    """A sign of life: the lease runs anew. None: somebody else holds the order now."""
-    o = orders.c
-    statement = (
-        update(orders)
-        .where(o.id == order.id, o.fence == order.fence, o.status == order.status)
-        .values(lease_until=_now + LEASE)
-        .returning(*COLUMNS, _stale)
-    )
-    row = conn.execute(statement).first()
-    return None if row is None else order_of(row)
-
-
-def let_go(conn: Connection, order: Order, pause: timedelta) -> None:
-    """Gives the order back as it is, due again after `pause`."""
-    o = orders.c
-    conn.execute(
-        update(orders)
-        .where(o.id == order.id, o.fence == order.fence, o.status == order.status)
-        .values(lease_owner=None, lease_until=None, rung_at=None, next_run_at=_now + pause, asks=o.asks + 1)
-    )
+    return select(moved).add_cte(said, *beside)
 
 
 def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
@@ -290,13 +264,17 @@ def cancel(conn: Connection, order_id: UUID) -> Order | None:
         .returning(*COLUMNS, _stale)
         .cte("moved")
     )
-    row = conn.execute(_with_event(moved, None), {"the_data": {}}).first()
+    row = conn.execute(_with_event(moved, [freed(moved)]), {"the_data": {}}).first()
     return None if row is None else order_of(row)
+
+
+_EVENTS = Prepared("""
+    SELECT order_id, seq, status, attempt, at, data FROM order_events
+    WHERE order_id = %(id)s AND seq > %(after)s ORDER BY seq
+""")
 
 
 def events(conn: Connection, order_id: UUID, after: int = 0) -> list[Event]:
     """The order's events past `after`, in order."""
-    e = order_events.c
-    found = select(e.order_id, e.seq, e.status, e.attempt, e.at, e.data)
-    rows = conn.execute(found.where(e.order_id == order_id, e.seq > after).order_by(e.seq))
-    return [Event(r.order_id, r.seq, Status(r.status), r.attempt, r.at, r.data) for r in rows]
+    rows = _EVENTS.all(conn, {"id": order_id, "after": after})
+    return [Event(i, seq, Status(status), attempt, at, data) for i, seq, status, attempt, at, data in rows]

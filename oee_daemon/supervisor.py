@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from oee_daemon.errors import OtherRelease
 from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -81,12 +82,20 @@ class WorkerProcess:
             self._process.stdin.flush()
 
     def check(self) -> bool:
-        """Replaces the worker if it has died; called every beat. True: it was replaced."""
+        """Replaces the worker if it has died; called every beat. True: it was replaced.
+
+        Raises `OtherRelease` where it ended because the database is another release's by now.
+        """
         now = time.monotonic()
         if self._process is not None:
             code = self._process.poll()
             if code is None:
                 return False
+            if code == OtherRelease.exit_code:
+                raise OtherRelease(
+                    "Another release of oee has taken over the database: this daemon ends and leaves all"
+                    " orders to that one's. Install that release here too, then: oee daemon start"
+                )
             log.error("the worker died", extra={"code": code, "pid": self._process.pid})
             self._close()
             self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()

@@ -6,6 +6,7 @@ Postgres and Redis. A child knows that its daemon is gone when its standard inpu
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -17,14 +18,17 @@ from pathlib import Path
 from types import FrameType
 
 import dramatiq
+from sqlalchemy.exc import OperationalError
 
-from oee_daemon import actors, leases
+from oee_daemon import actors, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
+from oee_daemon.errors import OtherRelease
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
+from oee_daemon.roster import Roster
 from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,12 +48,17 @@ def owner_here() -> str:
 
 
 class Worker:
-    """Everything one worker process holds, opened in order and closed in the reverse."""
+    """Everything one worker process holds, opened in order and closed in the reverse.
 
-    def __init__(self, settings: Settings, *, owner: str) -> None:
+    `stop` is set where it has to end by itself; `other` then says why.
+    """
+
+    def __init__(self, settings: Settings, *, owner: str, stop: threading.Event | None = None) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
+        self.other: OtherRelease | None = None
+        self._stop = stop or threading.Event()
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
@@ -61,21 +70,42 @@ class Worker:
             owner=owner,
             threads=threads,
             max_attempts=settings.max_attempts,
+            max_active=settings.max_active,
         )
         actors.declare(self.broker, self.execution)
         self.recovery = Recovery(
-            self.db, self.broker, self.execution, owner=owner, network=network.name, threads=threads
+            self.db,
+            self.broker,
+            self.execution,
+            owner=owner,
+            network=network.name,
+            threads=threads,
+            each_beat=self.check_release,
+        )
+        self.roster = Roster(
+            settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
         )
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=IDLE_MS)
+
+    def check_release(self) -> None:
+        """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
+        try:
+            migrations.require(self.db)
+        except OtherRelease as other:
+            self.other = other
+            self._stop.set()
 
     def start(self) -> None:
         self._threads.start()
         self.recovery.start()
+        self.roster.start()
 
     def stop(self) -> None:
         """What runs ends, or is left where another worker can go on; nothing new begins."""
         self.recovery.stop()
+        self.execution.stop()
         self._threads.stop()
+        self.roster.stop()
         self.execution.close()
         self.broker.close()
         self.feed.close()
@@ -84,7 +114,10 @@ class Worker:
 
 
 def run(settings: Settings, *, home_id: str | None) -> None:
-    """Works until told to stop. `home_id`: this is the one worker of that home's daemon."""
+    """Works until told to stop. `home_id`: this is the one worker of that home's daemon.
+
+    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema.
+    """
     stop = threading.Event()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
@@ -98,7 +131,10 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
         lock = _alone(settings.run_dir / "worker.lock")
-    worker = Worker(settings, owner=owner)
+    worker = Worker(settings, owner=owner, stop=stop)
+    # Before the first order. A Postgres that is away is asked again by the beat.
+    with contextlib.suppress(OperationalError):
+        migrations.require(worker.db)
     if home_id is not None:
         # The lock is ours, so whoever held leases in this home's name is dead.
         with worker.db.connect() as conn:
@@ -109,6 +145,8 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     stop.wait()
     worker.stop()
     log.info("worker stopped")
+    if worker.other is not None:
+        raise worker.other
     if lock is not None:
         os.close(lock)
 

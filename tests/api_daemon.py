@@ -68,13 +68,25 @@ class Shared:
 
     def copy(self, order_id: str, **changes: str) -> str:
         """The same order again under another id (`id=`), which chance would hardly give."""
-        new = changes.setdefault("id", str(uuid.uuid4()))
-        self.sql.execute(
-            "INSERT INTO orders SELECT (jsonb_populate_record(o, %s::jsonb || jsonb_build_object("
-            "'number', nextval('order_numbers')))).* FROM orders o WHERE id = %s",
-            (json.dumps(changes | {"idempotency_key": None}), order_id),
+        (new,) = self.copies(order_id, 1, **changes)
+        return str(new)
+
+    def copies(self, order_id: str, count: int, **changes: str) -> list[uuid.UUID]:
+        """The same order so many times again, each under an id and a number of its own."""
+        found = self.sql.execute(
+            "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute WHERE attnum > 0 "
+            "AND attrelid = 'orders'::regclass AND attgenerated = '' AND NOT attisdropped"
+        ).fetchone()
+        assert found is not None
+        names = found[0]
+        rows = self.sql.execute(
+            f"INSERT INTO orders ({names}) SELECT {names} FROM ("  # noqa: S608  # the table's own
+            "SELECT (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), "
+            "'number', nextval('order_numbers'), 'idempotency_key', null) || %s::jsonb)).* "
+            "FROM orders o, generate_series(1, %s) WHERE o.id = %s) AS again RETURNING id",
+            (json.dumps(changes), count, order_id),
         )
-        return new
+        return [i for (i,) in rows]
 
 
 @contextmanager

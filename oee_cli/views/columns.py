@@ -1,22 +1,17 @@
-"""Rows in aligned columns that fit the screen: what matters least goes first, and nothing ever wraps."""
+"""Parts of a view in aligned columns that fit the screen: what matters least goes first, and nothing ever
+wraps. Which columns those are is decided in `layout`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from oee_cli.views.layout import Column, kept
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`rank`: columns of the highest rank are dropped first; 0 stays whatever happens."""
-
-    title: str = ""
-    rank: int = 0
-    right: bool = False
+__all__ = ["Column", "fitted"]
 
 
 def fitted(
@@ -28,16 +23,16 @@ def fitted(
     indent: int = 2,
 ) -> Table:
     """A table no wider than `width`, `indent` cells in from the left."""
-    kept, gap, _ = room_for(columns, rows, width, titles=titles, indent=indent)
+    places, gap, _ = room_for(columns, rows, width, titles=titles, indent=indent)
     table = Table(box=None, show_header=titles, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
     margin = " " * indent
-    for n, i in enumerate(kept):
+    for n, i in enumerate(places):
         column = columns[i]
         title = Text((margin if n == 0 else "") + column.title)
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(Text(margin) + row[i] if n == 0 else row[i] for n, i in enumerate(kept)))
+        table.add_row(*(Text(margin) + row[i] if n == 0 else row[i] for n, i in enumerate(places)))
     return table
 
 
@@ -54,19 +49,4 @@ def room_for(
         max([len(c.title) if titles else 0, *(row[i].cell_len for row in rows)])
         for i, c in enumerate(columns)
     ]
-    kept = [i for i in range(len(columns)) if widths[i]]
-    gap = 3
-    while indent + _total(kept, widths, gap) > width:
-        if gap == 3:
-            gap = 2
-            continue
-        worst = max(kept, key=lambda i: (columns[i].rank, i), default=0)
-        if not kept or not columns[worst].rank:
-            break
-        kept.remove(worst)
-        gap = 3
-    return kept, gap, indent + _total(kept, widths, gap) <= width
-
-
-def _total(kept: list[int], widths: list[int], gap: int) -> int:
-    return sum(widths[i] for i in kept) + gap * max(0, len(kept) - 1)
+    return kept(columns, widths, width, indent)

@@ -1,113 +1,210 @@
-"""Orders and fills as aligned rows, newest first."""
+"""Orders and fills as aligned rows, newest first, a page at a time. Without Rich: a list starts at once.
+
+How each column of `fields` looks in a table; which there are, and their exact values, stands there.
+"""
 
 from __future__ import annotations
 
 import sys
-
-from rich.text import Text
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from oee_cli.amounts import exact, short, signature
+from oee_cli.fields import FILLS, ORDERS, Field, moved
 from oee_cli.output import Output, clean
-from oee_cli.times import ago, between
-from oee_cli.views.columns import Column, fitted, room_for
-from oee_cli.views.screen import dim, put, side, status
-from oee_cli.wire import Fill, Order, short_id
+from oee_cli.times import ago, between, stamp
+from oee_cli.views.layout import Cell, Column, Sheet, kept, widths_of
 
-_NOTHING = "–"
-_ORDERS = (
-    Column("order"),
-    Column("when", rank=4),
-    Column("side"),
-    Column("pair", rank=5),
-    Column("amount", right=True),
-    Column("for", right=True),
-    Column("price", rank=7, right=True),
-    Column("venue", rank=6),
-    Column("status"),
-    Column("took", rank=8, right=True),
-    Column("", rank=3),
-)
-_FILLS = (
-    Column("order"),
-    Column("when", rank=4),
-    Column("out of the wallet", right=True),
-    Column("into it", right=True),
-    Column("slot", rank=3, right=True),
-    Column("signature", rank=2),
-)
+Row = Mapping[str, Any]
+Draw = Callable[[Row], Cell]
+
+_NOTHING = Cell("–", "dim")
+_SIDES = {"buy": "green", "sell": "red"}
+_STATUSES = {"confirmed": "green", "failed": "red", "cancelled": "bold", "expired": "bold"}
+#: From this width on a fill's signature is shown whole, cells.
+_WIDE = 160
 
 
-def draw_orders(output: Output, orders: list[Order]) -> None:
+def order_lines(
+    output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
+) -> Iterator[str]:
+    """The table's lines. `names`: the columns that were asked for, which are all shown whatever the width."""
     width = output.width(sys.stdout)
-    rows = [_order_row(order) for order in orders]
-    remarks = len(_ORDERS) - 1
-    if any(row[remarks] for row in rows) and remarks not in room_for(_ORDERS, rows, width, titles=True)[0]:
-        rows = _narrow(rows, orders, width)
-    put(output, fitted(_ORDERS, rows, width, titles=True))
+    if names is not None:
+        yield from _lines(output, pages, [_asked(_ORDERS, ORDERS.known, name) for name in names])
+        return
+    drawn = [_ORDERS[name] for name in ORDERS.table]
+    sheet, fold = _sheet(output, [column for column, _ in drawn]), None
+    for page in pages:
+        if fold is None:
+            fold = _fold(page, drawn, width)
+        yield from sheet.page([fold(row, [draw(row) for _, draw in drawn]) for row in page])
 
 
-def draw_fills(output: Output, fills: list[Fill]) -> None:
-    width = output.width(sys.stdout)
-    rows = [
-        [
-            Text(fill["orderId"][:8]),
-            dim(ago(fill["at"])),
-            Text(f"{exact(fill['amountIn'])} {clean(fill['inputToken'])}"),
-            Text(f"{exact(fill['amountOut'])} {clean(fill['outputToken'])}"),
-            dim(f"{int(fill['slot']):,}"),
-            dim(clean(fill["signature"]) if width >= 160 else signature(clean(fill["signature"]))),
-        ]
-        for fill in fills
-    ]
-    put(output, fitted(_FILLS, rows, width, titles=True))
+def fill_lines(
+    output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
+) -> Iterator[str]:
+    if names is not None:
+        return _lines(output, pages, [_asked(_FILLS, FILLS.known, name) for name in names])
+    drawn = dict(_FILLS)
+    if output.width(sys.stdout) >= _WIDE:
+        drawn["signature"] = (_FILLS["signature"][0], _text("signature", "dim"))
+    return _lines(output, pages, [drawn[name] for name in FILLS.table])
 
 
-def _order_row(order: Order) -> list[Text]:
-    exact_out = order["swapMode"] == "ExactOut"
-    counted, other = ("outputToken", "inputToken") if exact_out else ("inputToken", "outputToken")
-    moved = order["filledIn"] if exact_out else order["filledOut"]
+def _lines(
+    output: Output, pages: Iterable[Sequence[Row]], drawn: Sequence[tuple[Column, Draw]]
+) -> Iterator[str]:
+    sheet = _sheet(output, [column for column, _ in drawn])
+    for page in pages:
+        yield from sheet.page([[draw(row) for _, draw in drawn] for row in page])
+
+
+def _sheet(output: Output, columns: Sequence[Column]) -> Sheet:
+    return Sheet(columns, output.width(sys.stdout), colors=output.color(sys.stdout))
+
+
+def _asked(known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, Field], name: str) -> Any:
+    """A column that was asked for by name: it says its name and is never left out."""
+    column, draw = known.get(name) or (Column(), _plain(fields[name]))
+    if name in _WHOLE:
+        draw = _text(name)
+    return Column(name, right=column.right), draw
+
+
+def _plain(field: Field) -> Draw:
+    def draw(row: Row) -> Cell:
+        value = field.value(row)
+        return _NOTHING if value is None else Cell(clean(str(value)))
+
+    return draw
+
+
+def _text(name: str, style: str = "") -> Draw:
+    return lambda row: Cell(clean(str(row[name])), style) if row[name] is not None else _NOTHING
+
+
+def _when(name: str) -> Draw:
+    return lambda row: Cell(ago(row[name]), "dim")
+
+
+def _moment(name: str) -> Draw:
+    return lambda row: Cell(stamp(row[name])) if row[name] else _NOTHING
+
+
+def _amount(name: str, token: str) -> Draw:
+    """An amount never stands without its token, a token never without an amount."""
+    return lambda row: Cell(f"{exact(row[name])} {clean(row[token])}") if row[name] else _NOTHING
+
+
+def _short_id(row: Row) -> Cell:
+    # The chain knows of swaps that no order of ours is behind.
+    return Cell(clean(row["orderId"])[:8]) if row["orderId"] else _NOTHING
+
+
+def _asked_for(order: Row) -> Cell:
+    counted = "outputToken" if order["swapMode"] == "ExactOut" else "inputToken"
+    return Cell(f"{exact(order['amount'])} {clean(order[counted])}")
+
+
+def _for(order: Row) -> Cell:
+    amount = moved(order)
+    other = "inputToken" if order["swapMode"] == "ExactOut" else "outputToken"
+    return _NOTHING if amount is None else Cell(f"{short(amount)} {clean(order[other])}")
+
+
+def _filled_at(order: Row) -> Cell:
+    return Cell(clean(order["venue"])) if order["venue"] and moved(order) is not None else _NOTHING
+
+
+def _took(order: Row) -> Cell:
     ended = order["finishedAt"]
-    return [
-        Text(short_id(order)),
-        dim(ago(order["createdAt"])),
-        side(order["side"]),
-        Text(clean(order["pair"])),
-        Text(f"{exact(order['amount'])} {clean(order[counted])}"),  # type: ignore[literal-required]
-        Text(f"{short(moved)} {clean(order[other])}")  # type: ignore[literal-required]
-        if moved is not None
-        else dim(_NOTHING),
-        Text(short(order["price"])) if order["price"] else dim(_NOTHING),
-        Text(clean(order["venue"])) if order["venue"] and moved is not None else dim(_NOTHING),
-        status(order["status"]),
-        dim(f"{between(order['createdAt'], ended):,.1f} s") if ended else dim(_NOTHING),
-        dim(_remark(order)),
-    ]
+    return Cell(f"{between(order['createdAt'], ended):,.1f} s", "dim") if ended else _NOTHING
 
 
-def _narrow(rows: list[list[Text]], orders: list[Order], width: int) -> list[list[Text]]:
-    """The remarks without a column of their own, as much of them as has room: why it failed instead of
-    what came, the attempts beside the status."""
-    for with_reason in (True, False):
-        told = []
-        for row, order in zip(rows, orders, strict=True):
-            came = (_why(order) if with_reason else None) or row[5]
-            told.append([*row[:5], came, *row[6:8], _tried(row[8], order), row[9], Text()])
-        if room_for(_ORDERS, told, width, titles=True)[2]:
-            return told
-    return rows
-
-
-def _why(order: Order) -> Text | None:
-    error = order["error"]
-    return dim(error["code"]) if error is not None and order["status"] == "failed" else None
-
-
-def _tried(status: Text, order: Order) -> Text:
-    return status + f" ×{order['attempt']}" if order["attempt"] > 1 else status
-
-
-def _remark(order: Order) -> str:
+def _note(order: Row) -> Cell:
     """What the row alone does not say: why it failed, or that it took more than one attempt."""
-    if order["error"] is not None and order["status"] == "failed":
-        return order["error"]["code"]
-    return f"{order['attempt']} attempts" if order["attempt"] > 1 else ""
+    return Cell(clean(ORDERS.known["note"].value(order) or ""), "dim")
+
+
+_ORDERS: Mapping[str, tuple[Column, Draw]] = {
+    "order": (Column("order"), _short_id),
+    "when": (Column("when", rank=4), _when("createdAt")),
+    "side": (Column("side"), lambda row: Cell(clean(row["side"]), _SIDES.get(row["side"], ""))),
+    "pair": (Column("pair", rank=5), _text("pair")),
+    "amount": (Column("amount", right=True), _asked_for),
+    "for": (Column("for", right=True), _for),
+    "price": (
+        Column("price", rank=7, right=True),
+        lambda row: Cell(short(row["price"])) if row["price"] else _NOTHING,
+    ),
+    "venue": (Column("venue", rank=6), _filled_at),
+    "status": (Column("status"), lambda row: Cell(clean(row["status"]), _STATUSES.get(row["status"], ""))),
+    "took": (Column("took", rank=8, right=True), _took),
+    "note": (Column("", rank=3), _note),
+    "createdAt": (Column(), _moment("createdAt")),
+    "updatedAt": (Column(), _moment("updatedAt")),
+    "finishedAt": (Column(), _moment("finishedAt")),
+    "minReceive": (Column(right=True), _amount("minReceive", "outputToken")),
+    "maxSpend": (Column(right=True), _amount("maxSpend", "inputToken")),
+    "filledIn": (Column(right=True), _amount("filledIn", "inputToken")),
+    "filledOut": (Column(right=True), _amount("filledOut", "outputToken")),
+    "fee": (Column(right=True), _amount("fee", "inputToken")),
+    "slippageBps": (Column(right=True), lambda row: Cell(f"{row['slippageBps']} bps")),
+    "validForS": (Column(right=True), lambda row: Cell(f"{row['validForS']} s")),
+    "attempt": (Column(right=True), _text("attempt")),
+}
+_FILLS: Mapping[str, tuple[Column, Draw]] = {
+    "order": (Column("order"), _short_id),
+    "when": (Column("when", rank=4), _when("at")),
+    "paid": (Column("paid", right=True), _amount("amountIn", "inputToken")),
+    "received": (Column("received", right=True), _amount("amountOut", "outputToken")),
+    "slot": (Column("slot", rank=3, right=True), lambda row: Cell(f"{int(row['slot']):,}", "dim")),
+    "signature": (
+        Column("signature", rank=2),
+        lambda row: Cell(signature(clean(row["signature"])), "dim"),
+    ),
+    "amountIn": (Column(right=True), _amount("amountIn", "inputToken")),
+    "amountOut": (Column(right=True), _amount("amountOut", "outputToken")),
+    "at": (Column(), _moment("at")),
+}
+#: Shown whole where they are asked for by name.
+_WHOLE = ("signature",)
+
+Fold = Callable[[Row, list[Cell]], list[Cell]]
+_PLACE = {name: place for place, name in enumerate(ORDERS.table)}
+
+
+def _fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], width: int) -> Fold:
+    """Where the remarks have no room of their own: as much of them as has, in the other columns' places."""
+    columns = [column for column, _ in drawn]
+    rows = [(row, [draw(row) for _, draw in drawn]) for row in page]
+    for fold in (_as_it_is, _reasons, _attempts):
+        told = [fold(row, cells) for row, cells in rows]
+        left, _, fits = kept(columns, widths_of(columns, told), width)
+        remarks = any(cells[_PLACE["note"]].text for cells in told)
+        if fits and (not remarks or _PLACE["note"] in left):
+            return fold
+    return _as_it_is
+
+
+def _as_it_is(order: Row, cells: list[Cell]) -> list[Cell]:
+    return cells
+
+
+def _reasons(order: Row, cells: list[Cell]) -> list[Cell]:
+    """Why it failed instead of what came, the attempts beside the status."""
+    cells = _attempts(order, cells)
+    error = order["error"]
+    if error is not None and order["status"] == "failed":
+        cells[_PLACE["for"]] = Cell(clean(error["code"]), "dim")
+    return cells
+
+
+def _attempts(order: Row, cells: list[Cell]) -> list[Cell]:
+    cells = list(cells)
+    cells[_PLACE["note"]] = Cell("")
+    if order["attempt"] > 1:
+        told = cells[_PLACE["status"]]
+        cells[_PLACE["status"]] = Cell(f"{told.text} ×{order['attempt']}", told.style)
+    return cells

@@ -7,12 +7,12 @@ from rich.text import Text
 
 from oee_cli.amounts import exact, short
 from oee_cli.output import clean
-from oee_cli.sentences import header, reason, retry
+from oee_cli.sentences import heading, reason, retry
 from oee_cli.times import span
 from oee_cli.trace import Attempt, Trace
 from oee_cli.views.columns import Column, fitted
 from oee_cli.views.screen import dim, side
-from oee_cli.wire import Order, Quote, QuoteList, behind_bps, short_id, winner
+from oee_cli.wire import Order, Quote, QuoteList, behind_bps, winner
 
 _QUOTES = (
     Column(),
@@ -27,20 +27,9 @@ _QUOTES = (
 
 def header_line(order: Order, width: int) -> Text:
     """What was asked for at the left, which order it is at the right; less where it is narrow."""
-    name = short_id(order)
-    for bound, slippage, right in (
-        (True, True, f"{name} {clean(order['network'])}"),
-        (True, True, name),
-        (True, False, name),
-        (False, False, name),
-        (False, False, ""),
-    ):
-        text = header(order, bound=bound, slippage=slippage)
-        space = min(width, 100) - len(text) - len(right)
-        if space >= 2 or not right:
-            break
+    text, space, right = heading(order, width)
     line = side(order["side"]) + text[len(order["side"]) :]
-    line.append(" " * max(0, space) + right, style="dim")
+    line.append(space + right, style="dim")
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 

@@ -20,8 +20,8 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         ("socket", [_home(status.get("socket"))]),
         ("http", _http(status.get("http") or {})),
         ("postgres", _postgres(status.get("postgres") or {})),
-        ("queue", _queue(status.get("queue") or {})),
-        ("worker", _worker(status.get("worker") or {})),
+        ("queue", _queue(status.get("queue") or {}, status.get("orders") or {})),
+        *_workers(status),
         ("network", [status.get("network")]),
     ]
     rows = [[dim(name), Text("   ".join(clean(str(p)) for p in parts if p))] for name, parts in lines]
@@ -47,23 +47,42 @@ def _http(http: dict[str, Any]) -> list[Any]:
 def _postgres(postgres: dict[str, Any]) -> list[Any]:
     parts = [postgres.get("version"), _whose(postgres)]
     if postgres.get("orders") is not None:
-        parts.append(f"{int(postgres['orders']):,} orders")
+        parts.append(f"{int(postgres['orders']):,} orders accepted")
     if postgres.get("bytes") is not None:
         parts.append(f"{round(int(postgres['bytes']) / 1_000_000):,} MB")
     return parts
 
 
-def _queue(queue: dict[str, Any]) -> list[Any]:
+def _queue(queue: dict[str, Any], orders: dict[str, Any]) -> list[Any]:
+    """The orders that wait; the queue holds hints of them, some lost and some double."""
     named = " ".join(str(part) for part in (queue.get("server"), queue.get("version")) if part)
-    waiting = queue.get("waiting")
-    return [named, _whose(queue), None if waiting is None else f"{int(waiting):,} waiting"]
+    told = [f"{int(orders[n]):,} {n}" for n in ("waiting", "delayed") if orders.get(n) is not None]
+    # Between attempts there is mostly nobody.
+    return [named, _whose(queue), *(text for text in told if text != "0 delayed")]
 
 
-def _worker(worker: dict[str, Any]) -> list[Any]:
-    running = worker.get("running")
+def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    """The daemon's own worker; a line each where there are others."""
+    own, found = status.get("worker") or {}, status.get("workers") or []
+    running = own.get("running")
+    if not found or (len(found) == 1 and found[0].get("pid") == own.get("pid")):
+        parts = [
+            f"{own.get('threads')} threads" if own.get("pid") else "not running",
+            None if running is None else f"{int(running):,} running",
+        ]
+        return [("worker", parts)]
     return [
-        f"{worker.get('threads')} threads" if worker.get("pid") else "not running",
-        None if running is None else f"{int(running):,} running",
+        (
+            "workers" if n == 0 else "",
+            [
+                f"{worker.get('threads')} threads",
+                f"{int(worker.get('running') or 0):,} running",
+                f"{worker.get('host')} pid {worker.get('pid')}",
+                f"since {moment(worker['since']).astimezone():%H:%M}",
+                None if worker.get("version") == status.get("version") else worker.get("version"),
+            ],
+        )
+        for n, worker in enumerate(found)
     ]
 
 

@@ -15,14 +15,16 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from oee_daemon import __version__
-from oee_daemon.api import health, openapi, orders, problems, stream
+from oee_daemon.api import engine, health, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
 from oee_daemon.broker import Broker
 from oee_daemon.feed import Feed
 from oee_daemon.history import History
 from oee_daemon.intake import Intake
 from oee_daemon.networks import Network
+from oee_daemon.overview import Overviews
 from oee_daemon.settings import Settings
+from oee_daemon.stats import Stats
 
 #: Prices asked for at once by `GET /api/quotes`, times the venues.
 ASKS = 16
@@ -50,6 +52,8 @@ def build(
     state.network = network
     state.intake = Intake(db, broker, feed, network=network.name)
     state.history = History(db)
+    state.overviews = Overviews(db)
+    state.stats = Stats(db)
     state.hub = stream.Hub(settings.redis_url)
     state.ask_pool = ThreadPoolExecutor(ASKS * max(1, len(network.venues)), thread_name_prefix="ask")
     state.draining = False
@@ -61,7 +65,7 @@ def build(
     problems.install(app)
     openapi.install(app)
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
-    for router in (stream.router, orders.router, health.router):
+    for router in (stream.router, orders.router, stats.router, engine.router, health.router):
         app.include_router(router)
     app.add_middleware(Limits)
     return app

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from fastapi import APIRouter, Depends, Request
@@ -14,16 +15,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from oee_daemon import __version__
-from oee_daemon.api import PROTOCOL, schema
+from oee_daemon import __version__, roster
+from oee_daemon.api import PROTOCOL, schema, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.broker import NAMESPACE, QUEUE
-from oee_daemon.history import History
+from oee_daemon.overview import Count, Overviews
 
+T = TypeVar("T")
 router = APIRouter(dependencies=[Depends(known_query)])
 
 #: Seconds after which a server that does not answer counts as away: a frozen one never says so.
 ANSWER_S = 2.5
+#: How far the clock was ahead of one that nobody sets when this process came up, seconds.
+CLOCK = time.time() - time.monotonic()
 
 
 @router.get("/healthz", responses=answers(schema.Health))
@@ -43,11 +47,12 @@ async def readyz(request: Request) -> JSONResponse:
 
 async def _asked(request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """What Postgres and the queue say, asked at once; nothing from one that is away or frozen."""
-    figures, queue = await asyncio.gather(_soon(_figures, request), _soon(_queue, request))
+    figures, queue = await asyncio.gather(soon(_figures, request), soon(queue_now, request))
     return figures, queue
 
 
-async def _soon(ask: Callable[[Request], dict[str, Any] | None], request: Request) -> dict[str, Any] | None:
+async def soon(ask: Callable[[Request], T | None], request: Request) -> T | None:
+    """What `ask` says; nothing where it takes too long, or has nothing to say."""
     with suppress(TimeoutError):
         async with asyncio.timeout(ANSWER_S):
             return await run_in_threadpool(ask, request)
@@ -55,28 +60,31 @@ async def _soon(ask: Callable[[Request], dict[str, Any] | None], request: Reques
 
 
 def _figures(request: Request) -> dict[str, Any] | None:
-    history: History = request.app.state.history
+    overviews: Overviews = request.app.state.overviews
     try:
-        return history.figures()
+        return overviews.figures()
     except SQLAlchemyError:
         return None
 
 
-def _queue(request: Request) -> dict[str, Any] | None:
+def queue_now(request: Request) -> dict[str, Any] | None:
+    """What runs as the queue, how many messages wait in it, and who works; nothing where it is away."""
     client: redis.Redis = request.app.state.broker.client
     try:
         server: Any = client.info("server")
         waiting = client.llen(f"{NAMESPACE}:{QUEUE}")
+        workers = roster.present(client)
     except redis.RedisError:
         return None
     kind = "valkey" if "valkey_version" in server else "redis"
-    return {"server": kind, "version": server[f"{kind}_version"], "waiting": waiting}
+    return {"server": kind, "version": server[f"{kind}_version"], "waiting": waiting, "workers": workers}
 
 
 @router.get("/api/status", responses=answers(schema.DaemonStatus))
 async def status(request: Request) -> JSONResponse:
     """Everything `oee daemon status` shows."""
     figures, queue = [found or {} for found in await _asked(request)]
+    count: Count | None = figures.get("count")
     state = request.app.state
     own = {str(row["name"]): row for row in state.servers()}
     settings = state.settings
@@ -86,6 +94,7 @@ async def status(request: Request) -> JSONResponse:
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "startedAt": state.started_at,
+            "clockJumpedS": round(time.time() - time.monotonic() - CLOCK, 3),
             "home": str(settings.home),
             "socket": str(state.socket_path),
             "http": state.http(),
@@ -94,8 +103,10 @@ async def status(request: Request) -> JSONResponse:
                 "own": "postgres" in own,
                 "pid": own.get("postgres", {}).get("pid"),
                 "reachable": bool(figures),
-                "orders": figures.get("orders"),
+                "orders": figures.get("accepted"),
                 "bytes": figures.get("bytes"),
+                "revision": figures.get("revision"),
+                "now": wire.moment(figures["now"]) if figures else None,
             },
             "queue": {
                 "server": queue.get("server"),
@@ -108,8 +119,19 @@ async def status(request: Request) -> JSONResponse:
             "worker": {
                 "threads": settings.worker_threads,
                 "pid": state.worker_pid(),
-                "running": figures.get("held"),
+                "running": count and count.running,
             },
+            "workers": queue.get("workers"),
+            "orders": {
+                "live": count and count.live,
+                "running": count and count.running,
+                "waiting": count and count.waiting,
+                "delayed": count and count.delayed,
+                "stuck": count and count.stuck,
+                "overdueS": count and count.overdue_s,
+            },
+            # Addresses carry passwords.
+            "settings": {k: v for k, v in settings.dump().items() if not k.endswith("_url")},
             "network": settings.network,
             "maxAttempts": settings.max_attempts,
         }
@@ -128,14 +150,18 @@ async def metrics(request: Request) -> PlainTextResponse:
     ]
     if figures is not None:
         lines += ["# HELP oee_orders_live Orders that have not ended.", "# TYPE oee_orders_live gauge"]
-        lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(figures["live"].items())]
-        lines += _gauge("oee_orders_stored", "Orders in history.", figures["orders"])
-        lines += _gauge("oee_leases_held", "Orders in execution.", figures["held"])
-        lines += _gauge("oee_database_bytes", "Size of the database.", figures["bytes"])
+        count: Count = figures["count"]
+        lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(count.live.items())]
+        lines += _told("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
+        lines += _told("oee_orders_waiting", "Orders that are due and in nobody's hands.", count.waiting)
+        lines += _told("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
+        lines += _told("oee_leases_held", "Orders in execution.", count.running)
+        lines += _told("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:
-        lines += _gauge("oee_queue_waiting", "Messages that wait for a worker.", queue["waiting"])
+        lines += _told("oee_queue_waiting", "Messages that wait for a worker.", queue["waiting"])
+        lines += _told("oee_workers", "Workers that are there.", len(queue["workers"]))
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
-def _gauge(name: str, help_: str, value: int) -> list[str]:
-    return [f"# HELP {name} {help_}", f"# TYPE {name} gauge", f"{name} {value}"]
+def _told(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:
+    return [f"# HELP {name} {help_}", f"# TYPE {name} {kind}", f"{name} {value}"]

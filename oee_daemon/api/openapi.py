@@ -49,7 +49,7 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def known_query(request: Request) -> None:
+async def known_query(request: Request) -> None:  # not `def`, which is a thread's work to FastAPI
     """Refuses query parameters that the route does not have, and those that stand twice."""
     route = request.scope["route"]
     known = [p.alias for p in route.dependant.query_params]

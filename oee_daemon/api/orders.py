@@ -113,12 +113,12 @@ def listing(
     """Past and present orders, newest first. `status` takes several, apart by commas."""
     wanted = Filter(
         status=_statuses(status),
-        pair=None if pair is None else _pair(pair),
+        pair=None if pair is None else wire.read_pair(pair),
         token=None if token is None else tokens.find(token, "token").symbol,
         side=side,
         type=type,
-        since=_zoned(since, "since"),
-        until=_zoned(until, "until"),
+        since=wire.zoned(since, "since"),
+        until=wire.zoned(until, "until"),
     )
     found, following = _history(request).page(wanted, limit=limit, cursor=cursor)
     return JSONResponse({"orders": [wire.order_json(o) for o in found], "nextCursor": following})
@@ -135,21 +135,6 @@ def _statuses(text: str | None) -> tuple[str, ...]:
                 hint="It takes " + ", ".join(Status) + ".",
             )
     return names
-
-
-def _pair(text: str) -> str:
-    base, slash, quote = text.partition("/")
-    if not slash:
-        raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
-    return f"{tokens.find(base, 'pair').symbol}/{tokens.find(quote, 'pair').symbol}"
-
-
-def _zoned(at: datetime | None, field: str) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise InvalidInput(
-            f"{field} has to say its time zone.", field=field, hint="For example 2026-11-23T10:00:00Z"
-        )
-    return at
 
 
 @router.get("/orders/{order_id}", responses=answers(schema.WholeOrder, 400, 404))

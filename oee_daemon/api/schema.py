@@ -209,11 +209,19 @@ class DaemonStatus(BaseModel):
     protocol: int
     pid: int
     startedAt: str  # noqa: N815
+    clockJumpedS: float = Field(description="how far the clock was set or slept since the start")  # noqa: N815
     home: str
     socket: str
     http: dict[str, Any]
     postgres: dict[str, Any]
     queue: dict[str, Any]
     worker: dict[str, Any]
+    workers: list[dict[str, Any]] | None = Field(
+        description="all of this engine: name, host, pid, threads, version, since, running"
+    )
+    orders: dict[str, Any] = Field(
+        description="live by status, running, waiting, delayed, stuck, overdueS"
+    )
+    settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
     maxAttempts: int  # noqa: N815

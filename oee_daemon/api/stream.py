@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -40,42 +41,74 @@ SEND_TIMEOUT_S = 5.0
 BACKLOG = 1000
 #: Seconds between two tries to listen for hints.
 LISTEN_AGAIN_S = 1.0
+#: Seconds after the last watcher for which hints are still listened to.
+LINGER_S = 10.0
 _RUNNING = frozenset({Status.ROUTING, Status.BUILDING, Status.SUBMITTED})
 
 
 class Hub:
-    """Passes hints on to whoever watches in this process."""
+    """Passes hints on to whoever watches in this process; where nobody does, it does not listen either."""
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._all: set[AllOrders] = set()
+        self._interest = 0
+        self._left_at = 0.0
+        self._wanted = asyncio.Event()
+        self._listening = asyncio.Event()
 
     async def run(self) -> None:
-        """Listens for ever. Whoever watched all orders while nobody listened is told that some were missed,
-        once hints come again: what is listed then is complete."""
+        """Listens whenever somebody watches, for ever."""
         while True:
+            await self._wanted.wait()
             try:
-                async for order_id in feed.listen(self._url):
-                    if order_id is None:
-                        for everything in self._all:
-                            everything.lag()
-                        continue
-                    for watcher in self._watchers.get(order_id, ()):
-                        watcher.set()
-                    for everything in self._all:
-                        everything.moved(order_id)
+                async with aclosing(feed.listen(self._url)) as hints:
+                    async for order_id in hints:
+                        self._pass_on(order_id)
+                        if not self._interest and time.monotonic() > self._left_at + LINGER_S:
+                            self._wanted.clear()
+                            break
             except (redis.RedisError, OSError, ValueError) as e:
                 # Or somebody published what is no id.
                 log.debug("hints lost", extra={"reason": str(e)})
-            await asyncio.sleep(LISTEN_AGAIN_S)
+            self._listening.clear()
+            if self._wanted.is_set():
+                await asyncio.sleep(LISTEN_AGAIN_S)
 
-    @asynccontextmanager
-    async def watch(self, order_id: UUID) -> AsyncIterator[asyncio.Event]:
+    def _pass_on(self, order_id: UUID | None) -> None:
+        if order_id is not None:
+            for watcher in self._watchers.get(order_id, ()):
+                watcher.set()
+            for everything in self._all:
+                everything.moved(order_id)
+            return
+        # From here on hints come. Whoever watched before looks once more; whoever watched all orders while
+        # nobody listened is told that some were missed: what is listed now is complete.
+        self._listening.set()
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.set()
+        for everything in self._all:
+            everything.lag()
+
+    @contextmanager
+    def _interested(self) -> Iterator[None]:
+        self._interest += 1
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            self._interest -= 1
+            self._left_at = time.monotonic()
+
+    @contextmanager
+    def watch(self, order_id: UUID) -> Iterator[asyncio.Event]:
         event = asyncio.Event()
         self._watchers.setdefault(order_id, set()).add(event)
         try:
-            yield event
+            with self._interested():
+                yield event
         finally:
             watchers = self._watchers[order_id]
             watchers.discard(event)
@@ -85,11 +118,16 @@ class Hub:
     @asynccontextmanager
     async def watch_all(self) -> AsyncIterator[AllOrders]:
         everything = AllOrders()
-        self._all.add(everything)
-        try:
-            yield everything
-        finally:
-            self._all.discard(everything)
+        with self._interested():
+            # "From now on" begins where hints come. Without Valkey it begins without them, and lags later.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._listening.wait()
+            self._all.add(everything)
+            try:
+                yield everything
+            finally:
+                self._all.discard(everything)
 
 
 class AllOrders:
@@ -169,7 +207,7 @@ async def one_order(socket: WebSocket) -> None:
 async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
     history: History = socket.app.state.history
     hub: Hub = socket.app.state.hub
-    async with hub.watch(order_id) as hint:
+    with hub.watch(order_id) as hint:
         while True:
             hint.clear()
             try:

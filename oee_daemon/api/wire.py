@@ -103,6 +103,26 @@ def read_seq(text: str, field: str) -> int:
     return int(text)
 
 
+def read_pair(text: str) -> str:
+    """`sol/usdc` as `SOL/USDC`. Raises `InvalidInput`."""
+    base, slash, quote = text.partition("/")
+    if not slash:
+        raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
+    return f"{tokens.find(base, 'pair').symbol}/{tokens.find(quote, 'pair').symbol}"
+
+
+def zoned(at: datetime | None, field: str) -> datetime | None:
+    """A moment in UTC. Raises `InvalidInput` where it says no time zone, or lies past what there is."""
+    try:
+        if at is None or at.tzinfo is not None:
+            return None if at is None else at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{field} lies outside of the calendar.", field=field) from None
+    raise InvalidInput(
+        f"{field} has to say its time zone.", field=field, hint="For example 2026-11-23T10:00:00Z"
+    )
+
+
 def read_order(body: dict[str, Any]) -> NewOrder:
     """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:

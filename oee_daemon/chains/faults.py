@@ -12,12 +12,14 @@ for which order (`number`, null for all), how often (`percent`) and how long (`m
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, or_, select, update
+from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, exists, or_, select, update
 
 from oee_daemon.chains.ledger import simulation
+from oee_daemon.prepared import Prepared
 
 KINDS = ("refuse", "hang", "lose", "drop", "mute", "lag")
 
@@ -40,14 +42,49 @@ class Fault:
     ms: int | None
 
 
+#: Whether any fault was ordered: mostly none is.
+ORDERED = exists(select(sim_faults.c.id))
+_ANY = Prepared(select(ORDERED))
+
+
+@dataclass(slots=True)
+class _Look:
+    """One look at the table, for all who ask while it is under way."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    #: What was seen; none where it failed, and everybody looks for himself.
+    any: bool = True
+
+
 class Faults:
     """Reads and uses up the ordered faults."""
 
     def __init__(self, db: Engine) -> None:
         self._db = db
+        self._lock = threading.Lock()
+        self._look: _Look | None = None
+
+    def any(self) -> bool:
+        """Whether any fault was ordered. The venues ask at the same moment: one look serves them."""
+        with self._lock:
+            look, mine = self._look or _Look(), self._look is None
+            self._look = look
+        if not mine:
+            look.done.wait()
+            return look.any
+        try:
+            with self._db.connect() as conn:
+                look.any = _ANY.first(conn, {}) != (False,)
+        finally:
+            with self._lock:
+                self._look = None
+            look.done.set()
+        return look.any
 
     def take(self, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
         """The first fault that applies to this call, used up by one, or `None`."""
+        if not self.any():
+            return None
         f = sim_faults.c
         found = (
             select(f.id, f.kind, f.ms, f.percent, f.remaining)

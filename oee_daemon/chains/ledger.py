@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,12 +23,19 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    bindparam,
     create_engine,
     event,
+    literal,
+    literal_column,
     select,
+    true,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
 
+from oee_daemon.prepared import Prepared
 from oee_daemon.swap import Fill
 
 simulation = MetaData()
@@ -58,8 +65,15 @@ sim_ledger = Table(
     # From when on the chain shows it: a swap needs its time to be confirmed.
     Column("visible_ms", BigInteger, nullable=False),
 )
-Index("sim_ledger_order", sim_ledger.c.order_id)
-Index("sim_ledger_place", sim_ledger.c.visible_ms, sim_ledger.c.signature)
+_landed = sim_ledger.c.state == literal_column("'landed'")
+Index("sim_ledger_order", sim_ledger.c.order_id, postgresql_where=_landed, sqlite_where=_landed)
+Index(
+    "sim_ledger_place",
+    sim_ledger.c.visible_ms,
+    sim_ledger.c.signature,
+    postgresql_where=_landed,
+    sqlite_where=_landed,
+)
 
 
 def open_file(path: Path) -> Engine:
@@ -76,12 +90,47 @@ def open_file(path: Path) -> Engine:
     return db
 
 
+_NAMES = tuple(column.name for column in sim_ledger.columns)
+
+
+class LedgerRow(NamedTuple):
+    """A row of `sim_ledger`."""
+
+    signature: str
+    state: str
+    error: str | None
+    order_id: UUID
+    input_token: str
+    output_token: str
+    amount_in: str
+    amount_out: str
+    fee: str
+    slot: int
+    visible_ms: int
+
+
 class Ledger:
     """Reads and appends; nothing is ever changed or removed."""
 
-    def __init__(self, db: Engine) -> None:
+    def __init__(self, db: Engine, ordered: ColumnElement[bool]) -> None:
+        """`ordered`: whether a fault was, as SQL."""
         self._db = db
         self._insert: Any = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
+        c = sim_ledger.c
+        given = select(*(bindparam(name, type_=c[name].type) for name in _NAMES))
+        self._appended, self._appended_if = (
+            Prepared(
+                self._insert(sim_ledger)
+                .from_select(_NAMES, values)
+                .on_conflict_do_nothing()
+                .returning(c.signature)
+            )
+            # SQLite reads ON CONFLICT as a join's condition unless there is a WHERE.
+            for values in (given.where(true()), given.where(~ordered))
+        )
+        one = select(literal(1).label("one")).subquery()
+        there = one.outerjoin(sim_ledger, c.signature == bindparam("the_signature", type_=Text))
+        self._found = Prepared(select(sim_ledger, ordered).select_from(there))
 
     def genesis_ms(self, now_ms: int) -> int:
         """When the chain began: the first call on a new ledger decides."""
@@ -91,32 +140,41 @@ class Ledger:
 
     def append(self, row: dict[str, Any]) -> bool:
         """Seals a signature's fate, durably. False: it was sealed before, and stays as it was."""
-        statement = (
-            self._insert(sim_ledger).values(row).on_conflict_do_nothing().returning(sim_ledger.c.signature)
-        )
-        with self._db.connect() as conn:
-            return conn.execute(statement).first() is not None
+        return self._append(self._appended, row)
 
-    def find(self, signature: str) -> Any | None:
+    def append_if(self, row: dict[str, Any]) -> bool:
+        """The same, where no fault was ordered. False: nothing was done."""
+        return self._append(self._appended_if, row)
+
+    def _append(self, statement: Prepared, row: dict[str, Any]) -> bool:
         with self._db.connect() as conn:
-            return conn.execute(select(sim_ledger).where(sim_ledger.c.signature == signature)).first()
+            return statement.first(conn, dict.fromkeys(_NAMES) | row) is not None
+
+    def find(self, signature: str) -> tuple[LedgerRow | None, bool]:
+        """The row of that signature, and whether any fault was ordered."""
+        with self._db.connect() as conn:
+            found = self._found.first(conn, {"the_signature": signature})
+        assert found is not None
+        *row, ordered = found
+        return None if row[0] is None else LedgerRow(*row), bool(ordered)
 
     def landed(
         self, *, now_ms: int, limit: int, before: tuple[int, str] | None, order_id: UUID | None
-    ) -> list[Any]:
+    ) -> list[LedgerRow]:
         """Landed rows that are visible at `now_ms`, newest first, after the place `before`."""
         c = sim_ledger.c
-        found = select(sim_ledger).where(c.state == "landed", c.visible_ms <= now_ms)
+        found = select(sim_ledger).where(_landed, c.visible_ms <= now_ms)
         if order_id is not None:
             found = found.where(c.order_id == order_id)
         if before is not None:
-            when, signature = before
-            found = found.where((c.visible_ms < when) | ((c.visible_ms == when) & (c.signature < signature)))
+            # As one row value it is a place in the index, from where the page is read.
+            found = found.where(tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, before)))
         with self._db.connect() as conn:
-            return list(conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit)))
+            rows = conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit))
+            return [LedgerRow(*row) for row in rows]
 
 
-def fill_of(row: Any) -> Fill:
+def fill_of(row: LedgerRow) -> Fill:
     """The fill that a landed row stands for."""
     return Fill(
         signature=row.signature,

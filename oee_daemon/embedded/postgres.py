@@ -110,13 +110,15 @@ class Postgres:
         except OSError:
             raise StartFailed(
                 f"{self._data} holds something, but no PostgreSQL data (its PG_VERSION can't be read). "
-                "Move it away, put a backup in its place, or set OEE_HOME to another folder."
+                "Move it away, restore a backup in its place (oee restore FILE), or set OEE_HOME to another "
+                "folder."
             ) from None
         if found != MAJOR:
             raise StartFailed(
                 f"{self._data} was written by PostgreSQL {clean(found)}; this program runs {MAJOR} "
-                "and can't read it. Carry the data over with that version's pg_dump, set OEE_DATABASE_URL to "
-                "a PostgreSQL that serves it, or set OEE_HOME to another folder."
+                "and can't read it. Carry the orders over: `oee backup FILE` with the release that wrote it, "
+                "`oee restore FILE` into a fresh home with this one. Or set OEE_DATABASE_URL to a PostgreSQL "
+                "that serves it, or OEE_HOME to another folder."
             )
 
     def _clear(self) -> None:

@@ -6,13 +6,16 @@ imported only when there is something to do.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import ProgrammingError
 
 from oee_daemon.database import transactions
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import OtherRelease, StartFailed
 
 #: The newest revision; a test holds it against the files.
-HEAD = "0001"
+HEAD = "0002"
 #: Any number that is ours: processes that migrate one database wait for each other on it.
 _LOCK = 0x0EE_5C4E3A
 
@@ -39,6 +42,32 @@ def migrate(db: Engine) -> bool:
     return True
 
 
+def require(db: Engine) -> None:
+    """Raises `OtherRelease` unless the database is of exactly this release's schema.
+
+    Workers ask, at their start and at every beat: only a daemon migrates, and no worker works on a schema
+    that is not its own. One short statement.
+    """
+    with db.connect() as conn:
+        try:
+            revision = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except ProgrammingError:
+            raise OtherRelease(
+                "The database has no schema of oee yet: the daemon makes it. Start the daemon first."
+            ) from None
+    if revision != HEAD:
+        raise OtherRelease(
+            f"The database is at revision {revision}, and this worker's release is made for {HEAD}."
+            " Let the daemon and all of its workers be of one release; start the daemon first."
+        )
+
+
+def known() -> set[str]:
+    """Every revision that this release can bring to `HEAD`: a file's name begins with its own."""
+    files = (Path(__file__).parent / "versions").glob("[0-9]*_*.py")
+    return {file.name.partition("_")[0] for file in files}
+
+
 def _revision(conn: Connection) -> str | None:
     if not inspect(conn).has_table("alembic_version"):
         return None
@@ -49,16 +78,14 @@ def _revision(conn: Connection) -> str | None:
 def _upgrade(conn: Connection, revision: str | None) -> None:
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", "oee_daemon:migrations")
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in known():
         raise StartFailed(
             f"The database is at revision {revision}, which this release does not know: a newer oee made it."
             " Install that release, or use another OEE_HOME.",
             code="database_too_new",
         )
+    config = Config()
+    config.set_main_option("script_location", "oee_daemon:migrations")
     config.attributes["connection"] = conn
     command.upgrade(config, "head")

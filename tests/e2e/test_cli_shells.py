@@ -1,25 +1,69 @@
-"""Completion as people use it: the Tab key in the real shells, with the script that `oee` prints."""
+"""Completion as people use it: the Tab key in the real shells, with the daemon down."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import select
+import shlex
 import shutil
 import subprocess
+import termios
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.test_cli_streams import Cli
+from oee_cli.recent import Recent
+from tests.e2e.test_cli_streams import OEE, Cli
 
+#: What is typed, and the words that `oee` is then given.
 TYPED = [
     ("oee hist\t\n", "history"),
     ("oee daemon resta\t\n", "daemon restart"),
     ("oee buy BON\tUSDC 1.5 --dry\t\n", "buy BONK USDC 1.5 --dry-run"),
     ("oee show la\t\n", "show last"),
     ("oee history --side se\t\n", "history --side sell"),
+    ("oee show 0c\t\n", "show 0c2f0b8e"),
+    ("oee cancel 77\t--json\n", "cancel 77d1a9c0 --json"),
+    ("oee fills --order e1\t\n", "fills --order e19b0a44"),
+    ("oee submit many\t\n", "submit many orders.csv"),
+]
+#: What fish offers for a line.
+OFFERED: list[tuple[str, set[str]]] = [
+    ("oee hist", {"history"}),
+    ("oee daemon st", {"start", "stop", "status"}),
+    ("oee buy BON", {"BONK"}),
+    ("oee buy --slippage 1% SOL USDT 1 ", set()),
+    ("oee buy SOL USDC --dry", {"--dry-run"}),
+    ("oee show la", {"last"}),
+    ("oee history --side se", {"sell"}),
+    ("oee history --side=se", {"--side=sell"}),
+    ("oee submit many", {"many orders.csv"}),
+    ("oee help scr", {"scripting"}),
+    ("oee nonsense ", set()),
+]
+
+
+def order(number: str, side: str, amount: str, status: str) -> dict[str, Any]:
+    return {
+        "orderId": f"{number}-0000-4000-8000-000000000000",
+        "pair": "SOL/USDC",
+        "side": side,
+        "amount": amount,
+        "inputToken": "USDC" if side == "buy" else "SOL",
+        "outputToken": "SOL" if side == "buy" else "USDC",
+        "swapMode": "ExactOut" if side == "buy" else "ExactIn",
+        "status": status,
+    }
+
+
+ORDERS = [
+    order("e19b0a44", "sell", "3", "failed"),
+    order("77d1a9c0", "buy", "2", "pending"),
+    order("0c2f0b8e", "buy", "1.5", "submitted"),
 ]
 
 
@@ -28,6 +72,34 @@ def shell(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not on this machine")
     return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's own: `oee` on the path, orders that were seen, no daemon, one file in the working folder."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "oee").write_text(f'#!/bin/sh\nexec {shlex.join(OEE)} "$@"\n')
+    (commands / "oee").chmod(0o755)
+    run = tmp_path / "h" / "run"
+    run.mkdir(parents=True)
+    seen = Recent(run, None)
+    seen.note(ORDERS)
+    seen.save()
+    (tmp_path / "many orders.csv").touch()
+    return tmp_path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{folder}/bin:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "OEE_HOME": str(folder / "h"),
+        "OEE_NO_AUTOSTART": "1",
+        "TERM": "dumb",
+        "PS1": "> ",
+        "LC_ALL": "C",
+    }
 
 
 def printed(name: str, folder: Path) -> str:
@@ -42,25 +114,31 @@ def printed(name: str, folder: Path) -> str:
 class Prompt:
     """An interactive shell in which `oee` is a function that says what it was given."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, setup: str = "") -> None:
         self.master, slave = pty.openpty()
+        # So narrow that a list of orders is one column.
+        termios.tcsetwinsize(slave, (40, 60))
         self.shell = subprocess.Popen(
-            command,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", "PS1": "> ", "LC_ALL": "C"},
-            preexec_fn=lambda: os.login_tty(slave),
+            command, env=environment(folder), cwd=folder, preexec_fn=lambda: os.login_tty(slave)
         )
         os.close(slave)
         self.seen = ""
+        self.type(setup)
+        self.type("oee() { printf 'got:%s.\\n' \"$*\"; }; echo rea''dy\n")
+        self.until("ready")
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
-    def until(self, text: str, within: float = 20) -> None:
+    def until(self, text: str, within: float = 30) -> None:
         deadline = time.monotonic() + within
         while text not in self.seen:
             ready = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))[0]
             assert ready, f"{text!r} never came: {self.seen!r}"
             self.seen += os.read(self.master, 65536).decode(errors="replace")
+
+    def forget(self) -> None:
+        self.seen = ""
 
     def close(self) -> None:
         self.shell.kill()
@@ -69,45 +147,120 @@ class Prompt:
 
 
 def tab_completes(prompt: Prompt) -> None:
+    for keys, words in TYPED:
+        prompt.type(keys)
+        prompt.until(f"got:{words}.")
+    assert "Traceback" not in prompt.seen
+
+
+def test_tab_in_bash(folder: Path) -> None:
+    (folder / "oee.bash").write_text(printed("bash", folder))
+    prompt = Prompt([shell("bash"), "--noprofile", "--norc", "-i"], folder, f"source {folder}/oee.bash\n")
     try:
-        prompt.type("oee() { printf 'got:%s.\\n' \"$*\"; }; echo rea''dy\n")
-        prompt.until("ready")
-        for keys, words in TYPED:
-            prompt.type(keys)
-            prompt.until(f"got:{words}.")
+        tab_completes(prompt)
+        prompt.forget()
+        # Several fit: each with what it is, those that can still be cancelled first.
+        prompt.type("oee cancel \t\t")
+        prompt.until("last")
+        prompt.until("e19b0a44  SOL/USDC sell 3 failed")
+        lines = re.findall(r"(\w{8})  SOL/USDC (?:buy|sell) [\d.]+ \w+", prompt.seen)
+        assert lines[-3:] == ["77d1a9c0", "0c2f0b8e", "e19b0a44"]
     finally:
         prompt.close()
 
 
-def test_tab_in_bash(tmp_path: Path) -> None:
-    (tmp_path / "oee.bash").write_text(printed("bash", tmp_path))
-    prompt = Prompt([shell("bash"), "--noprofile", "--norc", "-i"], tmp_path)
-    prompt.type(f"source {tmp_path}/oee.bash\n")
-    tab_completes(prompt)
+def test_tab_in_zsh(folder: Path) -> None:
+    (folder / "_oee").write_text(printed("zsh", folder))
+    setup = f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -D -u\n"
+    prompt = Prompt([shell("zsh"), "-f", "-i"], folder, setup)
+    try:
+        tab_completes(prompt)
+        prompt.forget()
+        prompt.type("oee cancel \t")
+        prompt.until("last")
+        prompt.until("the newest order")
+        lines = re.findall(r"(\w{8})  SOL/USDC (?:buy|sell) [\d.]+ \w+", prompt.seen)
+        assert lines == ["77d1a9c0", "0c2f0b8e", "e19b0a44"]
+    finally:
+        prompt.close()
 
 
-def test_tab_in_zsh(tmp_path: Path) -> None:
-    (tmp_path / "_oee").write_text(printed("zsh", tmp_path))
-    prompt = Prompt([shell("zsh"), "-f", "-i"], tmp_path)
-    prompt.type(f"fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -D -u\n")
-    tab_completes(prompt)
+def offered_by_fish(folder: Path, *lines: str) -> list[list[str]]:
+    """What fish offers for each of these, with its descriptions."""
+    asked = "; ".join(f"complete -C {shlex.quote(line)}; echo ---" for line in lines)
+    done = subprocess.run(
+        [shell("fish"), "-N", "-c", f"source {folder}/oee.fish; {asked}"],
+        env=environment(folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert done.stderr == ""
+    return [part.split("\n")[:-1] for part in done.stdout.replace("---\n", "\0").split("\0")[:-1]]
 
 
-def test_what_fish_offers(tmp_path: Path) -> None:
-    (tmp_path / "oee.fish").write_text(printed("fish", tmp_path))
-    for line, offered in [
-        ("oee hist", {"history"}),
-        ("oee daemon st", {"start", "stop", "status"}),
-        ("oee buy BON", {"BONK"}),
-        ("oee buy SOL USDC --dry", {"--dry-run"}),
-        ("oee show la", {"last"}),
-        ("oee history --side se", {"sell"}),
-    ]:
+def test_what_fish_offers(folder: Path) -> None:
+    (folder / "oee.fish").write_text(printed("fish", folder))
+    found = offered_by_fish(folder, *(line for line, _ in OFFERED), "oee watch ", "oee show 0c", "oee s")
+    *plain, watch, show, commands = found
+    for (line, offered), lines in zip(OFFERED, plain, strict=True):
+        assert {text.split("\t")[0] for text in lines} == offered, line
+    assert watch == [
+        "77d1a9c0\tSOL/USDC buy 2 pending",
+        "0c2f0b8e\tSOL/USDC buy 1.5 submitted",
+        "e19b0a44\tSOL/USDC sell 3 failed",
+        "last\tthe newest order",
+    ]
+    assert show == ["0c2f0b8e\tSOL/USDC buy 1.5 submitted"]
+    assert "sell\tSell BASE for QUOTE at the best price of all venues" in commands
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_nothing_is_said_where_there_is_nothing_to_offer(name: str, folder: Path) -> None:
+    shutil.rmtree(folder / "h")
+    (folder / "script").write_text(printed(name, folder))
+    (folder / "bin" / "oee").write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    if name == "fish":
+        (folder / "oee.fish").write_text((folder / "script").read_text())
+        assert offered_by_fish(folder, "oee cancel ") == [["last\tthe newest order"]]
+        return
+    command = ["--noprofile", "--norc", "-i"] if name == "bash" else ["-f", "-i"]
+    prompt = Prompt([shell(name), *command], folder, f". {folder}/script\n")
+    try:
+        prompt.type("oee cancel \t\n")
+        prompt.until("got:cancel last.")
+        assert "broken" not in prompt.seen
+    finally:
+        prompt.close()
+
+
+#: How each shell starts as a person's own, with the files that it reads then.
+INTERACTIVE = {"bash": ["-i"], "zsh": ["-i"], "fish": ["-i"]}
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_the_documented_line_installs_it(name: str, folder: Path) -> None:
+    """The line is taken from `oee completion --help` and run as it stands there."""
+    shell(name)
+    shown = Cli(folder / "none").run("completion", "--help", COLUMNS="100").stdout
+    (line,) = re.findall(rf"^ +(.*oee completion {name} > .*)$", shown, re.MULTILINE)
+    # fish makes it when it is first started.
+    (folder / ".config" / "fish" / "completions").mkdir(parents=True)
+    subprocess.run(["/bin/sh", "-c", line], env=environment(folder), check=True, timeout=30)
+    if name == "fish":
         done = subprocess.run(
-            [shell("fish"), "-N", "-c", f"source {tmp_path}/oee.fish; complete -C '{line}'"],
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            [shell("fish"), "-c", "complete -C 'oee daemon resta'"],
+            env=environment(folder),
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=40,
         )
-        assert {text.split("\t")[0] for text in done.stdout.splitlines()} == offered, line
+        assert done.stdout.startswith("restart\t")
+        return
+    prompt = Prompt([shell(name), *INTERACTIVE[name]], folder)
+    try:
+        prompt.type("oee daemon resta\t\n")
+        prompt.until("got:daemon restart.")
+    finally:
+        prompt.close()

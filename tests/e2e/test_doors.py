@@ -43,6 +43,8 @@ ROUTES = {
     ("GET", "/api/venues"): 200,
     ("GET", "/api/orders"): 200,
     ("GET", "/api/fills"): 200,
+    ("GET", "/api/stats"): 200,
+    ("GET", "/api/engine"): 200,
     ("GET", "/api/quotes"): 422,
     ("GET", "/api/orders/{order_id}"): 404,
     ("POST", "/api/orders/{order_id}/cancel"): 404,

@@ -13,7 +13,7 @@ from tests.faults.bench import Bench
 
 #: Where an attempt that succeeds passes: the claim, what lies between, and each commit from both sides.
 PLACES = [
-    "claimed", "before_routing", "after_routing", "before_building", "after_building", "signed",
+    "claimed", "after_routing", "before_building", "after_building", "signed",
     "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
 ]  # fmt: skip
 COMMITS = [place for place in PLACES if place.startswith("after_")]

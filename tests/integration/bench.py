@@ -23,6 +23,7 @@ from oee_daemon.feed import Feed
 from oee_daemon.intake import Intake, NewOrder
 from oee_daemon.networks import Network
 from oee_daemon.order import Event, Order, Status, SwapMode
+from oee_daemon.places import Places
 from oee_daemon.recovery import Recovery
 from oee_daemon.swap import Anchor, SignedSwap
 from oee_daemon.tables import orders, swaps
@@ -30,6 +31,10 @@ from oee_daemon.tokens import TOKENS
 from oee_daemon.venues.simulated import SimulatedVenue
 from oee_daemon.wallet import Wallet
 from tests.venues.clock import FakeClock
+
+
+#: Orders in execution at once.
+PLACES = 10
 
 
 def nothing() -> None:
@@ -100,6 +105,7 @@ class Bench:
             owner=owner,
             threads=10,
             max_attempts=max_attempts,
+            max_active=PLACES,
         )
 
     def recovery(
@@ -160,7 +166,8 @@ class Bench:
 
     def claim(self, order_id: UUID, owner: str = "one") -> Order | None:
         with self.db.connect() as conn:
-            return store.claim(conn, order_id, owner, "simulated")
+            claimed = Places(owner=owner, network="simulated", most=PLACES).claim(conn, order_id)
+            return None if claimed is None else claimed[0]
 
     def held(self, order_id: UUID, owner: str = "one") -> Order:
         found = self.claim(order_id, owner)
@@ -174,6 +181,9 @@ class Bench:
     def to(self, order: Order, *steps: Status) -> Order:
         """Moves an order that is held along `steps`, with what each needs."""
         for step in steps:
+            if step is order.status is Status.ROUTING:
+                # It came with the claim.
+                continue
             what: dict[str, Any] = {}
             if step is Status.BUILDING:
                 what = {"venue": "raydium", "quote_in": order.amount, "quote_out": 7, "quote_fee": 3}

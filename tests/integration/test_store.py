@@ -71,7 +71,7 @@ def test_a_claim_holds_for_fifteen_seconds_and_is_extended_by_a_sign_of_life(ben
         left = select(orders.c.lease_until - text("clock_timestamp()")).where(orders.c.id == order.id)
         assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= store.LEASE
         bench.set(order.id, lease_until=bench.ago(seconds=-1))
-        assert store.extend(conn, order) is not None
+        assert leases.extend(conn, order) is not None
         assert conn.execute(left).scalar_one() > timedelta(seconds=10)
 
 
@@ -121,20 +121,20 @@ def test_a_move_with_an_old_fence_finds_no_row_and_changes_nothing(bench: Bench)
     bench.set(placed.id, lease_until=bench.ago(seconds=1))
     new = bench.held(placed.id, "two")
     before = (bench.row(placed.id), bench.events(placed.id))
-    for to in (ROUTING, Status.FAILED, Status.EXPIRED):
+    for to in (BUILDING, Status.FAILED, Status.EXPIRED):
         assert bench.advance(old, to) is None
     with bench.db.connect() as conn:
-        assert store.extend(conn, old) is None
-        store.let_go(conn, old, timedelta(0))
+        assert leases.extend(conn, old) is None
+        leases.let_go(conn, old, timedelta(0))
     assert (bench.row(placed.id), bench.events(placed.id)) == before
-    assert bench.advance(new, ROUTING) is not None
+    assert bench.advance(new, BUILDING) is not None
 
 
 def test_a_move_from_a_status_that_is_no_longer_so_changes_nothing(bench: Bench) -> None:
     held = bench.held(bench.place().id)
-    bench.to(held, ROUTING)
+    bench.to(held, BUILDING)
     before = (bench.row(held.id), bench.events(held.id))
-    assert bench.advance(held, ROUTING) is None
+    assert bench.advance(held, BUILDING) is None
     assert (bench.row(held.id), bench.events(held.id)) == before
 
 
@@ -166,9 +166,9 @@ def test_events_are_read_from_where_one_left_off(bench: Bench) -> None:
 def test_two_that_move_it_at_once_make_one_move_and_one_event(bench: Bench) -> None:
     for _ in range(8):
         held = bench.held(bench.place().id)
-        found = at_once(*[partial(bench.advance, held, ROUTING)] * 4)
+        found = at_once(*[partial(bench.advance, held, BUILDING)] * 4)
         assert sum(f is not None for f in found) == 1
-        assert bench.trail(held.id) == ["pending", "routing"]
+        assert bench.trail(held.id) == ["pending", "routing", "building"]
 
 
 def test_the_pause_between_attempts_holds_nothing(bench: Bench) -> None:
@@ -186,7 +186,7 @@ def test_the_pause_between_attempts_holds_nothing(bench: Bench) -> None:
 def test_letting_go_keeps_the_status_and_counts(bench: Bench) -> None:
     submitted = bench.to(bench.held(bench.place().id), ROUTING, BUILDING, SUBMITTED)
     with bench.db.connect() as conn:
-        store.let_go(conn, submitted, timedelta(seconds=30))
+        leases.let_go(conn, submitted, timedelta(seconds=30))
     row = bench.row(submitted.id)
     assert (row.status, row.asks, row.lease_owner, row.lease_until) == ("submitted", 1, None, None)
     assert bench.claim(submitted.id) is None
@@ -236,7 +236,7 @@ def test_a_cancel_takes_the_order_from_whoever_holds_it(bench: Bench) -> None:
     bench.intake.cancel(routing.id)
     assert bench.advance(routing, BUILDING) is None
     with bench.db.connect() as conn:
-        assert store.extend(conn, routing) is None
+        assert leases.extend(conn, routing) is None
     assert bench.trail(routing.id) == ["pending", "routing", "cancelled"]
 
 

@@ -21,7 +21,7 @@ from oee_cli.output import Output, clean
 from oee_cli.placing import Wanted, body_of, read_key
 from oee_cli.rows import Row, derived_key, read_rows
 from oee_cli.settings import Settings, load
-from oee_cli.times import read_duration, read_since, read_whole_seconds
+from oee_cli.times import read_duration, read_moment, read_whole_seconds
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)
@@ -85,9 +85,9 @@ def test_a_duration_is_seconds_or_a_fault(typed: str) -> None:
 @example("0001-01-01T00:00:00+23:59")
 @example("9999-12-31T23:59:59-23:59")
 @example("999999999w")
-def test_since_is_a_moment_in_utc_or_a_fault(typed: str) -> None:
+def test_a_moment_is_in_utc_or_a_fault(typed: str) -> None:
     try:
-        moment = read_since(typed)
+        moment = read_moment(typed, "--since")
     except UsageFault as fault:
         assert "--since" in fault.message and fault.hint
         return

@@ -1,70 +1,112 @@
-"""What a command loads: the quick ones load next to nothing, and nothing loads the engine."""
+"""What a command loads: the quick ones load next to nothing, and nothing loads the engine.
+
+What commands load that talk to a daemon is looked at in `tests/e2e/test_cli_start.py`.
+"""
 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 import oee_cli
+from oee_cli.app import app
 
-HEAVY = ("rich", "pydantic", "httpx", "websockets", "asyncio", "pygments")
+HEAVY = {"rich", "pydantic", "httpx", "websockets", "asyncio", "pygments", "click", "decimal", "csv", "ssl"}
 SOURCES = sorted(Path(oee_cli.__file__).parent.rglob("*.py"))
+#: Runs a command and then says its exit code and what is loaded, on the stderr that it began with.
+PROBE = """
+import sys
+from oee_cli.__main__ import main
+try:
+    main()
+except SystemExit as e:
+    print(e.code, *sys.modules, file=sys.__stderr__)
+"""
 
 
-def loaded(*arguments: str) -> tuple[int, set[str]]:
-    code = (
-        "import sys\n"
-        f"sys.argv = ['oee', *{list(arguments)!r}]\n"
-        "from oee_cli.__main__ import main\n"
-        "try:\n    main()\nexcept SystemExit as e:\n    code = e.code\n"
-        "print(code, *{name.partition('.')[0] for name in sys.modules}, file=sys.__stderr__)\n"
-    )
+def loaded(*arguments: str, **environ: str) -> tuple[int, set[str]]:
+    """Exit code and modules. `OEE_DEBUG` leaves the process the long way, past what is printed here."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", PROBE, *arguments],
+        env={**os.environ, **environ, "OEE_DEBUG": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
-    words = done.stderr.splitlines()[-1].split()
-    return int(words[0]), set(words[1:])
+    code, *modules = done.stderr.splitlines()[-1].split()
+    return int(code), set(modules)
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "signatures"),
     [
-        (["--help"], 0),
-        (["buy", "--help"], 0),
-        (["help", "exit-codes"], 0),
-        (["completion", "zsh"], 0),
-        (["byu"], 2),
-        (["buy", "SOL", "USDC", "1", "--slipage", "1%"], 2),
-        (["buy", "SOL", "USDC"], 2),
+        (["--help"], 0, set()),
+        (["help", "exit-codes"], 0, {"help_app"}),
+        (["help", "orders"], 0, {"help_app"}),
+        (["buy", "--help"], 0, {"buy_app"}),
+        (["buy", "SOL", "USDC", "1", "--slipage", "1%"], 2, {"buy_app"}),
+        (["buy", "SOL"], 2, {"buy_app"}),
+        (["history", "--side", "by"], 2, {"lists_app"}),
     ],
 )
-def test_quick_commands_load_nothing_heavy(arguments: list[str], code: int) -> None:
+def test_help_and_usage_errors_load_nothing_heavy_and_no_other_command(
+    arguments: list[str], code: int, signatures: set[str]
+) -> None:
     exit_code, modules = loaded(*arguments)
     assert exit_code == code
-    light = arguments[:1] != ["buy"] or "--help" in arguments or "--slipage" in arguments
-    # A usage fault of ours is found after HTTP was loaded, a parser's before.
-    assert not modules & set(HEAVY if light else ("rich", "pydantic", "websockets"))
-    assert "oee_daemon" not in modules
+    assert not tops(modules) & {*HEAVY, "oee_daemon"}
+    mine = {name.partition(".")[2] for name in modules if name.startswith("oee_cli.")}
+    assert {name for name in mine if name.endswith("_app")} == signatures
+    assert not mine & {"client", "placing", "launcher", "settings"}
 
 
-def test_the_version_is_answered_before_typer_is_loaded() -> None:
-    exit_code, modules = loaded("--version")
+def test_an_unknown_command_and_a_completion_script_look_at_all_commands_and_load_nothing_heavy() -> None:
+    for arguments, code in ((["byu"], 2), (["completion", "zsh"], 0)):
+        exit_code, modules = loaded(*arguments)
+        assert exit_code == code
+        assert not tops(modules) & (HEAVY - {"decimal", "csv"})
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["__orders"], ["__orders", "live"]])
+def test_the_version_and_a_tab_load_neither_typer_nor_typing(arguments: list[str], tmp_path: Path) -> None:
+    exit_code, modules = loaded(*arguments, OEE_HOME=str(tmp_path), OEE_URL="http://localhost:1")
     assert exit_code == 0
-    assert not modules & {"typer", "click", *HEAVY}
+    assert not tops(modules) & {"typer", "typing", "enum", "dataclasses", "pathlib", "platformdirs", *HEAVY}
 
 
-def test_httpx_comes_without_its_command_line() -> None:
-    code = "import sys, oee_cli.client as c; print(*sys.modules)"
+def test_httpx_comes_without_its_command_line_and_without_httpcore() -> None:
+    code = "import sys, oee_cli.client; print(*sys.modules); import httpx._main; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
-    modules = {name.partition(".")[0] for name in done.stdout.split()}
-    assert "httpx" in modules
-    assert not modules & {"rich", "click", "pygments", "websockets", "pydantic"}
+    ours, all_of_it = (tops(set(line.split())) for line in done.stdout.splitlines())
+    assert "httpx" in ours
+    assert not ours & {"rich", "click", "pygments", "httpcore", "h11", "anyio", "certifi", "websockets"}
+    # Whoever wants the part that was left out still finds it.
+    assert {"click", "rich"} <= all_of_it
+
+
+def test_the_table_says_of_each_command_what_the_command_says_of_itself() -> None:
+    tree: Any = typer.main.get_command(app)
+    lines = {entry.name: entry.line for section in tree.sections.values() for entry in section}
+    assert list(lines) == tree.list_commands(typer.Context(tree))
+    for name, line in lines.items():
+        command = tree.commands[name]
+        assert command.name == name
+        first = " ".join(command.help.split("\n\n")[0].split())
+        assert first == f"{line}.", f"the line of oee {name} in oee_cli/app.py"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from oee_cli.amounts import ends, exact, percent, read_amount, read_slippage, sh
 from oee_cli.errors import UsageFault
 from oee_cli.placing import Wanted, body_of, read_key
 from oee_cli.settings import load
-from oee_cli.times import ago, read_duration, read_since, read_whole_seconds
+from oee_cli.times import ago, read_duration, read_moment, read_whole_seconds
 
 
 @pytest.mark.parametrize(
@@ -78,17 +79,53 @@ def test_valid_for_counts_whole_seconds() -> None:
             read_whole_seconds(typed, "--valid-for")
 
 
-def test_since_in_every_way_of_saying_it() -> None:
-    now = datetime(2026, 11, 23, 10, 0, tzinfo=timezone(timedelta(hours=2)))
-    assert read_since("2h", now) == "2026-11-23T06:00:00Z"
-    assert read_since("3d", now) == "2026-11-20T08:00:00Z"
-    assert read_since("today", now) == "2026-11-22T22:00:00Z"
-    assert read_since("Yesterday", now) == "2026-11-21T22:00:00Z"
-    assert read_since("2026-11-01T00:00:00Z", now) == "2026-11-01T00:00:00Z"
-    assert read_since("2026-11-01T02:00:00+02:00", now) == "2026-11-01T00:00:00Z"
-    for typed in ("2", "soon", "", "999999999w"):
-        with pytest.raises(UsageFault, match="--since"):
-            read_since(typed, now)
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("2h", "2026-11-25T06:00:00Z"),
+        ("3d", "2026-11-22T08:00:00Z"),
+        ("1w", "2026-11-18T08:00:00Z"),
+        ("90s", "2026-11-25T07:58:30Z"),
+        ("now", "2026-11-25T08:00:00Z"),
+        ("today", "2026-11-24T22:00:00Z"),
+        ("Yesterday", "2026-11-23T22:00:00Z"),
+        # 2026-11-25 is a Wednesday: the day itself, the day before, and almost a week back.
+        ("wednesday", "2026-11-24T22:00:00Z"),
+        ("tuesday", "2026-11-23T22:00:00Z"),
+        ("Thursday", "2026-11-18T22:00:00Z"),
+        ("9:30", "2026-11-25T07:30:00Z"),
+        ("09:30:15", "2026-11-25T07:30:15Z"),
+        ("2026-11-01", "2026-10-31T22:00:00Z"),
+        ("2026-11-01 12:30", "2026-11-01T10:30:00Z"),
+        ("2026-11-01T00:00:00z", "2026-11-01T00:00:00Z"),
+        ("2026-11-01T02:00:00+02:00", "2026-11-01T00:00:00Z"),
+    ],
+)
+def test_a_moment_in_every_way_of_saying_it(typed: str, sent: str) -> None:
+    now = datetime(2026, 11, 25, 10, 0, tzinfo=timezone(timedelta(hours=2)))
+    assert read_moment(typed, "--until", now) == sent
+
+
+@pytest.mark.parametrize(
+    "typed", ["2", "soon", "", "999999999w", "25:00", "2026-13-01", "2026-11", "20261101", "mon day", "-1h"]
+)
+def test_what_is_no_moment_is_told_what_is_one(typed: str) -> None:
+    with pytest.raises(UsageFault, match="--until") as e:
+        read_moment(typed, "--until")
+    for example in ("2h", "today", "monday", "2026-11-23T10:30:00Z"):
+        assert example in (e.value.hint or "")
+
+
+def test_midnight_is_the_one_of_the_zone_on_that_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that today's difference to UTC would give."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert read_moment("2026-07-01", "--since") == "2026-06-30T22:00:00Z"
+        assert read_moment("2026-12-01", "--since") == "2026-11-30T23:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_every_frame_of_the_live_view(width: int) -> None:
 def test_history_fills_show_quotes_and_status(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oee_cli.views.history import draw_fills, draw_orders
+    from oee_cli.views.history import fill_lines, order_lines
     from oee_cli.views.quotes import draw_dry_run
     from oee_cli.views.show import draw_order
     from oee_cli.views.status import draw_status
@@ -177,22 +177,18 @@ def test_history_fills_show_quotes_and_status(
         price=None,
         error={"code": "slippage_exceeded", "message": "No.", "retryable": True},
     )
-    draw_orders(Output(), [order(), failed])
-    draw_fills(
-        Output(),
-        [
-            {
-                "signature": SIGNATURE,
-                "orderId": ID,
-                "inputToken": "USDC",
-                "outputToken": "SOL",
-                "amountIn": "213.271593",
-                "amountOut": "1.5",
-                "slot": 12345,
-                "at": at(0),
-            }
-        ],
-    )
+    fill = {
+        "signature": SIGNATURE,
+        "orderId": ID,
+        "inputToken": "USDC",
+        "outputToken": "SOL",
+        "amountIn": "213.271593",
+        "amountOut": "1.5",
+        "slot": 12345,
+        "at": at(0),
+    }
+    print(*order_lines(Output(), [[order(), failed]]), sep="\n")
+    print(*fill_lines(Output(), [[fill]]), sep="\n")
     draw_dry_run(Output(), order(maxSpend=None), QUOTES)
     swap = {
         "attempt": 1,

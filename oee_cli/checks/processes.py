@@ -1,0 +1,77 @@
+"""Processes of this machine as Linux tells of them; where it does not, nothing is known and nothing said."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+#: A listening socket, in /proc/net/tcp.
+_LISTEN = "0A"
+
+
+def runs(pid: int, program: str) -> bool:
+    """Whether that process is there and still that program: an id may have been given to another since."""
+    with suppress(OSError):
+        return pid > 0 and Path(f"/proc/{pid}/comm").read_text().strip() == program and state(pid) != "Z"
+    return False
+
+
+def state(pid: int) -> str | None:
+    """One letter: R, S, T (stopped), Z; `None` where it can't be known."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return None
+
+
+def stopped(pid: object) -> bool:
+    """It was frozen by a signal and goes on when it is told to."""
+    return isinstance(pid, int) and pid > 0 and state(pid) in ("T", "t")
+
+
+def name(pid: int) -> str | None:
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"oee_daemon" in words:
+            return "another oee daemon"
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return None
+
+
+def listener(port: int) -> int | None:
+    """The process that listens on a TCP port here, as far as this account may see."""
+    wanted = {f"socket:[{inode}]" for inode in _inodes(port)}
+    if not wanted:
+        return None
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            for link in (entry / "fd").iterdir():
+                with suppress(OSError):
+                    if str(link.readlink()) in wanted:
+                        return int(entry.name)
+    return None
+
+
+def _inodes(port: int) -> set[str]:
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                words = line.split()
+                if words[3] == _LISTEN and int(words[1].rpartition(":")[2], 16) == port:
+                    found.add(words[9])
+    return found
+
+
+def can_bind(host: str, port: int) -> OSError | None:
+    """Why the address can't be listened on; `None` where it can. Lets go of it at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((host, port))
+    except OSError as e:
+        return e
+    return None

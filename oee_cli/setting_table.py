@@ -1,0 +1,155 @@
+"""Every setting that there is: its name, default and meaning, who reads it, and what it may be.
+
+To add one: a line in `SETTINGS`. The engine has its own page of its own settings; a test holds both
+against each other, by name, default and what they take. Nothing here reads the environment or a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_YES = {"1", "true", "yes", "on"}
+_NO = {"", "0", "false", "no", "off"}
+_REDIS = ("redis:", "rediss:", "unix:")
+_WEB = ("http://", "https://")
+_POSTGRES = ("postgresql:", "postgres:", "postgresql+psycopg:")
+#: From the first colon to the last @: a password may hold either.
+_SECRET_PART = re.compile(r"(?<=://)([^:/@]*):.*@")
+_SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&]*")
+#: What stands for a secret that is not shown.
+MASK = "***"
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _rate(text: str) -> Any:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number from 0 to 1") from None
+    if not rate.is_finite() or not 0 <= rate <= 1:
+        raise ValueError("a number from 0 to 1")
+    return rate
+
+
+def _address(*starts: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.startswith(starts):
+            raise ValueError("an address that starts with " + " or ".join(starts))
+        return text
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return read
+
+
+def _path(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("the home of an account that exists") from None
+    if not path.is_absolute():
+        raise ValueError("an absolute path")
+    return path
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError("1 or 0")
+    return text.lower() in _YES
+
+
+def _header(text: str) -> str:
+    # One line of printable ASCII, or the request could not even be written.
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("plain characters, as `oee daemon token` prints them")
+    return text
+
+
+class Setting(NamedTuple):
+    """One setting. `read` turns its text into its value; its `ValueError` says what it takes."""
+
+    name: str
+    default: str | None
+    meaning: str
+    read: Callable[[str], Any] = str
+    #: `daemon`: read once, when the daemon starts. `command`: read by each command. `both`.
+    reader: str = "daemon"
+    #: What a screen never shows: `all` of it, or the `password` in it.
+    hidden: str = ""
+
+    @property
+    def variable(self) -> str:
+        return f"OEE_{self.name.upper()}"
+
+    def shown(self, text: str) -> str:
+        """A value of it as a screen may show it."""
+        if self.hidden == "all":
+            return MASK
+        return masked(text) if self.hidden else text
+
+
+def masked(text: str) -> str:
+    """An address without its password."""
+    return _SECRET_QUERY.sub(rf"\1{MASK}", _SECRET_PART.sub(rf"\1:{MASK}@", text))
+
+
+SETTINGS = (
+    Setting("home", None, "database, queue, logs, token, socket", _path, "both"),
+    Setting("database_url", None, "your own Postgres", _address(*_POSTGRES), hidden="password"),
+    Setting("redis_url", None, "your own Redis or Valkey", _address(*_REDIS), hidden="password"),
+    Setting("host", "127.0.0.1", "where the TCP side listens"),
+    Setting("port", "3000", "where the TCP side listens", _whole(0, 65535)),
+    Setting("url", None, "talk to a daemon elsewhere", _address(*_WEB), "command", "password"),
+    Setting("token", None, "what the daemon elsewhere asks for", _header, "command", "all"),
+    Setting("no_autostart", None, "1: no command starts the daemon", _flag, "command"),
+    Setting("worker_threads", "10", "orders in execution at once, per worker", _whole(1, 200)),
+    Setting("max_active", "10", "orders in execution at once, over all workers", _whole(1, 1000)),
+    Setting("max_attempts", "3", "attempts before an order fails", _whole(1, 100)),
+    Setting("keep_days", None, "days an order is kept after its end; unset: for ever", _whole(1, 36_500)),
+    Setting("network", "simulated", "where orders are traded", _one_of("simulated")),
+    Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
+    Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
+    Setting("sim_failure_rate", "0.05", "how often a simulated swap fails", _rate),
+    Setting("sim_confirm_ms", "400", "from submission to confirmation", _whole(0, 600_000)),
+    Setting("sim_ledger_file", None, "a witness of the simulated chain outside Postgres", _path),
+    Setting("service_user", None, "as root: the account that runs the servers"),
+    Setting("log_level", "info", "how much the daemon writes", _one_of("debug", "info", "warning", "error")),
+)  # fmt: skip
+
+#: Read from the environment alone, by those who look into the product itself or run it in containers.
+ENVIRONMENT_ONLY = ("OEE_DEBUG", "OEE_PAGER", "OEE_FAILPOINTS", "OEE_POSTGRES_PASSWORD")
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def plain(name: str) -> str:
+    """The name of a setting however it is spelled: `OEE_PORT`, `Port`, `worker-threads`."""
+    return name.lower().replace("-", "_").removeprefix("oee_")
+
+
+def near(name: str) -> str | None:
+    """The setting that was probably meant."""
+    import difflib
+
+    found = difflib.get_close_matches(plain(name), BY_NAME, n=1, cutoff=0.6)
+    return found[0] if found else None

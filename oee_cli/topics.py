@@ -1,0 +1,85 @@
+"""`oee help TOPIC`: what is worth a screenful and belongs to no single command.
+
+Each is plain text of at most 24 lines of 80 columns, with the commands that it speaks of written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Topic(NamedTuple):
+    """Its line in the list of topics, and its text."""
+
+    line: str
+    text: Callable[[], str]
+
+
+def _exit_codes() -> str:
+    from oee_cli import exit_codes
+
+    return exit_codes.table()
+
+
+_ORDERS = """\
+An order goes through five statuses, each durable before the next begins:
+
+  pending     accepted and stored; nothing of it was sent
+  routing     every venue is asked for a quote; the best one wins
+  building    the swap is built and signed
+  submitted   stored, then sent: from here on it may be on the chain
+  confirmed   the chain has it; the only end in which anything moved
+
+and can end in three other ways, each of which moved nothing:
+
+  failed      no venue could fill it, in as many attempts as are allowed
+  cancelled   oee cancel ID, while it was not submitted
+  expired     it could not be sent in time: --valid-for, 300 s by default
+
+A fault that may pass, or a swap that can never land, sends it back to pending
+for another attempt. Its worst price is fixed once, by the first quote that was
+chosen less --slippage (0.5%), or by --min-receive and --max-spend; it binds
+every attempt. Leaving a command (Ctrl-C, --timeout, --detach) never touches
+the order, and nor does a crash: it goes on where it was.
+
+  oee watch ID     its steps, to the end      oee show ID     all about it
+"""
+
+_SCRIPTING = """\
+Results go to stdout, progress and errors to stderr; a pipe changes no format.
+
+  --json     one object (lists: one array), whatever happened; an order that
+             exists is printed as it is, otherwise {"error": {"code", ...}}
+  --events   every event of the order, a line of JSON each
+  --quiet    no progress; errors are still said
+  --detach   returns once the order is durable, with its id
+
+  oee buy SOL USDC 1.5 --json | jq -r .signature
+  oee watch --json | jq -c 'select(.status == "confirmed")'
+  oee history --since today --csv > today.csv
+
+The exit code is the answer: 0 confirmed, 7 failed and nothing was bought,
+9 not known yet, 124 not sent yet (all: oee help exit-codes).
+
+Repeat safely: with the same --idempotency-key an order is placed only once,
+however often the command is run. Where you give no key one is made and said.
+
+  oee buy SOL USDC 1.5 --idempotency-key "dca-$(date +%F)" --json
+
+Many orders: oee submit FILE, one a line; with --batch NAME the same file
+again places nothing twice and goes on where it stopped.
+"""
+
+#: In the order of the list.
+TOPICS = {
+    "orders": Topic("the life of an order, in a screenful", lambda: _ORDERS),
+    "scripting": Topic("streams, --json, exit codes, keys, submit", lambda: _SCRIPTING),
+    "exit-codes": Topic("how every command can end", _exit_codes),
+}
+
+
+def listing() -> str:
+    """The topics, a line each."""
+    width = max(map(len, TOPICS))
+    return "\n".join(f"  oee help {name.ljust(width)}   {topic.line}" for name, topic in TOPICS.items())

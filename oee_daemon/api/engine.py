@@ -1,0 +1,152 @@
+"""The engine at this moment over HTTP: `GET /api/engine`, for those who watch it, and its shapes.
+
+Its cost does not grow with the orders that are stored, or with how many watch their events. Nothing is
+looked up here; an order is the one order object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import JSONResponse
+
+from oee_daemon import __version__
+from oee_daemon.api import health, wire
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.schema import Moment, Order
+from oee_daemon.errors import Unavailable
+from oee_daemon.order import Status
+from oee_daemon.overview import QUOTES_S, Overview, Overviews, VenueHealth
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(_Shape):
+    """Orders that have not ended. Where there are very many, as they were counted a moment ago."""
+
+    countedAt: Moment  # noqa: N815
+    live: dict[Status, int] = Field(description="by status")
+    running: int = Field(description="in execution")
+    waiting: int = Field(description="due, and in nobody's hands yet")
+    delayed: int = Field(description="due later: between attempts, or asked about again then")
+    accepted: int = Field(description="ever, ended or not")
+    maxActive: int = Field(description="how many may be in execution at once")  # noqa: N815
+
+
+class Queue(_Shape):
+    reachable: bool
+    waiting: int | None = Field(description="messages that no worker has taken; hints, not orders")
+
+
+class Worker(_Shape):
+    """One worker, as it said of itself within the last seconds."""
+
+    name: str = Field(description="as in leases and logs")
+    host: str
+    pid: int
+    threads: int
+    version: str
+    since: str
+    running: int = Field(description="orders in its hands")
+
+
+class Venue(_Shape):
+    """What a venue answered to the orders of the last minutes."""
+
+    venue: str
+    asked: int
+    answered: int
+    errors: int
+    p50Ms: int | None = Field(description="of what it answered")  # noqa: N815
+    lastError: str | None = Field(description="the code of the newest")  # noqa: N815
+
+
+class Rate(_Shape):
+    """Orders in each of the last 60 whole seconds, the newest last."""
+
+    accepted: list[int]
+    ended: list[int]
+
+
+class Engine(_Shape):
+    """The engine at one moment."""
+
+    at: Moment
+    version: str
+    startedAt: str  # noqa: N815
+    network: str
+    orders: Counts
+    inFlight: list[Order] = Field(description="40 at most, the longest in its step first")  # noqa: N815
+    ended: list[Order] = Field(description="the last 40, newest first")
+    queue: Queue
+    workers: list[Worker] | None = Field(description="null while the queue can't be reached")
+    venuesOverS: int = Field(description="how far back `venues` looks, seconds")  # noqa: N815
+    venues: list[Venue]
+    rate: Rate
+
+
+@router.get("/engine", responses=answers(Engine))
+async def engine(request: Request) -> JSONResponse:
+    """What `oee top` shows: orders in flight, the queue, workers, venues, what ended, and how fast."""
+    state = request.app.state
+    seen, queue = await asyncio.gather(health.soon(_look, request), health.soon(health.queue_now, request))
+    if seen is None:
+        raise Unavailable("Postgres can't be reached. Try again.")
+    count = seen.count
+    return JSONResponse(
+        {
+            "at": wire.moment(seen.at),
+            "version": __version__,
+            "startedAt": state.started_at,
+            "network": state.settings.network,
+            "orders": {
+                "countedAt": wire.moment(count.at),
+                "live": count.live,
+                "running": count.running,
+                "waiting": count.waiting,
+                "delayed": count.delayed,
+                "accepted": seen.accepted,
+                "maxActive": state.settings.max_active,
+            },
+            "inFlight": [wire.order_json(order) for order in seen.in_flight],
+            "ended": [wire.order_json(order) for order in seen.ended],
+            "queue": {"reachable": queue is not None, "waiting": queue and queue["waiting"]},
+            "workers": queue and queue["workers"],
+            "venuesOverS": QUOTES_S,
+            "venues": _venues(seen, [venue.name for venue in state.network.venues]),
+            "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},
+        }
+    )
+
+
+def _look(request: Request) -> Overview | None:
+    overviews: Overviews = request.app.state.overviews
+    try:
+        return overviews.look()
+    except SQLAlchemyError:
+        return None
+
+
+def _venues(seen: Overview, configured: list[str]) -> list[dict[str, Any]]:
+    """Those of the network, asked or not, and whoever else was asked of late."""
+    found = {health.venue: health for health in seen.venues}
+    blank = {name: VenueHealth(name, 0, 0, None, None) for name in configured if name not in found}
+    return [
+        {
+            "venue": v.venue,
+            "asked": v.asked,
+            "answered": v.answered,
+            "errors": v.asked - v.answered,
+            "p50Ms": v.p50_ms,
+            "lastError": v.last_error,
+        }
+        for _, v in sorted((found | blank).items())
+    ]

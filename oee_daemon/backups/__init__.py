@@ -1,0 +1,74 @@
+"""`python -m oee_daemon backup | restore`: a home's own database as one file, and back.
+
+Speaks to the command line, not to a person: a line of JSON on stdout for each phase, then one with the
+result or the error. Exit 0 or 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from oee_daemon import logs, settings
+from oee_daemon.errors import BackupFailed, OeeError
+
+
+class _Told(BaseException):
+    """To stop. Whatever is half made is taken back on the way out."""
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """`backup [--force] [--with-wallets] FILE` or `restore FILE`."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        _say(result=_done(command, Path(arguments[-1]), set(arguments[:-1])))
+    except OeeError as e:
+        _say(error={"code": e.code, "message": logs.clean(e.message), "hint": getattr(e, "hint", None)})
+    except OSError as e:
+        where = f" ({e.filename})" if e.filename else ""
+        error = BackupFailed(f"{e.strerror or e}{where}.", hint="Check that place, who owns it and its room.")
+        code = "bad_file" if isinstance(e, FileNotFoundError | PermissionError) else error.code
+        _say(error={"code": code, "message": logs.clean(error.message), "hint": error.hint})
+    except _Told:
+        pass
+    else:
+        return 0
+    return 1
+
+
+def _done(command: str, path: Path, options: set[str]) -> dict[str, Any]:
+    found = settings.load()
+    logs.configure(found.log_level)
+
+    def say(phase: str) -> None:
+        _say(phase=phase)
+
+    if command == "backup":
+        from oee_daemon.backups.take import take
+
+        return take(found, path, replace="--force" in options, wallets="--with-wallets" in options, say=say)
+    from oee_daemon.backups.restore import restore
+
+    return restore(found, path, say)
+
+
+def _say(**what: Any) -> None:
+    try:
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody waits any more. What was begun is brought to its end all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    # Once: what is taken back must not be interrupted in its turn.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Told

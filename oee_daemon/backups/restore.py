@@ -1,0 +1,176 @@
+"""Puts a backup into a fresh home, so that nothing of it is executed again.
+
+The database is made in a folder of its own and takes its place in the home by one rename, when it is whole,
+of this release's schema, and all that was live in it is over: whatever interrupts a restore leaves a home
+that is still fresh. The caller's process holds the home, so no daemon starts meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text, update
+
+from oee_daemon import migrations
+from oee_daemon.backups import dump, file
+from oee_daemon.database import open_database
+from oee_daemon.embedded import Servers, account, folders, orphans
+from oee_daemon.errors import BackupFailed
+from oee_daemon.home import Home
+from oee_daemon.order import LIVE
+from oee_daemon.settings import Settings
+from oee_daemon.tables import orders, slots
+
+#: The time that is over by every clock, also on a machine whose clock is set back after the restore.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+#: How long a PostgreSQL of an interrupted restore has to end by itself, seconds.
+_ORPHAN_PATIENCE = 10.0
+_POLL = 0.01
+
+
+def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """What is in the home now. Raises `BackupFailed` or `StartFailed`; the home is then as it was."""
+    if settings.database_url is not None:
+        raise BackupFailed(
+            "OEE_DATABASE_URL is set: a backup is restored into a home whose daemon runs its own database.",
+            code="outside_database",
+            hint="Unset it, or move the database with its own pg_dump and pg_restore.",
+        )
+    say("checking")
+    with source.open("rb") as opened:
+        backup = file.check(opened, str(source))
+        _known(backup.about)
+        _fresh(settings.home, backup)
+        home = Home(settings)
+        home.prepare()
+        home.hold()
+        # Once more, now that nobody else can make one.
+        _fresh(settings.home, backup)
+        with _made(settings) as servers:
+            say("postgres")
+            servers.start()
+            say("orders")
+            dump.write(servers.database_url, backup.dump())
+            live = _finish(servers.database_url, backup.about)
+            # In order, with a checkpoint: the files are then complete without their log.
+            servers.stop()
+            _take_place(settings.home, backup)
+    kept = {key: backup.about[key] for key in ("orders", "revision", "version", "takenAt")}
+    return {"home": str(settings.home), **kept, "live": live, "wallets": sorted(backup.wallets)}
+
+
+def _known(about: dict[str, Any]) -> None:
+    if about["revision"] not in migrations.known():
+        raise BackupFailed(
+            f"The backup was made by oee {about['version']}: its schema {about['revision']} is newer than "
+            f"this release's {migrations.HEAD}.",
+            code="backup_too_new",
+            hint="Restore it with that release, or a later one.",
+        )
+
+
+def _fresh(home: Path, backup: file.Backup) -> None:
+    """Nothing is ever merged with what a home has, and nothing in it replaced."""
+    data = home / "postgres"
+    if data.is_dir() and any(data.iterdir()):
+        raise BackupFailed(
+            f"{home} has a database already, and a restore never replaces one.",
+            code="home_not_fresh",
+            hint="Into a new home: OEE_HOME=/a/new/folder oee restore FILE\n"
+            f"Or put this one aside: oee daemon stop && mv {home} {home}.old",
+        )
+    for network, content in backup.wallets.items():
+        path = home / "wallets" / f"{network}.json"
+        if path.exists() and path.read_bytes() != content:
+            raise BackupFailed(
+                f"{path} is another key than the backup's, and a key is never replaced.",
+                code="wallet_exists",
+                hint="Put it aside first, or restore into a new home.",
+            )
+
+
+@contextmanager
+def _made(settings: Settings) -> Iterator[Servers]:
+    """A PostgreSQL in a folder of its own below the home; both are gone at the end."""
+    place = settings.home / "restoring"
+    lent = account.choose(settings.service_user)
+    _clear(place, lent)
+    servers = Servers(place, postgres=True, valkey=False, service_user=settings.service_user)
+    try:
+        yield servers
+    finally:
+        servers.stop()
+        _clear(place, lent)
+
+
+def _clear(place: Path, lent: account.Account) -> None:
+    """Also after a restore that was killed, whose server may still be there where nothing tells it."""
+    patience = [(signal.SIGINT, _ORPHAN_PATIENCE)]
+    for _ in orphans.ended(place / "postgres", "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE):
+        time.sleep(_POLL)
+    sockets = folders.sockets(place, lent)
+    if sockets.parent == folders.TEMPORARY and sockets.is_dir() and not sockets.is_symlink():
+        shutil.rmtree(sockets, ignore_errors=True)
+    if place.exists():
+        shutil.rmtree(place)
+
+
+def _finish(url: str, about: dict[str, Any]) -> dict[str, int]:
+    """Checks what came, brings it to this release's schema and ends what was live; how many, by status."""
+    db = open_database(url, pool_size=2)
+    try:
+        with db.connect() as conn:
+            found = conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+            count = conn.execute(select(func.count()).select_from(orders)).scalar_one()
+        if (found, count) != (about["revision"], about["orders"]):
+            raise BackupFailed(
+                f"The backup says {about['orders']} orders at schema {about['revision']}, and holds "
+                f"{count} at {found}.",
+                code="backup_damaged",
+                hint="Use another backup.",
+            )
+        migrations.migrate(db)
+        with db.connect() as conn:
+            live = _end_all(conn)
+            conn.execute(text("ANALYZE"))
+        return live
+    finally:
+        db.dispose()
+
+
+def _end_all(conn: Connection) -> dict[str, int]:
+    """Sees to it that no live order is sent any more: its time is over, and nobody holds it.
+
+    The engine does the rest by its own rules. What was not sent expires. Of what was `submitted` no byte
+    is sent past its time: the chain is asked what became of it, and where it never landed the order expires.
+    Whether the original went on after the backup thus makes no difference.
+    """
+    o = orders.c
+    live = o.status.in_([str(status) for status in LIVE])
+    rows = conn.execute(select(o.status, func.count()).where(live).group_by(o.status)).all()
+    over = {"expires_at": LONG_AGO, "next_run_at": func.clock_timestamp(), "rung_at": None}
+    conn.execute(update(orders).where(live).values(**over, lease_owner=None, lease_until=None))
+    conn.execute(update(slots).values(order_id=None, taken_at=None))
+    return {str(status): int(count) for status, count in sorted(rows)}
+
+
+def _take_place(home: Path, backup: file.Backup) -> None:
+    """The keys first: from the rename on the home is no longer fresh."""
+    for network, content in backup.wallets.items():
+        path = home / "wallets" / f"{network}.json"
+        if not path.exists():
+            with file.whole(path, replace=False) as opened:
+                opened.write(content)
+    data = home / "postgres"
+    if data.is_dir():
+        data.rmdir()  # empty, as was seen
+    os.rename(home / "restoring" / "postgres", data)  # noqa: PTH104  # never onto what is there
+    folders.flush(home)

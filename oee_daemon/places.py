@@ -1,0 +1,60 @@
+"""A worker's claims, and how its threads wait where all of the wallet's places are taken.
+
+How many orders may be in execution at once is one figure for all workers (`OEE_MAX_ACTIVE`); Postgres decides
+each claim. A thread that finds no place has nothing better to do, since every order needs one: it waits, one
+thread of a process asking for all.
+"""
+
+from __future__ import annotations
+
+import threading
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from oee_daemon import leases
+from oee_daemon.order import Order
+
+#: Seconds between two looks for a place that another worker gave back; our own are told at once.
+LOOK_S = 0.02
+
+
+class Places:
+    """Claims for one worker. `most`: orders in execution at once, over all workers."""
+
+    def __init__(self, *, owner: str, network: str, most: int) -> None:
+        self._owner = owner
+        self._network = network
+        self._most = most
+        self._turn = threading.Lock()
+        self._given_back = threading.Event()
+        self._stopped = False
+
+    def claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
+        """As `leases.claim`, after a wait where need be. Raises `NoPlace` once this worker is stopping."""
+        try:
+            return self._claim(conn, order_id)
+        except leases.NoPlace:
+            pass
+        with self._turn:
+            while True:
+                self._given_back.clear()
+                try:
+                    return self._claim(conn, order_id)
+                except leases.NoPlace:
+                    if self._stopped:
+                        raise
+                if not leases.furnish(conn, self._most):
+                    self._given_back.wait(LOOK_S)
+
+    def _claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
+        return leases.claim(conn, order_id, self._owner, self._network, self._most)
+
+    def given_back(self) -> None:
+        """An order of this worker has let go of its place."""
+        self._given_back.set()
+
+    def stop(self) -> None:
+        """Who waits gives up."""
+        self._stopped = True
+        self._given_back.set()

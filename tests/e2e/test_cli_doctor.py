@@ -1,0 +1,169 @@
+"""`oee doctor` beside a real daemon: what it says of one that is well, and of each way to be unwell."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from oee_cli.checks import outside
+from oee_daemon.embedded import Servers
+from tests.api_daemon import Shared, connect
+from tests.e2e import test_cli_streams
+from tests.e2e.test_cli_daemon import foreign
+from tests.e2e.test_cli_streams import QUICK, Cli, frozen_worker, queue_of_its_own
+from tests.integration.proxy import Proxy
+
+#: One daemon for all of them.
+bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
+
+#: Every line of a daemon that is well, in the order in which they stand.
+LINES = [
+    *("settings", "home", "permissions", "disk", "wallet", "versions", "daemon", "port", "clock"),
+    *("postgres", "schema", "queue", "worker", "orders"),
+]
+
+
+def examined(cli: Cli, **environ: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The doctor's exit code and what it found, by code."""
+    done = cli.run("doctor", "--json", **({"SHELL": "/bin/other"} | environ))
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    assert told["exitCode"] == done.returncode
+    return done.returncode, {f["code"]: f for f in told["checks"] if f["status"] != "ok"}
+
+
+def test_all_is_well(cli: Cli) -> None:
+    done = cli.run("doctor", SHELL="/bin/other")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("✓")][:-1] == LINES
+    assert lines[-1] == "✓ all is well"
+    assert examined(cli) == (0, {})
+
+
+def test_a_daemon_elsewhere_is_asked_for_what_it_knows(cli: Cli, api: Shared, tmp_path: Path) -> None:
+    there = {"OEE_URL": str(api.daemon.facts["http"]), "OEE_HOME": str(tmp_path / "none")}
+    code, found = examined(cli, **there, OEE_TOKEN=api.daemon.token)
+    assert (code, set(found)) == (0, {"elsewhere"})
+    code, found = examined(cli, **there, OEE_TOKEN="x" * 40)
+    assert (code, found["unauthorized"]["remedy"]) == (4, "oee config set token -")
+
+
+def test_a_frozen_worker_is_told_with_what_thaws_it(cli: Cli, api: Shared) -> None:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("processes can't be looked at on this machine")
+    with frozen_worker(api):
+        code, found = examined(cli)
+    assert code == 6 and re.fullmatch(r"kill -CONT \d+", found["frozen"]["remedy"])
+
+
+def test_orders_that_do_not_move(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        order = api.place()
+        api.sql.execute(
+            "UPDATE orders SET next_run_at = now() - interval '41 s', updated_at = now() - interval '6 min',"
+            " lease_until = NULL WHERE id = %s",
+            (order,),
+        )
+        _, found = examined(cli)
+    assert found["stuck"]["message"].startswith("1 order has not moved for 5 minutes (1 pending")
+    assert found["stuck"]["remedy"] == "oee history --status pending"
+    assert "overdue" in found
+    assert api.end(order)["status"] == "confirmed"
+
+
+def test_a_database_of_a_newer_release(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """No daemon of this release runs on it: the doctor asks the database itself."""
+    servers = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": redis_url}
+    there = Cli(tmp_path / "h", **servers)
+    code, found = examined(there)
+    assert (code, set(found)) == (0, {"home_missing", "not_running"})
+    with connect(database_url) as sql:
+        sql.execute("UPDATE alembic_version SET version_num = '9999'")
+    code, found = examined(there)
+    assert code == 6 and "9999" in found["schema_new"]["message"]
+    assert not there.home.exists()
+
+
+def test_settings_that_the_running_daemon_does_not_have(cli: Cli, tmp_path: Path) -> None:
+    private = {"XDG_CONFIG_HOME": str(tmp_path)}
+    set_ = cli.run("config", "set", "max_attempts", "9", **private)
+    assert set_.returncode == 0 and "oee daemon restart" in set_.stderr
+    code, found = examined(cli, **private)
+    assert "not_yet" in found, [f["message"] for f in found.values()]
+    assert (code, found["not_yet"]["status"], found["not_yet"]["remedy"]) == (0, "info", "oee daemon restart")
+    assert "max_attempts is 9, but the daemon was started with 3" in found["not_yet"]["message"]
+    again = cli.run("config", "set", "max_attempts", "9", **private)
+    assert "as it was" in again.stdout and again.stderr == ""
+    # What only commands read needs no restart.
+    assert cli.run("config", "set", "no_autostart", "1", **private).stderr.count("restart") == 0
+
+
+def test_another_protocol(homes: Path) -> None:
+    with foreign(homes / "h", OEE_Protocol="2", OEE_Version="9.9.9"):
+        code, found = examined(Cli(homes / "h"))
+    assert (code, found["protocol_mismatch"]["remedy"]) == (6, "oee daemon restart")
+
+
+@pytest.fixture
+def behind(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[tuple[Cli, Proxy, int]]:
+    """A daemon whose port is taken, and whose way to Postgres can be cut."""
+    (tmp_path / "s").mkdir()
+    proxy = Proxy(database_url, tmp_path / "s")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        environ = {"OEE_DATABASE_URL": proxy.url, "OEE_REDIS_URL": queue_of_its_own(servers)}
+        made = Cli(tmp_path / "h", **(QUICK | environ | {"OEE_PORT": str(port)}))
+        assert made.run("daemon", "start").returncode == 0
+        yield made, proxy, port
+        assert made.run("daemon", "stop").returncode == 0
+    proxy.close()
+
+
+def test_a_taken_port_and_then_a_database_that_went_away(
+    behind: tuple[Cli, Proxy, int], database_url: str, tmp_path: Path
+) -> None:
+    cli, proxy, port = behind
+    code, found = examined(cli)
+    assert (code, set(found)) == (0, {"port_taken"})
+    assert f"127.0.0.1:{port}" in found["port_taken"]["message"]
+    assert found["port_taken"]["remedy"].endswith(" && oee daemon restart")
+
+    # Closed alone it would still take the one connection that it waits for.
+    next((tmp_path / "s").iterdir()).unlink()
+    proxy.close()
+    end_connections(database_url)
+    code, found = examined(cli)
+    assert code == 6 and found["unreachable"]["check"] == "postgres"
+    assert "The daemon can't reach it: connection to server" in found["unreachable"]["message"]
+    # Nothing is said of what only the database knows.
+    assert not {"schema_old", "clocks_differ", "stuck", "internal"} & set(found)
+
+
+def end_connections(url: str) -> None:
+    """All but our own."""
+    name = make_url(url).database
+    with connect(url) as sql:
+        sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid()",
+            (name,),
+        )
+
+
+def test_servers_serversthat_answer_are_asked_directly(database_url: str, redis_url: str) -> None:
+    told = outside.postgres(database_url)
+    assert (told.fault, told.revision) == (None, outside.release())
+    assert (told.version or "").startswith("PostgreSQL 18")
+    assert (outside.queue(redis_url).version or "").startswith("valkey 9")
+    with connect(database_url) as sql:
+        sql.execute("DROP TABLE alembic_version")
+    empty = outside.postgres(database_url + "&application_name=again")
+    assert (empty.fault, empty.revision) == (None, None)

@@ -1,0 +1,236 @@
+"""Releases that meet: a home of an older one, a backup of an older one, and workers of another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
+from sqlalchemy.engine import Connection as AlchemyConnection
+
+from oee_daemon import failpoints, leases, migrations
+from oee_daemon.backups import dump, file
+from oee_daemon.backups.restore import restore
+from oee_daemon.backups.take import take
+from oee_daemon.database import open_database, transactions
+from oee_daemon.embedded import Servers, binaries
+from oee_daemon.embedded.account import Account
+from oee_daemon.errors import OtherRelease
+from oee_daemon.settings import Settings
+from oee_daemon.worker import Worker
+from tests.api_daemon import Connection, connect
+from tests.e2e.test_cli_streams import Cli, serving
+from tests.integration.bench import Bench
+from tests.integration.test_embedded import ROOT, become
+
+FIRST = "0001"
+
+
+@dataclass
+class Older:
+    """A database as the first release left it, with orders: one done, one stored unsent, one pending."""
+
+    settings: Settings
+    url: str
+    orders: dict[str, uuid.UUID]
+    backup: Path
+
+
+@contextmanager
+def made(servers: Servers, template: str | None) -> Iterator[str]:
+    name = f"u_{uuid.uuid4().hex[:12]}"
+    own = make_url(servers.database_url)
+    with connect(own.set(database="postgres").render_as_string(hide_password=False)) as admin:
+        admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        yield own.set(database=name).render_as_string(hide_password=False)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def older(servers: Servers, template: str) -> Iterator[Older]:
+    base = Path(tempfile.mkdtemp(prefix="oee-u", dir="/tmp"))
+    base.chmod(0o711)
+    settings = Settings(
+        home=base / "a",
+        redis_url=f"{servers.redis_url}?db=14",
+        sim_latency_ms=0,
+        sim_confirm_ms=0,
+        sim_failure_rate=Decimal(0),
+    )
+    with made(servers, template) as now, made(servers, None) as url:
+        orders = traded(replace(settings, database_url=now))
+        db = open_database(url, pool_size=1)
+        with transactions(db).begin() as conn:
+            upgrade(conn, FIRST)
+        db.dispose()
+        with connect(now) as source, connect(url) as target:
+            copy_rows(source, target)
+            taken = base / "older.oee"
+            back_up(url, target, taken)
+        yield Older(replace(settings, database_url=url), url, orders, taken)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def traded(settings: Settings) -> dict[str, uuid.UUID]:
+    """Three orders, by the engine's own hands."""
+    worker = Worker(settings, owner="older")
+    assert settings.redis_url is not None
+    bench = Bench(worker.db, settings.redis_url, worker.db)
+    orders = {name: bench.place(key=f"key of {name}").id for name in ("done", "stored", "pending")}
+    worker.execution.run(orders["done"])
+    failpoints.arm("after_submitted=lose", settings.home)
+    with pytest.raises(failpoints.Lost):
+        worker.execution.run(orders["stored"])
+    failpoints.arm("", settings.home)
+    bench.close()
+    worker.execution.close()
+    worker.db.dispose()
+    return orders
+
+
+def upgrade(conn: AlchemyConnection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "oee_daemon:migrations")
+    config.attributes["connection"] = conn
+    command.upgrade(config, revision)
+
+
+def copy_rows(source: Connection, target: Connection) -> None:
+    """What the older schema has columns for."""
+    columns = target.execute("""
+        SELECT table_name, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position)
+        FROM information_schema.columns WHERE table_schema = 'public' AND table_name != 'alembic_version'
+        GROUP BY 1 ORDER BY table_name != 'orders'
+    """).fetchall()
+    for table, names in columns:
+        with (
+            source.cursor().copy(f"COPY {table} ({names}) TO STDOUT") as reading,
+            target.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as writing,
+        ):
+            for chunk in reading:
+                writing.write(chunk)
+    target.execute("SELECT setval('order_numbers', (SELECT max(number) FROM orders))")
+
+
+def back_up(url: str, sql: Connection, target: Path) -> None:
+    """What that release's `oee backup` wrote."""
+    about = {
+        "format": 1,
+        "version": "0.1.0",
+        "revision": FIRST,
+        "takenAt": "2026-11-23T10:00:00Z",
+        "orders": 3,
+    }
+    with file.whole(target, replace=False) as out, sql.transaction():
+        sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        row = sql.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        archive = file.Archive(out)
+        archive.add(file.ABOUT, [json.dumps(about).encode()])
+        archive.add(file.DUMP, dump.read(url, row[0]))
+        archive.end()
+    target.chmod(0o644)
+
+
+def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: Older) -> None:
+    worker = Worker(older.settings, owner="newer")
+    try:
+        with pytest.raises(OtherRelease, match=f"revision {FIRST}.*start the daemon first"):
+            migrations.require(worker.db)
+        assert migrations.migrate(worker.db) is True
+        migrations.require(worker.db)
+        with worker.db.connect() as conn:
+            assert leases.clear_leases(conn, "older") == 1
+        for name in ("stored", "pending"):
+            worker.execution.run(older.orders[name])
+    finally:
+        worker.execution.close()
+        worker.db.dispose()
+    with connect(older.url) as sql:
+        assert sql.execute("SELECT status, count(*) FROM orders GROUP BY 1").fetchall() == [("confirmed", 3)]
+        assert sql.execute("SELECT count(*) FROM sim_ledger WHERE state = 'landed'").fetchone() == (3,)
+
+
+def test_an_ordinary_account_restores_a_backup_of_an_older_release(older: Older) -> None:
+    """And takes one of its own."""
+    program, folder = binaries.client("pg_dump"), older.backup.parent / "ordinary"
+    folder.mkdir()
+    if ROOT:
+        nobody = pwd.getpwnam("nobody")
+        if program is None or Account("nobody", nobody.pw_uid, nobody.pw_gid, "root").barrier(program):
+            pytest.skip("an ordinary account can't reach this installation")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    settings = Settings(home=folder / "home")
+
+    def act() -> bool:
+        said = restore(settings, older.backup, print)
+        assert (said["orders"], said["revision"], said["live"]) == (3, FIRST, {"pending": 1, "submitted": 1})
+        servers = Servers(settings.home, postgres=True, valkey=False)
+        servers.start()
+        try:
+            with connect(servers.database_url) as sql:
+                assert_over(sql)
+            again = take(settings, folder / "again.oee", replace=False, wallets=False, say=print)
+        finally:
+            servers.stop()
+        assert (again["orders"], again["revision"]) == (3, migrations.HEAD)
+        return True
+
+    assert become("nobody", act) if ROOT else act()
+
+
+def assert_over(sql: Connection) -> None:
+    """Of this release's schema, and nothing of it can be sent, whatever the clock says."""
+    assert sql.execute("SELECT version_num FROM alembic_version").fetchone() == (migrations.HEAD,)
+    live = sql.execute("""
+        SELECT expires_at, lease_owner, lease_until, next_run_at <= now() FROM orders
+        WHERE finished_at IS NULL
+    """).fetchall()
+    assert len(live) == 2
+    for expires, owner, until_, due in live:
+        assert (expires.year, owner, until_, due) == (1970, None, None, True)
+
+
+def test_a_daemon_and_its_workers_leave_a_database_that_another_release_has_migrated(
+    servers: Servers, template: str, tmp_path: Path
+) -> None:
+    with serving(servers, template, tmp_path / "h") as (_, api):
+        assert api.end(api.place())["status"] == "confirmed"
+        api.sql.execute("UPDATE alembic_version SET version_num = '9999'")
+        assert api.daemon.process is not None
+        assert api.daemon.process.wait(60) == 6
+        log = api.daemon.log.read_text()
+        assert "x  The database is at revision 9999" in log
+        assert "x  Another release of oee has taken over" in log
+        outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
+        late = Cli(tmp_path / "elsewhere", **outside).run("worker")
+        assert (late.returncode, late.stdout) == (6, "")
+        assert "start the daemon first" in late.stderr
+
+
+def test_a_worker_waits_for_nobody_where_there_is_no_schema(servers: Servers) -> None:
+    with made(servers, None) as url:
+        db = open_database(url, pool_size=1)
+        with pytest.raises(OtherRelease, match=r"no schema of oee yet.*Start the daemon first"):
+            migrations.require(db)
+        db.dispose()
+
+
+def test_a_revision_is_what_its_file_is_named_by() -> None:
+    config = Config()
+    config.set_main_option("script_location", "oee_daemon:migrations")
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    assert migrations.known() == {script.revision for script in revisions}

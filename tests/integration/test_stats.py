@@ -1,0 +1,380 @@
+"""`GET /api/stats` against the same figures worked out here from every order's own events."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from oee_cli import wire
+from oee_daemon import measures
+from oee_daemon.api.stats import StatsReport, StatsRow, TimelinePart, VenueStats
+from oee_daemon.database import transactions
+from oee_daemon.embedded import Servers
+from oee_daemon.errors import InvalidInput
+from oee_daemon.measures import By, Scope
+from oee_daemon.order import Status
+from oee_daemon.stats import PARTS, Stats
+from tests.api_daemon import Shared, shared
+from tests.integration.test_api_calls import frozen_worker, refused, shaped
+
+Order = dict[str, Any]
+#: By the order's number: a venue that does not answer, one that says no, both saying no, a lost answer.
+FAULTS = (
+    ("raydium", "hang", 3), ("meteora", "refuse", 5), ("raydium", "refuse", 6), ("meteora", "refuse", 6),
+    ("raydium", "refuse", 9), ("chain", "lose", 11),
+)  # fmt: skip
+BODIES = (
+    {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"},
+    {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"},
+    {"inputToken": "USDC", "outputToken": "JUP", "amount": "250.123456"},
+    {"inputToken": "BONK", "outputToken": "SOL", "amount": "0.5", "swapMode": "ExactOut"},
+)
+
+
+def asked(api: Shared, **query: str) -> dict[str, Any]:
+    return shaped(StatsReport, api.http.get("/api/stats", params=query))
+
+
+@pytest.fixture(scope="module")
+def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """44 orders of a seeded network in which every fourth attempt fails: twelve of yesterday, one live."""
+    environ = {
+        "OEE_SIM_SEED": "7",
+        "OEE_SIM_LATENCY_MS": "5",
+        "OEE_SIM_CONFIRM_MS": "10",
+        "OEE_SIM_FAILURE_RATE": "0.25",
+        "OEE_MAX_ATTEMPTS": "2",
+    }
+    with shared(servers, template, tmp_path_factory.mktemp("stats") / "h", **environ) as api:
+        empty = asked(api, by="venue")
+        assert (empty["since"], empty["groups"], empty["timeline"]) == (None, [], [])
+        assert (empty["total"]["orders"], empty["total"]["venues"]) == (0, [])
+        for target, kind, number in FAULTS:
+            api.sql.execute(
+                "INSERT INTO sim_faults (target, kind, number) VALUES (%s, %s, %s)", (target, kind, number)
+            )
+        placed = [api.place(BODIES[n % len(BODIES)]) for n in range(42)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(api.end, placed))
+        # The simulated chain fills as quoted; these fills are made worse, and one better, than they were.
+        api.sql.execute("UPDATE orders SET filled_out = filled_out - filled_out / 700 WHERE number % 5 = 0")
+        api.sql.execute("UPDATE orders SET filled_in = filled_in + 12345 WHERE number % 6 = 0")
+        api.sql.execute("UPDATE orders SET filled_out = filled_out + 999 WHERE number = 13")
+        _a_day_older(api, 12)
+        with frozen_worker(api):
+            cancelled = api.place()
+            assert api.http.post(f"/api/orders/{cancelled}/cancel").status_code == 200
+            api.place()
+            yield api
+
+
+def _a_day_older(api: Shared, up_to: int) -> None:
+    api.sql.execute(
+        "UPDATE order_events SET at = at - interval '1 day' WHERE order_id IN"
+        " (SELECT id FROM orders WHERE number <= %s)",
+        (up_to,),
+    )
+    api.sql.execute(
+        "UPDATE orders SET created_at = created_at - interval '1 day',"
+        " finished_at = finished_at - interval '1 day' WHERE number <= %s",
+        (up_to,),
+    )
+
+
+@pytest.fixture(scope="module")
+def orders(api: Shared) -> list[Order]:
+    found = api.http.get("/api/orders", params={"limit": 1000}).json()["orders"]
+    return [api.http.get(f"/api/orders/{order['orderId']}").json() for order in found]
+
+
+def at(value: str) -> datetime:
+    return datetime.fromisoformat(value)
+
+
+def spread(values: Iterable[Any], worded: Callable[[Any], Any]) -> dict[str, Any]:
+    """By nearest rank."""
+    ranked = sorted(values)
+    if not ranked:
+        return {"p50": None, "p95": None}
+    return {
+        f"p{percent}": worded(ranked[math.ceil(Fraction(percent, 100) * len(ranked)) - 1])
+        for percent in (50, 95)
+    }
+
+
+def ms(took: timedelta) -> int:
+    return int((Decimal(took // timedelta(microseconds=1)) / 1000).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def bps(value: Fraction) -> str:
+    """One decimal, half of it away from 0."""
+    tenths = math.floor(abs(value) * 10 + Fraction(1, 2))
+    return ("-" if value < 0 and tenths else "") + f"{tenths // 10}.{tenths % 10}"
+
+
+def better(order: Order, chosen: Order, other: Order) -> Fraction:
+    """By how many bps `chosen` is the better quote, in what `other` would have given or taken."""
+    if order["swapMode"] == "ExactIn":
+        return (Fraction(chosen["amountOut"]) / Fraction(other["amountOut"]) - 1) * 10_000
+    return (1 - Fraction(chosen["amountIn"]) / Fraction(other["amountIn"])) * 10_000
+
+
+def choices(order: Order) -> list[tuple[int, str, dict[str, Order]]]:
+    """Attempt, chosen venue, and the quotes by venue of every choice."""
+    return [
+        (e["attempt"], e["data"]["venue"], {q["venue"]: q for q in e["data"]["quotes"]})
+        for e in order["events"]
+        if e["status"] == "building"
+    ]
+
+
+def slipped(order: Order) -> Fraction:
+    (quote,) = [quotes[venue] for n, venue, quotes in choices(order) if n == order["attempt"]]
+    if order["swapMode"] == "ExactIn":
+        return (1 - Fraction(order["filledOut"]) / Fraction(quote["amountOut"])) * 10_000
+    return (Fraction(order["filledIn"]) / Fraction(quote["amountIn"]) - 1) * 10_000
+
+
+def took(orders: list[Order], step: str, following: str) -> list[timedelta]:
+    found = []
+    for order in orders:
+        for e, after in zip(order["events"], order["events"][1:], strict=False):
+            if (e["status"], after["status"]) == (step, following) and (step != "pending" or e["seq"] == 1):
+                found.append(at(after["at"]) - at(e["at"]))
+    return found
+
+
+def totals(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for token, amount in pairs:
+        found[token] += Decimal(amount)
+    return [{"token": t, "amount": f"{a.normalize():f}"} for t, a in sorted(found.items())]
+
+
+def venue_row(orders: list[Order], venue: str) -> dict[str, Any]:
+    answers = [
+        q
+        for order in orders
+        for e in order["events"]
+        for q in e["data"].get("quotes", [])
+        if q["venue"] == venue
+    ]
+    made = [(o, n, v, q) for o in orders for n, v, q in choices(o) if q[venue]["error"] is None]
+    gains = [
+        better(o, q[v], q[venue]) for o, n, v, q in made if o["status"] == "confirmed" and n == o["attempt"]
+    ]
+    won = sum(v == venue for _, _, v, _ in made)
+    return {
+        "venue": venue,
+        "statuses": statuses([o for o in orders if o["venue"] == venue]),
+        "asked": len(answers),
+        "quoted": sum(q["error"] is None for q in answers),
+        "choices": len(made),
+        "chosen": won,
+        "winRate": f"{Decimal(won) / len(made):.4f}" if made else None,
+        "gainBps": {
+            "mean": bps(sum(gains, Fraction()) / len(gains)) if gains else None,
+            "p50": spread(gains, bps)["p50"],
+        },
+        "quoteMs": spread((q["latencyMs"] for q in answers if q["error"] is None), int),
+    }
+
+
+def statuses(orders: list[Order]) -> dict[str, int]:
+    found = Counter(order["status"] for order in orders)
+    return {status.value: found[status] for status in Status}
+
+
+def row(orders: list[Order], key: str | None = None) -> dict[str, Any]:
+    done = [order for order in orders if order["status"] == "confirmed"]
+    quote_moved = (
+        (o["pair"].split("/")[1], o["filledIn"] if o["side"] == "buy" else o["filledOut"]) for o in done
+    )
+    met = {q["venue"] for o in orders for e in o["events"] for q in e["data"].get("quotes", [])}
+    return {
+        "key": key,
+        "orders": len(orders),
+        "statuses": statuses(orders),
+        "retried": sum(o["attempt"] > 1 for o in orders),
+        "retries": sum(o["attempt"] - 1 for o in orders),
+        "volume": totals(quote_moved),
+        "fees": totals((o["inputToken"], o["fee"]) for o in done),
+        "slippageBps": spread(map(slipped, done), bps),
+        "latencyMs": {
+            "pending": spread(took(orders, "pending", "routing"), ms),
+            "routing": spread(took(orders, "routing", "building"), ms),
+            "building": spread(took(orders, "building", "submitted"), ms),
+            "submitted": spread(took(orders, "submitted", "confirmed"), ms),
+            "whole": spread((at(o["finishedAt"]) - at(o["createdAt"]) for o in done), ms),
+        },
+        "venues": [venue_row(orders, venue) for venue in sorted(met)],
+    }
+
+
+def test_the_run_has_everything_that_the_figures_have_to_get_right(orders: list[Order]) -> None:
+    kinds = Counter(order["status"] for order in orders)
+    assert kinds["confirmed"] > 20 and kinds["failed"] > 1 and kinds["cancelled"] == kinds["pending"] == 1
+    assert {order["swapMode"] for order in orders if order["status"] == "confirmed"} == {
+        "ExactIn",
+        "ExactOut",
+    }
+    assert any(o["attempt"] > 1 and o["status"] == "confirmed" for o in orders)
+    silent = [q for o in orders for _, _, quotes in choices(o) for q in quotes.values() if q["error"]]
+    assert {q["error"]["code"] for q in silent} == {"venue_late", "venue_down"}
+    assert {o["error"]["code"] for o in orders if o["error"]} == {"no_route", "slippage_exceeded"}
+    assert {v for o in orders for _, v, _ in choices(o)} == {"raydium", "meteora"}
+    assert len({slipped(o) > 0 for o in orders if o["status"] == "confirmed"}) == 2
+    assert min(slipped(o) for o in orders if o["status"] == "confirmed") < 0
+
+
+def test_the_total(api: Shared, orders: list[Order]) -> None:
+    found = asked(api)
+    assert found["total"] == row(orders)
+    assert (found["by"], found["groups"]) == (None, [])
+    assert found["since"] == min(order["createdAt"] for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("venue", lambda o: o["venue"]),
+        ("pair", lambda o: o["pair"]),
+        ("day", lambda o: o["createdAt"][:10]),
+    ],
+)
+def test_the_groups(api: Shared, orders: list[Order], by: str, key: Callable[[Order], str | None]) -> None:
+    found = asked(api, by=by)
+    groups: dict[str | None, list[Order]] = defaultdict(list)
+    for order in orders:
+        groups[key(order)].append(order)
+    assert len(groups) >= 2
+    assert {g["key"]: g for g in found["groups"]} == {k: row(of, k) for k, of in groups.items()}
+    keys = [g["key"] for g in found["groups"]]
+    sizes = [g["orders"] for g in found["groups"]]
+    if by == "day":
+        assert keys == sorted(keys)
+    else:
+        assert sizes == sorted(sizes, reverse=True)
+    assert found["total"] == row(orders)
+
+
+def test_the_filters(api: Shared, orders: list[Order]) -> None:
+    places = sorted(order["createdAt"] for order in orders)
+    since, until = places[5], places[-9]
+    late_sales = {"side": "sell", "pair": "BONK/SOL", "since": since}
+    kinds: list[tuple[dict[str, str], Callable[[Order], bool]]] = [
+        ({"since": since, "until": until}, lambda o: since <= o["createdAt"] < until),
+        ({"pair": "sol/usdc"}, lambda o: o["pair"] == "SOL/USDC"),
+        ({"side": "buy"}, lambda o: o["side"] == "buy"),
+        (late_sales, lambda o: (o["side"], o["pair"]) == ("sell", "BONK/SOL") and o["createdAt"] >= since),
+    ]
+    for query, keep in kinds:
+        kept = [order for order in orders if keep(order)]
+        assert kept
+        assert asked(api, **query)["total"] == row(kept), query
+
+
+def test_only_a_failure_and_only_one_venue(api: Shared, orders: list[Order]) -> None:
+    by_number = sorted(orders, key=lambda o: o["createdAt"])
+    nowhere = next(o for o in orders if o["error"] and o["error"]["code"] == "no_route")
+    one_venue = by_number[4]
+    for order in (nowhere, one_venue):
+        after = (at(order["createdAt"]) + timedelta(microseconds=1)).isoformat()
+        found = asked(api, since=order["createdAt"], until=after)
+        assert found["total"] == row([order])
+    assert [q["venue"] for q in choices(one_venue)[0][2].values() if q["error"]] == ["meteora"]
+
+
+def test_the_timeline_holds_every_order_once(api: Shared, orders: list[Order]) -> None:
+    since, until = min(o["createdAt"] for o in orders), max(o["createdAt"] for o in orders)
+    found = asked(api, since=since, until=until)["timeline"]
+    inside = [o for o in orders if o["createdAt"] < until]
+    assert len(found) == PARTS
+    assert sum(part["orders"] for part in found) == len(inside)
+    assert sum(part["failed"] for part in found) == sum(o["status"] == "failed" for o in inside)
+    # Yesterday's are in the first part of the two days, today's in the last.
+    assert found[0]["orders"] == 12 and found[-1]["orders"] == len(inside) - 12
+    assert {name: found[1][name] for name in ("orders", "failed", "wholeMs")} == {
+        "orders": 0, "failed": 0, "wholeMs": None,
+    }  # fmt: skip
+    assert found[0]["at"] == since and at(found[-1]["at"]) < at(until)
+    of_first = [o for o in inside if at(o["createdAt"]) < at(found[1]["at"])]
+    done = [at(o["finishedAt"]) - at(o["createdAt"]) for o in of_first if o["status"] == "confirmed"]
+    assert found[0]["wholeMs"] == spread(done, ms)["p50"]
+
+
+def test_a_period_without_orders(api: Shared) -> None:
+    for query in ({"until": "2020-01-01T00:00:00Z"}, {"since": "2999-01-01T00:00:00Z"}):
+        found = asked(api, by="pair", **query)
+        assert (found["total"]["orders"], found["groups"], found["timeline"]) == (0, [], [])
+        assert found["total"]["latencyMs"]["whole"] == {"p50": None, "p95": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "field"),
+    [
+        ({"by": "token"}, "invalid_choice", "by"),
+        ({"pair": "SOL"}, "invalid_input", "pair"),
+        ({"pair": "SOL/NOPE"}, "unknown_token", "pair"),
+        ({"side": "up"}, "invalid_choice", "side"),
+        ({"since": "soon"}, "invalid_input", "since"),
+        ({"since": "2026-11-23T10:00:00"}, "invalid_input", "since"),
+        ({"until": "0001-01-01T00:00:00+14:00"}, "invalid_input", "until"),
+        ({"since": "2026-11-23T10:00:00Z", "until": "2026-11-23T11:00:00+01:00"}, "invalid_input", "since"),
+        ({"limit": "3"}, "unknown_field", "limit"),
+    ],
+)
+def test_a_bad_question_names_its_field(api: Shared, query: dict[str, str], code: str, field: str) -> None:
+    refused(api.http.get("/api/stats", params=query), 422, code, field)
+
+
+def test_what_takes_too_long_is_told_and_leaves_nothing_behind(db: Engine) -> None:
+    """The limit is shared by all statements of a report, and ends with it."""
+    with pytest.raises(InvalidInput) as refusal, db.connect() as writer:
+        # Nobody reads a table that is being altered.
+        writer.execute(text("BEGIN"))
+        writer.execute(text("LOCK TABLE order_events, orders"))
+        Stats(db, limit_s=0.2).report(Scope())
+    assert (refusal.value.code, refusal.value.field) == ("period_too_long", "since")
+    assert "shorter period" in (refusal.value.hint or "")
+    with db.connect() as conn:
+        assert conn.execute(text("SHOW statement_timeout")).scalar_one() == "0"
+        assert conn.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
+
+
+def test_the_command_line_knows_the_same_shape() -> None:
+    for ours, theirs in (
+        (StatsReport, wire.StatsReport),
+        (StatsRow, wire.StatsRow),
+        (VenueStats, wire.VenueStats),
+        (TimelinePart, wire.TimelinePart),
+    ):
+        assert ours.model_fields.keys() == theirs.__annotations__.keys()
+
+
+def test_a_period_is_found_by_an_index(db: Engine) -> None:
+    """Of very many orders a day's are looked up, not searched for."""
+    many = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
+        slippage_bps, valid_for_s, status, created_at, expires_at)
+        SELECT gen_random_uuid(), 'simulated', 'market', 'sell', 'SOL/USDC', 'SOL', 'USDC', 1, 'ExactIn',
+        50, 300, 'pending', timestamptz '2026-11-23T10:00:00Z' - n * interval '1 hour', now()
+        FROM generate_series(1, 5000) AS n"""
+    with transactions(db).begin() as conn:
+        conn.execute(text(many.replace(":00:00Z", r"\:00\:00Z")))
+        conn.execute(text("ANALYZE orders"))
+        for by in (None, *By):
+            picked = measures.picked(Scope(since=datetime.fromisoformat("2026-11-22T10:00:00Z"), by=by))
+            asked = measures.counts(picked), measures.steps(picked, by), measures.quotes(picked, by)
+            for statement in asked:
+                compiled = str(statement.compile(conn, compile_kwargs={"literal_binds": True}))
+                plan = "\n".join(row[0] for row in conn.exec_driver_sql("EXPLAIN " + compiled))
+                assert "Index Cond: (created_at >=" in plan and "Seq Scan on orders" not in plan, plan

@@ -1,0 +1,410 @@
+"""`oee doctor` on homes that were broken on purpose, with no daemon there; and how its findings are shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oee_cli import __main__, __version__, doctor
+from oee_cli.checks import Finding, engine, fail, home, info, ok, outside, warn
+from oee_cli.checks.processes import runs
+from oee_cli.checks.scene import Scene, look
+from oee_cli.errors import Unreachable
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.views.doctor import draw
+from tests.daemons import until
+
+Doctor = Callable[[], tuple[int, dict[str, dict[str, Any]]]]
+
+
+@pytest.fixture
+def place(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home as a daemon leaves it that ended in order; the doctor looks at it."""
+    for name in ("", "run", "logs", "wallets"):
+        (homes / "h" / name).mkdir(mode=0o711 if not name else 0o700)
+    for name, text in (
+        ("run/phase", "postgres\nqueue\nready\n"),
+        ("run/daemon.lock", "1\n"),
+        ("token", "t\n"),
+    ):
+        (homes / "h" / name).write_text(text)
+        (homes / "h" / name).chmod(0o600)
+    wallet = homes / "h" / "wallets" / "simulated.json"
+    wallet.write_text(json.dumps(list(range(64))))
+    wallet.chmod(0o600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(homes / "config"))
+    monkeypatch.setenv("OEE_HOME", str(homes / "h"))
+    monkeypatch.setenv("OEE_PORT", "0")
+    monkeypatch.setenv("SHELL", "/bin/other")
+    return homes / "h"
+
+
+def written(base: Path) -> dict[str, tuple[int, int, int]]:
+    """Everything below, with what would show that it was touched."""
+    found = {}
+    for path in (base, *sorted(base.rglob("*"))):
+        status = path.lstat()
+        # A folder's times change when a file in it does.
+        found[str(path)] = (status.st_mode, status.st_mtime_ns, status.st_ino)
+    return found
+
+
+@pytest.fixture
+def examined(place: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Doctor]:
+    """Runs the doctor: its exit code and its findings by code. It must not have touched anything."""
+
+    def run() -> tuple[int, dict[str, dict[str, Any]]]:
+        before = written(place.parent)
+        code = __main__._guarded(["doctor", "--json"])
+        out, err = capsys.readouterr()
+        assert written(place.parent) == before and err == ""
+        told = json.loads(out)
+        assert told["exitCode"] == code
+        found = {f["code"]: f for f in told["checks"] if f["status"] != "ok"}
+        assert "internal" not in found, found
+        assert told["status"] == next(
+            (s for s in ("fail", "warn") if any(f["status"] == s for f in found.values())), "ok"
+        )
+        return code, found
+
+    yield run
+
+
+def test_a_home_that_is_well_is_told_so_and_the_daemon_is_not_started(examined: Doctor, place: Path) -> None:
+    assert examined() == (0, {"not_running": examined()[1]["not_running"]})
+    assert not (place / "run" / "start.lock").exists()
+
+
+def test_a_home_that_is_not_there_is_no_fault_and_is_not_made(
+    examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_HOME", str(place.parent / "other"))
+    code, found = examined()
+    assert code == 0 and set(found) == {"home_missing", "not_running"}
+    assert not (place.parent / "other").exists()
+
+
+def test_what_is_open_to_others_is_told_with_the_command_that_closes_it(
+    examined: Doctor, place: Path
+) -> None:
+    (place / "token").chmod(0o644)
+    code, found = examined()
+    assert (code, found["open_to_others"]["remedy"]) == (4, f"chmod 600 {place}/token")
+    assert "mode 0644" in found["open_to_others"]["message"]
+    (place / "token").chmod(0o600)
+    place.chmod(0o777)
+    assert examined()[1]["open_to_others"]["remedy"] == f"chmod go-w {place}"
+    place.chmod(0o711)
+    (place / "wallets" / "simulated.json").chmod(0o640)
+    code, found = examined()
+    assert code == 4
+    subprocess.run(shlex.split(found["wallet_open"]["remedy"]), check=True)
+    assert examined()[0] == 0
+
+
+def test_a_socket_in_a_folder_that_others_may_enter_is_not_asked(examined: Doctor, place: Path) -> None:
+    (place / "run").chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place / "run" / "oee.sock"))
+        listening.listen()
+        code, found = examined()
+    assert code == 4 and found["socket_unsafe"]["remedy"] == f"chmod 700 {place}/run"
+
+
+def test_what_a_killed_daemon_left_is_listed(examined: Doctor, place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(place / "run" / "oee.sock"))
+    (place / "run" / "oee.sock").chmod(0o600)
+    (place / "run" / "daemon.json").write_text(
+        json.dumps({"pid": 1, "socket": str(place / "run" / "oee.sock")})
+    )
+    (place / "run" / "phase").write_text("postgres\n")
+    (place / "postgres.making-0011aabb").mkdir()
+    code, found = examined()
+    assert (code, found["leftovers"]["remedy"]) == (0, "oee daemon start")
+    for name in ("run/oee.sock", "run/daemon.json", "run/phase", "postgres.making-0011aabb"):
+        assert name in found["leftovers"]["message"]
+    assert "orphans" not in found
+
+
+def test_a_server_without_its_daemon_is_found_by_its_process(
+    examined: Doctor, place: Path, tmp_path: Path
+) -> None:
+    if not Path("/proc/self/comm").exists():
+        pytest.skip("processes can't be looked at on this machine")
+    (tmp_path / "valkey-server").symlink_to("/bin/sleep")
+    (place / "valkey").mkdir()
+    orphan = subprocess.Popen(["sleep", "60"], executable=tmp_path / "valkey-server")
+    try:
+        until(lambda: runs(orphan.pid, "valkey-server"), what="the new name")
+        (place / "valkey" / "valkey.pid").write_text(f"{orphan.pid}\n")
+        assert "valkey-server" in examined()[1]["orphans"]["message"]
+        # The same number as another program's is no orphan.
+        (place / "valkey" / "valkey.pid").write_text(f"{os.getpid()}\n")
+        assert "orphans" not in examined()[1]
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "[300]", "secret"])
+def test_a_wallet_that_is_no_keypair_is_told_before_the_daemon_stumbles(
+    examined: Doctor, place: Path, content: str
+) -> None:
+    (place / "wallets" / "simulated.json").write_text(content)
+    code, found = examined()
+    assert code == 6 and "no keypair" in found["wallet_broken"]["message"]
+
+
+def test_the_words_of_the_last_start_that_failed(examined: Doctor, place: Path) -> None:
+    (place / "logs" / "daemon.log").write_text('{"event": "x"}\nx  The database is away.\n')
+    code, found = examined()
+    assert code == 0 and "The database is away." in found["last_start_failed"]["message"]
+    (place / "logs" / "daemon.log").write_text('x  The database is away.\n{"event": "daemon ready"}\n')
+    assert "last_start_failed" not in examined()[1]
+
+
+def test_a_port_that_is_taken_is_told_with_who_has_it_and_one_that_is_free(
+    examined: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("OEE_PORT", str(port))
+        code, found = examined()
+    told = found["port_taken"]
+    assert code == 0 and f"127.0.0.1:{port} is taken" in told["message"]
+    if sys.platform == "linux":
+        assert f"(pid {os.getpid()})" in told["message"]
+    # The environment would win over the file: there it has to be changed.
+    name, _, other = told["remedy"].partition("=")
+    assert name == "export OEE_PORT" and int(other) > port
+    monkeypatch.delenv("OEE_PORT")
+    monkeypatch.setenv("OEE_HOST", "192.0.2.1")
+    assert examined()[1]["no_such_host"]["remedy"] == "export OEE_HOST=127.0.0.1"
+
+
+def test_settings_that_cannot_be_or_do_nothing(
+    examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.parent / "config" / "oee" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('prot = 3\nurl = ""\nmax_attempts = "many"\ndatabase_url = ""\ntoken = "secret"\n')
+    file.chmod(0o644)
+    monkeypatch.setenv("OEE_WROKER_THREADS", "3")
+    monkeypatch.setenv("OEE_FAILPOINTS", "x")
+    code, found = examined()
+    assert code == 2
+    assert found["bad_setting"]["remedy"] == "oee config unset max_attempts"
+    assert "whole number from 1 to 100" in found["bad_setting"]["message"]
+    assert found["unknown_setting"]["remedy"] == "oee config unset prot"
+    assert found["config_open"]["remedy"] == f"chmod 600 {file}"
+    assert {"failpoints"} <= set(found) and "secret" not in str(found)
+    file.write_text("port = \n")
+    code, found = examined()
+    assert code == 2 and str(file) in found["config_unreadable"]["remedy"]
+    file.write_text('home = "here"\n')
+    monkeypatch.delenv("OEE_HOME")
+    code, found = examined()
+    assert code == 2 and "OEE_HOME (from config.toml)" in found["bad_setting"]["message"]
+
+
+def test_every_unknown_setting_is_told_with_what_was_meant(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_PROT", "1")
+    monkeypatch.setenv("OEE_DATABASE", "x")
+    told = [f.message for f in doctor.examine(look(Output())) if f.code == "unknown_setting"]
+    assert len(told) == 2 and "Did you mean OEE_PORT?" in told[1] and "OEE_DATABASE" in told[0]
+
+
+def test_a_daemon_that_may_not_be_started_and_one_elsewhere_that_is_away(
+    examined: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_NO_AUTOSTART", "1")
+    code, found = examined()
+    assert (code, found["not_running"]["status"]) == (0, "warn")
+    monkeypatch.setenv("OEE_URL", "http://127.0.0.1:1")
+    code, found = examined()
+    assert code == 6 and "http://127.0.0.1:1" in found["daemon_unreachable"]["message"]
+    assert "elsewhere" in found and not {"home_missing", "leftovers"} & set(found)
+
+
+def test_servers_outside_are_asked_where_the_daemon_cannot_say(
+    examined: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/x")
+    monkeypatch.setenv("OEE_REDIS_URL", "redis://:hunter2@127.0.0.1:1/0")
+    code, found = examined()
+    assert code == 6 and "refused" in found["unreachable"]["message"] and "hunter2" not in str(found)
+
+
+def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
+    from oee_daemon import migrations
+
+    assert outside.release() == migrations.HEAD
+
+
+def test_a_home_of_somebody_else(place: Path) -> None:
+    """As another account where we may become one; otherwise a home that lets nobody in."""
+    code = (
+        "import os, sys\n"
+        "from oee_cli import __main__, app, client, doctor, doctor_app, usage, problems\n"
+        "from oee_cli.views import doctor as view\n"
+        "import typer, platformdirs\n"
+        "sys.argv = ['oee', 'doctor']\n"
+        "if os.geteuid() == 0: os.setegid(65534), os.seteuid(65534)\n"
+        "__main__.main()\n"
+    )
+    place.chmod(0o711 if os.geteuid() == 0 else 0)
+    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30
+    )
+    place.chmod(0o711)
+    assert done.returncode == 4, done.stdout + done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("✗ home")]
+    assert str(place) in line and "failed itself" not in done.stdout
+
+
+def away(**changes: Any) -> Scene:
+    """What the doctor sees where a daemon answers."""
+    scene = Scene(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
+    from oee_cli.origins import values
+
+    scene.values = values({}, {})
+    scene.status = {
+        "version": __version__,
+        "pid": 1,
+        "clockJumpedS": 0.0,
+        "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
+        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside.release()},
+        "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "waiting": 0},
+        "worker": {"pid": 1, "threads": 10, "running": 0},
+        "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
+    }
+    for name, part in changes.items():
+        known = scene.status.get(name)
+        scene.status[name] = known | part if isinstance(known, dict) else part
+    return scene
+
+
+ENGINE = (
+    engine.daemon,
+    engine.postgres,
+    engine.schema,
+    engine.queue,
+    engine.worker,
+    engine.orders,
+    engine.clock,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({}, "", ""),
+        ({"version": "9.9.9"}, "other_version", "9.9.9"),
+        ({"postgres": {"version": "14.2", "own": False}}, "old_server", "15"),
+        ({"queue": {"server": "redis", "version": "6.2"}}, "old_server", "7"),
+        ({"postgres": {"reachable": False, "now": None, "revision": None}}, "unreachable", "again by itself"),
+        ({"queue": {"reachable": False}}, "unreachable", "again by itself"),
+        ({"postgres": {"revision": "9999"}}, "schema_new", "newer oee"),
+        ({"postgres": {"revision": "0000"}}, "schema_old", "when it starts"),
+        ({"worker": {"pid": None}}, "no_worker", "None runs"),
+        (
+            {"workers": [{"host": "b", "pid": 7, "version": "9.9.9"}]},
+            "other_version",
+            "on b (pid 7) is version 9.9.9",
+        ),
+        ({"orders": {"stuck": 2}}, "stuck", "2 orders have not moved for 5 minutes (2 submitted now)"),
+        ({"orders": {"overdueS": 45.0}}, "overdue", "45.0 s"),
+        ({"postgres": {"now": "2027-01-15T07:00:00.000000Z"}}, "clocks_differ", "60 min ahead"),
+        ({"postgres": {"now": "2027-01-15T08:00:03.000000Z"}}, "clocks_differ", "3.0 s behind"),
+        ({"clockJumpedS": -3600.0}, "clock_jumped", "-3600 s"),
+    ],
+)
+def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, words: str) -> None:
+    scene = away(**changes)
+    found = [f for check in ENGINE for f in check(scene) if f.status != "ok"]
+    assert [f.code for f in found] == ([code] if code else [])
+    assert all(words in f.message for f in found)
+
+
+def test_the_room_on_the_disk() -> None:
+    at = Path("/")
+    assert [
+        home.judged(at, free, files).status for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
+    ] == ["ok"] * 2
+    assert home.judged(at, 10**9 - 1, None).code == "disk_low"
+    assert home.judged(at, 10**8, None).code == "disk_full"
+    assert home.judged(at, 10**12, 999).code == "disk_full"
+
+
+def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
+    scene = away(clockJumpedS="what?")
+    found = {f.check: f for f in doctor.examine(scene)}
+    assert found["clock"].code == "internal" and found["clock"].exit_code is ExitCode.FAULT
+    assert found["postgres"].status == "ok"
+
+
+def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
+    scene = away()
+    scene.status, scene.holder = None, 4312
+    scene.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
+    (told,) = engine.daemon(scene)
+    assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
+
+
+LONG = "The daemon can't reach it: connection to server at 127.0.0.1, port 5432 failed: Connection refused."
+FOUND = [
+    ok("home", "/home/ann/.local/share/oee, yours and writable"),
+    fail(
+        "postgres",
+        "unreachable",
+        LONG,
+        "oee config show --origin && a command that is longer than sixty columns",
+    ),
+    warn("port", "port_taken", "127.0.0.1:3000 is taken\x1b[31m by nginx.", "oee config set port 3001"),
+    info("completion", "no_completion", "not found for bash", "oee completion --help"),
+]
+
+
+def drawn(found: list[Finding], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    draw(Output(), found)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_on_a_narrow_screen_sentences_fold_and_commands_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = drawn(FOUND, capsys)
+    assert all(len(line) <= 60 for line in lines if "try:" not in line)
+    assert any(line.strip() == f"try: {FOUND[1].remedy}" for line in lines)
+    assert [line[:12].split() for line in lines if line[:1] != " "][:2] == [["✓", "home"], ["✗", "postgres"]]
+    assert "\x1b" not in "".join(lines)
+    assert lines[-1] == "✗ 1 failure, 1 warning"
+    assert drawn(FOUND[:1], capsys)[-1] == "✓ all is well"
+    assert drawn([FOUND[2], FOUND[2]], capsys)[-1] == "! 2 warnings"
+
+
+def test_without_utf8_the_marks_are_plain_and_still_aligned(place: Path) -> None:
+    environ = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "oee_cli", "doctor"], env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0 and done.stdout.isascii()
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert {line[:3] for line in lines[:-1]} == {"ok ", "|  "} and lines[-1] == "ok all is well"
+    assert stat.S_ISDIR(place.stat().st_mode)

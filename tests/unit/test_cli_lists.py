@@ -1,0 +1,152 @@
+"""Listings: their columns by name, tables page by page, and what is asked of the daemon."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import pytest
+
+from oee_cli.errors import UsageFault
+from oee_cli.fields import FILLS, ORDERS, choose, table_of
+from oee_cli.lists import Wanted, _limit, _params
+from oee_cli.output import Output
+from oee_cli.views.history import fill_lines, order_lines
+from oee_cli.views.layout import Cell, Column, Sheet, cell_len
+from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
+
+FAILED = order(
+    status="failed",
+    filledIn=None,
+    filledOut=None,
+    price=None,
+    fee=None,
+    error={"code": "slippage_exceeded", "message": "No.", "retryable": True},
+)
+LIVE = order(status="submitted", attempt=1, filledIn=None, filledOut=None, price=None, finishedAt=None)
+
+
+def table(
+    monkeypatch: pytest.MonkeyPatch, width: int, *pages: list[Any], names: tuple[str, ...] | None = None
+) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    return list(order_lines(Output(), pages, names))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_table_of_orders(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = table(monkeypatch, width, [order(), FAILED, LIVE])
+    fits(lines, width)
+    assert lines[0].split()[0] == "order"
+    assert all("0c2f0b8e" in line for line in lines[1:])
+    assert "213.27 USDC" in lines[1] and "confirmed" in lines[1]
+    assert "slippage_exceeded" in lines[2]
+    assert re.search(r"2 attempts|×2", lines[1])
+    assert ("took" in lines[0]) == (width == 120)
+
+
+def test_columns_that_were_asked_for_are_all_there_whatever_the_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("orderId", "fee", "signature", "note", "took")
+    wide = table(monkeypatch, 250, [order(), FAILED], names=names)
+    assert wide[0].split() == list(names)
+    for whole in (SIGNATURE, order()["orderId"], "0.533178 USDC", "2 attempts", "2.6 s"):
+        assert whole in wide[1]
+    narrow = table(monkeypatch, 60, [order(), FAILED], names=names)
+    fits(narrow, 60)
+    assert narrow[0].split() == list(names)
+    # Words are cut before numbers are.
+    assert "0.533178 USDC" in narrow[1] and "5xKq" in narrow[1] and "…" in narrow[1]
+
+
+@pytest.mark.parametrize("name", ORDERS.known)
+def test_every_column_of_orders_can_be_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = table(monkeypatch, 300, [order(), FAILED, LIVE], names=(name,))
+    assert lines[0].strip() == name
+    assert len(lines) == 4
+    for row in (order(), FAILED, LIVE):
+        value = ORDERS.known[name].value(row)
+        assert value is None or isinstance(value, str | int)
+
+
+@pytest.mark.parametrize("name", FILLS.known)
+def test_every_column_of_fills_can_be_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    fill = {
+        "signature": SIGNATURE,
+        "orderId": None,
+        "inputToken": "USDC",
+        "outputToken": "SOL",
+        "amountIn": "213.271593",
+        "amountOut": "1.5",
+        "slot": 12345,
+        "at": "2026-11-23T10:00:00.000000Z",
+    }
+    title, row = fill_lines(Output(), [[fill]], (name,))
+    assert title.strip() == name
+    assert row.strip() == "–" if name in ("order", "orderId") else row.strip()
+
+
+def test_columns_by_name_however_they_are_written() -> None:
+    assert choose("order-id, idempotency_key,PRICE", ORDERS) == ("orderId", "idempotencyKey", "price")
+    for text, what in (("prise", "Did you mean price?"), ("price,,price", "twice"), (" ,", "empty")):
+        with pytest.raises(UsageFault, match=re.escape(what)) as e:
+            choose(text, ORDERS)
+        assert e.value.hint
+    told = table_of(FILLS).splitlines()
+    assert [line.split()[0] for line in told[1:]] == list(FILLS.known)
+    assert all(len(line.split()) > 1 for line in told[1:])
+
+
+def test_later_pages_widen_the_columns_and_bring_no_second_title() -> None:
+    sheet = Sheet((Column("a"), Column("b", right=True), Column("")), 60, colors=False)
+    first = list(sheet.page([[Cell("x"), Cell("1"), Cell("")]]))
+    later = list(
+        sheet.page([[Cell("longer"), Cell("1,000"), Cell("note")], [Cell("y"), Cell("2"), Cell("")]])
+    )
+    assert first == ["  a   b", "  x   1"]
+    assert later == ["  longer   1,000   note", "  y            2"]
+
+
+def test_a_list_in_the_house_colors_and_its_width_without_them() -> None:
+    sheet = Sheet((Column("a"), Column("b")), 20, colors=True)
+    lines = list(sheet.page([[Cell("buy", "green"), Cell("x" * 30, "dim")]]))
+    assert lines[1].startswith("  \x1b[32mbuy\x1b[0m")
+    plain = re.sub(r"\x1b\[\d*m", "", lines[1])
+    assert plain.endswith("…") and cell_len(plain) <= 20
+
+
+def test_how_many() -> None:
+    assert [_limit(text) for text in (None, "7", "ALL", "0", "1000000")] == [20, 7, None, None, 1_000_000]
+    for text in ("", "-1", "1.5", "many", "٣", "9" * 20):
+        with pytest.raises(UsageFault, match="--limit") as e:
+            _limit(text)
+        assert "all" in cast(str, e.value.hint)
+
+
+def test_what_the_daemon_is_asked() -> None:
+    wanted = Wanted(
+        status=["failed,expired", "FAILED"],
+        pair="SOL/USDC",
+        token="sol",
+        side="buy",
+        type="market",
+        since="2026-11-23T00:00:00Z",
+        until="2026-11-24T00:00:00Z",
+    )
+    assert _params(wanted) == {
+        "status": "failed,expired",
+        "pair": "SOL/USDC",
+        "token": "sol",
+        "side": "buy",
+        "type": "market",
+        "since": "2026-11-23T00:00:00Z",
+        "until": "2026-11-24T00:00:00Z",
+    }
+    assert _params(Wanted()) == {}
+    with pytest.raises(UsageFault, match="'done'") as e:
+        _params(Wanted(status=["failed,done"]))
+    assert "'confirmed'" in cast(str, e.value.hint)
+    with pytest.raises(UsageFault, match="nothing is between"):
+        _params(Wanted(since="1h", until="2h"))
