@@ -32,8 +32,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done: the order is confirmed, or durable with --detach",
     ExitCode.FAULT: "a fault of ours",
     ExitCode.USAGE: "wrong usage or input, found here or by the daemon",
-    ExitCode.REFUSED: "refused before anything was sent: a limit, a halt,\n"
-    "a conflict of idempotency keys",
+    ExitCode.REFUSED: "refused before anything was sent: a limit, a halt,\na conflict of idempotency keys",
     ExitCode.FORBIDDEN: "no permission: token, key file",
     ExitCode.NO_SUCH_ORDER: "no such order",
     ExitCode.UNREACHABLE: "the daemon can't be reached or started, or speaks another version",

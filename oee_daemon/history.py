@@ -86,9 +86,12 @@ class History:
             return found, store.events(conn, order_id), _swaps(conn, order_id)
 
     def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
-        """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor."""
+        """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor.
+
+        A page is one moment: an order that ends while it is read must not cut it short.
+        """
         before = None if cursor is None else read_cursor(cursor)
-        with self._db.connect() as conn:
+        with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
             rows = listing.page(conn, wanted, limit=limit + 1, before=before)
         return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
 

@@ -7,6 +7,7 @@ else stays with SQLAlchemy.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -58,14 +59,14 @@ class Prepared:
         try:
             return self.ask(driver(conn), values).fetchone()
         except psycopg.Error as e:
-            raise fault(conn, e) from e
+            raise fault(conn, e, self._sql) from e
 
     def all(self, conn: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Its rows; otherwise as `first`."""
         try:
             return self.ask(driver(conn), values).fetchall()
         except psycopg.Error as e:
-            raise fault(conn, e) from e
+            raise fault(conn, e, self._sql) from e
 
     def ask(self, raw: psycopg.Connection[Any], values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
         """Runs it on the driver's connection, errors as they are."""
@@ -83,12 +84,25 @@ def driver(conn: Connection) -> psycopg.Connection[Any]:
     return found
 
 
-def fault(conn: Connection, error: psycopg.Error) -> DBAPIError:
-    """The error as SQLAlchemy words it; the pool is told where the connection is lost."""
+def refresh(conn: Connection) -> None:
+    """Drops a connection that the server has closed since it was last used; the next use makes another.
+
+    Costs no round trip: there is something to read on an idle connection only where it ended.
+    """
+    ended, _, _ = select.select([driver(conn).fileno()], [], [], 0)
+    if ended:
+        conn.invalidate()
+
+
+def fault(conn: Connection, error: psycopg.Error, statement: str | None) -> DBAPIError:
+    """The error as SQLAlchemy words it; the pool is told where the connection is lost.
+
+    Without a statement it is a commit's, of which nothing can be said where its answer is lost.
+    """
     raw = driver(conn)
     lost = raw.closed or raw.broken
     if lost:
         conn.invalidate(error)
-    found = DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=lost)
+    found = DBAPIError.instance(statement, None, error, psycopg.Error, connection_invalidated=lost)
     assert isinstance(found, DBAPIError)
     return found

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon.order import FINAL, UNSENT, Event, Order, Side, Status, SwapMode, check
-from oee_daemon.prepared import Prepared, driver, fault
+from oee_daemon.prepared import Prepared, driver, fault, refresh
 from oee_daemon.swap import SignedSwap
 from oee_daemon.tables import Units, order_events, orders, slots, swaps
 
@@ -100,6 +100,8 @@ def create(conn: Connection, values: dict[str, Any]) -> Order | None:
     given = values | {"valid_for": timedelta(seconds=values["valid_for_s"])}
     for name in ("amount", "min_receive", "max_spend"):
         given[name] = None if given[name] is None else Decimal(given[name])
+    # What is sent into a connection that is dead already must not count as perhaps stored.
+    refresh(conn)
     raw = driver(conn)
     try:
         if values["idempotency_key"] is None:
@@ -110,7 +112,8 @@ def create(conn: Connection, values: dict[str, Any]) -> Order | None:
                 answer = _CREATE.ask(raw, given)
             row = answer.fetchone()
     except psycopg.Error as e:
-        raise fault(conn, e) from e
+        # Its commit is part of it.
+        raise fault(conn, e, None) from e
     return None if row is None else order_of(row)
 
 

@@ -97,6 +97,8 @@ def completion(scene: Scene) -> Iterator[Finding]:
 
 def _mentions(file: Path) -> bool:
     try:
-        return "oee completion" in file.read_text(errors="replace")
+        text = file.read_text(errors="replace")
+        # The second is what the line in `oee completion --help` leaves there.
+        return "oee completion" in text or ". ~/.oee." in text
     except OSError:
         return False

@@ -69,7 +69,8 @@ def _header(report: StatsReport, width: int) -> Text:
     title = " ".join(["stats", *(clean(word) for word in what if word)])
     begun = moment(report["since"] or report["until"]).astimezone()
     ended = moment(report["until"]).astimezone()
-    period = f"{begun.day} {begun:%b %H:%M} to {ended.day} {ended:%b %H:%M}"
+    exact = "%b %H:%M" if begun.year == ended.year else "%b %Y %H:%M"
+    period = f"{begun.day} {begun:{exact}} to {ended.day} {ended:{exact}}"
     count = f"{report['total']['orders']:,} orders"
     if len(title) + 3 + len(period) > width:
         return Text(f"{title}\n{period}", style="bold")
@@ -240,7 +241,7 @@ def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[
         Text(_percent(confirmed, row["orders"])),
         Text(f"{row['statuses'].get('failed', 0):,}"),
         dim(f"{row['retries']:,}"),
-        Text(", ".join(_signed(gains.get(venue)) for venue in venues) + " bps" if gains else _NOTHING),
+        Text(_bps(", ".join(_signed(gains.get(venue)) or _NOTHING for venue in venues) if gains else None)),
         dim(_bps(row["slippageBps"]["p95"])),
         Text(_ms(whole["p50"])),
         dim(_ms(whole["p95"])),
@@ -280,8 +281,8 @@ def _ms(value: int | None) -> str:
 
 
 def _bps(text: str | None) -> str:
-    return _NOTHING if text in (None, _NOTHING) else f"{clean(str(text))} bps"
+    return _NOTHING if text is None else f"{clean(text)} bps"
 
 
-def _signed(text: str | None) -> str:
-    return _NOTHING if text is None else f"{'+' if Decimal(text) > 0 else ''}{text}"
+def _signed(text: str | None) -> str | None:
+    return None if text is None else f"{'+' if Decimal(text) > 0 else ''}{text}"

@@ -158,7 +158,7 @@ def end_connections(url: str) -> None:
         )
 
 
-def test_servers_serversthat_answer_are_asked_directly(database_url: str, redis_url: str) -> None:
+def test_servers_outside_that_answer_are_asked_directly(database_url: str, redis_url: str) -> None:
     told = outside.postgres(database_url)
     assert (told.fault, told.revision) == (None, outside.release())
     assert (told.version or "").startswith("PostgreSQL 18")

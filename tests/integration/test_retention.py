@@ -96,7 +96,7 @@ def test_repeats_while_it_is_removed_find_the_order_or_are_refused(own: Bench) -
             return e.code
 
     with ThreadPoolExecutor(8) as pool:
-        for n in range(20):
+        for n in range(10):
             key = f"race-{n:04}"
             order = own.place(key=key)
             own.intake.cancel(order.id)

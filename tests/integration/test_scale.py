@@ -1,0 +1,363 @@
+"""With a long history every reading, and the engine's own look-ups, cost what they cost without one.
+
+Twenty thousand orders in which nothing is spread evenly: pairs that were traded long ago only, a market that
+was only ever sold, a status that one month alone knows, times that disagree with numbers. What a statement
+touched is read in Postgres's own counters, so that it does not matter who runs it, or how; the plans of
+listings are looked at besides.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Engine, event, make_url, text
+
+from oee_daemon import leases, store
+from oee_daemon.chains.ledger import Ledger, open_file, sim_ledger
+from oee_daemon.database import open_database
+from oee_daemon.embedded import Servers
+from oee_daemon.history import History
+from oee_daemon.listing import NEAR, Filter
+from oee_daemon.order import Order, Status
+from tests.conftest import TEMPLATE
+from tests.integration.bench import Bench
+
+ORDERS = 20_000
+#: The last of them have not ended.
+LIVE = 12
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+FILL = f"""
+INSERT INTO orders (id, number, network, type, side, pair, input_token, output_token, amount, swap_mode,
+    slippage_bps, valid_for_s, status, filled_in, filled_out, signature, next_run_at, created_at, updated_at,
+    finished_at, expires_at)
+SELECT gen_random_uuid(), nextval('order_numbers'), 'simulated', 'market', side, base || '/USDC',
+    CASE side WHEN 'buy' THEN 'USDC' ELSE base END, CASE side WHEN 'buy' THEN base ELSE 'USDC' END,
+    1000, 'ExactIn', 50, 300, status, filled, filled, 'signature ' || n,
+    CASE WHEN ended IS NULL THEN at END, at, at, ended, at + interval '300 s'
+FROM (
+    SELECT *,
+        CASE WHEN base IN ('JUP', 'MET') OR n % 2 = 0 THEN 'sell' ELSE 'buy' END AS side,
+        CASE WHEN status = 'confirmed' THEN 1000 END AS filled,
+        CASE WHEN n <= {ORDERS - LIVE} THEN at + interval '1 s' END AS ended
+    FROM (
+        SELECT n,
+            CASE WHEN n <= 3000 THEN 'MET' WHEN n % 5000 = 1 THEN 'WIF' WHEN n % 10 = 0 THEN 'JUP' ELSE 'SOL'
+                END AS base,
+            CASE WHEN n > {ORDERS - LIVE} THEN (ARRAY['pending', 'routing', 'submitted'])[1 + n % 3]
+                WHEN n BETWEEN 4000 AND 6000 THEN 'expired' WHEN n % 20 = 7 THEN 'failed'
+                WHEN n = 9000 THEN 'cancelled' ELSE 'confirmed' END AS status,
+            -- Neighbours disagree by up to 40 places; one hour was lived through twice.
+            timestamptz '2026-01-01 00:00:00+00' + (n * 10 + (n * 7919) % 400) * interval '1 s'
+                - CASE WHEN n > 12000 THEN interval '1 hour' ELSE interval '0' END AS at
+        FROM generate_series(1, {ORDERS}) AS n OFFSET 0
+    ) AS drawn
+) AS ended;
+INSERT INTO order_events SELECT id, seq, status, 1, created_at, '{{}}'
+    FROM orders CROSS JOIN generate_series(1, 2) AS seq;
+INSERT INTO swaps SELECT id, 1, signature, 'raw', 150, 'landed', created_at FROM orders;
+INSERT INTO sim_ledger SELECT signature, CASE WHEN number % 3 = 0 THEN 'rejected' ELSE 'landed' END, NULL, id,
+    input_token, output_token, '1', '1', '0', number, number FROM orders;
+INSERT INTO slots SELECT generate_series(1, 10);
+"""  # noqa: S608  # numbers of this page
+
+
+@pytest.fixture(scope="module")
+def long_ago(servers: Servers, template: str) -> Iterator[str]:
+    """The address of the database with the history."""
+    admin = make_url(servers.database_url).set(database="postgres", drivername="postgresql")
+    url = make_url(servers.database_url).set(database="long_ago")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE long_ago TEMPLATE {TEMPLATE}")
+        db = open_database(url.render_as_string(hide_password=False), pool_size=1)
+        with db.connect() as own:
+            for statement in FILL.split(";\n"):
+                own.execute(text(statement.replace(":00", r"\:00"))) if statement.strip() else None
+            own.execute(text("VACUUM ANALYZE"))
+        db.dispose()
+        yield url.render_as_string(hide_password=False)
+        conn.execute("DROP DATABASE long_ago WITH (FORCE)")
+
+
+@pytest.fixture(scope="module", params=["custom", "generic"])
+def db(request: pytest.FixtureRequest, long_ago: str) -> Iterator[Engine]:
+    """One connection, whose plans are made for each call's values, or once for all values."""
+    engine = open_database(long_ago, pool_size=1)
+    with engine.connect() as conn:
+        conn.execute(text(f"SET plan_cache_mode = force_{request.param}_plan"))
+    yield engine
+    engine.dispose()
+
+
+COUNTED = text("""
+    SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname <> 'slots'),
+        (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
+""")
+
+
+def touched(db: Engine, call: Callable[[], object]) -> tuple[int, int]:
+    """Rows that `call` read in whole tables, and entries that it read in indexes."""
+    call()  # what a first call reads once, like the catalogue, is nobody's cost
+
+    def count() -> tuple[int, int]:
+        with db.connect() as conn:
+            conn.execute(text("SELECT pg_stat_force_next_flush()"))
+            rows, entries = conn.execute(COUNTED).one()
+            return int(rows), int(entries)
+
+    before = count()
+    call()
+    after = count()
+    return after[0] - before[0], after[1] - before[1]
+
+
+AT = START + timedelta(seconds=10 * ORDERS // 2)
+LATE = START + timedelta(seconds=10 * (ORDERS - 20)) - timedelta(hours=1)
+FILTERS = {
+    "everything": Filter(),
+    "failed": Filter(status=("failed",)),
+    "expired, which one month alone knows": Filter(status=("expired",)),
+    "cancelled, of which there is one": Filter(status=("cancelled",)),
+    "confirmed": Filter(status=("confirmed",)),
+    "live": Filter(status=("pending", "routing", "building", "submitted")),
+    "live or failed": Filter(status=("pending", "failed")),
+    "every end": Filter(status=("confirmed", "failed", "cancelled", "expired")),
+    "a pair": Filter(pair="SOL/USDC"),
+    "a pair of long ago": Filter(pair="MET/USDC"),
+    "a rare pair": Filter(pair="WIF/USDC"),
+    "a pair that nobody traded": Filter(pair="PYTH/JTO"),
+    "a token": Filter(token="JUP"),
+    "the token of all": Filter(token="USDC"),
+    "a side": Filter(side="buy"),
+    "a type": Filter(type="market"),
+    "since": Filter(since=AT),
+    "since just now": Filter(since=LATE),
+    "since tomorrow": Filter(since=START + timedelta(days=9999)),
+    "until": Filter(until=AT),
+    "until the beginning": Filter(until=START + timedelta(minutes=9)),
+    "a minute long ago": Filter(since=AT, until=AT + timedelta(minutes=1)),
+    "failed since just now": Filter(status=("failed",), since=LATE),
+    "expired since just now": Filter(status=("expired",), since=LATE),
+    "a pair and a side": Filter(pair="JUP/USDC", side="sell"),
+    "a side that the pair never had": Filter(pair="JUP/USDC", side="buy"),
+    "a pair's failed": Filter(pair="MET/USDC", status=("failed",)),
+    "a token, a side, an end, a time": Filter(token="SOL", side="buy", status=("failed",), until=AT),
+    "a pair until": Filter(pair="SOL/USDC", until=AT),
+    "a pair of long ago since just now": Filter(pair="MET/USDC", since=LATE),
+}
+
+
+@pytest.mark.parametrize("limit", [5, 200])
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_listing_touches_what_it_shows(db: Engine, name: str, limit: int) -> None:
+    history = History(db)
+    whole, entries = touched(db, lambda: history.page(FILTERS[name], limit=limit, cursor=None))
+    assert whole == 0
+    # The runs are looked for twice and the page is read in its index and by number; a time costs its guess.
+    assert entries <= 6 * (limit + 1) + 60 + 2 * NEAR
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_listings_plan_reads_indexes_and_sorts_a_page_at_most(long_ago: str, name: str) -> None:
+    db, limit = open_database(long_ago, pool_size=1), 50
+    seen: list[tuple[str, Any]] = []
+    event.listen(db, "before_cursor_execute", lambda _c, _u, sql, values, _x, _m: seen.append((sql, values)))
+    History(db).page(FILTERS[name], limit=limit, cursor="15000")
+    raw = db.raw_connection()
+    cursor = raw.cursor()
+    for sql, values in seen:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, values)
+        (((found,),),) = cursor.fetchall()
+        for node in nodes(found["Plan"]):
+            assert node["Node Type"] != "Seq Scan", node
+            assert node["Node Type"] != "Sort" or node["Plans"][0]["Actual Rows"] <= 3 * limit, node
+    raw.close()
+    db.dispose()
+
+
+def walk(history: History, wanted: Filter, limit: int) -> list[Order]:
+    found: list[Order] = []
+    cursor: str | None = None
+    while True:
+        page, cursor = history.page(wanted, limit=limit, cursor=cursor)
+        assert len(page) == limit or cursor is None
+        found += page
+        if cursor is None:
+            return found
+
+
+def fits(order: Order, wanted: Filter) -> bool:
+    return (
+        (not wanted.status or order.status in wanted.status)
+        and wanted.pair in (None, order.pair)
+        and wanted.token in (None, order.input_token, order.output_token)
+        and wanted.side in (None, order.side)
+        and wanted.type in (None, order.type)
+        and (wanted.since is None or order.created_at >= wanted.since)
+        and (wanted.until is None or order.created_at < wanted.until)
+    )
+
+
+def any_filter(draw: random.Random) -> Filter:
+    """Any combination; what is drawn does not matter, it only has to vary."""
+    times = sorted(START + timedelta(seconds=draw.uniform(0, 10 * ORDERS)) for _ in range(2))
+    statuses = draw.sample([s.value for s in Status], draw.randint(1, 4))
+    return Filter(
+        status=tuple(statuses) if draw.random() < 0.5 else (),
+        pair=draw.choice(["SOL/USDC", "MET/USDC", "WIF/USDC", "JUP/USDC"]) if draw.random() < 0.4 else None,
+        token=draw.choice(["SOL", "USDC", "MET"]) if draw.random() < 0.3 else None,
+        side=draw.choice(["buy", "sell"]) if draw.random() < 0.4 else None,
+        since=times[0] if draw.random() < 0.5 else None,
+        until=times[1] if draw.random() < 0.5 else None,
+    )
+
+
+def test_pages_together_hold_all_that_fits_newest_first(long_ago: str) -> None:
+    db = open_database(long_ago, pool_size=1)
+    history, draw = History(db), random.Random(7)
+    everything = walk(history, Filter(), 1000)
+    assert [o.number for o in everything] == list(range(ORDERS, 0, -1))
+    for wanted in [*FILTERS.values(), *(any_filter(draw) for _ in range(40))]:
+        fitting = [o.number for o in everything if fits(o, wanted)]
+        first, cursor = history.page(wanted, limit=7, cursor=None)
+        assert [o.number for o in first] == fitting[:7], wanted
+        assert (cursor is None) == (len(fitting) <= 7)
+        if len(fitting) < 4000:
+            assert [o.number for o in walk(history, wanted, 1000)] == fitting, wanted
+    db.dispose()
+
+
+def test_orders_that_end_between_two_looks_leave_no_gap_in_a_page(long_ago: str) -> None:
+    """A page is one moment, though it takes several statements."""
+    db, other = open_database(long_ago, pool_size=1), open_database(long_ago, pool_size=1)
+    wanted, history = Filter(status=("failed", "cancelled")), History(db)
+    (first,) = history.page(Filter(status=("cancelled",)), limit=1, cursor=None)[0]
+    expected = [o.number for o in walk(history, wanted, 1000)]
+    moves = 0
+
+    def interfere(_c: Any, _u: Any, sql: str, *_: Any) -> None:
+        nonlocal moves
+        moves += 1
+        with other.connect() as conn:
+            conn.execute(
+                text("UPDATE orders SET status = :to WHERE id = :id"),
+                {"to": "expired" if moves % 2 else "cancelled", "id": first.id},
+            )
+
+    event.listen(db, "after_cursor_execute", interfere)
+    cursor = str(first.number + 1)
+    page, following = history.page(wanted, limit=40, cursor=cursor)
+    event.remove(db, "after_cursor_execute", interfere)
+    assert moves > 2
+    below = [n for n in expected if n <= first.number]
+    assert [o.number for o in page] == below[:40]
+    assert following is not None
+    with other.connect() as conn:
+        conn.execute(text("UPDATE orders SET status = 'cancelled' WHERE id = :id"), {"id": first.id})
+    db.dispose()
+    other.dispose()
+
+
+def _one(db: Engine, number: int) -> UUID:
+    with db.connect() as conn:
+        return UUID(
+            str(conn.execute(text("SELECT id FROM orders WHERE number = :n"), {"n": number}).scalar())
+        )
+
+
+def test_one_order_is_found_by_its_id_and_by_a_prefix(db: Engine) -> None:
+    history, wanted = History(db), _one(db, 77)
+    assert touched(db, lambda: history.whole(history.resolve(str(wanted))))[0] == 0
+    # Four hex digits are one order in 65,536: at most three are looked at.
+    whole, entries = touched(db, lambda: history.whole(history.resolve(str(wanted)[:9])))
+    assert (whole, entries <= 10) == (0, True)
+
+
+def test_fills_are_paged_by_index_to_the_end(db: Engine) -> None:
+    ledger = Ledger(db, sim_ledger.c.signature.is_(None))
+    wanted, before, most = _one(db, 76), (300, "signature 300"), 50
+
+    def page(**what: Any) -> list[Any]:
+        asked: dict[str, Any] = {"now_ms": ORDERS, "limit": most, "before": None, "order_id": None} | what
+        return ledger.landed(**asked)
+
+    assert [r.slot for r in page(before=before, limit=3)] == [299, 298, 296]
+    for what in ({}, {"before": before}, {"order_id": wanted}):
+        whole, entries = touched(db, lambda what=what: page(**what))  # type: ignore[misc]
+        assert (whole, entries <= most) == (0, True), what
+
+
+def _rolled_back(db: Engine, work: Callable[[Connection], object]) -> Callable[[], object]:
+    """Does it, and undoes it: the history stays as it is."""
+
+    def call() -> None:
+        with db.execution_options(isolation_level="READ COMMITTED").connect() as conn:
+            work(conn)
+            conn.rollback()
+
+    return call
+
+
+def test_the_engines_own_looks_see_live_orders_only(db: Engine) -> None:
+    looks: dict[str, Callable[[Connection], object]] = {
+        "due": lambda c: leases.due(c, network="simulated", owner="one", busy=[], limit=20),
+        "stuck": lambda c: leases.stuck(c, "simulated", timedelta(minutes=5)),
+        "forget_rings": lambda c: leases.forget_rings(c, "simulated"),
+        "clear_leases": lambda c: leases.clear_leases(c, "home:"),
+        "held": leases.held,
+    }
+    for name, look in looks.items():
+        whole, entries = touched(db, _rolled_back(db, look))
+        assert (whole, entries <= 10 * LIVE) == (0, True), name
+
+
+def test_an_order_is_accepted_claimed_and_moved_by_index(db: Engine) -> None:
+    number = ORDERS - LIVE + 3
+    order_id = _one(db, number)
+    with db.connect() as conn:
+        order = store.find(conn, order_id)
+    assert order is not None
+    moves: dict[str, Callable[[Connection], object]] = {
+        "find": lambda c: store.find(c, order_id),
+        "find_key": lambda c: store.find_key(c, "a key that nobody used"),
+        "live_swap": lambda c: store.live_swap(c, order_id),
+        "cancel": lambda c: store.cancel(c, order_id),
+        "events": lambda c: store.events(c, order_id),
+        "extend": lambda c: leases.extend(c, order),
+    }
+    for name, move in moves.items():
+        whole, entries = touched(db, _rolled_back(db, move))
+        assert (whole, entries <= 20) == (0, True), name
+
+
+def test_only_the_last_move_of_an_order_touches_an_index(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The moves before it change no column that an index knows; there is room for them on the page."""
+    db, file = open_database(database_url, pool_size=1), open_file(tmp_path / "chain.db")
+    bench = Bench(db, redis_url, file)
+    execution = bench.execution()
+    for _ in range(20):
+        assert bench.run_to_end(execution, bench.place(key=str(uuid4())).id).status is Status.CONFIRMED
+    with db.connect() as conn:
+        conn.execute(text("SELECT pg_stat_force_next_flush()"))
+        counted = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'orders'"
+        updates, hot = conn.execute(text(counted)).one()
+    assert updates >= 4 * 20
+    assert updates - hot == 20
+    bench.close()
+    for engine in (db, file):
+        engine.dispose()
