@@ -38,9 +38,16 @@ class Wanted:
     def everything(self) -> bool:
         return self.since.strip().lower() == "all"
 
+    def _begun(self) -> str:
+        try:
+            return read_moment(self.since, "--since")
+        except UsageFault as fault:
+            fault.hint = f"{fault.hint}\nEverything there is: all."
+            raise
+
     def params(self) -> dict[str, str]:
         """The query. Raises `UsageFault` for what can be seen from here."""
-        since = None if self.everything else read_moment(self.since, "--since")
+        since = None if self.everything else self._begun()
         until = None if self.until is None else read_moment(self.until, "--until")
         if since is not None and until is not None and moment(since) >= moment(until):
             raise UsageFault(

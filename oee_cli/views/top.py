@@ -21,6 +21,8 @@ from oee_cli.wire import Order, short_id
 
 #: Rows from which there is room for tables and blank lines, for the lines above the orders, for a chart.
 _ROOMY, _COMPACT = 30, 12
+#: The most orders in flight that the daemon tells of.
+_TOLD = 40
 #: The most venues and workers in a table.
 _MOST = 6
 #: Seconds in one step from which an order is worth a second look.
@@ -138,7 +140,7 @@ class _Page:
         first = min(len(flying), max(0, first))
         blank = [""] if roomy else []
         body = self._list(_IN_FLIGHT, flying[:first], self._flying_title(first, len(flying)))
-        body += blank + self._list(_ENDED, ended[: max(0, room - first)], self._bold("ended"))
+        body += blank + self._list(_ENDED, ended[: max(0, room - first)], self._ended_title(ended))
         found = [self._plain(line) for line in head + body]
         if height is None:
             return found
@@ -242,8 +244,9 @@ class _Page:
         return [Cell(f"{'workers':<8}", "dim"), Cell("none" if known else "not known", "red")]
 
     def _flying_title(self, shown: int, known: int) -> str:
-        all_of_them = max(known, self.engine["orders"]["running"])
-        more = f"   {all_of_them - shown:,} more" if all_of_them > shown else ""
+        # The daemon tells of so many; of the others only how many they are.
+        there = max(known, self.engine["orders"]["running"]) if known >= _TOLD else known
+        more = f"   {there - shown:,} more" if there > shown else "" if known else "   none"
         return self._line([Cell("in flight", "bold"), Cell(more, "dim")])
 
     def _in_flight(self) -> list[Line]:
@@ -292,12 +295,12 @@ class _Page:
     def _list(self, columns: Sequence[Column], rows: list[Line], title: str) -> list[str]:
         """Without its columns' names: what stands in them says so."""
         if not rows:
-            return [title + self._line([Cell("   none", "dim")])]
+            return [title]
         sheet = Sheet(columns, self.width, colors=self.colors)
         return [title, *list(sheet.page(rows))[1:]]
 
-    def _bold(self, text: str) -> str:
-        return self._line([Cell(text, "bold")])
+    def _ended_title(self, ended: list[Line]) -> str:
+        return self._line([Cell("ended", "bold"), Cell("" if ended else "   none", "dim")])
 
     def _line(self, cells: Line) -> str:
         return drawn(cells, self.width, colors=self.colors)

@@ -101,7 +101,7 @@ def test_on_a_terminal_nothing_is_wider_than_it(
 @pytest.mark.parametrize(
     ("typed", "named", "remedy"),
     [
-        ("--since soon", "--since", "yesterday"),
+        ("--since soon", "--since", "Everything there is: all"),
         ("--until soon", "--until", "yesterday"),
         ("--until all", "--until", "yesterday"),
         ("--since 1h --until 2h", "--since 1h", "up to"),

@@ -1,5 +1,5 @@
-"""The figures of `GET /api/stats`, worked out from the orders' own JSON with their events: by exact fractions,
-one order after the other, and without the daemon's code."""
+"""The figures of `GET /api/stats`, worked out from the orders' own JSON with their events: by exact
+fractions, one order after the other, and without the daemon's code."""
 
 from __future__ import annotations
 

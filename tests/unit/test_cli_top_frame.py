@@ -103,6 +103,15 @@ def test_the_last_that_is_left_are_the_orders() -> None:
     assert "raydium 99%" not in said and "threads" not in said
 
 
+def test_more_are_told_than_are_listed_only_where_the_daemon_lists_no_more() -> None:
+    # Counted a moment before they were listed.
+    few, none = engine(inFlight=[flying(0)]), engine(inFlight=[])
+    assert "in flight" in drawn(60, 24, engine=few) and "in flight   none" in drawn(60, 24, engine=none)
+    counts = engine()["orders"] | {"running": 95}
+    many = engine(inFlight=[flying(n) for n in range(40)], orders=counts)
+    assert "in flight   88 more" in drawn(60, 24, engine=many)
+
+
 def test_times_go_on_between_two_looks_and_stop_with_the_daemon() -> None:
     # It was submitted 500 ms before the look.
     assert any("00000000" in line and "1.0 s" in line for line in drawn(120, 60))
