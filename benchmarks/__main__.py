@@ -12,6 +12,7 @@ a line in the table, and the others go on.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +47,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(SCRIPTS)}")
     names = told.names or list(SCRIPTS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     head = f"{figures.machine()}. {figures.compiled()}."
     lines = [head, "", *figures.HEAD]
     failed = 0
@@ -65,16 +67,20 @@ def main() -> int:
 
 def _rows(name: str, more: tuple[str, ...]) -> list[str] | None:
     """The rows of one script's table; `None` where it failed."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", *more],
-        env=bench.environ(),
-        cwd=bench.ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
+    arguments = [sys.executable, "-m", f"benchmarks.{name}", *more]
+    process = subprocess.Popen(
+        arguments, env=bench.environ(), cwd=bench.ROOT, stdout=subprocess.PIPE, text=True
     )
-    if done.returncode != 0:
+    try:
+        printed, _ = process.communicate()
+    except BaseException:
+        # It has servers to take down.
+        process.terminate()
+        process.wait()
+        raise
+    if process.returncode != 0:
         return None
-    return done.stdout.splitlines()[len(figures.HEAD) :]
+    return printed.splitlines()[len(figures.HEAD) :]
 
 
 if __name__ == "__main__":

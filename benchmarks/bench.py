@@ -7,6 +7,7 @@ the account that the servers run under. Nothing here measures; that is each scri
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -102,6 +103,20 @@ def until(check: Callable[[], T | None], within: float, what: str, pause: float 
         time.sleep(pause)
 
 
+def _dies_with(parent: int) -> Callable[[], None] | None:
+    """Linux ends the process with us, frozen or not, should we be killed."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
 class Process:
     """A process of ours that can be frozen while another is measured."""
 
@@ -115,7 +130,7 @@ class Process:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments], env=self._env, cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                stdout=log, stderr=log, start_new_session=True, preexec_fn=_dies_with(os.getpid()),
             )  # fmt: skip
 
     @property

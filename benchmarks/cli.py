@@ -18,13 +18,13 @@ PLAIN_TIMES, DAEMON_TIMES, TAB_TIMES = 1.3, 2.2, 5.0
 
 #: What it is called, its arguments, its exit code, what it may cost.
 COMMANDS: tuple[tuple[str, tuple[str, ...], int, float], ...] = (
-    ("oee --version", ("--version",), 0, PLAIN_TIMES),
-    ("oee --help", ("--help",), 0, PLAIN_TIMES),
-    ("oee buy --help", ("buy", "--help"), 0, PLAIN_TIMES),
+    ("`oee --version`", ("--version",), 0, PLAIN_TIMES),
+    ("`oee --help`", ("--help",), 0, PLAIN_TIMES),
+    ("`oee buy --help`", ("buy", "--help"), 0, PLAIN_TIMES),
     ("a wrong flag", ("buy", "SOL", "USDC", "1.5", "--wrong"), 2, PLAIN_TIMES),
-    ("oee history --json", ("history", "--json"), 0, DAEMON_TIMES),
-    ("oee show last --json", ("show", "last", "--json"), 0, DAEMON_TIMES),
-    ("oee buy SOL USDC 1.5 --detach", ("buy", "SOL", "USDC", "1.5", "--detach"), 0, DAEMON_TIMES),
+    ("`oee history --json`", ("history", "--json"), 0, DAEMON_TIMES),
+    ("`oee show last --json`", ("show", "last", "--json"), 0, DAEMON_TIMES),
+    ("`oee buy SOL USDC 1.5 --detach`", ("buy", "SOL", "USDC", "1.5", "--detach"), 0, DAEMON_TIMES),
 )
 
 
@@ -51,19 +51,12 @@ def measure(told: argparse.Namespace) -> list[figures.Figure]:
                 # The first two rounds fill caches.
                 if number > 1:
                     found[name].append(taken)
-    lines = [
-        figures.ratio(
-            f"`{name}`" if "oee" in name else name, found["typer"], found[name], "ms", at_most=times
-        )
-        for name, _, _, times in COMMANDS
-    ]
+    typer, nothing = found["typer"], found["pass"]
+    lines = [figures.ratio(name, typer, found[name], "ms", at_most=times) for name, _, _, times in COMMANDS]
+    what = "a TAB for an order's id"
     if tab is None:
-        return [
-            *lines,
-            figures.Figure("a TAB for an order's id", "", "asks for none", "", "at most 5 x", False),
-        ]
-    words = f"a TAB for an order's id (`{' '.join(['oee', *tab[1:]])}`)"
-    return [*lines, figures.ratio(words, found["pass"], found["tab"], "ms", at_most=TAB_TIMES)]
+        return [*lines, figures.Figure(what, "", "it asks for none", "", f"at most {TAB_TIMES:g} x", False)]
+    return [*lines, figures.ratio(what, nothing, found["tab"], "ms", at_most=TAB_TIMES)]
 
 
 def _tab() -> list[str] | None:

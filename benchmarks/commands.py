@@ -29,9 +29,15 @@ def timed(
     user, group = account or (None, None)
     begun = time.perf_counter()
     done = subprocess.run(
-        arguments, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, user=user, group=group, extra_groups=[] if account else None,
-    )  # fmt: skip
+        arguments,
+        env=env,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        user=user,
+        group=group,
+        extra_groups=[] if account else None,
+    )
     taken = time.perf_counter() - begun
     if done.returncode != code:
         words = (done.stderr + done.stdout)[-1500:].decode(errors="replace")

@@ -9,6 +9,7 @@ import argparse
 import compileall
 import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -136,6 +137,8 @@ def run(
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     options(parser)
     told = parser.parse_args()
+    # Asked to end, it takes down what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say(machine())
     say(compiled())
     print(table(measure(told)))

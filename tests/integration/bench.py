@@ -96,7 +96,12 @@ class Bench:
         return Network("simulated", venues, chain, self.wallet, lambda: None)
 
     def execution(
-        self, chain: SimulatedChain | None = None, *, owner: str = "one", max_attempts: int = 3
+        self,
+        chain: SimulatedChain | None = None,
+        *,
+        owner: str = "one",
+        max_attempts: int = 3,
+        max_active: int = PLACES,
     ) -> Execution:
         return Execution(
             self.db,
@@ -105,7 +110,7 @@ class Bench:
             owner=owner,
             threads=10,
             max_attempts=max_attempts,
-            max_active=PLACES,
+            max_active=max_active,
         )
 
     def recovery(

@@ -1,0 +1,150 @@
+"""The wallet's places: how many orders may be in execution at once, over all workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from oee_daemon import leases, store
+from oee_daemon.execution import COME_AGAIN
+from oee_daemon.order import Status
+from oee_daemon.places import Places
+from oee_daemon.tables import slots
+from tests.integration.bench import Bench
+
+
+def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
+    with bench.db.connect() as conn:
+        leases.furnish(conn, places)
+        return leases.claim(conn, order_id, owner, "simulated", places)
+
+
+def age(bench: Bench, **by: float) -> None:
+    """As if every place had been taken so long ago."""
+    with bench.db.connect() as conn:
+        conn.execute(update(slots).values(taken_at=func.clock_timestamp() - timedelta(**by)))
+
+
+def taken(bench: Bench) -> int:
+    with bench.db.connect() as conn:
+        return conn.execute(select(func.count(slots.c.order_id))).scalar_one()
+
+
+def test_no_worker_gets_more_than_there_is(bench: Bench) -> None:
+    first, second, third = (bench.place().id for _ in range(3))
+    assert claim(bench, first, "one", 2) and claim(bench, second, "two", 2)
+    for owner in ("one", "two", "three"):
+        with pytest.raises(leases.NoPlace):
+            claim(bench, third, owner, 2)
+    assert bench.order(third).status is Status.PENDING
+    assert bench.row(third).fence == 0
+    # With more places, one of them is free.
+    assert claim(bench, third, "three", 3)
+
+
+@pytest.mark.parametrize("way", ["confirmed", "failed", "pending", "cancelled", "left", "cleared"])
+def test_whoever_is_no_longer_executed_gives_its_place_back(bench: Bench, way: str) -> None:
+    order, waiting = bench.held(bench.place().id, "home:one"), bench.place().id
+    assert taken(bench) == 1
+    with bench.db.connect() as conn:
+        if way == "confirmed":
+            bench.to(order, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
+        elif way == "failed":
+            store.advance(conn, order, Status.FAILED)
+        elif way == "pending":
+            store.advance(conn, order, Status.PENDING, attempt=2, delay=timedelta(seconds=9))
+        elif way == "cancelled":
+            store.cancel(conn, order.id)
+        elif way == "left":
+            leases.let_go(conn, order, timedelta(seconds=9))
+        else:
+            assert leases.clear_leases(conn, "home:") == 1
+    assert taken(bench) == 0
+    assert claim(bench, waiting, "two", 1)
+
+
+def test_a_killed_worker_keeps_its_place_no_longer_than_its_lease(bench: Bench) -> None:
+    held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
+    age(bench, seconds=60)
+    # A long run is no death: its lease holds.
+    with pytest.raises(leases.NoPlace):
+        claim(bench, waiting, "two", 1)
+    bench.set(held.id, lease_until=bench.ago(seconds=1))
+    assert claim(bench, waiting, "two", 1)
+    # Woken up again, it moves nothing and gives back nothing that is not its own any more.
+    assert bench.advance(held, Status.BUILDING) is not None
+    assert bench.order(waiting).status is Status.ROUTING
+    assert taken(bench) == 1
+
+
+def test_a_lease_from_a_clock_that_jumped_keeps_no_place(bench: Bench) -> None:
+    held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
+    age(bench, seconds=60)
+    bench.set(held.id, lease_until=bench.ago(hours=-3))
+    assert claim(bench, waiting, "two", 1)
+
+
+def test_an_order_that_is_claimed_again_uses_its_own_place(bench: Bench) -> None:
+    held = bench.held(bench.place().id, "one")
+    bench.set(held.id, lease_until=bench.ago(seconds=1))
+    assert claim(bench, held.id, "two", 1)
+    assert taken(bench) == 1
+
+
+def at_once(bench: Bench, order_ids: list[Any]) -> int:
+    """The most that were between `routing` and their end at any moment, as their events say."""
+    steps = []
+    for order_id in order_ids:
+        events = bench.events(order_id)
+        steps += [(events[1].at, 1), (events[-1].at, -1)]
+    running = most = 0
+    for _, step in sorted(steps):
+        running += step
+        most = max(most, running)
+    return most
+
+
+def test_two_workers_with_ten_threads_each_keep_to_three_places(bench: Bench) -> None:
+    workers = [bench.execution(owner=name, max_active=3) for name in ("one", "two")]
+    placed = [bench.place().id for _ in range(24)]
+    with ThreadPoolExecutor(20) as pool:
+        runs = [pool.submit(workers[n % 2].run, order_id) for n, order_id in enumerate(placed)]
+    assert [run.result() for run in runs] == [None] * 24
+    assert {bench.order(i).status for i in placed} == {Status.CONFIRMED}
+    assert at_once(bench, placed) == 3
+    assert taken(bench) == 0
+
+
+def test_who_waits_for_a_place_when_its_worker_stops_comes_back(bench: Bench) -> None:
+    bench.held(bench.place().id, "other")
+    execution, waiting = bench.execution(owner="one", max_active=1), bench.place().id
+    found: list[timedelta | None] = []
+    thread = threading.Thread(target=lambda: found.append(execution.run(waiting)))
+    thread.start()
+    execution.stop()
+    thread.join(5)
+    assert found == [COME_AGAIN]
+    assert bench.order(waiting).status is Status.PENDING
+
+
+def test_a_place_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
+    held, waiting = bench.held(bench.place().id, "one"), bench.place().id
+    places = Places(owner="one", network="simulated", most=1)
+    begun = time.monotonic()
+
+    def wait() -> Any:
+        with bench.db.connect() as conn:
+            return places.claim(conn, waiting)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(wait)
+        bench.to(held, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
+        places.given_back()
+        assert run.result(5) is not None
+    assert time.monotonic() - begun < 5
