@@ -3,26 +3,30 @@
     python -m benchmarks.floor app SOCKET DATABASE_URL REDIS_URL
     python -m benchmarks.floor worker DATABASE_URL REDIS_URL
     python -m benchmarks.floor bell DATABASE_URL REDIS_URL
+    python -m benchmarks.floor hub SOCKET REDIS_URL
 
 The application is bare FastAPI on uvicorn: a route with a model, one INSERT of the order and its event by
 a prepared statement on autocommit, one Dramatiq enqueue. The worker is stock Dramatiq, 10 threads, and for
 each order does one claim, five moves of one prepared data-modifying CTE each, a publish after each, and
 the one commit of a chain's ledger. The bell
-is a list that blocks and one UPDATE. (No postponed annotations here: FastAPI reads those of a local class.)
+is a list that blocks and one UPDATE; the hub passes on what is published. (No postponed annotations here:
+FastAPI reads those of a local class.)
 """
 
+import asyncio
 import json
 import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
 import dramatiq
 import psycopg
 import redis
+import redis.asyncio as aioredis
 from dramatiq.brokers.redis import RedisBroker
 
 #: As the engine's: threads of the worker, and requests that can be at the database at once.
@@ -193,6 +197,44 @@ def answer_bell(database_url: str, redis_url: str) -> None:
         conn.execute(CLAIM_AND_MOVE, (rung[1].decode(),))
 
 
+def pass_on(path: str, redis_url: str) -> None:
+    import uvicorn
+    from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+    waiting: set[asyncio.Queue[str]] = set()
+
+    async def listen() -> None:
+        async with aioredis.Redis.from_url(redis_url, socket_timeout=None).pubsub() as channel:
+            await channel.subscribe("moved")
+            async for message in channel.listen():
+                if message["type"] == "message":
+                    for line in waiting:
+                        line.put_nowait(message["data"].decode())
+
+    @asynccontextmanager
+    async def around(_: FastAPI) -> AsyncIterator[None]:
+        listening = asyncio.create_task(listen())
+        yield
+        listening.cancel()
+
+    hub = FastAPI(lifespan=around)
+
+    @hub.websocket("/stream")
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+        line: asyncio.Queue[str] = asyncio.Queue()
+        waiting.add(line)
+        try:
+            while True:
+                await socket.send_text(await line.get())
+        except WebSocketDisconnect:
+            pass
+        finally:
+            waiting.discard(line)
+
+    uvicorn.run(hub, uds=path, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False)
+
+
 if __name__ == "__main__":
-    kinds: dict[str, Callable[..., None]] = {"app": app, "worker": work, "bell": answer_bell}
+    kinds: dict[str, Callable[..., None]] = {"app": app, "worker": work, "bell": answer_bell, "hub": pass_on}
     kinds[sys.argv[1]](*sys.argv[2:])

@@ -1,4 +1,4 @@
-"""Starts and stops what `floor` has: the bare application, the bare worker, the bare bell.
+"""Starts and stops what `floor` has: the bare application, worker, bell and hub.
 
 On servers that run already, in a database of its own; each is ready when it is returned.
 """
@@ -77,3 +77,21 @@ class BellFloor:
 
     def __exit__(self, *_: object) -> None:
         self._bell.stop()
+
+
+class HubFloor:
+    """A bare hub: what is published on Valkey goes to every client."""
+
+    def __init__(self, home: Path, redis_url: str) -> None:
+        self.redis_url = redis_url
+        self.socket = str(home / "hub.sock")
+        arguments = ["-m", "benchmarks.floor", "hub", self.socket, redis_url]
+        self._hub = bench.Process(arguments, bench.environ(), home / "floor-hub.log")
+
+    def __enter__(self) -> HubFloor:
+        self._hub.start()
+        bench.until(lambda: self._hub.pid and Path(self.socket).exists(), 30, "the hub's start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hub.stop()

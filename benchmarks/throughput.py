@@ -85,9 +85,9 @@ def _drain(side: Side, orders: int, connections: int, key: bool) -> tuple[float,
     before = [bench.cpu_s(pid) for pid in side.pids]
     stormed = load.storm(side.socket, make, total=orders, connections=connections)
     with psycopg.connect(bench.plain(side.database_url), autocommit=True) as conn:
-        bench.until(lambda: _one(conn, LEFT) == 0, 120, "the last order's end", pause=0.05)
-        last = _one(conn, LAST, stormed.begun)
-        ended = _one(conn, ENDED, stormed.begun)
+        bench.until(lambda: one(conn, LEFT) == 0, 120, "the last order's end", pause=0.05)
+        last = one(conn, LAST, stormed.begun)
+        ended = one(conn, ENDED, stormed.begun)
     if ended != orders:
         raise RuntimeError(f"{side.name}: {ended} of {orders} orders confirmed")
     spent = [bench.cpu_s(pid) - b for pid, b in zip(side.pids, before, strict=True)]
@@ -95,7 +95,8 @@ def _drain(side: Side, orders: int, connections: int, key: bool) -> tuple[float,
     return orders / (last - stormed.begun), f"processor {each} ms an order"
 
 
-def _one(conn: psycopg.Connection, query: str, *values: object) -> float:
+def one(conn: psycopg.Connection, query: str, *values: object) -> float:
+    """The one number that the query gives."""
     row = conn.execute(query.encode(), values).fetchone()
     assert row is not None
     return float(row[0])

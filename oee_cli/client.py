@@ -140,11 +140,10 @@ class Client:
             self._told = True
             self.recent.save()
 
-    def dry_run(self, body: dict[str, Any]) -> dict[str, Any]:
+    def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Every check of the real path, and the quotes; places nothing."""
-        answer: dict[str, Any] = self.read(
-            "POST", "/api/orders/execute", json=body, headers={"OEE-Dry-Run": "1"}
-        )
+        headers = {"OEE-Dry-Run": "1"} | ({} if key is None else {"Idempotency-Key": key})
+        answer: dict[str, Any] = self.read("POST", "/api/orders/execute", json=body, headers=headers)
         return answer
 
     def order(self, identifier: str) -> Order:

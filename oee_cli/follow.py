@@ -96,7 +96,7 @@ def final_order(client: Client, order: Order, deadline: float) -> Order:
     except (CliError, Lost):
         # The order exists and the daemon is gone: as it was last seen.
         newest = screen.order
-    return cast(Order, {k: v for k, v in newest.items() if k not in ("events", "swaps")})
+    return _bare(newest)
 
 
 class _Unseen:
@@ -150,7 +150,7 @@ def watched(
         screen.close(None)
         order = screen.order
         if final_object and output.json:
-            output.emit(order)
+            output.emit(_bare(order))
         if order["status"] not in FINAL:
             output.warn(f"stopped watching; the order goes on.\n  watch again: oee watch {short_id(order)}")
         raise
@@ -171,7 +171,7 @@ def conclude(
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
     code = of_status(order["status"])
     if output.json and final_object:
-        output.emit({k: v for k, v in order.items() if k not in ("events", "swaps")})
+        output.emit(_bare(order))
     last = ending(order, waited=waited, room=output.width(sys.stdout))
     if code is ExitCode.DONE:
         tell = output.note if output.json or events else _result(output)
@@ -189,6 +189,11 @@ def _result(output: Output) -> Callable[[str], None]:
     return say
 
 
+def _bare(order: Order) -> Order:
+    """The order object alone, as everywhere."""
+    return cast(Order, {k: v for k, v in order.items() if k not in ("events", "swaps")})
+
+
 def _newer(client: Client, order: Order) -> Order:
     """The order as the daemon has it; as it was, where the daemon can't be asked now."""
     try:
@@ -201,7 +206,7 @@ def _lost_sight(output: Output, order: Order, e: CliError | Lost, final_object: 
     """The daemon went away for good while an order of ours was on its way."""
     why = e.message if isinstance(e, CliError) else str(e)
     if output.json and final_object:
-        output.emit(order)
+        output.emit(_bare(order))
     error = OutcomeUnknown(
         f"Not known how the order ended: {why}", hint=f"When the daemon is back: oee watch {short_id(order)}"
     )

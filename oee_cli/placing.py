@@ -12,7 +12,7 @@ from typing import Any
 
 from oee_cli.amounts import read_amount, read_slippage
 from oee_cli.client import Client
-from oee_cli.errors import Terminated, UsageFault
+from oee_cli.errors import OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings import load
@@ -146,10 +146,12 @@ def _execute(
     try:
         order, replayed = client.execute(body, key, began + timeout)
     except (KeyboardInterrupt, Terminated):
-        output.warn(
-            "stopped before the daemon's answer came: the order may have been placed.\n"
-            f"  the same command with --idempotency-key {key} finds it, or places it once"
+        unknown = OutcomeUnknown(
+            "Stopped before the daemon's answer came: the order may have been placed.",
+            hint=f"The same command with --idempotency-key {key} finds it, or places it once.",
+            retryable=True,
         )
+        output.fail(unknown)
         raise
     if replayed:
         output.note(f"placed before with this key: order {order['orderId']}")

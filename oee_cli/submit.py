@@ -1,39 +1,49 @@
 """`oee submit`: many orders from a stream, a bounded number at once, one line of JSON for each that ended.
 
-Memory is flat: lines are read as there is room, and nothing of a line is kept once its result is out.
+What was typed becomes a flight here, and the flight's ends become words. Leaving never touches an order.
 """
 
 from __future__ import annotations
 
-import queue
+import json
+import os
+import secrets
+import signal
+import stat
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from types import FrameType
+from typing import Any, BinaryIO
 
 from oee_cli.amounts import read_slippage
 from oee_cli.client import Client
-from oee_cli.errors import CliError, Lost, Terminated, Unreachable, UsageFault
-from oee_cli.exit_codes import ExitCode, of_status, worst
-from oee_cli.output import Output
-from oee_cli.rows import Row, read_rows
+from oee_cli.errors import CliError, Terminated, UsageFault
+from oee_cli.exit_codes import ExitCode, worst
+from oee_cli.flight import Flight, Manner
+from oee_cli.output import Output, clean_lines
+from oee_cli.rows import Lines, read_rows
 from oee_cli.settings import load
 from oee_cli.times import read_duration, read_whole_seconds
+from oee_cli.views import batch as views
 
-#: Between two redraws of the line of figures, seconds.
-_REDRAW = 0.2
+#: Between two looks for a signal, and two redraws, seconds.
+_TICK, _REDRAW = 0.05, 0.2
+#: How long answers that are on their way are waited for when it is broken off, seconds.
+_LAST_CALL = 0.1
 _MOST_AT_ONCE = 500
+#: Nothing went wrong, only nobody waited for the end.
+_GOES_ON = (ExitCode.UNKNOWN, ExitCode.TIMEOUT)
 _FILE = "It takes a file with a JSON object or a CSV row for each order, or - for stdin."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """How the lines are placed and waited for."""
+    """What was typed."""
 
     source: str
     name: str | None = None
@@ -43,6 +53,14 @@ class Batch:
     timeout: str = "60"
     detach: bool = False
     dry_run: bool = False
+    stop_on_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    stream: BinaryIO
+    #: Bytes, where it is a file that stays one: then it is there at once, and has a name to come back by.
+    size: int | None
 
 
 def submit(batch: Batch, output: Output) -> ExitCode:
@@ -52,202 +70,188 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             f"--max-inflight takes a whole number from 1 to {_MOST_AT_ONCE}.", hint="50 if not given."
         )
     timeout = read_duration(batch.timeout, "--timeout")
-    defaults: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if batch.slippage is not None:
-        defaults["slippageBps"] = read_slippage(batch.slippage)
+        options["slippageBps"] = read_slippage(batch.slippage)
     if batch.valid_for is not None:
-        defaults["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
-    with _opened(batch.source) as lines:
-        name = _batch_name(batch, output)
+        options["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
+    if batch.name == "":
+        raise UsageFault("--batch takes a name.", hint="For example --batch monday")
+    with _opened(batch.source) as source:
+        name, again = _name(batch, source)
+        manner = Manner(
+            at_once=batch.max_inflight,
+            timeout=timeout,
+            detach=batch.detach,
+            dry_run=batch.dry_run,
+            stop_on_failure=batch.stop_on_failure,
+            look_ahead=source.size is not None and not batch.dry_run,
+        )
         client = Client(load(), output, connections=batch.max_inflight)
         try:
             client.ready()
-            return _Run(client, output, batch, timeout).all(read_rows(lines, defaults, name))
+            if again.startswith("the same input") and not batch.dry_run:
+                output.note(f"batch {name}: {again} places nothing twice")
+            run = _Run(batch, output, source, again)
+            return run.all(client, manner, options, name)
         finally:
             client.close()
 
 
-def _batch_name(batch: Batch, output: Output) -> str | None:
+def _name(batch: Batch, source: _Source) -> tuple[str, str]:
+    """What keys are derived from, and what to do to get the same ones again."""
     if batch.name is not None:
-        return batch.name
-    if batch.source != "-":
-        return str(Path(batch.source).resolve())
-    if not batch.dry_run:
-        output.note(
-            "reading stdin without --batch NAME: lines without an idempotencyKey get a new key,\n"
-            "  so running this again places them again"
-        )
-    return None
+        return batch.name, "the same command again"
+    if batch.source != "-" and source.size is not None:
+        return str(Path(batch.source).resolve()), "the same command again"
+    name = f"b-{secrets.token_hex(4)}"
+    return name, f"the same input with --batch {name}"
 
 
 @contextmanager
-def _opened(source: str) -> Iterator[TextIO]:
-    if source == "-":
-        if sys.stdin.isatty():
-            raise UsageFault(
-                "stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson"
-            )
-        yield sys.stdin
-        return
+def _opened(source: str) -> Iterator[_Source]:
+    if source == "-" and sys.stdin is not None and sys.stdin.isatty():
+        raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
     try:
-        with Path(source).open(encoding="utf-8", newline="") as lines:
-            yield lines
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
-        raise UsageFault(f"{source} can't be read: {e.strerror}.", hint=_FILE) from None
-    except UnicodeDecodeError:
-        raise UsageFault(f"{source} is not UTF-8 text.", hint=_FILE) from None
+        # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
+        opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: PTH123, SIM115
+    except OSError as e:
+        shown = "stdin" if source == "-" else source
+        raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
+    with opened as stream:
+        found = os.fstat(stream.fileno())
+        if stat.S_ISDIR(found.st_mode):
+            raise UsageFault("stdin can't be read: Is a directory.", hint=_FILE)
+        yield _Source(stream=stream, size=found.st_size if stat.S_ISREG(found.st_mode) else None)
 
 
 class _Run:
-    """One batch on its way. The counters are guarded by the lock that also orders the lines printed."""
+    """One batch from its first line to its summary, on the main thread."""
 
-    def __init__(self, client: Client, output: Output, batch: Batch, timeout: float) -> None:
-        self.client = client
-        self.output = output
+    def __init__(self, batch: Batch, output: Output, source: _Source, again: str) -> None:
         self.batch = batch
-        self.timeout = timeout
-        self.lock = threading.Lock()
-        self.waiting: queue.Queue[Row | None] = queue.Queue(maxsize=1)
-        self.codes: set[ExitCode] = set()
-        self.counts = {"done": 0, "failed": 0, "read": 0}
-        self.began = time.monotonic()
-        self.drawn = 0.0
-        #: Set by what makes every further line pointless: no daemon, no permission, a closed pipe.
-        self.halt: BaseException | None = None
+        self.output = output
+        self.size = source.size
+        self.lines = Lines(source.stream)
+        self.again = again
+        self.teller = _Teller(output)
 
-    def all(self, rows: Iterator[Row]) -> ExitCode:
-        workers: list[threading.Thread] = []
-        try:
-            for row in rows:
-                with self.lock:
-                    self.counts["read"] += 1
-                if len(workers) < self.batch.max_inflight:
-                    workers.append(self._worker())
-                self._hand_over(row)
-                if self.halt is not None:
-                    break
-            for _ in workers:
-                self._hand_over(None)
-            for worker in workers:
-                while worker.is_alive():
-                    worker.join(0.1)
-                    self._figures()
-        except (KeyboardInterrupt, Terminated):
-            self._interrupted()
-            raise
-        finally:
-            self._erase()
-        if isinstance(self.halt, BrokenPipeError):
-            raise self.halt
-        self._summary()
-        return worst(self.codes)
+    def all(self, client: Client, manner: Manner, options: dict[str, Any], name: str) -> ExitCode:
+        began = time.monotonic()
+        flight = Flight(client, manner, self.teller.tell)
+        with _signals() as came:
+            flight.start(read_rows(self.lines, options, name))
+            self._watch(flight, came)
+            if came:
+                self._leave(flight)
+        self.teller.erase()
+        if came:
+            raise KeyboardInterrupt if came[0] == signal.SIGINT else Terminated
+        return self._conclude(flight, time.monotonic() - began)
 
-    def _hand_over(self, row: Row | None) -> None:
-        while self.halt is None:
-            try:
-                self.waiting.put(row, timeout=_REDRAW)
-                return
-            except queue.Full:
-                self._figures()
+    def _watch(self, flight: Flight, came: list[int]) -> None:
+        """Draws until it is over, or a signal came."""
+        progress = views.Progress()
+        drawn = time.monotonic()
+        while not flight.over.wait(_TICK) and not came:
+            if self.output.erasable and time.monotonic() - drawn >= _REDRAW:
+                drawn = time.monotonic()
+                part = None if not self.size else min(1.0, self.lines.bytes_read / self.size)
+                width, color = self.output.width(sys.stderr), self.output.color(sys.stderr)
+                self.teller.draw(progress.line(flight.tally, part, width, color=color))
 
-    def _worker(self) -> threading.Thread:
-        # Daemons: an interrupt must not wait for orders that go on without us.
-        thread = threading.Thread(target=self._work, daemon=True)
-        thread.start()
-        return thread
+    def _leave(self, flight: Flight) -> None:
+        """Nothing more is sent; what was sent goes on without us."""
+        flight.stop()
+        until = time.monotonic() + _LAST_CALL
+        while flight.tally.unanswered and time.monotonic() < until:
+            flight.over.wait(_TICK / 5)
+        flight.silence()
+        self.teller.erase()
+        text = views.broken_off(flight.tally, dry_run=self.batch.dry_run)
+        if not self.batch.dry_run and not flight.tally.complete:
+            text += f"\n  {self.again} goes on there; nothing is placed twice"
+        elif not self.batch.dry_run:
+            text += f"\n  {self.again} tells how they end; nothing is placed twice"
+        self.output.warn(text)
 
-    def _work(self) -> None:
-        while self.halt is None:
-            try:
-                row = self.waiting.get(timeout=_REDRAW)
-            except queue.Empty:
-                continue
-            if row is None:
-                return
-            try:
-                self._result(*self._one(row))
-            except BrokenPipeError as e:
-                self.halt = e
-                return
-
-    def _one(self, row: Row) -> tuple[dict[str, Any], ExitCode]:
-        """One line's result and exit code, whatever happens to it."""
-        try:
-            if row.fault is not None:
-                raise row.fault
-            return self._placed(row)
-        except CliError as e:
-            if isinstance(e, Unreachable) and not e.retryable:
-                self.halt = e
-            return {"line": row.line, "error": e.as_dict()}, e.exit_code
-        except Lost as e:
-            gone = self.client.unreachable(e)
-            return {"line": row.line, "error": gone.as_dict()}, gone.exit_code
-        except Exception as e:
-            fault = CliError(f"A fault of ours: {type(e).__name__}: {e}")
-            return {"line": row.line, "error": fault.as_dict()}, fault.exit_code
-
-    def _placed(self, row: Row) -> tuple[dict[str, Any], ExitCode]:
-        if self.batch.dry_run:
-            answer = self.client.dry_run(row.body)
-            return {"line": row.line, **answer}, ExitCode.DONE
-        deadline = time.monotonic() + self.timeout
-        order, replayed = self.client.execute(row.body, row.key or str(uuid.uuid4()), deadline)
-        code = ExitCode.DONE
-        if not self.batch.detach:
-            from oee_cli.follow import final_order
-
-            order = final_order(self.client, order, deadline)
-            code = of_status(order["status"])
-        result: dict[str, Any] = {"line": row.line, "order": order}
-        return ({**result, "replayed": True} if replayed else result), code
-
-    def _result(self, result: dict[str, Any], code: ExitCode) -> None:
-        with self.lock:
-            self.codes.add(code)
-            self.counts["done" if code is ExitCode.DONE else "failed"] += 1
-            if self.output.erasable and self.drawn:
-                self.output.draw("")
-            self.output.emit(result)
-        self._figures()
-
-    def _figures(self) -> None:
-        """The line of figures, where stderr is a terminal."""
-        if not self.output.erasable:
-            return
-        with self.lock:
-            now = time.monotonic()
-            if now - self.drawn >= _REDRAW:
-                self.drawn = now
-                self.output.draw(self._said(now))
-
-    def _said(self, now: float) -> str:
-        ended = self.counts["done"] + self.counts["failed"]
-        rate = ended / max(0.001, now - self.began)
-        flying = self.counts["read"] - ended
-        said = f"{self.counts['done']:,} done   {self.counts['failed']:,} not   {flying:,} in flight"
-        return f"{said}   {rate:.1f}/s"
-
-    def _erase(self) -> None:
-        if self.output.erasable and self.drawn:
-            with self.lock:
-                self.output.draw("")
-
-    def _summary(self) -> None:
+    def _conclude(self, flight: Flight, seconds: float) -> ExitCode:
+        tally, trouble = flight.tally, flight.trouble
+        if trouble is not None and (not isinstance(trouble, CliError) or not tally.ended):
+            raise trouble
+        codes = [*tally.codes]
+        if isinstance(trouble, CliError):
+            codes.append(trouble.exit_code)
+            self.output.sentence("✗", clean_lines(trouble.message), trouble.hint)
+        code = worst(codes)
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
-        self.output.note(
-            f"{_lines(self.counts['read'])}: {self.counts['done']:,} {verb}, {self.counts['failed']:,} not"
-        )
+        mark = "✓" if code is ExitCode.DONE else "●" if code in _GOES_ON else "✗"
+        self._say(mark, views.summary(tally, verb, seconds))
+        if not tally.complete and not self.batch.dry_run:
+            why = f"stopped at line {tally.first_failed:,}, which failed; " if trouble is None else ""
+            self.output.warn(f"  {why}{views.unsent(tally)}\n  {self.again} goes on there")
+        return code
 
-    def _interrupted(self) -> None:
-        self._erase()
-        ended = self.counts["done"] + self.counts["failed"]
-        again = self.batch.name is not None or self.batch.source != "-"
-        self.output.warn(
-            f"stopped: read {_lines(self.counts['read'])}, {ended:,} had ended. All of them go on.\n  "
-            + ("the same command again goes on where it stopped" if again else "what was placed: oee history")
-        )
+    def _say(self, mark: str, text: str) -> None:
+        if not self.output.quiet:
+            first, *more = text.splitlines()
+            self.output.sentence(mark, first, "\n".join(more) or None)
 
 
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
+class _Teller:
+    """Results on stdout, and the line that is drawn on stderr, out of each other's way."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._stdout = sys.stdout.fileno()
+        self._shared = sys.stdout.isatty() and output.erasable
+        self._screen = threading.Lock()
+        self._drawn = False
+
+    def tell(self, result: dict[str, Any]) -> None:
+        line = json.dumps(result, separators=(",", ":")).encode() + b"\n"
+        if not self._shared:
+            self._write(line)
+            return
+        with self._screen:
+            self._wipe()
+            self._write(line)
+
+    def draw(self, text: str) -> None:
+        # A terminal that takes no more must not keep anybody from leaving.
+        if self._screen.acquire(timeout=_TICK):
+            self._output.draw(text)
+            self._drawn = True
+            self._screen.release()
+
+    def erase(self) -> None:
+        if self._screen.acquire(timeout=_TICK):
+            self._wipe()
+            self._screen.release()
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            self._output.draw("")
+            self._drawn = False
+
+    def _write(self, line: bytes) -> None:
+        # Past Python's buffer: at the end that is flushed, and would wait for whoever writes into a full pipe.
+        while line:
+            line = line[os.write(self._stdout, line) :]
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Those that came, instead of an exception in the middle of anything."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    caught = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in caught}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

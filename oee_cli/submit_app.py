@@ -29,15 +29,26 @@ def submit(
     dry_run: o.DryRun = False,
     timeout: o.Timeout = "60",
     detach: Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")] = False,
+    stop_on_failure: Annotated[
+        bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+    no_color: o.NoColor = False,
     quiet: o.Quiet = False,
 ) -> ExitCode:
     """Place many orders, one a line.
 
-    JSON objects or CSV rows with the fields of the HTTP body; one line of JSON for each result.
-
     \b
       oee submit orders.ndjson > results.ndjson
-      oee submit - --batch monday < orders.csv
+      oee submit orders.csv --dry-run
+      oee submit - --batch monday --stop-on-failure < orders.csv
+
+    JSON objects, or CSV rows under a row of names, with the fields of the HTTP body and idempotencyKey.
+    One JSON object for each line as it ends: its "line", and its "order" or "error".
+
+    Every line has a key, made of the batch, the line's number and its values. So the same command again,
+    after Ctrl-C, a crash or a lost connection, goes on where it stopped and places nothing twice. A file is
+    a batch of its own, by its path; a stream takes --batch. Exit: the worst that any line had.
     """
     from oee_cli.submit import Batch
     from oee_cli.submit import submit as place_all
@@ -51,5 +62,7 @@ def submit(
         timeout=timeout,
         detach=detach,
         dry_run=dry_run,
+        stop_on_failure=stop_on_failure,
     )
-    return place_all(wanted, Output(json=True, quiet=quiet))
+    # It speaks JSON in any case.
+    return place_all(wanted, Output(json=True, quiet=quiet, no_color=no_color))

@@ -95,6 +95,11 @@ class History:
             rows = listing.page(conn, wanted, limit=limit + 1, before=before)
         return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
 
+    def among(self, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
+        """Those of these orders that there are, each once; with `ended` only the final ones."""
+        with self._db.connect() as conn:
+            return listing.among(conn, ids, keys, ended=ended)
+
     def now(self) -> datetime:
         """Postgres's clock, which events are stamped with."""
         with self._db.connect() as conn:

@@ -19,6 +19,7 @@ from oee_daemon.broker import ring
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.feed import Feed
 from oee_daemon.order import UNSENT, Order, Side, Status, SwapMode, pair_of
+from oee_daemon.retention import refuse_spent
 from oee_daemon.tokens import TOKENS, Token
 
 
@@ -122,15 +123,23 @@ class Intake:
         self._feed = feed
         self._network = network
 
-    def check(self, new: NewOrder) -> dict[str, object]:
+    def check(self, new: NewOrder, key: str | None = None) -> dict[str, object]:
         """Everything `accept` checks, without storing. Raises as it does."""
-        return values_of(new, self._network)
+        values = values_of(new, self._network)
+        if key is not None:
+            with self._db.connect() as conn:
+                known = store.find_key(conn, key)
+                if known is None:
+                    refuse_spent(conn, key)
+                else:
+                    self._same(known, request_hash(new))
+        return values
 
     def accept(self, new: NewOrder, key: str | None) -> tuple[Order, bool]:
         """Stores the order and rings. Returns it, and whether it is new.
 
-        With a `key` that is known: the order as it is now. Raises `InvalidInput`, and `KeyConflict` where
-        the key came with other values before.
+        With a `key` that is known: the order as it is now. Raises `InvalidInput`, `KeyConflict` where the key
+        came with other values before, and `Conflict` where its order is no longer kept.
         """
         sent = request_hash(new)
         values = self.check(new) | {"id": uuid4(), "idempotency_key": key, "request_hash": sent}
@@ -138,7 +147,10 @@ class Intake:
             order = store.create(conn, values)
             if order is None:
                 assert key is not None
-                return self._same(store.find_key(conn, key), sent), False
+                known = store.find_key(conn, key)
+                if known is None:
+                    refuse_spent(conn, key)
+                return self._same(known, sent), False
         failpoints.hit("accepted")
         ring(self._broker, order.id)
         failpoints.hit("rung")

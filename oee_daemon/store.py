@@ -35,8 +35,8 @@ _UNITS = tuple(name for name in _FIELDS if name != "stale" and isinstance(orders
 _now = func.clock_timestamp()
 COLUMNS = [orders.c[name] for name in _FIELDS if name != "stale"]
 _stale = (orders.c.expires_at <= _now).label("stale")
-#: Not final, worded as the indexes on such rows word it.
-LIVE = f"(NOT status IN ({', '.join(repr(str(s)) for s in sorted(FINAL))}))"
+#: Not final, worded as the indexes on such rows word it: by a column that no move but the last one touches.
+LIVE = "(finished_at IS NULL)"
 LIVE_ROWS: ColumnElement[bool] = literal_column(LIVE)
 #: The columns that `order_of` reads, as SQL.
 RETURNED = ", ".join(
@@ -82,6 +82,7 @@ _CREATE = Prepared(f"""
         SELECT {", ".join(f"%({name})s" for name in _GIVEN)}, 'pending',
             statement_timestamp(), statement_timestamp(), statement_timestamp() + %(valid_for)s
         WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(idempotency_key)s)
+            AND NOT EXISTS (SELECT FROM spent_keys WHERE idempotency_key = %(idempotency_key)s)
         RETURNING {RETURNED}
     ), first AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)

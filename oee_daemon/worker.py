@@ -28,6 +28,7 @@ from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
+from oee_daemon.retention import Retention
 from oee_daemon.roster import Roster
 from oee_daemon.settings import Settings
 
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds after which an idle thread looks whether it shall stop; the queue rings, it is not polled.
 IDLE_MS = 200
-#: Connections beside one for each thread: recovery's, and those for a lost answer.
+#: Connections beside one for each thread: recovery's, retention's, and those for a lost answer.
 SPARE_CONNECTIONS = 3
 
 
@@ -85,6 +86,7 @@ class Worker:
         self.roster = Roster(
             settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
         )
+        self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=IDLE_MS)
 
     def check_release(self) -> None:
@@ -99,9 +101,13 @@ class Worker:
         self._threads.start()
         self.recovery.start()
         self.roster.start()
+        if self.retention is not None:
+            self.retention.start()
 
     def stop(self) -> None:
         """What runs ends, or is left where another worker can go on; nothing new begins."""
+        if self.retention is not None:
+            self.retention.stop()
         self.recovery.stop()
         self.execution.stop()
         self._threads.stop()

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from oee_daemon import __version__
-from oee_daemon.api import engine, health, openapi, orders, problems, stats, stream
+from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
 from oee_daemon.broker import Broker
 from oee_daemon.feed import Feed
@@ -65,7 +65,7 @@ def build(
     problems.install(app)
     openapi.install(app)
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
-    for router in (stream.router, orders.router, stats.router, engine.router, health.router):
+    for router in (stream.router, orders.router, lookup.router, stats.router, engine.router, health.router):
         app.include_router(router)
     app.add_middleware(Limits)
     return app

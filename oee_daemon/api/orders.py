@@ -17,8 +17,9 @@ from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, body_of, known_query
 from oee_daemon.api.problems import problem
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.history import MAX_PAGE, Filter, History
+from oee_daemon.history import MAX_PAGE, History
 from oee_daemon.intake import Intake
+from oee_daemon.listing import Filter
 from oee_daemon.networks import Network
 from oee_daemon.order import Side, Status, SwapMode
 from oee_daemon.quotes import quotes_json
@@ -68,7 +69,7 @@ async def execute(
     if oee_dry_run is not None:
         if oee_dry_run != "1":
             raise InvalidInput("OEE-Dry-Run has to be 1.", field="OEE-Dry-Run", hint="Or leave it out.")
-        return await run_in_threadpool(_dry_run, request, new)
+        return await run_in_threadpool(_dry_run, request, new, key)
     if request.app.state.draining:
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
     order, created = await run_in_threadpool(_intake(request).accept, new, key)
@@ -85,9 +86,9 @@ def _key(text: str | None) -> str | None:
     )
 
 
-def _dry_run(request: Request, new: intake_.NewOrder) -> JSONResponse:
+def _dry_run(request: Request, new: intake_.NewOrder, key: str | None) -> JSONResponse:
     """Every check of the real path, and the quotes; stores nothing."""
-    values = _intake(request).check(new)
+    values = _intake(request).check(new, key)
     draft = wire.draft_json(values)
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode

@@ -163,12 +163,14 @@ class Ledger:
     ) -> list[LedgerRow]:
         """Landed rows that are visible at `now_ms`, newest first, after the place `before`."""
         c = sim_ledger.c
-        found = select(sim_ledger).where(_landed, c.visible_ms <= now_ms)
+        # One row value, what is visible and what comes after `before` in one: it is a place in the index,
+        # from where the page is read.
+        place = min((now_ms + 1, ""), before or (now_ms + 1, ""))
+        found = select(sim_ledger).where(
+            _landed, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
+        )
         if order_id is not None:
             found = found.where(c.order_id == order_id)
-        if before is not None:
-            # As one row value it is a place in the index, from where the page is read.
-            found = found.where(tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, before)))
         with self._db.connect() as conn:
             rows = conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit))
             return [LedgerRow(*row) for row in rows]

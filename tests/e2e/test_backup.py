@@ -37,7 +37,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.worker import Worker
 from tests.api_daemon import QUICK, SELL, Connection, Shared, connect
 from tests.daemons import Daemon, until
-from tests.e2e.test_cli_streams import Cli, end, frozen_worker
+from tests.e2e.bench import Cli, end, frozen_worker
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
 

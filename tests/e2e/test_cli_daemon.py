@@ -18,7 +18,7 @@ import pytest
 from oee_daemon.embedded import Servers
 from tests.api_daemon import connect
 from tests.daemons import until
-from tests.e2e.test_cli_streams import BUY, QUICK, Cli, Running, end, queue_of_its_own, serving
+from tests.e2e.bench import BUY, QUICK, Cli, Running, end, queue_of_its_own, serving
 
 
 @pytest.fixture

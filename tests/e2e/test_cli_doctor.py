@@ -15,13 +15,9 @@ from sqlalchemy import make_url
 from oee_cli.checks import outside
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, connect
-from tests.e2e import test_cli_streams
+from tests.e2e.bench import QUICK, Cli, frozen_worker, queue_of_its_own
 from tests.e2e.test_cli_daemon import foreign
-from tests.e2e.test_cli_streams import QUICK, Cli, frozen_worker, queue_of_its_own
 from tests.integration.proxy import Proxy
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 #: Every line of a daemon that is well, in the order in which they stand.
 LINES = [

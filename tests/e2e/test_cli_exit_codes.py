@@ -12,8 +12,7 @@ import pytest
 
 from tests.api_daemon import Shared
 from tests.daemons import until
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import (
+from tests.e2e.bench import (
     BUY,
     NO_PRICE,
     Cli,
@@ -23,9 +22,6 @@ from tests.e2e.test_cli_streams import (
     newest,
     until_stored,
 )
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:

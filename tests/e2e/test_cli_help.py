@@ -18,11 +18,7 @@ import typer
 from oee_cli.app import app
 from oee_cli.topics import TOPICS
 from tests.api_daemon import Shared
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import BUY, OEE, Cli
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
+from tests.e2e.bench import BUY, OEE, Cli
 
 TESTS = Path(__file__).parents[1]
 #: What an example ends with, where that is not 0: the order is confirmed, the daemon runs already.

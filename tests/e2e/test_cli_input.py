@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api_daemon import Shared
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import BUY, Cli
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
-
+from tests.e2e.bench import BUY, Cli
 
 #: The words typed, and what has to be said: the argument or field at fault, and what to do about it.
 WRONG: list[tuple[str, str, str]] = [

@@ -22,12 +22,8 @@ import pytest
 
 from tests.api_daemon import Shared
 from tests.daemons import until
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import BUY, NO_PRICE, OEE, Cli, faults, frozen_worker
-from tests.e2e.test_cli_terminal import CTRL_C, Terminal
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
+from tests.e2e.bench import BUY, NO_PRICE, OEE, Cli, faults, frozen_worker
+from tests.e2e.terminal import CTRL_C, Terminal
 
 #: Marks what went through it.
 MARKING = "sed s/^/paged:/"

@@ -14,8 +14,7 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, connect
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import (
+from tests.e2e.bench import (
     BUY,
     NO_PRICE,
     QUICK,
@@ -25,9 +24,6 @@ from tests.e2e.test_cli_streams import (
     faults,
     queue_of_its_own,
 )
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 @contextmanager

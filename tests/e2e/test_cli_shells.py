@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from oee_cli.recent import Recent
-from tests.e2e.test_cli_streams import OEE, Cli
+from tests.e2e.bench import OEE, Cli
 
 #: What is typed, and the words that `oee` is then given.
 TYPED = [

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.api_daemon import Shared
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import BUY, Cli, faults, frozen_worker
+from tests.e2e.bench import BUY, Cli, faults, frozen_worker
 from tests.unit.test_cli_imports import loaded, tops
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 #: What no command needs that prints plain text or JSON over the socket.
 NEVER = {

@@ -10,12 +10,8 @@ from typing import Any
 import pytest
 
 from tests.api_daemon import Shared
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import Cli
-from tests.e2e.test_cli_terminal import WIDTHS, Terminal
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
+from tests.e2e.bench import Cli
+from tests.e2e.terminal import WIDTHS, Terminal
 
 #: A pair that nobody else here trades.
 OURS = ("--pair", "met/usdc")

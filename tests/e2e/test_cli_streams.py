@@ -1,171 +1,22 @@
-"""The `oee` command as a process: what goes to which stream, and its three pipelines in a real shell.
-
-`Cli`, `serving` and the fixtures are the bench of the other `test_cli_` files, too.
-"""
+"""The `oee` command as a process: what goes to which stream, and its three pipelines in a real shell."""
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import os
 import select
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
 
-from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared, shared
+from tests.api_daemon import Shared
 from tests.daemons import until
-
-#: The console script where the environment has one, as a user runs it.
-OEE = (
-    [str(Path(sys.executable).with_name("oee"))]
-    if Path(sys.executable).with_name("oee").exists()
-    else [sys.executable, "-m", "oee_cli"]
-)
-QUICK = {"OEE_SIM_LATENCY_MS": "20", "OEE_SIM_CONFIRM_MS": "20", "OEE_SIM_FAILURE_RATE": "0"}
-STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
-BUY = ("buy", "SOL", "USDC", "1.5")
-Done = subprocess.CompletedProcess[str]
-Running = subprocess.Popen[str]
-_databases = itertools.count(1)
-
-
-class Cli:
-    """`oee` on one home, with nothing of the developer's own settings."""
-
-    def __init__(self, home: Path, **environ: str) -> None:
-        self.home = home
-        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
-        inherited = {k: v for k, v in inherited.items() if not k.startswith("OEE_")}
-        private = {"XDG_CONFIG_HOME": str(home.parent / "no-config"), "LC_ALL": "C.UTF-8"}
-        self.environ = inherited | private | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
-
-    def run(self, *arguments: str, stdin: str = "", **environ: str) -> Done:
-        """To its end."""
-        return subprocess.run(
-            [*OEE, *arguments],
-            input=stdin,
-            env=self.environ | environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    def start(self, *arguments: str, **options: Any) -> Running:
-        """For those who look while it runs."""
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([*OEE, *arguments], env=self.environ, text=True, **(streams | options))
-
-    def json(self, *arguments: str, **environ: str) -> Any:
-        done = self.run(*arguments, "--json", **environ)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def placed(self, *, detach: bool = True) -> str:
-        """The id of an order just placed."""
-        order: str = self.json(*BUY, *(["--detach"] if detach else []))["orderId"]
-        return order
-
-    @property
-    def pid(self) -> int:
-        """The daemon's."""
-        return int(json.loads((self.home / "run" / "daemon.json").read_text())["pid"])
-
-
-@contextmanager
-def serving(servers: Servers, template: str, home: Path, **environ: str) -> Iterator[tuple[Cli, Shared]]:
-    """A daemon on a database and a queue of its own, and `oee` that never starts another."""
-    own = {"OEE_REDIS_URL": queue_of_its_own(servers)}
-    with shared(servers, template, home, **(QUICK | own | environ)) as api:
-        yield Cli(api.daemon.home, OEE_NO_AUTOSTART="1"), api
-
-
-def queue_of_its_own(servers: Servers) -> str:
-    """An empty database of the session's Valkey that nobody else uses."""
-    url = f"{servers.redis_url}?db={1 + next(_databases) % 15}"
-    with redis.Redis.from_url(url) as queue:
-        queue.flushdb()
-    return url
-
-
-@contextmanager
-def faults(api: Shared, *rules: tuple[str, str]) -> Iterator[None]:
-    """Misbehaviour of the simulated network, for ever or until the block ends."""
-    for target, kind in rules:
-        api.sql.execute("INSERT INTO sim_faults (target, kind) VALUES (%s, %s)", (target, kind))
-    try:
-        yield
-    finally:
-        api.sql.execute("DELETE FROM sim_faults")
-
-
-NO_PRICE = (("raydium", "refuse"), ("meteora", "refuse"))
-
-
-@contextmanager
-def frozen_worker(api: Shared) -> Iterator[None]:
-    """Orders stay `pending`."""
-    pid = api.http.get("/api/status").json()["worker"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def newest(api: Shared) -> dict[str, Any]:
-    found: dict[str, Any] = api.http.get("/api/orders", params={"limit": 1}).json()["orders"][0]
-    return found
-
-
-def until_stored(api: Shared, count: int) -> None:
-    """Until one more than `count` orders are there."""
-    until(lambda: api.stored() > count, what="the order")
-
-
-def end(process: Running, within: float = 20) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
-    out, err = process.communicate(timeout=within)
-    return process.returncode, out, err
-
-
-_running: tuple[Cli, Shared] | None = None
-
-
-@pytest.fixture(scope="session")
-def bench(
-    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Cli, Shared]]:
-    """One daemon for every `test_cli_` file. Each has this fixture as its own; the first to run makes it,
-    and so ends it last."""
-    global _running
-    if _running is not None:
-        yield _running
-        return
-    with serving(servers, template, tmp_path_factory.mktemp("cli") / "h") as _running:
-        yield _running
-    _running = None
-
-
-@pytest.fixture
-def cli(bench: tuple[Cli, Shared]) -> Cli:
-    return bench[0]
-
-
-@pytest.fixture
-def api(bench: tuple[Cli, Shared]) -> Shared:
-    return bench[1]
+from tests.e2e.bench import BUY, NO_PRICE, OEE, STEPS, Cli, end, faults, frozen_worker, newest
 
 
 def test_without_a_terminal_one_result_line_on_stdout_and_a_line_a_status_on_stderr(cli: Cli) -> None:

@@ -22,9 +22,8 @@ import pytest
 
 from tests.api_daemon import Shared
 from tests.daemons import until
-from tests.e2e import test_cli_streams
-from tests.e2e.test_cli_streams import OEE, Cli, faults
-from tests.e2e.test_cli_terminal import CTRL_C, Screen, Terminal, shows
+from tests.e2e.bench import OEE, Cli, faults
+from tests.e2e.terminal import CTRL_C, Screen, Terminal, shows
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"
@@ -33,9 +32,6 @@ QUICK = ("--interval", "200ms")
 
 Environ = Mapping[str, str]
 NOTHING: Environ = {}
-
-#: One daemon for all of them.
-bench, cli, api = test_cli_streams.bench, test_cli_streams.cli, test_cli_streams.api
 
 
 class Full(Screen):

@@ -49,6 +49,7 @@ ROUTES = {
     ("GET", "/api/orders/{order_id}"): 404,
     ("POST", "/api/orders/{order_id}/cancel"): 404,
     ("POST", "/api/orders/execute"): 422,
+    ("POST", "/api/orders/find"): 422,
     ("GET", "/api/orders/execute"): 426,
     ("GET", "/api/orders/stream"): 426,
     ("WS", "/api/orders/execute"): 422,

@@ -32,7 +32,7 @@ from oee_daemon.errors import OtherRelease
 from oee_daemon.settings import Settings
 from oee_daemon.worker import Worker
 from tests.api_daemon import Connection, connect
-from tests.e2e.test_cli_streams import Cli, serving
+from tests.e2e.bench import Cli, serving
 from tests.integration.bench import Bench
 from tests.integration.test_embedded import ROOT, become
 

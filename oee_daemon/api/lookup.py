@@ -1,0 +1,55 @@
+"""Many orders at once, by their ids or keys: what a client that placed them asks, instead of one by one.
+
+One statement by an index, however many orders are stored, so that who follows hundreds of orders may ask
+several times a second. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from oee_daemon.api import schema, wire
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.errors import InvalidInput
+from oee_daemon.history import MAX_PAGE, History
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+Key = Annotated[str, Field(min_length=8, max_length=255, pattern=r"^[ -~]*$")]
+
+
+class OrdersAsked(BaseModel):
+    """The orders that are asked for: 1,000 at most, at least one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    orderIds: list[UUID] = Field([], description="whole ids")  # noqa: N815
+    idempotencyKeys: list[Key] = Field([], description="keys that they were placed with")  # noqa: N815
+    ended: bool = Field(False, description="only those whose status is final")
+
+
+class OrdersFound(BaseModel):
+    """Those that there are, each once, in no order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    orders: list[schema.Order]
+
+
+@router.post("/orders/find", responses=answers(OrdersFound, 413))
+def find(request: Request, asked: OrdersAsked) -> JSONResponse:
+    """Orders by their ids or keys, as they are now; who is not there is left out."""
+    if not 1 <= len(asked.orderIds) + len(asked.idempotencyKeys) <= MAX_PAGE:
+        raise InvalidInput(
+            f"orderIds and idempotencyKeys have to name 1 to {MAX_PAGE} orders together.",
+            code="out_of_range",
+            field="orderIds",
+        )
+    history: History = request.app.state.history
+    found = history.among(asked.orderIds, asked.idempotencyKeys, ended=asked.ended)
+    return JSONResponse({"orders": [wire.order_json(order) for order in found]})

@@ -1,0 +1,121 @@
+"""A command with a pseudo-terminal of its own, drawn onto a small screen that notices what a person would."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable
+
+from tests.e2e.bench import OEE, Cli
+
+CTRL_C = b"\x03"
+WIDTHS = (60, 120)
+_ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+
+
+class Screen:
+    """As much of a terminal as Rich asks for: lines, the cursor up and to the left, and erasing."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = [""]
+        self.row = self.column = 0
+        self.widest = 0
+        self.cursor_hidden = False
+        self.colored = False
+
+    def feed(self, text: str) -> None:
+        for numbers, letter, move, plain in _ESCAPE.findall(text):
+            if plain:
+                self._write(plain)
+            elif move == "\r":
+                self.column = 0
+            elif move == "\n":
+                self.row += 1
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            else:
+                self._control(numbers, letter)
+
+    def _write(self, text: str) -> None:
+        line = self.lines[self.row].ljust(self.column)
+        self.lines[self.row] = line[: self.column] + text + line[self.column + len(text) :]
+        self.column += len(text)
+        self.widest = max(self.widest, len(self.lines[self.row].rstrip()))
+
+    def _control(self, numbers: str, letter: str) -> None:
+        if letter == "A":
+            self.row = max(0, self.row - int(numbers or 1))
+        elif letter == "K":
+            self.lines[self.row] = "" if numbers == "2" else self.lines[self.row][: self.column]
+        elif letter in "hl" and numbers == "?25":
+            self.cursor_hidden = letter == "l"
+        elif letter == "m":
+            self.colored = True
+        else:
+            raise AssertionError(f"a control that this screen does not know: {numbers}{letter}")
+
+    @property
+    def said(self) -> list[str]:
+        return [line.rstrip() for line in self.lines if line.strip()]
+
+
+class Terminal:
+    """A command with a terminal of its own as all three streams."""
+
+    def __init__(self, cli: Cli, *arguments: str, columns: int = 80, **environ: str) -> None:
+        self.master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*OEE, *arguments],
+            env=cli.environ | {"TERM": "xterm-256color"} | environ,
+            preexec_fn=lambda: os.login_tty(slave),
+        )
+        os.close(slave)
+        self.screen = Screen()
+        self.raw = ""
+        self._rest = b""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def until(self, check: Callable[[Screen], bool], within: float = 20) -> None:
+        """Reads what is drawn until the screen is as wanted."""
+        deadline = time.monotonic() + within
+        while not check(self.screen):
+            assert self._read(deadline), f"never drawn: {self.screen.said}"
+
+    def end(self, within: float = 20) -> int:
+        deadline = time.monotonic() + within
+        while self._read(deadline):
+            pass
+        os.close(self.master)
+        return self.process.wait(within)
+
+    def _read(self, deadline: float) -> bool:
+        if not select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return False
+        try:
+            got = os.read(self.master, 65536)
+        except OSError:
+            # Linux's way to say that nobody has the terminal open any more.
+            return False
+        self._rest += got
+        # A character or an escape sequence may be cut in two by the read.
+        try:
+            text = self._rest.decode()
+        except UnicodeDecodeError:
+            return bool(got)
+        whole = re.sub(r"\x1b(\[[?\d;]*)?\Z", "", text)
+        self._rest = text[len(whole) :].encode()
+        self.raw += whole
+        self.screen.feed(whole)
+        return bool(got)
+
+
+def shows(word: str) -> Callable[[Screen], bool]:
+    return lambda screen: any(word in line for line in screen.said)
