@@ -28,10 +28,10 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "accept": ("--rounds", "8"),
     "cli": ("--rounds", "30"),
     "startup": ("--rounds", "5"),
-    "scale_up": ("--orders", "1000000"),
+    "scale_up": ("--orders", "1000000", "--times", "60"),
     "memory": (),
-    "scale_out": ("--orders", "300"),
-    "watchers": ("--orders", "400"),
+    "scale_out": ("--orders", "400"),
+    "watchers": ("--orders", "100"),
 }
 
 

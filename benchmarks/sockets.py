@@ -1,7 +1,7 @@
 """Many WebSocket readers in one thread: they note when bytes came, and read them when all is over.
 
-As little as can be, so that two hundred readers on two cores do not wait for themselves. Pings are not
-answered: a run is shorter than a server's patience.
+As little as can be, so that two hundred readers on two cores do not wait for themselves: frames are told
+apart as they come and pings answered, what the messages say is read later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Reader:
-    """One client of a stream. `since`: when it was let in; `chunks`: what came, and when."""
+    """One client of a stream. `since`: when it was let in; `last`: when something came last."""
 
     def __init__(self, path: str, resource: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -39,30 +39,36 @@ class Reader:
         head, _, rest = answer.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 101"):
             raise ConnectionError(f"{resource}: {head[:200]!r}")
-        self.since = time.time()
+        self.since = self.last = time.time()
         self.closed = False
-        self.chunks: list[tuple[float, bytes]] = [(self.since, rest)]
+        self._frames: list[tuple[float, bytes]] = []
+        self._rest = b""
+        self.take(rest)
 
-    def messages(self) -> Iterator[tuple[float, Any]]:
-        """Each message with the time at which its last byte came."""
-        content, ends = b"", []
-        for at, chunk in self.chunks:
-            content += chunk
-            ends.append((len(content), at))
-        place, chunk_number = 0, 0
+    def take(self, chunk: bytes) -> None:
+        """Notes the messages that end in what just came, and answers a ping."""
+        self.last = time.time()
+        content, place = self._rest + chunk, 0
         while place + 2 <= len(content):
             kind, length, start = content[place] & 0x0F, content[place + 1] & 0x7F, place + 2
             if length >= 126:
                 wide = 2 if length == 126 else 8
                 length = int.from_bytes(content[start : start + wide], "big")
                 start += wide
+            if start + length > len(content):
+                break
             place = start + length
-            if place > len(content):
-                return
-            while ends[chunk_number][0] < place:
-                chunk_number += 1
             if kind == 1:
-                yield ends[chunk_number][1], json.loads(content[start:place])
+                self._frames.append((self.last, content[start:place]))
+            elif kind == 9:
+                # A client's frame is masked; by zeros it stays as it is.
+                self.socket.sendall(bytes([0x8A, 0x80 | length]) + bytes(4) + content[start:place])
+        self._rest = content[place:]
+
+    def messages(self) -> Iterator[tuple[float, Any]]:
+        """Each message with the time at which its last byte came."""
+        for at, content in self._frames:
+            yield at, json.loads(content)
 
 
 class Readers:
@@ -88,7 +94,7 @@ class Readers:
                 reader: Reader = key.data
                 part = reader.socket.recv(1 << 18)
                 if part:
-                    reader.chunks.append((time.time(), part))
+                    reader.take(part)
                 else:
                     reader.closed = True
                     self._selector.unregister(reader.socket)

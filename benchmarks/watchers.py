@@ -40,8 +40,8 @@ STOPPED_TIMES = 1.25
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--rate", type=float, default=5.0, help="orders a second")
-    parser.add_argument("--orders", type=int, default=50, help="a run; there are four")
+    parser.add_argument("--rate", type=float, default=3.0, help="orders a second")
+    parser.add_argument("--orders", type=int, default=30, help="a run; there are four")
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ def _quiet(readers: Readers) -> None:
     """Until nothing has come for longer than an order lives, 30 s at most."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        last = max(reader.chunks[-1][0] for reader in readers.all)
+        last = max(reader.last for reader in readers.all)
         if time.time() - last > LIFE_S + 1:
             return
         time.sleep(0.1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import html
 import io
 import json
 import os
@@ -28,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -45,7 +47,7 @@ SCREENS = {
 SIZE = (98, 60)
 TOP_SIZE = (98, 34)
 #: The market that is seen: its seed, and how often a swap fails.
-MARKET = {"OEE_SIM_SEED": "11", "OEE_SIM_FAILURE_RATE": "0.08"}
+MARKET = {"OEE_SIM_SEED": "11", "OEE_SIM_FAILURE_RATE": "0.2"}
 #: What trades while `top` and `stats` look: how many orders, and the mean pause between two, seconds.
 ORDERS, PAUSE = 120, 0.12
 #: Sells: pair and the usual amount. Buys are their other side.
@@ -55,6 +57,11 @@ PATIENCE = 60.0
 
 OEE = Path(sys.executable).with_name("oee")
 _ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+_TEXT = re.compile(
+    r'<text class="([^"]+)" x="([^"]+)" y="([^"]+)" textLength="[^"]+" clip[^>]+>([^<]*)</text>'
+)
+#: A cell of Rich's drawing, in its units.
+_CELL = 12.2
 _THEME = TerminalTheme(
     (22, 27, 34),
     (201, 209, 217),
@@ -71,14 +78,8 @@ _SVG = """<svg role="img" viewBox="0 0 {width} {height}" xmlns="http://www.w3.or
 .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: system-ui, sans-serif; }}
 {styles}
 </style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
-</clipPath>
-{lines}
-</defs>
 {chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<g transform="translate({terminal_x}, {terminal_y})">
 {backgrounds}
 <g class="{unique_id}-matrix">
 {matrix}
@@ -131,12 +132,18 @@ class Screen:
     @property
     def ansi(self) -> str:
         """The screen as text with its colours, for who can't place anything."""
-        lines = ["".join(f"{style}{sign}\x1b[0m" for sign, style in line) for line in self.rows]
+        lines = []
+        for line in self.rows:
+            runs = groupby(line, key=lambda cell: cell[1])
+            told = [(style, "".join(sign for sign, _ in cells)) for style, cells in runs]
+            lines.append("".join(f"{style}{text}\x1b[0m" if style else text for style, text in told).rstrip())
         return "\n".join(lines).rstrip("\n")
 
-    def says(self, word: str) -> int:
-        """How many lines have it."""
-        return sum(word in "".join(sign for sign, _ in line) for line in self.rows)
+    @property
+    def accepted(self) -> int:
+        """What `oee top` says of the orders that came; 0 where it is not seen."""
+        found = re.search(r"(\d+) accepted", "".join(sign for line in self.rows for sign, _ in line))
+        return int(found[1]) if found else 0
 
 
 def drawn(
@@ -156,10 +163,13 @@ def drawn(
     os.close(slave)
     screen, rest, deadline = Screen(), "", time.monotonic() + PATIENCE
     decoder = codecs.getincrementaldecoder("utf-8")()
-    while until is None or not until(screen):
+    while True:
         if time.monotonic() > deadline:
             raise SystemExit(f"{command}: never as wanted")
         if not select.select([master], [], [], 0.2)[0]:
+            # Nothing is being drawn: what is seen is whole.
+            if until is not None and until(screen):
+                break
             continue
         try:
             rest += decoder.decode(os.read(master, 65536))
@@ -177,6 +187,17 @@ def drawn(
     return screen
 
 
+def _placed(found: re.Match[str]) -> str:
+    """One run of signs, each part at its own place: viewers differ in how wide they draw a space."""
+    kind, x, y, text = found.groups()
+    parts = []
+    for part in re.finditer(r"\S+( \S+)*", html.unescape(text).replace("\xa0", " ")):
+        at, length = float(x) + part.start() * _CELL, len(part[0]) * _CELL
+        said = html.escape(part[0], quote=False)
+        parts.append(f'<text class="{kind}" x="{at:g}" y="{y}" textLength="{length:g}">{said}</text>')
+    return "\n".join(parts)
+
+
 def save(screen: Screen, name: str, title: str, folder: Path) -> None:
     """The screen as an SVG of its own: no font, script or picture from elsewhere."""
     text = Text.from_ansi(screen.ansi)
@@ -185,7 +206,7 @@ def save(screen: Screen, name: str, title: str, folder: Path) -> None:
     )
     console.print(text, no_wrap=True, overflow="ignore", crop=False)
     svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id=f"oee-{name}")
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.svg").write_text(_TEXT.sub(_placed, svg), encoding="utf-8")
 
 
 @contextmanager
@@ -225,7 +246,7 @@ def trade(environ: dict[str, str]) -> None:
             "amount": str(max(1, usual * chance.randint(5, 20) // 10)),
         }
         if chance.random() < 0.5:
-            order |= {"inputToken": quote, "outputToken": base, "swapMode": "ExactOut"}
+            order |= {"side": "buy", "inputToken": quote, "outputToken": base, "swapMode": "ExactOut"}
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
         time.sleep(chance.expovariate(1 / PAUSE))
@@ -248,7 +269,7 @@ def main() -> None:
         save(drawn(SCREENS["buy"], environ), "buy", SCREENS["buy"], folder)
         trading = threading.Thread(target=trade, args=(environ,))
         trading.start()
-        busy = drawn(SCREENS["top"], environ, TOP_SIZE, lambda s: s.says("✓") > 9 and s.says("submitted") > 2)
+        busy = drawn(SCREENS["top"], environ, TOP_SIZE, lambda s: s.accepted > ORDERS * 2 // 3)
         save(busy, "top", SCREENS["top"], folder)
         trading.join()
         save(drawn(SCREENS["stats"], environ), "stats", SCREENS["stats"], folder)

@@ -46,6 +46,7 @@ class Client:
         #: What the Tab key offers later.
         self.recent = Recent(settings.run_dir, settings.url)
         self._told = False
+        self._waits = False
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -197,6 +198,11 @@ class Client:
         except CliError as e:
             return e
         # A daemon elsewhere may be restarting: go on asking until the time is over.
+        if self.settings.url and not self._waits:
+            self._waits = True
+            self.output.note(
+                f"no answer from {self.settings.url} ({lost}): asking again until --timeout is over"
+            )
         return None
 
     def _excuse(self, answer: Answer) -> CliError:

@@ -30,6 +30,10 @@ _PAUSE = 0.2
 _USUAL = {"slippageBps": 50, "validForS": 300}
 #: What the next row would meet as well.
 _POINTLESS = (Unreachable, Forbidden, OutcomeUnknown)
+_KEY_CONFLICT = "idempotency_key_reused"
+_OTHER_OPTIONS = (
+    "This batch placed the line with another --slippage or --valid-for. To place it once more: --batch NAME"
+)
 
 Result = tuple[dict[str, Any], ExitCode]
 
@@ -206,6 +210,8 @@ class Flight:
             except CliError as e:
                 if isinstance(e, _POINTLESS):
                     self._break(e)
+                if row.derived and e.code == _KEY_CONFLICT:
+                    e.hint = _OTHER_OPTIONS
                 result = _failed(row.line, e)
             except Exception as e:
                 result = _failed(row.line, CliError(f"A fault of ours: {type(e).__name__}: {e}"))

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -19,6 +20,8 @@ from oee_cli.errors import CliError
 
 #: Wide enough that nothing is dropped or cut where no terminal says how wide it is.
 _UNBOUNDED = 400
+#: What a terminal that does not say is taken for.
+_USUAL = 80
 _ASCII = {
     "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#", "×": "x",
 }  # fmt: skip
@@ -63,9 +66,14 @@ class Output:
 
     def width(self, stream: TextIO) -> int:
         """Columns of the terminal; `COLUMNS` wins, as everywhere; without a terminal no bound."""
-        if not stream.isatty() and not os.environ.get("COLUMNS"):
+        told = os.environ.get("COLUMNS")
+        if not stream.isatty() and not told:
             return _UNBOUNDED
-        return max(20, shutil.get_terminal_size((80, 24)).columns)
+        if not told:
+            # Of this stream: the other one may be redirected.
+            with suppress(OSError, ValueError):
+                return max(20, os.get_terminal_size(stream.fileno()).columns or _USUAL)
+        return max(20, shutil.get_terminal_size((_USUAL, 24)).columns)
 
     def say(self, text: str) -> None:
         """A result."""
@@ -100,7 +108,7 @@ class Output:
 
     def sentence(self, mark: str, text: str, hint: str | None = None) -> None:
         """A failure's sentence on stderr, its mark in colour, what to do next below it."""
-        red = {"✗": "31", "●": "33"}.get(mark, "0") if self.color(sys.stderr) else ""
+        red = {"✗": "31", "●": "33", "✓": "32"}.get(mark, "0") if self.color(sys.stderr) else ""
         shown = f"\x1b[{red}m{mark}\x1b[0m" if red else mark
         room = self.width(sys.stderr) - 2
         # Sentences are folded between words; what is to be typed stays whole.

@@ -79,9 +79,11 @@ def body_of(wanted: Wanted) -> dict[str, Any]:
     if (wanted.amount is None) == (wanted.other is None):
         what = "Both an amount and" if wanted.amount is not None else "Neither an amount nor"
         example = f"oee {wanted.side} {wanted.base} {wanted.quote}"
+        counted = ((f"{example} 1.5", wanted.base), (f"{example} {option} 200", wanted.quote))
+        room = max(len(typed) for typed, _ in counted)
         raise UsageFault(
             f"{what} {option} was given: it takes one of them.",
-            hint=f"{example} 1.5        counts {wanted.base}\n{example} {option} 200   counts {wanted.quote}",
+            hint="\n".join(f"{typed.ljust(room)}   counts {token}" for typed, token in counted),
         )
     if wanted.amount is not None:
         amount = read_amount(wanted.amount, "The amount")

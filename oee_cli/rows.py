@@ -187,7 +187,8 @@ class _CsvLines:
     def wrong(self, what: str) -> UsageFault:
         """A fault of the present row; a quote left open may have taken more lines than were meant."""
         if self.last > self.first:
-            what += f" It was read from line {self.first} to line {self.last}: look for a quote left open."
+            lines = f"line {self.first} to line {self.last}"
+            what += f" It was read from {lines}: look for a quote that is left open."
         return UsageFault(what, code="invalid_line")
 
 
@@ -205,7 +206,8 @@ def _csv_bodies(lines: Iterable[_Line]) -> _Bodies:
             yield source.first, fault
             continue
         except csv.Error as e:
-            yield source.first, source.wrong(f"The row can't be read: {e}.")
+            why = "a quote is left open" if "unexpected end" in str(e) else e
+            yield source.first, source.wrong(f"The row can't be read: {why}.")
             continue
         if not any(cell.strip() for cell in cells):
             continue

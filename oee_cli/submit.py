@@ -26,7 +26,7 @@ from oee_cli.errors import CliError, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.flight import Flight, Manner
 from oee_cli.output import Output, clean_lines
-from oee_cli.rows import Lines, read_rows
+from oee_cli.rows import Lines, Row, read_rows
 from oee_cli.settings import load
 from oee_cli.times import read_duration, read_whole_seconds
 from oee_cli.views import batch as views
@@ -90,8 +90,6 @@ def submit(batch: Batch, output: Output) -> ExitCode:
         client = Client(load(), output, connections=batch.max_inflight)
         try:
             client.ready()
-            if again.startswith("the same input") and not batch.dry_run:
-                output.note(f"batch {name}: {again} places nothing twice")
             run = _Run(batch, output, source, again)
             return run.all(client, manner, options, name)
         finally:
@@ -114,7 +112,7 @@ def _opened(source: str) -> Iterator[_Source]:
         raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
     try:
         # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
-        opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: PTH123, SIM115
+        opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as e:
         shown = "stdin" if source == "-" else source
         raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
@@ -140,7 +138,7 @@ class _Run:
         began = time.monotonic()
         flight = Flight(client, manner, self.teller.tell)
         with _signals() as came:
-            flight.start(read_rows(self.lines, options, name))
+            flight.start(self._named(read_rows(self.lines, options, name), name))
             self._watch(flight, came)
             if came:
                 self._leave(flight)
@@ -148,6 +146,17 @@ class _Run:
         if came:
             raise KeyboardInterrupt if came[0] == signal.SIGINT else Terminated
         return self._conclude(flight, time.monotonic() - began)
+
+    def _named(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
+        """Says under which name the batch can be repeated, where nobody would know: before anything is sent,
+        and once it is seen to be one."""
+        first = next(rows, None)
+        if first is None:
+            return
+        if name in self.again and not self.batch.dry_run:
+            self.output.note(f"batch {name}: {self.again} places nothing twice")
+        yield first
+        yield from rows
 
     def _watch(self, flight: Flight, came: list[int]) -> None:
         """Draws until it is over, or a signal came."""
@@ -169,11 +178,8 @@ class _Run:
         flight.silence()
         self.teller.erase()
         text = views.broken_off(flight.tally, dry_run=self.batch.dry_run)
-        if not self.batch.dry_run and not flight.tally.complete:
-            text += f"\n  {self.again} goes on there; nothing is placed twice"
-        elif not self.batch.dry_run:
-            text += f"\n  {self.again} tells how they end; nothing is placed twice"
-        self.output.warn(text)
+        then = "tells how they end" if flight.tally.complete else "goes on there"
+        self.output.sentence("●", text, None if self.batch.dry_run else f"{self.again} {then}")
 
     def _conclude(self, flight: Flight, seconds: float) -> ExitCode:
         tally, trouble = flight.tally, flight.trouble
@@ -189,7 +195,7 @@ class _Run:
         self._say(mark, views.summary(tally, verb, seconds))
         if not tally.complete and not self.batch.dry_run:
             why = f"stopped at line {tally.first_failed:,}, which failed; " if trouble is None else ""
-            self.output.warn(f"  {why}{views.unsent(tally)}\n  {self.again} goes on there")
+            self.output.sentence(" ", why + views.unsent(tally), f"{self.again} goes on there")
         return code
 
     def _say(self, mark: str, text: str) -> None:
@@ -235,7 +241,7 @@ class _Teller:
             self._drawn = False
 
     def _write(self, line: bytes) -> None:
-        # Past Python's buffer: at the end that is flushed, and would wait for whoever writes into a full pipe.
+        # Past Python's buffer: that is flushed at the end, and would wait for whoever writes to a full pipe.
         while line:
             line = line[os.write(self._stdout, line) :]
 

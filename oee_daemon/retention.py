@@ -31,10 +31,11 @@ _LOCK = 0x0EE_01D
 
 # A key that is being asked for right now is left for the next beat: `store.create` holds the same lock while
 # it looks for the key, so it finds either the order or the spent key, and never neither.
+# The statement's time, not the clock's, which moves on: only that bounds a search in an index.
 _OLD = text("""
     SELECT id FROM (
         SELECT id, idempotency_key FROM orders
-        WHERE finished_at < clock_timestamp() - CAST(:kept AS interval)
+        WHERE finished_at < statement_timestamp() - CAST(:kept AS interval)
         ORDER BY finished_at LIMIT :batch FOR UPDATE SKIP LOCKED
     ) AS old
     WHERE idempotency_key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0))

@@ -79,8 +79,9 @@ def choose(answers: Sequence[Answer], mode: SwapMode, worst: int | None) -> Quot
     best = rank(answers, mode)[0].quote if answers else None
     if best is None:
         late = any(a.error is not None and a.error["retryable"] for a in answers)
-        reasons = "; ".join(f"{a.error['message']}" for a in answers if a.error is not None)
-        raise AttemptFailed(f"No venue can fill it. {reasons}".strip(), code="no_route", retryable=late)
+        reasons = "; ".join(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
+        why = f" {reasons}." if reasons else ""
+        raise AttemptFailed(f"No venue can fill it.{why}", code="no_route", retryable=late)
     if worst is not None and not keeps(best, mode, worst):
         raise AttemptFailed(
             f"The best price, on {best.venue}, is worse than the order allows.",

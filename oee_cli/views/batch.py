@@ -48,26 +48,29 @@ class Progress:
             part *= tally.ended / max(1, tally.ended + tally.flying)
         rate, left = self._pace(tally.ended, part)
         done = tally.codes[ExitCode.DONE]
-        said = [
+        counted = [
             f"{done:,} done",
             f"{tally.ended - done:,} failed",
             f"{tally.flying:,} in flight",
             f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s",
         ]
-        if part is not None:
-            said.insert(0, f"{part:.0%}".rjust(4))
-        if left is not None:
-            said.append(f"{span(left)} left")
         # One cell stays free: a full line would break.
         room = width - 1
-        while (text := "  " + ("   " if room >= 90 else "  ").join(said)) and len(text) > room:
-            said.pop()
-        cells = min(_BAR[1], room - len(text) - 2)
-        if part is None or cells < _BAR[0]:
-            return text
+        gap = "   " if room >= 80 else "  "
+        text = "  " + gap.join(counted)
+        if part is None or len(text) > room:
+            return text[:room]
+        shown = f"  {part:4.0%}{text}"
+        cells = min(_BAR[1], room - len(shown) - 2)
+        if cells < _BAR[0]:
+            return shown if len(shown) <= room else text
+        ends = "" if left is None else f"{gap}{_whole(left)} left"
+        if len(shown) + len(ends) + 2 + 2 * _BAR[0] > room:
+            ends = ""
+        cells = min(cells, room - len(shown) - len(ends) - 2)
         full = bar(part, 1, cells)
         rest = "·" * (cells - len(full))
-        return "  " + (f"{_ACCENT}{full}{_DIM}{rest}{_PLAIN}" if color else full + rest) + text
+        return "  " + (f"{_ACCENT}{full}{_DIM}{rest}{_PLAIN}" if color else full + rest) + shown + ends
 
     def _pace(self, ended: int, part: float | None) -> tuple[float, float | None]:
         """Lines a second of late, and seconds left."""
@@ -82,10 +85,14 @@ class Progress:
         return (ended - before) / seconds, left
 
 
+def _whole(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else span(seconds)
+
+
 def summary(tally: Tally, verb: str, seconds: float) -> str:
     """`2,000 lines: 1,990 confirmed, 10 failed, in 14 s, 142/s`."""
     if not tally.ended:
-        return "no lines"
+        return "no lines: nothing to place"
     ends = [f"{tally.codes[ExitCode.DONE]:,} {verb}"]
     ends += [f"{tally.codes[code]:,} {word}" for code, word in _ENDS.items() if tally.codes[code]]
     if others := tally.ended - sum(tally.codes[code] for code in (ExitCode.DONE, *_ENDS)):

@@ -28,7 +28,7 @@ _QUOTES = (
 def header_line(order: Order, width: int) -> Text:
     """What was asked for at the left, which order it is at the right; less where it is narrow."""
     text, space, right = heading(order, width)
-    line = side(order["side"]) + text[len(order["side"]) :]
+    line = Text.assemble(side(order["side"]), text[len(order["side"]) :])
     line.append(space + right, style="dim")
     line.no_wrap, line.overflow = True, "ellipsis"
     return line

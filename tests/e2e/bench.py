@@ -134,3 +134,18 @@ def end(process: Running, within: float = 20) -> tuple[int, str, str]:
     """Exit code, stdout and stderr."""
     out, err = process.communicate(timeout=within)
     return process.returncode, out, err
+
+
+def refusal(done: Done) -> dict[str, Any]:
+    """The error object that `--json` has put on stdout; its sentence and its advice are on stderr as well."""
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert set(told) == {"error"}
+    error: dict[str, Any] = told["error"]
+    assert set(error) == {"code", "message", "retryable", "hint"}
+    assert error["code"] and isinstance(error["retryable"], bool)
+    # Folded between words to the width of where it goes.
+    said = "".join(done.stderr.split())
+    for part in (error["message"], error["hint"] or ""):
+        assert "".join(part.split()) in said, done.stderr
+    return error

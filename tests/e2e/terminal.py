@@ -65,15 +65,17 @@ class Screen:
 
 
 class Terminal:
-    """A command with a terminal of its own as all three streams."""
+    """A command with a terminal of its own as all three streams; or but for `stdin`."""
 
-    def __init__(self, cli: Cli, *arguments: str, columns: int = 80, **environ: str) -> None:
+    def __init__(
+        self, cli: Cli, *arguments: str, columns: int = 80, stdin: int | None = None, **environ: str
+    ) -> None:
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             [*OEE, *arguments],
             env=cli.environ | {"TERM": "xterm-256color"} | environ,
-            preexec_fn=lambda: os.login_tty(slave),
+            preexec_fn=lambda: (os.login_tty(slave), stdin is None or os.dup2(stdin, 0)),
         )
         os.close(slave)
         self.screen = Screen()

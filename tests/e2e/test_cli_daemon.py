@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socketserver
 import threading
@@ -16,13 +15,30 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.api_daemon import connect
+from tests.api_daemon import Shared, connect
 from tests.daemons import until
-from tests.e2e.bench import BUY, QUICK, Cli, Running, end, queue_of_its_own, serving
+from tests.e2e.bench import BUY, QUICK, Cli, end, frozen_worker, queue_of_its_own, refusal
+from tests.e2e.terminal import CTRL_C, Terminal, shows
+from tests.e2e.test_cli_help import COMMANDS
+
+#: What each command that needs a daemon is typed as, and what each that does not.
+NEEDS = [
+    "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch", "watch last",
+    "show last", "history", "fills", "top --once", "stats", "backup -",
+]  # fmt: skip
+NEVER = [
+    "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",
+    "completion bash", "__orders", "history --columns help", "paths", "config show", "daemon stop",
+]  # fmt: skip
+#: Those that are the daemon, work beside it, or say what is there instead of it; each has tests of its own.
+APART = {
+    "start", "restart", "status", "logs", "run", "token", "worker", "drill", "restore", "doctor",
+    "path", "get", "set", "unset",
+}  # fmt: skip
 
 
 @pytest.fixture
-def cli(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[Cli]:
+def cold(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[Cli]:
     """A home in which nothing runs yet, with servers outside; what a test starts there ends with it."""
     outside = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": queue_of_its_own(servers)}
     made = Cli(tmp_path / "h", **(QUICK | outside))
@@ -38,38 +54,84 @@ def ended(pid: int) -> bool:
         return True
 
 
-def test_the_life_of_a_daemon(cli: Cli) -> None:
-    away = cli.run("daemon", "status")
+def test_every_command_needs_a_daemon_or_does_not() -> None:
+    typed = {word for line in [*NEEDS, *NEVER] for word in line.split()}
+    names = {path.split()[-1] for path in COMMANDS if path not in ("oee", "oee daemon", "oee config")}
+    assert names - typed == APART - typed
+
+
+@pytest.mark.parametrize("line", NEEDS)
+def test_what_needs_a_daemon_would_start_it_and_says_so_where_that_is_forbidden(
+    line: str, tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path / "h", OEE_NO_AUTOSTART="1")
+    done = cli.run(*line.split())
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "not running, and OEE_NO_AUTOSTART forbids to start it" in done.stderr
+    assert "oee daemon start" in done.stderr
+    assert not cli.home.exists()
+
+
+@pytest.mark.parametrize("line", NEVER)
+def test_what_needs_no_daemon_never_starts_one(line: str, tmp_path: Path) -> None:
+    cli = Cli(tmp_path / "h")
+    done = cli.run(*line.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not cli.home.exists()
+
+
+def test_the_life_of_a_daemon(cold: Cli) -> None:
+    away = cold.run("daemon", "status")
     assert (away.returncode, away.stdout) == (6, "")
     assert "oee daemon start" in away.stderr
-    assert cli.run("daemon", "logs").returncode == 1
-    assert cli.run("daemon", "stop").stdout == "the daemon was not running\n"
+    assert cold.run("daemon", "logs").returncode == 1
+    assert cold.run("daemon", "stop").stdout == "the daemon was not running\n"
 
-    started = cli.run("daemon", "start")
+    # Asked for in so many words it starts whatever is forbidden on the way.
+    started = cold.run("daemon", "start", OEE_NO_AUTOSTART="1")
     assert (started.returncode, started.stdout.split()[:2]) == (0, ["✓", "started"])
-    first = cli.pid
+    first = cold.pid
     assert f"pid {first}" in started.stdout
-    assert "already running" in cli.run("daemon", "start").stdout
-    assert cli.json("daemon", "start")["pid"] == first
+    assert_detached(first)
+    assert "already running" in cold.run("daemon", "start").stdout
+    assert cold.json("daemon", "start")["pid"] == first
 
-    status = cli.json("daemon", "status")
+    status = cold.json("daemon", "status")
     assert (status["running"], status["pid"], status["network"]) == (True, first, "simulated")
-    names = [line.split()[0] for line in cli.run("daemon", "status").stdout.splitlines()]
+    names = [line.split()[0] for line in cold.run("daemon", "status").stdout.splitlines()]
     assert names == ["daemon", "socket", "http", "postgres", "queue", "worker", "network"]
 
-    token = cli.run("daemon", "token").stdout.strip()
-    assert token == (cli.home / "token").read_text().strip()
-    over_tcp = cli.run("history", OEE_URL=status["http"]["url"], OEE_TOKEN=token)
+    token = cold.run("daemon", "token").stdout.strip()
+    assert token == (cold.home / "token").read_text().strip()
+    over_tcp = cold.run("history", OEE_URL=status["http"]["url"], OEE_TOKEN=token)
     assert over_tcp.returncode == 0
-    assert "daemon ready" in cli.run("daemon", "logs", "-n", "20").stdout
+    assert "daemon ready" in cold.run("daemon", "logs", "-n", "20").stdout
 
-    restarted = cli.run("daemon", "restart")
+    restarted = cold.run("daemon", "restart")
     assert "restarted" in restarted.stdout
-    assert cli.pid != first and ended(first)
-    second = cli.pid
-    assert cli.run("daemon", "stop").stdout == "✓ stopped\n"
+    assert cold.pid != first and ended(first)
+    second = cold.pid
+    assert cold.run("daemon", "stop").stdout == "✓ stopped\n"
     assert ended(second)
-    assert cli.json("daemon", "stop") == {"running": False, "stopped": False}
+    assert cold.json("daemon", "stop") == {"running": False, "stopped": False}
+
+
+def assert_detached(pid: int) -> None:
+    """A session of its own, no terminal, no folder held, nothing to read."""
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+
+
+def test_who_leaves_while_it_starts_leaves_a_daemon_behind(cold: Cli) -> None:
+    terminal = Terminal(cold, *BUY, columns=60)
+    terminal.until(shows("starting the daemon"))
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130
+    # The line of the start is gone, and nothing was placed.
+    assert [line for line in terminal.screen.said if line != "^C"] == []
+    until((cold.home / "run" / "daemon.json").exists, what="the start")
+    assert cold.json("history", OEE_NO_AUTOSTART="1") == []
 
 
 def test_commands_for_this_machine_refuse_a_daemon_elsewhere(cli: Cli) -> None:
@@ -80,42 +142,64 @@ def test_commands_for_this_machine_refuse_a_daemon_elsewhere(cli: Cli) -> None:
     assert nobody.returncode == 6 and "OEE_URL" in nobody.stderr
 
 
-def test_logs_that_are_followed_go_on(cli: Cli) -> None:
-    cli.run("daemon", "start")
-    following = cli.start("daemon", "logs", "-n", "0", "-f")
-    lines = following.stdout
-    assert lines is not None
-    until(lambda: cli.placed() and select.select([lines], [], [], 0)[0], what="a line")
-    assert json.loads(lines.readline())
+def test_logs_that_are_followed_go_on(tmp_path: Path) -> None:
+    cli = Cli(tmp_path / "h")
+    log = cli.home / "logs" / "daemon.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("one\ntwo\n")
+    following = cli.start("daemon", "logs", "-n", "1", "-f")
+    assert following.stdout is not None
+    assert following.stdout.readline() == "two\n"
+    with log.open("a") as more:
+        more.write("three\n")
+    assert following.stdout.readline() == "three\n"
+    # Set aside, as at a start: the new one from its top.
+    log.replace(log.with_name("daemon.log.1"))
+    log.write_text("four\n")
+    assert following.stdout.readline() == "four\n"
     following.send_signal(signal.SIGINT)
-    assert end(following)[0] == 130
+    assert end(following)[:2] == (130, "")
 
 
 def test_a_daemon_that_cannot_start_says_why_and_where_its_log_is(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "h", OEE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
-    done = cli.run(*BUY, OEE_REDIS_URL="redis://127.0.0.1:1")
+    done = cli.run(*BUY, "--json", OEE_REDIS_URL="redis://127.0.0.1:1")
     assert done.returncode == 6
-    assert str(cli.home / "logs" / "daemon.log") in done.stderr
-    said = " ".join(done.stderr.split())
-    assert "could not be started" in said
-    assert "127.0.0.1" in said or "Postgres" in said or "database" in said
+    error = refusal(done)
+    assert error["code"] == "daemon_not_started" and "could not be started" in error["message"]
+    log = cli.home / "logs" / "daemon.log"
+    assert error["hint"] == f"Its log: {log}" and str(log) in done.stderr
+    # The log's own last words.
+    said = "".join(done.stderr.split())
+    for line in log.read_text().splitlines()[-2:]:
+        assert "".join(line.split()) in said
 
 
 def test_a_second_daemon_on_a_home_says_who_is_there(cli: Cli) -> None:
-    cli.run("daemon", "start")
     done = cli.run("daemon", "run")
     assert done.returncode == 6
     assert f"process {cli.pid}" in " ".join(done.stderr.split())
     assert cli.run("daemon", "status").returncode == 0
 
 
-def test_in_the_foreground_it_ends_well_when_it_is_told_to(cli: Cli) -> None:
-    running = cli.start("daemon", "run")
-    until((cli.home / "run" / "daemon.json").exists, what="the start")
-    assert cli.pid == running.pid
-    assert cli.run(*BUY, OEE_NO_AUTOSTART="1").returncode == 0
+def test_told_to_stop_it_takes_nothing_new_and_ends_what_runs(cold: Cli, database_url: str) -> None:
+    """In the foreground, as a service manager has it; `oee daemon stop` sends the same signal."""
+    cold.environ["OEE_SIM_CONFIRM_MS"] = "1500"
+    running = cold.start("daemon", "run")
+    until((cold.home / "run" / "daemon.json").exists, what="the start")
+    assert cold.pid == running.pid
+    buying = cold.start(*BUY)
+    assert buying.stderr is not None
+    until(lambda: "submitted" in str(buying.stderr and buying.stderr.readline()), what="the swap")
     running.send_signal(signal.SIGTERM)
+    late = cold.run(*BUY, "--json", OEE_NO_AUTOSTART="1")
+    assert (late.returncode, refusal(late)["retryable"]) in ((6, True), (6, False))
+    # Who watches sees how it ends.
+    code, out, _ = end(buying, 40)
+    assert code == 0 and out.startswith("✓ bought 1.5 SOL")
     assert end(running, 40)[0] == 0
+    with connect(database_url) as sql:
+        assert sql.execute("SELECT status FROM orders").fetchall() == [("confirmed",)]
 
 
 def test_the_default_home_brings_its_own_servers_and_starts_by_itself(homes: Path) -> None:
@@ -124,6 +208,7 @@ def test_the_default_home_brings_its_own_servers_and_starts_by_itself(homes: Pat
         done = cli.run(*BUY)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("✓ bought 1.5 SOL")
+        assert done.stderr.startswith("starting the daemon\n")
         status = cli.json("daemon", "status")
         assert status["postgres"]["own"] and status["queue"]["own"]
         assert [order["status"] for order in cli.json("history")] == ["confirmed"]
@@ -131,22 +216,17 @@ def test_the_default_home_brings_its_own_servers_and_starts_by_itself(homes: Pat
         assert cli.run("daemon", "stop").returncode == 0
 
 
-def test_a_worker_beside_the_daemon_takes_orders(servers: Servers, template: str, tmp_path: Path) -> None:
-    with serving(servers, template, tmp_path / "h") as (cli, api):
-        outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
-        pid = api.http.get("/api/status").json()["worker"]["pid"]
-        os.kill(pid, signal.SIGSTOP)
-        worker: Running | None = None
+def test_a_worker_beside_the_daemon_takes_orders(cli: Cli, api: Shared, tmp_path: Path) -> None:
+    outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
+    with frozen_worker(api):
+        # A home of its own, as on another host.
+        worker = Cli(tmp_path / "elsewhere", **(QUICK | outside)).start("worker")
         try:
-            # A home of its own, as on another host.
-            worker = Cli(tmp_path / "elsewhere", **(QUICK | outside)).start("worker")
             done = cli.run(*BUY)
             assert done.returncode == 0, done.stderr
         finally:
-            os.kill(pid, signal.SIGCONT)
-            if worker is not None:
-                worker.send_signal(signal.SIGTERM)
-        assert end(worker, 40)[0] == 0
+            worker.send_signal(signal.SIGTERM)
+    assert end(worker, 40)[0] == 0
 
 
 class Foreign(BaseHTTPRequestHandler):
@@ -214,15 +294,3 @@ def test_a_folder_that_others_can_enter_is_not_trusted(homes: Path) -> None:
         done = Cli(homes / "h").run(*BUY)
     assert done.returncode == 4
     assert f"chmod 700 {homes / 'h' / 'run'}" in done.stderr
-
-
-def test_stop_leaves_what_runs_safe(cli: Cli, database_url: str) -> None:
-    done = cli.run("daemon", "start", OEE_SIM_CONFIRM_MS="1000")
-    assert done.returncode == 0
-    order_id = cli.placed()
-    assert cli.run("daemon", "stop").returncode == 0
-    with connect(database_url) as sql:
-        stored = sql.execute("SELECT status FROM orders").fetchall()
-    assert stored in ([("confirmed",)], [("submitted",)], [("pending",)])
-    # Any command that needs the daemon starts it again, and the order goes on.
-    assert cli.run("watch", order_id).returncode == 0

@@ -188,7 +188,7 @@ def test_a_wrong_line_names_its_field_and_stores_nothing(cli: Cli, api: Shared) 
         assert error["code"] and not error["retryable"]
     assert {results[n]["order"]["status"] for n in (1, len(lines))} == {"confirmed"}
     assert api.stored() == before + 2
-    assert f"{len(lines)} lines: 2 confirmed, {len(WRONG_LINES)} not" in done.stderr
+    assert f"{len(lines)} lines: 2 confirmed, {len(WRONG_LINES)} wrong" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -149,7 +150,7 @@ def test_a_batch_that_was_interrupted_goes_on_where_it_stopped(
     code, _, err = end(process)
     if number is signal.SIGINT:
         assert code == 130
-        assert "the same command again goes on where it stopped" in err
+        assert "the same command again goes on there" in err
     else:
         assert code == -number
     placed = api.stored() - before
@@ -161,15 +162,17 @@ def test_a_batch_that_was_interrupted_goes_on_where_it_stopped(
     assert placed <= len(replayed(again.stdout)) <= placed + 2
 
 
-def test_stdin_without_a_batch_gets_no_derived_keys_and_says_so(cli: Cli, api: Shared) -> None:
+def test_stdin_without_a_batch_gets_a_name_that_places_nothing_twice(cli: Cli, api: Shared) -> None:
     text = line(1) + "\n" + line(2, idempotencyKey=f"own-key-{os.urandom(6).hex()}") + "\n"
     before = api.stored()
     for count, repeats in ((2, []), (3, [2])):
         done = cli.run("submit", "-", stdin=text)
-        assert done.returncode == 0
-        assert "without --batch" in done.stderr and "places them again" in done.stderr
-        assert replayed(done.stdout) == repeats
+        assert (done.returncode, replayed(done.stdout)) == (0, repeats)
         assert api.stored() == before + count
+    found = re.search(r"batch (b-\w+): the same input with --batch \1 places nothing twice", done.stderr)
+    assert found
+    again = cli.run("submit", "-", "--batch", found[1], stdin=text)
+    assert (replayed(again.stdout), api.stored()) == ([1, 2], before + 3)
 
 
 def test_stdin_with_a_batch_is_as_safe_as_a_file(cli: Cli, api: Shared) -> None:

@@ -140,7 +140,7 @@ def test_a_batch_draws_its_figures_and_leaves_a_sum(cli: Cli, tmp_path: Path) ->
     terminal = Terminal(cli, "submit", str(file), "--max-inflight", "1", columns=120)
     assert terminal.end() == 0
     assert "in flight" in terminal.raw
-    assert terminal.screen.said[-1] == "5 lines: 5 confirmed, 0 not"
+    assert terminal.screen.said[-1].startswith("✓ 5 lines: 5 confirmed, in ")
     assert not any("in flight" in line for line in terminal.screen.said)
 
 

@@ -7,7 +7,12 @@ or failed to flush, can hide what happened.
 from __future__ import annotations
 
 import dataclasses
+import gc
+import os
+import signal
 import sys
+import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import Engine, insert
 
 from oee_cli.verdict import Verdict, judge, landings
+from oee_daemon import __main__
 from oee_daemon.api import wire
 from oee_daemon.broker import open_broker
 from oee_daemon.chains.faults import sim_faults
@@ -25,20 +31,85 @@ from oee_daemon.history import History
 from oee_daemon.intake import Intake, NewOrder
 from oee_daemon.order import FINAL
 from oee_daemon.settings import Settings
-from oee_daemon.supervisor import WorkerProcess
+from oee_daemon.supervisor import WorkerProcess, _die_with_parent
 from oee_daemon.tokens import TOKENS
 from tests.daemons import until
+from tests.faults.mutants import WORKERS
 
 DECIMALS = {t.symbol: t.decimals for t in TOKENS.values()}
 
 
-class MutantWorker(WorkerProcess):
-    """A worker whose engine was broken on purpose, in one way."""
+class ForkedWorker(WorkerProcess):
+    """A worker process forked from this one, with everything imported: for one that lives for one order,
+    importing is nine tenths of the work. From its first line on it is what the daemon starts; that the
+    daemon's own is killed and replaced well is proven by `test_daemon`.
 
-    mutant = ""
+    With a `mutant` its engine is broken on purpose, in one way.
+    """
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.faults.mutants", self.mutant]
+    def __init__(self, home_id: str, mutant: str | None) -> None:
+        super().__init__(home_id)
+        self.mutant = mutant
+
+    def start(self) -> None:
+        ours, theirs = os.pipe()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            # Nothing of this process's may end with the child: a connection would say good-bye for both.
+            gc.freeze()
+            os._exit(self._become(parent, ours, theirs))
+        os.close(ours)
+        self._process = Forked(pid, theirs)  # type: ignore[assignment]
+        self._started = time.monotonic()
+        if self._handed is not None:
+            self._hand()
+
+    def _become(self, parent: int, stdin: int, other_end: int) -> int:
+        try:
+            os.setsid()
+            die_with_parent = _die_with_parent(parent)
+            if die_with_parent is not None:
+                die_with_parent()
+            os.dup2(stdin, 0)
+            os.close(stdin)
+            os.close(other_end)
+            if self.mutant is not None:
+                WORKERS[self.mutant]()
+            sys.argv[1:] = ["worker", "--supervised"]
+            return __main__.main()
+        except BaseException:
+            traceback.print_exc()
+            return 1
+
+
+class Forked:
+    """As much of `subprocess.Popen` as a supervisor asks of it."""
+
+    def __init__(self, pid: int, stdin: int) -> None:
+        self.pid = pid
+        self.stdin = os.fdopen(stdin, "wb", buffering=0)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self._look(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        return self._look(0)
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _look(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
 
 
 class Bench:
@@ -72,9 +143,7 @@ class Bench:
     @contextmanager
     def worker(self, mutant: str | None = None) -> Iterator[WorkerProcess]:
         """A supervised worker process; `check` replaces it when it has died."""
-        process: WorkerProcess = WorkerProcess("bench") if mutant is None else MutantWorker("bench")
-        if mutant is not None:
-            process.mutant = mutant  # type: ignore[attr-defined]
+        process = ForkedWorker("bench", mutant)
         process.start()
         process.hand(self.settings)
         try:

@@ -1,12 +1,11 @@
 """Engines broken on purpose, each in one way that a hurried change might bring.
 
-`python -m tests.faults.mutants NAME` is a supervised worker with that break in it. A proof in which one of
-them lives proves nothing; `test_mutants` holds that each is caught.
+Each is called in a process of its own, which then becomes a worker with that break in it. A proof in which
+one of them lives proves nothing; `test_mutants` holds that each is caught.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from oee_daemon import __main__, failpoints, store
+from oee_daemon import failpoints, store
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.execution import Execution
 from oee_daemon.order import Order, Status
@@ -148,9 +147,3 @@ WORKERS: dict[str, Callable[[], None]] = {
         reject_from_a_sends_answer,
     )
 }
-
-
-if __name__ == "__main__":
-    WORKERS[sys.argv[1]]()
-    sys.argv[1:] = ["worker", "--supervised"]
-    sys.exit(__main__.main())

@@ -175,9 +175,8 @@ def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.Mo
     create = store.create
 
     def rings_first(conn: Any, values: dict[str, Any]) -> Any:
-        order = create(conn, values)
-        getattr(intake_module, "ring")(bench.broker, order.id)  # noqa: B009
-        return order
+        getattr(intake_module, "ring")(bench.broker, values["id"])  # noqa: B009
+        return create(conn, values)
 
     monkeypatch.setattr(store, "create", rings_first)
     assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"

@@ -32,7 +32,6 @@ from oee_daemon.venues.simulated import SimulatedVenue
 from oee_daemon.wallet import Wallet
 from tests.venues.clock import FakeClock
 
-
 #: Orders in execution at once.
 PLACES = 10
 

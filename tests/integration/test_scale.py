@@ -1,9 +1,7 @@
 """With a long history every reading, and the engine's own look-ups, cost what they cost without one.
 
-Twenty thousand orders in which nothing is spread evenly: pairs that were traded long ago only, a market that
-was only ever sold, a status that one month alone knows, times that disagree with numbers. What a statement
-touched is read in Postgres's own counters, so that it does not matter who runs it, or how; the plans of
-listings are looked at besides.
+What a statement touched is read in Postgres's own counters, so that it does not matter who runs it, or how;
+the plans of listings are looked at besides.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,46 +25,10 @@ from oee_daemon.embedded import Servers
 from oee_daemon.history import History
 from oee_daemon.listing import NEAR, Filter
 from oee_daemon.order import Order, Status
+from oee_daemon.retention import Retention
 from tests.conftest import TEMPLATE
 from tests.integration.bench import Bench
-
-ORDERS = 20_000
-#: The last of them have not ended.
-LIVE = 12
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-FILL = f"""
-INSERT INTO orders (id, number, network, type, side, pair, input_token, output_token, amount, swap_mode,
-    slippage_bps, valid_for_s, status, filled_in, filled_out, signature, next_run_at, created_at, updated_at,
-    finished_at, expires_at)
-SELECT gen_random_uuid(), nextval('order_numbers'), 'simulated', 'market', side, base || '/USDC',
-    CASE side WHEN 'buy' THEN 'USDC' ELSE base END, CASE side WHEN 'buy' THEN base ELSE 'USDC' END,
-    1000, 'ExactIn', 50, 300, status, filled, filled, 'signature ' || n,
-    CASE WHEN ended IS NULL THEN at END, at, at, ended, at + interval '300 s'
-FROM (
-    SELECT *,
-        CASE WHEN base IN ('JUP', 'MET') OR n % 2 = 0 THEN 'sell' ELSE 'buy' END AS side,
-        CASE WHEN status = 'confirmed' THEN 1000 END AS filled,
-        CASE WHEN n <= {ORDERS - LIVE} THEN at + interval '1 s' END AS ended
-    FROM (
-        SELECT n,
-            CASE WHEN n <= 3000 THEN 'MET' WHEN n % 5000 = 1 THEN 'WIF' WHEN n % 10 = 0 THEN 'JUP' ELSE 'SOL'
-                END AS base,
-            CASE WHEN n > {ORDERS - LIVE} THEN (ARRAY['pending', 'routing', 'submitted'])[1 + n % 3]
-                WHEN n BETWEEN 4000 AND 6000 THEN 'expired' WHEN n % 20 = 7 THEN 'failed'
-                WHEN n = 9000 THEN 'cancelled' ELSE 'confirmed' END AS status,
-            -- Neighbours disagree by up to 40 places; one hour was lived through twice.
-            timestamptz '2026-01-01 00:00:00+00' + (n * 10 + (n * 7919) % 400) * interval '1 s'
-                - CASE WHEN n > 12000 THEN interval '1 hour' ELSE interval '0' END AS at
-        FROM generate_series(1, {ORDERS}) AS n OFFSET 0
-    ) AS drawn
-) AS ended;
-INSERT INTO order_events SELECT id, 1, status, 1, created_at, '{{}}' FROM orders;
-INSERT INTO swaps SELECT id, 1, signature, 'raw', 150, 'landed', created_at FROM orders;
-INSERT INTO sim_ledger SELECT signature, CASE WHEN number % 3 = 0 THEN 'rejected' ELSE 'landed' END, NULL, id,
-    input_token, output_token, '1', '1', '0', number, number FROM orders;
-INSERT INTO slots SELECT generate_series(1, 10);
-"""  # noqa: S608  # numbers of this page
+from tests.integration.long_history import FILL, FILTERS, LIVE, ORDERS, START
 
 
 @pytest.fixture(scope="module")
@@ -124,45 +86,6 @@ def cost(db: Engine, call: Callable[[], object]) -> Cost:
     before = count()
     call()
     return Cost(*(now - then for now, then in zip(count(), before, strict=True)))
-
-
-AT = START + timedelta(seconds=10 * ORDERS // 2)
-LATE = START + timedelta(seconds=10 * (ORDERS - 20)) - timedelta(hours=1)
-WHILE = START + timedelta(seconds=9 * ORDERS) - timedelta(hours=1)
-FILTERS = {
-    "everything": Filter(),
-    "failed": Filter(status=("failed",)),
-    "expired, which one month alone knows": Filter(status=("expired",)),
-    "cancelled, of which there is one": Filter(status=("cancelled",)),
-    "confirmed": Filter(status=("confirmed",)),
-    "live": Filter(status=("pending", "routing", "building", "submitted")),
-    "live or failed": Filter(status=("pending", "failed")),
-    "every end": Filter(status=("confirmed", "failed", "cancelled", "expired")),
-    "a pair": Filter(pair="SOL/USDC"),
-    "a pair of long ago": Filter(pair="MET/USDC"),
-    "a rare pair": Filter(pair="WIF/USDC"),
-    "a pair that nobody traded": Filter(pair="PYTH/JTO"),
-    "a token": Filter(token="JUP"),
-    "the token of all": Filter(token="USDC"),
-    "a side": Filter(side="buy"),
-    "a type": Filter(type="market"),
-    "since": Filter(since=AT),
-    "since just now": Filter(since=LATE),
-    "since tomorrow": Filter(since=START + timedelta(days=9999)),
-    "until": Filter(until=AT),
-    "until the beginning": Filter(until=START + timedelta(minutes=9)),
-    "a minute long ago": Filter(since=AT, until=AT + timedelta(minutes=1)),
-    "failed since just now": Filter(status=("failed",), since=LATE),
-    "failed for a while": Filter(status=("failed",), since=WHILE),
-    "a pair for a while": Filter(pair="JUP/USDC", since=WHILE),
-    "expired since just now": Filter(status=("expired",), since=LATE),
-    "a pair and a side": Filter(pair="JUP/USDC", side="sell"),
-    "a side that the pair never had": Filter(pair="JUP/USDC", side="buy"),
-    "a pair's failed": Filter(pair="MET/USDC", status=("failed",)),
-    "a token, a side, an end, a time": Filter(token="SOL", side="buy", status=("failed",), until=AT),
-    "a pair until": Filter(pair="SOL/USDC", until=AT),
-    "a pair of long ago since just now": Filter(pair="MET/USDC", since=LATE),
-}
 
 
 @pytest.mark.parametrize(("limit", "cursor"), [(200, "19900"), (5, "2000")])
@@ -242,7 +165,7 @@ def test_pages_together_hold_all_that_fits_newest_first(long_ago: str) -> None:
     history, draw = History(db), random.Random(7)
     everything = walk(history, Filter(), 1000)
     assert [o.number for o in everything] == list(range(ORDERS, 0, -1))
-    for wanted in [*FILTERS.values(), *(any_filter(draw) for _ in range(25))]:
+    for wanted in [*FILTERS.values(), *(any_filter(draw) for _ in range(15))]:
         fitting = [o.number for o in everything if fits(o, wanted)]
         first, cursor = history.page(wanted, limit=7, cursor=None)
         assert [o.number for o in first] == fitting[:7], wanted
@@ -339,6 +262,12 @@ def test_the_engines_own_looks_see_live_orders_only(db: Engine) -> None:
         assert found.rows == 0, name
         assert found.entries <= 10 * LIVE, name
         assert found.pages <= 10 * LIVE, name
+
+
+def test_retention_finds_at_once_that_nothing_is_old_enough(db: Engine) -> None:
+    found = cost(db, lambda: Retention(db, days=30_000).once())
+    assert (found.rows, found.entries) == (0, 0)
+    assert found.pages <= 10
 
 
 def test_an_order_is_accepted_claimed_and_moved_by_index(db: Engine) -> None:

@@ -98,7 +98,7 @@ def test_the_best_net_quote_is_chosen_if_it_keeps_the_bound(
 def test_no_route_says_what_every_venue_said() -> None:
     with pytest.raises(AttemptFailed) as caught:
         choose([unquoted("raydium", late=False), unquoted("meteora", late=False)], SwapMode.EXACT_IN, None)
-    assert caught.value.message == "No venue can fill it. raydium said no.; meteora said no."
+    assert caught.value.message == "No venue can fill it. raydium said no; meteora said no."
     assert caught.value.as_dict()["retryable"] is False
 
 

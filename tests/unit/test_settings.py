@@ -105,6 +105,7 @@ def test_a_file_that_can_not_be_read_is_told_by_its_path(tmp_path: Path) -> None
         port=st.integers(0, 65535),
         worker_threads=st.integers(1, 200),
         max_attempts=st.integers(1, 100),
+        keep_days=st.none() | st.integers(1, 36_500),
         sim_seed=st.integers(0, 10**18 - 1),
         sim_latency_ms=st.integers(0, 60_000),
         sim_failure_rate=st.decimals(0, 1, allow_nan=False),

@@ -1,0 +1,344 @@
+"""`oee submit` as a process: what it shows, every way to stop it, what it says then, and what it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oee_daemon.embedded import Servers
+from tests.api_daemon import Shared
+from tests.daemons import until
+from tests.e2e.bench import NO_PRICE, Cli, Running, end, faults, frozen_worker, serving
+from tests.e2e.terminal import CTRL_C, WIDTHS, Terminal
+
+BAD = '{"inputToken": "SOL"}'
+
+
+def line(amount: int, **fields: Any) -> str:
+    return json.dumps({"inputToken": "SOL", "outputToken": "USDC", "amount": f"{amount}.5"} | fields)
+
+
+def name() -> str:
+    """A batch that nobody has placed."""
+    return f"batch-{os.urandom(6).hex()}"
+
+
+def results(out: str) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in out.splitlines()]
+
+
+def errors(out: str) -> dict[int, str]:
+    return {r["line"]: r["error"]["code"] for r in results(out) if "error" in r}
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    file = tmp_path / "orders.ndjson"
+    file.write_text("".join(line(n) + "\n" for n in range(1, 301)))
+    return file
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_terminal_shows_how_far_it_is_in_one_line(cli: Cli, many: Path, columns: int) -> None:
+    terminal = Terminal(cli, "submit", str(many), "--max-inflight", "20", columns=columns)
+    shown = re.compile(r"━+·+ +\d+% +[\d,]+ done +0 failed +\d+ in flight +[\d.,]+/s")
+    terminal.until(lambda screen: any(shown.search(text) for text in screen.said))
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130
+    # Its own line only: the results next to it are as long as they are.
+    drawn = [
+        text
+        for text in re.split(r"[\r\n]", re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", terminal.raw))
+        if "in flight" in text
+    ]
+    assert drawn and max(map(len, drawn)) <= columns
+    said = " ".join(terminal.screen.said[-3:])
+    assert "nothing after line" in said and "goes on there" in said
+    assert not any("in flight" in text for text in terminal.screen.said)
+
+
+def test_a_stream_has_no_length_and_so_no_bar(cli: Cli) -> None:
+    read, write = os.pipe()
+    terminal = Terminal(cli, "submit", "-", "--batch", name(), stdin=read)
+    os.write(write, f"{line(1)}\n".encode())
+    terminal.until(lambda screen: any("1 done" in text for text in screen.said))
+    os.close(write)
+    assert terminal.end() == 0
+    assert "%" not in terminal.raw and "━" not in terminal.raw
+
+
+def test_without_a_terminal_there_is_a_summary_and_nothing_else(cli: Cli) -> None:
+    text = f"{line(1)}\n{BAD}\n\n{line(2)}\n"
+    done = cli.run("submit", "-", "--batch", name(), stdin=text)
+    assert (done.returncode, sorted(r["line"] for r in results(done.stdout))) == (2, [1, 2, 4])
+    assert re.fullmatch(r"✗ 3 lines: 2 confirmed, 1 wrong, in [\d.]+ m?s\n", done.stderr)
+    quiet = cli.run("submit", "-", "--batch", name(), "--quiet", "--json", stdin=line(1))
+    assert (quiet.returncode, quiet.stderr, len(results(quiet.stdout))) == (0, "", 1)
+
+
+def test_nothing_at_all_is_done_at_once(cli: Cli) -> None:
+    done = cli.run("submit", "-", stdin="\n\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "✓ no lines: nothing to place\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_what_was_sent_and_goes_on_there(
+    cli: Cli, api: Shared, number: signal.Signals
+) -> None:
+    """From a stream that never ends, of which nobody said a name."""
+    before = api.stored()
+    process = cli.start("submit", "-", "--max-inflight", "5", stdin=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    text = "".join(line(n) + "\n" for n in range(1, 41))
+    process.stdin.write(text)
+    process.stdin.flush()
+    told = process.stdout.readline()
+    process.send_signal(number)
+    code = process.wait(5)
+    process.stdin.close()
+    told += process.stdout.read()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    assert code == 128 + number
+    found = re.search(r"stopped: (\d+) lines? sent \((\d+) ended.*; nothing after line (\d+) was sent", err)
+    assert found, err
+    sent, ended, last = map(int, found.groups())
+    assert sent == last < 40 and ended == len(results(told))
+    again = re.search(r"the same input with --batch (\S+) goes on there", err)
+    assert again
+    until(lambda: api.stored() == before + sent, what="what was sent")
+    rest = cli.run("submit", "-", "--batch", again[1], stdin=text)
+    assert (rest.returncode, len(results(rest.stdout)), api.stored()) == (0, 40, before + 40)
+    assert f"{sent} of them had been placed before" in rest.stderr
+    ids = {r["line"]: r["order"]["orderId"] for r in results(rest.stdout)}
+    assert all(ids[r["line"]] == r["order"]["orderId"] for r in results(told))
+    filled = [f["orderId"] for f in cli.json("fills", "--limit", "40")]
+    assert sorted(filled) == sorted(ids.values())
+
+
+def test_interrupted_while_nothing_moves_it_leaves_at_once(cli: Cli, api: Shared, many: Path) -> None:
+    with frozen_worker(api):
+        before = api.stored()
+        process = cli.start("submit", str(many), "--max-inflight", "3")
+        until(lambda: api.stored() == before + 3, what="as many as may be in flight")
+        process.send_signal(signal.SIGINT)
+        code, out, err = end(process, 5)
+    assert (code, out) == (130, "")
+    assert "stopped: 3 lines sent (0 ended, 3 go on); nothing after line 3 was sent" in err
+
+
+def test_a_reader_that_leaves_ends_it_and_nothing_more_is_sent(cli: Cli, api: Shared, many: Path) -> None:
+    before = api.stored()
+    process = cli.start("submit", str(many), "--max-inflight", "2")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(10) == 141
+    assert process.stderr.read() == ""
+    assert api.stored() - before < 50
+
+
+@pytest.mark.parametrize("wrong", ["no JSON", BAD], ids=["found here", "found by the daemon"])
+def test_stop_on_failure_sends_nothing_after_it(cli: Cli, api: Shared, wrong: str) -> None:
+    """The input stays open: it does not wait for what it will not send."""
+    process = cli.start(
+        "submit", "-", "--batch", name(), "--stop-on-failure", "--max-inflight", "1", stdin=subprocess.PIPE
+    )
+    before = api.stored()
+    assert process.stdin is not None
+    process.stdin.write("\n".join([line(1), line(2), wrong, line(3), line(4), ""]))
+    process.stdin.flush()
+    assert process.wait(20) == 2
+    process.stdin.close()
+    assert process.stdout is not None and process.stderr is not None
+    assert list(errors(process.stdout.read())) == [3]
+    err = process.stderr.read()
+    assert "2 confirmed, 1 wrong" in err and "stopped at line 3, which failed; nothing after line" in err
+    assert api.stored() == before + 2
+
+
+def test_stop_on_failure_waits_for_what_is_in_flight(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        before = api.stored()
+        text = "\n".join([line(1), line(2), "no JSON", line(3)])
+        process = cli.start("submit", "-", "--batch", name(), "--stop-on-failure", stdin=subprocess.PIPE)
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(text)
+        process.stdin.close()
+        first = json.loads(process.stdout.readline())
+        until(lambda: api.stored() == before + 2, what="the two before it")
+        assert not select.select([process.stdout], [], [], 0.2)[0]
+    assert process.wait(20) == 2
+    assert (first["line"], sorted(r["line"] for r in results(process.stdout.read()))) == (3, [1, 2])
+
+
+def test_a_dry_run_checks_all_that_placing_checks_and_stores_nothing(cli: Cli, api: Shared) -> None:
+    key = f"own-key-{os.urandom(6).hex()}"
+    assert cli.run("submit", "-", stdin=line(1, idempotencyKey=key)).returncode == 0
+    before = api.stored()
+    text = "\n".join([line(2), BAD, "no JSON", line(1, idempotencyKey=key), line(3, idempotencyKey=key)])
+    done = cli.run("submit", "-", "--dry-run", stdin=text)
+    assert done.returncode == 3
+    assert errors(done.stdout) == {2: "missing_field", 3: "invalid_line", 5: "idempotency_key_reused"}
+    good = [r for r in results(done.stdout) if "error" not in r]
+    assert all(r["dryRun"] and r["quotes"] and r["order"]["orderId"] is None for r in good)
+    assert "5 lines: 2 checked, 2 wrong, 1 refused" in done.stderr
+    with faults(api, *NO_PRICE):
+        assert cli.run("submit", "-", "--dry-run", stdin=line(2)).returncode == 7
+    assert api.stored() == before
+
+
+def test_two_lines_with_one_key_are_one_order_told_twice(cli: Cli, api: Shared) -> None:
+    own = line(1, idempotencyKey=f"own-key-{os.urandom(6).hex()}")
+    before = api.stored()
+    with frozen_worker(api):
+        process = cli.start("submit", "-", stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(f"{own}\n{own}\n")
+        process.stdin.close()
+        process.stdin = None
+        until(lambda: api.stored() == before + 1, what="the order")
+    code, out, _ = end(process)
+    assert (code, sorted(r["line"] for r in results(out))) == (0, [1, 2])
+    assert len({r["order"]["orderId"] for r in results(out)}) == 1
+    assert api.stored() == before + 1
+
+
+def test_other_options_are_refused_instead_of_placing_it_all_again(
+    cli: Cli, api: Shared, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.ndjson"
+    file.write_text(f"{line(1)}\n{line(2, slippageBps=80)}\n")
+    assert cli.run("submit", str(file)).returncode == 0
+    before = api.stored()
+    done = cli.run("submit", str(file), "--slippage", "1%")
+    # The second line says its own.
+    assert (done.returncode, errors(done.stdout)) == (3, {1: "idempotency_key_reused"})
+    (hint,) = [r["error"]["hint"] for r in results(done.stdout) if "error" in r]
+    assert "--batch" in hint and api.stored() == before
+
+
+def test_a_pipe_that_looks_like_a_file_has_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "orders")
+    process = cli.start("submit", str(tmp_path / "orders"))
+    (tmp_path / "orders").write_text(line(1))
+    code, out, err = end(process)
+    assert (code, len(results(out))) == (0, 1)
+    assert "places nothing twice" in err
+
+
+def test_without_permission_it_stops_at_once(cli: Cli, api: Shared, many: Path) -> None:
+    before = api.stored()
+    url = api.daemon.facts["http"]
+    done = cli.run("submit", str(many), "--max-inflight", "4", OEE_URL=url, OEE_TOKEN="wrong")
+    assert done.returncode == 4
+    assert 1 <= len(results(done.stdout)) <= 4
+    assert "OEE_TOKEN" in done.stderr and "nothing after line" in done.stderr
+    assert api.stored() == before
+
+
+@pytest.fixture
+def own(servers: Servers, template: str, tmp_path: Path) -> Iterator[tuple[Cli, Shared]]:
+    """A daemon that may be killed."""
+    with serving(servers, template, tmp_path / "own") as running:
+        yield running
+
+
+def test_a_daemon_that_is_killed_and_started_again_loses_and_doubles_nothing(
+    own: tuple[Cli, Shared], many: Path
+) -> None:
+    cli, api = own
+    process = cli.start("submit", str(many), "--max-inflight", "10")
+    assert process.stdout is not None
+    out = process.stdout.readline()
+    api.daemon.kill()
+    # Nobody but us brings it back.
+    api.daemon.start()
+    more, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    told = results(out + more)
+    assert sorted(r["line"] for r in told) == list(range(1, 301))
+    filled = [row[0] for row in api.sql.execute("SELECT order_id::text FROM sim_ledger").fetchall()]
+    assert sorted(filled) == sorted(r["order"]["orderId"] for r in told)
+
+
+def test_a_daemon_that_stays_away_ends_it_and_says_what_is_not_known(
+    own: tuple[Cli, Shared], many: Path
+) -> None:
+    cli, api = own
+    with frozen_worker(api):
+        process = cli.start("submit", str(many), "--max-inflight", "5", "--timeout", "2")
+        until(lambda: api.stored() == 5, what="as many as may be in flight")
+        api.daemon.kill()
+    code, out, err = end(process, 60)
+    assert code == 6
+    assert "nothing after line" in err and "goes on there" in err
+    assert {r["error"]["code"] for r in results(out)} <= {"outcome_unknown", "daemon_unreachable"}
+
+
+def resident(process: Running) -> int:
+    """KiB of memory that it has now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds")
+def test_memory_stays_flat_however_many_lines_there_are(cli: Cli, api: Shared, tmp_path: Path) -> None:
+    """Wrong lines, placed ones and ones placed before, by turns."""
+    file = tmp_path / "orders.ndjson"
+    placed = [line(n) for n in range(1, 401)]
+    file.write_text("\n".join(placed + ["{" * 40] * 30_000) + "\n")
+    process = cli.start("submit", str(file), "--max-inflight", "50")
+    assert process.stdout is not None
+    held = []
+    for count, _ in enumerate(process.stdout, 1):
+        if count in (1_000, 30_000):
+            held.append(resident(process))
+    assert process.wait(20) == 2 and count == 30_400
+    assert held[1] - held[0] < 2_000, held
+    again = cli.run("submit", str(file))
+    assert "400 of them had been placed before" in again.stderr
+
+
+def test_orders_are_found_by_ids_and_keys_many_at_once(api: Shared) -> None:
+    key = f"key, with a comma {os.urandom(6).hex()}"
+    one, two = api.place(), api.post(Idempotency_Key=key).json()["orderId"]
+    for order_id in (one, two):
+        api.end(order_id)
+
+    def found(**asked: Any) -> set[str]:
+        answer = api.http.post("/api/orders/find", json=asked)
+        assert answer.status_code == 200, answer.text
+        return {order["orderId"] for order in answer.json()["orders"]}
+
+    missing = "00000000-0000-4000-8000-000000000000"
+    assert found(orderIds=[one, two, missing, one]) == {one, two}
+    assert found(idempotencyKeys=[key, "no such key"]) == {two}
+    assert found(orderIds=[one, two], idempotencyKeys=[key], ended=True) == {one, two}
+    with frozen_worker(api):
+        running = api.place()
+        assert found(orderIds=[one, running], ended=True) == {one}
+        assert found(orderIds=[one, running]) == {one, running}
+    for wrong in (
+        {},
+        {"orderIds": []},
+        {"orderIds": [missing] * 1001},
+        {"orderIds": ["last"]},
+        {"ids": [one]},
+        {"idempotencyKeys": ["short"]},
+        {"idempotencyKeys": ["with \0 a zero"]},
+        [],
+        {"orderIds": one},
+    ):
+        answer = api.http.post("/api/orders/find", json=wrong)
+        assert (answer.status_code, "field" in answer.json()) == (422, True), (wrong, answer.text)
