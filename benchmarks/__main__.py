@@ -3,7 +3,7 @@
     python -m benchmarks                      all of them, about ten minutes
     python -m benchmarks pickup accept        these two
     python -m benchmarks --full               with a million orders where it matters
-    python -m benchmarks --out table.md       the table's file (benchmarks.md by default)
+    python -m benchmarks --out table.md       the table's file (in the temporary folder by default)
 
 Each script runs in a process of its own and measures its floor and the project in turn; one that fails is
 a line in the table, and the others go on.
@@ -15,6 +15,7 @@ import argparse
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,13 +36,17 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Not in the checkout, which it would dirty.
+OUT = Path(tempfile.gettempdir()) / "oee-benchmarks.md"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCRIPTS))
     parser.add_argument("--full", action="store_true", help="more rounds, and a million orders")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks.md"), help="where the table is written")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the table is written")
     told = parser.parse_args()
     unknown = [name for name in told.names if name not in SCRIPTS]
     if unknown:

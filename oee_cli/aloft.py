@@ -71,8 +71,8 @@ class Aloft:
                 lost_since = None
             except Exception as e:
                 lost_since = lost_since or began
-                if time.monotonic() - lost_since > PATIENCE:
-                    ended = [(placed, placed.order, _unknown(e)) for placed in aloft]
+                given_up = time.monotonic() - lost_since > PATIENCE
+                ended = [(p, p.order, _unknown(e)) for p in aloft if given_up or p.deadline <= began]
             with self._some:
                 for placed, *_ in ended:
                     del self._orders[placed.line]

@@ -161,21 +161,24 @@ class Flight:
 
     def _offer(self, row: Row) -> bool:
         """Waits until a sender can take it; whether more may be offered."""
-        if row.fault is not None:
-            if not self._stopping:
-                self._result(_failed(row.line, row.fault))
-            return not self._stopping
         with self._lock:
             while self._slot is not None and not self._stopping:
                 self._slot_free.wait()
             if self._stopping:
                 return False
-            self._slot = row
-            if not self._idle and self._senders < self._most_senders:
-                self._senders += 1
-                threading.Thread(target=self._send, daemon=True).start()
-            self._slot_full.notify()
-            return True
+            if row.fault is None:
+                self._hand_over(row)
+        if row.fault is not None:
+            # Here, so that the next row is not on its way before this one has failed.
+            self._result(_failed(row.line, row.fault))
+        return not self._stopping
+
+    def _hand_over(self, row: Row) -> None:
+        self._slot = row
+        if not self._idle and self._senders < self._most_senders:
+            self._senders += 1
+            threading.Thread(target=self._send, daemon=True).start()
+        self._slot_full.notify()
 
     @property
     def _most_senders(self) -> int:

@@ -142,10 +142,10 @@ def _execute(
     key = given or str(uuid.uuid4())
     began = time.monotonic()
     drawn = output.live and not manner.detach and not manner.events
-    if given is None and not drawn:
-        # Before it is sent: even if this process is killed the key can be read.
-        output.note(f"idempotency key {key}")
     try:
+        if given is None and not drawn:
+            # Before it is sent: even if this process is killed the key can be read.
+            output.note(f"idempotency key {key}")
         order, replayed = client.execute(body, key, began + timeout)
     except (KeyboardInterrupt, Terminated):
         unknown = OutcomeUnknown(

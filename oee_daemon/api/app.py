@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from oee_daemon import __version__
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
+from oee_daemon.api.reel import Reel
 from oee_daemon.broker import Broker
 from oee_daemon.feed import Feed
 from oee_daemon.history import History
@@ -54,7 +55,7 @@ def build(
     state.history = History(db)
     state.overviews = Overviews(db)
     state.stats = Stats(db)
-    state.hub = stream.Hub(settings.redis_url)
+    state.hub = stream.Hub(settings.redis_url, Reel(state.history))
     state.ask_pool = ThreadPoolExecutor(ASKS * max(1, len(network.venues)), thread_name_prefix="ask")
     state.draining = False
     state.started_at = around.started_at

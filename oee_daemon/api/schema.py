@@ -219,9 +219,7 @@ class DaemonStatus(BaseModel):
     workers: list[dict[str, Any]] | None = Field(
         description="all of this engine: name, host, pid, threads, version, since, running"
     )
-    orders: dict[str, Any] = Field(
-        description="live by status, running, waiting, delayed, stuck, overdueS"
-    )
+    orders: dict[str, Any] = Field(description="live by status, running, waiting, delayed, stuck, overdueS")
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
     maxAttempts: int  # noqa: N815

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import redis
@@ -25,9 +25,10 @@ from starlette.responses import JSONResponse
 from oee_daemon import feed
 from oee_daemon.api import wire
 from oee_daemon.api.problems import as_problem, is_away, problem
+from oee_daemon.api.reel import Reel, Told
 from oee_daemon.errors import InvalidInput, OeeError, Unavailable
 from oee_daemon.history import History
-from oee_daemon.order import FINAL, Event, Status
+from oee_daemon.order import FINAL, Status
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -49,8 +50,9 @@ _RUNNING = frozenset({Status.ROUTING, Status.BUILDING, Status.SUBMITTED})
 class Hub:
     """Passes hints on to whoever watches in this process; where nobody does, it does not listen either."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, reel: Reel) -> None:
         self._url = redis_url
+        self.reel = reel
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._all: set[AllOrders] = set()
         self._interest = 0
@@ -78,6 +80,7 @@ class Hub:
 
     def _pass_on(self, order_id: UUID | None) -> None:
         if order_id is not None:
+            self.reel.moved(order_id)
             for watcher in self._watchers.get(order_id, ()):
                 watcher.set()
             for everything in self._all:
@@ -86,6 +89,7 @@ class Hub:
         # From here on hints come. Whoever watched before looks once more; whoever watched all orders while
         # nobody listened is told that some were missed: what is listed now is complete.
         self._listening.set()
+        self.reel.doubt()
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.set()
@@ -161,9 +165,9 @@ class AllOrders:
         return found, lagged
 
 
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+async def _send(socket: WebSocket, text: str) -> None:
     async with asyncio.timeout(SEND_TIMEOUT_S):
-        await socket.send_json(message)
+        await socket.send_text(text)
 
 
 async def _denied(socket: WebSocket, error: OeeError | SQLAlchemyError) -> None:
@@ -209,9 +213,11 @@ async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
     hub: Hub = socket.app.state.hub
     with hub.watch(order_id) as hint:
         while True:
+            # The first time, and when no hint came, it is looked at whatever is known.
+            look = not hint.is_set()
             hint.clear()
             try:
-                found = await run_in_threadpool(history.events, order_id, seq)
+                found = await hub.reel.events(order_id, seq, look=look)
                 # Who asks for what follows the final event waits for nothing.
                 if not found and await run_in_threadpool(_is_over, history, order_id, seq):
                     return
@@ -219,7 +225,7 @@ async def _follow(socket: WebSocket, order_id: UUID, seq: int) -> None:
                 # Postgres is away: the watcher stays, and looks again.
                 found = []
             for event in found:
-                await _send(socket, wire.event_json(event))
+                await _send(socket, event.text)
                 seq = event.seq
                 if event.status in FINAL:
                     return
@@ -252,31 +258,33 @@ async def all_orders(socket: WebSocket) -> None:
 
 
 async def _follow_all(socket: WebSocket, everything: AllOrders, begun: datetime) -> None:
-    history: History = socket.app.state.history
-    last: OrderedDict[UUID, Event] = OrderedDict()
+    hub: Hub = socket.app.state.hub
+    last: OrderedDict[UUID, Told] = OrderedDict()
     clock = asyncio.get_running_loop().time
     looked = clock()
     while True:
         moved, lagged = await everything.take()
         if lagged:
-            await _send(socket, {"lagged": True})
+            await _send(socket, '{"lagged":true}')
+        hinted = set(moved)
         if clock() - looked >= LOOK_S:
             # The last hint of an order may be lost too.
             looked = clock()
-            moved += [i for i, e in last.items() if e.status in _RUNNING and i not in moved]
+            moved += [i for i, e in last.items() if e.status in _RUNNING and i not in hinted]
         for order_id in moved:
             before = last.pop(order_id, None)
             try:
-                found = await run_in_threadpool(history.events, order_id, before.seq if before else 0)
+                after = before.seq if before else 0
+                found = await hub.reel.events(order_id, after, look=order_id not in hinted)
             except SQLAlchemyError:
                 everything.lag()
                 await asyncio.sleep(LOOK_S)
                 break
             for event in found:
                 if before is not None or event.at > begun:
-                    await _send(socket, wire.event_json(event))
+                    await _send(socket, event.text)
             if found or before:
-                last[order_id] = found[-1] if found else cast(Event, before)
+                last[order_id] = found[-1] if found else cast(Told, before)
         while len(last) > BACKLOG:
             # What is forgotten must not be told again from its first event on.
             begun = max(begun, last.popitem(last=False)[1].at)

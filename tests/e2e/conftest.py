@@ -1,4 +1,7 @@
-"""The one daemon of all tests of the command line, and its `oee`. Files with an `api` of their own use that."""
+"""The one daemon of all tests of the command line, and its `oee`.
+
+A file that has an `api` of its own uses that one.
+"""
 
 from __future__ import annotations
 

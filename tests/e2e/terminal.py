@@ -10,7 +10,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tests.e2e.bench import OEE, Cli
 
@@ -64,18 +64,35 @@ class Screen:
         return [line.rstrip() for line in self.lines if line.strip()]
 
 
+Environ = Mapping[str, str]
+NOTHING: Environ = {}
+ALL_THREE: Mapping[int, int] = {}
+
+
 class Terminal:
-    """A command with a terminal of its own as all three streams; or but for `stdin`."""
+    """A command with a terminal of its own as all three streams, but for those that `streams` gives it."""
 
     def __init__(
-        self, cli: Cli, *arguments: str, columns: int = 80, stdin: int | None = None, **environ: str
+        self,
+        cli: Cli,
+        *arguments: str,
+        columns: int = 80,
+        streams: Mapping[int, int] = ALL_THREE,
+        environ: Environ = NOTHING,
+        **more: str,
     ) -> None:
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+        def prepare() -> None:
+            os.login_tty(slave)
+            for number, stream in streams.items():
+                os.dup2(stream, number)
+
         self.process = subprocess.Popen(
             [*OEE, *arguments],
-            env=cli.environ | {"TERM": "xterm-256color"} | environ,
-            preexec_fn=lambda: (os.login_tty(slave), stdin is None or os.dup2(stdin, 0)),
+            env=cli.environ | {"TERM": "xterm-256color"} | dict(environ) | more,
+            preexec_fn=prepare,
         )
         os.close(slave)
         self.screen = Screen()

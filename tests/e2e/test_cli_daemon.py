@@ -23,8 +23,8 @@ from tests.e2e.test_cli_help import COMMANDS
 
 #: What each command that needs a daemon is typed as, and what each that does not.
 NEEDS = [
-    "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch", "watch last",
-    "show last", "history", "fills", "top --once", "stats", "backup -",
+    "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch",
+    "watch last", "show last", "history", "fills", "top --once", "stats", "backup -",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",

@@ -1,16 +1,24 @@
-"""Each exit code of the contract, one test each, by the real command against a real daemon."""
+"""Each exit code of the contract, one test each, by the real command against a real daemon.
+
+With `--json` where there is one: the order object however it ended, or the error object, and the sentence
+on stderr either way.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
-from tests.api_daemon import Shared
+from tests.api_daemon import Shared, connect
 from tests.daemons import until
 from tests.e2e.bench import (
     BUY,
@@ -20,6 +28,7 @@ from tests.e2e.bench import (
     faults,
     frozen_worker,
     newest,
+    refusal,
     until_stored,
 )
 
@@ -40,7 +49,7 @@ def test_1_a_fault_of_ours(cli: Cli, api: Shared) -> None:
     finally:
         api.sql.execute("ALTER TABLE orders RENAME COLUMN mislaid TO slippage_bps")
     assert done.returncode == 1
-    error = json.loads(done.stdout)["error"]
+    error = refusal(done)
     assert error["code"] == "internal"
     # Whether it was stored is not known after a fault: the key tells.
     key = done.stderr.splitlines()[0].removeprefix("idempotency key ")
@@ -52,8 +61,11 @@ def test_1_a_fault_of_ours(cli: Cli, api: Shared) -> None:
 
 def test_2_wrong_input_found_here_and_by_the_daemon(cli: Cli, api: Shared) -> None:
     before = api.stored()
-    assert cli.run(*BUY, "--slippage", "1").returncode == 2
-    assert cli.run("buy", "NOPE", "USDC", "1").returncode == 2
+    here = cli.run(*BUY, "--slippage", "1", "--json")
+    assert (here.returncode, refusal(here)["code"]) == (2, "usage")
+    there = cli.run("buy", "NOPE", "USDC", "1", "--json")
+    assert (there.returncode, refusal(there)["retryable"]) == (2, False)
+    assert "NOPE" in refusal(there)["message"]
     assert api.stored() == before
 
 
@@ -71,8 +83,9 @@ def test_3_a_key_of_another_order(cli: Cli, api: Shared) -> None:
     key = f"key-{uuid.uuid4()}"
     assert cli.run(*BUY, "--idempotency-key", key).returncode == 0
     before = api.stored()
-    done = cli.run("buy", "SOL", "USDC", "2", "--idempotency-key", key)
+    done = cli.run("buy", "SOL", "USDC", "2", "--idempotency-key", key, "--json")
     assert (done.returncode, api.stored()) == (3, before)
+    assert refusal(done)["code"] == "idempotency_key_reused"
 
 
 def test_3_cancelled_too_late(cli: Cli, api: Shared) -> None:
@@ -80,42 +93,77 @@ def test_3_cancelled_too_late(cli: Cli, api: Shared) -> None:
     done = cli.run("cancel", "last", "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["status"] == "confirmed"
+    assert "✗" in done.stderr
 
 
 def test_4_a_wrong_token(cli: Cli, api: Shared) -> None:
     before = api.stored()
-    done = cli.run(*BUY, OEE_URL=api.daemon.facts["http"], OEE_TOKEN="wrong")
+    done = cli.run(*BUY, "--json", OEE_URL=api.daemon.facts["http"], OEE_TOKEN="wrong")
     assert (done.returncode, api.stored()) == (4, before)
-    assert "oee daemon token" in done.stderr
+    assert "oee daemon token" in refusal(done)["hint"]
     right = cli.run("history", OEE_URL=api.daemon.facts["http"], OEE_TOKEN=api.daemon.token)
     assert right.returncode == 0
 
 
 def test_5_no_such_order(cli: Cli) -> None:
     for command in ("show", "watch", "cancel"):
-        done = cli.run(command, str(uuid.uuid4()))
+        done = cli.run(command, str(uuid.uuid4()), "--json")
         assert done.returncode == 5, command
-        assert "oee history" in done.stderr
+        assert "oee history" in refusal(done)["hint"]
 
 
 def test_6_no_daemon(tmp_path: Path) -> None:
-    done = Cli(tmp_path / "h", OEE_NO_AUTOSTART="1").run(*BUY)
+    done = Cli(tmp_path / "h", OEE_NO_AUTOSTART="1").run(*BUY, "--json")
     assert done.returncode == 6
-    assert "oee daemon start" in done.stderr
+    assert "oee daemon start" in refusal(done)["hint"]
+
+
+def test_6_no_database(cli: Cli, api: Shared) -> None:
+    before = api.stored()
+    with no_database(api):
+        reading = cli.run("history", "--json")
+        assert (reading.returncode, refusal(reading)["retryable"]) == (6, True)
+        buying = cli.run(*BUY, "--json")
+        assert (buying.returncode, refusal(buying)["code"]) == (6, "database_unavailable")
+    assert cli.run("history", "--limit", "1").returncode == 0
+    assert api.stored() == before
+
+
+@contextmanager
+def no_database(api: Shared) -> Iterator[None]:
+    """Nobody new may connect to it, and who was connected is thrown out."""
+    own = make_url(api.url)
+    with connect(own.set(database="postgres").render_as_string(hide_password=False)) as admin:
+        kept = api.sql.info.backend_pid
+        admin.execute(f"ALTER DATABASE {own.database} ALLOW_CONNECTIONS false")
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+                (own.database, kept),
+            )
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {own.database} ALLOW_CONNECTIONS true")
 
 
 def test_7_failed(cli: Cli, api: Shared) -> None:
     with faults(api, *NO_PRICE):
-        done = cli.run(*BUY)
-    assert (done.returncode, newest(api)["status"]) == (7, "failed")
+        done = cli.run(*BUY, "--json")
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["error"]["code"]) == (7, "failed", "no_route")
+    assert order == newest(api)
     assert "Nothing left the wallet" in done.stderr
+    # Who watches it later is told the same; who looks at it has seen it.
+    assert cli.run("watch", "last").returncode == 7
+    assert cli.run("show", "last").returncode == 0
 
 
 def test_9_it_may_be_on_the_chain(cli: Cli, api: Shared) -> None:
     with faults(api, ("chain", "mute")):
-        done = cli.run(*BUY, "--timeout", "0.7")
+        done = cli.run(*BUY, "--timeout", "0.7", "--json")
         order = newest(api)
         assert (done.returncode, order["status"]) == (9, "submitted")
+        assert json.loads(done.stdout)["orderId"] == order["orderId"]
         assert "not known yet" in done.stderr
         assert f"oee watch {order['orderId'][:8]}" in done.stderr
         assert order["signature"][:4] in done.stderr
@@ -129,11 +177,11 @@ def test_9_the_answer_stayed_lost(cli: Cli, api: Shared) -> None:
     assert api.daemon.process is not None
     api.daemon.process.send_signal(signal.SIGSTOP)
     try:
-        done = cli.run(*BUY, "--timeout", "1", "--idempotency-key", key)
+        done = cli.run(*BUY, "--timeout", "1", "--idempotency-key", key, "--json")
     finally:
         api.daemon.process.send_signal(signal.SIGCONT)
-    assert done.returncode == 9
-    assert f"--idempotency-key {key}" in done.stderr
+    assert (done.returncode, refusal(done)["retryable"]) == (9, True)
+    assert f"--idempotency-key {key}" in refusal(done)["hint"]
     again = cli.run(*BUY, "--idempotency-key", key)
     assert again.returncode == 0
     row = api.sql.execute("SELECT count(*) FROM orders WHERE idempotency_key = %s", (key,)).fetchone()
@@ -143,18 +191,30 @@ def test_9_the_answer_stayed_lost(cli: Cli, api: Shared) -> None:
 def test_10_cancelled(cli: Cli, api: Shared) -> None:
     before = api.stored()
     with frozen_worker(api):
-        buying = cli.start(*BUY)
+        buying = cli.start(*BUY, "--json")
         until_stored(api, before)
         assert cli.run("cancel", "last").returncode == 0
         code, out, err = end(buying)
-    assert (code, out) == (10, "")
+        # It is what was asked for, whoever asked first.
+        assert cli.json("cancel", "last")["status"] == "cancelled"
+    assert (code, json.loads(out)["status"]) == (10, "cancelled")
     assert "cancelled" in err
+
+
+def test_10_expired(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        order = cli.json(*BUY, "--detach", "--valid-for", "1s")["orderId"]
+        api.sql.execute("UPDATE orders SET expires_at = now() WHERE id = %s", (order,))
+    done = cli.run("watch", order)
+    assert (done.returncode, done.stdout) == (10, "")
+    assert "expired" in done.stderr
 
 
 def test_124_the_wait_ended_with_nothing_sent(cli: Cli, api: Shared) -> None:
     with frozen_worker(api):
-        done = cli.run(*BUY, "--timeout", "0.3")
-        assert (done.returncode, newest(api)["status"]) == (124, "pending")
+        done = cli.run(*BUY, "--timeout", "0.3", "--json")
+        assert (done.returncode, json.loads(done.stdout)["status"]) == (124, "pending")
+        assert json.loads(done.stdout) == newest(api)
     assert f"oee watch {newest(api)['orderId'][:8]}" in done.stderr
     assert cli.run("watch", "last").returncode == 0
 
@@ -162,16 +222,45 @@ def test_124_the_wait_ended_with_nothing_sent(cli: Cli, api: Shared) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_130_interrupted_and_143_terminated(cli: Cli, api: Shared, number: signal.Signals, code: int) -> None:
     with frozen_worker(api):
-        buying = cli.start(*BUY)
+        buying = cli.start(*BUY, "--json")
         assert buying.stderr is not None
         line = until(lambda: _first_status(buying.stderr), what="the first status")
         assert "pending" in line
         buying.send_signal(number)
         ended, out, err = end(buying)
+        order = newest(api)
+        assert (ended, json.loads(out)) == (code, order)
+        assert f"watch again: oee watch {order['orderId'][:8]}" in err
+        assert order["status"] == "pending"
+        watching = cli.start("watch", "last")
+        assert watching.stderr is not None
+        assert "pending" in str(watching.stderr.readline())
+        watching.send_signal(number)
+        ended, out, err = end(watching)
         assert (ended, out) == (code, "")
-        assert f"watch again: oee watch {newest(api)['orderId'][:8]}" in err
-        assert newest(api)["status"] == "pending"
-    assert cli.run("watch", "last").returncode == 0
+        assert f"watch again: oee watch {order['orderId'][:8]}" in err
+    assert api.end(order["orderId"])["status"] == "confirmed"
+
+
+def test_130_before_the_answer_came(cli: Cli, api: Shared) -> None:
+    """Whether it was placed is not known: the key finds out."""
+    assert api.daemon.process is not None
+    api.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        buying = cli.start(*BUY, "--json")
+        assert buying.stderr is not None
+        key = str(buying.stderr.readline()).split()[-1]
+        buying.send_signal(signal.SIGINT)
+        code, out, err = end(buying)
+    finally:
+        api.daemon.process.send_signal(signal.SIGCONT)
+    assert code == 130
+    error = refusal(subprocess.CompletedProcess([], code, out, err))
+    assert (error["code"], error["retryable"]) == ("outcome_unknown", True)
+    assert f"--idempotency-key {key}" in error["hint"]
+    assert cli.run(*BUY, "--idempotency-key", key).returncode == 0
+    row = api.sql.execute("SELECT count(*) FROM orders WHERE idempotency_key = %s", (key,)).fetchone()
+    assert row == (1,)
 
 
 def _first_status(stream: object) -> str | None:
@@ -179,15 +268,21 @@ def _first_status(stream: object) -> str | None:
     return None if line.startswith("idempotency key") else line
 
 
-def test_141_a_closed_pipe(cli: Cli) -> None:
+@pytest.mark.parametrize(
+    "command", ["history --csv", "buy SOL USDC 1.5 --json --quiet", "watch last --json -q"]
+)
+def test_141_a_closed_pipe(cli: Cli, api: Shared, command: str) -> None:
+    api.end(api.place())
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        process = cli.start("history", "--csv", stdout=writer)
+        process = cli.start(*command.split(), stdout=writer)
     finally:
         os.close(writer)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (141, "")
+    # Whoever stopped listening has not stopped the order.
+    assert api.end(newest(api)["orderId"])["status"] == "confirmed"
 
 
 def test_help_prints_the_same_table(cli: Cli) -> None:

@@ -39,7 +39,7 @@ class Paged(Terminal):
     """A terminal whose screen a pager has for itself: only what was written counts."""
 
     def __init__(self, cli: Cli, *arguments: str, columns: int = 80, **environ: str) -> None:
-        super().__init__(cli, *arguments, columns=columns, **environ)
+        super().__init__(cli, *arguments, columns=columns, environ=environ)
         self.screen.feed = lambda text: None  # type: ignore[method-assign]
 
     def until_written(self, text: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -14,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
+import oee_cli
 from tests.api_daemon import Shared
 from tests.daemons import until
-from tests.e2e.bench import BUY, NO_PRICE, OEE, STEPS, Cli, end, faults, frozen_worker, newest
+from tests.e2e.bench import BUY, OEE, STEPS, Cli, end, frozen_worker, newest
+from tests.e2e.terminal import Terminal
+from tests.e2e.test_cli_help import COMMANDS
 
 
 def test_without_a_terminal_one_result_line_on_stdout_and_a_line_a_status_on_stderr(cli: Cli) -> None:
@@ -44,12 +49,18 @@ def test_json_is_one_object_and_nothing_else(cli: Cli) -> None:
     assert "sold 1.5 SOL" in done.stderr
 
 
-def test_events_are_a_line_each_and_end_with_the_final_one(cli: Cli) -> None:
-    done = cli.run(*BUY, "--events")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+def test_events_come_line_by_line_and_end_with_the_final_one(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        buying = cli.start(*BUY, "--events", "--quiet")
+        assert buying.stdout is not None
+        # Flushed: it is there while the order still waits.
+        assert select.select([buying.stdout], [], [], 20)[0]
+        first = buying.stdout.readline()
+    code, out, err = end(buying)
+    events = [json.loads(line) for line in (first + out).splitlines()]
     assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
     assert [event["status"] for event in events] == STEPS
-    assert done.returncode == 0
+    assert (code, err) == (0, "")
 
 
 def test_detach_prints_the_id_and_nothing_else(cli: Cli, api: Shared) -> None:
@@ -58,43 +69,59 @@ def test_detach_prints_the_id_and_nothing_else(cli: Cli, api: Shared) -> None:
     assert api.end(done.stdout.strip())["status"] == "confirmed"
 
 
+#: What every command with `--json` is typed as, and which one value it prints.
+JSON: dict[str, type] = {
+    "sell SOL USDC 1.5 --quiet": dict,
+    "buy SOL USDC 1.5 --detach": dict,
+    "buy SOL USDC --spend 200 --dry-run": dict,
+    "cancel last": dict,
+    "quote SOL USDC 1.5": dict,
+    "show last": dict,
+    "history -n 2": list,
+    "fills -n 2": list,
+    "top": dict,
+    "stats": dict,
+    "daemon status": dict,
+    "daemon token": dict,
+    "doctor": dict,
+    "config show": dict,
+    "config path": dict,
+    "config get port": dict,
+    "config set port 3001": dict,
+    "config unset port": dict,
+    "paths": dict,
+}
+#: Where it is tested what these print: a line an event or an order, or what takes a home of its own.
+ELSEWHERE = {"watch", "submit", "start", "stop", "restart", "drill", "backup", "restore"}
+
+
+def test_with_json_every_command_prints_one_value_on_one_line(cli: Cli, tmp_path: Path) -> None:
+    known = {name.split()[-1] for name, c in COMMANDS.items() if any("--json" in p.opts for p in c.params)}
+    assert known - {word for line in JSON for word in line.split()} == ELSEWHERE
+    cli.placed(detach=False)
+    for line, kind in JSON.items():
+        done = cli.run(*line.split(), "--json", XDG_CONFIG_HOME=str(tmp_path))
+        (text,) = done.stdout.splitlines()
+        assert type(json.loads(text)) is kind, line
+        assert done.returncode == (3 if line == "cancel last" else 0), done.stderr
+
+
 @pytest.mark.parametrize("command", ["history", "fills"])
-def test_lists_are_one_array_or_csv_with_a_header(cli: Cli, api: Shared, command: str) -> None:
+def test_csv_has_a_header_and_what_json_has(cli: Cli, api: Shared, command: str) -> None:
     api.end(api.place())
-    rows = cli.json(command, "--limit", "1")
-    assert isinstance(rows, list) and len(rows) == 1
+    (row,) = cli.json(command, "--limit", "1")
     as_csv = cli.run(command, "--csv", "--limit", "1")
-    (row,) = csv.DictReader(io.StringIO(as_csv.stdout))
-    assert row["orderId"] == rows[0]["orderId"]
-    assert row["signature"] == rows[0]["signature"]
+    (told,) = csv.DictReader(io.StringIO(as_csv.stdout))
+    assert told["orderId"] == row["orderId"]
+    assert told["signature"] == row["signature"]
     assert as_csv.stderr == ""
 
 
-def test_an_error_is_a_sentence_on_stderr_and_with_json_an_object_on_stdout(cli: Cli) -> None:
-    plain = cli.run("buy", "NOPE", "USDC", "1")
-    assert plain.stdout == ""
-    assert plain.stderr.splitlines()[-2].startswith("✗ NOPE is not a token") or "NOPE" in plain.stderr
-    done = cli.run("buy", "NOPE", "USDC", "1", "--json")
-    error = json.loads(done.stdout)["error"]
-    assert set(error) == {"code", "message", "retryable", "hint"}
-    assert "NOPE" in error["message"] and "NOPE" in done.stderr
-
-
-def test_with_json_an_order_is_printed_however_it_ended(cli: Cli, api: Shared) -> None:
-    with faults(api, *NO_PRICE):
-        failed = cli.run(*BUY, "--json")
-    order = json.loads(failed.stdout)
-    assert (failed.returncode, order["status"], order["error"]["code"]) == (7, "failed", "no_route")
-    assert "Nothing left the wallet" in failed.stderr
-
-
-def test_with_json_an_order_is_printed_however_the_wait_ended(cli: Cli, api: Shared) -> None:
-    with frozen_worker(api):
-        waited = cli.run(*BUY, "--json", "--timeout", "0.3")
-    order = json.loads(waited.stdout)
-    assert (waited.returncode, order["status"]) == (124, "pending")
-    assert f"oee watch {order['orderId'][:8]}" in waited.stderr
-    assert api.end(order["orderId"])["status"] == "confirmed"
+def test_an_error_is_a_sentence_on_stderr_and_nothing_on_stdout(cli: Cli) -> None:
+    done = cli.run("buy", "NOPE", "USDC", "1")
+    assert done.stdout == ""
+    key, what, *next_ = done.stderr.splitlines()
+    assert key.startswith("idempotency key ") and what.startswith("✗ 'NOPE' is ") and next_
 
 
 def test_watch_gives_every_line_as_it_comes(cli: Cli) -> None:
@@ -124,12 +151,23 @@ def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli, api: Shar
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == STEPS
 
 
-def test_the_table_is_the_same_in_a_pipe_however_wide(cli: Cli, api: Shared) -> None:
+#: How long something took or lasts differs between two looks, and the columns right of it with it.
+TIMES = re.compile(r"[\d.]+ (ms|s|min)\b|\d\d:\d\d:\d\d| +")
+
+
+@pytest.mark.parametrize("command", ["history -n 3", "show last", "quote SOL USDC 1.5", "daemon status"])
+def test_the_format_in_a_pipe_is_that_of_a_wide_terminal_without_its_colors(
+    cli: Cli, api: Shared, command: str
+) -> None:
     api.end(api.place())
-    wide = cli.run("history", "--limit", "1", COLUMNS="200").stdout.splitlines()
-    piped = cli.run("history", "--limit", "1").stdout.splitlines()
-    assert piped[0] == wide[0]
-    assert [word in piped[0] for word in ("order", "price", "took")] == [True] * 3
+    piped = cli.run(*command.split())
+    assert piped.stderr == "" and "\x1b" not in piped.stdout
+    terminal = Terminal(cli, *command.split(), columns=400)
+    assert terminal.end() == 0
+    assert terminal.screen.colored
+    assert [TIMES.sub(" ", line) for line in terminal.screen.said] == [
+        TIMES.sub(" ", line) for line in piped.stdout.splitlines() if line.strip()
+    ]
 
 
 def test_a_dry_run_stores_nothing(cli: Cli, api: Shared) -> None:
@@ -139,13 +177,24 @@ def test_a_dry_run_stores_nothing(cli: Cli, api: Shared) -> None:
     assert api.stored() == before
 
 
-def test_help_version_and_completion_need_no_daemon(tmp_path: Path) -> None:
-    nowhere = Cli(tmp_path / "none")
-    for arguments in (["--help"], ["buy", "--help"], ["--version"], ["completion", "bash"], ["help"]):
-        done = nowhere.run(*arguments)
-        assert (done.returncode, done.stderr) == (0, ""), arguments
-        assert done.stdout
-    assert not nowhere.home.exists()
+def test_nothing_waits_for_an_answer(cli: Cli, api: Shared) -> None:
+    """Standard input is open and silent, and nobody reads it; what has to come from there is asked for by
+    its flag (`test_stdin_that_is_a_terminal_is_not_waited_for`)."""
+    asking = {"input", "getpass", "confirm", "prompt"}
+    for source in Path(oee_cli.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                assert name not in asking, (
+                    f"{source}:{node.lineno} asks; without a terminal it has to end with 2"
+                )
+    with frozen_worker(api):
+        order = cli.placed()
+        for command in (["cancel", order], [*BUY, "--detach"], ["daemon", "status"]):
+            silent = subprocess.PIPE
+            process = cli.start(*command, stdin=silent)
+            assert process.wait(20) == 0
+            process.communicate()
 
 
 def in_shell(cli: Cli, pipeline: str) -> list[str]:

@@ -100,7 +100,7 @@ def test_a_wait_that_ended_says_that_the_order_may_still_be_bought(cli: Cli, api
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM=dumb"])
 def test_no_color_where_it_is_not_wanted(cli: Cli, environ: dict[str, str]) -> None:
-    terminal = Terminal(cli, *BUY, columns=60, **environ)
+    terminal = Terminal(cli, *BUY, columns=60, environ=environ)
     assert terminal.end() == 0
     colors = re.findall(r"\x1b\[([\d;]*)m", terminal.raw)
     # Bold and dim are no colours; a dumb terminal gets no escapes at all.

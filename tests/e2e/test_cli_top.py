@@ -13,7 +13,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -23,16 +23,12 @@ import pytest
 from tests.api_daemon import Shared
 from tests.daemons import until
 from tests.e2e.bench import OEE, Cli, faults
-from tests.e2e.terminal import CTRL_C, Screen, Terminal, shows
+from tests.e2e.terminal import CTRL_C, NOTHING, Environ, Screen, Terminal, shows
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"
 CTRL_Z = b"\x1a"
 QUICK = ("--interval", "200ms")
-
-Environ = Mapping[str, str]
-NOTHING: Environ = {}
-
 
 class Full(Screen):
     """The other screen, too: rows that are written to by their place."""
@@ -61,7 +57,7 @@ class Top(Terminal):
     def __init__(
         self, cli: Cli, *arguments: str, columns: int = 80, rows: int = 24, environ: Environ = NOTHING
     ) -> None:
-        super().__init__(cli, "top", *QUICK, *arguments, columns=columns, **environ)
+        super().__init__(cli, "top", *QUICK, *arguments, columns=columns, environ=environ)
         self.screen: Full = Full()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(self.master)

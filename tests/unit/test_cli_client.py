@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ def test_once_it_may_have_arrived_no_refusal_by_a_missing_database_ends_the_aski
 def test_nothing_sent_is_unreachable() -> None:
     with pytest.raises(Unreachable):
         execute(Script(GONE))
+
+
+def test_a_daemon_elsewhere_that_is_waited_for_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    script = Script(GONE)
+    script.settings = replace(script.settings, url="http://far:3000")
+    with pytest.raises(Unreachable):
+        execute(script)
+    assert len(script.keys) > 2
+    said = "no answer from http://far:3000 (refused): asking again until --timeout is over\n"
+    assert capsys.readouterr().err == said
 
 
 def test_no_database_is_waited_for_a_little_and_then_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
