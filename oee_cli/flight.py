@@ -26,6 +26,8 @@ from oee_cli.wire import FINAL, Order
 _SENDERS = 16
 #: Seconds between two tries to place an order while the daemon is away.
 _PAUSE = 0.2
+#: Seconds that a reader may take over a line when nothing more is told.
+_LAST_WORD = 0.1
 #: What an order that does not say is placed with, by the contract.
 _USUAL = {"slippageBps": 50, "validForS": 300}
 #: What the next row would meet as well.
@@ -89,7 +91,7 @@ class Flight:
         self._slot_full = threading.Condition(self._lock)
         self._slot: Row | None = None
         self._idle = self._senders = 0
-        self._stopping = False
+        self._stopping = self._silent = False
         self._read_whole = self._read_over = False
         self._aloft = Aloft(client, self._landed)
 
@@ -105,7 +107,8 @@ class Flight:
 
     def silence(self) -> None:
         """Nothing more is told: the caller leaves. A line that is being written is waited for a moment."""
-        self._telling.acquire(timeout=0.1)
+        if not self._silent:
+            self._silent = self._telling.acquire(timeout=_LAST_WORD)
 
     # Under the lock
 

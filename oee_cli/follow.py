@@ -88,33 +88,6 @@ def follow(client: Client, screen: Screen, *, deadline: float | None = None, ref
     return order
 
 
-def final_order(client: Client, order: Order, deadline: float) -> Order:
-    """The order's end, or its state when the wait was over, shown to nobody."""
-    screen = _Unseen(order)
-    try:
-        newest = _newer(client, follow(client, screen, deadline=deadline, refresh=False))
-    except (CliError, Lost):
-        # The order exists and the daemon is gone: as it was last seen.
-        newest = screen.order
-    return _bare(newest)
-
-
-class _Unseen:
-    """A screen that nobody looks at."""
-
-    def __init__(self, order: Order) -> None:
-        self.order = order
-
-    def event(self, event: Event) -> None:
-        pass
-
-    def tick(self) -> None:
-        pass
-
-    def close(self, order: Order | None) -> None:
-        pass
-
-
 def seen(order: Order, event: Event) -> Order:
     """The order as an event says that it is."""
     news = {"status": event["status"], "attempt": event["attempt"], "updatedAt": event["at"]}

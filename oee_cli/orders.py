@@ -60,6 +60,9 @@ def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCo
     from oee_cli.stream import all_events
 
     board = Board(client, output)
+    if output.live:
+        # Or nothing at all would be seen until somebody trades.
+        output.note("every order from now on, until Ctrl-C")
     for message in all_events(client):
         if deadline is not None and time.monotonic() >= deadline:
             return ExitCode.DONE

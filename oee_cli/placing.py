@@ -60,7 +60,7 @@ def place(wanted: Wanted, manner: Manner, output: Output) -> ExitCode:
     try:
         client.ready()
         if manner.dry_run:
-            return _dry_run(client, output, body)
+            return _dry_run(client, output, body, key)
         return _execute(client, output, body, key, manner, timeout)
     finally:
         client.close()
@@ -174,8 +174,8 @@ def _detached(output: Output, order: Order) -> ExitCode:
     return ExitCode.DONE
 
 
-def _dry_run(client: Client, output: Output, body: dict[str, Any]) -> ExitCode:
-    answer = client.dry_run(body)
+def _dry_run(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
+    answer = client.dry_run(body, key)
     quotes = answer["quotes"]
     routed = any(quote["error"] is None for quote in quotes)
     if output.json:

@@ -142,6 +142,7 @@ class _Run:
             self._watch(flight, came)
             if came:
                 self._leave(flight)
+        flight.silence()
         self.teller.erase()
         if came:
             raise KeyboardInterrupt if came[0] == signal.SIGINT else Terminated

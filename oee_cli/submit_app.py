@@ -13,26 +13,30 @@ from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)]
+MaxInflight = Annotated[int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")]
+Named = Annotated[
+    str | None, typer.Option("--batch", metavar="NAME", help="The same batch again places nothing twice.")
+]
+Stop = Annotated[
+    bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
+]
+Detach = Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")]
+#: It speaks JSON in any case.
+Json = Annotated[bool, typer.Option("--json", hidden=True)]
+
 
 def submit(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)
-    ],
-    max_inflight: Annotated[
-        int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")
-    ] = 50,
-    batch: Annotated[
-        str | None, typer.Option("--batch", metavar="NAME", help="The same batch again places nothing twice.")
-    ] = None,
+    file: File,
+    max_inflight: MaxInflight = 50,
+    batch: Named = None,
+    stop_on_failure: Stop = False,
     slippage: o.Slippage = None,
     valid_for: o.ValidFor = None,
     dry_run: o.DryRun = False,
     timeout: o.Timeout = "60",
-    detach: Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")] = False,
-    stop_on_failure: Annotated[
-        bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+    detach: Detach = False,
+    json: Json = False,
     no_color: o.NoColor = False,
     quiet: o.Quiet = False,
 ) -> ExitCode:
@@ -64,5 +68,4 @@ def submit(
         dry_run=dry_run,
         stop_on_failure=stop_on_failure,
     )
-    # It speaks JSON in any case.
     return place_all(wanted, Output(json=True, quiet=quiet, no_color=no_color))

@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -28,6 +29,36 @@ TEMPLATE = "oee_template"
 # Started in the background of a shell, a test run ignores SIGINT, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: The files that take longest, longest first: they begin a run, so that none is left over at its end.
+LONGEST = (
+    "faults/test_daemon.py",
+    "e2e/test_cli_daemon.py",
+    "e2e/test_backup.py",
+    "e2e/test_cli_help.py",
+    "faults/test_failpoints.py",
+    "integration/test_embedded.py",
+    "e2e/test_engine.py",
+    "e2e/test_cli_repeat.py",
+    "faults/test_drill.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file runs in one process: what its tests share, a daemon often, is made once."""
+    if config.option.dist != "load":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ Whoever changes something in it puts it back.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -13,12 +14,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
+from oee_cli.__main__ import _guarded
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, shared
 from tests.daemons import until
@@ -57,6 +60,21 @@ class Cli:
             text=True,
             timeout=60,
         )
+
+    def inside(self, *arguments: str, **environ: str) -> Done:
+        """In this process, by what `main` does between opening and closing its streams: for tables of cases
+        that differ in words only."""
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+        terminate = signal.getsignal(signal.SIGTERM)
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(os, "environ", self.environ | environ)
+            patch.setattr(sys, "stdin", io.StringIO())
+            code = _guarded(list(arguments))
+        signal.signal(signal.SIGTERM, terminate)
+        out.flush()
+        err.flush()
+        told = [stream.buffer.getvalue().decode() for stream in (out, err)]
+        return Done(["oee", *arguments], code, *told)
 
     def start(self, *arguments: str, **options: Any) -> Running:
         """For those who look while it runs."""

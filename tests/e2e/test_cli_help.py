@@ -201,7 +201,7 @@ def test_what_the_topics_say_of_orders_and_exit_codes_is_so() -> None:
     ],
 )
 def test_the_nearest_is_suggested(typed: str, guess: str, cli: Cli) -> None:
-    done = cli.run(*typed.split())
+    done = cli.inside(*typed.split())
     assert (done.returncode, done.stdout if "--json" not in typed else "") == (2, "")
     assert guess in done.stderr
 

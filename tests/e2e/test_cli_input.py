@@ -106,7 +106,7 @@ WRONG: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("typed", "named", "remedy"), WRONG, ids=[ascii(case[0])[1:60] for case in WRONG])
 def test_wrong_input_is_refused_in_words(cli: Cli, api: Shared, typed: str, named: str, remedy: str) -> None:
     before = api.stored()
-    done = cli.run(*shlex.split(typed))
+    done = cli.inside(*shlex.split(typed))
     said = " ".join(done.stderr.split())
     assert done.returncode == 2, said
     assert done.stdout == "" or "error" in json.loads(done.stdout)

@@ -109,7 +109,7 @@ def test_on_a_terminal_nothing_is_wider_than_it(
     ],
 )
 def test_wrong_words_are_refused_and_named(cli: Cli, typed: str, named: str, remedy: str) -> None:
-    done = cli.run("stats", *shlex.split(typed))
+    done = cli.inside("stats", *shlex.split(typed))
     said = " ".join(done.stderr.split())
     assert done.returncode == 2, said
     assert named in said and remedy in said

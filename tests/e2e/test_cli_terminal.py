@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -60,12 +61,14 @@ def test_a_retry_says_which_attempt_of_how_many(cli: Cli, api: Shared, columns: 
     assert terminal.screen.said[-1].startswith("✓ bought 1.5 SOL")
 
 
-@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize(("command", "columns"), [(BUY, 60), (BUY, 120), (("watch", "last"), 60)])
 def test_ctrl_c_leaves_at_once_the_cursor_too_and_says_how_to_watch_again(
-    cli: Cli, api: Shared, columns: int
+    cli: Cli, api: Shared, command: tuple[str, ...], columns: int
 ) -> None:
     with frozen_worker(api):
-        terminal = Terminal(cli, *BUY, columns=columns)
+        if command != BUY:
+            cli.placed()
+        terminal = Terminal(cli, *command, columns=columns)
         terminal.until(shows("● pending"))
         assert terminal.screen.cursor_hidden
         began = time.monotonic()
@@ -80,7 +83,7 @@ def test_ctrl_c_leaves_at_once_the_cursor_too_and_says_how_to_watch_again(
     assert not terminal.screen.cursor_hidden
     assert terminal.screen.widest <= columns
     assert f"oee watch {order['orderId'][:8]}" in terminal.screen.said[-1]
-    assert cli.run("watch", order["orderId"]).returncode == 0
+    assert api.end(order["orderId"])["status"] == "confirmed"
 
 
 def slowness() -> float:
@@ -96,6 +99,55 @@ def test_a_wait_that_ended_says_that_the_order_may_still_be_bought(cli: Cli, api
     said = " ".join(terminal.screen.said)
     assert "not known yet: sent as " in said and "(exit 9)" in terminal.screen.said[-1]
     assert cli.run("watch", "last").returncode == 0
+
+
+@pytest.mark.parametrize("piped", [(1,), (2,), (1, 2), (0,)], ids=["stdout", "stderr", "both", "stdin"])
+def test_it_is_live_only_where_stdout_and_stderr_are_terminals(
+    cli: Cli, tmp_path: Path, piped: tuple[int, ...]
+) -> None:
+    files = {number: (tmp_path / str(number)).open("wb+") for number in piped}
+    terminal = Terminal(cli, *BUY, streams={number: file.fileno() for number, file in files.items()})
+    assert terminal.end() == 0
+    told = {number: (tmp_path / str(number)).read_text() for number in piped}
+    live = re.search(r"\x1b\[\d*A", terminal.raw) is not None
+    assert live == (piped == (0,))
+    if live:
+        return
+    # One plain line a status on stderr, wherever that goes; the result alone on stdout.
+    shown = terminal.screen.said
+    err = told[2].splitlines() if 2 in told else shown
+    out = told[1].splitlines() if 1 in told else shown
+    assert [line.split()[1] for line in err if re.match(r"\w{8}  \w+ ", line)] == STEPS
+    assert out[-1].startswith("✓ bought 1.5 SOL")
+    assert 1 not in told or len(out) == 1
+    assert 2 not in told or len(err) == 1 + len(STEPS)
+    assert "\x1b" not in "".join(told.values())
+
+
+def test_quiet_leaves_only_the_result_on_a_terminal_too(cli: Cli) -> None:
+    terminal = Terminal(cli, *BUY, "--quiet")
+    assert terminal.end() == 0
+    (line,) = terminal.screen.said
+    assert line.startswith("✓ bought 1.5 SOL")
+
+
+def test_json_on_a_terminal_is_the_order_and_its_progress_is_drawn(cli: Cli, api: Shared) -> None:
+    with frozen_worker(api):
+        terminal = Terminal(cli, *BUY, "--json", columns=400)
+        terminal.until(shows("● pending"))
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        (line,) = (line for line in terminal.screen.said if line.startswith("{"))
+        assert json.loads(line) == newest(api)
+
+
+@pytest.mark.parametrize(
+    ("environ", "colored"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "0"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_no_color_counts_where_it_is_not_empty(cli: Cli, environ: dict[str, str], colored: bool) -> None:
+    terminal = Terminal(cli, "quote", "SOL", "USDC", "1.5", environ=environ)
+    assert terminal.end() == 0
+    assert bool(re.search(r"\x1b\[[\d;]*3\dm", terminal.raw)) == colored
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM=dumb"])
@@ -158,3 +210,12 @@ def test_a_terminal_that_goes_away_ends_the_command_and_not_the_order(cli: Cli, 
         assert terminal.process.wait(10) in (-signal.SIGHUP, 141, 143)
         order = newest(api)
     assert api.end(order["orderId"])["status"] == "confirmed"
+
+
+def test_who_watches_every_order_is_told_that_it_has_begun(cli: Cli, api: Shared) -> None:
+    terminal = Terminal(cli, "watch")
+    terminal.until(shows("every order from now on, until Ctrl-C"))
+    # Until it listens an order would be missed.
+    terminal.until(lambda screen: bool(api.place()) and shows("routing")(screen))
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130

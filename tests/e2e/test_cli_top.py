@@ -30,6 +30,7 @@ SHOW_CURSOR = "\x1b[?25h"
 CTRL_Z = b"\x1a"
 QUICK = ("--interval", "200ms")
 
+
 class Full(Screen):
     """The other screen, too: rows that are written to by their place."""
 

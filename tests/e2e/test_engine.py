@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from oee_daemon.embedded import Servers
+from tests.api_daemon import shared
 from tests.daemons import Daemon, until
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
@@ -108,26 +110,18 @@ def test_the_best_net_quote_wins_and_both_venues_win_some(tmp_path: Path, outsid
     assert {o["venue"] for o in sells + buys} == {"raydium", "meteora"}
 
 
-def history_of(home: Path, seed: str, outside: dict[str, str]) -> list[Any]:
-    daemon = Daemon(
-        home,
-        OEE_SIM_SEED=seed,
-        OEE_SIM_FAILURE_RATE="0.3",
-        OEE_SIM_LATENCY_MS="0",
-        OEE_SIM_CONFIRM_MS="0",
-        **outside,
-    ).start()
-    with daemon.client() as client:
-        orders = ended(client, place(client, 12))
-    daemon.stop()
-    return [(o["attempt"], o["status"], o["venue"], o["filledIn"], o["filledOut"], o["fee"]) for o in orders]
+def test_the_same_seed_gives_the_same_history_in_another_home(
+    servers: Servers, template: str, tmp_path: Path
+) -> None:
+    def history(home: str, seed: str) -> list[Any]:
+        """In a home and a database of its own, from the first order's number on."""
+        settings = {"OEE_SIM_SEED": seed, "OEE_SIM_FAILURE_RATE": "0.3"}
+        with shared(servers, template, tmp_path / home, **settings) as api:
+            orders = ended(api.http, place(api.http, 12))
+        names = ("attempt", "status", "venue", "filledIn", "filledOut", "fee")
+        return [tuple(order[name] for name in names) for order in orders]
 
-
-def test_the_same_seed_gives_the_same_history_in_another_home(homes: Path) -> None:
-    # Embedded servers: two homes are two databases, from the first order's number on.
-    one = history_of(homes / "a", "7", {})
-    two = history_of(homes / "b", "7", {})
-    other = history_of(homes / "c", "8", {})
+    one, two, other = history("a", "7"), history("b", "7"), history("c", "8")
     assert one == two
     assert one != other
     assert any(attempt > 1 for attempt, *_ in one)

@@ -167,18 +167,21 @@ def test_acknowledged_orders_survive_kills_of_postgres(veteran: Daemon) -> None:
     assert len(accepted) == len(set(accepted)) > KILLS
 
 
-def test_fifty_starts_at_once_make_one_daemon(homes: Path) -> None:
+#: Starts at once in the suite; `OEE_TEST_STARTS=50` for the long proof.
+STARTS = int(os.environ.get("OEE_TEST_STARTS", "20"))
+
+
+def test_many_starts_at_once_make_one_daemon(homes: Path) -> None:
     daemon = Daemon(homes / "h")
     command = [sys.executable, "-m", "oee_daemon", "run"]
     starts = [
         subprocess.Popen(
             command, env=daemon.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        for _ in range(50)
+        for _ in range(STARTS)
     ]
     try:
-        losers = []
-        until(lambda: sum(s.poll() is not None for s in starts) == 49, within=90, what="49 refusals")
+        until(lambda: sum(s.poll() is not None for s in starts) == STARTS - 1, within=90, what="the refusals")
         until((daemon.home / "run" / "daemon.json").exists, within=30, what="the start")
         (winner,) = [s for s in starts if s.poll() is None]
         losers = [s for s in starts if s is not winner]
