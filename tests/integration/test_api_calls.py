@@ -221,7 +221,13 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
 def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None:
     found = api.http.get("/openapi.json").json()
     routes = iter_route_contexts(
-        [*orders.router.routes, *stats.router.routes, *engine.router.routes, *health.router.routes, *lookup.router.routes]
+        [
+            *orders.router.routes,
+            *stats.router.routes,
+            *engine.router.routes,
+            *health.router.routes,
+            *lookup.router.routes,
+        ]
     )
     declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}
     assert {(path, method) for path, calls in found["paths"].items() for method in calls} == declared
