@@ -96,7 +96,7 @@ _oee() {
             "") words="--version --help -h" ;;
             "buy") words="--spend --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "sell") words="--receive --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
-            "submit") words="--max-inflight --batch --slippage --valid-for --dry-run --timeout --detach --stop-on-failure --json --no-color --quiet -q --help -h" ;;
+            "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --json --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;

@@ -326,38 +326,3 @@ def test_memory_stays_flat_however_many_lines_there_are(cli: Cli, api: Shared, t
     assert held[1] - held[0] < 2_000, held
     again = cli.run("submit", str(file))
     assert "150 of them had been placed before" in again.stderr
-
-
-def test_orders_are_found_by_ids_and_keys_many_at_once(api: Shared) -> None:
-    key = f"key, with a comma {os.urandom(6).hex()}"
-    one, two = api.place(), api.post(Idempotency_Key=key).json()["orderId"]
-    for order_id in (one, two):
-        api.end(order_id)
-
-    def found(**asked: Any) -> set[str]:
-        answer = api.http.post("/api/orders/find", json=asked)
-        assert answer.status_code == 200, answer.text
-        return {order["orderId"] for order in answer.json()["orders"]}
-
-    missing = "00000000-0000-4000-8000-000000000000"
-    assert found(orderIds=[one, two, missing, one]) == {one, two}
-    assert found(idempotencyKeys=[key, "no such key"]) == {two}
-    assert found(orderIds=[one, two], idempotencyKeys=[key], ended=True) == {one, two}
-    with frozen_worker(api):
-        running = api.place()
-        assert found(orderIds=[one, running], ended=True) == {one}
-        assert found(orderIds=[one, running]) == {one, running}
-    wrong: list[Any] = [
-        {},
-        [],
-        {"orderIds": []},
-        {"orderIds": one},
-        {"orderIds": ["last"]},
-        {"orderIds": [missing] * 1001},
-        {"ids": [one]},
-        {"idempotencyKeys": ["short"]},
-        {"idempotencyKeys": ["with \0 a zero"]},
-    ]
-    for asked in wrong:
-        answer = api.http.post("/api/orders/find", json=asked)
-        assert (answer.status_code, "field" in answer.json()) == (422, True), (asked, answer.text)

@@ -6,6 +6,7 @@ Everything is read from the README itself; a pipeline is run as it stands there,
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shlex
@@ -102,6 +103,24 @@ def test_the_screens_are_small_pictures_that_ask_for_nothing_from_elsewhere() ->
         assert f"oee\xa0{command}" in words and any(
             word in words for word in ("bought", "confirmed", "ended")
         )
+
+
+def test_the_script_of_the_screens_draws_what_a_command_draws(cli: Cli, tmp_path: Path) -> None:
+    """On one that costs nothing; the real ones take half a minute."""
+    spec = importlib.util.spec_from_file_location("screens", ROOT / "docs" / "screens.py")
+    assert spec and spec.loader
+    screens = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(screens)
+    assert set(screens.SCREENS) == {path.stem for path in (ROOT / "docs" / "screens").iterdir()}
+    drawn = screens.drawn("oee quote SOL USDC 1.5", cli.environ)
+    screens.save(drawn, "quote", "oee quote SOL USDC 1.5", tmp_path)
+    texts = ElementTree.parse(tmp_path / "quote.svg").iter("{http://www.w3.org/2000/svg}text")  # noqa: S314
+    placed = [(float(text.get("y", "")), float(text.get("x", "")), text.text or "") for text in texts]
+    header, title, first, second = (
+        [text for at, _, text in sorted(placed) if at == y] for y in sorted({y for y, _, _ in placed})
+    )
+    assert (header, title) == (["buy 1.5 SOL with USDC"], ["oee\xa0quote\xa0SOL\xa0USDC\xa01.5"])
+    assert {first[0], second[0]} == {"raydium", "meteora"} and first[-1] == "best"
 
 
 class Pipeline(NamedTuple):
