@@ -31,6 +31,7 @@ from tests.e2e.bench import (
     refusal,
     until_stored,
 )
+from tests.integration.test_embedded import as_root, become
 
 
 def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:
@@ -103,6 +104,15 @@ def test_4_a_wrong_token(cli: Cli, api: Shared) -> None:
     assert "oee daemon token" in refusal(done)["hint"]
     right = cli.run("history", OEE_URL=api.daemon.facts["http"], OEE_TOKEN=api.daemon.token)
     assert right.returncode == 0
+
+
+@as_root
+def test_4_a_home_of_another_account(cli: Cli) -> None:
+    def refused() -> bool:
+        done = cli.inside("history", "--json")
+        return done.returncode == 4 and refusal(done)["code"] == "forbidden"
+
+    assert become("nobody", refused)
 
 
 def test_5_no_such_order(cli: Cli) -> None:

@@ -169,6 +169,21 @@ def test_the_format_in_a_pipe_is_that_of_a_wide_terminal_without_its_colors(
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "exact", "amount"),
+    [
+        ("buy SOL USDC 1.5", "filledOut", "1.5"),
+        ("buy SOL USDC --spend 200", "filledIn", "200"),
+        ("sell SOL USDC 1.5", "filledIn", "1.5"),
+        ("sell SOL USDC --receive 200", "filledOut", "200"),
+    ],
+)
+def test_what_is_counted_is_exact(cli: Cli, typed: str, exact: str, amount: str) -> None:
+    order = cli.json(*typed.split(), "-q")
+    assert (order["status"], order["side"], order["pair"]) == ("confirmed", typed.split()[0], "SOL/USDC")
+    assert (order["amount"], order[exact]) == (amount, amount)
+
+
 def test_a_dry_run_stores_nothing(cli: Cli, api: Shared) -> None:
     before = api.stored()
     answer = cli.json(*BUY, "--dry-run")
