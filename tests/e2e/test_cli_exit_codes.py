@@ -109,7 +109,7 @@ def test_4_a_wrong_token(cli: Cli, api: Shared) -> None:
 @as_root
 def test_4_a_home_of_another_account(cli: Cli) -> None:
     def refused() -> bool:
-        done = cli.inside("history", "--json")
+        done = cli.inside("history", "--json", XDG_CONFIG_HOME="/nonexistent")
         return done.returncode == 4 and refusal(done)["code"] == "forbidden"
 
     assert become("nobody", refused)
