@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
+# of them has to wait where one begins with the part.
+import psycopg  # noqa: F401
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url

@@ -156,6 +156,6 @@ def homes() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own settings must not reach a test."""
-    for name in [n for n in os.environ if n.startswith("OEE_")]:
+    """A developer's own settings must not reach a test, nor the width that a runner gives its processes."""
+    for name in [n for n in os.environ if n.startswith("OEE_") or n in ("COLUMNS", "LINES", "NO_COLOR")]:
         monkeypatch.delenv(name)

@@ -86,7 +86,11 @@ def open_file(path: Path) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 
-    simulation.create_all(db)
+    with db.connect() as conn:
+        # The daemon and its worker come here at once: who is second has to find the tables.
+        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        simulation.create_all(conn)
+        conn.exec_driver_sql("COMMIT")
     return db
 
 

@@ -83,7 +83,7 @@ class Postgres:
         ]
         argv = [str(programs / "initdb"), f"--pgdata={making}", f"--username={ROLE}", *options]
         self.child = Child([*argv, "--no-instructions"], self._account, self.log, signal.SIGTERM)
-        import psycopg.pq  # noqa: F401 - a third of a second that would otherwise be spent after initdb
+        import psycopg  # noqa: F401 - a third of a second that would otherwise be spent after initdb
 
         while self.child.alive():
             yield

@@ -260,7 +260,8 @@ def test_without_a_terminal_it_takes_one_look_or_says_how(cli: Cli, api: Shared)
     assert order_id[:8] in narrow and max(map(len, narrow.splitlines())) <= 60
     seen = cli.json("top")
     assert seen["ended"][0]["orderId"] == order_id
-    assert seen["orders"]["accepted"] == api.stored()
+    # What was removed or rolled back since has used up its number.
+    assert seen["orders"]["accepted"] >= api.stored()
     assert seen["workers"][0]["threads"] == 10
     for wrong in ("0", "2h", "often"):
         done = cli.run("top", "--once", "--interval", wrong)
