@@ -6,6 +6,7 @@ Each move of an order is one statement (see `store`), so autocommit is the rule 
 
 from __future__ import annotations
 
+import select
 from typing import Any
 
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
@@ -14,6 +15,7 @@ import psycopg  # noqa: F401
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 
 #: Seconds to wait for a connection to be made before Postgres counts as away.
 CONNECT_TIMEOUT_S = 5
@@ -39,6 +41,7 @@ def open_database(url: str, *, pool_size: int) -> Engine:
         hide_parameters=True,
     )
     event.listen(db, "connect", _one_integer)
+    event.listen(db, "checkout", _still_there)
     return db
 
 
@@ -46,6 +49,24 @@ def _one_integer(connection: Any, _record: Any) -> None:
     """Every integer is sent as a bigint: by its size it would be one of three types, and each mix of types
     would be a statement of its own to prepare."""
     connection.adapters.register_dumper(int, Int8Dumper)
+
+
+def _still_there(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A connection that the server has closed is not handed out, nor are its older sisters: the pool makes
+    another.
+
+    So a restart of Postgres costs no request its answer, and what could not be sent is not mistaken for sent.
+    Costs no round trip: there is something to read on an idle connection only where it ended. (`poll`, since
+    `select` can't tell of descriptors above 1023.)
+    """
+    if connection.closed or _readable(connection):
+        raise InvalidatePoolError("the server closed it")
+
+
+def _readable(connection: Any) -> bool:
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    return bool(look.poll(0))
 
 
 def transactions(db: Engine) -> Engine:

@@ -7,7 +7,6 @@ else stays with SQLAlchemy.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -82,16 +81,6 @@ def driver(conn: Connection) -> psycopg.Connection[Any]:
     """The driver's connection under SQLAlchemy's."""
     found: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     return found
-
-
-def refresh(conn: Connection) -> None:
-    """Drops a connection that the server has closed since it was last used; the next use makes another.
-
-    Costs no round trip: there is something to read on an idle connection only where it ended.
-    """
-    ended, _, _ = select.select([driver(conn).fileno()], [], [], 0)
-    if ended:
-        conn.invalidate()
 
 
 def fault(conn: Connection, error: psycopg.Error, statement: str | None) -> DBAPIError:

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon.order import FINAL, UNSENT, Event, Order, Side, Status, SwapMode, check
-from oee_daemon.prepared import Prepared, driver, fault, refresh
+from oee_daemon.prepared import Prepared, driver, fault
 from oee_daemon.swap import SignedSwap
 from oee_daemon.tables import Units, order_events, orders, slots, swaps
 
@@ -101,8 +101,6 @@ def create(conn: Connection, values: dict[str, Any]) -> Order | None:
     given = values | {"valid_for": timedelta(seconds=values["valid_for_s"])}
     for name in ("amount", "min_receive", "max_spend"):
         given[name] = None if given[name] is None else Decimal(given[name])
-    # What is sent into a connection that is dead already must not count as perhaps stored.
-    refresh(conn)
     raw = driver(conn)
     try:
         if values["idempotency_key"] is None:
