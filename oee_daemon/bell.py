@@ -1,8 +1,9 @@
 """Dramatiq's consumer, woken by the queue itself instead of looking at it again and again.
 
 `BLMOVE q q LEFT LEFT` waits until the queue's list has something and moves it to where it was: a blocking
-look that takes nothing. It is a bell that can't be lost, since it is the queue's own state, and whoever
-enqueues rings it. The timer stays as the fallback, and as the heartbeat that Dramatiq needs.
+look that takes nothing. Dramatiq's own fetch is sent right behind it, so that the server runs it in the
+moment in which the look ends: one answer brings the messages. It is a bell that can't be lost, since it is
+the queue's own state. The look's limit is the fallback timer, and the heartbeat that Dramatiq needs.
 """
 
 from __future__ import annotations
@@ -25,24 +26,29 @@ from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a silent queue is looked at anyway; also Dramatiq's heartbeat, which has 60.
-LOOK_S = 1.0
+#: Seconds to wait for an answer past the look's own limit, and for a connection.
+ANSWER_S = 2.0
 #: Seconds to leave a queue alone that can't be reached.
 AWAY_S = 0.25
+#: Seconds between two looks at whether the worker has ended, once it was told to.
+ENDING_S = 0.01
 
 LOST = (redis.ConnectionError, redis.TimeoutError, ConnectionClosed, OSError)
 
 
 class Bell:
-    """A blocking look at one list, on a connection of its own, and a local wake-up beside it."""
+    """A blocking fetch from one list, on a connection of its own, and a local wake-up beside it."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, broker: Any, queue_name: str) -> None:
+        self._broker = broker
+        self._queue_name = queue_name
+        self._key = f"{broker.namespace}:{queue_name}"
         self._pool = redis.ConnectionPool.from_url(
-            url, socket_connect_timeout=AWAY_S, socket_timeout=None, retry=Retry(NoBackoff(), 0)
+            broker.url, socket_connect_timeout=AWAY_S, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
         )
-        self._key = key
         self._connection: Any = None
-        self._asked = False
+        #: By when the question that is under way is answered; none is where this is None.
+        self._answered_by: float | None = None
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -53,42 +59,61 @@ class Bell:
         with suppress(OSError):
             self._waker.send(b"!")
 
-    def wait(self, seconds: float, *, peek: bool) -> bool:
-        """Waits until woken, until the list has something if `peek`, at most `seconds`. False: nothing."""
-        watched: list[Any] = [self._woken]
-        if peek:
+    def wait(self, seconds: float, *, room: int, look: float) -> list[Any]:
+        """Messages, at most `room`, as soon as there are some; none when woken or after `seconds`.
+
+        `look`: after how many seconds the server answers even without any. A question that was asked before
+        stays as it was asked.
+        """
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        if room > 0:
             try:
-                watched.append(self._ask())
-            except LOST:
-                self.close()
-                seconds = min(seconds, AWAY_S)
-        ready, _, _ = select.select(watched, [], [], max(0.0, seconds))
-        if self._woken in ready:
-            with suppress(BlockingIOError):
-                self._woken.recv(4096)
-        if len(ready) > (self._woken in ready):
-            try:
-                self._connection.read_response()
+                poll.register(self._ask(room, look), select.POLLIN)
             except (*LOST, redis.RedisError):
                 self.close()
-            self._asked = False
-        return bool(ready)
+                seconds = min(seconds, AWAY_S)
+        ready = [descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)]
+        if self._woken.fileno() in ready:
+            with suppress(BlockingIOError):
+                self._woken.recv(4096)
+        if len(ready) > (self._woken.fileno() in ready):
+            return self._answer()
+        if self._answered_by is not None and time.monotonic() > self._answered_by:
+            # Its other end is gone without a word.
+            self.close()
+        return []
 
-    def _ask(self) -> Any:
+    def _ask(self, room: int, look: float) -> Any:
         if self._connection is None:
             self._connection = self._pool.make_connection()
             self._connection.connect()
-        if not self._asked:
-            self._connection.send_command("BLMOVE", self._key, self._key, "LEFT", "LEFT", 0)
-            self._asked = True
+            self._connection.send_command("SCRIPT", "LOAD", self._broker.scripts["dispatch"].script)
+            self._connection.read_response()
+        if self._answered_by is None:
+            pack = self._connection.pack_command
+            question = pack("BLMOVE", self._key, self._key, "LEFT", "LEFT", look)
+            question += pack("EVALSHA", *self._broker.fetch_command(self._queue_name, room))
+            self._connection.send_packed_command([b"".join(question)])
+            self._answered_by = time.monotonic() + look + ANSWER_S
         return self._connection._sock
+
+    def _answer(self) -> list[Any]:
+        try:
+            self._connection.read_response()
+            messages: list[Any] = self._connection.read_response()
+        except (*LOST, redis.RedisError):
+            self.close()
+            return []
+        self._answered_by = None
+        return messages
 
     def close(self) -> None:
         """Forgets the connection; the next `wait` makes another."""
         if self._connection is not None:
             with suppress(*LOST):
                 self._connection.disconnect()
-        self._connection, self._asked = None, False
+        self._connection, self._answered_by = None, None
 
 
 class Consumer(_RedisConsumer):
@@ -96,20 +121,27 @@ class Consumer(_RedisConsumer):
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
-        self._bell = Bell(broker.url, f"{broker.namespace}:{queue_name}")
+        self._bell = Bell(broker, queue_name)
         self._due: list[float] = []
+        # Fetched again only when there is room for several: one message at a time costs as much as three.
+        self._batch = min(prefetch, broker.batch)
         self._full = False
-        self._look_at = 0.0
+        self._ending = False
+
+    @property
+    def _room(self) -> int:
+        room: int = self.prefetch - self.outstanding_message_count
+        return room if room >= self._batch else 0
 
     def __next__(self) -> Any:
         """The next message, or nothing after a wait of at most `timeout` ms."""
-        while not self.message_cache:
+        if not self.message_cache:
             # Said before the room is looked at: an acknowledgement in between then rings.
             self._full = True
-            room = self.prefetch - self.outstanding_message_count
-            self._full = room <= 0
-            if self._full or time.monotonic() < self._look_at or not self._fetch(room):
-                self._wait()
+            room = self._room
+            self._full = not room
+            self.message_cache = self._bell.wait(self._limit(), room=room, look=self.timeout / 1000)
+            if not self.message_cache:
                 return None
         try:
             message = Message.decode(self.message_cache.pop(0))
@@ -122,28 +154,24 @@ class Consumer(_RedisConsumer):
             heapq.heappush(self._due, eta / 1000)
         return MessageProxy(message)
 
-    def _fetch(self, room: int) -> bool:
-        self._look_at = time.monotonic() + LOOK_S
-        try:
-            self.message_cache = self.broker.do_fetch(self.queue_name, room)
-        except LOST:
-            self.message_cache = []
-            self._look_at = time.monotonic() + AWAY_S
-        return bool(self.message_cache)
-
-    def _wait(self) -> None:
+    def _limit(self) -> float:
+        """Seconds until its thread has something else to do."""
+        if self._ending:
+            return ENDING_S
         now = time.time()
         while self._due and self._due[0] <= now:
             heapq.heappop(self._due)
-        seconds = self.timeout / 1000
-        if self._due:
-            # A delayed message that it handed out falls due: its thread has to look then.
-            seconds = min(seconds, self._due[0] - now + 0.001)
-        if self._bell.wait(seconds, peek=not self._full):
-            self._look_at = 0.0
+        limit: float = self.timeout / 1000 + ANSWER_S
+        # A delayed message that it handed out falls due: its thread has to look then.
+        return min(limit, self._due[0] - now + 0.001) if self._due else limit
+
+    def end(self) -> None:
+        """From now on its thread looks often whether it shall stop."""
+        self._ending = True
+        self._bell.wake()
 
     def _freed(self) -> None:
-        if self._full:
+        if self._full and self._room:
             self._bell.wake()
 
     def ack(self, message: Any) -> None:

@@ -7,6 +7,7 @@ connection never stops a thread.
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from oee_daemon.bell import Consumer
+from oee_daemon.idling import SPARE, Idling
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,19 @@ TIMEOUT_S = 2.0
 MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
 
 
+class _Unsent:
+    """Stands in for a script: what would be sent is given back."""
+
+    @staticmethod
+    def __call__(*, keys: list[str], args: list[Any]) -> tuple[list[str], list[Any]]:
+        return keys, args
+
+
 class Broker(RedisBroker):
     """Dramatiq's Redis broker with a consumer that is rung instead of polling."""
+
+    #: How much room a consumer waits for before it fetches again.
+    batch = SPARE
 
     def __init__(self, url: str, **options: Any) -> None:
         # Redis is asked once and never retried: a repeated script would enqueue twice.
@@ -41,10 +54,24 @@ class Broker(RedisBroker):
         )
         super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
         self.url = url
+        self._idling = Idling()
+        self.add_middleware(self._idling)
+        self._unsent = copy.copy(self)
+        self._unsent.scripts = self.scripts | {"dispatch": _Unsent()}
 
     @property
     def consumer_class(self) -> Any:
         return Consumer
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        consumer = super().consume(queue_name, prefetch, timeout)
+        self._idling.consuming(consumer)
+        return consumer
+
+    def fetch_command(self, queue_name: str, room: int) -> list[Any]:
+        """EVALSHA's arguments for the very fetch that stock Dramatiq would send."""
+        keys, arguments = self._unsent.do_fetch(queue_name, room)
+        return [self.scripts["dispatch"].sha, len(keys), *keys, *arguments]
 
 
 def open_broker(url: str) -> Broker:

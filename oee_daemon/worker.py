@@ -34,8 +34,8 @@ from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: Milliseconds after which an idle thread looks whether it shall stop; the queue rings, it is not polled.
-IDLE_MS = 200
+#: Milliseconds after which a silent queue is looked at anyway: Dramatiq's heartbeat, which has 60 s.
+LOOK_MS = 5000
 #: Connections beside one for each thread: recovery's, retention's, and those for a lost answer.
 SPARE_CONNECTIONS = 3
 
@@ -87,7 +87,7 @@ class Worker:
             settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
         )
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
-        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=IDLE_MS)
+        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
 
     def check_release(self) -> None:
         """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
