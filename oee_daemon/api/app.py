@@ -27,6 +27,8 @@ from oee_daemon.overview import Overviews
 from oee_daemon.settings import Settings
 from oee_daemon.stats import Stats
 
+#: Orders accepted at once: enough to keep Postgres busy, and few, since they share one interpreter.
+ACCEPTS = 8
 #: Prices asked for at once by `GET /api/quotes`, times the venues.
 ASKS = 16
 
@@ -57,6 +59,7 @@ def build(
     state.stats = Stats(db)
     state.hub = stream.Hub(settings.redis_url, Reel(state.history))
     state.ask_pool = ThreadPoolExecutor(ASKS * max(1, len(network.venues)), thread_name_prefix="ask")
+    state.accept_pool = ThreadPoolExecutor(ACCEPTS, thread_name_prefix="accept")
     state.draining = False
     state.started_at = around.started_at
     state.socket_path = around.socket_path
@@ -64,7 +67,8 @@ def build(
     state.servers = around.servers
     state.worker_pid = around.worker_pid
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, *orders.documented.routes)
+    app.add_route(orders.EXECUTE, orders.execute, methods=["POST"])
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
     for router in (stream.router, orders.router, lookup.router, stats.router, engine.router, health.router):
         app.include_router(router)

@@ -5,6 +5,7 @@ What a route takes is declared once, by its parameters; `known_query` holds requ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.routing import BaseRoute
 
 from oee_daemon.api import PROTOCOL, schema, wire
 from oee_daemon.api.auth import OPEN
@@ -56,19 +58,24 @@ async def known_query(request: Request) -> None:  # not `def`, which is a thread
     wire.check_query([name for name, _ in request.query_params.multi_items()], known)
 
 
-def install(app: FastAPI) -> None:
-    """Gives `app` the document, made when it is first asked for."""
+def install(app: FastAPI, *documented: BaseRoute) -> None:
+    """Gives `app` the document, made when it is first asked for; `documented` stand in it beside its own."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, documented)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, description=_INTRODUCTION, routes=app.routes)
+def _document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
+    found = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=_INTRODUCTION,
+        routes=[*documented, *app.routes],
+    )
     _, shapes = models_json_schema(
         [(schema.Problem, "validation"), (schema.Event, "validation"), (wire.OrderIn, "validation")],
         ref_template=_REF,

@@ -226,6 +226,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *stats.router.routes,
             *engine.router.routes,
             *health.router.routes,
+            *orders.documented.routes,
             *lookup.router.routes,
         ]
     )
