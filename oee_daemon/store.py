@@ -10,8 +10,8 @@ a crash may repeat for free too: an event that was streamed must not come back a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -70,6 +70,11 @@ def find_key(conn: Connection, key: str) -> Order | None:
 #: order instead of using up a number. The unique index decides all the same.
 _LOCK_KEY = Prepared("SELECT pg_advisory_xact_lock(hashtextextended(%(idempotency_key)s, 0))")
 
+#: Empty in a new order.
+_BLANK = (
+    "venue", "quote_in", "quote_out", "quote_fee", "filled_in", "filled_out", "fee", "signature", "error",
+    "finished_at",
+)  # fmt: skip
 _GIVEN = (
     "id", "network", "type", "side", "pair", "input_token", "output_token", "amount", "swap_mode",
     "slippage_bps", "min_receive", "max_spend", "valid_for_s", "idempotency_key", "request_hash",
@@ -83,12 +88,12 @@ _CREATE = Prepared(f"""
             statement_timestamp(), statement_timestamp(), statement_timestamp() + %(valid_for)s
         WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(idempotency_key)s)
             AND NOT EXISTS (SELECT FROM spent_keys WHERE idempotency_key = %(idempotency_key)s)
-        RETURNING {RETURNED}
+        RETURNING id, event_seq, status, attempt, number, created_at, expires_at, next_run_at
     ), first AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, created_at, '{{}}' FROM new
     )
-    SELECT * FROM new
+    SELECT number, created_at, expires_at, next_run_at FROM new
 """)  # noqa: S608  # the names are our own columns
 
 
@@ -113,7 +118,28 @@ def create(conn: Connection, values: dict[str, Any]) -> Order | None:
     except psycopg.Error as e:
         # Its commit is part of it.
         raise fault(conn, e, None) from e
-    return None if row is None else order_of(row)
+    return None if row is None else _new(values, *row)
+
+
+def _new(
+    values: dict[str, Any], number: int, created_at: datetime, expires_at: datetime, next_run_at: datetime
+) -> Order:
+    """The order as it was just stored: what is not given is as the columns' defaults say."""
+    known: dict[str, Any] = dict.fromkeys(_BLANK) | {name: values[name] for name in _GIVEN}
+    known |= {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
+    return Order(
+        **known,
+        status=Status.PENDING,
+        number=number,
+        attempt=1,
+        event_seq=1,
+        fence=0,
+        asks=0,
+        created_at=created_at,
+        updated_at=created_at,
+        expires_at=expires_at,
+        next_run_at=next_run_at,
+    )
 
 
 def advance(
@@ -145,7 +171,20 @@ def advance(
             "the_height": swap.last_valid_height,
         }
     row = statement.first(conn, values)
-    return None if row is None else order_of(row)
+    if row is None:
+        return None
+    updated_at, finished_at, next_run_at, stale = row
+    # Its other columns are as they were: nobody else writes them while the fence stands.
+    return replace(
+        order,
+        status=to,
+        event_seq=order.event_seq + 1,
+        updated_at=updated_at,
+        finished_at=finished_at,
+        next_run_at=next_run_at,
+        stale=stale,
+        **changes,
+    )
 
 
 def _sent(name: str, value: Any) -> Any:
@@ -179,11 +218,12 @@ def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bo
             *([o.expires_at > _now] if stores_swap else []),
         )
         .values(values)
-        .returning(*COLUMNS, _stale)
+        .returning(*(o[name] for name in _SAID), *(o[name] for name in _TIMES), _stale)
         .cte("moved")
     )
     beside = _swap_cte(moved, stores_swap, ends_swap) + ([freed(moved)] if lets_go else [])
-    return Prepared(_with_event(moved, beside))
+    told = select(*(moved.c[name] for name in _TIMES), moved.c.stale)
+    return Prepared(_with_event(moved, beside, told))
 
 
 def freed(moved: Any) -> Any:
@@ -218,7 +258,12 @@ def _swap_cte(moved: Any, stores: bool, ends: bool) -> list[Any]:
     return []
 
 
-def _with_event(moved: Any, beside: list[Any]) -> Any:
+#: Of a move: what its event and what beside it needs, and what only Postgres knows.
+_SAID = ("id", "event_seq", "status", "attempt")
+_TIMES = ("updated_at", "finished_at", "next_run_at")
+
+
+def _with_event(moved: Any, beside: list[Any], told: Any) -> Any:
     said = (
         insert(order_events)
         .from_select(
@@ -234,7 +279,7 @@ def _with_event(moved: Any, beside: list[Any]) -> Any:
         )
         .cte("said")
     )
-    return select(moved).add_cte(said, *beside)
+    return told.add_cte(said, *beside)
 
 
 def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
@@ -266,7 +311,7 @@ def cancel(conn: Connection, order_id: UUID) -> Order | None:
         .returning(*COLUMNS, _stale)
         .cte("moved")
     )
-    row = conn.execute(_with_event(moved, [freed(moved)]), {"the_data": {}}).first()
+    row = conn.execute(_with_event(moved, [freed(moved)], select(moved)), {"the_data": {}}).first()
     return None if row is None else order_of(row)
 
 
