@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 ANSWER_S = 2.0
 #: Seconds to leave a queue alone that can't be reached.
 AWAY_S = 0.25
+#: Seconds between messages that were handed out and the next question: the threads that got them may begin,
+#: and what comes at the same time comes in one answer.
+BREATH_S = 0.001
 #: Seconds between two looks at whether the worker has ended, once it was told to.
 ENDING_S = 0.01
 
@@ -88,12 +91,12 @@ class Bell:
         if self._connection is None:
             self._connection = self._pool.make_connection()
             self._connection.connect()
-            self._connection.send_command("SCRIPT", "LOAD", self._broker.scripts["dispatch"].script)
+            self._connection.send_command("SCRIPT", "LOAD", self._broker.script)
             self._connection.read_response()
         if self._answered_by is None:
             pack = self._connection.pack_command
             question = pack("BLMOVE", self._key, self._key, "LEFT", "LEFT", look)
-            question += pack("EVALSHA", *self._broker.fetch_command(self._queue_name, room))
+            question += pack(*self._broker.fetch_command(self._queue_name, room))
             self._connection.send_packed_command([b"".join(question)])
             self._answered_by = time.monotonic() + look + ANSWER_S
         return self._connection._sock
@@ -138,6 +141,8 @@ class Consumer(_RedisConsumer):
         if not self.message_cache:
             # Said before the room is looked at: an acknowledgement in between then rings.
             self._full = True
+            if self.queued_message_ids:
+                time.sleep(BREATH_S)
             room = self._room
             self._full = not room
             self.message_cache = self._bell.wait(self._limit(), room=room, look=self.timeout / 1000)
@@ -178,7 +183,8 @@ class Consumer(_RedisConsumer):
         # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
         # again when this worker is gone, and finds nothing to do.
         with suppress(*LOST):
-            super().ack(message)  # type: ignore[no-untyped-call]
+            self.broker.acknowledge(self.queue_name, message.options["redis_message_id"])
+        self.queued_message_ids.discard(message.message_id)
         self._freed()
 
     def nack(self, message: Any) -> None:

@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from oee_daemon.bell import Consumer
 from oee_daemon.idling import SPARE, Idling
+from oee_daemon.oneway import OneWay
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,13 @@ MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
 
 
 class _Unsent:
-    """Stands in for a script: what would be sent is given back."""
+    """Stands in for a script of Dramatiq's: what would be sent is given back."""
 
-    @staticmethod
-    def __call__(*, keys: list[str], args: list[Any]) -> tuple[list[str], list[Any]]:
-        return keys, args
+    def __init__(self, script: Any) -> None:
+        self._sha = script.sha
+
+    def __call__(self, *, keys: list[str], args: list[Any]) -> list[Any]:
+        return ["EVALSHA", self._sha, len(keys), *keys, *args]
 
 
 class Broker(RedisBroker):
@@ -57,7 +60,8 @@ class Broker(RedisBroker):
         self._idling = Idling()
         self.add_middleware(self._idling)
         self._unsent = copy.copy(self)
-        self._unsent.scripts = self.scripts | {"dispatch": _Unsent()}
+        self._unsent.scripts = self.scripts | {"dispatch": _Unsent(self.scripts["dispatch"])}
+        self._acknowledgements = OneWay(url, script=self.script)
 
     @property
     def consumer_class(self) -> Any:
@@ -68,10 +72,23 @@ class Broker(RedisBroker):
         self._idling.consuming(consumer)
         return consumer
 
+    @property
+    def script(self) -> Any:
+        """What Dramatiq runs on the server."""
+        return self.scripts["dispatch"].script
+
     def fetch_command(self, queue_name: str, room: int) -> list[Any]:
-        """EVALSHA's arguments for the very fetch that stock Dramatiq would send."""
-        keys, arguments = self._unsent.do_fetch(queue_name, room)
-        return [self.scripts["dispatch"].sha, len(keys), *keys, *arguments]
+        """The very fetch that stock Dramatiq would send."""
+        command: list[Any] = self._unsent.do_fetch(queue_name, room)
+        return command
+
+    def acknowledge(self, queue_name: str, message_id: str) -> None:
+        """As stock Dramatiq does, without waiting for an answer. Raises `redis.RedisError` or `OSError`."""
+        self._acknowledgements.send(*self._unsent.do_ack(queue_name, message_id))
+
+    def close(self) -> None:
+        self._acknowledgements.close()
+        super().close()
 
 
 def open_broker(url: str) -> Broker:

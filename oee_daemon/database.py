@@ -7,6 +7,7 @@ Each move of an order is one statement (see `store`), so autocommit is the rule 
 from __future__ import annotations
 
 import select
+import time
 from typing import Any
 
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
@@ -19,6 +20,9 @@ from sqlalchemy.exc import InvalidatePoolError
 
 #: Seconds to wait for a connection to be made before Postgres counts as away.
 CONNECT_TIMEOUT_S = 5
+#: Seconds for which a connection that was just used counts as alive.
+FRESH_S = 0.05
+_USED = "used"
 
 
 def open_database(url: str, *, pool_size: int) -> Engine:
@@ -30,6 +34,8 @@ def open_database(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
+        # The one used last is the warmest.
+        pool_use_lifo=True,
         # Everything here is asked again and again: prepare at the first use.
         connect_args={
             "prepare_threshold": 0,
@@ -42,6 +48,7 @@ def open_database(url: str, *, pool_size: int) -> Engine:
     )
     event.listen(db, "connect", _one_integer)
     event.listen(db, "checkout", _still_there)
+    event.listen(db, "checkin", _given_back)
     return db
 
 
@@ -51,16 +58,23 @@ def _one_integer(connection: Any, _record: Any) -> None:
     connection.adapters.register_dumper(int, Int8Dumper)
 
 
-def _still_there(connection: Any, _record: Any, _proxy: Any) -> None:
+def _still_there(connection: Any, record: Any, _proxy: Any) -> None:
     """A connection that the server has closed is not handed out, nor are its older sisters: the pool makes
     another.
 
     So a restart of Postgres costs no request its answer, and what could not be sent is not mistaken for sent.
     Costs no round trip: there is something to read on an idle connection only where it ended. (`poll`, since
-    `select` can't tell of descriptors above 1023.)
+    `select` can't tell of descriptors above 1023.) One that was used just now is not looked at: under load
+    that would be for nothing, and each look lets go of the interpreter.
     """
-    if connection.closed or _readable(connection):
+    if connection.closed or (
+        time.monotonic() - record.info.get(_USED, 0.0) > FRESH_S and _readable(connection)
+    ):
         raise InvalidatePoolError("the server closed it")
+
+
+def _given_back(_connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
 
 
 def _readable(connection: Any) -> bool:

@@ -6,74 +6,34 @@ A hint carries the order's id and nothing else. It may be lost: who listens also
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
 import redis
 import redis.asyncio
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from oee_daemon.oneway import TIMEOUT_S, OneWay
 
 log = logging.getLogger(__name__)
 
 #: The channel of the hints.
 CHANNEL = "oee:moved"
-#: Seconds to wait for Valkey before a hint is given up, and for which it is then left alone.
-TIMEOUT_S = 0.5
-PAUSE_S = 1.0
 
 
 class Feed:
-    """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`.
-
-    One connection for all threads, on which nothing is answered: a hint is one write, never a round trip.
-    """
+    """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`."""
 
     def __init__(self, url: str) -> None:
-        self._pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
-        self._lock = threading.Lock()
-        self._connection: Any = None
-        self._quiet_until = 0.0
+        self._way = OneWay(url)
 
     def publish(self, order_id: UUID) -> None:
-        if time.monotonic() < self._quiet_until:
-            return
-        with self._lock:
-            try:
-                self._send(order_id, again=self._connection is not None)
-            except (redis.RedisError, OSError) as e:
-                self._quiet_until = time.monotonic() + PAUSE_S
-                log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
-
-    def _send(self, order_id: UUID, *, again: bool) -> None:
         try:
-            if self._connection is None:
-                self._connection = self._pool.make_connection()
-                self._connection.connect()
-                self._connection.send_command("CLIENT", "REPLY", "OFF")
-            self._connection.send_command("PUBLISH", CHANNEL, str(order_id), check_health=False)
-        except (redis.RedisError, OSError):
-            self._drop()
-            # What was connected before a restart is found lost only now.
-            if not again:
-                raise
-            self._send(order_id, again=False)
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            with suppress(redis.RedisError, OSError):
-                self._connection.disconnect()
-        self._connection = None
+            self._way.send("PUBLISH", CHANNEL, str(order_id))
+        except (redis.RedisError, OSError) as e:
+            log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
 
     def close(self) -> None:
-        with self._lock:
-            self._drop()
+        self._way.close()
 
 
 async def listen(url: str) -> AsyncGenerator[UUID | None, None]:

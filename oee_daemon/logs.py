@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -39,11 +40,25 @@ class _Lines(logging.Formatter):
         return clean(_ENCODE(line))
 
 
+class _Plainly(logging.Handler):
+    """One write a line to standard error, with no lock around it: a write is whole, and a lock that is held
+    while another thread runs costs all of them."""
+
+    def createLock(self) -> None:  # noqa: N802
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            os.write(sys.stderr.fileno(), (self.format(record) + "\n").encode(errors="replace"))
+        except Exception:
+            self.handleError(record)
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends every logger of the process through one handler. Called once, by `__main__`."""
     # None of these is in a line, and a line is written at each move of an order.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Plainly() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_Lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]

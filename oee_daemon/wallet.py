@@ -27,10 +27,7 @@ class Wallet:
 
     def __init__(self, keypair: Keypair) -> None:
         self._keypair = keypair
-
-    @property
-    def address(self) -> str:
-        return str(self._keypair.pubkey())
+        self.address = str(keypair.pubkey())
 
     def sign(self, swap: UnsignedSwap, order_id: UUID, attempt: int) -> SignedSwap:
         """The same message always gives the same signature (ed25519, RFC 8032)."""

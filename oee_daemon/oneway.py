@@ -1,0 +1,77 @@
+"""A connection to Redis or Valkey on which nothing is answered: for what may be lost and is not waited for.
+
+`CLIENT REPLY OFF` makes a command one write instead of a round trip, and each write of several threads whole.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+#: Seconds to wait for the server before a command is given up, and for which it is then left alone.
+TIMEOUT_S = 0.5
+PAUSE_S = 1.0
+
+
+class OneWay:
+    """Sends the commands of all threads over one connection.
+
+    `script` is loaded first, so that EVALSHA finds it.
+    """
+
+    def __init__(self, url: str, *, script: str | bytes | None = None) -> None:
+        self._pool = redis.ConnectionPool.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        self._script = script
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._quiet_until = 0.0
+
+    def send(self, *command: Any) -> None:
+        """Raises `redis.RedisError` or `OSError` where the server can't be reached, once a pause."""
+        if time.monotonic() < self._quiet_until:
+            return
+        with self._lock:
+            try:
+                self._send(command, again=self._connection is not None)
+            except (redis.RedisError, OSError):
+                self._quiet_until = time.monotonic() + PAUSE_S
+                raise
+
+    def _send(self, command: tuple[Any, ...], *, again: bool) -> None:
+        try:
+            if self._connection is None:
+                self._connect()
+            packed = self._connection.pack_command(*command)
+            self._connection.send_packed_command(packed, check_health=False)
+        except (redis.RedisError, OSError):
+            self._drop()
+            # What was connected before a restart is found lost only now.
+            if not again:
+                raise
+            self._send(command, again=False)
+
+    def _connect(self) -> None:
+        self._connection = self._pool.make_connection()
+        self._connection.connect()
+        if self._script is not None:
+            self._connection.send_command("SCRIPT", "LOAD", self._script)
+            self._connection.read_response()
+        self._connection.send_command("CLIENT", "REPLY", "OFF")
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with suppress(redis.RedisError, OSError):
+                self._connection.disconnect()
+        self._connection = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
