@@ -54,17 +54,17 @@ def measure(told: argparse.Namespace) -> list[figures.Figure]:
         ):
             bare = Side("floor", floor.socket, floor.database_url, floor.pids)
             ours = Side("oee", daemon.facts["socket"], database_url, tuple(daemon.pids().values()))
-            return _rounds(bare, ours, told)
+            return _rounds(bare, ours, list(base.pids().values()), told)
 
 
-def _rounds(bare: Side, ours: Side, told: argparse.Namespace) -> list[figures.Figure]:
+def _rounds(bare: Side, ours: Side, servers: list[int], told: argparse.Namespace) -> list[figures.Figure]:
     found: dict[str, list[float]] = {"floor": [], "oee": []}
     for number in range(told.rounds + 1):
         for side, other in ((bare, ours), (ours, bare)):
             # The first round warms both up: statements are prepared, connections made.
             orders = told.orders if number else 200
             with bench.frozen(*other.pids):
-                a_second, cpu = _drain(side, orders, told.connections, told.key and side is ours)
+                a_second, cpu = _drain(side, servers, orders, told.connections, told.key and side is ours)
             if number:
                 found[side.name].append(a_second)
                 figures.say(f"round {number}: {side.name} {a_second:.0f} orders a second ({cpu})")
@@ -75,14 +75,14 @@ def _rounds(bare: Side, ours: Side, told: argparse.Namespace) -> list[figures.Fi
     ]
 
 
-def _drain(side: Side, orders: int, connections: int, key: bool) -> tuple[float, str]:
+def _drain(side: Side, servers: list[int], orders: int, connections: int, key: bool) -> tuple[float, str]:
     """From the first POST to the last `confirmed`: orders a second, and what it cost the processor."""
 
     def make(number: int) -> bytes:
         headers = {"idempotency-key": f"throughput-{time.time_ns()}-{number}"} if key else None
         return load.request("POST", bench.EXECUTE, bench.ORDER, headers)
 
-    before = [bench.cpu_s(pid) for pid in side.pids]
+    before = _spent(side, servers)
     stormed = load.storm(side.socket, make, total=orders, connections=connections)
     with psycopg.connect(bench.plain(side.database_url), autocommit=True) as conn:
         bench.until(lambda: one(conn, LEFT) == 0, 120, "the last order's end", pause=0.05)
@@ -90,9 +90,14 @@ def _drain(side: Side, orders: int, connections: int, key: bool) -> tuple[float,
         ended = one(conn, ENDED, stormed.begun)
     if ended != orders:
         raise RuntimeError(f"{side.name}: {ended} of {orders} orders confirmed")
-    spent = [bench.cpu_s(pid) - b for pid, b in zip(side.pids, before, strict=True)]
+    spent = [now - then for now, then in zip(_spent(side, servers), before, strict=True)]
     each = " + ".join(f"{1000 * s / orders:.2f}" for s in spent)
     return orders / (last - stormed.begun), f"processor {each} ms an order"
+
+
+def _spent(side: Side, servers: list[int]) -> list[float]:
+    """Processor seconds so far: of the application, the worker and each server with its helpers."""
+    return [bench.cpu_s(pid) for pid in side.pids] + [bench.cpu_s(pid, family=True) for pid in servers]
 
 
 def one(conn: psycopg.Connection, query: str, *values: object) -> float:

@@ -43,6 +43,8 @@ def open_database(url: str, *, pool_size: int) -> Engine:
             "application_name": "oee",
             "options": "-c timezone=UTC",
         },
+        # Nothing to roll back, then.
+        skip_autocommit_rollback=True,
         # Parameters carry amounts and keys; they do not belong in logged errors.
         hide_parameters=True,
     )

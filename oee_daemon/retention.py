@@ -46,7 +46,6 @@ _KEEP_KEYS = text("""
     WHERE id = ANY (:ids) AND idempotency_key IS NOT NULL
 """)
 _REMOVE = (
-    # The parts by themselves: the cascade would do it order by order.
     text("DELETE FROM order_events WHERE order_id = ANY (:ids)"),
     text("DELETE FROM swaps WHERE order_id = ANY (:ids)"),
     text("DELETE FROM orders WHERE id = ANY (:ids)"),
