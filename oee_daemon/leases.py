@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon import store
-from oee_daemon.order import Order
+from oee_daemon.order import FINAL, Order
 from oee_daemon.prepared import Prepared
 from oee_daemon.tables import orders, slots
 
@@ -37,6 +37,10 @@ class NoPlace(Exception):
     """As many orders as may be are in execution: another can be claimed when one of them lets go."""
 
 
+#: Not final, in other words than those of the index on what is due: with those Postgres may take that index
+#: for the way to one order, and read every live one.
+_LIVE = f"status NOT IN ({', '.join(repr(str(status)) for status in sorted(FINAL))})"
+
 # The place first, then the order, then both are taken. What was just taken is told by the slot's own columns,
 # which Postgres reads again after waiting for a lock; only a slot whose taker has had the time to die is
 # looked up among the leases.
@@ -52,7 +56,7 @@ _CLAIM = Prepared(f"""
         LIMIT 1 FOR UPDATE SKIP LOCKED
     ), found AS (
         SELECT id, status = 'pending' AND expires_at > clock_timestamp() AS begins FROM orders
-        WHERE EXISTS (SELECT FROM place) AND id = %(id)s AND {store.LIVE} AND network = %(network)s
+        WHERE EXISTS (SELECT FROM place) AND id = %(id)s AND {_LIVE} AND network = %(network)s
             AND (next_run_at IS NULL OR next_run_at <= clock_timestamp() + %(tolerance)s
                 OR next_run_at > clock_timestamp() + %(absurd)s)
             AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s
