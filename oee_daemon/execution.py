@@ -21,7 +21,7 @@ from oee_daemon import failpoints, leases, routing, store
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
-from oee_daemon.order import Order, Status, price_text
+from oee_daemon.order import FINAL, Order, Status, price_text
 from oee_daemon.places import Places
 from oee_daemon.quotes import quotes_json
 from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
@@ -38,6 +38,8 @@ RESEND_S = 2.0
 BACKOFF_S = (0.5, 10.0)
 #: Seconds until an order with an unknown outcome is asked about again: doubling, for ever.
 PAUSE_S = (2.0, 60.0)
+#: What an attempt can end in.
+ENDS = FINAL | {Status.PENDING}
 #: When an order comes back that found no place before its worker stopped.
 COME_AGAIN = timedelta(milliseconds=100)
 
@@ -147,9 +149,12 @@ class Execution:
         return moved
 
     def _told(self, moved: Order) -> None:
-        extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
-        log.info("moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
         self._feed.publish(moved.id)
+        # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
+        level = logging.INFO if moved.status in ENDS else logging.DEBUG
+        if log.isEnabledFor(level):
+            extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
+            log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
         answers = routing.ask(self._network.venues, _request(order), self._pool)

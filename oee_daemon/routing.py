@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future
 
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.order import SwapMode
@@ -28,9 +28,9 @@ GRACE_S = 0.25
 
 def ask(venues: Sequence[Venue], request: QuoteRequest, pool: Executor) -> list[Answer]:
     """Asks every venue at once; one answer each, in the venues' order, within the deadline."""
+    until = time.monotonic() + DEADLINE_S + GRACE_S
     asked = [(venue, pool.submit(_ask, venue, request)) for venue in venues]
-    wait([future for _, future in asked], timeout=DEADLINE_S + GRACE_S)
-    return [_collected(venue, future) for venue, future in asked]
+    return [_collected(venue, future, until) for venue, future in asked]
 
 
 def _ask(venue: Venue, request: QuoteRequest) -> Answer:
@@ -49,10 +49,12 @@ def _ask(venue: Venue, request: QuoteRequest) -> Answer:
     return Answer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
 
 
-def _collected(venue: Venue, future: Future[Answer]) -> Answer:
-    if future.done():
-        return future.result()
-    future.cancel()
+def _collected(venue: Venue, future: Future[Answer], until: float) -> Answer:
+    """`until`: the moment, by the monotonic clock, after which it is not waited for."""
+    try:
+        return future.result(max(0.0, until - time.monotonic()))
+    except TimeoutError:
+        future.cancel()
     message = f"{venue.name} did not answer within {DEADLINE_S:g} s."
     error = {"code": "venue_late", "message": message, "retryable": True}
     return Answer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)
