@@ -17,6 +17,7 @@ from oee_daemon.order import Status
 from oee_daemon.places import Places
 from oee_daemon.tables import slots
 from tests.integration.bench import Bench
+from tests.integration.test_scale import cost
 
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
@@ -148,3 +149,10 @@ def test_a_place_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
         places.given_back()
         assert run.result(5) is not None
     assert time.monotonic() - begun < 5
+
+
+def test_a_claim_reads_one_order_however_many_wait(bench: Bench) -> None:
+    waiting = [bench.place().id for _ in range(150)]
+    newest_first = reversed(waiting)
+    # Its own entry, by its id, a few times; not those of all that are due.
+    assert cost(bench.db, lambda: bench.held(next(newest_first))).entries < 20
