@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from oee_daemon import failpoints, logs, settings
+from oee_daemon import failpoints, garbage, logs, settings
 from oee_daemon.errors import AlreadyRunning, BadSetting, OtherRelease, StartFailed
 from oee_daemon.home import Home
 
@@ -57,6 +57,7 @@ def _arm(home: Path) -> None:
 
 
 def _run() -> None:
+    garbage.starting()
     found = settings.load()
     logs.configure(found.log_level)
     _arm(found.home)
@@ -70,6 +71,7 @@ def _run() -> None:
 
 
 def _work(*, supervised: bool) -> None:
+    garbage.starting()
     if not supervised:
         found = settings.load()
         if found.database_url is None or found.redis_url is None:

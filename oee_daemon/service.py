@@ -13,7 +13,7 @@ import os
 import signal
 from datetime import UTC, datetime
 
-from oee_daemon import __version__, migrations
+from oee_daemon import __version__, garbage, migrations
 from oee_daemon.api import PROTOCOL, app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
@@ -78,6 +78,7 @@ class Service:
             await self._doors.open()
             self._home.phase("worker")
             self._announce()
+            garbage.started()
             log.info("daemon ready", extra={"pid": os.getpid(), "http": self._doors.http()["url"]})
             await self._watch(stop)
         finally:

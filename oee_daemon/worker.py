@@ -20,7 +20,7 @@ from types import FrameType
 import dramatiq
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon import actors, leases, migrations
+from oee_daemon import actors, garbage, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import OtherRelease
@@ -146,6 +146,7 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         with worker.db.connect() as conn:
             freed = leases.clear_leases(conn, f"{home_id}:")
         log.info("took over", extra={"leases": freed})
+    garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
     stop.wait()

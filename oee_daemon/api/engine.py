@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Counts(_Shape):

@@ -36,7 +36,7 @@ class OrdersAsked(BaseModel):
 class OrdersFound(BaseModel):
     """Those that there are, each once, in no order."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     orders: list[schema.Order]
 

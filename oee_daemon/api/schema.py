@@ -21,7 +21,7 @@ OrderId = Annotated[str, Field(description="UUIDv4", examples=["0c2f0b8e-3f57-4c
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Error(_Shape):
@@ -34,6 +34,8 @@ class Error(_Shape):
 
 class Problem(BaseModel):
     """RFC 9457. `code` is stable; `field` names what was wrong with the request."""
+
+    model_config = ConfigDict(defer_build=True)
 
     type: str
     title: str

@@ -32,7 +32,7 @@ Share = Annotated[str, Field(description="of 1", examples=["0.6250"], pattern=r"
 
 
 class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class BpsSpread(_Shape):

@@ -37,7 +37,7 @@ def moment(at: datetime) -> str:
 class OrderIn(BaseModel):
     """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     inputToken: str = Field(description="symbol or mint of what leaves the wallet", examples=["SOL"])  # noqa: N815
     outputToken: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])  # noqa: N815
