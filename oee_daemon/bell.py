@@ -21,8 +21,8 @@ from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 from dramatiq.message import Message
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from oee_daemon.oneway import dialer
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +46,12 @@ class Bell:
         self._broker = broker
         self._queue_name = queue_name
         self._key = f"{broker.namespace}:{queue_name}"
-        self._pool = redis.ConnectionPool.from_url(
-            broker.url, socket_connect_timeout=AWAY_S, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
-        )
+        self._dial = dialer(broker.url, connect_s=AWAY_S, answer_s=ANSWER_S)
         self._connection: Any = None
         #: By when the question that is under way is answered; none is where this is None.
         self._answered_by: float | None = None
+        #: Until when it is left alone.
+        self._away_until = 0.0
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -70,12 +70,15 @@ class Bell:
         """
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
-        if room > 0:
+        away = self._away_until - time.monotonic()
+        if room > 0 and away <= 0:
             try:
                 poll.register(self._ask(room, look), select.POLLIN)
             except (*LOST, redis.RedisError):
-                self.close()
-                seconds = min(seconds, AWAY_S)
+                self._lost()
+                away = AWAY_S
+        if away > 0:
+            seconds = min(seconds, away)
         ready = [descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)]
         if self._woken.fileno() in ready:
             with suppress(BlockingIOError):
@@ -89,7 +92,7 @@ class Bell:
 
     def _ask(self, room: int, look: float) -> Any:
         if self._connection is None:
-            self._connection = self._pool.make_connection()
+            self._connection = self._dial()
             self._connection.connect()
             self._connection.send_command("SCRIPT", "LOAD", self._broker.script)
             self._connection.read_response()
@@ -106,10 +109,15 @@ class Bell:
             self._connection.read_response()
             messages: list[Any] = self._connection.read_response()
         except (*LOST, redis.RedisError):
-            self.close()
+            # Or it answers with errors, as while its disk is full.
+            self._lost()
             return []
         self._answered_by = None
         return messages
+
+    def _lost(self) -> None:
+        self.close()
+        self._away_until = time.monotonic() + AWAY_S
 
     def close(self) -> None:
         """Forgets the connection; the next `wait` makes another."""
@@ -183,7 +191,7 @@ class Consumer(_RedisConsumer):
         # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
         # again when this worker is gone, and finds nothing to do.
         with suppress(*LOST):
-            self.broker.acknowledge(self.queue_name, message.options["redis_message_id"])
+            self.broker.quiet.do_ack(self.queue_name, message.options["redis_message_id"])
         self.queued_message_ids.discard(message.message_id)
         self._freed()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -34,14 +35,15 @@ TIMEOUT_S = 2.0
 MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
 
 
-class _Unsent:
-    """Stands in for a script of Dramatiq's: what would be sent is given back."""
+class _Script:
+    """Stands in for a script of Dramatiq's: its command is handed to `run` instead of being waited for."""
 
-    def __init__(self, script: Any) -> None:
+    def __init__(self, script: Any, run: Callable[..., Any]) -> None:
         self._sha = script.sha
+        self._run = run
 
-    def __call__(self, *, keys: list[str], args: list[Any]) -> list[Any]:
-        return ["EVALSHA", self._sha, len(keys), *keys, *args]
+    def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
+        return self._run("EVALSHA", self._sha, len(keys), *keys, *args)
 
 
 class Broker(RedisBroker):
@@ -59,9 +61,15 @@ class Broker(RedisBroker):
         self.url = url
         self._idling = Idling()
         self.add_middleware(self._idling)
-        self._unsent = copy.copy(self)
-        self._unsent.scripts = self.scripts | {"dispatch": _Unsent(self.scripts["dispatch"])}
-        self._acknowledgements = OneWay(url, script=self.script)
+        self._way = OneWay(url, script=self.script)
+        #: The same broker, but nobody waits for what the server answers.
+        self.quiet = self._with(self._way.send)
+        self._unsent = self._with(lambda *command: list(command))
+
+    def _with(self, run: Callable[..., Any]) -> Any:
+        other = copy.copy(self)
+        other.scripts = self.scripts | {"dispatch": _Script(self.scripts["dispatch"], run)}
+        return other
 
     @property
     def consumer_class(self) -> Any:
@@ -82,12 +90,8 @@ class Broker(RedisBroker):
         command: list[Any] = self._unsent.do_fetch(queue_name, room)
         return command
 
-    def acknowledge(self, queue_name: str, message_id: str) -> None:
-        """As stock Dramatiq does, without waiting for an answer. Raises `redis.RedisError` or `OSError`."""
-        self._acknowledgements.send(*self._unsent.do_ack(queue_name, message_id))
-
     def close(self) -> None:
-        self._acknowledgements.close()
+        self._way.close()
         super().close()
 
 
@@ -107,7 +111,7 @@ def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
     )
     try:
         broker.enqueue(message)
-    except redis.RedisError as e:
+    except (redis.RedisError, OSError) as e:
         log.warning("not rung: the queue can't be reached", extra={"order_id": order_id, "reason": str(e)})
         return False
     return True

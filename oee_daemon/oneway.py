@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +19,19 @@ from redis.retry import Retry
 #: Seconds to wait for the server before a command is given up, and for which it is then left alone.
 TIMEOUT_S = 0.5
 PAUSE_S = 1.0
+#: Seconds for which a connection that was just used counts as alive.
+FRESH_S = 0.05
+
+
+def dialer(url: str, *, connect_s: float, answer_s: float) -> Callable[[], Any]:
+    """Makes connections to `url` that are asked once and never retried.
+
+    Not a pool's: that counts what it made and never what was lost, so that after a hundred it makes none.
+    """
+    pool = redis.ConnectionPool.from_url(
+        url, socket_connect_timeout=connect_s, socket_timeout=answer_s, retry=Retry(NoBackoff(), 0)
+    )
+    return lambda: pool.connection_class(**pool.connection_kwargs)
 
 
 class OneWay:
@@ -26,13 +41,12 @@ class OneWay:
     """
 
     def __init__(self, url: str, *, script: str | bytes | None = None) -> None:
-        self._pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        self._dial = dialer(url, connect_s=TIMEOUT_S, answer_s=TIMEOUT_S)
         self._script = script
         self._lock = threading.Lock()
         self._connection: Any = None
         self._quiet_until = 0.0
+        self._sent_at = 0.0
 
     def send(self, *command: Any) -> None:
         """Raises `redis.RedisError` or `OSError` where the server can't be reached, once a pause."""
@@ -47,24 +61,38 @@ class OneWay:
 
     def _send(self, command: tuple[Any, ...], *, again: bool) -> None:
         try:
+            if self._connection is not None and self._ended():
+                self._drop()
             if self._connection is None:
                 self._connect()
             packed = self._connection.pack_command(*command)
             self._connection.send_packed_command(packed, check_health=False)
         except (redis.RedisError, OSError):
             self._drop()
-            # What was connected before a restart is found lost only now.
+            # It ended in this very moment.
             if not again:
                 raise
             self._send(command, again=False)
 
     def _connect(self) -> None:
-        self._connection = self._pool.make_connection()
+        self._connection = self._dial()
         self._connection.connect()
         if self._script is not None:
             self._connection.send_command("SCRIPT", "LOAD", self._script)
             self._connection.read_response()
         self._connection.send_command("CLIENT", "REPLY", "OFF")
+
+    def _ended(self) -> bool:
+        """Nothing is ever answered: there is something to read only where the server has closed it.
+
+        Looked at after a pause only, as after a restart: in a stream of commands one of them finds out.
+        """
+        before, self._sent_at = self._sent_at, time.monotonic()
+        if self._sent_at - before < FRESH_S:
+            return False
+        look = select.poll()
+        look.register(self._connection._sock, select.POLLIN)
+        return bool(look.poll(0))
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -1,0 +1,99 @@
+"""The queue's connections on the real Valkey: what is lost is made again, however often."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+import redis
+from dramatiq.message import Message
+
+from oee_daemon.bell import AWAY_S, Bell
+from oee_daemon.broker import QUEUE, open_broker, ring
+from oee_daemon.idling import SPARE
+from oee_daemon.oneway import OneWay
+
+#: More than a pool of redis-py ever makes.
+OFTEN = 120
+
+
+def test_a_bell_that_was_lost_a_hundred_times_still_brings_messages(redis_url: str) -> None:
+    broker = open_broker(redis_url)
+    bell = Bell(broker, QUEUE)
+    for _ in range(OFTEN):
+        assert bell.wait(0, room=1, look=5) == []
+        bell.close()
+    order_id = uuid4()
+    assert ring(broker, order_id)
+    (found,) = bell.wait(5, room=10, look=5)
+    assert Message.decode(found).args == (str(order_id),)
+    bell.close()
+    broker.close()
+
+
+def test_one_answer_brings_all_that_waits_and_there_is_room_for(redis_url: str) -> None:
+    broker = open_broker(redis_url)
+    bell = Bell(broker, QUEUE)
+    sent = [uuid4() for _ in range(5)]
+    for order_id in sent:
+        ring(broker.quiet, order_id)
+    first = bell.wait(5, room=3, look=5)
+    rest = bell.wait(5, room=SPARE, look=5)
+    assert [Message.decode(found).args[0] for found in first + rest] == [str(i) for i in sent]
+    bell.close()
+    broker.close()
+
+
+def test_a_queue_that_answers_with_errors_is_left_alone_for_a_moment(redis_url: str) -> None:
+    broker = open_broker(redis_url)
+    bell = Bell(broker, QUEUE)
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(f"oee:{QUEUE}", "no list")
+        asked = client.info("commandstats").get("cmdstat_blmove", {"calls": 0})["calls"]
+        for _ in range(OFTEN):
+            assert bell.wait(0.001, room=1, look=5) == []
+        more = client.info("commandstats")["cmdstat_blmove"]["calls"] - asked
+        # Each look lasted a millisecond, and each error keeps it away for many of them.
+        assert 1 <= more <= 1 + OFTEN * 0.05 / AWAY_S
+        client.delete(f"oee:{QUEUE}")
+    ring(broker, uuid4())
+    assert any(bell.wait(1, room=1, look=5) for _ in range(3))
+    bell.close()
+    broker.close()
+
+
+def test_a_way_that_was_lost_a_hundred_times_still_leads_there(redis_url: str) -> None:
+    way = OneWay(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        for _ in range(OFTEN):
+            way.send("INCR", "sent")
+            way.close()
+        with client.pubsub() as channel:
+            channel.subscribe("end")
+            channel.get_message(timeout=5)
+            way.send("PUBLISH", "end", "!")
+            assert channel.get_message(timeout=5) is not None
+        assert client.get("sent") == str(OFTEN).encode()
+    way.close()
+
+
+def test_a_way_whose_server_went_away_is_made_anew(redis_url: str) -> None:
+    way = OneWay(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        way.send("SET", "first", "1")
+        client.client_kill_filter(_type="normal", skipme=True)
+        with client.pubsub() as channel:
+            channel.subscribe("end")
+            channel.get_message(timeout=5)
+            # The kernel may tell of the end only after one more write.
+            for _ in range(3):
+                way.send("PUBLISH", "end", "!")
+            assert channel.get_message(timeout=5) is not None
+    way.close()
+
+
+def test_a_way_to_nowhere_says_so_once_and_is_quiet_for_a_while() -> None:
+    way = OneWay("unix:///nowhere/valkey.sock")
+    with pytest.raises(redis.ConnectionError):
+        way.send("PING")
+    way.send("PING")
