@@ -132,7 +132,8 @@ class Launcher:
     def _start_alone(self, deadline: float, progress: _Progress) -> bool:
         child: subprocess.Popen[bytes] | None = None
         log_from = 0
-        while not self.answers():
+        # It answers a moment before it says who it is.
+        while not (self.answers() and self.running()):
             if time.monotonic() > deadline:
                 raise self._not_started("The daemon did not answer in time.", log_from)
             if child is None and self.holder() is None:
