@@ -20,6 +20,7 @@ from oee_daemon.order import Order, Side, Status, SwapMode
 from oee_daemon.tables import order_events, orders
 from oee_daemon.tokens import TOKENS, read_decimal, units
 from tests.integration.bench import Bench
+from tests.integration.test_scale import cost
 
 SOL, USDC, USDT = TOKENS["SOL"], TOKENS["USDC"], TOKENS["USDT"]
 KEY = "a-key-of-mine"
@@ -306,3 +307,11 @@ def test_the_first_event_is_in_the_orders_own_commit(bench: Bench, shared_db: En
         looking.result(30)
     assert stored(bench) == 50
     assert alone == []
+
+
+def test_accepting_reads_no_table_row_by_row(bench: Bench) -> None:
+    for n in range(50):
+        bench.place(key=f"a-key-of-mine-{n}")
+    keys = iter(("another-key", "one-more-key"))
+    assert cost(bench.db, lambda: bench.place(key=next(keys))).rows == 0
+    assert cost(bench.db, bench.place).rows == 0

@@ -55,3 +55,10 @@ def test_a_database_of_a_newer_release_is_left_alone(db: Engine) -> None:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StartFailed, match="newer oee"):
         migrations.migrate(db)
+
+
+def test_postgres_believes_nothing_yet_of_a_new_table(db: Engine) -> None:
+    """What it believed to be empty it would read row by row, instead of by index."""
+    with db.connect() as conn:
+        known = conn.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'orders'")).scalar_one()
+    assert known == -1

@@ -8,6 +8,7 @@ A table of a million orders is written anew here, which takes about half a minut
 from __future__ import annotations
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0002"
 down_revision = "0001"
@@ -38,7 +39,6 @@ CREATE INDEX orders_ended ON orders (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX orders_created ON orders (created_at, number);
 CREATE INDEX orders_market ON orders (pair, side, number);
 CREATE INDEX orders_missed ON orders (missed, pair, side, number) WHERE missed IS NOT NULL;
-ANALYZE orders;
 DROP INDEX sim_ledger_order;
 DROP INDEX sim_ledger_place;
 CREATE INDEX sim_ledger_order ON sim_ledger (order_id) WHERE state = 'landed';
@@ -50,3 +50,7 @@ def upgrade() -> None:
     for statement in SQL.split(";\n"):
         if statement.strip():
             op.execute(statement)
+    # Of an empty table Postgres would remember that it is empty, and read the first thousands of orders row by
+    # row, until it looks again after a minute.
+    if op.get_bind().execute(text("SELECT EXISTS (SELECT FROM orders)")).scalar_one():
+        op.execute("ANALYZE orders")
