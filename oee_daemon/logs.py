@@ -44,8 +44,11 @@ class _Plainly(logging.Handler):
     """One write a line to standard error, with no lock around it: a write is whole, and a lock that is held
     while another thread runs costs all of them."""
 
-    def createLock(self) -> None:  # noqa: N802
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        passed = bool(self.filter(record))
+        if passed:
+            self.emit(record)
+        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -57,7 +60,6 @@ class _Plainly(logging.Handler):
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends every logger of the process through one handler. Called once, by `__main__`."""
     # None of these is in a line, and a line is written at each move of an order.
-    logging._srcfile = None  # as logging's own page on speed says
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = _Plainly() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_Lines())

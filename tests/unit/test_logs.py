@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -17,18 +18,28 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Everything that is logged, as the daemon would log it."""
-    root, taken = logging.getLogger(), io.StringIO()
+def restored() -> Iterator[None]:
+    """What `configure` changes is as it was after the test."""
+    root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    names = ("dramatiq", "alembic", "uvicorn.access")
+    switches = {name: getattr(logging, name) for name in ("logThreads", "logProcesses", "logMultiprocessing")}
+    names = ("dramatiq", "alembic", "uvicorn", "uvicorn.access")
     levels = {name: logging.getLogger(name).level for name in names}
-    configure("info", taken)
-    yield taken
+    yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name, former in switches.items():
+        setattr(logging, name, former)
     for name, former in levels.items():
         logging.getLogger(name).setLevel(former)
+
+
+@pytest.fixture
+def stream(restored: None) -> io.StringIO:
+    """Everything that is logged, as the daemon would log it."""
+    taken = io.StringIO()
+    configure("info", taken)
+    return taken
 
 
 @pytest.fixture
@@ -51,6 +62,21 @@ def test_an_event_is_one_line_with_its_columns(lines: Lines) -> None:
         "order_id": str(order_id),
         "attempt": 2,
     }
+
+
+def test_the_daemons_own_handler_writes_to_standard_error_and_waits_for_no_lock(
+    restored: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure("info")
+    (handler,) = logging.getLogger().handlers
+    writer = threading.Thread(target=log.info, args=("written",), daemon=True)
+    handler.acquire()
+    writer.start()
+    writer.join(10)
+    waits = writer.is_alive()
+    handler.release()
+    assert not waits
+    assert json.loads(capfd.readouterr().err)["event"] == "written"
 
 
 def test_a_level_below_the_configured_one_is_left_out(lines: Lines) -> None:
