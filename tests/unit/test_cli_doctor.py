@@ -261,7 +261,9 @@ def test_a_home_of_somebody_else(place: Path) -> None:
         "import os, sys\n"
         "from oee_cli import __main__, app, client, doctor, doctor_app, usage, problems\n"
         "from oee_cli.views import doctor as view\n"
-        "import typer, platformdirs\n"
+        "import typer, platformdirs, importlib.metadata\n"
+        # Parts of Python that are loaded at first use may lie where the other account can't read.
+        "importlib.metadata.version('oee')\n"
         "sys.argv = ['oee', 'doctor']\n"
         "if os.geteuid() == 0: os.setegid(65534), os.seteuid(65534)\n"
         "__main__.main()\n"
