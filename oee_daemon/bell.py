@@ -126,6 +126,12 @@ class Bell:
                 self._connection.disconnect()
         self._connection, self._answered_by = None, None
 
+    def end(self) -> None:
+        """Closes all that it has. No `wait` comes after it."""
+        self.close()
+        self._woken.close()
+        self._waker.close()
+
 
 class Consumer(_RedisConsumer):
     """One queue's consumer. What it can't reach is away for a moment, never an end of its thread."""
@@ -206,4 +212,4 @@ class Consumer(_RedisConsumer):
             super().requeue(messages)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        self._bell.close()
+        self._bell.end()

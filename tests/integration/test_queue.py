@@ -27,7 +27,7 @@ def test_a_bell_that_was_lost_a_hundred_times_still_brings_messages(redis_url: s
     assert ring(broker, order_id)
     (found,) = bell.wait(5, room=10, look=5)
     assert Message.decode(found).args == (str(order_id),)
-    bell.close()
+    bell.end()
     broker.close()
 
 
@@ -40,7 +40,7 @@ def test_one_answer_brings_all_that_waits_and_there_is_room_for(redis_url: str) 
     first = bell.wait(5, room=3, look=5)
     rest = bell.wait(5, room=SPARE, look=5)
     assert [Message.decode(found).args[0] for found in first + rest] == [str(i) for i in sent]
-    bell.close()
+    bell.end()
     broker.close()
 
 
@@ -58,7 +58,7 @@ def test_a_queue_that_answers_with_errors_is_left_alone_for_a_moment(redis_url: 
         client.delete(f"oee:{QUEUE}")
     ring(broker, uuid4())
     assert any(bell.wait(1, room=1, look=5) for _ in range(3))
-    bell.close()
+    bell.end()
     broker.close()
 
 
