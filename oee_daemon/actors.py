@@ -7,7 +7,7 @@ from uuid import UUID
 
 import dramatiq
 
-from oee_daemon.broker import ACTOR, QUEUE
+from oee_daemon.broker import ACTOR, QUEUE, Broker, ring
 from oee_daemon.execution import Execution
 
 log = logging.getLogger(__name__)
@@ -23,18 +23,18 @@ def named(arguments: tuple[object, ...], options: dict[str, object]) -> UUID | N
         return None
 
 
-def declare(broker: dramatiq.Broker, execution: Execution) -> None:
+def declare(broker: Broker, execution: Execution) -> None:
     """Gives the broker the actor that runs orders with `execution`."""
 
     def execute(*arguments: object, **options: object) -> None:
         order_id = named(arguments, options)
         if order_id is None:
-            # Trying again would not help: it is dropped, and every real order is rung by recovery.
+            # Trying again would not help: it is dropped, and every real order is known to Postgres.
             log.warning("a message that names no order was dropped")
             return
         delay = execution.run(order_id)
-        if delay is not None:
-            # The stored due time is the truth, this is its bell.
-            raise dramatiq.Retry(delay=max(1, round(delay.total_seconds() * 1000)))
+        if delay is not None and not broker.hand(order_id, delay):
+            # This worker is ending: whoever else works may take it.
+            ring(broker, order_id)
 
-    dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker, max_retries=None)(execute)
+    dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)(execute)

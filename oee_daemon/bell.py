@@ -8,11 +8,11 @@ the queue's own state. The look's limit is the fallback timer, and the heartbeat
 
 from __future__ import annotations
 
-import heapq
 import logging
 import select
 import socket
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -35,8 +35,11 @@ AWAY_S = 0.25
 BREATH_S = 0.001
 #: Seconds between two looks at whether the worker has ended, once it was told to.
 ENDING_S = 0.01
+#: Acknowledgements that are repeated after the queue has failed: more than threads give in such a time.
+KEPT = 1000
 
-LOST = (redis.ConnectionError, redis.TimeoutError, ConnectionClosed, OSError)
+#: How the queue fails: away, or with an error for an answer, as while it is full, read-only or loading.
+FAILS = (redis.RedisError, ConnectionClosed, OSError)
 
 
 class Bell:
@@ -52,6 +55,8 @@ class Bell:
         self._answered_by: float | None = None
         #: Until when it is left alone.
         self._away_until = 0.0
+        #: How often the queue has failed.
+        self.failures = 0
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -74,7 +79,7 @@ class Bell:
         if room > 0 and away <= 0:
             try:
                 poll.register(self._ask(room, look), select.POLLIN)
-            except (*LOST, redis.RedisError):
+            except FAILS:
                 self._lost()
                 away = AWAY_S
         if away > 0:
@@ -87,6 +92,7 @@ class Bell:
             return self._answer()
         if self._answered_by is not None and time.monotonic() > self._answered_by:
             # Its other end is gone without a word.
+            self.failures += 1
             self.close()
         return []
 
@@ -105,24 +111,33 @@ class Bell:
         return self._connection._sock
 
     def _answer(self) -> list[Any]:
+        looked = False
         try:
-            self._connection.read_response()
+            # What comes behind a look that was refused may be messages all the same.
+            with suppress(redis.ResponseError):
+                self._connection.read_response()
+                looked = True
             messages: list[Any] = self._connection.read_response()
-        except (*LOST, redis.RedisError):
-            # Or it answers with errors, as while its disk is full.
+        except FAILS:
             self._lost()
             return []
         self._answered_by = None
+        if not looked:
+            self._leave_alone()
         return messages
 
     def _lost(self) -> None:
         self.close()
+        self._leave_alone()
+
+    def _leave_alone(self) -> None:
+        self.failures += 1
         self._away_until = time.monotonic() + AWAY_S
 
     def close(self) -> None:
         """Forgets the connection; the next `wait` makes another."""
         if self._connection is not None:
-            with suppress(*LOST):
+            with suppress(*FAILS):
                 self._connection.disconnect()
         self._connection, self._answered_by = None, None
 
@@ -134,16 +149,18 @@ class Bell:
 
 
 class Consumer(_RedisConsumer):
-    """One queue's consumer. What it can't reach is away for a moment, never an end of its thread."""
+    """One queue's consumer. A queue that fails is away for a moment, and never the end of its thread."""
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._bell = Bell(broker, queue_name)
-        self._due: list[float] = []
         # Fetched again only when there is room for several: one message at a time costs as much as three.
         self._batch = min(prefetch, broker.batch)
         self._full = False
         self._ending = False
+        #: What was acknowledged since the queue last gave something, and so surely took what it was told.
+        self._acked: deque[Any] = deque(maxlen=KEPT)
+        self._failures = 0
 
     @property
     def _room(self) -> int:
@@ -159,30 +176,29 @@ class Consumer(_RedisConsumer):
                 time.sleep(BREATH_S)
             room = self._room
             self._full = not room
-            self.message_cache = self._bell.wait(self._limit(), room=room, look=self.timeout / 1000)
+            limit = ENDING_S if self._ending else self.timeout / 1000 + ANSWER_S
+            self.message_cache = self._bell.wait(limit, room=room, look=self.timeout / 1000)
             if not self.message_cache:
                 return None
+            self._acknowledge_again()
         try:
             message = Message.decode(self.message_cache.pop(0))
         except (DecodeError, TypeError, KeyError):
             log.warning("a message that is none of ours was left alone", extra={"queue": self.queue_name})
             return None
         self.queued_message_ids.add(message.message_id)
-        eta = message.options.get("eta")
-        if isinstance(eta, int | float):
-            heapq.heappush(self._due, eta / 1000)
+        # Nothing is delayed here: what is not due is not claimed.
+        message.options.pop("eta", None)
         return MessageProxy(message)
 
-    def _limit(self) -> float:
-        """Seconds until its thread has something else to do."""
-        if self._ending:
-            return ENDING_S
-        now = time.time()
-        while self._due and self._due[0] <= now:
-            heapq.heappop(self._due)
-        limit: float = self.timeout / 1000 + ANSWER_S
-        # A delayed message that it handed out falls due: its thread has to look then.
-        return min(limit, self._due[0] - now + 0.001) if self._due else limit
+    def _acknowledge_again(self) -> None:
+        """The queue has failed and is back: of what it was told meanwhile it took nothing."""
+        if self._failures != self._bell.failures:
+            for message_id in list(self._acked):
+                with suppress(*FAILS):
+                    self.broker.do_ack(self.queue_name, message_id)
+        self._failures = self._bell.failures
+        self._acked.clear()
 
     def end(self) -> None:
         """From now on its thread looks often whether it shall stop."""
@@ -194,22 +210,27 @@ class Consumer(_RedisConsumer):
             self._bell.wake()
 
     def ack(self, message: Any) -> None:
+        message_id = message.options.get("redis_message_id")
+        if message_id is None:
+            # It did not come from the queue.
+            return
         # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
         # again when this worker is gone, and finds nothing to do.
-        with suppress(*LOST):
-            self.broker.quiet.do_ack(self.queue_name, message.options["redis_message_id"])
+        self._acked.append(message_id)
+        with suppress(*FAILS):
+            self.broker.quiet.do_ack(self.queue_name, message_id)
         self.queued_message_ids.discard(message.message_id)
         self._freed()
 
     def nack(self, message: Any) -> None:
-        with suppress(*LOST):
+        with suppress(*FAILS):
             super().nack(message)  # type: ignore[no-untyped-call]
         self._freed()
 
     def requeue(self, messages: Any) -> None:
-        # Otherwise a queue that is away would end the consumer's thread for good.
-        with suppress(*LOST):
-            super().requeue(messages)  # type: ignore[no-untyped-call]
+        # Otherwise a queue that fails would end the consumer's thread for good.
+        with suppress(*FAILS):
+            super().requeue([m for m in messages if "redis_message_id" in m.options])  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         self._bell.end()

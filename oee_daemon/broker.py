@@ -1,8 +1,9 @@
 """The queue: Dramatiq on Redis or Valkey, as a bell and nothing more.
 
 A message carries an order's id; losing, doubling or delaying it costs time, never an order, because
-Postgres knows what is due and `recovery` rings again. So acknowledging is a courtesy here, and a lost
-connection never stops a thread.
+Postgres knows what is due and `recovery` hands it to the threads. So acknowledging is a courtesy here, and
+neither a lost connection nor an error for an answer ever stops a thread. Nothing is delayed in the queue:
+what is due later waits in its worker (see `direct`), and in Postgres should that die.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import Retries
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -31,8 +32,6 @@ ACTOR = "execute"
 NAMESPACE = "oee"
 #: Seconds to wait for an answer from Redis or Valkey.
 TIMEOUT_S = 2.0
-#: Milliseconds of Dramatiq's own backoff, for faults of ours such as Postgres being away.
-MIN_BACKOFF_MS, MAX_BACKOFF_MS = 500, 10_000
 
 
 class _Script:
@@ -71,6 +70,21 @@ class Broker(RedisBroker):
         other.scripts = self.scripts | {"dispatch": _Script(self.scripts["dispatch"], run)}
         return other
 
+    def declare_queue(self, queue_name: str) -> None:
+        """As Dramatiq does, but without the queue of delayed messages and the thread that looks after it."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def hand(self, order_id: UUID, delay: timedelta = timedelta(0)) -> bool:
+        """Gives an order to this process's own threads, past the queue. False: none works here (any more)."""
+        return self._idling.hand(_message(order_id), delay.total_seconds())
+
+    def waiting_here(self) -> int:
+        """Messages that this process holds and none of its threads has taken yet."""
+        return self._idling.waiting()
+
     @property
     def consumer_class(self) -> Any:
         return Consumer
@@ -96,22 +110,22 @@ class Broker(RedisBroker):
 
 
 def open_broker(url: str) -> Broker:
-    """A broker with exactly the middleware named here: no time limits, which raise inside a commit, and
-    no metrics server of Dramatiq's own."""
-    retries = Retries(min_backoff=MIN_BACKOFF_MS, max_backoff=MAX_BACKOFF_MS)
-    broker = Broker(url, middleware=[retries], namespace=NAMESPACE)
+    """A broker without any of Dramatiq's own middleware: no time limits, which raise inside a commit, no
+    metrics server, and no retries, since a run never raises (see `execution`)."""
+    broker = Broker(url, middleware=[], namespace=NAMESPACE)
     broker.declare_queue(QUEUE)
     return broker
 
 
+def _message(order_id: UUID) -> dramatiq.Message[None]:
+    return dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(str(order_id),), kwargs={}, options={})
+
+
 def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
-    """Rings for one order. False: the queue could not be reached, and recovery will ring."""
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=QUEUE, actor_name=ACTOR, args=(str(order_id),), kwargs={}, options={}
-    )
+    """Rings for one order. False: the queue did not take it, and recovery will see to the order."""
     try:
-        broker.enqueue(message)
+        broker.enqueue(_message(order_id))
     except (redis.RedisError, OSError) as e:
-        log.warning("not rung: the queue can't be reached", extra={"order_id": order_id, "reason": str(e)})
+        log.warning("not rung: the queue did not take it", extra={"order_id": order_id, "reason": str(e)})
         return False
     return True

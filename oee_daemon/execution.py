@@ -11,22 +11,23 @@ import logging
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints, leases, routing, store
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
+from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
 from oee_daemon.order import FINAL, Order, Status, price_text
+from oee_daemon.outside import Outside, request_of
 from oee_daemon.places import Places
 from oee_daemon.quotes import quotes_json
-from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
+from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, Rejected, SignedSwap, Unknown
 from oee_daemon.tokens import TOKENS
-from oee_daemon.venues.venue import Plan
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ RESEND_S = 2.0
 BACKOFF_S = (0.5, 10.0)
 #: Seconds until an order with an unknown outcome is asked about again: doubling, for ever.
 PAUSE_S = (2.0, 60.0)
+#: Seconds until an order is run again whose run ended in a fault of ours: doubling with each of its faults.
+FAULT_PAUSE_S = (0.5, 60.0)
 #: What an attempt can end in.
 ENDS = FINAL | {Status.PENDING}
 #: When an order comes back that found no place before its worker stopped.
@@ -69,9 +72,11 @@ class Execution:
         self._db = db
         self._network = network
         self._feed = feed
+        self._owner = owner
         self._max_attempts = max_attempts
         self._places = Places(owner=owner, network=network.name, most=max_active)
-        self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
+        self._faults = FaultLog()
+        self._outside = Outside(network, threads, self._faults)
         self._lock = threading.Lock()
         self._busy: set[UUID] = set()
 
@@ -85,13 +90,14 @@ class Execution:
         self._places.stop()
 
     def close(self) -> None:
-        """Ends the threads that ask venues; call it when nothing runs any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Ends the threads that ask venues and the chain; call it when nothing runs any more."""
+        self._outside.close()
 
     def run(self, order_id: UUID) -> timedelta | None:
         """Runs the order as far as it goes. Returns when it wants to be run again, if ever.
 
-        Raises `DBAPIError` where Postgres is away: the order is then as it was last committed.
+        Never raises: a fault costs this one order a pause, and nobody a place. Where Postgres is away the
+        order is as it was last committed, and recovery goes on from there.
         """
         with self._lock:
             if order_id in self._busy:
@@ -100,9 +106,26 @@ class Execution:
         try:
             with self._db.connect() as conn:
                 return self._run(conn, order_id)
+        except Exception as e:
+            return self._give_back(order_id, e)
         finally:
             with self._lock:
                 self._busy.discard(order_id)
+
+    def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
+        """The run has ended in a fault: wherever the order had got to, its next run goes on from there."""
+        reason = where(fault)
+        try:
+            with self._db.connect() as conn:
+                given = leases.give_back(conn, order_id, self._owner, reason, FAULT_PAUSE_S)
+        except SQLAlchemyError:
+            log.warning("Postgres is away: left as it was", extra={"order_id": order_id, "reason": reason})
+            return None
+        faults, pause = given or (None, None)
+        again_in_s = None if pause is None else round(pause.total_seconds(), 1)
+        what = {"order_id": order_id, "faults": faults, "again_in_s": again_in_s}
+        self._faults.say("a run ended in a fault", fault, **what)
+        return pause
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
         try:
@@ -124,7 +147,7 @@ class Execution:
     def _go(self, conn: Connection, order: Order) -> timedelta | None:
         """From the status that it was found in, as far as it goes."""
         if order.stale and order.status is not Status.SUBMITTED:
-            self._move(conn, order, Status.EXPIRED)
+            self._expire(conn, order)
             return None
         moved: Order | None = order
         swap: SignedSwap | None = None
@@ -148,6 +171,15 @@ class Execution:
             self._told(moved)
         return moved
 
+    def _expire(self, conn: Connection, order: Order) -> Order | None:
+        """Its time is over. Where our own faults used it up, the order says so."""
+        if not order.faults:
+            return self._move(conn, order, Status.EXPIRED)
+        found = f"{order.faults} of them, the last {order.fault}"
+        message = f"Faults of the engine kept it from being executed in time ({found})."
+        error = AttemptFailed(message, code="engine_fault", retryable=True).as_dict()
+        return self._move(conn, order, Status.EXPIRED, data={"error": error}, error=error)
+
     def _told(self, moved: Order) -> None:
         self._feed.publish(moved.id)
         # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
@@ -157,7 +189,7 @@ class Execution:
             log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
-        answers = routing.ask(self._network.venues, _request(order), self._pool)
+        answers = routing.ask(self._network.venues, request_of(order), self._outside.asking)
         quotes = quotes_json(answers, order)
         try:
             best = routing.choose(answers, order.swap_mode, order.worst)
@@ -201,32 +233,11 @@ class Execution:
         """It could not be stored: another holder has it, or its time is over and nothing of it has left."""
         current = leases.extend(conn, order)
         if current is not None and current.stale:
-            return self._move(conn, current, Status.EXPIRED)
+            return self._expire(conn, current)
         return None
 
     def _sign(self, order: Order) -> SignedSwap:
-        venue = next((v for v in self._network.venues if v.name == order.venue), None)
-        if venue is None:
-            raise AttemptFailed(
-                f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
-            )
-        assert order.quote_in is not None and order.quote_out is not None and order.quote_fee is not None
-        assert order.worst is not None
-        plan = Plan(
-            order_id=order.id,
-            request=_request(order),
-            quote=Quote(
-                venue=venue.name,
-                amount_in=order.quote_in,
-                amount_out=order.quote_out,
-                fee=order.quote_fee,
-                price_impact_bps=0,
-            ),
-            limit=order.worst,
-            payer=self._network.wallet.address,
-        )
-        unsigned = venue.build(plan, self._network.chain.anchor())
-        return self._network.wallet.sign(unsigned, order.id, order.attempt)
+        return self._outside.signed(order)
 
     def _settle(self, conn: Connection, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
@@ -255,7 +266,7 @@ class Execution:
     def _send(self, swap: SignedSwap) -> None:
         """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""
         try:
-            self._network.chain.submit(swap)
+            self._outside.submit(swap)
         except ChainUnavailable as e:
             extra = {"order_id": swap.order_id, "attempt": swap.attempt, "signature": swap.signature}
             log.warning("sent without an answer", extra=extra | {"reason": e.message})
@@ -263,7 +274,7 @@ class Execution:
 
     def _outcome(self, swap: SignedSwap) -> Outcome:
         try:
-            return self._network.chain.outcome(swap, wait_s=RESEND_S)
+            return self._outside.outcome(swap, RESEND_S)
         except ChainUnavailable as e:
             # A chain that can't be asked answers at once: don't turn that into a busy loop.
             time.sleep(RESEND_S / 4)
@@ -329,17 +340,6 @@ class Execution:
         return self._move(
             conn, order, Status.FAILED, data=data, swap_ended=swap_ended, error=failure.as_dict()
         )
-
-
-def _request(order: Order) -> QuoteRequest:
-    return QuoteRequest(
-        input_token=TOKENS[order.input_token],
-        output_token=TOKENS[order.output_token],
-        amount=order.amount,
-        mode=order.swap_mode,
-        number=order.number,
-        attempt=order.attempt,
-    )
 
 
 def _bound(order: Order, best: Quote) -> dict[str, int]:

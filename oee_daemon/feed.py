@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: The channel of the hints.
 CHANNEL = "oee:moved"
+#: Seconds of silence after which the queue is asked whether it is there, and has to answer.
+SILENT_S = 2.0
 
 
 class Feed:
@@ -39,14 +41,22 @@ class Feed:
 async def listen(url: str) -> AsyncGenerator[UUID | None, None]:
     """The ids of orders that moved, from the first item on, which is `None`: what moved before is not told.
 
-    Raises `redis.RedisError` when the connection is lost.
+    Raises `redis.RedisError` when the connection is lost, or its other end silent.
     """
     client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=None)
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(CHANNEL)
             yield None
-            async for message in channel.listen():
-                yield UUID(bytes(message["data"]).decode())
+            asked = False
+            while True:
+                message = await channel.get_message(timeout=SILENT_S)
+                if message is not None and message["type"] == "message":
+                    yield UUID(bytes(message["data"]).decode())
+                elif message is None and asked:
+                    raise redis.TimeoutError("the queue is silent")
+                asked = message is None
+                if asked:
+                    await channel.ping()
     finally:
         await client.aclose()

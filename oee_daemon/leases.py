@@ -20,9 +20,9 @@ from oee_daemon.order import FINAL, Order
 from oee_daemon.prepared import Prepared
 from oee_daemon.tables import orders, slots
 
-#: What was rung is not rung again by recovery for this long.
+#: What recovery has handed to a thread, it hands to none again for this long.
 RING_AGAIN = timedelta(seconds=10)
-#: How far past its time an order has to be before recovery rings it: its own bell comes first.
+#: How far past its time an order has to be before recovery takes it up: its own bell comes first.
 OVERDUE = timedelta(seconds=1)
 
 #: A lease or a due time further ahead than this comes from a clock that jumped.
@@ -41,17 +41,15 @@ class NoPlace(Exception):
 #: for the way to one order, and read every live one.
 _LIVE = f"status NOT IN ({', '.join(repr(str(status)) for status in sorted(FINAL))})"
 
-# The place first, then the order, then both are taken. What was just taken is told by the slot's own columns,
-# which Postgres reads again after waiting for a lock; only a slot whose taker has had the time to die is
-# looked up among the leases.
+#: Somebody holds it, and not by a clock that jumped.
+_HELD = "(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd)s) IS TRUE"
+
+# The place first, then the order, then both are taken. What was just taken is told by the slot's own column,
+# which Postgres reads again after waiting for a lock.
 _CLAIM = Prepared(f"""
     WITH place AS (
         SELECT slot FROM slots
-        WHERE slot <= %(places)s AND (
-            order_id IS NULL OR order_id = %(id)s
-            OR taken_at <= clock_timestamp() - %(lease)s AND NOT EXISTS (
-                SELECT FROM orders holder WHERE holder.id = slots.order_id AND holder.lease_until
-                    BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd)s))
+        WHERE slot <= %(places)s AND (order_id IS NULL OR order_id = %(id)s)
         ORDER BY order_id = %(id)s DESC NULLS LAST, slot
         LIMIT 1 FOR UPDATE SKIP LOCKED
     ), found AS (
@@ -101,6 +99,34 @@ def claim(
     return (store.order_of(order), begins) if begins is not None else None
 
 
+# A place is taken from a holder whose lease is over together with the order itself: the fence is raised, so
+# that a holder who was only frozen can neither renew the lease nor move the order, and never runs beside
+# whoever gets the place. The lease is looked at again once its row is locked; a row that is locked is one
+# that moves.
+_REAP = Prepared(f"""
+    WITH dead AS (
+        SELECT id FROM orders
+        WHERE id IN (SELECT order_id FROM slots WHERE taken_at <= clock_timestamp() - %(lease)s)
+            AND finished_at IS NULL AND NOT {_HELD}
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE orders SET fence = fence + 1, lease_owner = NULL, lease_until = NULL, rung_at = NULL
+        FROM dead WHERE orders.id = dead.id AND NOT {_HELD}
+        RETURNING orders.id
+    )
+    UPDATE slots SET order_id = NULL
+    WHERE order_id IN (SELECT id FROM taken)
+        OR order_id IS NOT NULL AND taken_at <= clock_timestamp() - %(lease)s AND NOT EXISTS (SELECT FROM
+        orders WHERE orders.id = slots.order_id AND finished_at IS NULL)
+    RETURNING slot
+""")  # noqa: S608  # the names are our own columns
+
+
+def reap(conn: Connection) -> bool:
+    """Gives back the places of those whose leases are over, and the orders with them. False: none was."""
+    return _REAP.first(conn, {"lease": store.LEASE, "absurd": ABSURD}) is not None
+
+
 def furnish(conn: Connection, places: int) -> bool:
     """Makes the rows of `slots` up to `places`. False: they were all there."""
     wanted = select(func.generate_series(1, literal(places)))
@@ -140,8 +166,43 @@ def let_go(conn: Connection, order: Order, pause: timedelta) -> None:
     conn.execute(select(left).add_cte(store.freed(left)))
 
 
+# By the owner, not by the fence: the claim itself may be what ended in the fault. Of what may still expire
+# the pause ends with its time.
+_FAULT = Prepared("""
+    WITH given AS (
+        SELECT id, make_interval(secs => least(%(most)s, %(first)s * 2 ^ least(faults, 20))) AS pause
+        FROM orders WHERE id = %(id)s AND lease_owner = %(owner)s AND finished_at IS NULL
+        FOR UPDATE
+    ), left_alone AS (
+        UPDATE orders SET
+            lease_owner = NULL, lease_until = NULL, rung_at = NULL, faults = faults + 1, fault = %(reason)s,
+            next_run_at = clock_timestamp() + CASE WHEN status = 'submitted' THEN pause
+                ELSE least(pause, greatest(expires_at - clock_timestamp(), make_interval(secs => %(first)s)))
+            END
+        FROM given WHERE orders.id = given.id
+        RETURNING orders.id, faults, next_run_at - clock_timestamp() AS pause
+    ), freed AS (
+        UPDATE slots SET order_id = NULL FROM left_alone WHERE slots.order_id = left_alone.id
+    )
+    SELECT faults, pause FROM left_alone
+""")
+
+
+def give_back(
+    conn: Connection, order_id: UUID, owner: str, reason: str, pauses: tuple[float, float]
+) -> tuple[int, timedelta] | None:
+    """Gives back, as it is, an order whose run ended in a fault, and its place; due again after a pause that
+    doubles from the first to the second of `pauses`, seconds, with each fault of the order.
+
+    How many faults it has had, and the pause. None: `owner` does not hold it.
+    """
+    values = {"id": order_id, "owner": owner, "reason": reason, "first": pauses[0], "most": pauses[1]}
+    row = _FAULT.first(conn, values)
+    return None if row is None else (row[0], row[1])
+
+
 def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], limit: int) -> list[UUID]:
-    """Orders that nobody works on although they are due, oldest first, marked as rung.
+    """Orders that nobody works on although they are due, oldest first, marked as handed to a thread.
 
     `busy`: what `owner` is working on.
     """
@@ -163,7 +224,7 @@ def due(conn: Connection, *, network: str, owner: str, busy: Sequence[UUID], lim
 
 
 def forget_rings(conn: Connection, network: str) -> None:
-    """The queue may have lost everything: what was rung counts as not rung."""
+    """Whoever was handed what is due may be dead: it counts as handed to nobody."""
     o = orders.c
     conn.execute(
         update(orders)
@@ -172,12 +233,13 @@ def forget_rings(conn: Connection, network: str) -> None:
     )
 
 
-def clear_leases(conn: Connection, owner_prefix: str) -> int:
-    """Frees what a worker that is known to be dead held; how many."""
+def clear_leases(conn: Connection, owner_prefix: str, *, but: str = "") -> int:
+    """Frees what a worker that is known to be dead held, and not what `but` holds; how many."""
     o = orders.c
+    mine = o.lease_owner.startswith(owner_prefix, autoescape=True)
     cleared = (
         update(orders)
-        .where(o.lease_owner.startswith(owner_prefix, autoescape=True), store.LIVE_ROWS)
+        .where(mine, o.lease_owner != but, store.LIVE_ROWS)
         .values(lease_owner=None, lease_until=None, rung_at=None)
         .returning(o.id)
         .cte("cleared")

@@ -141,6 +141,8 @@ class Order:
     request_hash: bytes | None
     fence: int
     asks: int
+    faults: int
+    fault: str | None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

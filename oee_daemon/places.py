@@ -8,6 +8,7 @@ thread of a process asking for all.
 from __future__ import annotations
 
 import threading
+import time
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +18,8 @@ from oee_daemon.order import Order
 
 #: Seconds between two looks for a place that another worker gave back; our own are told at once.
 LOOK_S = 0.02
+#: Seconds between two looks for places whose holders are dead.
+REAP_S = 0.25
 
 
 class Places:
@@ -29,6 +32,7 @@ class Places:
         self._turn = threading.Lock()
         self._given_back = threading.Event()
         self._stopped = False
+        self._reap_at = 0.0
 
     def claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
         """As `leases.claim`, after a wait where need be. Raises `NoPlace` once this worker is stopping."""
@@ -44,8 +48,14 @@ class Places:
                 except leases.NoPlace:
                     if self._stopped:
                         raise
-                if not leases.furnish(conn, self._most):
+                if not (leases.furnish(conn, self._most) or self._reap(conn)):
                     self._given_back.wait(LOOK_S)
+
+    def _reap(self, conn: Connection) -> bool:
+        if time.monotonic() < self._reap_at:
+            return False
+        self._reap_at = time.monotonic() + REAP_S
+        return leases.reap(conn)
 
     def _claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
         return leases.claim(conn, order_id, self._owner, self._network, self._most)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
@@ -26,10 +26,11 @@ DEADLINE_S = 1.0
 GRACE_S = 0.25
 
 
-def ask(venues: Sequence[Venue], request: QuoteRequest, pool: Executor) -> list[Answer]:
-    """Asks every venue at once; one answer each, in the venues' order, within the deadline."""
+def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[Answer]:
+    """Asks every venue at once, each on its own threads among `calls`; one answer each, in the venues' order,
+    within the deadline."""
     until = time.monotonic() + DEADLINE_S + GRACE_S
-    asked = [(venue, pool.submit(_ask, venue, request)) for venue in venues]
+    asked = [(venue, calls[venue.name].submit(_ask, venue, request)) for venue in venues]
     return [_collected(venue, future, until) for venue, future in asked]
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 from datetime import UTC, datetime
 
-from oee_daemon import __version__, garbage, migrations
+from oee_daemon import __version__, garbage, migrations, tail
 from oee_daemon.api import PROTOCOL, app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
@@ -45,6 +45,7 @@ class Service:
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
         # Before anything reads a table.
         migrations.migrate(self._db)
+        tail.begin(self._db)
         home.phase("schema")
         self._worker = worker
         self._worker.hand(settings)

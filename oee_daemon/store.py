@@ -73,7 +73,7 @@ _LOCK_KEY = Prepared("SELECT pg_advisory_xact_lock(hashtextextended(%(idempotenc
 #: Empty in a new order.
 _BLANK = (
     "venue", "quote_in", "quote_out", "quote_fee", "filled_in", "filled_out", "fee", "signature", "error",
-    "finished_at",
+    "finished_at", "fault",
 )  # fmt: skip
 _GIVEN = (
     "id", "network", "type", "side", "pair", "input_token", "output_token", "amount", "swap_mode",
@@ -135,6 +135,7 @@ def _new(
         event_seq=1,
         fence=0,
         asks=0,
+        faults=0,
         created_at=created_at,
         updated_at=created_at,
         expires_at=expires_at,

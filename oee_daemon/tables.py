@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from oee_daemon.order import FINAL, Side, Status, SwapMode
 
@@ -47,6 +47,15 @@ class Units(TypeDecorator[int]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
         return None if value is None else int(value)
+
+
+class Xid8(UserDefinedType[int]):
+    """The number of a transaction, which never comes round again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_kw: Any) -> str:
+        return "xid8"
 
 
 def _one_of(column: str, values: Any) -> str:
@@ -114,6 +123,9 @@ orders = Table(
     Column("rung_at", Time),
     # How often a thread let go of it without an answer from the chain: its pauses grow.
     Column("asks", Integer, nullable=False, server_default="0"),
+    # How many of its runs ended in a fault of ours, and where the last one did: those pauses grow, too.
+    Column("faults", Integer, nullable=False, server_default="0"),
+    Column("fault", Text),
     Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("finished_at", Time),
@@ -175,7 +187,10 @@ order_events = Table(
     Column("attempt", Integer, nullable=False),
     Column("at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("data", JSONB, nullable=False),
+    # The transaction that wrote it; see `tail`. No event of before that was known has one.
+    Column("xact", Xid8, server_default=func.pg_current_xact_id()),
 )
+Index("order_events_xact", order_events.c.xact, postgresql_where=text("xact IS NOT NULL"))
 
 #: The wallet's places for active executions: one row each, from 1. An order in none is not executing.
 slots = Table(
@@ -185,6 +200,17 @@ slots = Table(
     Column("order_id", Uuid),
     Column("taken_at", Time),
     # Small and always written: room on each page keeps its updates in place.
+    postgresql_with={"fillfactor": 50},
+)
+
+#: Which workers take up what is due, as each says once a second. Not logged: see `readiness`.
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    prefixes=["UNLOGGED"],
     postgresql_with={"fillfactor": 50},
 )
 

@@ -20,7 +20,7 @@ from types import FrameType
 import dramatiq
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon import actors, garbage, leases, migrations
+from oee_daemon import actors, garbage, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import OtherRelease
@@ -49,12 +49,15 @@ def owner_here() -> str:
 
 
 class Worker:
-    """Everything one worker process holds, opened in order and closed in the reverse.
+    """Everything one worker process holds, opened in order and closed in the reverse. `former`: see
+    `Recovery`.
 
     `stop` is set where it has to end by itself; `other` then says why.
     """
 
-    def __init__(self, settings: Settings, *, owner: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, owner: str, stop: threading.Event | None = None, former: str = ""
+    ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
@@ -81,6 +84,7 @@ class Worker:
             owner=owner,
             network=network.name,
             threads=threads,
+            former=former,
             each_beat=self.check_release,
         )
         self.roster = Roster(
@@ -137,15 +141,12 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
         lock = _alone(settings.run_dir / "worker.lock")
-    worker = Worker(settings, owner=owner, stop=stop)
+    # The lock is ours, so whoever held leases in this home's name is dead.
+    former = "" if home_id is None else f"{home_id}:"
+    worker = Worker(settings, owner=owner, stop=stop, former=former)
     # Before the first order. A Postgres that is away is asked again by the beat.
     with contextlib.suppress(OperationalError):
         migrations.require(worker.db)
-    if home_id is not None:
-        # The lock is ours, so whoever held leases in this home's name is dead.
-        with worker.db.connect() as conn:
-            freed = leases.clear_leases(conn, f"{home_id}:")
-        log.info("took over", extra={"leases": freed})
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})

@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from oee_daemon import __version__
+from oee_daemon import __version__, calls
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
 from oee_daemon.api.reel import Reel
@@ -26,6 +26,7 @@ from oee_daemon.networks import Network
 from oee_daemon.overview import Overviews
 from oee_daemon.settings import Settings
 from oee_daemon.stats import Stats
+from oee_daemon.tail import Tail
 
 #: Orders accepted at once: enough to keep Postgres busy, and few, since they share one interpreter.
 ACCEPTS = 8
@@ -57,8 +58,8 @@ def build(
     state.history = History(db)
     state.overviews = Overviews(db)
     state.stats = Stats(db)
-    state.hub = stream.Hub(settings.redis_url, Reel(state.history))
-    state.ask_pool = ThreadPoolExecutor(ASKS * max(1, len(network.venues)), thread_name_prefix="ask")
+    state.hub = stream.Hub(settings.redis_url, Reel(state.history), Tail(db))
+    state.ask_pools = calls.for_each([venue.name for venue in network.venues], ASKS)
     state.accept_pool = ThreadPoolExecutor(ACCEPTS, thread_name_prefix="accept")
     state.draining = False
     state.started_at = around.started_at

@@ -4,7 +4,8 @@ words the answer."""
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Executor
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -208,8 +209,8 @@ class _Asked:
 
 
 def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, object]]:
-    pool: ThreadPoolExecutor = request.app.state.ask_pool
-    answers: list[Answer] = routing.ask(_network(request).venues, ask, pool)
+    calls: Mapping[str, Executor] = request.app.state.ask_pools
+    answers: list[Answer] = routing.ask(_network(request).venues, ask, calls)
     return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side))
 
 

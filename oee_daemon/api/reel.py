@@ -79,13 +79,13 @@ class Reel:
                 held.reading = asyncio.create_task(self._read(order_id, held))
             # One that leaves does not take the others' answer with it.
             await asyncio.shield(held.reading)
-        return [told for told in held.told if told.seq > after]
+        return [one for one in held.told if one.seq > after]
 
     async def _read(self, order_id: UUID, held: _Held) -> None:
         try:
             after = held.told[-1].seq if held.told else 0
             found = await run_in_threadpool(self._history.events, order_id, after)
-            held.told += [_told(event) for event in found]
+            held.told += [told(event) for event in found]
         except BaseException:
             held.stale = True
             raise
@@ -93,5 +93,5 @@ class Reel:
             held.reading = None
 
 
-def _told(event: Event) -> Told:
+def told(event: Event) -> Told:
     return Told(event.seq, event.status, event.at, _ENCODE(wire.event_json(event)))

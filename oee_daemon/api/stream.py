@@ -1,7 +1,8 @@
 """Events over WebSockets. A hint says that an order moved; what happened is always read from Postgres.
 
-A watcher subscribes first, then replays, then reads what is past its last `seq` on each hint, or each
-second without one: no gap, no double, however late it joins and whatever the hints do.
+A watcher of one order subscribes first, then replays, then reads what is past its last `seq` on each hint, or
+each second without one: no gap, no double, however late it joins and whatever the hints do. All who watch
+every order share one look at what was committed since the last (see `tail`), on each hint or each second.
 """
 
 from __future__ import annotations
@@ -9,11 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 import redis
@@ -25,10 +23,11 @@ from starlette.responses import JSONResponse
 from oee_daemon import feed
 from oee_daemon.api import wire
 from oee_daemon.api.problems import as_problem, is_away, problem
-from oee_daemon.api.reel import Reel, Told
+from oee_daemon.api.reel import Reel, told
 from oee_daemon.errors import InvalidInput, OeeError, Unavailable
 from oee_daemon.history import History
-from oee_daemon.order import FINAL, Status
+from oee_daemon.order import FINAL
+from oee_daemon.tail import Tail
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -37,31 +36,38 @@ router = APIRouter()
 LOOK_S = 1.0
 #: Seconds that a client may take to accept a message before it is dropped; it resumes by `seq`.
 SEND_TIMEOUT_S = 5.0
-#: Ids that a watcher of every order may fall behind before it is told that it lagged, and that it
-#: remembers the last event of.
-BACKLOG = 1000
+#: Events that a watcher of every order may fall behind before it is told that it lagged.
+BACKLOG = 5000
+#: Seconds between two looks for all of them: what comes at the same time is read at once.
+BREATH_S = 0.01
 #: Seconds between two tries to listen for hints.
 LISTEN_AGAIN_S = 1.0
 #: Seconds after the last watcher for which hints are still listened to.
 LINGER_S = 10.0
-_RUNNING = frozenset({Status.ROUTING, Status.BUILDING, Status.SUBMITTED})
 
 
 class Hub:
-    """Passes hints on to whoever watches in this process; where nobody does, it does not listen either."""
+    """Passes on hints and events to whoever watches in this process; where nobody does, it asks nobody."""
 
-    def __init__(self, redis_url: str, reel: Reel) -> None:
+    def __init__(self, redis_url: str, reel: Reel, tail: Tail) -> None:
         self._url = redis_url
         self.reel = reel
+        self._tail = tail
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._all: set[AllOrders] = set()
+        self._looking = asyncio.Lock()
         self._interest = 0
         self._left_at = 0.0
         self._wanted = asyncio.Event()
-        self._listening = asyncio.Event()
+        self._hinted = asyncio.Event()
 
     async def run(self) -> None:
-        """Listens whenever somebody watches, for ever."""
+        """Listens and looks whenever somebody watches, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._read())
+
+    async def _listen(self) -> None:
         while True:
             await self._wanted.wait()
             try:
@@ -74,27 +80,50 @@ class Hub:
             except (redis.RedisError, OSError, ValueError) as e:
                 # Or somebody published what is no id.
                 log.debug("hints lost", extra={"reason": str(e)})
-            self._listening.clear()
             if self._wanted.is_set():
                 await asyncio.sleep(LISTEN_AGAIN_S)
 
     def _pass_on(self, order_id: UUID | None) -> None:
+        self._hinted.set()
         if order_id is not None:
             self.reel.moved(order_id)
             for watcher in self._watchers.get(order_id, ()):
                 watcher.set()
-            for everything in self._all:
-                everything.moved(order_id)
             return
-        # From here on hints come. Whoever watched before looks once more; whoever watched all orders while
-        # nobody listened is told that some were missed: what is listed now is complete.
-        self._listening.set()
+        # From here on hints come: whoever watched before looks once more.
         self.reel.doubt()
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.set()
+
+    async def _read(self) -> None:
+        while True:
+            await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._hinted.wait()
+            self._hinted.clear()
+            try:
+                async with self._looking:
+                    if self._all:
+                        await self._look()
+                    else:
+                        await run_in_threadpool(self._tail.close)
+            except SQLAlchemyError as e:
+                # Postgres is away. Who watches is told that it lagged once it is back.
+                log.debug("not looked", extra={"reason": str(e)})
+                await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(BREATH_S)
+
+    async def _look(self) -> None:
+        """Tells all who watch what is new. Raises `SQLAlchemyError`."""
+        found = await run_in_threadpool(self._tail.look, BACKLOG)
+        texts = None if found is None else [told(event).text for event in found]
         for everything in self._all:
-            everything.lag()
+            if texts is None:
+                everything.lag()
+            else:
+                everything.add(texts)
 
     @contextmanager
     def _interested(self) -> Iterator[None]:
@@ -121,13 +150,15 @@ class Hub:
 
     @asynccontextmanager
     async def watch_all(self) -> AsyncIterator[AllOrders]:
+        """ "From now on" begins with a look of its own: what comes before it is for the others.
+
+        Raises `SQLAlchemyError` where Postgres is away.
+        """
         everything = AllOrders()
         with self._interested():
-            # "From now on" begins where hints come. Without Valkey it begins without them, and lags later.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._listening.wait()
-            self._all.add(everything)
+            async with self._looking:
+                await self._look()
+                self._all.add(everything)
             try:
                 yield everything
             finally:
@@ -135,33 +166,32 @@ class Hub:
 
 
 class AllOrders:
-    """One watcher of every order: which orders moved since it last looked, in order, bounded."""
+    """One watcher of every order: what it has not been sent yet, bounded."""
 
     def __init__(self) -> None:
-        self._moved: OrderedDict[UUID, None] = OrderedDict()
+        self._texts: list[str] = []
         self._wake = asyncio.Event()
         self.lagged = False
 
-    def moved(self, order_id: UUID) -> None:
-        if len(self._moved) >= BACKLOG and order_id not in self._moved:
+    def add(self, texts: list[str]) -> None:
+        if len(self._texts) + len(texts) > BACKLOG:
             self.lag()
-        self._moved[order_id] = None
-        self._wake.set()
+            return
+        self._texts += texts
+        if texts:
+            self._wake.set()
 
     def lag(self) -> None:
-        self._moved.clear()
+        self._texts = []
         self.lagged = True
         self._wake.set()
 
-    async def take(self) -> tuple[list[UUID], bool]:
-        """The orders that moved, and whether some were missed before them; waits `LOOK_S` at most."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S):
-                await self._wake.wait()
+    async def take(self) -> tuple[list[str], bool]:
+        """What is new, and whether some was missed before it; waits until there is either."""
+        await self._wake.wait()
         self._wake.clear()
-        found, lagged = list(self._moved), self.lagged
-        self._moved.clear()
-        self.lagged = False
+        found, lagged = self._texts, self.lagged
+        self._texts, self.lagged = [], False
         return found, lagged
 
 
@@ -243,51 +273,24 @@ def _is_over(history: History, order_id: UUID, seq: int) -> bool:
 async def all_orders(socket: WebSocket) -> None:
     """Events of every order from now on; `{"lagged": true}` where some were missed."""
     hub: Hub = socket.app.state.hub
-    history: History = socket.app.state.history
-    async with hub.watch_all() as everything:
-        try:
-            _asked(socket)
-            # Before the client knows that it is let in: what it then places is never older.
-            begun = await run_in_threadpool(history.now)
-        except (OeeError, SQLAlchemyError) as e:
-            await _denied(socket, e)
-            return
-        await socket.accept()
-        async with _until_gone(socket):
-            await _follow_all(socket, everything, begun)
+    try:
+        _asked(socket)
+        # Before the client knows that it is let in: what it then places is never missed.
+        async with hub.watch_all() as everything:
+            await socket.accept()
+            async with _until_gone(socket):
+                await _follow_all(socket, everything)
+    except (OeeError, SQLAlchemyError) as e:
+        await _denied(socket, e)
 
 
-async def _follow_all(socket: WebSocket, everything: AllOrders, begun: datetime) -> None:
-    hub: Hub = socket.app.state.hub
-    last: OrderedDict[UUID, Told] = OrderedDict()
-    clock = asyncio.get_running_loop().time
-    looked = clock()
+async def _follow_all(socket: WebSocket, everything: AllOrders) -> None:
     while True:
-        moved, lagged = await everything.take()
+        texts, lagged = await everything.take()
         if lagged:
             await _send(socket, '{"lagged":true}')
-        hinted = set(moved)
-        if clock() - looked >= LOOK_S:
-            # The last hint of an order may be lost too.
-            looked = clock()
-            moved += [i for i, e in last.items() if e.status in _RUNNING and i not in hinted]
-        for order_id in moved:
-            before = last.pop(order_id, None)
-            try:
-                after = before.seq if before else 0
-                found = await hub.reel.events(order_id, after, look=order_id not in hinted)
-            except SQLAlchemyError:
-                everything.lag()
-                await asyncio.sleep(LOOK_S)
-                break
-            for event in found:
-                if before is not None or event.at > begun:
-                    await _send(socket, event.text)
-            if found or before:
-                last[order_id] = found[-1] if found else cast(Told, before)
-        while len(last) > BACKLOG:
-            # What is forgotten must not be told again from its first event on.
-            begun = max(begun, last.popitem(last=False)[1].at)
+        for text in texts:
+            await _send(socket, text)
 
 
 @router.get("/api/orders/execute", include_in_schema=False)

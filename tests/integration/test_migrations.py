@@ -10,15 +10,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, text
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from oee_daemon import migrations
 from oee_daemon.chains import faults, ledger
 from oee_daemon.errors import StartFailed
-from oee_daemon.tables import metadata
+from oee_daemon.tables import Xid8, metadata
 
 
 def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:
     assert faults.sim_faults.metadata is ledger.simulation
+    # SQLAlchemy does not know it by itself.
+    PGDialect.ischema_names["xid8"] = Xid8
     both = MetaData()
     for known in (metadata, ledger.simulation):
         for table in known.tables.values():

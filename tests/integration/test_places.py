@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from oee_daemon import leases, store
+from oee_daemon.database import transactions
 from oee_daemon.execution import COME_AGAIN
 from oee_daemon.order import Status
 from oee_daemon.places import Places
@@ -23,6 +24,7 @@ from tests.integration.test_scale import cost
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
     with bench.db.connect() as conn:
         leases.furnish(conn, places)
+        leases.reap(conn)
         return leases.claim(conn, order_id, owner, "simulated", places)
 
 
@@ -78,10 +80,43 @@ def test_a_killed_worker_keeps_its_place_no_longer_than_its_lease(bench: Bench) 
         claim(bench, waiting, "two", 1)
     bench.set(held.id, lease_until=bench.ago(seconds=1))
     assert claim(bench, waiting, "two", 1)
-    # Woken up again, it moves nothing and gives back nothing that is not its own any more.
-    assert bench.advance(held, Status.BUILDING) is not None
+    # Woken up again, it neither holds nor moves the order, and gives back nothing that is not its own any
+    # more.
+    with bench.db.connect() as conn:
+        assert leases.extend(conn, held) is None
+        leases.let_go(conn, held, timedelta(0))
+    assert bench.advance(held, Status.BUILDING) is None
+    assert bench.row(held.id).lease_owner is None
     assert bench.order(waiting).status is Status.ROUTING
     assert taken(bench) == 1
+
+
+def test_a_lease_that_is_renewed_in_the_moment_in_which_its_place_is_asked_for_keeps_it(bench: Bench) -> None:
+    """Whoever frees the place has seen a lease that was over, and waits; it looks again."""
+    held = bench.held(bench.place().id, "frozen")
+    age(bench, seconds=60)
+    bench.set(held.id, lease_until=bench.ago(seconds=1))
+    with ThreadPoolExecutor(1) as pool:
+        with transactions(bench.db).begin() as conn:
+            assert leases.extend(conn, held) is not None
+
+            def reap() -> bool:
+                with bench.db.connect() as other:
+                    return leases.reap(other)
+
+            assert pool.submit(reap).result(10) is False
+        assert pool.submit(reap).result(10) is False
+    assert bench.advance(held, Status.BUILDING) is not None
+    assert taken(bench) == 1
+
+
+def test_the_place_of_an_order_that_is_gone_is_free_again(bench: Bench) -> None:
+    held, waiting = bench.held(bench.place().id, "one"), bench.place().id
+    age(bench, seconds=60)
+    bench.set(held.id, status="cancelled", finished_at=bench.ago(seconds=1))
+    assert claim(bench, waiting, "two", 1)
+    with bench.db.connect() as conn:
+        assert leases.reap(conn) is False
 
 
 def test_a_lease_from_a_clock_that_jumped_keeps_no_place(bench: Bench) -> None:

@@ -69,9 +69,9 @@ def test_nothing_is_rung_where_nothing_is_due(bench: Bench, queue: Queue) -> Non
     assert bench.trail(order.id) == ["pending"]
 
 
-def test_a_beat_rings_twice_the_threads_at_most_and_the_oldest_first(bench: Bench, queue: Queue) -> None:
+def test_a_beat_takes_up_as_many_as_there_are_threads_the_oldest_first(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 10)
-    recovery = bench.recovery(threads=2)
+    recovery = bench.recovery(threads=4)
     rung = []
     for expected in (4, 4, 2, 0):
         queue.empty()

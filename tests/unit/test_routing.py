@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random as rnd
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -163,12 +164,13 @@ def _answering(name: str) -> FakeVenue:
 
 
 @pytest.fixture
-def pool() -> Iterator[Executor]:
+def pool() -> Iterator[Mapping[str, Executor]]:
+    """Threads for whatever venue."""
     with ThreadPoolExecutor(8) as running:
-        yield running
+        yield defaultdict(lambda: running)
 
 
-def test_the_venues_are_asked_at_once_and_answer_in_their_order(pool: Executor) -> None:
+def test_the_venues_are_asked_at_once_and_answer_in_their_order(pool: Mapping[str, Executor]) -> None:
     names = [f"venue{n}" for n in range(8)]
     together = threading.Barrier(len(names))
     gave_up: list[str] = []
@@ -192,7 +194,7 @@ def test_the_venues_are_asked_at_once_and_answer_in_their_order(pool: Executor) 
 
 
 def test_a_venue_that_ignores_its_deadline_is_left_alone(
-    pool: Executor, monkeypatch: pytest.MonkeyPatch
+    pool: Mapping[str, Executor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routing, "DEADLINE_S", 0.05)
     monkeypatch.setattr(routing, "GRACE_S", 0.01)
@@ -216,7 +218,7 @@ def test_a_venue_that_ignores_its_deadline_is_left_alone(
     assert prompt.quote is not None and prompt.error is None
 
 
-def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Executor) -> None:
+def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Mapping[str, Executor]) -> None:
     def refuse(_request: QuoteRequest, _deadline: float) -> Quote:
         raise VenueRefused("down", code="venue_down")
 
@@ -232,7 +234,7 @@ def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Exec
     assert choose(found, SwapMode.EXACT_IN, None).venue == "c"
 
 
-def test_nobody_to_ask_is_no_route(pool: Executor) -> None:
+def test_nobody_to_ask_is_no_route(pool: Mapping[str, Executor]) -> None:
     nobody: Sequence[FakeVenue] = []
     found = ask(nobody, REQUEST, pool)
     assert found == []
