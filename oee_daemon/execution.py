@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from oee_daemon import failpoints, leases, routing, store
+from oee_daemon.chains.verdict import Cases
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
@@ -72,6 +73,7 @@ class Execution:
         self._max_attempts = max_attempts
         self._places = Places(owner=owner, network=network.name, most=max_active)
         self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
+        self._cases = Cases()
         self._lock = threading.Lock()
         self._busy: set[UUID] = set()
 
@@ -263,7 +265,7 @@ class Execution:
 
     def _outcome(self, swap: SignedSwap) -> Outcome:
         try:
-            return self._network.chain.outcome(swap, wait_s=RESEND_S)
+            return self._cases.judge(swap, self._network.chain.look(swap, wait_s=RESEND_S))
         except ChainUnavailable as e:
             # A chain that can't be asked answers at once: don't turn that into a busy loop.
             time.sleep(RESEND_S / 4)
