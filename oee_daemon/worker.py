@@ -23,9 +23,10 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon import actors, garbage, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import OtherRelease
+from oee_daemon.errors import OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
+from oee_daemon.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
 from oee_daemon.retention import Retention
@@ -54,16 +55,18 @@ class Worker:
     `stop` is set where it has to end by itself; `other` then says why.
     """
 
-    def __init__(self, settings: Settings, *, owner: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, owner: str, stop: threading.Event | None = None, mark: Path | None = None
+    ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
-        self.other: OtherRelease | None = None
+        self.other: StartFailed | None = None
         self._stop = stop or threading.Event()
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = network = open_network(settings, settings.database_url)
+        self._network = network = open_network(settings, settings.database_url, lambda: named_wallet(self.db))
         self.execution = Execution(
             self.db,
             network,
@@ -73,6 +76,7 @@ class Worker:
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
         )
+        self.identity = Identity(self.db, network, mark=mark, keep_days=settings.keep_days)
         actors.declare(self.broker, self.execution)
         self.recovery = Recovery(
             self.db,
@@ -81,7 +85,7 @@ class Worker:
             owner=owner,
             network=network.name,
             threads=threads,
-            each_beat=self.check_release,
+            each_beat=self.check,
         )
         self.roster = Roster(
             settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
@@ -89,15 +93,30 @@ class Worker:
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
 
-    def check_release(self) -> None:
-        """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
+    def check(self) -> None:
+        """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
+        the database may be another, or an older one, than it was a moment ago."""
         try:
             migrations.require(self.db)
-        except OtherRelease as other:
+            self.identity.look()
+        except (OtherRelease, OtherEngine) as other:
             self.other = other
             self._stop.set()
+        self._allow()
+
+    def settle(self) -> None:
+        """Before the first order. Raises `OtherEngine`."""
+        try_to_settle(self.identity)
+        self._allow()
+
+    def _allow(self) -> None:
+        if self.identity.settled:
+            self.execution.places.timeline = self.identity.timeline
 
     def start(self) -> None:
+        if not self.identity.settled:
+            # Until it is known whose database it is, nothing is claimed.
+            self.execution.places.timeline = ""
         self._threads.start()
         self.recovery.start()
         self.roster.start()
@@ -137,10 +156,13 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
         lock = _alone(settings.run_dir / "worker.lock")
-    worker = Worker(settings, owner=owner, stop=stop)
+    # Only the home's own: a file that nobody flushes tells nothing of another host's.
+    mark = settings.home / "mark" if home_id is not None else None
+    worker = Worker(settings, owner=owner, stop=stop, mark=mark)
     # Before the first order. A Postgres that is away is asked again by the beat.
     with contextlib.suppress(OperationalError):
         migrations.require(worker.db)
+        worker.settle()
     if home_id is not None:
         # The lock is ours, so whoever held leases in this home's name is dead.
         with worker.db.connect() as conn:
