@@ -203,7 +203,9 @@ def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> N
     unsent = sum(live.values()) - asked
     if unsent:
         output.note(
-            _below(f"{unsent:,} not sent yet, and never sent from here: expired at the next start", output)
+            _below(
+                f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output
+            )
         )
     if asked:
         output.note(_below(f"{asked:,} perhaps on the chain: asked about, never sent again", output))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from oee_cli.wire import Order, unknown
+
 
 class ExitCode(IntEnum):
     DONE = 0
@@ -39,6 +41,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "the order failed: nothing was bought",
     ExitCode.PARTLY_FILLED: "kept for partly filled",
     ExitCode.UNKNOWN: "outcome unknown: it may be on the chain and goes on being resolved,\n"
+    "or the database was restored and can't know what came after (restored_unknown),\n"
     "or the daemon's answer stayed lost and the key to repeat with was printed",
     ExitCode.STOPPED: "cancelled, expired, or declined at a prompt",
     ExitCode.TIMEOUT: "the wait ended, nothing sent yet; the order goes on",
@@ -69,9 +72,11 @@ _WORST_FIRST = (
 )
 
 
-def of_status(status: str) -> ExitCode:
+def of_order(order: Order) -> ExitCode:
     """The code of an order whose wait is over, whether it ended or not."""
-    return _BY_STATUS.get(status, ExitCode.TIMEOUT)
+    if unknown(order):
+        return ExitCode.UNKNOWN
+    return _BY_STATUS.get(order["status"], ExitCode.TIMEOUT)
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:

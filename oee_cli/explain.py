@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from oee_cli.amounts import plain
 from oee_cli.times import moment, rfc3339
 from oee_cli.trace import Attempt, Trace
-from oee_cli.wire import FINAL, ErrorInfo, Order, Quote, Swap, winner
+from oee_cli.wire import FINAL, ErrorInfo, Order, Quote, Swap, unknown, winner
 
 #: What the time in a status is spent on, and what an order in it waits for.
 _KINDS = {"pending": "queue", "routing": "routing", "building": "building", "submitted": "chain"}
@@ -49,7 +49,7 @@ class Compared(Quote):
 
 
 class Tried(TypedDict):
-    """One attempt. `ended`: landed, rejected, lapsed, never_sent, or null while that is open."""
+    """One attempt. `ended`: landed, rejected, lapsed, unknown, never_sent, or null while that is open."""
 
     attempt: int
     startedAt: str
@@ -101,6 +101,10 @@ class Explained(TypedDict):
     bound: Bound | None
 
 
+#: How an attempt ended whose swap is not stored.
+_IN_DOUBT = {"confirmed": "landed"}
+
+
 def explained(order: Order, now: datetime | None = None) -> Explained:
     """The figures of an order that was asked for with its events and swaps."""
     trace = Trace(order.get("events", []))
@@ -127,6 +131,11 @@ def _tried(order: Order, trace: Trace, attempt: Attempt, swap: Swap | None) -> T
     chosen = next((s.event["data"].get("venue") for s in attempt.steps if s.status == "building"), None)
     if swap is not None:
         ended = swap["state"] if swap["state"] != "signed" else None
+    elif any(s.status == "submitted" for s in attempt.steps):
+        # It was in doubt: what was signed for it, if anything, this database has not seen.
+        ended = None if closing is None else _IN_DOUBT.get(closing["status"], "lapsed")
+        if last and unknown(order):
+            ended = "unknown"
     else:
         ended = None if closing is None else "never_sent"
     return {

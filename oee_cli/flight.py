@@ -18,7 +18,7 @@ from typing import Any
 from oee_cli.aloft import PAGE, PATIENCE, Aloft, Placed, find
 from oee_cli.client import Client
 from oee_cli.errors import CliError, Forbidden, Lost, OutcomeUnknown, Unreachable
-from oee_cli.exit_codes import ExitCode, of_status
+from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.rows import Row
 from oee_cli.wire import FINAL, Order
 
@@ -264,7 +264,7 @@ class Flight:
         result: dict[str, Any] = {"line": line, "order": order}
         if replayed:
             result["replayed"] = True
-        return result, ExitCode.DONE if self.manner.detach else of_status(order["status"])
+        return result, ExitCode.DONE if self.manner.detach else of_order(order)
 
     def _landed(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
         result, code = self._told(placed.line, order, replayed=placed.replayed)

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from oee_cli.client import Client
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Terminated
-from oee_cli.exit_codes import ExitCode, of_status
+from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.output import Output, clean_lines
 from oee_cli.sentences import ending, step
 from oee_cli.wire import FINAL, Event, Order, short_id
@@ -142,7 +142,7 @@ def conclude(
     final_object: bool = True,
 ) -> ExitCode:
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
-    code = of_status(order["status"])
+    code = of_order(order)
     if output.json and final_object:
         output.emit(_bare(order))
     last = ending(order, waited=waited, room=output.width(sys.stdout))

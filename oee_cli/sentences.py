@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from oee_cli.amounts import exact, percent, short, signature
 from oee_cli.output import clean
 from oee_cli.times import between, span, took
-from oee_cli.wire import Event, Order, short_id
+from oee_cli.wire import Event, Order, short_id, unknown
 
 _DONE = {"buy": "bought", "sell": "sold"}
 
@@ -120,6 +120,9 @@ def ending(order: Order, *, waited: float | None = None, room: int = 1000) -> En
     done = _DONE.get(order["side"], "executed")
     if status == "confirmed":
         return Ending("✓", _confirmed(order, room - 2))
+    if unknown(order):
+        text = f"not known whether it was {done}: {reason(order['error'])}."
+        return Ending("✗", text, "look at the chain before you ask for the same again      (exit 9)")
     if status == "failed":
         attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
         text = f"not {done}{attempts}: {reason(order['error'])}. Nothing left the wallet."
@@ -170,6 +173,10 @@ def _after_failure(order: Order) -> str | None:
 
 def _unfinished(order: Order, done: str, waited: float | None) -> Ending:
     follow = f"follow: oee watch {short_id(order)}"
+    if order["status"] == "submitted" and not order["signature"]:
+        text = "not known yet: the database went back in time, and the order may have been sent before."
+        text += "\nThe chain is being asked; until it has said so nothing is sent."
+        return Ending("●", text, f"{follow}      (exit 9)")
     if order["status"] == "submitted":
         sent = f"sent as {signature(clean(order['signature'] or ''))}, the chain has not answered."
         # Who waited knows how long; who looks later is told since when.

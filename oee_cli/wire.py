@@ -135,6 +135,12 @@ def short_id(order: Order) -> str:
     return order["orderId"][:8]
 
 
+def unknown(order: Order) -> bool:
+    """It has ended, and nobody here can know whether it was executed: its database was restored or copied."""
+    error = order["error"]
+    return error is not None and error["code"] == "restored_unknown"
+
+
 def side_to_send(side: str, base: str, quote: str) -> str | None:
     """`side` only where the tokens leave it open: both stable, or neither."""
     return side if (base.lower() in _STABLE) == (quote.lower() in _STABLE) else None

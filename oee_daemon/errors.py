@@ -15,6 +15,7 @@
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
+        ├── OtherEngine           the database belongs to another wallet, network or chain
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -152,6 +153,12 @@ class OtherRelease(StartFailed):
 
     code = "other_release"
     exit_code = 6
+
+
+class OtherEngine(StartFailed):
+    """The database belongs to an engine with another wallet, network or chain; the message names both."""
+
+    code = "other_engine"
 
 
 class AlreadyRunning(StartFailed):

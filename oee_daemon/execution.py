@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import failpoints, leases, routing, store
+from oee_daemon import failpoints, leases, recall, routing, store
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.feed import Feed
@@ -74,7 +74,7 @@ class Execution:
         self._feed = feed
         self._owner = owner
         self._max_attempts = max_attempts
-        self._places = Places(owner=owner, network=network.name, most=max_active)
+        self.places = Places(owner=owner, network=network.name, most=max_active)
         self._faults = FaultLog()
         self._outside = Outside(network, threads, self._faults)
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class Execution:
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
-        self._places.stop()
+        self.places.stop()
 
     def close(self) -> None:
         """Ends the threads that ask venues and the chain; call it when nothing runs any more."""
@@ -129,7 +129,7 @@ class Execution:
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
         try:
-            claimed = self._places.claim(conn, order_id)
+            claimed = self.places.claim(conn, order_id)
         except leases.NoPlace:
             return COME_AGAIN
         if claimed is None:
@@ -142,7 +142,7 @@ class Execution:
         try:
             return self._go(conn, order)
         finally:
-            self._places.given_back()
+            self.places.given_back()
 
     def _go(self, conn: Connection, order: Order) -> timedelta | None:
         """From the status that it was found in, as far as it goes."""
@@ -242,7 +242,7 @@ class Execution:
     def _settle(self, conn: Connection, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
         if swap is None:
-            raise AssertionError(f"order {order.id} is submitted without a live swap")
+            return self._recalled(conn, order, None, None)
         until = time.monotonic() + self._network.chain.expected_s() + ASK_S
         current: Order | None = order
         while current is not None:
@@ -250,8 +250,10 @@ class Execution:
             if not current.stale:
                 self._send(swap)
             outcome = self._outcome(swap)
+            if isinstance(outcome, Landed):
+                return self._confirm(conn, current, outcome, swap_ended="landed")
             if not isinstance(outcome, Unknown):
-                return self._end(conn, current, outcome)
+                return self._recalled(conn, current, swap, outcome)
             if time.monotonic() >= until:
                 pause = backoff(current.asks + 1, PAUSE_S)
                 log.warning(
@@ -280,19 +282,26 @@ class Execution:
             time.sleep(RESEND_S / 4)
             return Unknown(e.message)
 
-    def _end(self, conn: Connection, order: Order, outcome: Landed | Rejected | Lapsed) -> Order | None:
-        if isinstance(outcome, Landed):
-            return self._confirm(conn, order, outcome)
-        if isinstance(outcome, Rejected):
-            failure = AttemptFailed(outcome.message, code=outcome.code, retryable=outcome.retryable)
-            return self._fail(conn, order, failure, swap_ended="rejected")
-        failure = AttemptFailed(
-            "The swap did not land in time and never can any more.", code="swap_lapsed", retryable=True
-        )
-        return self._fail(conn, order, failure, swap_ended="lapsed")
+    def _recalled(
+        self, conn: Connection, order: Order, swap: SignedSwap | None, said: Rejected | Lapsed | None
+    ) -> Order | None:
+        """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
+        ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
+        try:
+            landed = recall.ask(conn, self._network.chain, order, said)
+        except recall.StillInDoubt as e:
+            leases.let_go(conn, order, e.pause)
+            return None
+        except AttemptFailed as failure:
+            return self._fail(conn, order, failure, swap_ended=ended)
+        known = swap is not None and swap.signature == landed.fill.signature
+        return self._confirm(conn, order, landed, swap_ended="landed" if known else ended)
 
-    def _confirm(self, conn: Connection, order: Order, outcome: Landed) -> Order | None:
+    def _confirm(
+        self, conn: Connection, order: Order, outcome: Landed, *, swap_ended: str | None
+    ) -> Order | None:
         fill = outcome.fill
+        found = {} if fill.signature == order.signature else {"signature": fill.signature}
         given, taken = TOKENS[fill.input_token], TOKENS[fill.output_token]
         return self._move(
             conn,
@@ -306,7 +315,8 @@ class Execution:
                 "fee": given.text(fill.fee),
                 "slot": fill.slot,
             },
-            swap_ended="landed",
+            swap_ended=swap_ended,
+            **found,
             filled_in=fill.amount_in,
             filled_out=fill.amount_out,
             fee=fill.fee,

@@ -46,7 +46,7 @@ _HELD = "(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd
 
 # The place first, then the order, then both are taken. What was just taken is told by the slot's own column,
 # which Postgres reads again after waiting for a lock.
-_CLAIM = Prepared(f"""
+_CLAIM = f"""
     WITH place AS (
         SELECT slot FROM slots
         WHERE slot <= %(places)s AND (order_id IS NULL OR order_id = %(id)s)
@@ -59,6 +59,7 @@ _CLAIM = Prepared(f"""
                 OR next_run_at > clock_timestamp() + %(absurd)s)
             AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s
                 OR lease_until > clock_timestamp() + %(absurd)s)
+            AND true
         FOR UPDATE
     ), claimed AS (
         UPDATE orders SET
@@ -77,21 +78,26 @@ _CLAIM = Prepared(f"""
     )
     SELECT EXISTS (SELECT FROM place), claimed.*
     FROM (VALUES (1)) one LEFT JOIN claimed ON true
-""")  # noqa: S608  # the names are our own columns
+"""  # noqa: S608  # the names are our own columns
+_ANYWHERE = Prepared(_CLAIM)
+# On the timeline that is known, and on no other: one that took over may have forgotten what was sent.
+_THERE = Prepared(
+    _CLAIM.replace("AND true", "AND left(pg_walfile_name(pg_current_wal_lsn()), 8) = %(timeline)s")
+)
 
 
 def claim(
-    conn: Connection, order_id: UUID, owner: str, network: str, places: int
+    conn: Connection, order_id: UUID, owner: str, network: str, places: int, timeline: str | None = None
 ) -> tuple[Order, bool] | None:
     """Takes the order for `owner`, who must not be working on it already, and one of `places` for it; raises
     its fence. A pending one whose time is not over goes to `routing` with it: the second value says so.
 
-    None: it is final, not due, of another network, or held by somebody else. Raises `NoPlace`, whatever the
-    order is.
+    None: it is final, not due, of another network, or held by somebody else; or the database is on another
+    `timeline`. Raises `NoPlace`, whatever the order is.
     """
     values = {"id": order_id, "owner": owner, "network": network, "places": places}
     values |= {"lease": store.LEASE, "absurd": ABSURD, "tolerance": TOLERANCE}
-    row = _CLAIM.first(conn, values)
+    row = (_ANYWHERE if timeline is None else _THERE).first(conn, values | {"timeline": timeline})
     assert row is not None
     place, *order, begins = row
     if not place:

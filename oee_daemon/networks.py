@@ -32,9 +32,14 @@ class Network:
     close: Callable[[], None]
 
 
-def open_network(settings: Settings, database_url: str) -> Network:
-    """The network that the settings name. The simulated one keeps its ledger in Postgres, on a
-    connection of its own, unless a file was asked for."""
+def open_network(
+    settings: Settings, database_url: str, named: Callable[[], str | None] = lambda: None
+) -> Network:
+    """The network that the settings name; `named` tells the wallet that the database belongs to.
+
+    The simulated one keeps its ledger in Postgres, on a connection of its own, unless a file was asked for.
+    Raises `StartFailed` where the wallet can't be used.
+    """
     if settings.sim_ledger_file is not None:
         ledger = open_file(settings.sim_ledger_file)
     else:
@@ -50,5 +55,5 @@ def open_network(settings: Settings, database_url: str) -> Network:
         SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
         for pool in market.POOLS
     ]
-    wallet = open_wallet(settings.home / "wallets" / f"{settings.network}.json")
+    wallet = open_wallet(settings.home / "wallets" / f"{settings.network}.json", named)
     return Network(settings.network, venues, chain, wallet, ledger.dispose)

@@ -11,21 +11,12 @@ from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 from oee_daemon import calls
+from oee_daemon.chains.verdict import Cases
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks import Network
 from oee_daemon.order import Order
-from oee_daemon.swap import (
-    Anchor,
-    Landed,
-    Lapsed,
-    Outcome,
-    Quote,
-    QuoteRequest,
-    Rejected,
-    SignedSwap,
-    Unknown,
-)
+from oee_daemon.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap
 from oee_daemon.tokens import TOKENS
 from oee_daemon.venues.venue import Plan
 
@@ -46,6 +37,7 @@ class Outside:
         self._faults = faults
         self._venues = {venue.name: calls.Calls(threads, venue.name) for venue in network.venues}
         self._chain = calls.Calls(threads, "chain")
+        self._cases = Cases()
 
     @property
     def asking(self) -> Mapping[str, Executor]:
@@ -90,11 +82,10 @@ class Outside:
 
     def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
         """Raises `ChainUnavailable` and nothing else."""
-        chain = self._network.chain
-        found: object = self._ask(wait_s + CHAIN_S, chain.outcome, swap, wait_s=wait_s)
-        if isinstance(found, Landed | Rejected | Lapsed | Unknown):
-            return found
-        return Unknown(f"the chain said what it can't say: {type(found).__name__}")
+        return self._ask(wait_s + CHAIN_S, self._judged, swap, wait_s)
+
+    def _judged(self, swap: SignedSwap, wait_s: float) -> Outcome:
+        return self._cases.judge(swap, self._network.chain.look(swap, wait_s=wait_s))
 
     def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:

@@ -22,6 +22,7 @@ from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
 from oee_daemon.feed import Feed
 from oee_daemon.home import Home
+from oee_daemon.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.networks import open_network
 from oee_daemon.settings import Settings
 from oee_daemon.supervisor import STOP_S, WorkerProcess
@@ -46,6 +47,9 @@ class Service:
         # Before anything reads a table.
         migrations.migrate(self._db)
         tail.begin(self._db)
+        network = open_network(settings, settings.database_url, lambda: named_wallet(self._db))
+        # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
+        try_to_settle(Identity(self._db, network, mark=home.path / "mark", keep_days=settings.keep_days))
         home.phase("schema")
         self._worker = worker
         self._worker.hand(settings)
@@ -59,7 +63,6 @@ class Service:
             servers=servers.describe,
             worker_pid=lambda: self._worker.pid,
         )
-        network = open_network(settings, settings.database_url)
         self._app = app.build(settings, self._db, self._broker, self._feed, network, around)
         self._doors = Doors(
             self._app,

@@ -117,3 +117,20 @@ class Unknown:
 
 
 Outcome = Landed | Rejected | Lapsed | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one node of a chain showed of one swap in one answer. Heights count blocks.
+
+    A node answers from several stores at once, and each may be of another time: `height` is how far it is,
+    `as_of` the height of the state in which it looked for the swap, `remembers_from` the first height of
+    which it would still know one.
+    """
+
+    height: int
+    as_of: int
+    remembers_from: int = 0
+    seen: Landed | Rejected | None = None
+    #: What was seen can't vanish any more.
+    final: bool = False

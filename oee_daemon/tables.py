@@ -223,3 +223,33 @@ spent_keys = Table(
     Column("status", Text, nullable=False),
     Column("finished_at", Time, nullable=False),
 )
+
+#: The one row that says whose database this is; see `identity`.
+engine = Table(
+    "engine",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("wallet", Text, nullable=False),
+    # Where the database was last seen to be: its server, and that server's timeline. Null where it can't say.
+    Column("server", Text),
+    Column("timeline", Text),
+    # The newest landing of which it is known that the database has its swap, or that it was looked into.
+    Column("newest_fill", Text),
+    CheckConstraint("one = 1"),
+)
+
+#: Live orders that may have been executed without a trace in this database; see `recall`.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    # The chain that it may be on.
+    Column("chain", Text, nullable=False),
+    # Until when another engine may sign for it: the one whose copy this is. Null: there is none.
+    Column("until", Time),
+    # The last height at which what was signed can land; null until the chain could be asked.
+    Column("last_height", BigInteger),
+)

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from solders.keypair import Keypair
 from solders.message import Message
 from solders.transaction import Transaction
 
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import OtherEngine, StartFailed
 from oee_daemon.swap import SignedSwap, UnsignedSwap
 
 
@@ -42,12 +43,19 @@ class Wallet:
         )
 
 
-def open_wallet(path: Path) -> Wallet:
-    """The keypair at `path`, made on first use with mode 0600.
+def open_wallet(path: Path, named: Callable[[], str | None] = lambda: None) -> Wallet:
+    """The keypair at `path`, made on first use with mode 0600, but never beside one that is `named` already.
 
-    Raises `StartFailed` where the file can be read by others or is no keypair.
+    Raises `StartFailed` where that one's file is missing, can be read by others, or is no keypair.
     """
     if not path.exists():
+        address = named()
+        if address is not None:
+            raise OtherEngine(
+                f"This database belongs to an engine whose wallet is {address}, and {path} does not exist."
+                f" Copy wallets/{path.name} from the home of the daemon that has worked on this database."
+                " Where that key is lost: docs/operations.md, One engine."
+            )
         _make(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StartFailed(f"{path} can be read by others. Close it: chmod 600 {path}", code="key_file")

@@ -23,9 +23,10 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon import actors, garbage, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import OtherRelease
+from oee_daemon.errors import OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
+from oee_daemon.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
 from oee_daemon.retention import Retention
@@ -56,17 +57,23 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, *, owner: str, stop: threading.Event | None = None, former: str = ""
+        self,
+        settings: Settings,
+        *,
+        owner: str,
+        stop: threading.Event | None = None,
+        former: str = "",
+        mark: Path | None = None,
     ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
-        self.other: OtherRelease | None = None
+        self.other: StartFailed | None = None
         self._stop = stop or threading.Event()
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = network = open_network(settings, settings.database_url)
+        self._network = network = open_network(settings, settings.database_url, lambda: named_wallet(self.db))
         self.execution = Execution(
             self.db,
             network,
@@ -76,6 +83,7 @@ class Worker:
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
         )
+        self.identity = Identity(self.db, network, mark=mark, keep_days=settings.keep_days)
         actors.declare(self.broker, self.execution)
         self.recovery = Recovery(
             self.db,
@@ -85,7 +93,7 @@ class Worker:
             network=network.name,
             threads=threads,
             former=former,
-            each_beat=self.check_release,
+            each_beat=self.check,
         )
         self.roster = Roster(
             settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
@@ -93,15 +101,30 @@ class Worker:
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
 
-    def check_release(self) -> None:
-        """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
+    def check(self) -> None:
+        """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
+        the database may be another, or an older one, than it was a moment ago."""
         try:
             migrations.require(self.db)
-        except OtherRelease as other:
+            self.identity.look()
+        except (OtherRelease, OtherEngine) as other:
             self.other = other
             self._stop.set()
+        self._allow()
+
+    def settle(self) -> None:
+        """Before the first order. Raises `OtherEngine`."""
+        try_to_settle(self.identity)
+        self._allow()
+
+    def _allow(self) -> None:
+        if self.identity.settled:
+            self.execution.places.timeline = self.identity.timeline
 
     def start(self) -> None:
+        if not self.identity.settled:
+            # Until it is known whose database it is, nothing is claimed.
+            self.execution.places.timeline = ""
         self._threads.start()
         self.recovery.start()
         self.roster.start()
@@ -143,10 +166,13 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         lock = _alone(settings.run_dir / "worker.lock")
     # The lock is ours, so whoever held leases in this home's name is dead.
     former = "" if home_id is None else f"{home_id}:"
-    worker = Worker(settings, owner=owner, stop=stop, former=former)
+    # Only the home's own: a file that nobody flushes tells nothing of another host's.
+    mark = settings.home / "mark" if home_id is not None else None
+    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark)
     # Before the first order. A Postgres that is away is asked again by the beat.
     with contextlib.suppress(OperationalError):
         migrations.require(worker.db)
+        worker.settle()
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})

@@ -37,6 +37,7 @@ _ENDS = {
     "rejected": "rejected on the chain",
     "lapsed": "lapsed: it can never land",
     "never_sent": "never sent",
+    "unknown": "not known here: it may have landed",
 }
 _MARKS = {"✓": "green", "✗": "red", "●": "cyan"}
 _SIDES = {"buy": "green", "sell": "red"}
@@ -150,6 +151,8 @@ def _bar(begun: float, ms: float, whole: float, cells: int) -> Line:
 def _sent(order: Order, attempt: Tried, width: int, *, told: bool) -> Iterator[Line]:
     """The signature, and how it ended where no title has `told` that."""
     if attempt["signature"] is None:
+        if attempt["ended"] == "unknown" and not told:
+            yield [Cell(f"  {_ENDS['unknown']}", "dim")]
         if attempt["ended"] == "never_sent" and not told:
             yield [Cell("  nothing was sent", "dim")]
         return

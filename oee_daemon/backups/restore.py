@@ -11,23 +11,23 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
-from oee_daemon import migrations
+from oee_daemon import migrations, recall
 from oee_daemon.backups import dump, file
 from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers, account, folders, orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home import Home
-from oee_daemon.order import LIVE
 from oee_daemon.settings import Settings
-from oee_daemon.tables import orders, slots
+from oee_daemon.tables import engine, orders, slots
 
 #: The time that is over by every clock, also on a machine whose clock is set back after the restore.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -147,19 +147,18 @@ def _finish(url: str, about: dict[str, Any]) -> dict[str, int]:
 
 
 def _end_all(conn: Connection) -> dict[str, int]:
-    """Sees to it that no live order is sent any more: its time is over, and nobody holds it.
+    """Sees to it that no live order is sent any more: each is in doubt, its time is over, nobody holds it.
 
-    The engine does the rest by its own rules. What was not sent expires. Of what was `submitted` no byte
-    is sent past its time: the chain is asked what became of it, and where it never landed the order expires.
-    Whether the original went on after the backup thus makes no difference.
+    The engine does the rest by its own rules (see `recall`): the chain is asked for the order, and where that
+    can't know what the original did after the backup, the order ends so. Whether the original went on thus
+    makes no difference. This home is another engine: its first start says which wallet and chain it has.
     """
-    o = orders.c
-    live = o.status.in_([str(status) for status in LIVE])
-    rows = conn.execute(select(o.status, func.count()).where(live).group_by(o.status)).all()
-    over = {"expires_at": LONG_AGO, "next_run_at": func.clock_timestamp(), "rung_at": None}
-    conn.execute(update(orders).where(live).values(**over, lease_owner=None, lease_until=None))
+    chain = conn.execute(select(engine.c.chain)).scalar() or "the original's"
+    live = Counter(recall.doubt(conn, chain, elsewhere=True))
+    conn.execute(update(orders).where(orders.c.finished_at.is_(None)).values(expires_at=LONG_AGO))
     conn.execute(update(slots).values(order_id=None, taken_at=None))
-    return {str(status): int(count) for status, count in sorted(rows)}
+    conn.execute(delete(engine))
+    return dict(sorted(live.items()))
 
 
 def _take_place(home: Path, backup: file.Backup) -> None:

@@ -1,8 +1,9 @@
 """What every chain offers. `submit` is the one call in the engine with an effect.
 
-The rules that make an order safe rest on three promises, which the suite in `tests/venues` checks on
-every chain: the same bytes land at most once; what `outcome` calls final never changes; and `Lapsed` is
-said only when the swap can never land any more.
+The rules that make an order safe rest on two promises, which the suite in `tests/venues` checks on every
+chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
+nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once.
+What all that amounts to is decided in `verdict`, for every chain alike.
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from oee_daemon.swap import Anchor, Fill, Outcome, SignedSwap
+from oee_daemon.swap import Anchor, Fill, Look, SignedSwap
 
 
 @dataclass(frozen=True, slots=True)
 class FillPage:
-    """Fills, and the cursor to go on from where there are more."""
+    """Fills, and the cursor to go on from where there are more. `height`: up to where all are in it."""
 
     fills: Sequence[Fill]
     next_cursor: str | None
+    height: int = 0
 
 
 class Chain(Protocol):
+    #: It is kept in the engine's own database: whoever copies that has a copy of the chain, not the chain.
+    inside: bool
+
+    def identity(self) -> str:
+        """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
+        ...
+
     def anchor(self) -> Anchor:
         """A recent blockhash to build on. Raises `ChainUnavailable`."""
         ...
@@ -36,10 +45,10 @@ class Chain(Protocol):
         """
         ...
 
-    def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Outcome:
-        """What became of the swap, waiting up to `wait_s` seconds for it to become final.
+    def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
+        """What each node that answers shows of the swap, after up to `wait_s` seconds for it to become final.
 
-        Raises `ChainUnavailable` where it can't be asked.
+        Raises `ChainUnavailable` where none can be asked.
         """
         ...
 

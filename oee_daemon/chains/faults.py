@@ -1,12 +1,16 @@
 """Misbehaviour of the simulated network that can be ordered, as rows of a table of its own.
 
-A row says who misbehaves (`chain` or a venue's name), how, for how many calls (`remaining`, null for ever),
-for which order (`number`, null for all), how often (`percent`) and how long (`ms`):
+A row says who misbehaves (`chain`, one of its nodes as `node 1` and `node 2`, or a venue's name), how, for
+how many calls (`remaining`, null for ever), for which order (`number`, null for all), how often (`percent`)
+and how long (`ms`):
 
 * a venue: `refuse` (says no), `hang` (does not answer; with `ms`, so much later than usual)
 * the chain's submit: `refuse`, `hang` (nothing lands, the caller's time runs out), `lose` (lands, the answer
-  is lost), `drop` (accepted, never lands)
-* the chain's outcome: `mute` (can't be asked), `lag` (shows the chain as it was `ms` ago)
+  is lost), `drop` (accepted, never lands), `late` (accepted, lands `ms` later, at most and by default in the
+  last block that can take it), `fork` (seen at once in a block that is lost, then as `late`)
+* a look, of all nodes (`chain`) or of one: `mute` (can't be asked), `lag` (shows everything as it was `ms`
+  ago), `stale` (the newest height, but the signature is looked for in what was there `ms` ago), `forget` (the
+  newest height, but nothing older than `ms` is remembered)
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, exists,
 from oee_daemon.chains.ledger import simulation
 from oee_daemon.prepared import Prepared
 
-KINDS = ("refuse", "hang", "lose", "drop", "mute", "lag")
+WRITES = ("refuse", "hang", "lose", "drop", "late", "fork")
+READS = ("mute", "lag", "stale", "forget")
 
 sim_faults = Table(
     "sim_faults",

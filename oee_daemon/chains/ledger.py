@@ -1,9 +1,9 @@
-"""The simulated chain's own durable ledger: one row for each signature whose fate is sealed.
+"""The simulated chain's own durable ledger: one row for each signature that landed, or will.
 
-The primary key is what makes the chain's promises true: the same bytes land once, and a swap that was
-called lapsed can never land afterwards, because its row says so. It lives in Postgres beside the engine's
-tables, which never touch it, or in an SQLite file of its own, so that a proof does not share the engine's
-disk writes.
+The primary key is why the same bytes land once. How far the chain is known to be is a row as well, and past
+its last valid height no swap is taken, whatever a process that was frozen, or a clock that was set back,
+believes. It lives in Postgres beside the engine's tables, which never touch it, or in an SQLite file of its
+own, so that a proof does not share the engine's disk writes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
+    exists,
     literal,
     literal_column,
     select,
-    true,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -51,7 +51,7 @@ sim_ledger = Table(
     "sim_ledger",
     simulation,
     Column("signature", Text, primary_key=True),
-    # landed, rejected or lapsed
+    # landed, rejected, or orphaned: in a block that is lost
     Column("state", Text, nullable=False),
     Column("error", Text),
     Column("order_id", Uuid),
@@ -95,6 +95,8 @@ def open_file(path: Path) -> Engine:
 
 
 _NAMES = tuple(column.name for column in sim_ledger.columns)
+#: Stands for a signature in the row that says how far the chain is.
+TIP = "tip"
 
 
 class LedgerRow(NamedTuple):
@@ -121,7 +123,13 @@ class Ledger:
         self._db = db
         self._insert: Any = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
         c = sim_ledger.c
-        given = select(*(bindparam(name, type_=c[name].type) for name in _NAMES))
+        tip = sim_ledger.alias("tip")
+        over = exists(
+            select(tip.c.slot).where(
+                tip.c.signature == TIP, tip.c.slot > bindparam("last", type_=c.slot.type) + 1
+            )
+        )
+        given = select(*(bindparam(name, type_=c[name].type) for name in _NAMES)).where(~over)
         self._appended, self._appended_if = (
             Prepared(
                 self._insert(sim_ledger)
@@ -129,8 +137,7 @@ class Ledger:
                 .on_conflict_do_nothing()
                 .returning(c.signature)
             )
-            # SQLite reads ON CONFLICT as a join's condition unless there is a WHERE.
-            for values in (given.where(true()), given.where(~ordered))
+            for values in (given, given.where(~ordered))
         )
         one = select(literal(1).label("one")).subquery()
         there = one.outerjoin(sim_ledger, c.signature == bindparam("the_signature", type_=Text))
@@ -142,17 +149,29 @@ class Ledger:
             conn.execute(self._insert(sim_chain).values(id=1, genesis_ms=now_ms).on_conflict_do_nothing())
             return int(conn.execute(select(sim_chain.c.genesis_ms)).scalar_one())
 
-    def append(self, row: dict[str, Any]) -> bool:
-        """Seals a signature's fate, durably. False: it was sealed before, and stays as it was."""
-        return self._append(self._appended, row)
+    def append(self, row: dict[str, Any], last: int) -> bool:
+        """Seals a signature's fate, durably. False: it was sealed before, or the chain is known to be
+        past the block after `last`; nothing was done."""
+        return self._append(self._appended, row, last)
 
-    def append_if(self, row: dict[str, Any]) -> bool:
-        """The same, where no fault was ordered. False: nothing was done."""
-        return self._append(self._appended_if, row)
+    def append_if(self, row: dict[str, Any], last: int) -> bool:
+        """The same, where no fault was ordered."""
+        return self._append(self._appended_if, row, last)
 
-    def _append(self, statement: Prepared, row: dict[str, Any]) -> bool:
+    def _append(self, statement: Prepared, row: dict[str, Any], last: int) -> bool:
         with self._db.connect() as conn:
-            return statement.first(conn, dict.fromkeys(_NAMES) | row) is not None
+            return statement.first(conn, dict.fromkeys(_NAMES) | row | {"last": last}) is not None
+
+    def reached(self, height: int) -> None:
+        """The chain is at least that far, for good."""
+        insert = self._insert(sim_ledger).values(signature=TIP, state=TIP, slot=height, visible_ms=0)
+        higher = insert.on_conflict_do_update(
+            index_elements=[sim_ledger.c.signature],
+            set_={"slot": height},
+            where=sim_ledger.c.slot < height,
+        )
+        with self._db.connect() as conn:
+            conn.execute(higher)
 
     def find(self, signature: str) -> tuple[LedgerRow | None, bool]:
         """The row of that signature, and whether any fault was ordered."""

@@ -22,18 +22,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import failpoints, market
 from oee_daemon.chains.chain import FillPage
 from oee_daemon.chains.clock import Clock, SystemClock
-from oee_daemon.chains.faults import ORDERED, Faults
-from oee_daemon.chains.ledger import Ledger, fill_of
+from oee_daemon.chains.faults import ORDERED, READS, WRITES, Fault, Faults
+from oee_daemon.chains.ledger import Ledger, LedgerRow, fill_of
+from oee_daemon.chains.verdict import VALID_BLOCKS
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.order import SwapMode
-from oee_daemon.swap import Anchor, Landed, Lapsed, Outcome, Rejected, SignedSwap, Unknown
+from oee_daemon.swap import Anchor, Landed, Look, Rejected, SignedSwap
 
 #: Milliseconds a slot.
 SLOT_MS = 400
-#: Slots for which a swap can land after the blockhash it names (Solana's own figure).
-VALID_SLOTS = 150
+#: Slots for which a swap can land after the blockhash it names.
+VALID_SLOTS = VALID_BLOCKS
 #: Seconds a call to the chain may take; a fault that hangs uses them up.
 CALL_TIMEOUT_S = 2.0
+#: The nodes that are asked; a fault may be one's alone.
+NODES = ("node 1", "node 2")
+#: Milliseconds for which a block is shown whose fork loses.
+FORK_MS = 1200
+#: In front of the signature: a swap in such a block.
+ORPHAN = "orphaned "
 
 
 class SimulatedChain:
@@ -51,6 +58,7 @@ class SimulatedChain:
         confirm_ms: int,
         clock: Clock | None = None,
     ) -> None:
+        self.inside = db.dialect.name == "postgresql"
         self._ledger = Ledger(db, ORDERED)
         self._faults = Faults(db)
         self._seed = seed
@@ -62,12 +70,23 @@ class SimulatedChain:
     def expected_s(self) -> float:
         return self._confirm_ms / 1000
 
+    def identity(self) -> str:
+        return f"simulated, begun at {self._begun()} ms"
+
     def height(self, *, behind_ms: int = 0) -> int:
         """Slots since the chain began. Raises `ChainUnavailable`."""
+        self._begun()
+        return self._at(self._clock.now_ms() - behind_ms)
+
+    def _begun(self) -> int:
         if self._genesis is None:
             with _reachable():
                 self._genesis = self._ledger.genesis_ms(self._clock.now_ms())
-        return max(0, self._clock.now_ms() - behind_ms - self._genesis) // SLOT_MS
+        return self._genesis
+
+    def _at(self, now_ms: int) -> int:
+        """The height at a time."""
+        return max(0, now_ms - self._begun()) // SLOT_MS
 
     def anchor(self) -> Anchor:
         height = self.height()
@@ -75,35 +94,53 @@ class SimulatedChain:
 
     def submit(self, swap: SignedSwap) -> None:
         transaction, content = _verified(swap.raw)
-        row = self._landing(transaction, content)
+        row, last = self._landing(transaction, content)
         with _reachable():
-            calm = row is not None and self._ledger.append_if(row)
+            calm = row is not None and self._ledger.append_if(row, last)
         if calm:
             failpoints.hit("landed", content["attempt"])
             return
         # A fault was ordered, or it was sent before.
         with _reachable():
-            fault = self._faults.take("chain", ("refuse", "hang", "lose", "drop"), content["number"])
-        if fault is not None and fault.kind in ("refuse", "hang"):
-            if fault.kind == "hang":
+            fault = self._faults.take("chain", WRITES, content["number"])
+        kind = "" if fault is None else fault.kind
+        if kind in ("refuse", "hang"):
+            if kind == "hang":
                 self._clock.sleep(CALL_TIMEOUT_S)
-            raise ChainUnavailable(f"the chain did not take it ({fault.kind})")
-        if fault is None or fault.kind == "lose":
-            if row is None:
-                raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
-            with _reachable():
-                self._ledger.append(row)
-            failpoints.hit("landed", content["attempt"])
-        if fault is not None and fault.kind == "lose":
+            raise ChainUnavailable(f"the chain did not take it ({kind})")
+        if kind == "drop":
+            return
+        if row is None:
+            raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
+        if fault is not None and kind in ("late", "fork"):
+            row = self._put_off(row, fault, last)
+        with _reachable():
+            self._ledger.append(row, last)
+        failpoints.hit("landed", content["attempt"])
+        if kind == "lose":
             raise ChainUnavailable("the chain's answer was lost")
 
-    def _landing(self, transaction: Transaction, content: dict[str, Any]) -> dict[str, Any] | None:
-        """The row that it lands as; none where its blockhash is too old."""
+    def _put_off(self, row: dict[str, Any], fault: Fault, last: int) -> dict[str, Any]:
+        """The row as it lands later, at the latest in the block after its last valid one, as on Solana."""
+        now_ms = self._clock.now_ms()
+        if fault.kind == "fork":
+            with _reachable():
+                orphan = {"signature": ORPHAN + row["signature"], "state": "orphaned"}
+                self._ledger.append(row | orphan | {"visible_ms": now_ms + FORK_MS}, last)
+        latest_ms = self._begun() + (last + 1) * SLOT_MS
+        lands_ms = latest_ms if fault.ms is None else min(latest_ms, now_ms + fault.ms)
+        return row | {"slot": self._at(lands_ms), "visible_ms": lands_ms + self._confirm_ms}
+
+    def _landing(
+        self, transaction: Transaction, content: dict[str, Any]
+    ) -> tuple[dict[str, Any] | None, int]:
+        """The row that it lands as, none where its blockhash is too old; and its last valid height."""
         height = self.height()
-        if height > _height_of(transaction.message.recent_blockhash) + VALID_SLOTS:
-            return None
+        last = _height_of(transaction.message.recent_blockhash) + VALID_SLOTS
+        if height > last:
+            return None, last
         error = self._error(content)
-        return {
+        row = {
             "signature": str(transaction.signatures[0]),
             "state": "rejected" if error else "landed",
             "error": error,
@@ -116,6 +153,7 @@ class SimulatedChain:
             "slot": height,
             "visible_ms": self._clock.now_ms() + self._confirm_ms,
         }
+        return row, last
 
     def _error(self, content: dict[str, Any]) -> str | None:
         """The program's own check, made where the money moves: never worse than the limit."""
@@ -128,51 +166,58 @@ class SimulatedChain:
             return "slippage_exceeded"
         return None
 
-    def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Outcome:
+    def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         until_ms = self._clock.now_ms() + int(wait_s * 1000)
         while True:
             with _reachable():
-                seen, next_ms = self._look(swap)
+                looks, next_ms = self._round(swap, until_ms)
             left_ms = until_ms - self._clock.now_ms()
-            if not isinstance(seen, Unknown) or left_ms <= 0:
-                return seen
+            if any(look.final for look in looks) or left_ms <= 0:
+                return looks
             # What is on its way is waited for to the millisecond; what is not there can only be sent
             # again by the caller, or lapse.
             self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
 
-    def _look(self, swap: SignedSwap) -> tuple[Outcome, int]:
-        """What the chain shows now, and the earliest time (ms) at which that can change.
+    def _round(self, swap: SignedSwap, until_ms: int) -> tuple[list[Look], int]:
+        """What each node shows now, and the earliest time (ms) at which one can show the swap as final.
 
         First the height, then the signature: a landing between the two is seen, never missed.
         """
-        behind_ms, height = 0, self.height()
+        self.height()
+        now_ms = self._clock.now_ms()
         row, ordered = self._ledger.find(swap.signature)
-        if ordered:
-            number = _verified(swap.raw)[1]["number"]
-            fault = self._faults.take("chain", ("mute", "lag"), number)
-            if fault is not None and fault.kind == "mute":
-                raise ChainUnavailable("the chain does not answer")
-            behind_ms = 0 if fault is None else fault.ms or 0
-            height = self.height(behind_ms=behind_ms)
-            row, _ = self._ledger.find(swap.signature)
-        if row is None:
-            if height <= swap.last_valid_height:
-                left_ms = (swap.last_valid_height + 1 - height) * SLOT_MS
-                return Unknown("not on the chain yet"), self._clock.now_ms() + left_ms
-            # Sealed before it is said: the row keeps these bytes from ever landing.
-            lapsed = {"signature": swap.signature, "state": "lapsed", "slot": height, "visible_ms": 0}
-            if self._ledger.append(lapsed):
-                return Lapsed(), 0
-            row, _ = self._ledger.find(swap.signature)
-        if row is None or row.visible_ms > self._clock.now_ms() - behind_ms:
-            return Unknown("not confirmed yet"), (row.visible_ms + behind_ms) if row else 0
-        if row.state == "lapsed":
-            return Lapsed(), 0
-        if row.state == "rejected":
-            assert row.error is not None
-            message = "the price moved beyond the slippage limit before the swap landed"
-            return Rejected(row.error, message, retryable=True), 0
-        return Landed(fill_of(row)), 0
+        if row is None and self._at(now_ms) > swap.last_valid_height:
+            # From here on no block takes it, however late a send arrives: then what is not there stays so.
+            self._ledger.reached(self._at(now_ms))
+            row, ordered = self._ledger.find(swap.signature)
+        if not ordered:
+            return [self._shown(row, None, now_ms)] * len(NODES), row.visible_ms if row else until_ms
+        number = _verified(swap.raw)[1]["number"]
+        if row is None or row.visible_ms > now_ms:
+            lost, _ = self._ledger.find(ORPHAN + swap.signature)
+            row = lost if lost is not None and now_ms < lost.visible_ms else row
+        common = self._faults.take("chain", READS, number)
+        faults = [common or self._faults.take(node, READS, number) for node in NODES]
+        heard = [fault for fault in faults if fault is None or fault.kind != "mute"]
+        if not heard:
+            raise ChainUnavailable("the chain does not answer")
+        behind_ms = min(_behind(fault) for fault in heard)
+        looks = [self._shown(row, fault, now_ms) for fault in heard]
+        return looks, row.visible_ms + behind_ms if row else until_ms
+
+    def _shown(self, row: LedgerRow | None, fault: Fault | None, now_ms: int) -> Look:
+        """What a node with that fault shows of what the ledger has."""
+        seen_ms = now_ms - _behind(fault)
+        as_of, height = self._at(seen_ms), self._at(now_ms)
+        remembers = 0
+        if fault is not None and fault.kind == "lag":
+            height = as_of
+        if fault is not None and fault.kind == "forget":
+            remembers = self._at(now_ms - (fault.ms or 0))
+        if row is None or not remembers <= row.slot <= as_of:
+            return Look(height=height, as_of=as_of, remembers_from=remembers)
+        final = row.state != "orphaned" and row.visible_ms <= seen_ms
+        return Look(height=height, as_of=as_of, remembers_from=remembers, seen=_result(row), final=final)
 
     def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
         place = None
@@ -181,14 +226,15 @@ class SimulatedChain:
             if not re.fullmatch(r"[0-9]{1,18}", when):
                 raise ValueError(f"no cursor of this chain: {cursor!r}")
             place = (int(when), signature)
+        now_ms = self._clock.now_ms()
         with _reachable():
-            rows = self._ledger.landed(
-                now_ms=self._clock.now_ms(), limit=limit + 1, before=place, order_id=order_id
-            )
+            rows = self._ledger.landed(now_ms=now_ms, limit=limit + 1, before=place, order_id=order_id)
         last = rows[limit - 1] if len(rows) > limit else None
         return FillPage(
             [fill_of(row) for row in rows[:limit]],
             None if last is None else f"{last.visible_ms}-{last.signature}",
+            # What landed later than this is not shown yet.
+            self._at(now_ms - self._confirm_ms),
         )
 
 
@@ -200,6 +246,19 @@ class _reachable:  # noqa: N801
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, SQLAlchemyError):
             raise ChainUnavailable("the chain's ledger can't be reached") from error
+
+
+def _behind(fault: Fault | None) -> int:
+    """How many milliseconds ago the state was in which a node looks for the swap."""
+    return (fault.ms or 0) if fault is not None and fault.kind in ("lag", "stale") else 0
+
+
+def _result(row: LedgerRow) -> Landed | Rejected:
+    if row.error is None:
+        return Landed(fill_of(row))
+    return Rejected(
+        row.error, "the price moved beyond the slippage limit before the swap landed", retryable=True
+    )
 
 
 def _blockhash(height: int) -> Hash:

@@ -312,11 +312,24 @@ def test_nothing_of_a_restored_home_is_executed_again(story: Story, original: Sh
     # Its copy executes none of them: it only finds what had landed before.
     ended = {name: story.copy.end(story.orders[name]) for name in LIVE}
     assert ended.pop("landed")["status"] == "confirmed"
-    assert {name: order["status"] for name, order in ended.items()} == dict.fromkeys(ended, "expired")
+    # What became of the others it can't know, for the chain that it has is a copy, too: it says so.
+    assert {name: order["status"] for name, order in ended.items()} == dict.fromkeys(ended, "failed")
+    assert {order["error"]["code"] for order in ended.values()} == {"restored_unknown"}
     assert landed(story.copy.sql) == story.before
-    assert [e["status"] for e in ended["stored"]["events"]][-3:] == ["submitted", "pending", "expired"]
     for order in ended.values():
         assert [event["seq"] for event in order["events"]] == list(range(1, len(order["events"]) + 1))
+
+
+def test_what_a_restored_home_can_not_know_is_said_everywhere(story: Story) -> None:
+    cli = Cli(story.copy.daemon.home)
+    order_id = story.orders["pending"]
+    watched = cli.run("watch", order_id)
+    assert watched.returncode == 9
+    shown = cli.run("show", order_id)
+    for said in (watched.stderr + watched.stdout, shown.stdout):
+        assert "restored_unknown" in said and "ot known whether" in said
+        assert "Nothing left the wallet" not in said and "never sent" not in said and "try:" not in said
+    assert "restored_unknown" in cli.run("history", "--json").stdout
 
 
 def test_a_restored_home_works_on(story: Story) -> None:

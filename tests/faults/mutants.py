@@ -7,17 +7,18 @@ one of them lives proves nothing; `test_mutants` holds that each is caught.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, update
 
 from oee_daemon import failpoints, store
+from oee_daemon.chains.verdict import Cases
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.execution import Execution
 from oee_daemon.order import Order, Status
-from oee_daemon.swap import Fill, Landed, Lapsed, Outcome, Rejected, SignedSwap, Unknown
+from oee_daemon.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
 from oee_daemon.tables import swaps
 
 
@@ -136,6 +137,18 @@ def reject_from_a_sends_answer() -> None:
     Execution._outcome = believed  # type: ignore[method-assign]
 
 
+def height_from_one_node_and_status_from_another() -> None:
+    """The height is the highest that any node shows, the status what the last one says."""
+
+    def naive(self: Cases, swap: SignedSwap, looks: Sequence[Look]) -> Outcome:
+        seen = looks[-1].seen if looks[-1].final else None
+        if seen is None and max(look.height for look in looks) > swap.last_valid_height:
+            return Lapsed()
+        return seen or Unknown("not on the chain yet")
+
+    Cases.judge = naive  # type: ignore[method-assign]
+
+
 WORKERS: dict[str, Callable[[], None]] = {
     f.__name__: f
     for f in (
@@ -145,5 +158,6 @@ WORKERS: dict[str, Callable[[], None]] = {
         sign_anew_while_the_old_bytes_live,
         confirm_from_a_sends_answer,
         reject_from_a_sends_answer,
+        height_from_one_node_and_status_from_another,
     )
 }

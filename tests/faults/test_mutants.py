@@ -79,6 +79,19 @@ def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -
             bench.wait(second)
 
 
+def lags(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker dies when it has sent; the next one comes after the swap's last height, and one node of two is
+    still far behind."""
+    monkeypatch.setenv("OEE_FAILPOINTS", "sent=kill*1")
+    bench.fault(target="node 2", kind="lag", ms=600_000, remaining=1)
+    bench.place()
+    with bench.worker(mutant) as worker:
+        until(lambda: bench.deaths() and worker.stopped(), what="the death")
+        with bench.db.connect() as conn:
+            conn.execute(text("UPDATE swaps SET last_valid_height = -1"))
+        bench.wait(worker)
+
+
 MESSAGES = f"{NAMESPACE}:{QUEUE}.msgs"
 
 
@@ -105,6 +118,7 @@ SCENARIOS: dict[str, Scenario] = {
     "sign_anew_while_the_old_bytes_live": dies("sent"),
     "confirm_from_a_sends_answer": misbehaves(kind="drop"),
     "reject_from_a_sends_answer": misbehaves(kind="lose"),
+    "height_from_one_node_and_status_from_another": lags,
 }
 
 

@@ -25,7 +25,7 @@ from oee_daemon.networks import Network
 from oee_daemon.order import Event, Order, Status, SwapMode
 from oee_daemon.places import Places
 from oee_daemon.recovery import Recovery
-from oee_daemon.swap import Anchor, SignedSwap
+from oee_daemon.swap import Anchor, Look, SignedSwap
 from oee_daemon.tables import orders, swaps
 from oee_daemon.tokens import TOKENS
 from oee_daemon.venues.simulated import SimulatedVenue
@@ -60,9 +60,9 @@ class HookedChain(SimulatedChain):
         self.sent.append(swap.signature)
         super().submit(swap)
 
-    def outcome(self, swap: SignedSwap, wait_s: float = 0) -> Any:
+    def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         self.before_outcome()
-        return super().outcome(swap, wait_s)
+        return super().look(swap, wait_s)
 
 
 class Bench:

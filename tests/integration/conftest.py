@@ -20,7 +20,8 @@ from oee_daemon.embedded import Servers
 from tests.integration.bench import Bench
 
 EMPTY = """
-TRUNCATE orders, order_events, swaps, slots, workers, sim_chain, sim_faults, sim_ledger RESTART IDENTITY;
+TRUNCATE orders, order_events, swaps, slots, workers, engine, doubts,
+    sim_chain, sim_faults, sim_ledger RESTART IDENTITY;
 ALTER SEQUENCE order_numbers RESTART
 """
 

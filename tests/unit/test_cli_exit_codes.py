@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
-from oee_cli.exit_codes import MEANINGS, ExitCode, of_status, table, worst
+from oee_cli.exit_codes import MEANINGS, ExitCode, of_order, table, worst
 from oee_cli.problems import check, of_problem
+from oee_cli.wire import Order
 
 CONTRACT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143]
 
@@ -31,7 +34,12 @@ def test_the_codes_are_the_contracts() -> None:
     ],
 )
 def test_a_status_is_a_code(status: str, code: int) -> None:
-    assert of_status(status) == code
+    assert of_order(cast(Order, {"status": status, "error": None})) == code
+
+
+def test_what_a_restored_database_can_not_know_is_unknown() -> None:
+    error = {"code": "restored_unknown", "message": "m", "retryable": False}
+    assert of_order(cast(Order, {"status": "failed", "error": error})) == 9
 
 
 def test_the_worst_of_many_in_the_contracts_order() -> None:

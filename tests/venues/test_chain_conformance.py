@@ -1,4 +1,5 @@
-"""What every chain promises: the same bytes land once, what is final stays, and `Lapsed` is for good.
+"""What every chain promises: the same bytes land once, what is final stays; and what the engine makes of what
+its nodes show: `Lapsed` is for good.
 
 The suite runs on each ledger of the simulated chain; a later chain is one more `open_chain`.
 """
@@ -9,23 +10,36 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 from solders.hash import Hash
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 
 from oee_daemon.chains.faults import Faults, sim_faults
 from oee_daemon.chains.ledger import open_file, sim_ledger
-from oee_daemon.chains.simulated import CALL_TIMEOUT_S, SLOT_MS, VALID_SLOTS, SimulatedChain
+from oee_daemon.chains.simulated import CALL_TIMEOUT_S, FORK_MS, SLOT_MS, VALID_SLOTS, SimulatedChain
+from oee_daemon.chains.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, MARGIN_BLOCKS, Cases
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.market import RAYDIUM
 from oee_daemon.order import SwapMode
-from oee_daemon.swap import Anchor, Fill, Landed, Lapsed, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
+from oee_daemon.swap import (
+    Anchor,
+    Fill,
+    Landed,
+    Lapsed,
+    Outcome,
+    Quote,
+    QuoteRequest,
+    Rejected,
+    SignedSwap,
+    Unknown,
+)
 from oee_daemon.tokens import TOKENS
 from oee_daemon.venues.simulated import SimulatedVenue
 from oee_daemon.venues.venue import Plan
@@ -38,6 +52,8 @@ T = TypeVar("T")
 CONFIRM_MS = 457
 #: Until the last height at which a swap can land is over.
 LIFETIME_MS = (VALID_SLOTS + 1) * SLOT_MS
+#: Until its absence means something.
+PAST_MS = LIFETIME_MS + MARGIN_BLOCKS * SLOT_MS
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
@@ -55,6 +71,17 @@ class Bench:
         self.wallet = wallet
         self.venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=Faults(ledger), clock=clock)
         self.chain = self.open_chain()
+        self.cases = Cases()
+
+    def outcome(self, swap: SignedSwap, wait_s: float = 0, *, chain: SimulatedChain | None = None) -> Outcome:
+        """As the engine has it of one more round of looks."""
+        return self.cases.judge(swap, (chain or self.chain).look(swap, wait_s))
+
+    def lapses(self, swap: SignedSwap, *, chain: SimulatedChain | None = None) -> bool:
+        """Whether it is proven never to land, by two looks at the time when that can be known."""
+        self.outcome(swap, chain=chain)
+        self.clock.wind(ms=APART_BLOCKS * SLOT_MS)
+        return self.outcome(swap, chain=chain) == Lapsed()
 
     def open_chain(self, *, failure_rate: str = "0", confirm_ms: int = CONFIRM_MS) -> SimulatedChain:
         rate = Decimal(failure_rate)
@@ -87,9 +114,9 @@ class Bench:
         with self.ledger.connect() as conn:
             return int(conn.execute(found).scalar_one())
 
-    def fault(self, kind: str, **what: int) -> int:
+    def fault(self, kind: str, target: str = "chain", **what: int) -> int:
         with self.ledger.connect() as conn:
-            result = conn.execute(insert(sim_faults).values(target="chain", kind=kind, **what))
+            result = conn.execute(insert(sim_faults).values(target=target, kind=kind, **what))
             key = result.inserted_primary_key
             assert key is not None
             return int(key[0])
@@ -139,11 +166,11 @@ def at_once(times: int, what: Callable[[], T]) -> list[T | ChainUnavailable]:
 def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench: Bench) -> None:
     swap = bench.swap()
     bench.chain.submit(swap)
-    assert bench.chain.outcome(swap) == Unknown("not confirmed yet")
+    assert bench.outcome(swap) == Unknown("not confirmed yet")
     bench.clock.wind(ms=CONFIRM_MS - 1)
-    assert isinstance(bench.chain.outcome(swap), Unknown)
+    assert isinstance(bench.outcome(swap), Unknown)
     bench.clock.wind(ms=1)
-    landed = bench.chain.outcome(swap)
+    landed = bench.outcome(swap)
     assert isinstance(landed, Landed)
     fill = landed.fill
     assert (fill.signature, fill.order_id) == (swap.signature, swap.order_id)
@@ -151,7 +178,7 @@ def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench:
     assert (fill.amount_in, fill.amount_out, fill.fee) == (10**9, 7, 3)
     assert fill.at.timestamp() * 1000 == bench.clock.now_ms()
     bench.clock.wind(s=3600)
-    assert bench.chain.outcome(swap) == landed
+    assert bench.outcome(swap) == landed
 
 
 def test_the_same_bytes_land_once_however_many_send_them(bench: Bench) -> None:
@@ -174,7 +201,7 @@ def test_waiting_ends_at_the_confirmation_and_not_a_poll_later(bench: Bench) -> 
     swap = bench.swap()
     bench.chain.submit(swap)
     begun = bench.clock.now_ms()
-    assert isinstance(bench.chain.outcome(swap, wait_s=10), Landed)
+    assert isinstance(bench.outcome(swap, wait_s=10), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS
     assert bench.clock.slept == [CONFIRM_MS]
 
@@ -182,17 +209,10 @@ def test_waiting_ends_at_the_confirmation_and_not_a_poll_later(bench: Bench) -> 
 def test_waiting_ends_in_time_where_nothing_comes(bench: Bench) -> None:
     swap = bench.swap()
     begun = bench.clock.now_ms()
-    assert bench.chain.outcome(swap, wait_s=2) == Unknown("not on the chain yet")
+    assert bench.outcome(swap, wait_s=2) == Unknown("not on the chain yet")
     assert bench.clock.now_ms() - begun == 2000
     bench.chain.submit(swap)
-    assert isinstance(bench.chain.outcome(swap, wait_s=CONFIRM_MS / 1000 - 0.001), Unknown)
-
-
-def test_waiting_sees_the_lapse_within_a_slot(bench: Bench) -> None:
-    swap = bench.swap()
-    begun = bench.clock.now_ms()
-    assert bench.chain.outcome(swap, wait_s=120) == Lapsed()
-    assert LIFETIME_MS <= bench.clock.now_ms() - begun <= LIFETIME_MS + SLOT_MS
+    assert isinstance(bench.outcome(swap, wait_s=CONFIRM_MS / 1000 - 0.001), Unknown)
 
 
 def test_what_is_expected_is_the_time_to_confirm(bench: Bench) -> None:
@@ -202,13 +222,21 @@ def test_what_is_expected_is_the_time_to_confirm(bench: Bench) -> None:
 # Lapsing, for good.
 
 
-def test_a_swap_lapses_only_after_its_last_height(bench: Bench) -> None:
+def test_a_swap_lapses_only_well_after_its_last_height_and_seen_twice(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS - 1)
     assert bench.chain.height() == swap.last_valid_height
-    assert isinstance(bench.chain.outcome(swap), Unknown)
+    assert isinstance(bench.outcome(swap), Unknown)
+    bench.clock.wind(ms=PAST_MS - LIFETIME_MS)
+    assert not bench.lapses(swap)
     bench.clock.wind(ms=1)
-    assert bench.chain.outcome(swap) == Lapsed()
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    assert isinstance(bench.outcome(swap), Unknown)
+    bench.clock.wind(ms=APART_BLOCKS * SLOT_MS - 1)
+    assert isinstance(bench.outcome(swap), Unknown)
+    bench.clock.wind(ms=1)
+    assert bench.outcome(swap) == Lapsed()
 
 
 def test_at_its_last_height_a_swap_still_lands(bench: Bench) -> None:
@@ -216,7 +244,7 @@ def test_at_its_last_height_a_swap_still_lands(bench: Bench) -> None:
     bench.clock.wind(ms=LIFETIME_MS - 1)
     bench.chain.submit(swap)
     bench.clock.wind(s=60)
-    assert isinstance(bench.chain.outcome(swap), Landed)
+    assert isinstance(bench.outcome(swap), Landed)
 
 
 def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
@@ -224,7 +252,8 @@ def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
     bench.clock.wind(ms=LIFETIME_MS)
     with pytest.raises(ChainUnavailable):
         bench.chain.submit(swap)
-    assert bench.chain.outcome(swap) == Lapsed()
+    bench.clock.wind(ms=PAST_MS)
+    assert bench.lapses(swap)
 
 
 def test_a_submission_that_waits_to_be_confirmed_never_lapses(bench: Bench) -> None:
@@ -232,22 +261,24 @@ def test_a_submission_that_waits_to_be_confirmed_never_lapses(bench: Bench) -> N
     swap = bench.swap()
     slow.submit(swap)
     bench.clock.wind(ms=LIFETIME_MS + SLOT_MS)
-    assert isinstance(slow.outcome(swap), Unknown)
+    assert isinstance(bench.outcome(swap, chain=slow), Unknown)
     bench.clock.wind(ms=LIFETIME_MS)
-    assert isinstance(slow.outcome(swap), Landed)
+    assert isinstance(bench.outcome(swap, chain=slow), Landed)
 
 
 @pytest.mark.parametrize("back_s", [0, 3600])
 def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Bench, back_s: int) -> None:
     swap = bench.swap()
-    bench.clock.wind(ms=LIFETIME_MS)
-    assert bench.chain.outcome(swap) == Lapsed()
+    bench.clock.wind(ms=PAST_MS)
+    assert bench.lapses(swap)
     bench.clock.wind(s=-back_s)
     for chain in (bench.chain, bench.open_chain()):
         # Taken or refused: it has no effect.
         at_once(3, lambda chain=chain: chain.submit(swap))  # type: ignore[misc]
         bench.clock.wind(ms=CONFIRM_MS)
-        assert chain.outcome(swap) == Lapsed()
+        assert not isinstance(bench.outcome(swap, chain=chain), Landed | Rejected)
+    bench.clock.wind(s=back_s)
+    assert bench.lapses(swap)
     assert bench.landed() == 0
 
 
@@ -255,11 +286,11 @@ def test_what_has_landed_is_never_called_anything_else_though_the_clock_goes_bac
     swap = bench.swap()
     bench.chain.submit(swap)
     bench.clock.wind(ms=CONFIRM_MS)
-    landed = bench.chain.outcome(swap)
+    landed = bench.outcome(swap)
     bench.clock.wind(s=-3600)
-    assert bench.chain.outcome(swap) in (landed, Unknown("not confirmed yet"))
+    assert bench.outcome(swap) in (landed, Unknown("not confirmed yet"))
     bench.clock.wind(s=7200)
-    assert bench.chain.outcome(swap) == landed
+    assert bench.outcome(swap) == landed
 
 
 def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
@@ -271,12 +302,12 @@ def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
         def act(swap: SignedSwap = swap, turns: Iterator[int] = turns) -> object:
             if next(turns) % 2:
                 bench.clock.wind(ms=1)
-                return bench.chain.outcome(swap)
+                return bench.outcome(swap)
             return bench.chain.submit(swap)  # type: ignore[func-returns-value]
 
         said = at_once(8, act)
-        bench.clock.wind(ms=CONFIRM_MS)
-        final = bench.chain.outcome(swap)
+        bench.clock.wind(ms=PAST_MS)
+        final = Lapsed() if bench.lapses(swap) else bench.outcome(swap)
         assert isinstance(final, Landed | Lapsed)
         assert all(s == final for s in said if isinstance(s, Landed | Lapsed))
 
@@ -288,14 +319,14 @@ def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothin
     chain = bench.open_chain(failure_rate="1")
     swap = bench.swap()
     chain.submit(swap)
-    assert isinstance(chain.outcome(swap), Unknown)
-    rejected = chain.outcome(swap, wait_s=2)
+    assert isinstance(bench.outcome(swap, chain=chain), Unknown)
+    rejected = bench.outcome(swap, chain=chain, wait_s=2)
     assert isinstance(rejected, Rejected)
     assert (rejected.code, rejected.retryable) == ("slippage_exceeded", True)
     # And it stays so, even where the price would not move away any more.
     bench.chain.submit(swap)
     bench.clock.wind(s=3600)
-    assert bench.chain.outcome(swap) == rejected
+    assert bench.outcome(swap) == rejected
     assert bench.landed() == 0
     assert bench.fills(10) == []
 
@@ -305,7 +336,7 @@ def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothin
 def test_the_limit_is_kept_where_the_money_moves(bench: Bench, mode: SwapMode, off: int) -> None:
     swap = bench.swap(mode=mode, limit_off=off)
     bench.chain.submit(swap)
-    outcome = bench.chain.outcome(swap, wait_s=1)
+    outcome = bench.outcome(swap, wait_s=1)
     if off:
         assert isinstance(outcome, Rejected) and outcome.code == "slippage_exceeded"
     else:
@@ -325,7 +356,7 @@ def test_bytes_that_were_tampered_with_are_refused(bench: Bench) -> None:
     for raw_bytes in (b"", b"nonsense", swap.raw[:-1]):
         with pytest.raises(ChainUnavailable):
             bench.chain.submit(replace(swap, raw=raw_bytes))
-    assert isinstance(bench.chain.outcome(swap), Unknown)
+    assert isinstance(bench.outcome(swap), Unknown)
     assert bench.landed() == 0
 
 
@@ -367,7 +398,7 @@ def test_a_lost_answer_is_a_landing_all_the_same(bench: Bench) -> None:
     swap = bench.swap()
     with pytest.raises(ChainUnavailable):
         bench.chain.submit(swap)
-    assert isinstance(bench.chain.outcome(swap, wait_s=1), Landed)
+    assert isinstance(bench.outcome(swap, wait_s=1), Landed)
     bench.chain.submit(swap)
     assert bench.landed() == 1
 
@@ -376,7 +407,8 @@ def test_a_dropped_submission_is_accepted_and_never_lands(bench: Bench) -> None:
     bench.fault("drop", remaining=1)
     dropped = bench.swap()
     bench.chain.submit(dropped)
-    assert bench.chain.outcome(dropped, wait_s=120) == Lapsed()
+    bench.clock.wind(ms=PAST_MS)
+    assert bench.lapses(dropped)
     assert bench.landed() == 0
 
 
@@ -385,7 +417,7 @@ def test_a_dropped_submission_lands_when_it_is_sent_again(bench: Bench) -> None:
     swap = bench.swap()
     bench.chain.submit(swap)
     bench.chain.submit(swap)
-    assert isinstance(bench.chain.outcome(swap, wait_s=1), Landed)
+    assert isinstance(bench.outcome(swap, wait_s=1), Landed)
 
 
 def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
@@ -394,8 +426,8 @@ def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
     bench.chain.submit(swap)
     assert bench.remaining(fault) == 1
     with pytest.raises(ChainUnavailable):
-        bench.chain.outcome(swap)
-    assert isinstance(bench.chain.outcome(swap, wait_s=1), Landed)
+        bench.outcome(swap)
+    assert isinstance(bench.outcome(swap, wait_s=1), Landed)
 
 
 def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -> None:
@@ -403,12 +435,13 @@ def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -
     landed, never = bench.swap(), bench.swap()
     bench.chain.submit(landed)
     bench.clock.wind(ms=CONFIRM_MS + 4999)
-    assert isinstance(bench.chain.outcome(landed), Unknown)
-    assert isinstance(bench.chain.outcome(landed), Landed)
-    bench.fault("lag", remaining=1, ms=5000)
-    bench.clock.wind(ms=LIFETIME_MS - CONFIRM_MS - 4999)
-    assert isinstance(bench.chain.outcome(never), Unknown)
-    assert bench.chain.outcome(never) == Lapsed()
+    assert isinstance(bench.outcome(landed), Unknown)
+    assert isinstance(bench.outcome(landed), Landed)
+    bench.fault("lag", remaining=3, ms=5000)
+    bench.clock.wind(ms=PAST_MS - CONFIRM_MS - 4999)
+    assert not bench.lapses(never)
+    assert isinstance(bench.outcome(never), Unknown)
+    assert bench.lapses(never)
 
 
 def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> None:
@@ -416,7 +449,7 @@ def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> Non
     swap = bench.swap()
     bench.chain.submit(swap)
     begun = bench.clock.now_ms()
-    assert isinstance(bench.chain.outcome(swap, wait_s=5), Landed)
+    assert isinstance(bench.outcome(swap, wait_s=5), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS + 1000
 
 
@@ -431,9 +464,9 @@ def test_a_fault_for_one_order_leaves_the_others_alone(bench: Bench, kind: str) 
 def test_an_outcomes_fault_for_one_order_is_for_that_order(bench: Bench) -> None:
     bench.fault("mute", number=2)
     one, two = bench.swap(number=1), bench.swap(number=2)
-    bench.chain.outcome(one)
+    bench.outcome(one)
     with pytest.raises(ChainUnavailable):
-        bench.chain.outcome(two)
+        bench.outcome(two)
 
 
 def test_faults_are_used_up_exactly_once_by_ten_at_once(bench: Bench) -> None:
@@ -453,15 +486,117 @@ def test_the_first_ordered_fault_comes_first_and_then_the_next(bench: Bench) -> 
         bench.chain.submit(one)
     bench.chain.submit(two)
     bench.chain.submit(three)
-    bench.clock.wind(ms=LIFETIME_MS + SLOT_MS)
-    assert [type(bench.chain.outcome(s)) for s in (one, two, three)] == [Landed, Lapsed, Landed]
+    bench.clock.wind(ms=PAST_MS)
+    assert bench.lapses(two)
+    assert [type(bench.outcome(s)) for s in (one, three)] == [Landed, Landed]
 
 
 def test_a_fault_of_some_percent_hits_about_as_many(bench: Bench) -> None:
     bench.fault("mute", percent=50)
     swap = bench.swap()
-    said = [at_once(1, lambda: bench.chain.outcome(swap))[0] for _ in range(100)]
+    said = [at_once(1, lambda: bench.outcome(swap))[0] for _ in range(100)]
     assert 20 <= sum(isinstance(s, ChainUnavailable) for s in said) <= 80
+
+
+# Nodes that contradict each other, and chains that change their mind.
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"kind": "stale", "ms": 10**7},
+        {"kind": "forget", "ms": 0},
+        {"kind": "lag", "ms": 10**7},
+        {"kind": "mute"},
+    ],
+)
+@pytest.mark.parametrize("target", ["chain", "node 1", "node 2"])
+def test_no_bad_node_makes_a_landing_a_lapse(bench: Bench, target: str, row: dict[str, Any]) -> None:
+    swap = bench.swap()
+    bench.chain.submit(swap)
+    bench.clock.wind(ms=PAST_MS)
+    fault = bench.fault(**row, target=target)
+    for _ in range(3):
+        try:
+            said = bench.outcome(swap)
+        except ChainUnavailable:
+            said = Unknown("mute")
+        assert isinstance(said, Unknown if target == "chain" else Landed)
+        bench.clock.wind(ms=AGAINST_BLOCKS * SLOT_MS)
+    with bench.ledger.connect() as conn:
+        conn.execute(delete(sim_faults).where(sim_faults.c.id == fault))
+    assert isinstance(bench.outcome(swap), Landed)
+
+
+def test_one_good_node_against_a_bad_one_proves_an_absence_later(bench: Bench) -> None:
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    bench.fault("forget", target="node 2", ms=0)
+    assert not bench.lapses(swap)
+    bench.clock.wind(ms=AGAINST_BLOCKS * SLOT_MS)
+    assert bench.outcome(swap) == Lapsed()
+
+
+def test_the_only_node_that_answers_proves_it_sooner(bench: Bench) -> None:
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    bench.fault("mute", target="node 2")
+    assert not bench.lapses(swap)
+    bench.clock.wind(ms=ALONE_BLOCKS * SLOT_MS)
+    assert bench.outcome(swap) == Lapsed()
+
+
+@pytest.mark.parametrize("kind", ["late", "fork"])
+def test_what_lands_in_the_last_block_that_takes_it_is_found(bench: Bench, kind: str) -> None:
+    bench.fault(kind, remaining=1)
+    swap = bench.swap()
+    bench.chain.submit(swap)
+    bench.chain.submit(swap)
+    assert isinstance(bench.outcome(swap, wait_s=FORK_MS / 1000), Unknown)
+    assert bench.fills(10) == []
+    while bench.chain.height() <= swap.last_valid_height:
+        assert isinstance(bench.outcome(swap), Unknown)
+        bench.clock.wind(ms=SLOT_MS)
+    landed = bench.outcome(swap, wait_s=2)
+    assert isinstance(landed, Landed) and landed.fill.slot == swap.last_valid_height + 1
+    assert bench.landed() == len(bench.fills(10)) == 1
+
+
+def test_a_block_that_is_lost_is_shown_and_gone(bench: Bench) -> None:
+    bench.fault("fork", remaining=1)
+    swap = bench.swap()
+    bench.chain.submit(swap)
+    assert {(type(look.seen), look.final) for look in bench.chain.look(swap)} == {(Landed, False)}
+    bench.clock.wind(ms=FORK_MS)
+    assert {look.seen for look in bench.chain.look(swap)} == {None}
+
+
+def test_a_sight_between_two_absences_takes_the_first_away(bench: Bench) -> None:
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    gone = bench.chain.look(swap)
+    bench.clock.wind(ms=APART_BLOCKS * SLOT_MS)
+    again = bench.chain.look(swap)
+    seen = [replace(gone[0], seen=Rejected("x", "x", retryable=True))]
+    cases = Cases()
+    for looks in (gone, seen, again):
+        assert isinstance(cases.judge(swap, looks), Unknown)
+    final = [replace(seen[0], final=True), replace(gone[0], seen=Rejected("y", "y", True), final=True)]
+    assert isinstance(cases.judge(swap, final), Unknown)
+
+
+def test_a_send_that_was_frozen_past_the_proof_lands_no_more(bench: Bench) -> None:
+    """The process that sends took the time long before it reached the ledger."""
+    swap = bench.swap()
+    early = FakeClock()
+    early.wind(ms=bench.clock.now_ms() - early.now_ms())
+    frozen = SimulatedChain(bench.ledger, seed=0, failure_rate=Decimal(0), confirm_ms=CONFIRM_MS, clock=early)
+    bench.clock.wind(ms=PAST_MS)
+    assert bench.lapses(swap)
+    with suppress(ChainUnavailable):
+        frozen.submit(swap)
+    assert bench.lapses(swap)
+    assert bench.landed() == 0
 
 
 # Fills, and what is kept.
@@ -522,13 +657,13 @@ def test_the_ledger_survives_being_opened_again(bench: Bench) -> None:
     landed, waiting = bench.swap(), bench.swap()
     bench.chain.submit(landed)
     bench.clock.wind(s=10)
-    before, height = bench.chain.outcome(landed), bench.chain.height()
+    before, height = bench.outcome(landed), bench.chain.height()
     bench.chain.submit(waiting)
     bench.ledger.dispose()
     again = bench.open_chain()
     assert again.height() == height > 0
-    assert again.outcome(landed) == before
-    assert isinstance(again.outcome(waiting), Unknown)
+    assert bench.outcome(landed, chain=again) == before
+    assert isinstance(bench.outcome(waiting, chain=again), Unknown)
     again.submit(waiting)
     again.submit(landed)
     assert bench.landed() == 2
@@ -541,7 +676,7 @@ def test_a_file_that_two_share_is_one_ledger(tmp_path: Path, clock: FakeClock, w
     one.chain.submit(swap)
     two.chain.submit(swap)
     assert two.landed() == one.landed() == 1
-    assert two.chain.outcome(swap, wait_s=1) == one.chain.outcome(swap)
+    assert two.outcome(swap, wait_s=1) == one.outcome(swap)
     for bench in (one, two):
         bench.ledger.dispose()
 
@@ -556,7 +691,7 @@ def test_a_ledger_that_is_away_is_a_chain_that_is_away(
             table.drop(conn)
     for call in (
         lambda: bench.chain.submit(swap),
-        lambda: bench.chain.outcome(swap),
+        lambda: bench.outcome(swap),
         lambda: bench.chain.fills(limit=1),
     ):
         with pytest.raises(ChainUnavailable):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 SQL = """
 ALTER TABLE orders ADD COLUMN faults INTEGER DEFAULT 0 NOT NULL;

@@ -1,0 +1,203 @@
+"""Whose database this is, and whether it is still where it was.
+
+One engine has one wallet, one network and one chain: the row in `engine` names them, written by the first
+start, and whoever comes with another refuses to start. The row also says on which server and timeline the
+database was last seen. Where that is no longer so, or its log ends before a place that it had reached, or the
+chain knows a landing of which the database knows no swap, something was forgotten: every live order is put in
+doubt before anything is claimed (see `recall`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from oee_daemon import recall
+from oee_daemon.database import transactions
+from oee_daemon.errors import ChainUnavailable, OtherEngine
+from oee_daemon.networks import Network
+from oee_daemon.swap import Fill
+from oee_daemon.tables import engine, swaps
+
+log = logging.getLogger(__name__)
+
+#: Any number that is ours: who reads and writes the row waits for each other on it.
+_LOCK = 0x0EE_1DE47
+#: What becomes of a wallet that is gone for good, and of every other tie that is meant to be cut.
+_MEANT = "Where that is meant: docs/operations.md, One engine"
+
+_WHERE = text("""
+    SELECT (SELECT system_identifier::text FROM pg_control_system()),
+        left(pg_walfile_name(pg_current_wal_lsn()), 8),
+        (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint
+""")
+
+
+class Where(NamedTuple):
+    """A Postgres server, its timeline, and the bytes of its log that are on disk."""
+
+    server: str
+    timeline: str
+    flushed: int
+
+
+def where(conn: Connection) -> Where | None:
+    """Where the database is; none where this role, or this kind of Postgres, may not know."""
+    try:
+        return Where(*conn.execute(_WHERE).one())
+    except ProgrammingError:
+        return None
+
+
+def named_wallet(db: Engine) -> str | None:
+    """The address whose orders are in the database; none where no engine has worked on it yet."""
+    with db.connect() as conn:
+        try:
+            return conn.execute(select(engine.c.wallet)).scalar()
+        except ProgrammingError:
+            return None  # not migrated yet
+
+
+class Identity:
+    """One process's view. `mark`: the home's file, outside Postgres, that says how far its log had come."""
+
+    def __init__(
+        self, db: Engine, network: Network, *, mark: Path | None = None, keep_days: int | None = None
+    ) -> None:
+        self._db = db
+        self._network = network
+        self._mark = mark
+        self._keep_days = keep_days
+        self._known: Where | None = None
+        self.settled = False
+
+    @property
+    def timeline(self) -> str | None:
+        """The only timeline on which an order may be claimed; none where it can't be known."""
+        return self._known.timeline if self._known else None
+
+    def settle(self) -> None:
+        """Writes the row, or compares with it, and puts in doubt what may have been forgotten.
+
+        Raises `OtherEngine`, `ChainUnavailable`, and `DBAPIError` where Postgres is away.
+        """
+        with transactions(self._db).begin() as conn:
+            conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            row = conn.execute(select(engine)).first()
+            if row is not None:
+                self._compare("wallet", row.wallet, self._network.wallet.address)
+                self._compare("network", row.network, self._network.name)
+                self._compare("chain", row.chain, self._network.chain.identity())
+            here = self._here()
+            fills = self._network.chain.fills(limit=1).fills
+            gap, elsewhere = self._gap(conn, row, here, fills[0] if fills else None)
+            if gap:
+                orders = recall.doubt(conn, self._network.chain.identity(), elsewhere=elsewhere)
+                log.warning(
+                    "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
+                )
+            recall.forget_the_ended(conn)
+            self._write(conn, row, here, fills[0].signature if fills else None)
+        self._known, self.settled = here, True
+        self._note()
+
+    def look(self) -> None:
+        """Each beat: settles anew where the database is not where it was a moment ago."""
+        here = self._here()
+        before = self._known
+        if not self.settled:
+            self.settle()
+        elif here is None or before is None:
+            return
+        elif here[:2] != before[:2] or here.flushed < before.flushed:
+            self.settle()
+        elif here.flushed > before.flushed:
+            self._known = here
+            self._note()
+
+    def _here(self) -> Where | None:
+        # Apart from any transaction, which an error would end.
+        with self._db.connect() as conn:
+            return where(conn)
+
+    def _compare(self, what: str, stored: str, ours: str) -> None:
+        if stored == ours:
+            return
+        remedy = {
+            "wallet": "Copy wallets/ from the home of the daemon that has worked on this database into this"
+            " home's, in place of the file here (which put aside)",
+            "network": "Set OEE_NETWORK to what it was, or use another database",
+            "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
+        }[what]
+        raise OtherEngine(
+            f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
+            f" {remedy}. {_MEANT}."
+        )
+
+    def _gap(
+        self, conn: Connection, row: Row[Any] | None, here: Where | None, newest: Fill | None
+    ) -> tuple[str | None, bool]:
+        """Why something may have been forgotten; and whether this is a copy whose original may go on."""
+        if row is not None and here is not None:
+            if row.server not in (None, here.server):
+                return f"it was on server {row.server} and is on {here.server}", True
+            if row.timeline not in (None, here.timeline):
+                return f"its timeline was {row.timeline} and is {here.timeline}", False
+            for mark in (self._known, self._marked()):
+                if mark is not None and mark[:2] == here[:2] and here.flushed < mark.flushed:
+                    return f"its log had come to {mark.flushed} and ends at {here.flushed}", False
+        if newest is None or (row is not None and row.newest_fill == newest.signature):
+            return None, False
+        if self._keep_days and newest.at < datetime.now(UTC) - timedelta(days=self._keep_days):
+            return None, False  # its order was removed
+        if conn.execute(select(swaps.c.attempt).where(swaps.c.signature == newest.signature)).first():
+            return None, False
+        return f"the chain knows a landing that it does not: {newest.signature}", False
+
+    def _write(self, conn: Connection, row: Row[Any] | None, here: Where | None, newest: str | None) -> None:
+        seen: dict[str, Any] = {"newest_fill": newest}
+        if here is not None:
+            seen |= {"server": here.server, "timeline": here.timeline}
+        if row is not None:
+            conn.execute(update(engine).values(seen))
+            return
+        ours = {"chain": self._network.chain.identity(), "wallet": self._network.wallet.address}
+        conn.execute(insert(engine).values(one=1, id=uuid4(), network=self._network.name, **ours, **seen))
+
+    def _marked(self) -> Where | None:
+        """What the home's file says."""
+        if self._mark is None:
+            return None
+        try:
+            server, timeline, flushed = json.loads(self._mark.read_text())
+            return Where(str(server), str(timeline), int(flushed))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _note(self) -> None:
+        # Not flushed: after a crash of the machine it may be older than it could be, never newer.
+        if self._mark is None or self._known is None:
+            return
+        with suppress(OSError):
+            draft = self._mark.with_name(f"{self._mark.name}.new")
+            draft.write_text(json.dumps(self._known))
+            draft.replace(self._mark)
+
+
+def try_to_settle(identity: Identity) -> None:
+    """At a start: what can't be asked now is asked again each beat, and until then nothing is claimed.
+
+    Raises `OtherEngine`.
+    """
+    try:
+        identity.settle()
+    except (OperationalError, ChainUnavailable) as e:
+        log.warning("not known yet whose database it is", extra={"reason": str(e)})

@@ -1,0 +1,289 @@
+"""A database that is another engine's is refused; where it is not where it was the chain is asked first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from solders.keypair import Keypair
+from sqlalchemy import text
+
+from oee_daemon import failpoints, recall, store
+from oee_daemon.chains.ledger import open_file
+from oee_daemon.chains.simulated import SimulatedChain
+from oee_daemon.errors import OtherEngine
+from oee_daemon.identity import Identity, where
+from oee_daemon.order import Order, Status
+from oee_daemon.settings import Settings
+from oee_daemon.wallet import Wallet
+from oee_daemon.worker import Worker
+from tests.integration.bench import Bench
+
+CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
+
+
+def identity(bench: Bench, mark: Path | None = None, chain: SimulatedChain | None = None) -> Identity:
+    return Identity(bench.db, bench.network(chain or bench.chain()), mark=mark)
+
+
+def execute(bench: Bench, sql: str, **values: object) -> None:
+    with bench.db.connect() as conn:
+        conn.execute(text(sql), values)
+
+
+def forget(bench: Bench, order_id: UUID, events: int) -> None:
+    """Takes the database back to the order's first `events`, as if the rest had never been flushed."""
+    status = CONFIRMED[events - 1]
+    execute(bench, "DELETE FROM order_events WHERE order_id = :id AND seq > :seq", id=order_id, seq=events)
+    execute(bench, "DELETE FROM swaps WHERE order_id = :id", id=order_id)
+    execute(
+        bench,
+        "UPDATE orders SET status = :status, event_seq = :seq, signature = NULL, filled_in = NULL,"
+        " filled_out = NULL, fee = NULL, finished_at = NULL, next_run_at = now() WHERE id = :id",
+        id=order_id, status=status, seq=events,
+    )  # fmt: skip
+
+
+def executed_and_forgotten(bench: Bench, events: int = 1) -> Order:
+    order = bench.place()
+    assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+    bench.clock.wind(s=1)
+    forget(bench, order.id, events)
+    return order
+
+
+# Whose it is.
+
+
+def test_the_first_start_writes_down_whose_it_is_and_the_next_finds_it(bench: Bench) -> None:
+    identity(bench).settle()
+    with bench.db.connect() as conn:
+        row = conn.execute(text("SELECT * FROM engine")).one()
+        here = where(conn)
+    assert here is not None
+    assert (row.network, row.wallet) == ("simulated", bench.wallet.address)
+    assert (row.chain, row.server, row.timeline) == (bench.chain().identity(), here.server, here.timeline)
+    identity(bench).settle()
+    with bench.db.connect() as conn:
+        assert conn.execute(text("SELECT id FROM engine")).scalar_one() == row.id
+
+
+def test_another_wallet_is_refused_with_both_names(bench: Bench) -> None:
+    identity(bench).settle()
+    ours = bench.wallet
+    bench.wallet = Wallet(Keypair.from_seed(bytes([1] * 32)))
+    with pytest.raises(OtherEngine) as refused:
+        identity(bench).settle()
+    assert ours.address in refused.value.message and bench.wallet.address in refused.value.message
+    assert "Copy wallets/" in refused.value.message
+
+
+def test_another_chain_is_refused_with_both_names(bench: Bench, tmp_path: Path) -> None:
+    identity(bench).settle()
+    ours = bench.chain().identity()
+    bench.clock.wind(s=1)
+    bench.ledger = open_file(tmp_path / "other.db")
+    with pytest.raises(OtherEngine) as refused:
+        identity(bench).settle()
+    assert ours in refused.value.message and bench.chain().identity() in refused.value.message
+    bench.ledger.dispose()
+
+
+def test_a_worker_makes_no_wallet_beside_the_engines(
+    bench: Bench, empty_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    identity(bench).settle()
+    settings = Settings(home=tmp_path / "home", database_url=empty_url, redis_url=redis_url)
+    with pytest.raises(OtherEngine, match=bench.wallet.address):
+        Worker(settings, owner="w")
+    assert not (settings.home / "wallets").exists()
+
+
+# Where it is.
+
+
+def other_timeline(bench: Bench, _mark: Path) -> None:
+    execute(bench, "UPDATE engine SET timeline = '0000000A'")
+
+
+def other_server(bench: Bench, _mark: Path) -> None:
+    execute(bench, "UPDATE engine SET server = '1'")
+
+
+def log_ends_early(_bench: Bench, mark: Path) -> None:
+    server, timeline, flushed = json.loads(mark.read_text())
+    mark.write_text(json.dumps([server, timeline, flushed + 2**40]))
+
+
+def unknown_landing(bench: Bench, _mark: Path) -> None:
+    executed_and_forgotten(bench)
+    execute(bench, "DELETE FROM orders WHERE finished_at IS NULL AND created_at = (SELECT max(created_at)"
+                   " FROM orders)")  # fmt: skip
+
+
+GAPS = [other_timeline, other_server, log_ends_early, unknown_landing]
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_a_database_that_is_not_where_it_was_puts_live_orders_in_doubt_once(
+    bench: Bench, tmp_path: Path, gap: Callable[[Bench, Path], None]
+) -> None:
+    mark = tmp_path / "mark"
+    identity(bench, mark).settle()
+    order = bench.place()
+    identity(bench, mark).settle()
+    assert bench.order(order.id).status is Status.PENDING
+    gap(bench, mark)
+    identity(bench, mark).settle()
+    assert bench.trail(order.id) == CONFIRMED[:4]
+    with bench.db.connect() as conn:
+        assert store.cancel(conn, order.id) is None
+    fence = bench.order(order.id).fence
+    identity(bench, mark).settle()
+    assert bench.order(order.id).fence == fence
+
+
+def test_a_change_under_a_running_worker_is_noticed_at_its_next_look(bench: Bench) -> None:
+    one, two = identity(bench), identity(bench)
+    one.look()
+    two.look()
+    order = bench.place()
+    one.look()
+    assert bench.order(order.id).status is Status.PENDING
+    execute(bench, "UPDATE engine SET timeline = '0000000A'")
+    one._known = one._known and one._known._replace(timeline="0000000A")
+    one.look()
+    assert bench.order(order.id).status is Status.SUBMITTED
+    assert one.timeline == two.timeline == "00000001"
+
+
+def test_on_another_timeline_nothing_is_claimed(bench: Bench) -> None:
+    order = bench.place()
+    execution = bench.execution()
+    for timeline in ("", "0000000A"):
+        execution.places.timeline = timeline
+        execution.run(order.id)
+        assert bench.trail(order.id) == ["pending"]
+    execution.places.timeline = "00000001"
+    execution.run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+
+
+# What was executed is found, what was not is executed.
+
+
+def doubt(bench: Bench, *, elsewhere: bool = False, chain: str | None = None) -> None:
+    with bench.db.connect() as conn:
+        recall.doubt(conn, chain or bench.chain().identity(), elsewhere=elsewhere)
+
+
+@pytest.mark.parametrize("events", [1, 2, 3])
+def test_what_was_executed_and_forgotten_is_found_on_the_chain(bench: Bench, events: int) -> None:
+    identity(bench).settle()
+    order = executed_and_forgotten(bench, events)
+    identity(bench).settle()
+    bench.execution().run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+    assert [bench.order(order.id).signature] == bench.ledgered(order.id)
+
+
+def test_what_lands_late_after_it_was_forgotten_is_waited_for(bench: Bench, tmp_path: Path) -> None:
+    order = bench.place()
+    bench.fault("chain", "late", remaining=1)
+    failpoints.arm("sent=lose*1", tmp_path)
+    with pytest.raises(failpoints.Lost):
+        bench.execution().run(order.id)
+    assert bench.order(order.id).status is Status.SUBMITTED
+    forget(bench, order.id, 1)
+    doubt(bench)
+    execution = bench.execution()
+    for _ in range(20):
+        execution.run(order.id)
+        if bench.order(order.id).finished_at is not None:
+            break
+        assert bench.trail(order.id) == CONFIRMED[:4]
+        bench.wake(order.id)
+        bench.clock.wind(s=5)
+    assert bench.trail(order.id) == CONFIRMED
+    assert len(bench.ledgered(order.id)) == 1
+
+
+def test_what_was_never_sent_is_executed_once_nothing_older_can_land(bench: Bench) -> None:
+    order = bench.place()
+    doubt(bench)
+    chain = bench.chain()
+    execution = bench.execution(chain)
+    begun = bench.clock.now_ms()
+    while not chain.sent:
+        execution.run(order.id)
+        bench.wake(order.id)
+        bench.clock.wind(s=5)
+    assert bench.clock.now_ms() - begun > 60_000
+    assert bench.trail(order.id) == [*CONFIRMED[:4], *CONFIRMED]
+    assert bench.order(order.id).attempt == 2
+    assert len(bench.ledgered(order.id)) == 1
+
+
+def test_a_later_attempt_than_the_one_that_is_known_is_found(bench: Bench) -> None:
+    order = bench.place()
+    bench.execution(bench.chain(failure_rate="1")).run(order.id)
+    bench.wake(order.id)
+    bench.execution().run(order.id)
+    bench.clock.wind(s=1)
+    assert bench.swaps(order.id) == [(1, "rejected"), (2, "landed")]
+    execute(bench, "DELETE FROM swaps WHERE attempt = 2")
+    execute(bench, "UPDATE swaps SET state = 'signed', ended_at = NULL")
+    execute(bench, "DELETE FROM order_events WHERE seq > 4")
+    execute(
+        bench,
+        "UPDATE orders SET status = 'submitted', attempt = 1, event_seq = 4, filled_in = NULL, fee = NULL,"
+        " filled_out = NULL, finished_at = NULL, next_run_at = now(),"
+        " signature = (SELECT signature FROM swaps)",
+    )
+    doubt(bench)
+    bench.execution().run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+    assert [bench.order(order.id).signature] == bench.ledgered(order.id)
+    assert bench.swaps(order.id) == [(1, "rejected")]
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_a_copy_that_can_not_know_says_so_and_executes_nothing(bench: Bench, other: bool) -> None:
+    order = bench.place()
+    chain = bench.chain()
+    chain.inside = not other
+    doubt(bench, elsewhere=True, chain="another" if other else None)
+    bench.execution(chain).run(order.id)
+    ended = bench.order(order.id)
+    assert (ended.status, ended.error and ended.error["code"]) == (Status.FAILED, "restored_unknown")
+    assert chain.sent == []
+
+
+def test_a_copy_finds_what_had_landed_before(bench: Bench) -> None:
+    order = executed_and_forgotten(bench)
+    doubt(bench, elsewhere=True, chain="another")
+    bench.execution().run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+
+
+def test_a_copy_waits_until_its_original_can_sign_no_more(bench: Bench) -> None:
+    order = bench.place()
+    doubt(bench, elsewhere=True)
+    bench.set(order.id, expires_at=bench.ago(seconds=10**6))
+    chain = bench.chain()
+    execution = bench.execution(chain)
+    for _ in range(3):
+        execution.run(order.id)
+        bench.wake(order.id)
+        bench.clock.wind(s=60)
+    assert bench.order(order.id).status is Status.SUBMITTED
+    execute(bench, "UPDATE doubts SET until = now()")
+    for _ in range(4):
+        execution.run(order.id)
+        bench.wake(order.id)
+        bench.clock.wind(s=60)
+    assert bench.order(order.id).status is Status.EXPIRED
+    assert chain.sent == []
