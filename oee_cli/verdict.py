@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -52,7 +53,7 @@ class Verdict:
 
 def landings(ledger: Path) -> list[Landing]:
     """Every landed swap of a simulated chain's ledger file, read without the engine's help."""
-    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
         rows = db.execute(
             "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"
         ).fetchall()

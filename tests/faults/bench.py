@@ -123,9 +123,15 @@ class Bench:
         self.chain_db = open_file(self.ledger)
         assert settings.redis_url is not None
         self.broker = open_broker(settings.redis_url)
-        self.intake = Intake(db, self.broker, Feed(settings.redis_url), network="simulated")
+        self.feed = Feed(settings.redis_url)
+        self.intake = Intake(db, self.broker, self.feed, network="simulated")
         self.history = History(db)
         self.accepted: list[UUID] = []
+
+    def close(self) -> None:
+        self.broker.close()
+        self.feed.close()
+        self.chain_db.dispose()
 
     def fault(self, **row: Any) -> None:
         """Orders a fault of the simulated network; see `oee_daemon/chains/faults.py`."""

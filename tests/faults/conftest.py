@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import Engine
 
@@ -10,5 +12,7 @@ from tests.faults.bench import Bench
 
 
 @pytest.fixture
-def bench(settings: Settings, db: Engine) -> Bench:
-    return Bench(settings, db)
+def bench(settings: Settings, db: Engine) -> Iterator[Bench]:
+    made = Bench(settings, db)
+    yield made
+    made.close()
