@@ -215,7 +215,7 @@ def test_twenty_orders_that_fault_leave_a_healthy_one_its_way(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More than there are places and threads, each in each of its runs; and the queue holds nothing of them."""
+    """More than there are places and threads; and the queue holds nothing of them."""
     sick = {bench.place().id for _ in range(20)}
     with running(replace(settings, worker_threads=10)) as worker:
         route = worker.execution._route
