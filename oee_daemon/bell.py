@@ -180,8 +180,8 @@ class Consumer(_RedisConsumer):
         return MessageProxy(message)
 
     def _prove(self) -> None:
-        """Acknowledges again what the queue did not take, as while it was full. Nobody hears of that
-        otherwise.""" if not self._acked or time.monotonic() < self._prove_at:
+        """Acknowledges again what the queue did not take, as while it was full."""
+        if not self._acked or time.monotonic() < self._prove_at:
             return
         self._prove_at = time.monotonic() + PROVE_S
         told = [self._acked.popleft() for _ in range(len(self._acked))]
@@ -226,7 +226,7 @@ class Consumer(_RedisConsumer):
         # Otherwise a queue that fails would end the consumer's thread for good.
         with suppress(*FAILS):
             super().requeue([m for m in messages if "redis_message_id" in m.options])  # type:
-            ignore[no-untyped-call]
+            ignore[no - untyped - call]
 
     def close(self) -> None:
         self._bell.close()
