@@ -130,7 +130,8 @@ def ending(order: Order, *, waited: float | None = None, room: int = 1000) -> En
     if status == "cancelled":
         return Ending("✗", f"cancelled: {not_done(order)}")
     if status == "expired":
-        text = f"expired: it could not be sent within {order['validForS']} s. Nothing left the wallet."
+        why = f"it could not be sent within {order['validForS']} s"
+        text = f"expired: {reason(order['error']) if order['error'] else why}. Nothing left the wallet."
         return Ending("✗", text, f"try: {command(order)} --valid-for {order['validForS'] * 2}")
     return _unfinished(order, done, waited)
 

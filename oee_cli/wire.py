@@ -79,6 +79,13 @@ class Swap(TypedDict):
     endedAt: str | None
 
 
+class Faults(TypedDict):
+    """Faults of the engine in an order's runs."""
+
+    count: int
+    last: str
+
+
 class Order(TypedDict):
     orderId: str
     type: str
@@ -108,6 +115,7 @@ class Order(TypedDict):
     finishedAt: str | None
     events: NotRequired[list[Event]]
     swaps: NotRequired[list[Swap]]
+    faults: NotRequired[Faults | None]
 
 
 class QuoteList(TypedDict):

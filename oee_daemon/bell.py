@@ -35,7 +35,8 @@ AWAY_S = 0.25
 BREATH_S = 0.001
 #: Seconds between two looks at whether the worker has ended, once it was told to.
 ENDING_S = 0.01
-#: Acknowledgements that are repeated after the queue has failed: more than threads give in such a time.
+#: Seconds between two looks at what became of acknowledgements, and how many are looked at.
+PROVE_S = 1.0
 KEPT = 1000
 
 #: How the queue fails: away, or with an error for an answer, as while it is full, read-only or loading.
@@ -55,8 +56,6 @@ class Bell:
         self._answered_by: float | None = None
         #: Until when it is left alone.
         self._away_until = 0.0
-        #: How often the queue has failed.
-        self.failures = 0
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -92,7 +91,6 @@ class Bell:
             return self._answer()
         if self._answered_by is not None and time.monotonic() > self._answered_by:
             # Its other end is gone without a word.
-            self.failures += 1
             self.close()
         return []
 
@@ -123,15 +121,11 @@ class Bell:
             return []
         self._answered_by = None
         if not looked:
-            self._leave_alone()
+            self._away_until = time.monotonic() + AWAY_S
         return messages
 
     def _lost(self) -> None:
         self.close()
-        self._leave_alone()
-
-    def _leave_alone(self) -> None:
-        self.failures += 1
         self._away_until = time.monotonic() + AWAY_S
 
     def close(self) -> None:
@@ -158,9 +152,9 @@ class Consumer(_RedisConsumer):
         self._batch = min(prefetch, broker.batch)
         self._full = False
         self._ending = False
-        #: What was acknowledged since the queue last gave something, and so surely took what it was told.
+        #: What was acknowledged, and is not known to have been taken.
         self._acked: deque[Any] = deque(maxlen=KEPT)
-        self._failures = 0
+        self._prove_at = 0.0
 
     @property
     def _room(self) -> int:
@@ -170,6 +164,7 @@ class Consumer(_RedisConsumer):
     def __next__(self) -> Any:
         """The next message, or nothing after a wait of at most `timeout` ms."""
         if not self.message_cache:
+            self._prove()
             # Said before the room is looked at: an acknowledgement in between then rings.
             self._full = True
             if self.queued_message_ids:
@@ -180,7 +175,6 @@ class Consumer(_RedisConsumer):
             self.message_cache = self._bell.wait(limit, room=room, look=self.timeout / 1000)
             if not self.message_cache:
                 return None
-            self._acknowledge_again()
         try:
             message = Message.decode(self.message_cache.pop(0))
         except (DecodeError, TypeError, KeyError):
@@ -191,14 +185,21 @@ class Consumer(_RedisConsumer):
         message.options.pop("eta", None)
         return MessageProxy(message)
 
-    def _acknowledge_again(self) -> None:
-        """The queue has failed and is back: of what it was told meanwhile it took nothing."""
-        if self._failures != self._bell.failures:
-            for message_id in list(self._acked):
-                with suppress(*FAILS):
-                    self.broker.do_ack(self.queue_name, message_id)
-        self._failures = self._bell.failures
-        self._acked.clear()
+    def _prove(self) -> None:
+        """Acknowledges again what the queue did not take, as while it was full."""
+        if not self._acked or time.monotonic() < self._prove_at:
+            return
+        self._prove_at = time.monotonic() + PROVE_S
+        told = [self._acked.popleft() for _ in range(len(self._acked))]
+        acks = f"{self.broker.namespace}:__acks__.{self.broker.broker_id}.{self.queue_name}"
+        try:
+            held = self.broker.client.smismember(acks, told)
+            told = [message_id for message_id, still in zip(told, held, strict=True) if still]
+            while told:
+                self.broker.do_ack(self.queue_name, told[-1])
+                told.pop()
+        except FAILS:
+            self._acked.extend(told)
 
     def end(self) -> None:
         """From now on its thread looks often whether it shall stop."""
@@ -230,7 +231,8 @@ class Consumer(_RedisConsumer):
     def requeue(self, messages: Any) -> None:
         # Otherwise a queue that fails would end the consumer's thread for good.
         with suppress(*FAILS):
-            super().requeue([m for m in messages if "redis_message_id" in m.options])  # type: ignore[no-untyped-call]
+            super().requeue([m for m in messages if "redis_message_id" in m.options])  # type:
+            ignore[no - untyped - call]
 
     def close(self) -> None:
         self._bell.end()

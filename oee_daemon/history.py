@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, literal_column, select
+from sqlalchemy import Connection, Engine, select
 
-from oee_daemon import listing, store
+from oee_daemon import listing, readiness, store
 from oee_daemon.errors import InvalidInput, NotFound, Refused
 from oee_daemon.listing import Filter
 from oee_daemon.order import Event, Order
+from oee_daemon.readiness import Readiness
 from oee_daemon.tables import orders, swaps
 
 #: The most orders on a page.
@@ -100,16 +101,10 @@ class History:
         with self._db.connect() as conn:
             return listing.among(conn, ids, keys, ended=ended)
 
-    def now(self) -> datetime:
-        """Postgres's clock, which events are stamped with."""
+    def readiness(self, network: str) -> Readiness:
+        """Whether an order that is due would be taken up now."""
         with self._db.connect() as conn:
-            found: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
-            return found
-
-    def ping(self) -> None:
-        """Raises `SQLAlchemyError` where Postgres can't be reached."""
-        with self._db.connect() as conn:
-            conn.execute(select(literal_column("1")))
+            return readiness.look(conn, network)
 
 
 def read_cursor(cursor: str) -> int:

@@ -24,6 +24,8 @@ from oee_daemon.tables import orders, slots
 
 #: An order that has not moved for this long is told as stuck, seconds.
 STUCK_S = 300
+#: Faults of an order's runs from which on it is told as faulty: one or two may be a connection that was lost.
+FAULTY = 3
 #: The part of one Postgres process's time that counting may take: a count of 0.5 s is made every 10 s.
 SHARE = 0.05
 #: Live orders up to which they are always counted anew: that takes some milliseconds.
@@ -45,6 +47,7 @@ _COUNT = text(f"""
         count(*) FILTER (WHERE NOT {_HELD} AND next_run_at > clock_timestamp()),
         count(*) FILTER (WHERE updated_at < clock_timestamp() - make_interval(secs => :stuck)),
         min(next_run_at) FILTER (WHERE NOT {_HELD}),
+        count(*) FILTER (WHERE faults >= :faulty),
         coalesce((array_agg(id) FILTER (WHERE status <> 'pending' AND NOT {_HELD}))[1:{SHOWN}], '{{}}')
     FROM orders WHERE {tables.LIVE} GROUP BY status
 """)  # noqa: S608  # constants of this page
@@ -94,6 +97,8 @@ class Count:
     waiting: int
     delayed: int
     stuck: int
+    #: Whose runs end in faults of ours again and again.
+    faulty: int
     #: For how long the order that waits longest has been due without anybody at work on it, seconds.
     overdue_s: float
     #: In flight, and left alone until the chain is asked about them again.
@@ -207,7 +212,7 @@ def accepted(conn: Connection) -> int:
 
 
 def _counted(conn: Connection) -> Count:
-    rows = conn.execute(_COUNT, {"stuck": STUCK_S}).all()
+    rows = conn.execute(_COUNT, {"stuck": STUCK_S, "faulty": FAULTY}).all()
     now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
     live = {s.value: 0 for s in LIVE} | {row[0]: row[1] for row in rows}
     running, delayed = sum(row[2] for row in rows), sum(row[3] for row in rows)
@@ -219,8 +224,9 @@ def _counted(conn: Connection) -> Count:
         waiting=sum(live.values()) - running - delayed,
         delayed=delayed,
         stuck=sum(row[4] for row in rows),
+        faulty=sum(row[6] for row in rows),
         overdue_s=max(0.0, (now - first_due).total_seconds()),
-        resting=[order_id for row in rows for order_id in row[6]][:SHOWN],
+        resting=[order_id for row in rows for order_id in row[7]][:SHOWN],
     )
 
 

@@ -206,6 +206,7 @@ def _workers(scene: Scene, part: dict[str, Any]) -> Iterator[Finding]:
 def orders(scene: Scene) -> Iterator[Finding]:
     part = scene.part("orders")
     live, stuck, overdue = part.get("live"), part.get("stuck") or 0, part.get("overdueS") or 0.0
+    faulty = part.get("faulty") or 0
     if not isinstance(live, dict):
         return
     if stuck:
@@ -214,10 +215,16 @@ def orders(scene: Scene) -> Iterator[Finding]:
         message = f"{noun} not moved for 5 minutes ({counts} now)."
         status = max(live, key=lambda word: live[word])
         yield warn("orders", "stuck", message, f"oee history --status {status}")
+    if faulty:
+        noun = "1 order runs" if faulty == 1 else f"{faulty:,} orders run"
+        message = (
+            f"{noun} into faults of the engine again and again; each is tried again after longer pauses."
+        )
+        yield warn("orders", "faulty", message, "oee daemon logs")
     if overdue > _PATIENCE:
         message = f"An order has been waiting for a worker for {span(overdue)}."
         yield warn("orders", "overdue", message, "oee daemon status")
-    if not stuck and overdue <= _PATIENCE:
+    if not stuck and not faulty and overdue <= _PATIENCE:
         yield ok("orders", f"{sum(live.values()):,} on their way, none stuck")
 
 

@@ -175,6 +175,12 @@ def _facts(order: Order, told: Explained, width: int) -> Iterator[Line]:
     facts.append(("order", clean(order["orderId"])))
     kind = f"{clean(order['type'])} order on {clean(order['network'])}"
     facts.append(("", f"{kind}, slippage {percent(order['slippageBps'])}, valid for {order['validForS']} s"))
+    faults = order.get("faults")
+    if faults:
+        times = "once" if faults["count"] == 1 else f"{faults['count']:,} times"
+        facts.append(
+            ("faults", f"the engine failed {times}, last with {clean(faults['last'])}: oee daemon logs")
+        )
     zone = f"{moment(order['createdAt']).astimezone():%Z}"
     facts.append(("placed", f"{stamp(order['createdAt'])} {zone}, {ago(order['createdAt'])}"))
     facts.append(("key", ends(clean(order["idempotencyKey"] or ""), max(8, width - 12))))

@@ -20,6 +20,7 @@ from oee_daemon.api import PROTOCOL, schema, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.broker import NAMESPACE, QUEUE
 from oee_daemon.overview import Count, Overviews
+from oee_daemon.readiness import Readiness
 
 T = TypeVar("T")
 router = APIRouter(dependencies=[Depends(known_query)])
@@ -38,11 +39,29 @@ async def healthz() -> JSONResponse:
 
 @router.get("/readyz", responses=answers(schema.Readiness, also={503: schema.Readiness}))
 async def readyz(request: Request) -> JSONResponse:
-    """200 where Postgres and the queue answer, 503 with the one that does not."""
-    figures, queue = await _asked(request)
-    ready = {"postgres": figures is not None, "queue": queue is not None}
-    status = "ready" if all(ready.values()) else "not ready"
-    return JSONResponse({"status": status} | ready, 200 if all(ready.values()) else 503)
+    """200 where a due order would be taken up now, 503 with what stands in its way.
+
+    Without the queue an order begins a second or two later, and is taken up all the same.
+    """
+    state = request.app.state
+    found, queue = await asyncio.gather(soon(_readiness, request), soon(queue_now, request))
+    parts = {
+        "postgres": found is not None and found.writable,
+        "worker": found is not None and found.worker and found.moving,
+        "accepting": not state.draining,
+    }
+    ready = all(parts.values())
+    answer = {"status": "ready" if ready else "not ready"} | parts | {"queue": queue is not None}
+    return JSONResponse(answer, 200 if ready else 503)
+
+
+def _readiness(request: Request) -> Readiness | None:
+    state = request.app.state
+    try:
+        found: Readiness = state.history.readiness(state.network.name)
+    except SQLAlchemyError:
+        return None
+    return found
 
 
 async def _asked(request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -128,6 +147,7 @@ async def status(request: Request) -> JSONResponse:
                 "waiting": count and count.waiting,
                 "delayed": count and count.delayed,
                 "stuck": count and count.stuck,
+                "faulty": count and count.faulty,
                 "overdueS": count and count.overdue_s,
             },
             # Addresses carry passwords.
@@ -155,6 +175,7 @@ async def metrics(request: Request) -> PlainTextResponse:
         lines += _told("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
         lines += _told("oee_orders_waiting", "Orders that are due and in nobody's hands.", count.waiting)
         lines += _told("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
+        lines += _told("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
         lines += _told("oee_leases_held", "Orders in execution.", count.running)
         lines += _told("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:

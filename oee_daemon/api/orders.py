@@ -165,7 +165,8 @@ def one(request: Request, order_id: str) -> JSONResponse:
     history = _history(request)
     order, events, swaps = history.whole(history.resolve(order_id))
     more = {"events": [wire.event_json(e) for e in events], "swaps": [wire.swap_json(s) for s in swaps]}
-    return JSONResponse(wire.order_json(order) | more)
+    faults = {"count": order.faults, "last": order.fault} if order.faults else None
+    return JSONResponse(wire.order_json(order) | more | {"faults": faults})
 
 
 @router.post("/orders/{order_id}/cancel", responses=answers(schema.Order, 400, 404, 409))

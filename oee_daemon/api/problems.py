@@ -116,11 +116,25 @@ def is_away(error: SQLAlchemyError) -> bool:
         return False
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
-    return (getattr(error.orig, "sqlstate", None) or "")[:2] in ("08", "53", "57", "58")
+    return _read_only(error) or _sqlstate(error)[:2] in ("08", "53", "57", "58")
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _read_only(error: SQLAlchemyError) -> bool:
+    """A standby, or one that somebody made read-only."""
+    return isinstance(error, DBAPIError) and _sqlstate(error) == "25006"
 
 
 def _unavailable(error: SQLAlchemyError) -> Unavailable:
     """What was lost on the way may have been done all the same, and then must not be denied."""
+    if _read_only(error):
+        return Unavailable(
+            "Postgres takes no writes: it is a standby or read-only. Nothing was stored. Try again.",
+            code="database_read_only",
+        )
     if not isinstance(error, DBAPIError) or not error.connection_invalidated:
         return Unavailable("Postgres can't be reached; nothing was stored. Try again.")
     if error.statement is not None:

@@ -106,11 +106,19 @@ class Swap(_Shape):
     endedAt: Moment | None  # noqa: N815
 
 
+class Faults(_Shape):
+    """Each is followed by a pause, the next one by a longer pause."""
+
+    count: int
+    last: str = Field(description="its kind, and where in the engine")
+
+
 class WholeOrder(Order):
     """An order with its events and swaps."""
 
     events: list[Event]
     swaps: list[Swap]
+    faults: Faults | None = Field(description="faults of the engine in its runs; null where there were none")
 
 
 class OrderPage(_Shape):
@@ -200,8 +208,12 @@ class Health(_Shape):
 
 class Readiness(_Shape):
     status: Literal["ready", "not ready"]
-    postgres: bool
-    queue: bool
+    postgres: bool = Field(description="it answers, and takes writes")
+    worker: bool = Field(description="one is there, and what is due is taken up")
+    accepting: bool = Field(description="the daemon is not stopping")
+    queue: bool = Field(
+        description="it answers; without it orders begin a little later, and it is still ready"
+    )
 
 
 class DaemonStatus(BaseModel):
@@ -221,7 +233,9 @@ class DaemonStatus(BaseModel):
     workers: list[dict[str, Any]] | None = Field(
         description="all of this engine: name, host, pid, threads, version, since, running"
     )
-    orders: dict[str, Any] = Field(description="live by status, running, waiting, delayed, stuck, overdueS")
+    orders: dict[str, Any] = Field(
+        description="live by status, running, waiting, delayed, stuck, faulty, overdueS"
+    )
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
     maxAttempts: int  # noqa: N815

@@ -72,7 +72,7 @@ def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -
             _wake(first)
             # It gives its message back, or has moved the order behind the second one's back.
             until(
-                lambda: bench.broker.client.hlen(MESSAGES) == 1 or len(bench.history.events(order_id)) > 4,
+                lambda: bench.broker.client.hlen(MESSAGES) == 0 or len(bench.history.events(order_id)) > 4,
                 what="the first worker's move",
             )
             _wake(second)

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import execution as execution_module
 from oee_daemon import failpoints, market
@@ -455,10 +454,11 @@ def test_wherever_it_breaks_off_the_order_goes_on_to_one_swap(
     failpoints.arm(f"{point}=lose*1", tmp_path)
     order = bench.place()
     chain = bench.chain()
-    with pytest.raises(failpoints.Lost):
-        bench.execution(chain, owner="dead").run(order.id)
+    bench.execution(chain, owner="dead").run(order.id)
     before = bench.trail(order.id)
-    bench.set(order.id, lease_until=bench.ago(seconds=1))
+    # The chain's own answer may be lost: that is no fault of a run.
+    assert (before == CONFIRMED) == (point == "landed")
+    bench.wake(order.id)
     bench.execution(chain, owner="heir").run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert bench.trail(order.id)[: len(before)] == before
@@ -474,9 +474,9 @@ def test_a_lost_answer_to_the_write_ahead_sends_nothing_until_it_is_claimed_agai
     order = bench.place()
     chain = bench.chain()
     execution = bench.execution(chain)
-    with pytest.raises(failpoints.Lost):
-        execution.run(order.id)
+    assert execution.run(order.id) is not None
     assert chain.sent == []
+    bench.wake(order.id)
     execution.run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert bench.swaps(order.id) == [(1, "landed")]
@@ -503,8 +503,7 @@ def test_a_connection_cut_at_the_write_ahead_sends_nothing_unstored_and_goes_on_
     chain = bench.chain()
     execution = bench.execution(chain)
     proxied.lose(b"INSERT INTO swaps", heard=heard)
-    with pytest.raises(DBAPIError):
-        execution.run(order.id)
+    assert execution.run(order.id) is not None
     assert proxied.cut == 1
     assert bench.trail(order.id) == CONFIRMED[: 4 if heard else 3]
     assert bench.swaps(order.id) == ([(1, "signed")] if heard else [])
@@ -512,7 +511,8 @@ def test_a_connection_cut_at_the_write_ahead_sends_nothing_unstored_and_goes_on_
     # The slot of the chain is another one by now: signed anew, the bytes would be others.
     bench.clock.wind(s=1)
     stored = bench.order(order.id).signature
-    # Its own worker takes it again without waiting for the lease.
+    # Its own worker takes it again without waiting for a lease.
+    bench.wake(order.id)
     execution.run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert bench.ledgered(order.id) == chain.sent
@@ -530,9 +530,9 @@ def test_wherever_the_connection_is_cut_the_order_goes_on_to_one_swap(
     chain = bench.chain()
     execution = bench.execution(chain)
     proxied.lose(at, heard=heard)
-    with pytest.raises(DBAPIError):
-        execution.run(order.id)
+    execution.run(order.id)
     assert proxied.cut == 1
+    bench.wake(order.id)
     execution.run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert bench.swaps(order.id) == [(1, "landed")]
@@ -612,9 +612,8 @@ def test_between_attempts_an_order_expires_too(bench: Bench) -> None:
 def _submitted_and_out_of_time(bench: Bench, tmp_path: Path, point: str) -> Order:
     failpoints.arm(f"{point}=lose*1", tmp_path)
     order = bench.place()
-    with pytest.raises(failpoints.Lost):
-        bench.execution(bench.chain(), owner="dead").run(order.id)
-    bench.set(order.id, lease_until=bench.ago(seconds=1), expires_at=bench.ago(seconds=1))
+    bench.execution(bench.chain(), owner="dead").run(order.id)
+    bench.set(order.id, next_run_at=bench.ago(seconds=1), expires_at=bench.ago(seconds=1), faults=0)
     return bench.order(order.id)
 
 

@@ -1,0 +1,54 @@
+"""Ready means: an order that is due would be taken up now."""
+
+from __future__ import annotations
+
+from oee_daemon import readiness
+from oee_daemon.readiness import Readiness
+from tests.integration.bench import Bench
+
+
+def look(bench: Bench, *, read_only: bool = False) -> Readiness:
+    with bench.db.connect() as conn:
+        if read_only:
+            conn.exec_driver_sql("SET default_transaction_read_only = on")
+        found = readiness.look(conn, "simulated")
+        conn.exec_driver_sql("RESET default_transaction_read_only")
+        return found
+
+
+def test_a_worker_is_there_while_it_beats_and_no_longer_when_it_says_so_or_falls_silent(bench: Bench) -> None:
+    assert look(bench) == Readiness(writable=True, worker=False, moving=True)
+    recovery = bench.recovery()
+    recovery.once()
+    assert look(bench).worker
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE workers SET seen_at = seen_at - interval '6 seconds'")
+    assert not look(bench).worker
+    recovery.once()
+    recovery.start()
+    recovery.stop()
+    assert not look(bench).worker
+    with bench.db.connect() as conn:
+        readiness.beat(conn, "elsewhere", "mainnet")
+    assert not look(bench).worker
+
+
+def test_an_order_that_nobody_takes_up_is_a_standstill_and_a_backlog_is_none(bench: Bench) -> None:
+    order, other = bench.place(), bench.place()
+    assert look(bench).moving
+    bench.set(order.id, next_run_at=bench.ago(seconds=9))
+    assert not look(bench).moving
+    bench.held(other.id)
+    assert look(bench).moving
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE slots SET taken_at = taken_at - interval '9 seconds'")
+    assert not look(bench).moving
+    bench.held(order.id)
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE slots SET taken_at = taken_at - interval '9 seconds'")
+    assert look(bench).moving
+
+
+def test_a_postgres_that_takes_no_writes_is_not_ready(bench: Bench) -> None:
+    assert not look(bench, read_only=True).writable
+    assert look(bench).writable
