@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon import actors, garbage, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import OtherEngine, OtherRelease, StartFailed
+from oee_daemon.errors import ChainUnavailable, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
@@ -102,7 +102,10 @@ class Worker:
         except (OtherRelease, OtherEngine) as other:
             self.other = other
             self._stop.set()
-        self._allow()
+        except ChainUnavailable as e:
+            log.warning("not known yet whether the database forgot", extra={"reason": e.message})
+        finally:
+            self._allow()
 
     def settle(self) -> None:
         """Before the first order. Raises `OtherEngine`."""
@@ -110,13 +113,12 @@ class Worker:
         self._allow()
 
     def _allow(self) -> None:
-        if self.identity.settled:
-            self.execution.places.timeline = self.identity.timeline
+        # Until it is known whose database it is, and where, nothing is claimed.
+        self.execution.places.timeline = self.identity.timeline if self.identity.settled else ""
 
     def start(self) -> None:
         if not self.identity.settled:
-            # Until it is known whose database it is, nothing is claimed.
-            self.execution.places.timeline = ""
+            self.settle()
         self._threads.start()
         self.recovery.start()
         self.roster.start()
