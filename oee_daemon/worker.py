@@ -66,7 +66,7 @@ class Worker:
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = network = open_network(settings, settings.database_url, lambda: named_wallet(self.db))
+        self._network = network = open_network(settings, settings.database_url, self._named_wallet)
         self.execution = Execution(
             self.db,
             network,
@@ -92,6 +92,17 @@ class Worker:
         )
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
+
+    def _named_wallet(self) -> str | None:
+        """Asked where this home has no wallet: only a database that nobody has worked on gets a new one."""
+        try:
+            migrations.require(self.db)
+            return named_wallet(self.db)
+        except OperationalError:
+            raise StartFailed(
+                "This home has no wallet, and Postgres does not answer when asked whose orders it has."
+                " Try again when it does."
+            ) from None
 
     def check(self) -> None:
         """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
