@@ -57,6 +57,13 @@ def where(conn: Connection) -> Where | None:
         return None
 
 
+def moved(conn: Connection) -> bool:
+    """Another timeline than the one that was looked into: what it says of a live order may be out of date."""
+    known = conn.execute(select(engine.c.timeline)).scalar()
+    here = where(conn)
+    return known is not None and here is not None and known != here.timeline
+
+
 def named_wallet(db: Engine) -> str | None:
     """The address whose orders are in the database; none where no engine has worked on it yet."""
     with db.connect() as conn:
@@ -118,6 +125,7 @@ class Identity:
         elif here is None or before is None:
             return
         elif here[:2] != before[:2] or here.flushed < before.flushed:
+            self.settled = False
             self.settle()
         elif here.flushed > before.flushed:
             self._known = here

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
-from oee_daemon import failpoints, store
+from oee_daemon import failpoints, identity, store
 from oee_daemon.broker import Broker, ring
-from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
+from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound, Unavailable
 from oee_daemon.feed import Feed
 from oee_daemon.order import UNSENT, Order, Side, Status, SwapMode, pair_of
 from oee_daemon.retention import refuse_spent
@@ -174,6 +174,8 @@ class Intake:
         Raises `NotFound`, and `Conflict` with what it is where it can no longer be stopped.
         """
         with self._db.connect() as conn:
+            if identity.moved(conn):
+                raise Unavailable("Another Postgres has just taken over; nothing was cancelled. Try again.")
             while (cancelled := store.cancel(conn, order_id)) is None:
                 order = store.find(conn, order_id)
                 if order is None:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon import actors, garbage, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import OtherEngine, OtherRelease, StartFailed
+from oee_daemon.errors import ChainUnavailable, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
@@ -73,7 +73,7 @@ class Worker:
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = network = open_network(settings, settings.database_url, lambda: named_wallet(self.db))
+        self._network = network = open_network(settings, settings.database_url, self._named_wallet)
         self.execution = Execution(
             self.db,
             network,
@@ -101,6 +101,17 @@ class Worker:
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
 
+    def _named_wallet(self) -> str | None:
+        """Asked where this home has no wallet: only a database that nobody has worked on gets a new one."""
+        try:
+            migrations.require(self.db)
+            return named_wallet(self.db)
+        except OperationalError:
+            raise StartFailed(
+                "This home has no wallet, and Postgres does not answer when asked whose orders it has."
+                " Try again when it does."
+            ) from None
+
     def check(self) -> None:
         """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
         the database may be another, or an older one, than it was a moment ago."""
@@ -110,7 +121,10 @@ class Worker:
         except (OtherRelease, OtherEngine) as other:
             self.other = other
             self._stop.set()
-        self._allow()
+        except ChainUnavailable as e:
+            log.warning("not known yet whether the database forgot", extra={"reason": e.message})
+        finally:
+            self._allow()
 
     def settle(self) -> None:
         """Before the first order. Raises `OtherEngine`."""
@@ -118,13 +132,12 @@ class Worker:
         self._allow()
 
     def _allow(self) -> None:
-        if self.identity.settled:
-            self.execution.places.timeline = self.identity.timeline
+        # Until it is known whose database it is, and where, nothing is claimed.
+        self.execution.places.timeline = self.identity.timeline if self.identity.settled else ""
 
     def start(self) -> None:
         if not self.identity.settled:
-            # Until it is known whose database it is, nothing is claimed.
-            self.execution.places.timeline = ""
+            self.settle()
         self._threads.start()
         self.recovery.start()
         self.roster.start()

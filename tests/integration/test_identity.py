@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,15 +13,16 @@ from solders.keypair import Keypair
 from sqlalchemy import text
 
 from oee_daemon import failpoints, recall, store
+from oee_daemon.chains.chain import FillPage
 from oee_daemon.chains.ledger import open_file
 from oee_daemon.chains.simulated import SimulatedChain
-from oee_daemon.errors import OtherEngine
+from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
 from oee_daemon.identity import Identity, where
 from oee_daemon.order import Order, Status
 from oee_daemon.settings import Settings
 from oee_daemon.wallet import Wallet
 from oee_daemon.worker import Worker
-from tests.integration.bench import Bench
+from tests.integration.bench import Bench, HookedChain
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 
@@ -170,6 +172,37 @@ def test_on_another_timeline_nothing_is_claimed(bench: Bench) -> None:
     execution.places.timeline = "00000001"
     execution.run(order.id)
     assert bench.trail(order.id) == CONFIRMED
+
+
+def test_before_a_new_timeline_was_looked_into_nothing_is_cancelled(bench: Bench) -> None:
+    identity(bench).settle()
+    order = bench.place()
+    other_timeline(bench, Path())
+    with pytest.raises(Unavailable, match="taken over"):
+        bench.intake.cancel(order.id)
+    assert bench.trail(order.id) == ["pending"]
+
+
+class MuteChain(HookedChain):
+    def fills(self, **_what: Any) -> FillPage:
+        raise ChainUnavailable("mute")
+
+
+def test_while_the_chain_can_not_be_asked_nothing_counts_as_settled(bench: Bench, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    one = identity(bench, mark, MuteChain(bench.ledger, clock=bench.clock))
+    with pytest.raises(ChainUnavailable):
+        one.look()
+    assert not one.settled
+    two = identity(bench, mark)
+    two.look()
+    assert two.settled
+    assert two._known is not None
+    two._known = two._known._replace(flushed=2**60)
+    two._network = bench.network(MuteChain(bench.ledger, clock=bench.clock))
+    with pytest.raises(ChainUnavailable):
+        two.look()
+    assert not two.settled
 
 
 # What was executed is found, what was not is executed.

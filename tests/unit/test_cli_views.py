@@ -256,6 +256,17 @@ def test_sentences() -> None:
     assert "(exit 124)" in (ending(order(status="routing"), waited=60).hint or "")
 
 
+def test_what_may_have_been_executed_is_never_called_unsent() -> None:
+    error = {"code": "restored_unknown", "message": "It was restored.", "retryable": False}
+    unknown = order(status="failed", signature=None, error=error)
+    doubted = order(status="submitted", signature=None)
+    assert ending(unknown).text == "not known whether it was bought: It was restored (restored_unknown)."
+    for ended in (ending(unknown), ending(doubted)):
+        said = f"{ended.text} {ended.hint}"
+        assert "(exit 9)" in said and "Nothing left" not in said and "try:" not in said
+    assert "sent as" not in ending(doubted).text
+
+
 def test_nothing_that_a_server_sends_controls_the_terminal() -> None:
     assert clean("a\x1b[31mb\r\nc\u202e") == "a [31mb  c "
     evil = order(venue="ray\x1b]0;x\x07", pair="S\x1b[2JOL/USDC")
