@@ -15,6 +15,8 @@
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
+        ├── Unreachable           an outside server is away, or lets nobody in
+        ├── Unsuitable            a server that orders would not be safe in, or that is too old
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -136,15 +138,17 @@ class BackupFailed(OeeError):
 
 
 class StartFailed(OeeError):
-    """The daemon or worker can't start; the message says why and what to do."""
+    """The daemon or worker can't start; the message says why and what to do. `exit_code` is the process's."""
 
     code = "start_failed"
+    exit_code = 1
 
 
 class BadSetting(StartFailed):
     """A setting that can't be understood; the message names it and where it came from."""
 
     code = "bad_setting"
+    exit_code = 78
 
 
 class OtherRelease(StartFailed):
@@ -154,7 +158,22 @@ class OtherRelease(StartFailed):
     exit_code = 6
 
 
+class Unreachable(StartFailed):
+    """A server that was given does not answer, or not to us."""
+
+    code = "server_unreachable"
+    exit_code = 6
+
+
+class Unsuitable(StartFailed):
+    """A server that was given can't hold what is promised."""
+
+    code = "server_unsuitable"
+    exit_code = 6
+
+
 class AlreadyRunning(StartFailed):
     """Another daemon holds this home; the message says its process id."""
 
     code = "already_running"
+    exit_code = 75

@@ -8,6 +8,7 @@ comes only after the signed bytes are committed, and only the chain's own word e
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -73,12 +74,19 @@ class Execution:
         self._places = Places(owner=owner, network=network.name, most=max_active)
         self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
         self._lock = threading.Lock()
-        self._busy: set[UUID] = set()
+        #: Since when each order runs; at the end of time until it is claimed, which may take any time.
+        self._busy: dict[UUID, float] = {}
 
     @property
     def busy(self) -> list[UUID]:
         with self._lock:
             return list(self._busy)
+
+    @property
+    def longest_s(self) -> float:
+        """For how long the order that it has been at for the longest time has been in its hands, seconds."""
+        with self._lock:
+            return max(0.0, time.monotonic() - min(self._busy.values(), default=math.inf))
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
@@ -96,13 +104,13 @@ class Execution:
         with self._lock:
             if order_id in self._busy:
                 return None
-            self._busy.add(order_id)
+            self._busy[order_id] = math.inf
         try:
             with self._db.connect() as conn:
                 return self._run(conn, order_id)
         finally:
             with self._lock:
-                self._busy.discard(order_id)
+                self._busy.pop(order_id, None)
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
         try:
@@ -112,6 +120,8 @@ class Execution:
         if claimed is None:
             return None
         order, begun = claimed
+        with self._lock:
+            self._busy[order_id] = time.monotonic()
         failpoints.hit("claimed", order.attempt)
         if begun:
             failpoints.hit("after_routing", order.attempt)

@@ -14,13 +14,15 @@ import platform
 import secrets
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import dramatiq
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import actors, garbage, leases, migrations
+from oee_daemon import actors, foundation, garbage, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import OtherRelease
@@ -36,8 +38,10 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds after which a silent queue is looked at anyway: Dramatiq's heartbeat, which has 60 s.
 LOOK_MS = 5000
-#: Connections beside one for each thread: recovery's, retention's, and those for a lost answer.
-SPARE_CONNECTIONS = 3
+#: Seconds that a worker has to end once it was told to: less than its supervisor gives it.
+END_S = 25.0
+#: Seconds in a thread's hands, past what the chain may take, after which an order says that the thread hangs.
+HANGS_S = 120.0
 
 
 def owner_here() -> str:
@@ -48,19 +52,44 @@ def owner_here() -> str:
     return f"{platform.node()}:{started}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
+class Ending(threading.Event):
+    """Set when the worker has to end. What then hangs for longer than `END_S` is left to the next one."""
+
+    def set(self) -> None:
+        if not self.is_set():
+            last = threading.Timer(END_S, _give_up)
+            last.daemon = True
+            last.start()
+        super().set()
+
+
+def _give_up() -> None:
+    log.error("what runs did not end in time, and goes on elsewhere")
+    os._exit(1)
+
+
 class Worker:
     """Everything one worker process holds, opened in order and closed in the reverse.
 
     `stop` is set where it has to end by itself; `other` then says why.
     """
 
-    def __init__(self, settings: Settings, *, owner: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        owner: str,
+        stop: threading.Event | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
         self.other: OtherRelease | None = None
         self._stop = stop or threading.Event()
-        self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
+        self._beat = beat
+        self._identity: str | None = None
+        self.db = open_database(settings.database_url, pool_size=settings.worker_connections)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
         self._network = network = open_network(settings, settings.database_url)
@@ -81,13 +110,29 @@ class Worker:
             owner=owner,
             network=network.name,
             threads=threads,
-            each_beat=self.check_release,
+            each_beat=self.each_beat,
         )
         self.roster = Roster(
-            settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
+            settings.redis_url,
+            owner=owner,
+            threads=threads,
+            busy=lambda: len(self.execution.busy),
+            more=self._told,
         )
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
+
+    def _told(self) -> dict[str, Any]:
+        return {"longestS": round(self.execution.longest_s, 1), "database": self._identity}
+
+    def each_beat(self) -> None:
+        """Says that this worker works: recovery's turns go on, and no thread hangs. Checks the release."""
+        if self.execution.longest_s < self._network.chain.expected_s() + HANGS_S:
+            self._beat()
+        self.check_release()
+        if self._identity is None:
+            with self.db.connect() as conn:
+                self._identity = foundation.identity(conn) or "unknown"
 
     def check_release(self) -> None:
         """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
@@ -119,12 +164,14 @@ class Worker:
         self.db.dispose()
 
 
-def run(settings: Settings, *, home_id: str | None) -> None:
-    """Works until told to stop. `home_id`: this is the one worker of that home's daemon.
+def run(settings: Settings, *, home_id: str | None, beats: int | None = None) -> None:
+    """Works until told to stop. `home_id`: this is the one worker of that home's daemon, which is told of
+    each beat through the descriptor `beats`.
 
-    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema.
+    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema; a worker
+    that stands alone also `Unreachable` and `Unsuitable`, as its daemon would.
     """
-    stop = threading.Event()
+    stop = Ending()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -137,15 +184,22 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
         lock = _alone(settings.run_dir / "worker.lock")
-    worker = Worker(settings, owner=owner, stop=stop)
-    # Before the first order. A Postgres that is away is asked again by the beat.
-    with contextlib.suppress(OperationalError):
+    beat = (lambda: None) if beats is None else (lambda: _beat(beats))
+    worker = Worker(settings, owner=owner, stop=stop, beat=beat)
+    if home_id is None:
+        assert settings.redis_url is not None
+        foundation.require(worker.db)
+        foundation.require_queue(settings.redis_url)
+    # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
+    try:
         migrations.require(worker.db)
-    if home_id is not None:
-        # The lock is ours, so whoever held leases in this home's name is dead.
-        with worker.db.connect() as conn:
-            freed = leases.clear_leases(conn, f"{home_id}:")
-        log.info("took over", extra={"leases": freed})
+        if home_id is not None:
+            # The lock is ours, so whoever held leases in this home's name is dead.
+            with worker.db.connect() as conn:
+                freed = leases.clear_leases(conn, f"{home_id}:")
+            log.info("took over", extra={"leases": freed})
+    except SQLAlchemyError as e:
+        log.warning("Postgres can't be reached", extra={"reason": str(e.__cause__ or e)})
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
@@ -156,6 +210,12 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         raise worker.other
     if lock is not None:
         os.close(lock)
+
+
+def _beat(descriptor: int) -> None:
+    # Full: nobody has read for a while; gone: our standard input ends with it.
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b".")
 
 
 def _alone(path: Path) -> int:

@@ -35,8 +35,9 @@ def postgres(url: str) -> Told:
         with psycopg.connect(
             url.replace("+psycopg", "", 1),
             connect_timeout=_LIMIT,
-            options="-c default_transaction_read_only=on",
         ) as connection:
+            # Not by `options`: a PgBouncer refuses those.
+            connection.read_only = True
             version = connection.info.parameter_status("server_version") or "unknown"
             told = connection.execute("SELECT to_regclass('alembic_version')::text").fetchone()
             revision: Any = None
