@@ -28,6 +28,8 @@ STALE_S = 30.0
 #: Seconds for a statement of those that read or write a whole database.
 LONG_S = 3600.0
 _USED = "used"
+#: When somebody here was last not answered, by address: what one pool learns the others need not.
+_silent_at: dict[URL, float] = {}
 
 
 def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEMENT_S) -> Engine:
@@ -51,7 +53,7 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
     )
     connect = connector(statement_s)
     event.listen(db, "do_connect", lambda _dialect, _record, args, given: connect(*args, **given))
-    pool = _Pool(statement_s)
+    pool = _Pool(address, statement_s)
     event.listen(db, "connect", pool.made)
     event.listen(db, "checkout", pool.taken)
     event.listen(db, "checkin", pool.given_back)
@@ -62,9 +64,9 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
 class _Pool:
     """What is known of a pool's connections beside what the pool knows."""
 
-    def __init__(self, statement_s: float) -> None:
+    def __init__(self, address: URL, statement_s: float) -> None:
+        self._address = address
         self._statement_s = statement_s
-        self._silent_at = 0.0
 
     @staticmethod
     def made(connection: Any, record: Any) -> None:
@@ -84,7 +86,11 @@ class _Pool:
         """
         used = record.info.get(_USED, 0.0)
         idle = time.monotonic() - used
-        if connection.closed or used < self._silent_at or (idle > FRESH_S and _readable(connection)):
+        if (
+            connection.closed
+            or used < _silent_at.get(self._address, 0.0)
+            or (idle > FRESH_S and _readable(connection))
+        ):
             raise InvalidatePoolError("the server closed it, or is silent")
         if idle > STALE_S:
             raise DisconnectionError("nobody used it for too long")
@@ -96,7 +102,7 @@ class _Pool:
 
     def lost(self, _connection: Any, _record: Any, error: BaseException | None) -> None:
         if isinstance(error, Silent):
-            self._silent_at = time.monotonic()
+            _silent_at[self._address] = time.monotonic()
 
 
 def _readable(connection: Any) -> bool:
