@@ -25,6 +25,8 @@ FRESH_S = 0.05
 #: Seconds after which one that nobody used is replaced instead of trusted: what is between us and Postgres
 #: may have forgotten it, and then says nothing.
 STALE_S = 30.0
+#: Connections that a pool keeps though nobody uses them: those above go back to the server.
+KEPT = 32
 #: Seconds for a statement of those that read or write a whole database.
 LONG_S = 3600.0
 _USED = "used"
@@ -41,8 +43,8 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
     db = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
-        pool_size=pool_size,
-        max_overflow=0,
+        pool_size=min(pool_size, KEPT),
+        max_overflow=max(0, pool_size - KEPT),
         pool_timeout=CONNECT_TIMEOUT_S,
         # The one used last is the warmest.
         pool_use_lifo=True,

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from oee_daemon import roster
 from oee_daemon.database import said, transactions
 from oee_daemon.errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.prepared import driver
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 OLDEST, OLDEST_REDIS = 14, (6, 2)
 #: How often it is looked whether statements change their process: other clients of a pooler come in between.
 _LOOKS = 8
+_UNKNOWN = "unknown"
 #: Seconds for an answer of the queue.
 _QUEUE_S = 2.0
 #: Connections that ought to stay free for whoever looks after the database.
@@ -73,7 +75,7 @@ def require(db: Engine) -> list[Weakness]:
     except SQLAlchemyError as e:
         raise away(e) from None
     if found.major < OLDEST:
-        raise Unsuitable(f"The database is PostgreSQL {found.major}; {OLDEST} or later is asked for.")
+        raise Unsuitable(f"The database is PostgreSQL {found.major}; 15 or later is asked for.")
     if found.standby:
         raise Unsuitable(
             "The database at OEE_DATABASE_URL is a standby, which can't be written to. Let it lead to the"
@@ -97,10 +99,10 @@ def look(conn: Connection, needed: int) -> list[Weakness]:
 
 
 def identity(conn: Connection) -> str:
-    """Tells this database from every other one, however it was reached; empty where it can't say."""
+    """Tells this database from every other one, however it was reached, if it may say so."""
     allowed = conn.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar()
     if not allowed:
-        return ""
+        return _UNKNOWN
     found = conn.execute(
         text(
             "SELECT md5(concat(system_identifier, '/', oid)) FROM pg_control_system(), pg_database"
@@ -151,15 +153,16 @@ def _mixed(mode: str) -> Unsuitable:
     return Unsuitable(f"The database stands behind a connection pool in {mode} mode." + _POOLER)
 
 
-def require_queue(url: str) -> None:
+def require_queue(url: str, ours: str = "") -> None:
     """Raises `Unsuitable` where the queue's server lets us not in or is too old. One that is away may come:
-    Postgres knows what is due."""
+    Postgres knows what is due. `ours`: the `identity` of the database; workers of another one are told."""
     once = Retry(NoBackoff(), 0)
     try:
         with redis.Redis.from_url(
             url, socket_timeout=_QUEUE_S, socket_connect_timeout=_QUEUE_S, retry=once
         ) as client:
             server: Any = client.info("server")
+            databases = {worker.get("database") for worker in roster.present(client)} - {None, ours, _UNKNOWN}
     except (redis.AuthenticationError, redis.ResponseError, ValueError) as e:
         # A wrong password is among the connection's errors otherwise.
         raise Unsuitable(
@@ -169,8 +172,12 @@ def require_queue(url: str) -> None:
         log.warning("the queue can't be reached", extra={"reason": _first_line(e)})
         return
     version = str(server["redis_version"])
+    if ours and databases:
+        log.warning("another engine's workers are on this queue's database: each takes the other's messages")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
-        raise Unsuitable(f"The queue's server is Redis {version}; 6.2 or later, or Valkey, is asked for.")
+        raise Unsuitable(
+            f"The queue's server is Redis {version}; Redis 7 or Valkey 8, or later, is asked for."
+        )
 
 
 def _first_line(error: Exception) -> str:

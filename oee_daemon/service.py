@@ -40,8 +40,10 @@ def _prepare(db: Engine, settings: Settings) -> None:
     assert settings.redis_url is not None
     for weakness in foundation.require(db):
         log.warning(weakness.message, extra={"code": weakness.code})
-    foundation.require_queue(settings.redis_url)
     try:
+        with db.connect() as conn:
+            ours = foundation.identity(conn)
+        foundation.require_queue(settings.redis_url, ours)
         migrations.migrate(db)
     except SQLAlchemyError as e:
         raise foundation.away(e) from None

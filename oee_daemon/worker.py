@@ -132,7 +132,7 @@ class Worker:
         self.check_release()
         if self._identity is None:
             with self.db.connect() as conn:
-                self._identity = foundation.identity(conn) or "unknown"
+                self._identity = foundation.identity(conn)
 
     def check_release(self) -> None:
         """A newer daemon may migrate the database at any time: from then on its workers have the orders."""

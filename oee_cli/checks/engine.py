@@ -127,7 +127,7 @@ def queue(scene: Scene) -> Iterator[Finding]:
 def _shared(scene: Scene) -> Iterator[Finding]:
     """Two engines on one queue take each other's messages, and orders wait until they are rung again."""
     everyone = [one for one in (scene.status or {}).get("workers") or () if isinstance(one, dict)]
-    databases = {one["database"] for one in everyone if one.get("database")}
+    databases = {one.get("database") for one in everyone} - {None, "unknown"}
     if len(databases) > 1:
         hosts = ", ".join(sorted({str(one.get("host")) for one in everyone}))
         message = f"Workers of {len(databases)} databases share it (on {hosts}): orders wait for seconds."

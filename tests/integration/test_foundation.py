@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from oee_daemon import foundation
 from oee_daemon.database import open_database
 from oee_daemon.embedded import account
 from oee_daemon.errors import Unreachable, Unsuitable
+from oee_daemon.roster import Roster
 from tests.daemons import until
 
 
@@ -109,9 +111,11 @@ def test_a_queue_that_is_too_old_is_refused() -> None:
     def old() -> None:
         with suppress(OSError):
             client, _ = listener.accept()
-            while client.recv(4096):
+            while asked := client.recv(4096):
                 told = b"redis_version:5.0.7\r\n"
-                client.sendall(b"$%d\r\n%s\r\n" % (len(told), told))
+                client.sendall(
+                    b"$%d\r\n%s\r\n" % (len(told), told) if b"INFO" in asked.split()[2] else b"*0\r\n"
+                )
 
     threading.Thread(target=old, daemon=True).start()
     with pytest.raises(Unsuitable, match=r"5\.0\.7"):
@@ -186,3 +190,17 @@ def test_own_variables_of_libpq_are_gone_once_the_servers_are_our_own(
     assert os.environ["PGSERVICE"] == "prod"
     Servers(homes / "h", postgres=True, valkey=True)
     assert not [name for name in os.environ if name.startswith("PG")]
+
+
+def test_another_engine_on_the_queue_is_told(
+    db: Engine, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with db.connect() as conn:
+        ours = foundation.identity(conn)
+    for owner, database in (("one", ours), ("two", "unknown")):
+        Roster(redis_url, owner=owner, threads=1, busy=int, more=partial(dict, database=database)).announce()
+    foundation.require_queue(redis_url, ours)
+    assert "another engine" not in caplog.text
+    Roster(redis_url, owner="three", threads=1, busy=int, more=lambda: {"database": "theirs"}).announce()
+    foundation.require_queue(redis_url, ours)
+    assert "another engine" in caplog.text
