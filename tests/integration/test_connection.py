@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +17,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from oee_daemon import migrations, store
 from oee_daemon.connection import Silent
 from oee_daemon.database import STALE_S, open_database, transactions
+from oee_daemon.embedded import Servers
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.intake import values_of
 from oee_daemon.prepared import driver
+from tests.daemons import until
 from tests.integration.proxy import Proxy
 from tests.integration.test_intake import new
 
@@ -72,6 +76,33 @@ def test_what_one_s_own_libpq_is_told_changes_none_of_it(db: Engine, monkeypatch
     monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
     names = ("synchronous_commit", "datestyle", "timezone", "client_encoding")
     assert shown(db, *names) == {name: TUNED[name][1] for name in names}
+
+
+def test_what_was_acknowledged_outlives_a_crash_though_the_role_does_not_ask_for_it(homes: Path) -> None:
+    servers = Servers(homes / "h", postgres=True, valkey=False)
+    servers.start()
+    try:
+        db = open_database(servers.database_url, pool_size=2)
+        migrations.migrate(db)
+        with db.connect() as conn:
+            conn.execute(text("ALTER ROLE oee SET synchronous_commit = off"))
+            # Nobody else flushes what a commit did not.
+            conn.execute(text("ALTER SYSTEM SET wal_writer_delay = '10s'"))
+            conn.execute(text("SELECT pg_reload_conf()"))
+        db.dispose()
+        with db.connect() as conn:
+            for _ in range(20):
+                values = values_of(new(), "simulated") | {"idempotency_key": None, "request_hash": b""}
+                assert store.create(conn, values | {"id": uuid4()}) is not None
+            (told,) = servers.describe()
+            assert isinstance(told["pid"], int)
+            os.kill(told["pid"], signal.SIGKILL)
+        until(lambda: servers.check() == ["postgres"], within=60, what="Postgres's return")
+        with db.connect() as conn:
+            assert conn.execute(text("SELECT count(*) FROM orders")).scalar_one() == 20
+        db.dispose()
+    finally:
+        servers.stop()
 
 
 def test_a_stronger_commit_stays_as_it_is(db: Engine) -> None:
