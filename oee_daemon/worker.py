@@ -127,7 +127,7 @@ class Worker:
 
     def each_beat(self) -> None:
         """Says that this worker works: recovery's turns go on, and no thread hangs. Checks the release."""
-        if self.execution.longest_s < self._network.chain.expected_s() + HANGS_S:
+        if self.execution.longest_s <= self._network.chain.expected_s() + HANGS_S:
             self._beat()
         self.check_release()
         if self._identity is None:
