@@ -1,8 +1,8 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
 `backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
-stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 6 a database of another release,
-1 anything else.
+stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 6 an outside server that is
+away or can't serve, or a database of another release, 1 anything else.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ import sys
 from pathlib import Path
 
 from oee_daemon import failpoints, garbage, logs, settings
-from oee_daemon.errors import AlreadyRunning, BadSetting, OtherRelease, StartFailed
+from oee_daemon.errors import BadSetting, StartFailed
 from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
-
-#: From sysexits.h: try again later, and wrong configuration.
-EX_TEMPFAIL, EX_CONFIG = 75, 78
 
 
 def main() -> int:
@@ -29,7 +26,7 @@ def main() -> int:
         if arguments == ["run"]:
             _run()
         elif arguments[:1] == ["worker"]:
-            _work(supervised="--supervised" in arguments)
+            _work(arguments[1:])
         elif arguments[:1] in (["backup"], ["restore"]) and len(arguments) > 1:
             from oee_daemon import backups
 
@@ -39,11 +36,7 @@ def main() -> int:
             return 2
     except StartFailed as e:
         print(f"x  {logs.clean(e.message)}", file=sys.stderr)
-        if isinstance(e, AlreadyRunning):
-            return EX_TEMPFAIL
-        if isinstance(e, OtherRelease):
-            return e.exit_code
-        return EX_CONFIG if isinstance(e, BadSetting) else 1
+        return e.exit_code
     return 0
 
 
@@ -70,9 +63,10 @@ def _run() -> None:
     main.run(found, home)
 
 
-def _work(*, supervised: bool) -> None:
+def _work(arguments: list[str]) -> None:
+    """`--supervised`: the daemon's own, which it hands its settings and, at best, `--beats=DESCRIPTOR`."""
     garbage.starting()
-    if not supervised:
+    if "--supervised" not in arguments:
         found = settings.load()
         if found.database_url is None or found.redis_url is None:
             raise BadSetting(
@@ -94,7 +88,8 @@ def _work(*, supervised: bool) -> None:
         found = settings.Settings.parse(told["settings"])
         logs.configure(found.log_level)
         _arm(found.home)
-        worker.run(found, home_id=told["home_id"])
+        beats = next((int(a.partition("=")[2]) for a in arguments if a.startswith("--beats=")), None)
+        worker.run(found, home_id=told["home_id"], beats=beats)
 
 
 def _line() -> bytes:

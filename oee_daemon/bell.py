@@ -231,8 +231,8 @@ class Consumer(_RedisConsumer):
     def requeue(self, messages: Any) -> None:
         # Otherwise a queue that fails would end the consumer's thread for good.
         with suppress(*FAILS):
-            super().requeue([m for m in messages if "redis_message_id" in m.options])  # type:
-            ignore[no - untyped - call]
+            ours = [m for m in messages if "redis_message_id" in m.options]
+            super().requeue(ours)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         self._bell.end()

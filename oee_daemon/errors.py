@@ -16,6 +16,8 @@
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
         ├── OtherEngine           the database belongs to another wallet, network or chain
+        ├── Unreachable           an outside server is away, or lets nobody in
+        ├── Unsuitable            a server that orders would not be safe in, or that is too old
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -137,15 +139,17 @@ class BackupFailed(OeeError):
 
 
 class StartFailed(OeeError):
-    """The daemon or worker can't start; the message says why and what to do."""
+    """The daemon or worker can't start; the message says why and what to do. `exit_code` is the process's."""
 
     code = "start_failed"
+    exit_code = 1
 
 
 class BadSetting(StartFailed):
     """A setting that can't be understood; the message names it and where it came from."""
 
     code = "bad_setting"
+    exit_code = 78
 
 
 class OtherRelease(StartFailed):
@@ -161,7 +165,22 @@ class OtherEngine(StartFailed):
     code = "other_engine"
 
 
+class Unreachable(StartFailed):
+    """A server that was given does not answer, or not to us."""
+
+    code = "server_unreachable"
+    exit_code = 6
+
+
+class Unsuitable(StartFailed):
+    """A server that was given can't hold what is promised."""
+
+    code = "server_unsuitable"
+    exit_code = 6
+
+
 class AlreadyRunning(StartFailed):
     """Another daemon holds this home; the message says its process id."""
 
     code = "already_running"
+    exit_code = 75

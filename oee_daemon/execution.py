@@ -8,6 +8,7 @@ comes only after the signed bytes are committed, and only the chain's own word e
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -78,12 +79,19 @@ class Execution:
         self._faults = FaultLog()
         self._outside = Outside(network, threads, self._faults)
         self._lock = threading.Lock()
-        self._busy: set[UUID] = set()
+        #: Since when each order runs; at the end of time until it is claimed, which may take any time.
+        self._busy: dict[UUID, float] = {}
 
     @property
     def busy(self) -> list[UUID]:
         with self._lock:
             return list(self._busy)
+
+    @property
+    def longest_s(self) -> float:
+        """For how long the order that it has been at for the longest time has been in its hands, seconds."""
+        with self._lock:
+            return max(0.0, time.monotonic() - min(self._busy.values(), default=math.inf))
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
@@ -102,7 +110,7 @@ class Execution:
         with self._lock:
             if order_id in self._busy:
                 return None
-            self._busy.add(order_id)
+            self._busy[order_id] = math.inf
         try:
             with self._db.connect() as conn:
                 return self._run(conn, order_id)
@@ -110,7 +118,7 @@ class Execution:
             return self._give_back(order_id, e)
         finally:
             with self._lock:
-                self._busy.discard(order_id)
+                self._busy.pop(order_id, None)
 
     def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
         """The run has ended in a fault: wherever the order had got to, its next run goes on from there."""
@@ -135,6 +143,8 @@ class Execution:
         if claimed is None:
             return None
         order, begun = claimed
+        with self._lock:
+            self._busy[order_id] = time.monotonic()
         failpoints.hit("claimed", order.attempt)
         if begun:
             failpoints.hit("after_routing", order.attempt)

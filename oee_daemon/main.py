@@ -13,7 +13,7 @@ import threading
 
 from oee_daemon.embedded import Servers
 from oee_daemon.home import Home
-from oee_daemon.settings import Settings
+from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.supervisor import WorkerProcess
 
 
@@ -29,6 +29,8 @@ def run(settings: Settings, home: Home) -> None:
         postgres=settings.database_url is None,
         valkey=settings.redis_url is None,
         service_user=settings.service_user,
+        # Twice a worker's: those of one that was killed may be there when the next one comes.
+        connections=settings.connections + settings.worker_connections + LEDGER_CONNECTIONS,
     )
     worker = WorkerProcess(home.identity())
     # Half a second of imports, while the servers come up; an import that fails will fail again below.

@@ -12,14 +12,10 @@ from oee_daemon.chains.faults import Faults
 from oee_daemon.chains.ledger import open_file
 from oee_daemon.chains.simulated import SimulatedChain
 from oee_daemon.database import open_database
-from oee_daemon.settings import Settings
+from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.venues.simulated import SimulatedVenue
 from oee_daemon.venues.venue import Venue
 from oee_daemon.wallet import Wallet, open_wallet
-
-#: Connections to the simulated chain's ledger: each is held for one short statement, so a few serve all
-#: threads, and many workers fit into one Postgres.
-LEDGER_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)

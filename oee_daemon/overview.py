@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, TextClause, any_, func, literal, sele
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
-from oee_daemon import store, tables
+from oee_daemon import foundation, store, tables
 from oee_daemon.order import LIVE, Order, Status
 from oee_daemon.tables import orders, slots
 
@@ -182,8 +182,9 @@ class Overviews:
                 ended_by_second=went,
             )
 
-    def figures(self) -> dict[str, Any]:
-        """Counts, sizes and times for status and metrics."""
+    def figures(self, connections: int) -> dict[str, Any]:
+        """Counts, sizes and times for status and metrics, and what there is to fear of a Postgres that has to
+        have `connections` for us."""
         with self._db.connect() as conn:
             return {
                 "count": self.count(conn),
@@ -192,6 +193,7 @@ class Overviews:
                 "version": conn.execute(text("SHOW server_version")).scalar_one().split()[0],
                 "revision": conn.execute(text("SELECT version_num FROM alembic_version")).scalar(),
                 "now": conn.execute(select(func.clock_timestamp())).scalar_one(),
+                "weaknesses": [asdict(weakness) for weakness in foundation.look(conn, connections)],
             }
 
     def count(self, conn: Connection) -> Count:

@@ -18,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from oee_daemon.connection import Bounded
+
 _DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -77,9 +79,9 @@ class Prepared:
         return raw.execute(self._sql, given)
 
 
-def driver(conn: Connection) -> psycopg.Connection[Any]:
+def driver(conn: Connection) -> Bounded:
     """The driver's connection under SQLAlchemy's."""
-    found: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
+    found: Bounded = conn.connection.driver_connection  # type: ignore[assignment]
     return found
 
 

@@ -36,12 +36,21 @@ TIMEOUT_S = 0.5
 class Roster:
     """One worker's entry, kept fresh by a thread of its own: neither Postgres nor an order holds it up."""
 
-    def __init__(self, url: str, *, owner: str, threads: int, busy: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        owner: str,
+        threads: int,
+        busy: Callable[[], int],
+        more: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
         self._client = redis.Redis.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
         self._owner = owner
         self._busy = busy
+        self._more = more
         self._entry: dict[str, Any] = {
             "name": owner,
             "host": platform.node(),
@@ -80,7 +89,7 @@ class Roster:
 
     def announce(self) -> None:
         """One sign of life. Raises `redis.RedisError`."""
-        entry = json.dumps(self._entry | {"running": self._busy()})
+        entry = json.dumps(self._entry | {"running": self._busy()} | self._more())
         with self._client.pipeline() as pipe:
             pipe.sadd(NAMES, self._owner)
             pipe.set(KEY + self._owner, entry, ex=FORGET_S)

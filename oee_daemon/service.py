@@ -13,7 +13,10 @@ import os
 import signal
 from datetime import UTC, datetime
 
-from oee_daemon import __version__, garbage, migrations, tail
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from oee_daemon import __version__, foundation, garbage, migrations, tail
 from oee_daemon.api import PROTOCOL, app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
@@ -24,15 +27,27 @@ from oee_daemon.feed import Feed
 from oee_daemon.home import Home
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.networks import open_network
-from oee_daemon.settings import Settings
+from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.supervisor import STOP_S, WorkerProcess
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the children.
 BEAT_S = 0.2
-#: Connections of the API: as many as requests that can wait on Postgres at once.
-API_CONNECTIONS = 20
+
+
+def _prepare(db: Engine, settings: Settings) -> None:
+    """Looks at the servers and brings the schema up to date. Raises `StartFailed`."""
+    assert settings.redis_url is not None
+    for weakness in foundation.require(db):
+        log.warning(weakness.message, extra={"code": weakness.code})
+    try:
+        with db.connect() as conn:
+            ours = foundation.identity(conn)
+        foundation.require_queue(settings.redis_url, ours)
+        migrations.migrate(db)
+    except SQLAlchemyError as e:
+        raise foundation.away(e) from None
 
 
 class Service:
@@ -45,7 +60,7 @@ class Service:
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
         # Before anything reads a table.
-        migrations.migrate(self._db)
+        _prepare(self._db, settings)
         tail.begin(self._db)
         network = open_network(settings, settings.database_url, lambda: named_wallet(self._db))
         # Before the worker has anything to work with: the wallet is made here, or it is another engine's.

@@ -20,6 +20,10 @@ from platformdirs import user_config_path, user_data_path
 from oee_daemon.errors import BadSetting
 
 NETWORKS = ("simulated",)
+#: Connections to Postgres: of the API, as many as requests that can wait on it at once; of a worker beside
+#: one for each thread, recovery's, retention's, and those for a lost answer; of the simulated chain's ledger,
+#: in both.
+API_CONNECTIONS, SPARE_CONNECTIONS, LEDGER_CONNECTIONS = 20, 3, 4
 
 
 def default_home() -> Path:
@@ -121,6 +125,16 @@ class Settings:
     @property
     def log_dir(self) -> Path:
         return self.home / "logs"
+
+    @property
+    def worker_connections(self) -> int:
+        """Connections to Postgres that one worker may hold, its ledger's apart."""
+        return self.worker_threads + SPARE_CONNECTIONS
+
+    @property
+    def connections(self) -> int:
+        """Connections to Postgres that the daemon and its worker may hold."""
+        return API_CONNECTIONS + self.worker_connections + 2 * LEDGER_CONNECTIONS
 
     def dump(self) -> dict[str, str]:
         """Every setting that has a value, as text; `parse` reads it back."""

@@ -20,9 +20,11 @@ from sqlalchemy import Engine, Subquery, func, select
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon import measures
+from oee_daemon.connection import GRACE_S
 from oee_daemon.errors import InvalidInput
 from oee_daemon.measures import STEPS, By, Scope, Statement
 from oee_daemon.order import Side
+from oee_daemon.prepared import driver
 
 #: Seconds that Postgres may take for one report, all its statements together; clients wait for 10.
 LIMIT_S = 8.0
@@ -120,6 +122,8 @@ class Stats:
         deadline = time.monotonic() + self._limit_s
         try:
             with self._db.begin() as conn:
+                # Its statements have a limit of their own, which they may use up.
+                driver(conn).answer_s = self._limit_s + GRACE_S
 
                 def ask(statement: Statement) -> Sequence[Any]:
                     left_ms = max(1, round((deadline - time.monotonic()) * 1000))

@@ -28,6 +28,8 @@ BACKOFF_S = (0.1, 5.0)
 HEALTHY_S = 10.0
 #: Seconds that a worker has to end what it is doing.
 STOP_S = 30.0
+#: Seconds without a beat after which a worker counts as dead, though its process lives; before the first one.
+SILENT_S, SILENT_AT_FIRST_S = 30.0, 90.0
 #: From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
 
@@ -39,6 +41,8 @@ class WorkerProcess:
         self._home_id = home_id
         self._handed: bytes | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._beats: int | None = None
+        self._silent = _Silence()
         self._started = 0.0
         self._again = 0.0
         self._pause = 0.0
@@ -47,23 +51,31 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def command(self) -> list[str]:
+    def command(self, *more: str) -> list[str]:
         """What is started."""
         # -P: a file in the working folder is never imported.
-        return [sys.executable, "-P", "-m", "oee_daemon", "worker", "--supervised"]
+        return [sys.executable, "-P", "-m", "oee_daemon", "worker", "--supervised", *more]
 
     def start(self) -> None:
         """Begins the process, which imports what it needs and waits for its settings."""
         hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
-        self._process = subprocess.Popen(
-            self.command(),
-            stdin=subprocess.PIPE,
-            env=environ,
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=_die_with_parent(os.getpid()),
-        )
+        self._beats, written = os.pipe()
+        os.set_blocking(self._beats, False)
+        os.set_blocking(written, False)
+        self._silent = _Silence()
+        try:
+            self._process = subprocess.Popen(
+                self.command(f"--beats={written}"),
+                stdin=subprocess.PIPE,
+                pass_fds=(written,),
+                env=environ,
+                cwd="/",
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        finally:
+            os.close(written)
         self._started = time.monotonic()
         if self._handed is not None:
             self._hand()
@@ -82,7 +94,7 @@ class WorkerProcess:
             self._process.stdin.flush()
 
     def check(self) -> bool:
-        """Replaces the worker if it has died; called every beat. True: it was replaced.
+        """Replaces the worker if it has died or fell silent; called every beat. True: it was replaced.
 
         Raises `OtherRelease` where it ended because the database is another release's by now.
         """
@@ -90,7 +102,11 @@ class WorkerProcess:
         if self._process is not None:
             code = self._process.poll()
             if code is None:
-                return False
+                if not self._is_silent():
+                    return False
+                log.error("the worker gives no sign of life", extra={"pid": self._process.pid})
+                self._process.kill()
+                code = self._process.wait()
             if code == OtherRelease.exit_code:
                 raise OtherRelease(
                     "Another release of oee has taken over the database: this daemon ends and leaves all"
@@ -104,6 +120,15 @@ class WorkerProcess:
             return False
         self.start()
         return True
+
+    def _is_silent(self) -> bool:
+        """One that has no settings yet has nothing to do."""
+        if self._beats is None:
+            return False
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._beats, 65_536):
+                self._silent.broken()
+        return self._handed is not None and self._silent.too_long()
 
     def _next_pause(self) -> float:
         first, most = BACKOFF_S
@@ -130,6 +155,27 @@ class WorkerProcess:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         self._process = None
+        if self._beats is not None:
+            os.close(self._beats)
+            self._beats = None
+
+
+class _Silence:
+    """How long nothing was heard; without the time in which nobody listened, as while the machine slept."""
+
+    def __init__(self) -> None:
+        self._limit = SILENT_AT_FIRST_S
+        self._for = 0.0
+        self._looked = time.monotonic()
+
+    def broken(self) -> None:
+        self._limit, self._for = SILENT_S, 0.0
+
+    def too_long(self) -> bool:
+        now = time.monotonic()
+        self._for += min(1.0, now - self._looked)
+        self._looked = now
+        return self._for > self._limit
 
 
 def _die_with_parent(parent: int) -> Callable[[], None] | None:

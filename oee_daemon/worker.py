@@ -14,13 +14,15 @@ import platform
 import secrets
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import dramatiq
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from oee_daemon import actors, garbage, migrations
+from oee_daemon import actors, foundation, garbage, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import ChainUnavailable, OtherEngine, OtherRelease, StartFailed
@@ -37,8 +39,10 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds after which a silent queue is looked at anyway: Dramatiq's heartbeat, which has 60 s.
 LOOK_MS = 5000
-#: Connections beside one for each thread: recovery's, retention's, and those for a lost answer.
-SPARE_CONNECTIONS = 3
+#: Seconds that a worker has to end once it was told to: less than its supervisor gives it.
+END_S = 25.0
+#: Seconds in a thread's hands, past what the chain may take, after which an order says that the thread hangs.
+HANGS_S = 120.0
 
 
 def owner_here() -> str:
@@ -47,6 +51,22 @@ def owner_here() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
     started = boot.read_text().strip()[:8] if boot.exists() else "-"
     return f"{platform.node()}:{started}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class Ending(threading.Event):
+    """Set when the worker has to end. What then hangs for longer than `END_S` is left to the next one."""
+
+    def set(self) -> None:
+        if not self.is_set():
+            last = threading.Timer(END_S, _give_up)
+            last.daemon = True
+            last.start()
+        super().set()
+
+
+def _give_up() -> None:
+    log.error("what runs did not end in time, and goes on elsewhere")
+    os._exit(1)
 
 
 class Worker:
@@ -64,13 +84,16 @@ class Worker:
         stop: threading.Event | None = None,
         former: str = "",
         mark: Path | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
         self.other: StartFailed | None = None
         self._stop = stop or threading.Event()
-        self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
+        self._beat = beat
+        self._database: str | None = None
+        self.db = open_database(settings.database_url, pool_size=settings.worker_connections)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
         self._network = network = open_network(settings, settings.database_url, self._named_wallet)
@@ -93,13 +116,29 @@ class Worker:
             network=network.name,
             threads=threads,
             former=former,
-            each_beat=self.check,
+            each_beat=self.each_beat,
         )
         self.roster = Roster(
-            settings.redis_url, owner=owner, threads=threads, busy=lambda: len(self.execution.busy)
+            settings.redis_url,
+            owner=owner,
+            threads=threads,
+            busy=lambda: len(self.execution.busy),
+            more=self._told,
         )
         self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
+
+    def _told(self) -> dict[str, Any]:
+        return {"longestS": round(self.execution.longest_s, 1), "database": self._database}
+
+    def each_beat(self) -> None:
+        """Says that this worker works: recovery's turns go on, and no thread hangs. Looks at the database."""
+        if self.execution.longest_s <= self._network.chain.expected_s() + HANGS_S:
+            self._beat()
+        self.check()
+        if self._database is None:
+            with self.db.connect() as conn:
+                self._database = foundation.identity(conn)
 
     def _named_wallet(self) -> str | None:
         """Asked where this home has no wallet: only a database that nobody has worked on gets a new one."""
@@ -159,12 +198,14 @@ class Worker:
         self.db.dispose()
 
 
-def run(settings: Settings, *, home_id: str | None) -> None:
-    """Works until told to stop. `home_id`: this is the one worker of that home's daemon.
+def run(settings: Settings, *, home_id: str | None, beats: int | None = None) -> None:
+    """Works until told to stop. `home_id`: this is the one worker of that home's daemon, which is told of
+    each beat through the descriptor `beats`.
 
-    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema.
+    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema; a worker
+    that stands alone also `Unreachable` and `Unsuitable`, as its daemon would.
     """
-    stop = threading.Event()
+    stop = Ending()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -181,11 +222,18 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     former = "" if home_id is None else f"{home_id}:"
     # Only the home's own: a file that nobody flushes tells nothing of another host's.
     mark = settings.home / "mark" if home_id is not None else None
-    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark)
-    # Before the first order. A Postgres that is away is asked again by the beat.
-    with contextlib.suppress(OperationalError):
+    beat = (lambda: None) if beats is None else (lambda: _beat(beats))
+    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat)
+    if home_id is None:
+        assert settings.redis_url is not None
+        foundation.require(worker.db)
+        foundation.require_queue(settings.redis_url)
+    # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
+    try:
         migrations.require(worker.db)
         worker.settle()
+    except SQLAlchemyError as e:
+        log.warning("Postgres can't be reached", extra={"reason": str(e.__cause__ or e)})
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
@@ -196,6 +244,12 @@ def run(settings: Settings, *, home_id: str | None) -> None:
         raise worker.other
     if lock is not None:
         os.close(lock)
+
+
+def _beat(descriptor: int) -> None:
+    # Full: nobody has read for a while; gone: our standard input ends with it.
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b".")
 
 
 def _alone(path: Path) -> int:

@@ -24,6 +24,8 @@ _CLOCKS_DIFFER = 2.0
 _BEFORE_US = 1_767_225_600
 #: Seconds that a due order may wait for a worker.
 _PATIENCE = 30.0
+#: Seconds in which a worker's thread is done with an order, or lets go of it.
+_HANGS = 120.0
 #: The oldest versions that are known to do.
 _OLDEST = {"postgres": 15, "valkey": 8, "redis": 7}
 
@@ -99,6 +101,8 @@ def postgres(scene: Scene) -> Iterator[Finding]:
         size = f"{int(part.get('bytes') or 0) / 1e6:,.0f} MB"
         more = f", {count:,} order{'s'[: count != 1]}, {size}"
         yield from _version("postgres", "postgres", part, more)
+        for weakness in part.get("weaknesses") or ():
+            yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
     elif part:
         yield from _server_away("postgres", part, url if scene.here else None, outside.postgres)
     elif scene.here and scene.fault is None and url:
@@ -113,10 +117,22 @@ def queue(scene: Scene) -> Iterator[Finding]:
         yield from _version(
             "queue", str(part.get("server")), part, f", {int(part.get('waiting') or 0):,} waiting"
         )
+        yield from _shared(scene)
     elif part:
         yield from _server_away("queue", part, url if scene.here else None, outside.queue)
     elif scene.here and scene.fault is None and url:
         yield _asked_outside("queue", url, outside.queue)
+
+
+def _shared(scene: Scene) -> Iterator[Finding]:
+    """Two engines on one queue take each other's messages, and orders wait until they are rung again."""
+    everyone = [one for one in (scene.status or {}).get("workers") or () if isinstance(one, dict)]
+    databases = {one.get("database") for one in everyone} - {None, "unknown"}
+    if len(databases) > 1:
+        hosts = ", ".join(sorted({str(one.get("host")) for one in everyone}))
+        message = f"Workers of {len(databases)} databases share it (on {hosts}): orders wait for seconds."
+        remedy = "oee config set redis_url redis://HOST/1" if scene.here else None
+        yield warn("queue", "shared_queue", message + " Give each engine a Redis database.", remedy)
 
 
 def _version(check: str, server: str, part: dict[str, Any], more: str) -> Iterator[Finding]:
@@ -194,6 +210,11 @@ def _workers(scene: Scene, part: dict[str, Any]) -> Iterator[Finding]:
     status = scene.status or {}
     everyone = [one for one in status.get("workers") or () if isinstance(one, dict)]
     others = [one for one in everyone if one.get("version") != status.get("version")]
+    for one in everyone:
+        if float(one.get("longestS") or 0) > _HANGS:
+            message = f"The one on {one.get('host')} (pid {one.get('pid')}) has been at one order for"
+            message += f" {span(float(one['longestS']))}: what it waits for does not answer."
+            yield warn("worker", "hangs", message, "oee daemon logs")
     for one in others:
         message = f"The one on {one.get('host')} (pid {one.get('pid')}) is version {one.get('version')}."
         yield warn("worker", "other_version", message + " Install the same one there, and restart it.")

@@ -6,6 +6,7 @@ are kept for the one run that the doctor makes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -27,16 +28,28 @@ class Told(NamedTuple):
 Ask = Callable[[str], Told]
 
 
+def _in_time(ask: Ask) -> Ask:
+    """What does not answer in time is told so: a server may take a connection and fall silent."""
+
+    def asked(url: str) -> Told:
+        found: list[Told] = []
+        asking = threading.Thread(target=lambda: found.append(ask(url)), daemon=True)
+        asking.start()
+        asking.join(3 * _LIMIT)
+        return found[0] if found else Told(fault="It takes connections, and does not answer on them.")
+
+    return asked
+
+
 @cache
+@_in_time
 def postgres(url: str) -> Told:
     import psycopg
 
     try:
-        with psycopg.connect(
-            url.replace("+psycopg", "", 1),
-            connect_timeout=_LIMIT,
-            options="-c default_transaction_read_only=on",
-        ) as connection:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_LIMIT) as connection:
+            # Not by `options`: a PgBouncer refuses those.
+            connection.read_only = True
             version = connection.info.parameter_status("server_version") or "unknown"
             told = connection.execute("SELECT to_regclass('alembic_version')::text").fetchone()
             revision: Any = None

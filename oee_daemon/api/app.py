@@ -18,6 +18,7 @@ from oee_daemon import __version__, calls
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
 from oee_daemon.api.reel import Reel
+from oee_daemon.api.turns import Turns
 from oee_daemon.broker import Broker
 from oee_daemon.feed import Feed
 from oee_daemon.history import History
@@ -32,6 +33,10 @@ from oee_daemon.tail import Tail
 ACCEPTS = 8
 #: Prices asked for at once by `GET /api/quotes`, times the venues.
 ASKS = 16
+#: Kinds of questions that are asked of the servers for those who watch, at once.
+PROBES = 4
+#: Seconds that a repeated request waits for the one before it; clients wait for 10.
+TURN_S = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,10 @@ def build(
     state.hub = stream.Hub(settings.redis_url, Reel(state.history), Tail(db))
     state.ask_pools = calls.for_each([venue.name for venue in network.venues], ASKS)
     state.accept_pool = ThreadPoolExecutor(ACCEPTS, thread_name_prefix="accept")
+    #: What is asked of the servers right now, in few threads: each question is asked once at a time.
+    state.probes = {}
+    state.probe_pool = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
+    state.turns = Turns(within_s=TURN_S)
     state.draining = False
     state.started_at = around.started_at
     state.socket_path = around.socket_path

@@ -56,6 +56,8 @@ class Worker(_Shape):
     version: str
     since: str
     running: int = Field(description="orders in its hands")
+    longestS: float = Field(0.0, description="for how long it has been at one of them")  # noqa: N815
+    database: str | None = Field(None, description="names the database that it works on")
 
 
 class Venue(_Shape):

@@ -6,13 +6,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import redis
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon import __version__, roster
@@ -71,17 +69,24 @@ async def _asked(request: Request) -> tuple[dict[str, Any] | None, dict[str, Any
 
 
 async def soon(ask: Callable[[Request], T | None], request: Request) -> T | None:
-    """What `ask` says; nothing where it takes too long, or has nothing to say."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_S):
-            return await run_in_threadpool(ask, request)
-    return None
+    """What `ask` says; nothing where it takes too long, or has nothing to say.
+
+    It is under way once at most, and whoever asks meanwhile gets the same answer: probes that are repeated
+    while none is answered take no connection from those who trade.
+    """
+    state = request.app.state
+    question: asyncio.Future[T | None] | None = state.probes.get(ask)
+    if question is None or question.done():
+        loop = asyncio.get_running_loop()
+        question = state.probes[ask] = loop.run_in_executor(state.probe_pool, ask, request)
+    await asyncio.wait([question], timeout=ANSWER_S)
+    return question.result() if question.done() else None
 
 
 def _figures(request: Request) -> dict[str, Any] | None:
     overviews: Overviews = request.app.state.overviews
     try:
-        return overviews.figures()
+        return overviews.figures(request.app.state.settings.connections)
     except SQLAlchemyError:
         return None
 
@@ -126,6 +131,7 @@ async def status(request: Request) -> JSONResponse:
                 "bytes": figures.get("bytes"),
                 "revision": figures.get("revision"),
                 "now": wire.moment(figures["now"]) if figures else None,
+                "weaknesses": figures.get("weaknesses", []),
             },
             "queue": {
                 "server": queue.get("server"),

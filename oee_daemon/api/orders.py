@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -66,8 +67,9 @@ async def execute(request: Request) -> Response:
     state = request.app.state
     if state.draining:
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
-    accepted = asyncio.get_running_loop().run_in_executor(state.accept_pool, state.intake.accept, new, key)
-    order, created = await accepted
+    async with nullcontext() if key is None else state.turns.of(key):
+        loop = asyncio.get_running_loop()
+        order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, new, key)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order), 202 if created else 200, headers=headers)
 

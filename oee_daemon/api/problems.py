@@ -116,7 +116,9 @@ def is_away(error: SQLAlchemyError) -> bool:
         return False
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
-    return _read_only(error) or _sqlstate(error)[:2] in ("08", "53", "57", "58")
+    # 55P03: somebody else holds a lock for too long.
+    state = _sqlstate(error)
+    return _read_only(error) or state[:2] in ("08", "53", "57", "58") or state == "55P03"
 
 
 def _sqlstate(error: DBAPIError) -> str:

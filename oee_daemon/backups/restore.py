@@ -22,7 +22,7 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from oee_daemon import migrations, recall
 from oee_daemon.backups import dump, file
-from oee_daemon.database import open_database
+from oee_daemon.database import LONG_S, open_database
 from oee_daemon.embedded import Servers, account, folders, orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home import Home
@@ -125,7 +125,7 @@ def _clear(place: Path, lent: account.Account) -> None:
 
 def _finish(url: str, about: dict[str, Any]) -> dict[str, int]:
     """Checks what came, brings it to this release's schema and ends what was live; how many, by status."""
-    db = open_database(url, pool_size=2)
+    db = open_database(url, pool_size=2, statement_s=LONG_S)
     try:
         with db.connect() as conn:
             found = conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon import __version__
 from oee_daemon.backups import dump, file
-from oee_daemon.database import open_database
+from oee_daemon.database import LONG_S, open_database
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
 from oee_daemon.order import LIVE
@@ -87,7 +87,7 @@ def _wallets(settings: Settings) -> dict[str, bytes]:
 
 @contextmanager
 def _snapshot(url: str) -> Iterator[Connection]:
-    db = open_database(url, pool_size=1)
+    db = open_database(url, pool_size=1, statement_s=LONG_S)
     try:
         with db.execution_options(isolation_level="REPEATABLE READ").connect() as conn:
             yield conn

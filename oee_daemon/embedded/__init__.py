@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oee_daemon.embedded import account, folders
-from oee_daemon.embedded.postgres import DATABASE, PORT, ROLE, Postgres
+from oee_daemon.embedded.postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.supervision import Server, Watch
 from oee_daemon.embedded.valkey import Valkey
 from oee_daemon.errors import StartFailed
@@ -28,6 +28,8 @@ _POLL = 0.002
 START_LIMIT = 120.0
 #: How long a stop may take before it is no longer asked for in order, and at all, seconds.
 STOP_PATIENCE, STOP_LIMIT = 8.0, 10.0
+#: Connections that PostgreSQL has at least, and those past what is asked for: a backup's, a person's.
+LEAST_CONNECTIONS, MORE_CONNECTIONS = 100, 20
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +37,20 @@ _log = logging.getLogger(__name__)
 class Servers:
     """The two servers of one home. Everything but the two addresses belongs to the main thread."""
 
-    def __init__(self, home: Path, *, postgres: bool, valkey: bool, service_user: str | None = None) -> None:
-        """Touches nothing; `service_user` is the account to run them under where we are root."""
+    def __init__(
+        self,
+        home: Path,
+        *,
+        postgres: bool,
+        valkey: bool,
+        service_user: str | None = None,
+        connections: int = 0,
+    ) -> None:
+        """Touches no file; `service_user` is the account to run them under where we are root, `connections`
+        how many to PostgreSQL its users may hold."""
+        if postgres:
+            forget_variables()
+        self._connections = max(LEAST_CONNECTIONS, connections + MORE_CONNECTIONS)
         self._home = home.absolute()
         self._wanted = {"valkey": valkey, "postgres": postgres}
         self._service_user = service_user
@@ -102,8 +116,12 @@ class Servers:
 
     def _servers(self) -> list[Server]:
         # Valkey first: it takes no time, and is there while initdb works.
-        kinds: dict[str, type[Valkey] | type[Postgres]] = {"valkey": Valkey, "postgres": Postgres}
-        return [kinds[name](self._home, self._account) for name, wanted in self._wanted.items() if wanted]
+        found: list[Server] = []
+        if self._wanted["valkey"]:
+            found.append(Valkey(self._home, self._account))
+        if self._wanted["postgres"]:
+            found.append(Postgres(self._home, self._account, self._connections))
+        return found
 
     def _drive(self, ready: Callable[[str], None]) -> None:
         waiting = list(self._watches)
@@ -115,8 +133,10 @@ class Servers:
                     ready(watch.server.phase)
             if waiting and time.monotonic() > deadline:
                 names = " and ".join(watch.server.name for watch in waiting)
+                faults = "".join(f" {w.server.name}: {w.server.fault}" for w in waiting if w.server.fault)
                 raise StartFailed(
-                    f"No answer from {names} in {START_LIMIT:.0f} s. The logs are in {self._home / 'logs'}."
+                    f"No answer from {names} in {START_LIMIT:.0f} s.{faults}"
+                    f" The logs are in {self._home / 'logs'}."
                 )
             time.sleep(_POLL)
 

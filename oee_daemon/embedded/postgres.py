@@ -7,7 +7,9 @@ Its durability is PostgreSQL's own and stays as it is.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import secrets
 import select
 import shutil
@@ -34,10 +36,14 @@ _SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "shared_buffers": "32MB",
-    "max_connections": "100",
     "jit": "off",
     "log_checkpoints": "off",
 }
+
+
+#: What it says while it comes up or goes away.
+_COMING = re.compile("starting up|shutting down|not yet accepting|recovery")
+_log = logging.getLogger(__name__)
 
 
 class Postgres:
@@ -45,8 +51,12 @@ class Postgres:
 
     name = phase = "postgres"
 
-    def __init__(self, home: Path, account: Account) -> None:
+    def __init__(self, home: Path, account: Account, connections: int) -> None:
+        """`connections`: how many it has to have."""
         self._home = home
+        self._connections = connections
+        #: Why it let nobody in when that was last tried.
+        self.fault = ""
         self._account = account
         self._data = home / "postgres"
         self.sockets = folders.sockets(home, account)
@@ -137,7 +147,10 @@ class Postgres:
 
     def _argv(self, programs: Path) -> list[str]:
         quoted = str(self.sockets).replace('"', '""')
-        settings = _SETTINGS | {"unix_socket_directories": f'"{quoted}"'}
+        settings = _SETTINGS | {
+            "unix_socket_directories": f'"{quoted}"',
+            "max_connections": str(self._connections),
+        }
         argv = [str(programs / "postgres"), "-D", str(self._data.resolve())]
         return [*argv, *(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))]
 
@@ -156,6 +169,8 @@ class Postgres:
             if wanted == PollingStatus.FAILED:
                 if f'database "{DATABASE}" does not exist' in connection.get_error_message():
                     self._make_database()
+                else:
+                    self._refused(clean(connection.get_error_message().strip().replace("\n", " ")))
                 return False
             connection.send_query(b"SELECT 1")
             while connection.is_busy():
@@ -170,6 +185,12 @@ class Postgres:
             return False
         finally:
             connection.finish()
+
+    def _refused(self, why: str) -> None:
+        if why != self.fault and "FATAL" in why and not _COMING.search(why):
+            # A start that comes to nothing is looked up in the daemon's log.
+            _log.warning("postgres lets us not in", extra={"reason": why})
+        self.fault = why
 
     def _make_database(self) -> None:
         from psycopg.pq import ExecStatus, PGconn
@@ -188,7 +209,18 @@ class Postgres:
     def _address(self, database: str) -> bytes:
         from psycopg.conninfo import make_conninfo
 
-        return make_conninfo(host=str(self.sockets), port=PORT, user=ROLE, dbname=database).encode()
+        return make_conninfo(
+            host=str(self.sockets), port=PORT, user=ROLE, dbname=database, connect_timeout=5
+        ).encode()
+
+
+def forget_variables() -> None:
+    """From here on nothing that libpq is told by our environment decides how we come to our own server.
+
+    All of them begin so, and each may keep us out, or be read by a release of libpq to come.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _ready(descriptor: int, reading: bool) -> bool:

@@ -34,6 +34,7 @@ class Server(Protocol):
     log: Log
     child: Child | None
     version: str | None
+    fault: str
 
     def starting(self) -> Iterator[None]: ...
 

@@ -39,6 +39,8 @@ class Valkey:
         self.log = Log(home / "logs" / "valkey.log")
         self.child: Child | None = None
         self.version: str | None = None
+        #: What kept it from answering, as far as it says.
+        self.fault = ""
 
     @property
     def socket(self) -> Path:

@@ -11,13 +11,18 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
-from oee_daemon.database import transactions
+from oee_daemon.database import LONG_S, open_database, transactions
 from oee_daemon.errors import OtherRelease, StartFailed
+from oee_daemon.prepared import driver
 
 #: The newest revision; a test holds it against the files.
 HEAD = "0004"
 #: Any number that is ours: processes that migrate one database wait for each other on it.
 _LOCK = 0x0EE_5C4E3A
+#: Postgres's word for a table that is not there.
+_UNDEFINED = "42P01"
+#: Seconds for the answer to the question that is asked each beat.
+PULSE_S = 4.0
 
 
 def current(db: Engine) -> str | None:
@@ -33,12 +38,19 @@ def migrate(db: Engine) -> bool:
     """
     if current(db) == HEAD:
         return False
-    with transactions(db).begin() as conn:
-        conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        revision = _revision(conn)
-        if revision == HEAD:
-            return False
-        _upgrade(conn, revision)
+    # On a connection of its own, on which a statement may take as long as a large database needs.
+    patient = open_database(db.url, pool_size=1, statement_s=LONG_S)
+    try:
+        with transactions(patient).begin() as conn:
+            conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            revision = _revision(conn)
+            if revision == HEAD:
+                return False
+            if revision is None:
+                _refuse_second(conn)
+            _upgrade(conn, revision)
+    finally:
+        patient.dispose()
     return True
 
 
@@ -49,9 +61,14 @@ def require(db: Engine) -> None:
     that is not its own. One short statement.
     """
     with db.connect() as conn:
+        # Nothing is quicker to answer, so this is what finds out that nobody does.
+        driver(conn).answer_s = PULSE_S
         try:
             revision = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except ProgrammingError:
+        except ProgrammingError as e:
+            # Anything else is a fault, and none of these sentences says which.
+            if getattr(e.orig, "sqlstate", None) != _UNDEFINED:
+                raise
             raise OtherRelease(
                 "The database has no schema of oee yet: the daemon makes it. Start the daemon first."
             ) from None
@@ -73,6 +90,24 @@ def _revision(conn: Connection) -> str | None:
         return None
     found = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
+
+
+def _refuse_second(conn: Connection) -> None:
+    """Raises `StartFailed` where the database holds an engine that is only out of sight: an empty one beside
+    it would know none of its keys."""
+    found = conn.execute(
+        text(
+            "SELECT nspname, current_setting('search_path') FROM pg_class t JOIN pg_namespace n"
+            " ON n.oid = t.relnamespace WHERE relname = 'order_numbers' AND relkind = 'S'"
+        )
+    ).first()
+    if found is not None:
+        raise StartFailed(
+            f"The engine's tables are in the schema {found[0]} of this database, and the search path"
+            f" ({found[1]}) does not lead there: an empty engine would begin beside it. Set the role's"
+            " search_path, or use another database.",
+            code="tables_out_of_sight",
+        )
 
 
 def _upgrade(conn: Connection, revision: str | None) -> None:

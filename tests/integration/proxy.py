@@ -18,7 +18,8 @@ _DONE = re.compile(rb"(SELECT|UPDATE|INSERT 0) \d+\x00Z\x00\x00\x00\x05I$")
 
 class Proxy:
     """Forwards bytes. After `lose(text, ...)` the first connection whose client sends `text` is cut:
-    before Postgres got to hear it, or after Postgres has answered but before the client hears that."""
+    before Postgres got to hear it, or after Postgres has answered but before the client hears that.
+    After `hush()` nothing passes on the connections that there are, and nobody is told: half open."""
 
     def __init__(self, url: str, folder: Path) -> None:
         address = make_url(url)
@@ -31,11 +32,16 @@ class Proxy:
         self._lock = threading.Lock()
         self._armed: tuple[bytes, bool] | None = None
         self.cut = 0
+        self._hushed: threading.Event = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose(self, text: bytes, *, heard: bool) -> None:
         with self._lock:
             self._armed = (text, heard)
+
+    def hush(self) -> None:
+        self._hushed.set()
+        self._hushed = threading.Event()
 
     def close(self) -> None:
         self._listener.close()
@@ -46,9 +52,11 @@ class Proxy:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._target)
-                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+                threading.Thread(
+                    target=self._forward, args=(client, server, self._hushed), daemon=True
+                ).start()
 
-    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward(self, client: socket.socket, server: socket.socket, hushed: threading.Event) -> None:
         cutting = False
         with client, server, contextlib.suppress(OSError):
             while True:
@@ -57,6 +65,8 @@ class Proxy:
                     data = client.recv(1 << 20)
                     if not data:
                         return
+                    if hushed.is_set():
+                        continue
                     heard = self._hit(data)
                     if heard is False:
                         return
@@ -66,7 +76,8 @@ class Proxy:
                     data = server.recv(1 << 20)
                     if not data or (cutting and _DONE.search(data)):
                         return
-                    client.sendall(data)
+                    if not hushed.is_set():
+                        client.sendall(data)
 
     def _hit(self, data: bytes) -> bool | None:
         with self._lock:

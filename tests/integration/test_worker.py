@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,8 +16,10 @@ import pytest
 import redis
 
 from oee_daemon import failpoints
+from oee_daemon.chains.simulated import SimulatedChain
 from oee_daemon.order import Status
 from oee_daemon.settings import Settings
+from oee_daemon.swap import Anchor
 from oee_daemon.worker import Worker
 from tests.daemons import until
 from tests.integration.bench import Bench
@@ -137,3 +140,39 @@ def test_a_worker_that_stops_leaves_no_lease_behind(bench: Bench, settings: Sett
         found = bench.order(order.id)
         assert found.status in (Status.CONFIRMED, Status.PENDING)
         assert bench.row(order.id).lease_owner is None
+
+
+def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
+    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[None] = []
+    asked, answered = threading.Event(), threading.Event()
+
+    def silent(chain: SimulatedChain) -> Anchor:
+        asked.set()
+        answered.wait(30)
+        return anchor(chain)
+
+    anchor = SimulatedChain.anchor
+    monkeypatch.setattr(SimulatedChain, "anchor", silent)
+    worker = Worker(settings, owner="w", beat=lambda: beats.append(None))
+    running = threading.Thread(target=worker.execution.run, args=(bench.place().id,))
+    running.start()
+    try:
+        assert asked.wait(10)
+        worker.each_beat()
+        assert len(beats) == 1
+        monkeypatch.setattr("oee_daemon.worker.HANGS_S", 0.0)
+        until(lambda: worker.execution.longest_s > 0.1, what="an order that takes too long")
+        worker.each_beat()
+        assert len(beats) == 1
+        answered.set()
+        running.join()
+        worker.each_beat()
+        assert len(beats) == 2
+    finally:
+        answered.set()
+        running.join()
+        worker.broker.close()
+        worker.feed.close()
+        worker.db.dispose()

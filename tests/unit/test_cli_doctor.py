@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -410,3 +411,58 @@ def test_without_utf8_the_marks_are_plain_and_still_aligned(place: Path) -> None
     lines = [line for line in done.stdout.splitlines() if line]
     assert {line[:3] for line in lines[:-1]} == {"ok ", "|  "} and lines[-1] == "ok all is well"
     assert stat.S_ISDIR(place.stat().st_mode)
+
+
+def told(scene: Scene, check: Callable[[Scene], Any]) -> dict[str, str]:
+    return {f.code: f.message for f in check(scene) if f.status == "warn"}
+
+
+def test_what_a_server_may_lose_orders_by_is_told() -> None:
+    scene = away()
+    assert told(scene, engine.postgres) == {}
+    scene.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
+    assert told(scene, engine.postgres) == {"fsync_off": "fsync is off."}
+
+
+def test_two_engines_on_one_queue_are_told() -> None:
+    scene = away()
+    assert scene.status is not None
+    one = {"host": "a", "pid": 1, "version": __version__, "database": "one"}
+    scene.status["workers"] = [
+        one,
+        one | {"host": "b"},
+        one | {"database": "unknown"},
+        one | {"database": None},
+    ]
+    assert told(scene, engine.queue) == {}
+    scene.status["workers"].append(one | {"host": "c", "database": "two"})
+    assert "2 databases" in told(scene, engine.queue)["shared_queue"]
+
+
+def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
+    scene = away()
+    assert scene.status is not None
+    one = {"host": "a", "pid": 7, "version": __version__, "longestS": 30.0}
+    scene.status["workers"] = [one]
+    assert told(scene, engine.worker) == {}
+    scene.status["workers"] = [one | {"longestS": 500.0}]
+    assert "pid 7" in told(scene, engine.worker)["hangs"]
+
+
+def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:
+    """It takes the connection and lets us in, and then says nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        client.recv(4096)
+        client.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+        client.recv(4096)
+        client.recv(4096)
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    port = listener.getsockname()[1]
+    found = outside.postgres(f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    assert found.fault == "It takes connections, and does not answer on them."
+    listener.close()

@@ -1,0 +1,29 @@
+"""When silence counts as death."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from oee_daemon import supervisor
+from oee_daemon.supervisor import SILENT_AT_FIRST_S, SILENT_S, _Silence
+
+
+def test_time_in_which_nobody_listened_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def dead_after(silence: _Silence) -> float:
+        began = now[0]
+        while not silence.too_long():
+            now[0] += 0.2
+        return now[0] - began
+
+    silence = _Silence()
+    # The start has more time, and the machine may sleep for a night in the middle of it.
+    now[0] += 30_000
+    assert dead_after(silence) == pytest.approx(SILENT_AT_FIRST_S - 1, abs=1)
+    silence.broken()
+    now[0] += 30_000
+    assert dead_after(silence) == pytest.approx(SILENT_S - 1, abs=1)
