@@ -15,6 +15,7 @@
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
+        ├── OutOfThreads          the machine or the account gives no more threads or processes
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -152,6 +153,24 @@ class OtherRelease(StartFailed):
 
     code = "other_release"
     exit_code = 6
+
+
+class OutOfThreads(StartFailed):
+    """No more threads or processes may be had here. `exit_code`, from sysexits.h, tells the daemon."""
+
+    code = "out_of_threads"
+    exit_code = 71
+
+    def __init__(self, who: str) -> None:
+        super().__init__(
+            f"{who} can't start its threads: this account, or its container, may run no more of them. Raise "
+            "what it may (ulimit -u, TasksMax, --pids-limit), or end other processes of it."
+        )
+
+    @staticmethod
+    def means(error: BaseException) -> bool:
+        """Python has no exception of its own for it."""
+        return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 class AlreadyRunning(StartFailed):

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from oee_daemon.errors import OtherRelease
+from oee_daemon.errors import OtherRelease, OutOfThreads
 from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class WorkerProcess:
         self._started = 0.0
         self._again = 0.0
         self._pause = 0.0
+        self._asked = False
+        self._worked = False
 
     @property
     def pid(self) -> int | None:
@@ -56,6 +58,7 @@ class WorkerProcess:
         """Begins the process, which imports what it needs and waits for its settings."""
         hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
         environ = {k: v for k, v in os.environ.items() if k not in hidden}
+        self._asked = False
         self._process = subprocess.Popen(
             self.command(),
             stdin=subprocess.PIPE,
@@ -84,18 +87,22 @@ class WorkerProcess:
     def check(self) -> bool:
         """Replaces the worker if it has died; called every beat. True: it was replaced.
 
-        Raises `OtherRelease` where it ended because the database is another release's by now.
+        Raises `OtherRelease` where it ended because the database is another release's by now, and
+        `OutOfThreads` where none has ever worked for want of them.
         """
         now = time.monotonic()
         if self._process is not None:
             code = self._process.poll()
             if code is None:
+                self._worked = self._worked or now - self._started > HEALTHY_S
                 return False
             if code == OtherRelease.exit_code:
                 raise OtherRelease(
                     "Another release of oee has taken over the database: this daemon ends and leaves all"
                     " orders to that one's. Install that release here too, then: oee daemon start"
                 )
+            if code == OutOfThreads.exit_code and not self._worked:
+                raise OutOfThreads("The worker")
             log.error("the worker died", extra={"code": code, "pid": self._process.pid})
             self._close()
             self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()
@@ -112,7 +119,13 @@ class WorkerProcess:
     def ask_to_stop(self) -> None:
         """SIGTERM: it takes nothing new and ends what it can."""
         if self._process is not None and self._process.poll() is None:
+            self._asked = True
             self._process.send_signal(signal.SIGTERM)
+
+    def reopen_log(self) -> None:
+        """SIGHUP: the file that it writes to has been moved away."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stopped(self) -> bool:
         return self._process is None or self._process.poll() is not None
@@ -120,7 +133,8 @@ class WorkerProcess:
     def kill(self) -> None:
         """For one that does not stop: what it was doing goes on in the next."""
         if self._process is not None and self._process.poll() is None:
-            log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
+            if self._asked:
+                log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
             self._process.kill()
             self._process.wait()
         self._close()

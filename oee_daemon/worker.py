@@ -20,12 +20,13 @@ from types import FrameType
 import dramatiq
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon import actors, garbage, leases, migrations
+from oee_daemon import actors, garbage, inherited, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import OtherRelease
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
+from oee_daemon.logfile import OwnLog
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
 from oee_daemon.retention import Retention
@@ -129,8 +130,15 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     def asked(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    own_log = OwnLog(settings.log_dir / "daemon.log")
+
+    def hung_up(_number: int, _frame: FrameType | None) -> None:
+        own_log.reopen()
+
+    for number in inherited.farewells():
         signal.signal(number, asked)
+    if signal.SIGHUP not in inherited.farewells():
+        signal.signal(signal.SIGHUP, hung_up)
     owner = owner_here()
     lock = None
     if home_id is not None:
