@@ -164,7 +164,7 @@ class OutOfThreads(StartFailed):
     def __init__(self, who: str) -> None:
         super().__init__(
             f"{who} can't start its threads: this account, or its container, may run no more of them. Raise "
-            "what it may (ulimit -u, TasksMax, --pids-limit), or end other processes of it."
+            "what it may (ulimit -u, ulimit -v, TasksMax, --pids-limit), or end other processes of it."
         )
 
     @staticmethod

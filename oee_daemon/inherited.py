@@ -181,8 +181,13 @@ def _has_terminal() -> bool:
 
 def _meaningless(number: int, _frame: FrameType | None) -> None:
     import logging
+    import signal
 
-    logging.getLogger("oee_daemon").warning("a signal without a meaning here", extra={"signal": number})
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # one of the real-time signals between the first and the last
+        name = str(number)
+    logging.getLogger("oee_daemon").warning("a signal without a meaning here", extra={"signal": name})
 
 
 def _limits() -> None:

@@ -11,9 +11,12 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+log = logging.getLogger(__name__)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 #: Made once: with arguments of its own `json.dumps` makes an encoder for each call.
@@ -99,6 +102,12 @@ class _Plainly(logging.Handler):
             self.handleError(record)
 
 
+def _in_a_thread(what: threading.ExceptHookArgs) -> None:
+    """What ended a thread, as a line like any other."""
+    if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
+        log.error("a thread ended by a fault of ours", exc_info=what.exc_value)
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends every logger of the process through one handler. Called once, by `__main__`."""
     # None of these is in a line, and a line is written at each move of an order.
@@ -110,6 +119,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    threading.excepthook = _in_a_thread
     # Dramatiq says "critical" on each second without a queue, Alembic greets at each start.
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -12,9 +12,13 @@ import importlib
 import threading
 
 from oee_daemon.embedded import Servers
+from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import Home
 from oee_daemon.settings import Settings
 from oee_daemon.supervisor import WorkerProcess
+
+#: Threads and processes beside those of the worker's threads and their connections: the API's, and theirs.
+SPARE_THREADS = 20
 
 
 def run(settings: Settings, home: Home) -> None:
@@ -37,6 +41,7 @@ def run(settings: Settings, home: Home) -> None:
         worker.start()
         imports.start()
         servers.start(home.phase)
+        _need_threads(2 * settings.worker_threads + SPARE_THREADS)
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,
@@ -50,3 +55,20 @@ def run(settings: Settings, home: Home) -> None:
         worker.kill()
         # Last, when nobody can want them any more.
         servers.stop()
+
+
+def _need_threads(count: int) -> None:
+    """Has `count` of them for a moment: what would run short takes no orders. Raises `OutOfThreads`."""
+    enough = threading.Event()
+    threads = [threading.Thread(target=enough.wait, daemon=True) for _ in range(count)]
+    begun = 0
+    try:
+        for thread in threads:
+            thread.start()
+            begun += 1
+    except RuntimeError:
+        raise OutOfThreads("The daemon") from None
+    finally:
+        enough.set()
+        for thread in threads[:begun]:
+            thread.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -23,8 +24,10 @@ def stream() -> Iterator[io.StringIO]:
     handlers, level = root.handlers[:], root.level
     names = ("dramatiq", "alembic", "uvicorn.access")
     levels = {name: logging.getLogger(name).level for name in names}
+    hook = threading.excepthook
     configure("info", taken)
     yield taken
+    threading.excepthook = hook
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, former in levels.items():
