@@ -78,7 +78,11 @@ def _only_our_modules() -> None:
     """Takes the working folder, the script's and PYTHONPATH's from the search path, where the program is
     found without them."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - before pathlib
-    told = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    if sys.flags.ignore_environment:
+        # Found without them; so are those whom we start.
+        for name in _PYTHON:
+            os.environ.pop(name, None)
+    told = os.environ.get("PYTHONPATH", "")
     foreign = {_absolute(part) for part in told.split(os.pathsep)} if told else set()
     if not sys.flags.safe_path and sys.path:
         foreign.add(_absolute(sys.path[0]))

@@ -17,8 +17,8 @@ from oee_daemon.home import Home
 from oee_daemon.settings import Settings
 from oee_daemon.supervisor import WorkerProcess
 
-#: Threads and processes beside those of the worker's threads and their connections: the API's, and theirs.
-SPARE_THREADS = 20
+#: Threads and processes beside the worker's and those of its connections: the servers', the API's.
+SPARE_THREADS = 32
 
 
 def run(settings: Settings, home: Home) -> None:
@@ -26,6 +26,7 @@ def run(settings: Settings, home: Home) -> None:
 
     The caller holds `home`: that is what allows to clean up what an earlier daemon left.
     """
+    _need_threads(2 * settings.worker_threads + SPARE_THREADS)
     home.announce(None)
     home.phase(None)
     servers = Servers(
@@ -41,7 +42,6 @@ def run(settings: Settings, home: Home) -> None:
         worker.start()
         imports.start()
         servers.start(home.phase)
-        _need_threads(2 * settings.worker_threads + SPARE_THREADS)
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,

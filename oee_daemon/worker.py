@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds after which a silent queue is looked at anyway: Dramatiq's heartbeat, which has 60 s.
 LOOK_MS = 5000
+#: Seconds after which the main thread wakes: a signal that another thread was given is acted upon only then.
+AWAKE_S = 0.5
 #: Connections beside one for each thread: recovery's, retention's, and those for a lost answer.
 SPARE_CONNECTIONS = 3
 
@@ -157,7 +159,8 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
-    stop.wait()
+    while not stop.wait(AWAKE_S):
+        pass
     worker.stop()
     log.info("worker stopped")
     if worker.other is not None:
