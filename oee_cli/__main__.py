@@ -11,6 +11,8 @@ import gc
 import os
 import sys
 
+from oee_cli.search_path import only_ours
+
 # `typing` itself would be a third of what `--version` costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main() -> None:
     """The console script."""
+    only_ours()
     gc.set_threshold(_GARBAGE_AFTER)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -65,7 +68,7 @@ def _at_once(arguments: list[str]) -> int | None:
 
 
 def _guarded(arguments: list[str]) -> int:
-    from oee_cli.errors import CliError, Terminated
+    from oee_cli.errors import CliError, Terminated, no_threads
     from oee_cli.exit_codes import ExitCode
 
     try:
@@ -81,6 +84,9 @@ def _guarded(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as e:
+        if "can't start new thread" in str(e):
+            _output(arguments).fail(no_threads())
+            return ExitCode.FAULT
         if os.environ.get("OEE_DEBUG") == "1" or (isinstance(e, OSError) and e.errno in _FULL):
             raise
         fault = CliError(
@@ -123,9 +129,12 @@ def _output(arguments: list[str]) -> Any:
 
 
 def _on_terminate() -> None:
+    """What comes by a signal; SIGCHLD as it is by default, or the ends of processes could not be learnt."""
     import signal
 
     from oee_cli.errors import Terminated
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def stop(_signal: int, _frame: Any) -> None:
         raise Terminated

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from oee_cli.checks import FAIL, OK, WARN, Finding, engine, fail, home, leftovers, machine, settings
+from oee_cli.checks import FAIL, OK, WARN, Finding, engine, fail, home, leftovers, limits, machine, settings
 from oee_cli.checks import scene as scenes
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.output import Output
@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[scenes.Scene], Iterable[Finding]], ...] = (
     home.wallet,
     machine.versions,
     engine.daemon,
+    limits.limits,
     machine.port,
     engine.clock,
     engine.postgres,

@@ -71,6 +71,16 @@ class OutcomeUnknown(CliError):
     code = "outcome_unknown"
 
 
+def no_threads() -> CliError:
+    """The account's processes and threads are at their limit; what was placed goes on."""
+    return CliError(
+        "No more threads or processes may be started here.",
+        hint="Raise what this account may run (ulimit -u), or end other processes of it. Orders: oee history",
+        code="out_of_threads",
+        retryable=True,
+    )
+
+
 class Lost(Exception):
     """The connection dropped or timed out. `sent`: the request may have reached the daemon."""
 

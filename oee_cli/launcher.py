@@ -23,6 +23,7 @@ from typing import Any
 
 from oee_cli.errors import Forbidden, Unreachable
 from oee_cli.output import Output
+from oee_cli.search_path import engine_flags
 from oee_cli.settings import Settings
 from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER
 
@@ -247,6 +248,12 @@ class Launcher:
                 cwd="/",
                 start_new_session=True,
             )
+        except OSError as e:
+            raise Unreachable(
+                f"The daemon can't be started: {e.strerror}.",
+                hint="What this account may run: ulimit -a",
+                code="daemon_not_started",
+            ) from None
         finally:
             os.close(fd)
 
@@ -267,16 +274,19 @@ class Launcher:
         try:
             with log.open("rb") as f:
                 f.seek(log_from)
-                lines = f.read().decode("utf-8", "replace").splitlines()[-8:]
+                lines = f.read().decode("utf-8", "replace").splitlines()
         except OSError:
             lines = []
+        # Its sentence with all that belongs to it; where it left none, its last words.
+        said = next((n for n in reversed(range(len(lines))) if lines[n].startswith("x  ")), len(lines) - 8)
+        lines = [line.removeprefix("x  ") for line in lines[max(0, said) :]]
         message = "\n".join([what, *(f"  {line}" for line in lines if line.strip())])
         return Unreachable(message, hint=f"Its log: {log}", code="daemon_not_started")
 
 
 def daemon_command(*arguments: str) -> list[str]:
-    """The engine as a process of this interpreter. `-P`: a file in the working folder is never imported."""
-    return [sys.executable, "-P", "-m", "oee_daemon", *arguments]
+    """The engine as a process of this interpreter."""
+    return [sys.executable, *engine_flags(), "-m", "oee_daemon", *arguments]
 
 
 class _Progress:

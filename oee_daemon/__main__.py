@@ -1,11 +1,17 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
 `backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
-stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 6 an outside server that is
-away or can't serve, or a database of another release, 1 anything else.
+stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 71 too few threads, 6 an outside
+server that is away or can't serve, or a database of another release, 1 anything else.
 """
 
 from __future__ import annotations
+
+from oee_daemon import inherited
+
+if __name__ == "__main__":
+    # Before anything is imported: libraries read the environment, and are looked for on the search path.
+    inherited.settle()
 
 import json
 import logging
@@ -14,7 +20,7 @@ import sys
 from pathlib import Path
 
 from oee_daemon import failpoints, garbage, logs, settings
-from oee_daemon.errors import BadSetting, StartFailed
+from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
@@ -35,9 +41,30 @@ def main() -> int:
             print("usage: python -m oee_daemon run | worker | backup FILE | restore FILE", file=sys.stderr)
             return 2
     except StartFailed as e:
-        print(f"x  {logs.clean(e.message)}", file=sys.stderr)
-        return e.exit_code
+        return _ended(e)
+    except KeyboardInterrupt:
+        log.info("told to stop while starting")
+    except Exception as e:
+        return _ended(_unplanned(e))
     return 0
+
+
+def _ended(e: StartFailed) -> int:
+    """Says why, for a person, and how, for who started us."""
+    print(f"x  {logs.clean_lines(e.message)}", file=sys.stderr, flush=True)
+    return e.exit_code
+
+
+def _unplanned(e: Exception) -> StartFailed:
+    """The sentence for what nobody foresaw; where it happened is in the log."""
+    if OutOfThreads.means(e):
+        return OutOfThreads("oee")
+    if not logging.getLogger().handlers:
+        logs.configure()
+    log.error("a fault of ours", exc_info=e)
+    if isinstance(e, OSError) and e.filename is not None:
+        return StartFailed(f"{e.filename!s} can't be used: {e.strerror or e}.")
+    return StartFailed(f"A fault of ours: {type(e).__name__}: {e}")
 
 
 def _arm(home: Path) -> None:
@@ -51,9 +78,14 @@ def _arm(home: Path) -> None:
 
 def _run() -> None:
     garbage.starting()
+    os.chdir("/")
     found = settings.load()
     logs.configure(found.log_level)
+    if inherited.left:
+        log.warning("inherited, and not ours to undo", extra={"what": ", ".join(inherited.left)})
     _arm(found.home)
+    if found.database_url is None:
+        inherited.forget_database()
     home = Home(found)
     home.prepare()
     # One daemon a home, decided before anything heavy is imported: of fifty started at once, 49 end here.
@@ -66,6 +98,7 @@ def _run() -> None:
 def _work(arguments: list[str]) -> None:
     """`--supervised`: the daemon's own, which it hands its settings and, at best, `--beats=DESCRIPTOR`."""
     garbage.starting()
+    os.chdir("/")
     if "--supervised" not in arguments:
         found = settings.load()
         if found.database_url is None or found.redis_url is None:
@@ -103,5 +136,14 @@ def _line() -> bytes:
     return line
 
 
+def _leave(code: int) -> None:
+    """At once where it did not end well: threads that still run would be waited for, and may never end."""
+    if code == 0:
+        sys.exit(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -18,6 +18,7 @@
         ├── OtherEngine           the database belongs to another wallet, network or chain
         ├── Unreachable           an outside server is away, or lets nobody in
         ├── Unsuitable            a server that orders would not be safe in, or that is too old
+        ├── OutOfThreads          the machine or the account gives no more threads or processes
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -177,6 +178,24 @@ class Unsuitable(StartFailed):
 
     code = "server_unsuitable"
     exit_code = 6
+
+
+class OutOfThreads(StartFailed):
+    """No more threads or processes may be had here. `exit_code`, from sysexits.h, tells the daemon."""
+
+    code = "out_of_threads"
+    exit_code = 71
+
+    def __init__(self, who: str) -> None:
+        super().__init__(
+            f"{who} can't start its threads: this account, or its container, may run no more of them. Raise "
+            "what it may (ulimit -u, ulimit -v, TasksMax, --pids-limit), or end other processes of it."
+        )
+
+    @staticmethod
+    def means(error: BaseException) -> bool:
+        """Python has no exception of its own for it."""
+        return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 class AlreadyRunning(StartFailed):

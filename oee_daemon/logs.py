@@ -11,18 +11,30 @@ import logging
 import os
 import re
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+log = logging.getLogger(__name__)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 #: Made once: with arguments of its own `json.dumps` makes an encoder for each call.
 _ENCODE = json.JSONEncoder(default=str, ensure_ascii=False).encode
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
+#: Seconds for which the same is not said again, and of how many lines that is remembered.
+REPEAT_S, REPEATS_KNOWN = 1.0, 200
+
 
 def clean(text: str) -> str:
     """`text` without control characters, so that nobody else's words can move a cursor."""
     return _CONTROL.sub("·", text)
+
+
+def clean_lines(text: str) -> str:
+    """The same, with its line breaks: what a server said is read line by line."""
+    return "\n".join(clean(line) for line in text.splitlines())
 
 
 class _Lines(logging.Formatter):
@@ -38,6 +50,42 @@ class _Lines(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         # Over the whole: JSON escapes line ends in values and tracebacks, but no C1 controls.
         return clean(_ENCODE(line))
+
+
+class _Repeats(logging.Filter):
+    """Lets who repeats itself speak once a second; the next line says how many were left out.
+
+    Another's logger repeats itself with the same kind of exception, ours with the same words and values: a
+    line of ours about another order is another line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = record.name.startswith("oee_daemon")
+        if ours and record.levelno < logging.WARNING:
+            return True  # every move of an order: no two are alike
+        now = time.monotonic()
+        key = self._key(record, ours)
+        said, left_out = self._seen.get(key, (-REPEAT_S, 0))
+        if now - said < REPEAT_S:
+            self._seen[key] = (said, left_out + 1)
+            return False
+        if left_out:
+            record.repeated = left_out
+        if len(self._seen) >= REPEATS_KNOWN:
+            self._seen = {k: v for k, v in list(self._seen.items()) if now - v[0] < REPEAT_S}
+        self._seen[key] = (now, 0)
+        return True
+
+    def _key(self, record: logging.LogRecord, ours: bool) -> tuple[object, ...]:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not ours:
+            return record.name, type(error), getattr(error, "errno", None)
+        values = {k: v for k, v in record.__dict__.items() if k not in _PLAIN} if ours else {}
+        return record.name, record.levelno, str(record.msg), repr((record.args, error, values))
 
 
 class _Plainly(logging.Handler):
@@ -57,15 +105,23 @@ class _Plainly(logging.Handler):
             self.handleError(record)
 
 
+def _in_a_thread(what: threading.ExceptHookArgs) -> None:
+    """What ended a thread, as a line like any other."""
+    if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
+        log.error("a thread ended by a fault of ours", exc_info=what.exc_value)
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Sends every logger of the process through one handler. Called once, by `__main__`."""
     # None of these is in a line, and a line is written at each move of an order.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = _Plainly() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_Lines())
+    handler.addFilter(_Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    threading.excepthook = _in_a_thread
     # Dramatiq says "critical" on each second without a queue, Alembic greets at each start.
     logging.getLogger("dramatiq").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

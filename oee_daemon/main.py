@@ -12,9 +12,13 @@ import importlib
 import threading
 
 from oee_daemon.embedded import Servers
+from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import Home
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.supervisor import WorkerProcess
+
+#: Threads and processes beside the worker's and those of its connections: the servers', the API's.
+SPARE_THREADS = 32
 
 
 def run(settings: Settings, home: Home) -> None:
@@ -22,6 +26,7 @@ def run(settings: Settings, home: Home) -> None:
 
     The caller holds `home`: that is what allows to clean up what an earlier daemon left.
     """
+    _need_threads(2 * settings.worker_threads + SPARE_THREADS)
     home.announce(None)
     home.phase(None)
     servers = Servers(
@@ -52,3 +57,20 @@ def run(settings: Settings, home: Home) -> None:
         worker.kill()
         # Last, when nobody can want them any more.
         servers.stop()
+
+
+def _need_threads(count: int) -> None:
+    """Has `count` of them for a moment: what would run short takes no orders. Raises `OutOfThreads`."""
+    enough = threading.Event()
+    threads = [threading.Thread(target=enough.wait, daemon=True) for _ in range(count)]
+    begun = 0
+    try:
+        for thread in threads:
+            thread.start()
+            begun += 1
+    except RuntimeError:
+        raise OutOfThreads("The daemon") from None
+    finally:
+        enough.set()
+        for thread in threads[:begun]:
+            thread.join()

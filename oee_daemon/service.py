@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import __version__, foundation, garbage, migrations, tail
+from oee_daemon import __version__, foundation, garbage, inherited, migrations, tail
 from oee_daemon.api import PROTOCOL, app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
@@ -26,6 +26,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.feed import Feed
 from oee_daemon.home import Home
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
+from oee_daemon.logfile import OwnLog
 from oee_daemon.networks import open_network
 from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.supervisor import STOP_S, WorkerProcess
@@ -66,6 +67,7 @@ class Service:
         # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
         try_to_settle(Identity(self._db, network, mark=home.path / "mark", keep_days=settings.keep_days))
         home.phase("schema")
+        self._log = OwnLog(settings.log_dir / "daemon.log")
         self._worker = worker
         self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
@@ -90,8 +92,10 @@ class Service:
     async def run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        for number in inherited.farewells():
+            loop.add_signal_handler(number, self._asked, stop, number.name)
+        if signal.SIGHUP not in inherited.farewells():
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         hints = asyncio.create_task(self._app.state.hub.run())
         try:
             await self._doors.open()
@@ -102,6 +106,16 @@ class Service:
             await self._watch(stop)
         finally:
             await self._stop(hints)
+
+    def _asked(self, stop: asyncio.Event, name: str) -> None:
+        log.info("asked to stop", extra={"signal": name})
+        stop.set()
+
+    def _hung_up(self) -> None:
+        """As a rotation of logs asks for it; no terminal is lost that was ours."""
+        reopened = self._log.reopen()
+        log.info("SIGHUP: " + ("the log is opened anew" if reopened else "nothing to do"))
+        self._worker.reopen_log()
 
     def _announce(self) -> None:
         http = self._doors.http()
@@ -124,6 +138,8 @@ class Service:
             for name in self._servers.check():
                 log.warning("restarted", extra={"server": name})
             self._worker.check()
+            if self._log.keep():
+                self._worker.reopen_log()
             if self._doors.http()["listening"] != listening:
                 # The port was taken at the start and is ours now.
                 listening = not listening

@@ -166,7 +166,12 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         except ValueError as wanted:
             shown = "its value" if spec.name.endswith("_url") else repr(text)
             raise BadSetting(f"{variable} (from {origin}) can't be {shown}: it takes {wanted}.") from None
-    return Settings(**values)
+    found = Settings(**values)
+    try:
+        str(found.home).encode()
+    except UnicodeEncodeError:
+        raise BadSetting(f"OEE_HOME can't be {str(found.home)!r}: it takes a path in UTF-8.") from None
+    return found
 
 
 def _stored(config: Path) -> dict[str, Any]:

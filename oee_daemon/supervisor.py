@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from oee_daemon.errors import OtherRelease
+from oee_daemon.errors import OtherRelease, OutOfThreads
 from oee_daemon.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class WorkerProcess:
         self._started = 0.0
         self._again = 0.0
         self._pause = 0.0
+        self._asked = False
+        self._worked = False
 
     @property
     def pid(self) -> int | None:
@@ -64,6 +66,7 @@ class WorkerProcess:
         os.set_blocking(self._beats, False)
         os.set_blocking(written, False)
         self._silent = _Silence()
+        self._asked = False
         try:
             self._process = subprocess.Popen(
                 self.command(f"--beats={written}"),
@@ -96,12 +99,14 @@ class WorkerProcess:
     def check(self) -> bool:
         """Replaces the worker if it has died or fell silent; called every beat. True: it was replaced.
 
-        Raises `OtherRelease` where it ended because the database is another release's by now.
+        Raises `OtherRelease` where it ended because the database is another release's by now, and
+        `OutOfThreads` where none has ever worked for want of them.
         """
         now = time.monotonic()
         if self._process is not None:
             code = self._process.poll()
             if code is None:
+                self._worked = self._worked or now - self._started > HEALTHY_S
                 if not self._is_silent():
                     return False
                 log.error("the worker gives no sign of life", extra={"pid": self._process.pid})
@@ -112,6 +117,8 @@ class WorkerProcess:
                     "Another release of oee has taken over the database: this daemon ends and leaves all"
                     " orders to that one's. Install that release here too, then: oee daemon start"
                 )
+            if code == OutOfThreads.exit_code and not self._worked:
+                raise OutOfThreads("The worker")
             log.error("the worker died", extra={"code": code, "pid": self._process.pid})
             self._close()
             self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()
@@ -137,7 +144,13 @@ class WorkerProcess:
     def ask_to_stop(self) -> None:
         """SIGTERM: it takes nothing new and ends what it can."""
         if self._process is not None and self._process.poll() is None:
+            self._asked = True
             self._process.send_signal(signal.SIGTERM)
+
+    def reopen_log(self) -> None:
+        """SIGHUP: the file that it writes to has been moved away."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stopped(self) -> bool:
         return self._process is None or self._process.poll() is not None
@@ -145,7 +158,8 @@ class WorkerProcess:
     def kill(self) -> None:
         """For one that does not stop: what it was doing goes on in the next."""
         if self._process is not None and self._process.poll() is None:
-            log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
+            if self._asked:
+                log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
             self._process.kill()
             self._process.wait()
         self._close()

@@ -22,13 +22,14 @@ from typing import Any
 import dramatiq
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from oee_daemon import actors, foundation, garbage, migrations
+from oee_daemon import actors, foundation, garbage, inherited, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
 from oee_daemon.errors import ChainUnavailable, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
+from oee_daemon.logfile import OwnLog
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
 from oee_daemon.retention import Retention
@@ -43,6 +44,8 @@ LOOK_MS = 5000
 END_S = 25.0
 #: Seconds in a thread's hands, past what the chain may take, after which an order says that the thread hangs.
 HANGS_S = 120.0
+#: Seconds after which the main thread wakes: a signal that another thread was given is acted upon only then.
+AWAKE_S = 0.5
 
 
 def owner_here() -> str:
@@ -210,8 +213,15 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     def asked(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    own_log = OwnLog(settings.log_dir / "daemon.log")
+
+    def hung_up(_number: int, _frame: FrameType | None) -> None:
+        own_log.reopen()
+
+    for number in inherited.farewells():
         signal.signal(number, asked)
+    if signal.SIGHUP not in inherited.farewells():
+        signal.signal(signal.SIGHUP, hung_up)
     owner = owner_here()
     lock = None
     if home_id is not None:
@@ -237,7 +247,8 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     garbage.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
-    stop.wait()
+    while not stop.wait(AWAKE_S):
+        pass
     worker.stop()
     log.info("worker stopped")
     if worker.other is not None:

@@ -84,10 +84,10 @@ def _last_words(scene: Scene) -> Iterator[Finding]:
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    if lines and lines[-1].startswith("x  "):
-        yield warn(
-            "daemon", "last_start_failed", f"The last start failed: {lines[-1][3:]}", "oee daemon start"
-        )
+    # Below the sentence there may be what a server said; a line of the log begins with a brace.
+    last = next((line for line in reversed(lines) if line.startswith(("x  ", "{"))), "")
+    if last.startswith("x  "):
+        yield warn("daemon", "last_start_failed", f"The last start failed: {last[3:]}", "oee daemon start")
     else:
         yield info("daemon", "not_running", "does not run; the next order starts it")
 

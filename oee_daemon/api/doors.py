@@ -88,7 +88,7 @@ class Doors:
 
     async def close(self) -> None:
         self._unix.should_exit = self._tcp.should_exit = True
-        if not self._tcp.started:
+        if self._tasks and not self._tcp.started:
             self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope, Send
 
-from oee_daemon.errors import ChainUnavailable, OeeError, Refused, Unavailable
+from oee_daemon.errors import ChainUnavailable, OeeError, OutOfThreads, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(_request: Request, error: Exception) -> JSONResponse:
+        if OutOfThreads.means(error):
+            log.error("no more threads")
+            detail = "The daemon can start no more threads now. Try again."
+            return problem(503, OutOfThreads.code, detail, retryable=True)
         log.error("fault of ours", exc_info=error)
         return problem(500, "internal", "This is a fault of ours; the daemon's log says more.")
 

@@ -7,6 +7,7 @@ result or the error. Exit 0 or 1.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,8 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from oee_daemon import logs, settings
+from oee_daemon import inherited, logs, settings
 from oee_daemon.errors import BackupFailed, OeeError
+
+log = logging.getLogger(__name__)
+
+#: What tells to stop. SIGHUP: whoever waited at a terminal is gone.
+_FAREWELLS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class _Told(BaseException):
@@ -24,12 +30,12 @@ class _Told(BaseException):
 
 def run(command: str, arguments: list[str]) -> int:
     """`backup [--force] [--with-wallets] FILE` or `restore FILE`."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _FAREWELLS:
         signal.signal(number, _stop)
     try:
         _say(result=_done(command, Path(arguments[-1]), set(arguments[:-1])))
     except OeeError as e:
-        _say(error={"code": e.code, "message": logs.clean(e.message), "hint": getattr(e, "hint", None)})
+        _say(error={"code": e.code, "message": logs.clean_lines(e.message), "hint": getattr(e, "hint", None)})
     except OSError as e:
         where = f" ({e.filename})" if e.filename else ""
         error = BackupFailed(f"{e.strerror or e}{where}.", hint="Check that place, who owns it and its room.")
@@ -37,6 +43,9 @@ def run(command: str, arguments: list[str]) -> int:
         _say(error={"code": code, "message": logs.clean(error.message), "hint": error.hint})
     except _Told:
         pass
+    except Exception as e:
+        log.exception("a fault of ours")
+        _say(error={"code": "internal", "message": f"A fault of ours: {type(e).__name__}: {e}", "hint": None})
     else:
         return 0
     return 1
@@ -45,6 +54,8 @@ def run(command: str, arguments: list[str]) -> int:
 def _done(command: str, path: Path, options: set[str]) -> dict[str, Any]:
     found = settings.load()
     logs.configure(found.log_level)
+    # Both work on a database of the home's own, or refuse.
+    inherited.forget_database()
 
     def say(phase: str) -> None:
         _say(phase=phase)
@@ -69,6 +80,6 @@ def _say(**what: Any) -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     # Once: what is taken back must not be interrupted in its turn.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _FAREWELLS:
         signal.signal(number, signal.SIG_IGN)
     raise _Told

@@ -18,13 +18,13 @@ from sqlalchemy.engine import make_url
 from oee_daemon.backups.file import CHUNK
 from oee_daemon.embedded import binaries
 from oee_daemon.errors import BackupFailed
+from oee_daemon.inherited import SERVER_ENVIRONMENT
 from oee_daemon.logs import clean
 
 #: How long `pg_dump` waits for a table that a migration holds, milliseconds.
 LOCK_TIMEOUT_MS = 30_000
 #: Bytes of a program's last words that are shown.
 _SHOWN = 600
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
 #: Who owns it and who may read it is decided where it is restored.
 _WITHOUT = ("--no-owner", "--no-privileges", "--no-password")
 
@@ -56,7 +56,12 @@ def _running(program: str, url: str, *options: str) -> Iterator[subprocess.Popen
     command = [str(_found(program)), f"--dbname={_conninfo(url)}", *_WITHOUT, *options]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=_ENVIRONMENT, cwd="/"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=SERVER_ENVIRONMENT,
+            cwd="/",
         )
         try:
             yield process

@@ -9,29 +9,26 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from oee_daemon import logfile
 from oee_daemon.embedded.account import Account
 from oee_daemon.errors import StartFailed
+from oee_daemon.inherited import SERVER_ENVIRONMENT
 from oee_daemon.logs import clean
 
-#: A log file's size from which it is moved aside, bytes; with the one before it twice that stays on disk.
-LOG_LIMIT = 4_000_000
 #: Lines of the log that a failed start shows.
 SHOWN_LINES = 12
-#: All that a server sees of our environment: nothing of it.
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
 #: Linux's number for "signal me when my parent dies" (prctl).
 _PR_SET_PDEATHSIG = 1
 
 
 class Log:
-    """A file that takes a server's output, and never grows past twice `LOG_LIMIT` with its predecessor."""
+    """A file that takes a server's output, kept below `logfile.LIMIT`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,12 +43,9 @@ class Log:
         return descriptor
 
     def trim(self) -> None:
-        """Past the limit: copies the file aside and empties it (its writer appends, so it goes on at 0)."""
-        with contextlib.suppress(OSError):
-            if self.path.stat().st_size > LOG_LIMIT:
-                shutil.copy(self.path, self.path.with_suffix(".log.1"))
-                os.truncate(self.path, 0)
-                self._start = 0
+        """Past the limit: what it held is put aside."""
+        if logfile.trim(self.path):
+            self._start = 0
 
     def tail(self) -> str:
         """The last lines since the last `open`, safe to print."""
@@ -78,7 +72,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env=_ENVIRONMENT,
+                env=SERVER_ENVIRONMENT,
                 umask=0o077,
                 # A Ctrl-C in our terminal is ours to handle, not the servers'.
                 start_new_session=True,

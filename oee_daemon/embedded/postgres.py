@@ -25,6 +25,8 @@ from oee_daemon.logs import clean
 
 #: The major version whose data this program reads.
 MAJOR = "18"
+#: The folder of the database `postgres`, which initdb makes last.
+LAST_MADE = "5"
 #: The role of the daemon, owner of everything, and the database's name.
 ROLE = DATABASE = "oee"
 #: Part of the socket's name; nothing listens on a network.
@@ -97,7 +99,8 @@ class Postgres:
 
         while self.child.alive():
             yield
-        if not self.child.succeeded():
+        # A word of its own beside the exit code: the database that it makes last.
+        if not self.child.succeeded() or not (making / "base" / LAST_MADE / "PG_VERSION").is_file():
             raise self.child.failure()
         # initdb has flushed all of its own files.
         self._write_access(making)
@@ -224,7 +227,10 @@ def forget_variables() -> None:
 
 
 def _ready(descriptor: int, reading: bool) -> bool:
-    return any(select.select([descriptor] * reading, [descriptor] * (not reading), [], 0))
+    # `select` can't tell of descriptors above 1023, and there may be that many by a restart.
+    look = select.poll()
+    look.register(descriptor, select.POLLIN if reading else select.POLLOUT)
+    return bool(look.poll(0))
 
 
 def _exists(pid: int) -> bool:

@@ -316,7 +316,7 @@ def test_a_queue_that_cannot_be_read_is_put_aside(used: Servers, home: Path) -> 
 
 
 def test_logs_do_not_grow_without_bound(used: Servers, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oee_daemon.embedded.child.LOG_LIMIT", 1000)
+    monkeypatch.setattr("oee_daemon.logfile.LIMIT", 1000)
     used.start()
     log = home / "logs" / "postgres.log"
     sql(used, f"DO $$ BEGIN RAISE LOG '{'x' * 2000}'; END $$")

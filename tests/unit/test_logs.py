@@ -25,7 +25,9 @@ def restored() -> Iterator[None]:
     switches = {name: getattr(logging, name) for name in ("logThreads", "logProcesses", "logMultiprocessing")}
     names = ("dramatiq", "alembic", "uvicorn", "uvicorn.access")
     levels = {name: logging.getLogger(name).level for name in names}
+    hook = threading.excepthook
     yield
+    threading.excepthook = hook
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, former in switches.items():
@@ -127,3 +129,41 @@ def test_others_are_quieter(lines: Lines) -> None:
     logging.getLogger("uvicorn.access").info("no")
     logging.getLogger("dramatiq.worker").error("yes")
     assert [line["event"] for line in lines()] == ["yes"]
+
+
+def test_others_that_repeat_themselves_are_heard_once_a_second(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = logging.getLogger("asyncio")
+    for number in range(500):
+        try:
+            raise OSError(24, "Too many open files")
+        except OSError:
+            other.exception("no descriptor for socket %s", number)
+    assert len(lines()) == 1
+    # A second later.
+    monkeypatch.setattr("oee_daemon.logs.REPEAT_S", 0)
+    try:
+        raise OSError(24, "Too many open files")
+    except OSError:
+        other.exception("no descriptor")
+    assert [line.get("repeated") for line in lines()] == [None, 499]
+
+
+def test_a_warning_of_ours_repeats_itself_only_with_the_same_values(lines: Lines) -> None:
+    for number in (1, 2, 2, 3):
+        log.warning("sent without an answer", extra={"order_id": number})
+        log.info("moved")
+    assert [line["order_id"] for line in lines() if "order_id" in line] == [1, 2, 3]
+    assert [line["event"] for line in lines()].count("moved") == 4
+
+
+def test_what_ends_a_thread_is_a_line_too(stream: io.StringIO, lines: Lines) -> None:
+    def fail() -> None:
+        raise RuntimeError("boom")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    (line,) = lines()
+    assert "RuntimeError: boom" in line["traceback"]
