@@ -72,6 +72,13 @@ def _path(text: str) -> Path:
     return path
 
 
+def _names(text: str) -> str:
+    names = [part.strip().lower() for part in text.split(",")]
+    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("names or addresses separated by commas, without ports")
+    return ",".join(names)
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in _YES | _NO:
         raise ValueError("1 or 0")
@@ -119,6 +126,7 @@ SETTINGS = (
     Setting("redis_url", None, "your own Redis or Valkey", _address(*_REDIS), hidden="password"),
     Setting("host", "127.0.0.1", "where the TCP side listens"),
     Setting("port", "3000", "where the TCP side listens", _whole(0, 65535)),
+    Setting("hostnames", None, "more names that HTTP may be asked for by", _names),
     Setting("url", None, "talk to a daemon elsewhere", _address(*_WEB), "command", "password"),
     Setting("token", None, "what the daemon elsewhere asks for", _header, "command", "all"),
     Setting("no_autostart", None, "1: no command starts the daemon", _flag, "command"),

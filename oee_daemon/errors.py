@@ -15,7 +15,8 @@
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
-        └── AlreadyRunning
+        ├── AlreadyRunning
+        └── HomeLost              the home was moved, removed or replaced under its daemon
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
 """
@@ -158,3 +159,15 @@ class AlreadyRunning(StartFailed):
     """Another daemon holds this home; the message says its process id."""
 
     code = "already_running"
+
+
+class HomeLost(StartFailed):
+    """The home at its path is not the one this process holds: it ends and touches nothing there."""
+
+    code = "home_lost"
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path} was moved, removed or replaced under the process that held it, which ends and leaves "
+            "alone what is there now."
+        )

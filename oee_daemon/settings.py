@@ -79,6 +79,13 @@ def _path(text: str) -> Path:
     return path
 
 
+def _names(text: str) -> str:
+    names = [part.strip().lower() for part in text.split(",")]
+    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("names or addresses separated by commas, without ports")
+    return ",".join(names)
+
+
 def _setting(read: Callable[[str], Any], default: Any) -> Any:
     """A field with the reader that turns its text into its value."""
     return field(default=default, metadata={"read": read})
@@ -94,6 +101,8 @@ class Settings:
     #: The TCP side; the Unix socket is always there.
     host: str = _setting(str, "127.0.0.1")
     port: int = _setting(_whole(0, 65535), 3000)
+    #: More names under which the TCP side may be asked for, in small letters, separated by commas.
+    hostnames: str | None = _setting(_names, None)
     #: Orders in execution at once, per worker.
     worker_threads: int = _setting(_whole(1, 200), 10)
     #: Orders in execution at once over all workers; the same for every worker of an engine.

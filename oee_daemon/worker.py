@@ -23,9 +23,10 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon import actors, garbage, leases, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import OtherRelease
+from oee_daemon.errors import HomeLost, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
+from oee_daemon.held import Held
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
 from oee_daemon.retention import Retention
@@ -51,14 +52,22 @@ def owner_here() -> str:
 class Worker:
     """Everything one worker process holds, opened in order and closed in the reverse.
 
-    `stop` is set where it has to end by itself; `other` then says why.
+    `stop` is set where it has to end by itself; `other` then says why. `held` is what has to stay in place.
     """
 
-    def __init__(self, settings: Settings, *, owner: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        owner: str,
+        stop: threading.Event | None = None,
+        held: Held | None = None,
+    ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
-        self.other: OtherRelease | None = None
+        self.other: StartFailed | None = None
+        self._held = held or Held()
         self._stop = stop or threading.Event()
         self.db = open_database(settings.database_url, pool_size=threads + SPARE_CONNECTIONS)
         self.feed = Feed(settings.redis_url)
@@ -90,10 +99,12 @@ class Worker:
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
 
     def check_release(self) -> None:
-        """A newer daemon may migrate the database at any time: from then on its workers have the orders."""
+        """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
+        once the home is another one, its sockets lead to another one's database."""
         try:
+            self._held.check()
             migrations.require(self.db)
-        except OtherRelease as other:
+        except (OtherRelease, HomeLost) as other:
             self.other = other
             self._stop.set()
 
@@ -122,7 +133,8 @@ class Worker:
 def run(settings: Settings, *, home_id: str | None) -> None:
     """Works until told to stop. `home_id`: this is the one worker of that home's daemon.
 
-    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema.
+    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema, and
+    `HomeLost` where the home is no longer that one.
     """
     stop = threading.Event()
 
@@ -132,12 +144,12 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, asked)
     owner = owner_here()
-    lock = None
+    held = Held()
     if home_id is not None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-        lock = _alone(settings.run_dir / "worker.lock")
-    worker = Worker(settings, owner=owner, stop=stop)
+        _alone(held, settings.home / "id", home_id)
+    worker = Worker(settings, owner=owner, stop=stop, held=held)
     # Before the first order. A Postgres that is away is asked again by the beat.
     with contextlib.suppress(OperationalError):
         migrations.require(worker.db)
@@ -154,15 +166,19 @@ def run(settings: Settings, *, home_id: str | None) -> None:
     log.info("worker stopped")
     if worker.other is not None:
         raise worker.other
-    if lock is not None:
-        os.close(lock)
 
 
-def _alone(path: Path) -> int:
-    """Waits until the home's former worker is gone, and holds its place; the file is never removed."""
-    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+def _alone(held: Held, path: Path, home_id: str) -> None:
+    """Waits until the home's former worker is gone, and holds its place: the file that names the home, so
+    that a lock and the leases in that name go together. Raises `HomeLost` where it is not that home."""
+    try:
+        lock = held.keep(path, os.O_RDWR)
+    except OSError:
+        raise HomeLost(path) from None
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+    held.check()
+    if os.pread(lock, 100, 0).decode(errors="replace").strip() != home_id:
+        raise HomeLost(path)
 
 
 def _watch_parent(stop: threading.Event) -> None:
