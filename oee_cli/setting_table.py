@@ -6,6 +6,7 @@ against each other, by name, default and what they take. Nothing here reads the 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,17 @@ def _path(text: str) -> Path:
         raise ValueError("the home of an account that exists") from None
     if not path.is_absolute():
         raise ValueError("an absolute path")
+    if not in_utf8(path):
+        raise ValueError("a path in UTF-8")
     return path
+
+
+def in_utf8(path: Path) -> bool:
+    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
+    try:
+        return str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        return False
 
 
 def _names(text: str) -> str:

@@ -44,6 +44,11 @@ def main() -> int:
         if isinstance(e, OtherRelease):
             return e.exit_code
         return EX_CONFIG if isinstance(e, BadSetting) else 1
+    except Exception as e:
+        # The log has where; whoever waits for a start gets a sentence.
+        log.exception("a fault of ours")
+        print(f"x  A fault of ours: {logs.clean(f'{type(e).__name__}: {e}')}", file=sys.stderr)
+        return 1
     return 0
 
 

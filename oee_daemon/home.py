@@ -20,7 +20,7 @@ from typing import Any
 
 from oee_daemon.errors import AlreadyRunning, StartFailed
 from oee_daemon.held import Held, in_place
-from oee_daemon.settings import Settings, default_home
+from oee_daemon.settings import Settings
 
 #: Seconds for which a held lock may be somebody who only looks whether it is held.
 LOOKED_AT_S = 0.2
@@ -55,8 +55,7 @@ class Home:
                     folder.chmod(0o700)
         except OSError as e:
             raise StartFailed(
-                f"{e.filename} can't be used: {e.strerror}. Set OEE_HOME to a folder of yours"
-                f" (the default is {default_home()}).",
+                f"{e.filename} can't be used: {e.strerror}. Set OEE_HOME to a folder of yours.",
                 code="home_unusable",
             ) from None
 

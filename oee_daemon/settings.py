@@ -23,13 +23,42 @@ NETWORKS = ("simulated",)
 
 
 def default_home() -> Path:
-    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
-    return Path("/var/lib/oee") if os.geteuid() == 0 else user_data_path("oee", appauthor=False)
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's.
+
+    Raises `BadSetting` for an account without a home folder.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/oee")
+    found = _of_the_account(user_data_path)
+    if found is None or not _in_utf8(found):
+        raise BadSetting(
+            "This account has no home folder whose path could be used. Set HOME, or OEE_HOME to a folder of "
+            "yours: an absolute path in UTF-8."
+        )
+    return found
 
 
-def config_file() -> Path:
-    """The one configuration file; a file in the working folder is never read."""
-    return user_config_path("oee", appauthor=False) / "config.toml"
+def config_file() -> Path | None:
+    """The one configuration file; a file in the working folder is never read. `None` for an account without
+    a home folder."""
+    found = _of_the_account(user_config_path)
+    return None if found is None else found / "config.toml"
+
+
+def _of_the_account(folder: Callable[..., Path]) -> Path | None:
+    try:
+        found = folder("oee", appauthor=False)
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
+
+
+def _in_utf8(path: Path) -> bool:
+    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
+    try:
+        return str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        return False
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -76,6 +105,8 @@ def _path(text: str) -> Path:
         raise ValueError("the home of an account that exists") from None
     if not path.is_absolute():
         raise ValueError("an absolute path")
+    if not _in_utf8(path):
+        raise ValueError("a path in UTF-8")
     return path
 
 
@@ -164,7 +195,9 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
     return Settings(**values)
 
 
-def _stored(config: Path) -> dict[str, Any]:
+def _stored(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
