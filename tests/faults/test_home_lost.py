@@ -205,3 +205,29 @@ def test_a_worker_of_a_home_that_is_no_longer_that_one_ends(make: Callable[[], D
     daemon.process.send_signal(signal.SIGSTOP)
     moved(daemon.home)
     until(lambda: not alive(worker), what="the worker's end")
+
+
+def test_a_restore_whose_home_is_replaced_leaves_the_new_one_alone(
+    make: Callable[[], Daemon], homes: Path
+) -> None:
+    daemon = make().start()
+    place(daemon, "the first order")
+    command = [sys.executable, "-m", "oee_daemon"]
+    file = homes / "b.oee"
+    subprocess.run([*command, "backup", str(file)], env=daemon.environ, check=True, stdout=subprocess.DEVNULL)
+    home = homes / "r"
+    with subprocess.Popen(
+        [*command, "restore", str(file)],
+        env=daemon.environ | {"OEE_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as restoring:
+        assert restoring.stdout is not None
+        until(lambda: "postgres" in str(restoring.stdout and restoring.stdout.readline()), what="its start")
+        home.rename(homes / "aside")
+        (home / "restoring").mkdir(parents=True)
+        (home / "restoring" / "kept").write_text("somebody else's")
+        told = json.loads(restoring.stdout.read().splitlines()[-1])
+    assert restoring.returncode == 1
+    assert told["error"]["code"] == "home_lost"
+    assert [str(p.relative_to(home)) for p in sorted(home.rglob("*"))] == ["restoring", "restoring/kept"]
