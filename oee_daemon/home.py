@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from oee_daemon.errors import AlreadyRunning, StartFailed
+from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.held import Held, in_place
 from oee_daemon.settings import Settings
 
@@ -90,18 +90,20 @@ class Home:
     def mend(self) -> None:
         """Makes anew what somebody took out of `run/`, which the lock on the home itself allows.
 
-        Called about once a second; what can't be made now is tried again then.
+        Called about once a second; what can't be made now is tried again then. Raises `HomeLost` where a
+        daemon that knows no lock but the file's has come in meanwhile.
         """
         with contextlib.suppress(OSError):
             self.run.mkdir(mode=0o700, exist_ok=True)
             if self._lock is not None and not in_place(self._lock, self._lock_file):
-                lock = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
-                if not _locked(lock):
-                    os.close(lock)
-                    return
+                anew = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
                 os.close(self._lock)
-                self._lock = lock
-                self._sign(lock)
+                self._lock = anew
+                try:
+                    self._wait(self._lock, time.monotonic() + LOOKED_AT_S)
+                except AlreadyRunning:
+                    raise HomeLost(self._lock_file) from None
+                self._sign(self._lock)
                 log.warning("the lock's file was gone", extra={"path": str(self._lock_file)})
             if self._told is not None and not (self.run / "daemon.json").exists():
                 _write(self.run / "daemon.json", self._told)

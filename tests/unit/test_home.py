@@ -35,6 +35,16 @@ def test_whatever_is_cleaned_away_nobody_else_gets_the_home(home: Home) -> None:
     home.must_be_held()
 
 
+def test_who_came_in_by_the_files_lock_alone_is_made_room_for(home: Home) -> None:
+    """An older release's daemon, after somebody removed the file."""
+    home.hold()
+    (home.run / "daemon.lock").unlink()
+    with (home.run / "daemon.lock").open("w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(HomeLost):
+            home.mend()
+
+
 def test_a_file_system_that_locks_no_folders_leaves_the_files_lock(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
