@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ STOP_LIMIT = 60.0
 _PROBE = 2.0
 #: Between two looks, seconds.
 _BEAT = 0.02
+#: Seconds in which a daemon makes a socket anew that somebody removed; it looks once a second.
+_SOCKET_BACK = 2.5
 #: A log larger than this many bytes is set aside at the next start.
 _LOG_LIMIT = 10 * 1024 * 1024
 #: The daemon's exit code for "another one holds this home".
@@ -132,7 +134,8 @@ class Launcher:
 
     def _start_alone(self, deadline: float, progress: _Progress) -> bool:
         child: subprocess.Popen[bytes] | None = None
-        log_from = 0
+        log_from: int | None = None
+        patience = time.monotonic() + _SOCKET_BACK
         # It answers a moment before it says who it is.
         while not (self.answers() and self.running()):
             if time.monotonic() > deadline:
@@ -146,9 +149,21 @@ class Launcher:
                     raise self._not_started("The daemon could not be started.", log_from)
                 # Another one holds the home: that one will answer, or go and make room.
                 child = None
+            elif child is None and time.monotonic() > patience:
+                self._must_have_a_socket()
             progress.draw()
             time.sleep(_BEAT)
         return child is not None
+
+    def _must_have_a_socket(self) -> None:
+        """Raises `Unreachable` where a daemon is up and nothing leads to it: waiting would not help."""
+        pid = self.holder()
+        if pid and self.running().get("pid") == pid and not self.listens():
+            raise Unreachable(
+                f"The daemon (pid {pid}) runs, but its socket is gone: {self.socket_path()}",
+                hint="Restart it: oee daemon restart",
+                code="socket_gone",
+            )
 
     def stop(self) -> bool:
         """Asks the daemon to drain and waits until it has let go of its home. False: none was running."""
@@ -179,22 +194,17 @@ class Launcher:
 
         Looking takes a shared lock for an instant, so never look while a daemon of ours is starting.
         """
+        file = self.settings.run_dir / "daemon.lock"
         try:
-            fd = os.open(self.settings.run_dir / "daemon.lock", os.O_RDONLY | os.O_CLOEXEC)
+            # The home's own lock can't be removed; the file's is all that older releases know.
+            if not (_locked(self.settings.home) or _locked(file)):
+                return None
+            return int(file.read_bytes()[:20])
         except PermissionError:
             raise Forbidden(f"{self.settings.run_dir} can't be read by this account.") from None
-        except OSError:
-            return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return None
-        except BlockingIOError:
+        except (OSError, ValueError):
             told = self.running().get("pid")
-            return int(os.read(fd, 20).strip() or b"0") or (told if isinstance(told, int) else 0)
-        except ValueError:
-            return 0
-        finally:
-            os.close(fd)
+            return told if isinstance(told, int) else 0
 
     def phases(self) -> list[str]:
         """What a starting daemon has behind it."""
@@ -229,7 +239,7 @@ class Launcher:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise self._not_started("Another command is still starting the daemon.", 0) from None
+                        raise self._not_started("Another command is still starting the daemon.") from None
                     progress.draw()
                     time.sleep(_BEAT)
             yield
@@ -269,19 +279,38 @@ class Launcher:
         log.replace(log.with_name("daemon.log.1"))
         return 0
 
-    def _not_started(self, what: str, log_from: int) -> Unreachable:
+    def _not_started(self, what: str, log_from: int | None = None) -> Unreachable:
+        """`log_from`: where in the log the words of our own start begin; others' are of something else."""
         log = self.settings.log_file
-        try:
-            with log.open("rb") as f:
+        lines: list[str] = []
+        if log_from is not None:
+            with suppress(OSError), log.open("rb") as f:
                 f.seek(log_from)
                 lines = f.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            lines = []
         # Its sentence with all that belongs to it; where it left none, its last words.
         said = next((n for n in reversed(range(len(lines))) if lines[n].startswith("x  ")), len(lines) - 8)
         lines = [line.removeprefix("x  ") for line in lines[max(0, said) :]]
         message = "\n".join([what, *(f"  {line}" for line in lines if line.strip())])
         return Unreachable(message, hint=f"Its log: {log}", code="daemon_not_started")
+
+
+def _locked(place: Path) -> bool:
+    """Whether somebody holds that folder or file. Raises `PermissionError` where it can't be looked at."""
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system that locks no folders
+        return False
+    finally:
+        os.close(fd)
+    return False
 
 
 def daemon_command(*arguments: str) -> list[str]:

@@ -36,8 +36,11 @@ _BY_STATUS: dict[int, type[CliError]] = {
     426: Unreachable,
     503: Unreachable,
 }
-_HINTS: dict[type[CliError], str] = {
-    Forbidden: "Set OEE_TOKEN to what `oee daemon token` prints where the daemon runs.",
+_HINTS: dict[type[CliError] | str, str] = {
+    "unauthorized": "Set OEE_TOKEN to what `oee daemon token` prints where the daemon runs.",
+    "foreign_host": "Where the daemon runs: oee config set hostnames NAME, with NAME as in OEE_URL, and "
+    "oee daemon restart",
+    "foreign_origin": "What is between here and the daemon may send no Origin header.",
     NoSuchOrder: "Past orders: oee history",
     Unreachable: "See: oee daemon status",
 }
@@ -63,7 +66,7 @@ def of_problem(status: int, problem: dict[str, Any]) -> CliError:
     message = str(problem.get("detail") or problem.get("title") or f"The daemon answered {status}.")
     hint = problem.get("hint")
     if hint is None:
-        hint = _HINTS.get(kind, "Its log: oee daemon logs" if status >= 500 else None)
+        hint = _HINTS.get(code) or _HINTS.get(kind, "Its log: oee daemon logs" if status >= 500 else None)
     error = kind(message, hint=hint, code=code, retryable=bool(problem.get("retryable")))
     if isinstance(problem.get("order"), dict):
         error.order = problem["order"]

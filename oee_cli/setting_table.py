@@ -6,6 +6,7 @@ against each other, by name, default and what they take. Nothing here reads the 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,24 @@ def _path(text: str) -> Path:
         raise ValueError("the home of an account that exists") from None
     if not path.is_absolute():
         raise ValueError("an absolute path")
+    if not in_utf8(path):
+        raise ValueError("a path in UTF-8")
     return path
+
+
+def in_utf8(path: Path) -> bool:
+    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
+    try:
+        return str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        return False
+
+
+def _names(text: str) -> str:
+    names = [part.strip().lower() for part in text.split(",")]
+    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("names or addresses separated by commas, without ports")
+    return ",".join(names)
 
 
 def _flag(text: str) -> bool:
@@ -119,6 +137,7 @@ SETTINGS = (
     Setting("redis_url", None, "your own Redis or Valkey", _address(*_REDIS), hidden="password"),
     Setting("host", "127.0.0.1", "where the TCP side listens"),
     Setting("port", "3000", "where the TCP side listens", _whole(0, 65535)),
+    Setting("hostnames", None, "more names that HTTP may be asked for by", _names),
     Setting("url", None, "talk to a daemon elsewhere", _address(*_WEB), "command", "password"),
     Setting("token", None, "what the daemon elsewhere asks for", _header, "command", "all"),
     Setting("no_autostart", None, "1: no command starts the daemon", _flag, "command"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.errors import UsageFault
-from oee_cli.setting_table import BY_NAME
+from oee_cli.setting_table import BY_NAME, in_utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,11 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         except ValueError as wanted:
             raise _bad(setting.variable, str(wanted)) from None
 
+    home = value("home") or default_home()
+    if not in_utf8(home):
+        raise _bad("OEE_HOME", "a path in UTF-8, which the default is not here")
     return Settings(
-        home=value("home") or default_home(),
+        home=home,
         url=(value("url") or "").rstrip("/") or None,
         token=value("token"),
         autostart=not value("no_autostart"),

@@ -19,7 +19,8 @@
         ├── Unreachable           an outside server is away, or lets nobody in
         ├── Unsuitable            a server that orders would not be safe in, or that is too old
         ├── OutOfThreads          the machine or the account gives no more threads or processes
-        └── AlreadyRunning
+        ├── AlreadyRunning
+        └── HomeLost              the home was moved, removed or replaced under its daemon
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
 """
@@ -203,3 +204,15 @@ class AlreadyRunning(StartFailed):
 
     code = "already_running"
     exit_code = 75
+
+
+class HomeLost(StartFailed):
+    """The home at its path is not the one this process holds: it ends and touches nothing there."""
+
+    code = "home_lost"
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path} was moved, removed or replaced under the process that held it, which ends and leaves "
+            "alone what is there now."
+        )

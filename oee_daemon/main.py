@@ -36,6 +36,7 @@ def run(settings: Settings, home: Home) -> None:
         service_user=settings.service_user,
         # Twice a worker's: those of one that was killed may be there when the next one comes.
         connections=settings.connections + settings.worker_connections + LEDGER_CONNECTIONS,
+        must_be_held=home.must_be_held,
     )
     worker = WorkerProcess(home.identity())
     # Half a second of imports, while the servers come up; an import that fails will fail again below.
@@ -44,6 +45,9 @@ def run(settings: Settings, home: Home) -> None:
         worker.start()
         imports.start()
         servers.start(home.phase)
+        if settings.database_url is None:
+            # Written once by initdb: with it the whole database has to stay in its place.
+            home.keep("postgres", "PG_VERSION")
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,

@@ -8,6 +8,7 @@ outlives the daemon.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the children.
 BEAT_S = 0.2
+#: Beats between two looks at the files by which the daemon is found: a second.
+LOOK_BEATS = 5
 
 
 def _prepare(db: Engine, settings: Settings) -> None:
@@ -72,10 +75,9 @@ class Service:
         self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
-        self._socket_path = home.socket_path()
         around = app.Surroundings(
             started_at=self._started_at,
-            socket_path=self._socket_path,
+            socket_path=home.socket_path(),
             http=lambda: self._doors.http(),
             servers=servers.describe,
             worker_pid=lambda: self._worker.pid,
@@ -83,9 +85,10 @@ class Service:
         self._app = app.build(settings, self._db, self._broker, self._feed, network, around)
         self._doors = Doors(
             self._app,
-            path=self._socket_path,
+            place=home.socket_path,
             host=settings.host,
             port=settings.port,
+            names=settings.hostnames,
             token=token_of(home.path / "token"),
         )
 
@@ -122,7 +125,7 @@ class Service:
         self._home.announce(
             {
                 "pid": os.getpid(),
-                "socket": str(self._socket_path),
+                "socket": str(self._home.socket_path()),
                 "http": http["url"],
                 "version": __version__,
                 "protocol": PROTOCOL,
@@ -132,14 +135,20 @@ class Service:
         self._home.phase("ready")
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Replaces what dies until told to stop."""
+        """Replaces what dies, or is taken away, until told to stop. Raises `HomeLost`."""
         listening = self._doors.http()["listening"]
-        while not stop.is_set():
+        for beat in itertools.count():
+            if stop.is_set():
+                return
+            # `check` asks first whether the home is still ours: all that follows goes by path.
             for name in self._servers.check():
                 log.warning("restarted", extra={"server": name})
             self._worker.check()
             if self._log.keep():
                 self._worker.reopen_log()
+            if beat % LOOK_BEATS == 0:
+                self._home.mend()
+                await self._doors.mend()
             if self._doors.http()["listening"] != listening:
                 # The port was taken at the start and is ours now.
                 listening = not listening
@@ -150,6 +159,8 @@ class Service:
                 continue
 
     async def _stop(self, hints: asyncio.Task[None]) -> None:
+        # Of a lost home nothing is waited for or tidied up: whoever started us ends its processes.
+        self._home.must_be_held()
         log.info("stopping")
         # Nothing new is accepted, but those who watch see how what runs ends.
         self._app.state.draining = True

@@ -27,13 +27,42 @@ API_CONNECTIONS, SPARE_CONNECTIONS, LEDGER_CONNECTIONS = 20, 3, 4
 
 
 def default_home() -> Path:
-    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
-    return Path("/var/lib/oee") if os.geteuid() == 0 else user_data_path("oee", appauthor=False)
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's.
+
+    Raises `BadSetting` for an account without a home folder.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/oee")
+    found = _of_the_account(user_data_path)
+    if found is None or not _in_utf8(found):
+        raise BadSetting(
+            "This account has no home folder whose path could be used. Set HOME, or OEE_HOME to a folder of "
+            "yours: an absolute path in UTF-8."
+        )
+    return found
 
 
-def config_file() -> Path:
-    """The one configuration file; a file in the working folder is never read."""
-    return user_config_path("oee", appauthor=False) / "config.toml"
+def config_file() -> Path | None:
+    """The one configuration file; a file in the working folder is never read. `None` for an account without
+    a home folder."""
+    found = _of_the_account(user_config_path)
+    return None if found is None else found / "config.toml"
+
+
+def _of_the_account(folder: Callable[..., Path]) -> Path | None:
+    try:
+        found = folder("oee", appauthor=False)
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
+
+
+def _in_utf8(path: Path) -> bool:
+    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
+    try:
+        return str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        return False
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -80,7 +109,16 @@ def _path(text: str) -> Path:
         raise ValueError("the home of an account that exists") from None
     if not path.is_absolute():
         raise ValueError("an absolute path")
+    if not _in_utf8(path):
+        raise ValueError("a path in UTF-8")
     return path
+
+
+def _names(text: str) -> str:
+    names = [part.strip().lower() for part in text.split(",")]
+    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
+        raise ValueError("names or addresses separated by commas, without ports")
+    return ",".join(names)
 
 
 def _setting(read: Callable[[str], Any], default: Any) -> Any:
@@ -98,6 +136,8 @@ class Settings:
     #: The TCP side; the Unix socket is always there.
     host: str = _setting(str, "127.0.0.1")
     port: int = _setting(_whole(0, 65535), 3000)
+    #: More names under which the TCP side may be asked for, in small letters, separated by commas.
+    hostnames: str | None = _setting(_names, None)
     #: Orders in execution at once, per worker.
     worker_threads: int = _setting(_whole(1, 200), 10)
     #: Orders in execution at once over all workers; the same for every worker of an engine.
@@ -174,7 +214,9 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
     return found
 
 
-def _stored(config: Path) -> dict[str, Any]:
+def _stored(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -25,9 +25,10 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from oee_daemon import actors, foundation, garbage, inherited, migrations
 from oee_daemon.broker import open_broker
 from oee_daemon.database import open_database
-from oee_daemon.errors import ChainUnavailable, OtherEngine, OtherRelease, StartFailed
+from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
+from oee_daemon.held import Held
 from oee_daemon.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks import open_network
@@ -76,7 +77,7 @@ class Worker:
     """Everything one worker process holds, opened in order and closed in the reverse. `former`: see
     `Recovery`.
 
-    `stop` is set where it has to end by itself; `other` then says why.
+    `stop` is set where it has to end by itself; `other` then says why. `held` is what has to stay in place.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class Worker:
         former: str = "",
         mark: Path | None = None,
         beat: Callable[[], None] = lambda: None,
+        held: Held | None = None,
     ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         threads = settings.worker_threads
         self.owner = owner
         self.other: StartFailed | None = None
+        self._held = held or Held()
         self._stop = stop or threading.Event()
         self._beat = beat
         self._database: str | None = None
@@ -155,12 +158,14 @@ class Worker:
             ) from None
 
     def check(self) -> None:
-        """A newer daemon may migrate the database at any time: from then on its workers have the orders. And
-        the database may be another, or an older one, than it was a moment ago."""
+        """A newer daemon may migrate the database at any time: from then on its workers have the orders. The
+        database may be another, or an older one, than it was a moment ago. And once the home is another one,
+        its sockets lead to another one's database."""
         try:
+            self._held.check()
             migrations.require(self.db)
             self.identity.look()
-        except (OtherRelease, OtherEngine) as other:
+        except (OtherRelease, OtherEngine, HomeLost) as other:
             self.other = other
             self._stop.set()
         except ChainUnavailable as e:
@@ -205,8 +210,9 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     """Works until told to stop. `home_id`: this is the one worker of that home's daemon, which is told of
     each beat through the descriptor `beats`.
 
-    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema; a worker
-    that stands alone also `Unreachable` and `Unsuitable`, as its daemon would.
+    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema, and
+    `HomeLost` where the home is no longer that one; a worker that stands alone also `Unreachable` and
+    `Unsuitable`, as its daemon would.
     """
     stop = Ending()
 
@@ -223,17 +229,17 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     if signal.SIGHUP not in inherited.farewells():
         signal.signal(signal.SIGHUP, hung_up)
     owner = owner_here()
-    lock = None
+    held = Held()
     if home_id is not None:
         owner = f"{home_id}:{owner}"
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-        lock = _alone(settings.run_dir / "worker.lock")
+        _alone(held, settings.home / "id", home_id)
     # The lock is ours, so whoever held leases in this home's name is dead.
     former = "" if home_id is None else f"{home_id}:"
     # Only the home's own: a file that nobody flushes tells nothing of another host's.
     mark = settings.home / "mark" if home_id is not None else None
     beat = (lambda: None) if beats is None else (lambda: _beat(beats))
-    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat)
+    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat, held=held)
     if home_id is None:
         assert settings.redis_url is not None
         foundation.require(worker.db)
@@ -253,8 +259,6 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     log.info("worker stopped")
     if worker.other is not None:
         raise worker.other
-    if lock is not None:
-        os.close(lock)
 
 
 def _beat(descriptor: int) -> None:
@@ -263,11 +267,17 @@ def _beat(descriptor: int) -> None:
         os.write(descriptor, b".")
 
 
-def _alone(path: Path) -> int:
-    """Waits until the home's former worker is gone, and holds its place; the file is never removed."""
-    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+def _alone(held: Held, path: Path, home_id: str) -> None:
+    """Waits until the home's former worker is gone, and holds its place: the file that names the home, so
+    that a lock and the leases in that name go together. Raises `HomeLost` where it is not that home."""
+    try:
+        lock = held.keep(path, os.O_RDWR)
+    except OSError:
+        raise HomeLost(path) from None
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+    held.check()
+    if os.pread(lock, 100, 0).decode(errors="replace").strip() != home_id:
+        raise HomeLost(path)
 
 
 def _watch_parent(stop: threading.Event) -> None:

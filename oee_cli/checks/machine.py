@@ -36,7 +36,8 @@ def port(scene: Scene) -> Iterator[Finding]:
         return
     number, host = int(scene.text("port") or 0), scene.text("host") or ""
     if http:
-        yield _taken(scene, number, str(http.get("problem") or f"{host}:{number} is not open yet"), None)
+        told = str(http.get("problem") or f"{host}:{number} is not open yet")
+        yield _taken(scene, number, told, can_bind(host, number))
     elif scene.away and not number:
         yield ok("port", "any that is free")
     elif scene.away:
@@ -52,7 +53,7 @@ def _taken(scene: Scene, number: int, told: str, fault: OSError | None) -> Findi
         who = f" by {name(pid) or 'a process'} (pid {pid})" if pid else ""
         told = f"{scene.text('host')}:{number} is taken{who}"
     message = f"{told}. Commands go on over the socket; HTTP waits for it."
-    if fault is not None and fault.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+    if fault is not None and fault.errno not in (errno.EADDRINUSE, errno.EACCES):
         return warn("port", "no_such_host", message, scene.setting("host", "127.0.0.1"))
     return warn("port", "port_taken", message, scene.setting("port", str(_other(max(number, 1023)))))
 

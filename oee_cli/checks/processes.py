@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
+#: Seconds for the address of a name.
+_NAME_S = 2.0
 #: A listening socket, in /proc/net/tcp.
 _LISTEN = "0A"
 
@@ -66,12 +69,27 @@ def _inodes(port: int) -> set[str]:
 
 
 def can_bind(host: str, port: int) -> OSError | None:
-    """Why the address can't be listened on; `None` where it can. Lets go of it at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """Why the address can't be listened on; `None` where it can. Lets go of it at once.
+
+    A name's resolver may take for ever: after `_NAME_S` that is the answer.
+    """
+    answers: list[OSError | None] = []
+    asked = Thread(target=lambda: answers.append(_bound(host, port)), daemon=True)
+    asked.start()
+    asked.join(_NAME_S)
+    return answers[0] if answers else TimeoutError(f"no answer in {_NAME_S:.0f} s when asked for its address")
+
+
+def _bound(host: str, port: int) -> OSError | None:
     try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # IPv4 first, as the daemon takes it.
+        family, address = min((row[0], row[4]) for row in rows)
         with socket.socket(family, socket.SOCK_STREAM) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((host, port))
+            s.bind(address)
+    except UnicodeError:
+        return OSError("no name of a host")
     except OSError as e:
         return e
     return None

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oee_daemon.api.problems import refuse
 
-#: Paths that need no token.
+#: Paths that need no token and no Host of ours: a load balancer asks by whatever address it knows.
 OPEN = frozenset({"/healthz"})
 #: Bytes of randomness in a token, and the fewest characters that one may have.
 TOKEN_BYTES = 32
@@ -62,11 +62,12 @@ class Gate:
         for name, value in scope["headers"]:
             # A header that stands twice is nobody's honest request.
             headers[name] = value if name not in headers else b"\0"
-        if _host(headers.get(b"host", b"")) not in self._hosts:
-            await refuse(scope, send, 403, "foreign_host", "This Host is not ours.")
+        opened = scope["path"] in OPEN
+        if not opened and not self._is_own(_host(headers.get(b"host", b"")), scope):
+            await refuse(scope, send, 403, "foreign_host", "This service does not go by that Host.")
         elif b"origin" in headers:
             await refuse(scope, send, 403, "foreign_origin", "Web pages may not call this service.")
-        elif scope["path"] not in OPEN and not self._bears(headers.get(b"authorization", b"")):
+        elif not opened and not self._bears(headers.get(b"authorization", b"")):
             detail = "Send Authorization: Bearer TOKEN; `oee daemon token` prints it."
             await refuse(
                 scope, send, 401, "unauthorized", detail, headers=((b"www-authenticate", b"Bearer"),)
@@ -74,15 +75,25 @@ class Gate:
         else:
             await self._app(scope, receive, send)
 
+    def _is_own(self, host: str, scope: Scope) -> bool:
+        """A page can point a name of its own at this machine, but no address: the one that was dialled is
+        ours."""
+        dialled = str((scope.get("server") or ("",))[0]).removeprefix("::ffff:").partition("%")[0]
+        return host in self._hosts or (host != "" and host == _bracketed(dialled))
+
     def _bears(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
 
-def own_hosts(host: str) -> frozenset[str]:
-    """The names under which this service may be asked for."""
-    own = host.lower()
-    return frozenset({"localhost", "127.0.0.1", "[::1]", f"[{own}]" if ":" in own else own})
+def own_hosts(host: str, names: str | None = None) -> frozenset[str]:
+    """The names under which this service may be asked for; `names` are more of them, separated by commas."""
+    own = [host.lower(), *(names.split(",") if names else ())]
+    return frozenset({"localhost", "127.0.0.1", "[::1]", *map(_bracketed, own)})
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _host(header: bytes) -> str:

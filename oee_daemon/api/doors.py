@@ -1,17 +1,21 @@
 """Two doors to one application: a Unix socket for its owner, and TCP behind the gate.
 
 Each is a uvicorn server of its own in the same loop, so that which door a request came by is never a
-guess. A TCP port that is taken is tried again every second; the socket serves meanwhile.
+guess. A TCP port that is taken is tried again every second, and a name is looked up beside the loop; the
+socket serves meanwhile. A socket whose file is gone is made anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +25,14 @@ from starlette.types import ASGIApp
 from oee_daemon.api import connections
 from oee_daemon.api.auth import Gate, own_hosts
 from oee_daemon.api.limits import Stamped
+from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two tries to bind the TCP port.
 BIND_AGAIN_S = 1.0
+#: Seconds for which a start waits for the address of a name; the lookup itself may take longer.
+NAME_S = 1.0
 #: Seconds that open connections have to end at a stop.
 GRACE_S = 3
 #: Seconds an idle connection is kept.
@@ -59,13 +66,27 @@ def _server(app: ASGIApp) -> _Server:
 
 
 class Doors:
-    """Opens and closes both. `http` tells how the TCP side is doing."""
+    """Opens and closes both. `http` tells how the TCP side is doing; `place` where the socket belongs."""
 
-    def __init__(self, app: ASGIApp, *, path: Path, host: str, port: int, token: str) -> None:
-        self._path = path
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        place: Callable[[], Path],
+        host: str,
+        port: int,
+        names: str | None,
+        token: str,
+    ) -> None:
+        self._app = app
+        self._place = place
         self._host, self._port = host, port
-        self._unix = _server(app)
-        self._tcp = _server(Gate(app, token=token, hosts=own_hosts(host)))
+        self._shown = _shown(host, names)
+        self._unix: list[_Server] = []
+        self._file: tuple[Path, os.stat_result] | None = None
+        self._told = False
+        self._tcp = _server(Gate(app, token=token, hosts=own_hosts(host, names)))
+        self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._http: dict[str, Any] = {"url": None, "listening": False, "problem": None}
 
@@ -74,50 +95,151 @@ class Doors:
         return dict(self._http)
 
     async def open(self) -> None:
-        """Returns when the Unix socket answers; the TCP side is tried once before, then for ever."""
-        listener = _unix_socket(self._path)
-        bound = self._bind()
-        self._tasks = [
-            asyncio.create_task(self._unix.serve([listener])),
-            asyncio.create_task(self._serve_tcp(bound)),
-        ]
-        while not self._unix.started:
-            if self._tasks[0].done():
-                self._tasks[0].result()
-            await asyncio.sleep(0.002)
+        """Returns when the Unix socket answers and the TCP side was tried, or a name takes its time.
+
+        Raises `StartFailed` where the socket can't be had.
+        """
+        self._tasks.append(asyncio.create_task(self._serve_tcp()))
+        await self._open_unix()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), NAME_S)
+
+    async def mend(self) -> None:
+        """Makes the socket anew where its file was removed; who is connected stays. Raises nothing."""
+        if self._is_ours():
+            return
+        try:
+            await self._open_unix()
+        except StartFailed as e:
+            if not self._told:
+                log.error("the socket can't be made anew", extra={"reason": e.message})
+            self._told = True
+        else:
+            log.warning("the socket was gone", extra={"path": str(self._place())})
+            self._told = False
+            for server in self._unix[-2].servers:
+                server.close()
 
     async def close(self) -> None:
-        self._unix.should_exit = self._tcp.should_exit = True
-        if self._tasks and not self._tcp.started:
-            self._tasks[1].cancel()
+        for server in (*self._unix, self._tcp):
+            server.should_exit = True
+        if not self._tcp.started:
+            for task in self._tasks[:1]:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
+        if self._file is not None and self._is_ours():
+            self._file[0].unlink(missing_ok=True)
 
-    async def _serve_tcp(self, bound: socket.socket | None) -> None:
-        while bound is None:
+    def _is_ours(self) -> bool:
+        """Whether the socket's path still names what was bound there."""
+        assert self._file is not None
+        path, bound = self._file
+        try:
+            return os.path.samestat(path.lstat(), bound)
+        except OSError:
+            return False
+
+    async def _open_unix(self) -> None:
+        path = self._place()
+        try:
+            listener = _unix_socket(path)
+            self._file = path, path.lstat()
+        except OSError as e:
+            raise StartFailed(
+                f"The socket {path} can't be made: {e.strerror}. Check that folder, or set OEE_HOME to "
+                "another."
+            ) from None
+        server = _server(self._app)
+        task = asyncio.create_task(server.serve([listener]))
+        self._unix.append(server)
+        self._tasks.append(task)
+        while not server.started:
+            if task.done():
+                task.result()
+            await asyncio.sleep(0.002)
+
+    async def _serve_tcp(self) -> None:
+        while (bound := await self._bind()) is None:
+            self._tried.set()
             await asyncio.sleep(BIND_AGAIN_S)
-            bound = self._bind()
+        self._tried.set()
         await self._tcp.serve([bound])
 
-    def _bind(self) -> socket.socket | None:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # With protocol 0 asyncio would leave Nagle's algorithm on: 40 ms more a request.
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    async def _bind(self) -> socket.socket | None:
+        bound = None
         try:
-            bound.bind((self._host, self._port))
+            family, address = await self._address()
+            # With protocol 0 asyncio would leave Nagle's algorithm on: 40 ms more a request.
+            bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((address, self._port))
             bound.listen(512)
-        except OSError as e:
-            bound.close()
-            if self._http["problem"] is None:
-                log.warning("the port can't be had", extra={"port": self._port, "reason": e.strerror})
-            problem = f"{self._host}:{self._port}: {e.strerror}"
-            self._http = {"url": None, "listening": False, "problem": problem}
+        except (OSError, UnicodeError) as e:
+            if bound is not None:
+                bound.close()
+            reason = e.strerror if isinstance(e, OSError) else "no name of a host"
+            problem = f"{self._host}:{self._port}: {reason}"
+            if self._http["problem"] != problem:
+                log.warning("the port can't be had", extra={"port": self._port, "reason": reason})
+            self._http["problem"] = problem
             return None
-        port = bound.getsockname()[1]
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self._http = {"url": f"http://{host}:{port}", "listening": True, "problem": None}
+        url = f"http://{self._shown}:{bound.getsockname()[1]}"
+        self._http = {"url": url, "listening": True, "problem": None}
         return bound
+
+    async def _address(self) -> tuple[int, str]:
+        """The family and the address to listen on. Raises `OSError` where a name has none."""
+        try:
+            found = ip_address(self._host)
+        except ValueError:
+            pass
+        else:
+            return socket.AF_INET if found.version == 4 else socket.AF_INET6, self._host
+        if self._http["problem"] is None:
+            self._http["problem"] = f"{self._host}: its address is still being looked up"
+        return await _looked_up(self._host)
+
+
+async def _looked_up(name: str) -> tuple[int, str]:
+    """A resolver may not answer for minutes. So it is asked in a thread that nobody waits for at the end."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[tuple[int, str]] = loop.create_future()
+
+    def tell(answer: tuple[int, str] | Exception) -> None:
+        if found.done():
+            return
+        if isinstance(answer, Exception):
+            found.set_exception(answer)
+        else:
+            found.set_result(answer)
+
+    def ask() -> None:
+        answer: tuple[int, str] | Exception
+        try:
+            rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            # IPv4 first, as for the default.
+            answer = min((int(row[0]), str(row[4][0])) for row in rows)
+        except (OSError, UnicodeError) as e:
+            answer = e
+        with contextlib.suppress(RuntimeError):  # the daemon has ended meanwhile
+            loop.call_soon_threadsafe(tell, answer)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    return await found
+
+
+def _shown(host: str, names: str | None) -> str:
+    """The name in our address: one that can be dialled, which "every address" can't."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    if found.is_unspecified and names:
+        return names.partition(",")[0]
+    shown = host
+    if found.is_unspecified:
+        shown = "127.0.0.1" if found.version == 4 else "::1"
+    return f"[{shown}]" if found.version == 6 else shown
 
 
 def _unix_socket(path: Path) -> socket.socket:
@@ -128,6 +250,9 @@ def _unix_socket(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
     finally:
         os.umask(before)
     listener.listen(512)

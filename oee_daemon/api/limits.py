@@ -42,7 +42,10 @@ class Stamped:
 
 
 class Limits:
-    """Refuses another protocol version in words, and bodies that are too long or too slow."""
+    """Refuses another protocol version in words, and bodies that are too long or too slow.
+
+    HEAD is GET to all that follows: the connection sends no body where it was asked for none.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -51,6 +54,8 @@ class Limits:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
         asked = dict(scope["headers"]).get(b"oee-protocol")
         if asked is not None and asked != str(PROTOCOL).encode():
             detail = f"This daemon is {__version__} and speaks protocol {PROTOCOL}."

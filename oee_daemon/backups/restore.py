@@ -54,7 +54,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
         home.hold()
         # Once more, now that nobody else can make one.
         _fresh(settings.home, backup)
-        with _made(settings) as servers:
+        with _made(settings, home) as servers:
             say("postgres")
             servers.start()
             say("orders")
@@ -62,6 +62,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
             live = _finish(servers.database_url, backup.about)
             # In order, with a checkpoint: the files are then complete without their log.
             servers.stop()
+            home.must_be_held()
             _take_place(settings.home, backup)
     kept = {key: backup.about[key] for key in ("orders", "revision", "version", "takenAt")}
     return {"home": str(settings.home), **kept, "live": live, "wallets": sorted(backup.wallets)}
@@ -98,16 +99,23 @@ def _fresh(home: Path, backup: file.Backup) -> None:
 
 
 @contextmanager
-def _made(settings: Settings) -> Iterator[Servers]:
-    """A PostgreSQL in a folder of its own below the home; both are gone at the end."""
+def _made(settings: Settings, home: Home) -> Iterator[Servers]:
+    """A PostgreSQL in a folder of its own below the home; both are gone at the end. Raises `HomeLost`."""
     place = settings.home / "restoring"
     lent = account.choose(settings.service_user)
     _clear(place, lent)
-    servers = Servers(place, postgres=True, valkey=False, service_user=settings.service_user)
+    servers = Servers(
+        place,
+        postgres=True,
+        valkey=False,
+        service_user=settings.service_user,
+        must_be_held=home.must_be_held,
+    )
     try:
         yield servers
     finally:
         servers.stop()
+        home.must_be_held()
         _clear(place, lent)
 
 

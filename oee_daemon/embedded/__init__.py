@@ -20,7 +20,7 @@ from oee_daemon.embedded import account, folders
 from oee_daemon.embedded.postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.supervision import Server, Watch
 from oee_daemon.embedded.valkey import Valkey
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import HomeLost, StartFailed
 
 #: Between two looks at a starting or stopping server, seconds.
 _POLL = 0.002
@@ -45,13 +45,16 @@ class Servers:
         valkey: bool,
         service_user: str | None = None,
         connections: int = 0,
+        must_be_held: Callable[[], None] = lambda: None,
     ) -> None:
-        """Touches no file; `service_user` is the account to run them under where we are root, `connections`
-        how many to PostgreSQL its users may hold."""
+        """Touches no file. `service_user` is the account to run them under where we are root; `connections`
+        how many to PostgreSQL its users may hold; `must_be_held` raises `HomeLost` where the home at that
+        path is no longer the caller's: nothing is started then."""
         if postgres:
             forget_variables()
         self._connections = max(LEAST_CONNECTIONS, connections + MORE_CONNECTIONS)
         self._home = home.absolute()
+        self._must_be_held = must_be_held
         self._wanted = {"valkey": valkey, "postgres": postgres}
         self._service_user = service_user
         self._watches: list[Watch] = []
@@ -91,21 +94,34 @@ class Servers:
             raise
 
     def check(self) -> list[str]:
-        """Restarts what has died, with a pause of 0.1 s that doubles up to 5 s until it answers.
+        """Restarts what has died or lost its socket, with a pause of 0.1 s that doubles up to 5 s until it
+        answers.
 
-        Takes some milliseconds, raises nothing; returns the names of those that answer again since this call.
+        Takes some milliseconds; returns the names of those that answer again since this call. Raises
+        `HomeLost`, and nothing else.
         """
+        self._must_be_held()
         return [watch.server.name for watch in self._watches if watch.check()]
 
     def stop(self) -> None:
-        """Ends both in order and waits, for 10 s at most; harmless if they don't run."""
+        """Ends both in order and waits, for 10 s at most; harmless if they don't run.
+
+        Where the home is lost they are killed: in order they would remove their sockets, which by now may be
+        somebody else's. What they had flushed stays, as after any kill.
+        """
         for watch in self._watches:
             watch.stopped()
-        self._tell(None)
+        try:
+            self._must_be_held()
+            self._tell(None)
+        except HomeLost:
+            self._tell(signal.SIGKILL)
         began = time.monotonic()
         for signum, patience in ((signal.SIGQUIT, STOP_PATIENCE), (signal.SIGKILL, STOP_LIMIT)):
             while self._alive() and time.monotonic() < began + patience:
                 time.sleep(_POLL)
+            for watch in self._alive():
+                _log.warning(f"{watch.server.name} did not end in time", extra={"signal": signum.name})
             self._tell(signum)
         while self._alive():
             time.sleep(_POLL)
@@ -127,6 +143,7 @@ class Servers:
         waiting = list(self._watches)
         deadline = time.monotonic() + START_LIMIT
         while waiting:
+            self._must_be_held()
             for watch in waiting.copy():
                 if watch.advance():
                     waiting.remove(watch)
@@ -145,7 +162,5 @@ class Servers:
 
     def _tell(self, signum: signal.Signals | None) -> None:
         for watch in self._alive():
-            if signum is not None:
-                _log.warning(f"{watch.server.name} did not end in time", extra={"signal": signum.name})
             if watch.server.child is not None:
                 watch.server.child.end(signum)

@@ -24,21 +24,29 @@ _log = logging.getLogger(__name__)
 
 
 def working_in(folder: Path, program: str) -> dict[int, bool]:
-    """Processes of `program` at work in `folder`: true for one that was started on it, false for helpers."""
+    """Processes of `program` at work in `folder`: true for one that was started on it, false for helpers.
+
+    What counts is the folder they are in, not what it is called: a path may have named another one when they
+    were started, or name another one in their container.
+    """
     where = str(folder.resolve())
     if not Path("/proc/self/cmdline").exists():
         return _listed(where, program)
-    found = {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                argv = os.fsdecode(Path(entry.path, "cmdline").read_bytes()).split("\0")
-                leads = argv[0].endswith(f"/{program}") and where in argv
-                # Helpers of PostgreSQL replace their arguments by a title.
-                if leads or (
-                    argv[0].startswith(f"{program}:") and str(Path(entry.path, "cwd").readlink()) == where
-                ):
-                    found[int(entry.name)] = leads
+    found: dict[int, bool] = {}
+    with contextlib.suppress(FileNotFoundError):
+        here, top = folder.stat(), Path("/").stat()
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    argv = os.fsdecode(Path(entry.path, "cmdline").read_bytes()).split("\0")
+                    leads = argv[0].endswith(f"/{program}")
+                    # Helpers of PostgreSQL replace their arguments by a title.
+                    if leads or argv[0].startswith(f"{program}:"):
+                        cwd = Path(entry.path, "cwd").stat()
+                        # At its very beginning a server is where we started it.
+                        begins = leads and where in argv and os.path.samestat(cwd, top)
+                        if begins or os.path.samestat(cwd, here):
+                            found[int(entry.name)] = leads
     return found
 
 

@@ -66,6 +66,10 @@ class Postgres:
         self.child: Child | None = None
         self.version: str | None = None
 
+    @property
+    def socket(self) -> Path:
+        return self.sockets / f".s.PGSQL.{PORT}"
+
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
         programs = binaries.postgres(self._home, self._account)

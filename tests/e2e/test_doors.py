@@ -55,7 +55,7 @@ ROUTES = {
     ("WS", "/api/orders/execute"): 422,
     ("WS", "/api/orders/stream"): 101,
 }
-#: What needs no token.
+#: What needs no token, and no Host of ours.
 OPEN = {("GET", "/healthz")}
 
 
@@ -120,7 +120,7 @@ def ask(
         connection.endheaders(body or None)
         answer = connection.getresponse()
         text = b"" if answer.status == 101 else answer.read()
-        is_json = "json" in (answer.getheader("content-type") or "")
+        is_json = text and "json" in (answer.getheader("content-type") or "")
         return answer.status, json.loads(text) if is_json else {}, answer
 
 
@@ -164,9 +164,12 @@ def test_every_route_by_token_host_and_origin(built: FastAPI, api: Shared) -> No
         for token, bearer in tokens.items():
             for host, name in hosts.items():
                 for origin, page in origins.items():
-                    if host == "foreign" or origin != "no":
-                        wanted, code = 403, "foreign_host" if host == "foreign" else "foreign_origin"
-                    elif token != "right" and (method, template) not in OPEN:
+                    open_to_all = (method, template) in OPEN
+                    if host == "foreign" and not open_to_all:
+                        wanted, code = 403, "foreign_host"
+                    elif origin != "no":
+                        wanted, code = 403, "foreign_origin"
+                    elif token != "right" and not open_to_all:
                         wanted, code = 401, "unauthorized"
                     else:
                         wanted, code = passed, None
@@ -206,15 +209,35 @@ def test_a_path_that_does_not_exist_is_closed_too(api: Shared) -> None:
 )  # fmt: skip
 def test_a_foreign_host_is_refused(api: Shared, host: str) -> None:
     bearer = ("Authorization", f"Bearer {api.daemon.token}")
-    status, problem, _ = ask(api.daemon, "GET", "/healthz", [("Host", host), bearer])
+    status, problem, _ = ask(api.daemon, "GET", "/readyz", [("Host", host), bearer])
     assert (status, problem["code"]) == (403, "foreign_host")
+    assert ask(api.daemon, "GET", "/healthz", [("Host", host)])[0] == 200
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST", "localhost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:3000"]
 )
 def test_an_own_host_is_let_in(api: Shared, host: str) -> None:
-    assert ask(api.daemon, "GET", "/healthz", [("Host", host)])[0] == 200
+    bearer = ("Authorization", f"Bearer {api.daemon.token}")
+    assert ask(api.daemon, "GET", "/readyz", [("Host", host), bearer])[0] == 200
+
+
+def test_head_is_get_without_a_body_on_every_route(api: Shared) -> None:
+    for method, template in ROUTES:
+        if method == "GET":
+            path = template.replace("{order_id}", "00000000-0000-4000-8000-000000000000")
+            for headers in (
+                [("Host", "localhost")],
+                [("Host", "localhost"), ("Authorization", f"Bearer {api.daemon.token}")],
+            ):
+                got, head = (ask(api.daemon, verb, path, headers) for verb in ("GET", "HEAD"))
+                assert head[0] == got[0], path
+                assert head[2].getheader("content-type") == got[2].getheader("content-type"), path
+    with api.daemon.client() as socket_side:
+        answer = socket_side.head("/readyz")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert int(answer.headers["content-length"]) > 0
+        assert socket_side.head("/api/orders/0000/cancel").status_code == 405
 
 
 def test_headers_that_stand_twice_or_not_at_all_let_nobody_in(api: Shared) -> None:

@@ -24,9 +24,9 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from oee_daemon.embedded import Servers, folders
+from oee_daemon.embedded import Servers, folders, orphans
 from oee_daemon.embedded.account import Account, choose
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import HomeLost, StartFailed
 
 Answer = TypeVar("Answer")
 
@@ -193,6 +193,63 @@ def test_a_killed_server_comes_back(used: Servers) -> None:
         assert until(used.check) == [name]
         assert pids(used)[name] != pid
         assert holds_its_data(used)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "with its folder"])
+def test_a_server_that_lost_its_socket_gets_it_back(used: Servers, home: Path, how: str) -> None:
+    """As a cleaner of temporary folders leaves it: the server runs, and nobody new gets in."""
+    used.start()
+    before = pids(used)
+    for name in ("valkey.sock", ".s.PGSQL.5432"):
+        (home / "sockets" / name).unlink()
+        if how == "replaced":
+            (home / "sockets" / name).write_text("somebody else's")
+    if how == "with its folder":
+        shutil.rmtree(home / "sockets")
+    back: list[str] = []
+    until(lambda: len(back.__iadd__(used.check())) == 2, 60)
+    assert sorted(back) == sorted(before)
+    assert holds_its_data(used)
+    assert not pids(used).items() & before.items()
+    assert used.check() == []
+
+
+@on_linux
+def test_servers_of_a_folder_that_was_moved_are_its_own_wherever_it_is(
+    used: Servers, home: Path, folder: Path
+) -> None:
+    """Another home at the former path, or in another container, must not take them for its orphans."""
+    used.start()
+    started = pids(used)
+    home.rename(folder / "aside")
+    for name, program in (("postgres", "postgres"), ("valkey", "valkey-server")):
+        assert orphans.working_in(home / name, program) == {}
+        (home / name).mkdir(parents=True)
+        assert orphans.working_in(home / name, program) == {}
+        assert orphans.working_in(folder / "aside" / name, program)[started[name]] is True
+    shutil.rmtree(home)
+    (folder / "aside").rename(home)
+
+
+def test_servers_of_a_lost_home_are_killed_and_leave_sockets_alone(home: Path, folder: Path) -> None:
+    lost: list[HomeLost] = []
+
+    def must_be_held() -> None:
+        for loss in lost:
+            raise loss
+
+    servers = Servers(home, postgres=True, valkey=True, must_be_held=must_be_held)
+    servers.start()
+    started = pids(servers)
+    lost.append(HomeLost(home))
+    os.kill(started["postgres"], signal.SIGKILL)
+    with pytest.raises(HomeLost):
+        servers.check()
+    servers.stop()
+    assert not any(alive(pid) for pid in started.values())
+    assert sorted(os.listdir(home / "sockets")) == [".s.PGSQL.5432", ".s.PGSQL.5432.lock", "valkey.sock"]
+    with pytest.raises(HomeLost):
+        servers.start()
 
 
 def test_restarts_pause_longer_and_longer_and_a_check_never_raises(used: Servers, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import FrozenInstanceError, fields
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oee_daemon import settings as settings_page
 from oee_daemon.errors import BadSetting
 from oee_daemon.settings import Settings, load
 
@@ -49,6 +51,10 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("OEE_SIM_FAILURE_RATE", "5%", "a number from 0 to 1"),
         ("OEE_NETWORK", "mainnet", "one of simulated"),
         ("OEE_HOME", "here", "an absolute path"),
+        ("OEE_HOSTNAMES", "a.example:3000", "names or addresses separated by commas, without ports"),
+        ("OEE_HOSTNAMES", "a,,b", "names or addresses separated by commas, without ports"),
+        ("OEE_HOSTNAMES", "http://a", "names or addresses separated by commas, without ports"),
+        ("OEE_HOSTNAMES", "*", "names or addresses separated by commas, without ports"),
     ],
 )
 def test_a_bad_value_is_told_with_its_name_its_origin_and_what_it_takes(
@@ -62,6 +68,38 @@ def test_a_bad_value_is_told_with_its_name_its_origin_and_what_it_takes(
     with pytest.raises(BadSetting) as caught:
         load({}, config)
     assert caught.value.message == f"{variable} (from {config}) can't be {text!r}: it takes {takes}."
+
+
+def test_more_names_are_taken_in_any_spelling(tmp_path: Path) -> None:
+    found = load({"OEE_HOSTNAMES": "Desk.corp.example, 10.0.0.7,FD00::1"}, tmp_path / "none.toml")
+    assert found.hostnames == "desk.corp.example,10.0.0.7,fd00::1"
+
+
+def test_a_path_that_is_not_utf_8_is_told_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OEE_HOME", "OEE_SIM_LEDGER_FILE"):
+        with pytest.raises(BadSetting, match=rf"^{variable} .* it takes a path in UTF-8\.$"):
+            load({variable: os.fsdecode(b"/tmp/\xff")}, tmp_path / "none.toml")
+    # The default goes by HOME, and root's does not.
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", os.fsdecode(b"/tmp/\xff"))
+    with pytest.raises(BadSetting, match="Set HOME, or OEE_HOME"):
+        load({}, tmp_path / "none.toml")
+    assert load({"OEE_HOME": "/tmp/größe"}, tmp_path / "none.toml").home == Path("/tmp/größe")
+
+
+def test_an_account_without_a_home_folder_needs_only_oee_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    for folder in (nowhere, lambda *_, **__: Path("~/.config/oee")):  # by release of platformdirs
+        monkeypatch.setattr(settings_page, "user_data_path", folder)
+        monkeypatch.setattr(settings_page, "user_config_path", folder)
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        assert settings_page.config_file() is None
+        assert load({"OEE_HOME": "/srv/oee"}).home == Path("/srv/oee")
+        with pytest.raises(BadSetting, match="Set HOME, or OEE_HOME to a folder of yours"):
+            load({})
 
 
 @pytest.mark.parametrize("variable", ["OEE_DATABASE_URL", "OEE_REDIS_URL"])

@@ -1,0 +1,63 @@
+"""Commands for a home whose daemon lives, and whose files were cleaned away."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oee_cli.launcher import Launcher
+from oee_cli.output import Output
+from oee_cli.settings import Settings
+from tests.e2e.bench import BUY, Cli, refusal
+
+
+@pytest.fixture
+def held(homes: Path) -> Iterator[Cli]:
+    """A home that this process holds as a daemon does that can't make its socket anew."""
+    cli = Cli(homes / "h")
+    run = cli.home / "run"
+    run.mkdir(parents=True, mode=0o700)
+    lock = os.open(cli.home, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (run / "daemon.lock").write_text(f"{os.getpid()}\n")
+    (run / "daemon.json").write_text(json.dumps({"pid": os.getpid(), "socket": str(run / "oee.sock")}))
+    (cli.home / "logs").mkdir()
+    (cli.home / "logs" / "daemon.log").write_text("of another day\n")
+    yield cli
+    os.close(lock)
+
+
+def test_a_daemon_without_a_socket_is_told_soon_and_with_what_mends_it(held: Cli) -> None:
+    began = time.monotonic()
+    done = held.run(*BUY, "--json")
+    assert done.returncode == 6
+    error = refusal(done)
+    assert error["code"] == "socket_gone" and error["hint"] == "Restart it: oee daemon restart"
+    assert f"pid {os.getpid()}" in error["message"] and "another day" not in done.stderr
+    assert time.monotonic() - began < 30
+
+
+def test_who_holds_a_home_is_known_without_the_locks_file(held: Cli) -> None:
+    launcher = Launcher(Settings(home=held.home), Output())
+    assert launcher.holder() == os.getpid()
+    (held.home / "run" / "daemon.lock").unlink()
+    assert launcher.holder() == os.getpid()
+    (held.home / "run" / "daemon.json").unlink()
+    assert launcher.holder() == 0
+
+
+def test_a_home_that_an_older_release_holds_is_held(homes: Path) -> None:
+    run = homes / "h" / "run"
+    run.mkdir(parents=True, mode=0o700)
+    with (run / "daemon.lock").open("w") as lock:
+        lock.write("4711\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert Launcher(Settings(home=homes / "h"), Output()).holder() == 4711
+    assert Launcher(Settings(home=homes / "h"), Output()).holder() is None
