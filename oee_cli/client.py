@@ -20,7 +20,7 @@ from oee_cli.problems import check
 from oee_cli.recent import Recent
 from oee_cli.settings import Settings
 from oee_cli.transport import UnixTransport, httpx
-from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, Order
+from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER, Order
 
 #: Seconds for an answer to one request.
 _ANSWER_LIMIT = 10.0
@@ -54,7 +54,9 @@ class Client:
     def headers(self) -> dict[str, str]:
         """What every request and every WebSocket carries."""
         headers = {PROTOCOL_HEADER: PROTOCOL, "User-Agent": f"oee/{__version__}"}
-        if self.settings.url and self.settings.token:
+        if self.settings.url is None:
+            headers[HOME_HEADER] = self.launcher.tag
+        elif self.settings.token:
             headers["Authorization"] = f"Bearer {self.settings.token}"
         return headers
 

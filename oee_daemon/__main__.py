@@ -1,8 +1,8 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
 `backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
-stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 6 a database of another release,
-1 anything else.
+stop, or done; 3 the home has worked on another database; 75 another daemon holds the home, 78 a setting that
+can't be, 6 a database of another release, 1 anything else. `check` tells 3 and 78 beforehand.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ import os
 import sys
 from pathlib import Path
 
-from oee_daemon import failpoints, garbage, logs, settings
-from oee_daemon.errors import AlreadyRunning, BadSetting, OtherRelease, StartFailed
+from oee_daemon import belonging, failpoints, garbage, logs, settings
+from oee_daemon.errors import AlreadyRunning, BadSetting, OtherDatabase, OtherRelease, StartFailed
 from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
 
 #: From sysexits.h: try again later, and wrong configuration.
 EX_TEMPFAIL, EX_CONFIG = 75, 78
+#: The option that lets a home work on another database than before.
+SWITCH = "--switch-database"
 
 
 def main() -> int:
     arguments = sys.argv[1:]
     try:
-        if arguments == ["run"]:
-            _run()
+        if arguments[:1] in (["run"], ["check"]) and set(arguments[1:]) <= {SWITCH}:
+            _run(switch=SWITCH in arguments, only_check=arguments[0] == "check")
         elif arguments[:1] == ["worker"]:
             _work(supervised="--supervised" in arguments)
         elif arguments[:1] in (["backup"], ["restore"]) and len(arguments) > 1:
@@ -35,13 +37,16 @@ def main() -> int:
 
             return backups.run(arguments[0], arguments[1:])
         else:
-            print("usage: python -m oee_daemon run | worker | backup FILE | restore FILE", file=sys.stderr)
+            print(
+                "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE",
+                file=sys.stderr,
+            )
             return 2
     except StartFailed as e:
         print(f"x  {logs.clean(e.message)}", file=sys.stderr)
         if isinstance(e, AlreadyRunning):
             return EX_TEMPFAIL
-        if isinstance(e, OtherRelease):
+        if isinstance(e, OtherRelease | OtherDatabase):
             return e.exit_code
         return EX_CONFIG if isinstance(e, BadSetting) else 1
     return 0
@@ -56,9 +61,12 @@ def _arm(home: Path) -> None:
             raise BadSetting(str(e)) from None
 
 
-def _run() -> None:
+def _run(*, switch: bool, only_check: bool) -> None:
     garbage.starting()
     found = settings.load()
+    belonging.require(found.home, found.database_url, switch=switch)
+    if only_check:
+        return
     logs.configure(found.log_level)
     _arm(found.home)
     home = Home(found)

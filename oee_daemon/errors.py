@@ -15,6 +15,7 @@
     └── StartFailed               the daemon can't start; the message is for a person
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
+        ├── OtherDatabase         the home has worked on another database
         └── AlreadyRunning
 
 Nothing here knows HTTP beyond a status number. A fault of ours is any other exception.
@@ -152,6 +153,14 @@ class OtherRelease(StartFailed):
 
     code = "other_release"
     exit_code = 6
+
+
+class OtherDatabase(StartFailed):
+    """The home has worked on another database, and nobody said that it is to change. `exit_code` tells who
+    starts the daemon."""
+
+    code = "other_database"
+    exit_code = 3
 
 
 class AlreadyRunning(StartFailed):

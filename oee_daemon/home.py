@@ -73,6 +73,21 @@ class Home:
             return False
         return True
 
+    def tag(self) -> str:
+        """This very folder and the lock held on it, by device and inode; clients say which they mean."""
+        assert self._lock is not None
+        folder = self.path.stat()
+        return f"{folder.st_dev}:{folder.st_ino}:{os.fstat(self._lock).st_ino}"
+
+    def stopped(self, *, asked: bool) -> None:
+        """Leaves word that somebody stopped the daemon, so that nothing which runs already starts it again;
+        a daemon that somebody starts takes it away."""
+        mark = self.run / "stopped"
+        if not asked:
+            mark.unlink(missing_ok=True)
+        elif not mark.exists():
+            write_whole(mark, uuid.uuid4().hex + "\n")
+
     def identity(self) -> str:
         """A name for this home that outlives every process in it; leases carry it."""
         file = self.path / "id"
@@ -81,7 +96,7 @@ class Home:
             if text:
                 return text
         text = uuid.uuid4().hex[:12]
-        _write(file, text + "\n")
+        write_whole(file, text + "\n")
         return text
 
     def socket_path(self) -> Path:
@@ -109,10 +124,10 @@ class Home:
         if what is None:
             file.unlink(missing_ok=True)
         else:
-            _write(file, json.dumps(what) + "\n")
+            write_whole(file, json.dumps(what) + "\n")
 
 
-def _write(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
     """Whole or not at all."""
     draft = file.with_name(f"{file.name}.new")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:

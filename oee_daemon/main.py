@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import threading
 
+from oee_daemon import belonging
 from oee_daemon.embedded import Servers
 from oee_daemon.home import Home
 from oee_daemon.settings import Settings
@@ -23,6 +24,7 @@ def run(settings: Settings, home: Home) -> None:
     The caller holds `home`: that is what allows to clean up what an earlier daemon left.
     """
     home.announce(None)
+    home.stopped(asked=False)
     home.phase(None)
     servers = Servers(
         home.path,
@@ -37,6 +39,7 @@ def run(settings: Settings, home: Home) -> None:
         worker.start()
         imports.start()
         servers.start(home.phase)
+        given = settings.database_url
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url or servers.database_url,
@@ -45,7 +48,9 @@ def run(settings: Settings, home: Home) -> None:
         imports.join()
         from oee_daemon.service import Service
 
-        asyncio.run(Service(settings, home, servers, worker).run())
+        service = Service(settings, home, servers, worker)
+        belonging.note(home.path, given)
+        asyncio.run(service.run())
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from oee_daemon.api import connections
+from oee_daemon.api.addressed import Addressed
 from oee_daemon.api.auth import Gate, own_hosts
 from oee_daemon.api.limits import Stamped
 
@@ -61,10 +62,12 @@ def _server(app: ASGIApp) -> _Server:
 class Doors:
     """Opens and closes both. `http` tells how the TCP side is doing."""
 
-    def __init__(self, app: ASGIApp, *, path: Path, host: str, port: int, token: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, path: Path, host: str, port: int, token: str, home: Path, tag: str
+    ) -> None:
         self._path = path
         self._host, self._port = host, port
-        self._unix = _server(app)
+        self._unix = _server(Addressed(app, tag=tag, home=home))
         self._tcp = _server(Gate(app, token=token, hosts=own_hosts(host)))
         self._tasks: list[asyncio.Task[None]] = []
         self._http: dict[str, Any] = {"url": None, "listening": False, "problem": None}
