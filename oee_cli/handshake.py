@@ -17,7 +17,7 @@ from typing import NamedTuple
 from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.
-_ENOUGH = 16_384
+_ENOUGH = 262_144
 
 
 class Answer(NamedTuple):
@@ -71,7 +71,7 @@ def ask(s: socket.socket, path: str, home: str) -> Answer | None:
     told = bytearray()
     try:
         s.sendall("\r\n".join(lines).encode())
-        while len(told) < _ENOUGH and (part := s.recv(_ENOUGH)):
+        while len(told) < _ENOUGH and (part := s.recv(65_536)):
             told += part
     except OSError:
         return None

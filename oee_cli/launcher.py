@@ -254,7 +254,7 @@ def _other_database(said: list[str]) -> Refused:
     last = next((line[3:] for line in reversed(said) if line.startswith("x  ")), "")
     return Refused(
         last.partition(" If it is meant")[0] or "This home has worked on another database.",
-        hint="If it is meant: oee daemon start --switch-database",
+        hint="If it is meant: oee daemon restart --switch-database",
         code="other_database",
     )
 

@@ -14,7 +14,10 @@ def place_of(url: str | None) -> str:
     """Where a database or queue is, for people and to compare: never an account or a password."""
     if url is None:
         return OWN
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "nowhere"
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     hosts, ports = [], []
     for one in parts.netloc.rpartition("@")[2].lower().split(","):

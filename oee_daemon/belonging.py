@@ -40,7 +40,7 @@ def require(
         f"{home} has worked on {_named(before.place, home)}, and would begin on {_named(now, home)}: "
         "orders and idempotency keys of the one are unknown to the other, which could place them again. "
         + ("OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. ")
-        + "If it is meant: oee daemon start --switch-database"
+        + "If it is meant: oee daemon restart --switch-database"
     )
 
 
