@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from oee_cli import __version__
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable, UsageFault
@@ -21,6 +22,9 @@ from oee_cli.recent import Recent
 from oee_cli.settings import Settings
 from oee_cli.transport import UnixTransport, httpx
 from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER, Order
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 #: Seconds for an answer to one request.
 _ANSWER_LIMIT = 10.0
@@ -175,14 +179,36 @@ class Client:
         try:
             response = self._connection().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
+            self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=False) from None
         except httpx.ReadTimeout:
             raise Lost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
         except (httpx.TransportError, httpx.DecodingError) as e:
+            self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=True) from None
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Answer(response.status_code, response.headers, response.content)
+
+    @cached_property
+    def tls(self) -> SSLContext | None:
+        """For both kinds of connections alike; `None` where none is encrypted. Certificates are loaded only
+        for an address that needs them."""
+        if not (self.settings.url or "").startswith("https:"):
+            return None
+        from oee_cli.tls import context
+
+        return context()
+
+    def check_tls(self, e: Exception) -> None:
+        """Raises what a fault of TLS means: it does not go by, so it is not asked again."""
+        if self.settings.url is None:
+            return
+        from oee_cli import tls
+
+        fault = tls.fault(self.settings.url, e) or tls.plain(self.settings.url, e)
+        if fault is not None:
+            raise fault from None
 
     def unreachable(self, lost: Lost) -> Unreachable:
         if self.settings.url:
@@ -246,9 +272,7 @@ class Client:
             limits = httpx.Limits(
                 max_connections=self.connections, max_keepalive_connections=self.connections
             )
-            # Certificates are loaded only for an address that needs them.
-            encrypted = self.settings.url.startswith("https:")
-            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=encrypted)
+            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=self.tls or False)
             base = self.settings.url
         else:
             transport = UnixTransport(str(self.launcher.checked_socket()))

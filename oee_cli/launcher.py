@@ -45,6 +45,7 @@ class Launcher(Resident):
         #: What the engine is started with beside `run`.
         self.arguments: tuple[str, ...] = ()
         self._stopped_before = self.mark()
+        self._given_up = 0.0
 
     def start(self, limit: float = START_LIMIT) -> bool:
         """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`, `Refused`, and
@@ -68,17 +69,20 @@ class Launcher(Resident):
             progress.erase()
 
     def _start_unless_stopped(self, deadline: float, progress: _Progress) -> bool:
-        given_up = 0.0
         while True:
             with self._alone(deadline, progress):
                 started = self._start_alone(deadline, progress)
             if started is not None:
                 return started
-            # A service manager that restarts it is waited for.
-            given_up = given_up or time.monotonic() + _RESTARTED
-            if time.monotonic() > given_up:
+            # A service manager that restarts it is waited for, once.
+            self._given_up = self._given_up or time.monotonic() + _RESTARTED
+            if time.monotonic() > self._given_up:
                 raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
             time.sleep(_BEAT)
+
+    def _stopped_meanwhile(self) -> bool:
+        """Somebody stopped it since we began."""
+        return self.mark() not in (None, self._stopped_before)
 
     def _start_alone(self, deadline: float, progress: _Progress) -> bool | None:
         """Whether it had to be started; `None` where that is not to be: it was stopped while we ran."""
@@ -89,7 +93,7 @@ class Launcher(Resident):
             if time.monotonic() > deadline:
                 raise self._not_started("The daemon did not answer in time.", log_from)
             if child is None and not self.held():
-                if self.mark() not in (None, self._stopped_before):
+                if self._stopped_meanwhile():
                     return None
                 log_from = self._open_log_size()
                 (self.settings.run_dir / "phase").unlink(missing_ok=True)
@@ -98,12 +102,13 @@ class Launcher(Resident):
                 if child.returncode == Refused.exit_code:
                     raise _other_database(self._logged(log_from))
                 if child.returncode != _HELD:
-                    if self.mark() not in (None, self._stopped_before):
+                    if self._stopped_meanwhile():
                         return None
                     raise self._not_started("The daemon could not be started.", log_from)
                 # Another one holds the home: that one will answer, or go and make room.
                 child = None
-            progress.draw()
+            if not self._stopped_meanwhile():
+                progress.draw()
             time.sleep(_BEAT)
         return child is not None
 
@@ -198,7 +203,8 @@ class Launcher(Resident):
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise self._not_started("Another command is still starting the daemon.", 0) from None
-                    progress.draw()
+                    if not self._stopped_meanwhile():
+                        progress.draw()
                     time.sleep(_BEAT)
             yield
         finally:

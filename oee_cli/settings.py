@@ -57,9 +57,11 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         except ValueError as wanted:
             raise _bad(setting.variable, str(wanted)) from None
 
+    url = (value("url") or "").rstrip("/") or None
     return Settings(
-        home=value("home") or default_home(),
-        url=(value("url") or "").rstrip("/") or None,
+        # Who talks to a daemon elsewhere needs no place here.
+        home=value("home") or (default_home() if url is None else _default_home_or_none()),
+        url=url,
         token=value("token"),
         autostart=not value("no_autostart"),
     )
@@ -71,14 +73,48 @@ def default_home() -> Path:
         return Path("/var/lib/oee")
     from platformdirs import user_data_path
 
-    return user_data_path("oee", appauthor=False)
+    try:
+        return user_data_path("oee", appauthor=False)
+    except RuntimeError:
+        raise homeless("Where the home of oee is") from None
 
 
 def config_file() -> Path:
-    """The one configuration file; a file in the working folder is never read."""
+    """The one configuration file; a file in the working folder is never read. Raises `UsageFault` for an
+    account that has no folder of its own."""
     from platformdirs import user_config_path
 
-    return user_config_path("oee", appauthor=False) / "config.toml"
+    try:
+        return user_config_path("oee", appauthor=False) / "config.toml"
+    except RuntimeError:
+        raise homeless("Where config.toml is") from None
+
+
+#: No folder, and nothing can be made in it.
+NOWHERE = Path(os.devnull) / "oee"
+
+
+def _default_home_or_none() -> Path:
+    try:
+        return default_home()
+    except UsageFault:
+        return NOWHERE
+
+
+def user_folder() -> Path | None:
+    """This account's own; `None` where it has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def homeless(what: str) -> UsageFault:
+    return UsageFault(
+        f"{what} is not known: HOME is not set, and the account {os.geteuid()} has no name here.",
+        hint="Set HOME; or OEE_HOME, and XDG_CONFIG_HOME for a config.toml.",
+        code="no_home",
+    )
 
 
 def _bad(name: str, wanted: str) -> UsageFault:
@@ -90,13 +126,22 @@ def _bad(name: str, wanted: str) -> UsageFault:
 
 
 def stored(config: Path | None = None) -> dict[str, str]:
-    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read."""
-    config = config_file() if config is None else config
+    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read.
+
+    Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
+    somebody else left in the environment holds nothing of ours.
+    """
+    try:
+        config = config_file() if config is None else config
+    except UsageFault:
+        return {}
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as e:
+        if isinstance(e, PermissionError) and not _is_there(config):
+            return {}
         raise UsageFault(f"{config} can't be read: {e.strerror}.", code="bad_setting") from None
     import tomllib
 
@@ -109,6 +154,14 @@ def stored(config: Path | None = None) -> dict[str, str]:
             code="bad_setting",
         ) from None
     return {file_name(key): str(value) for key, value in table.items()}
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def file_name(key: str) -> str:
