@@ -186,6 +186,8 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as e:
             self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=True) from None
+        if self.settings.url and PROTOCOL_HEADER not in response.headers:
+            self.check_tls()
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Answer(response.status_code, response.headers, response.content)
@@ -200,13 +202,16 @@ class Client:
 
         return context()
 
-    def check_tls(self, e: Exception) -> None:
-        """Raises what a fault of TLS means: it does not go by, so it is not asked again."""
+    def check_tls(self, e: Exception | None = None) -> None:
+        """Raises what a fault of TLS means: it does not go by, so it is not asked again. Without one: where
+        the answer is that of something that speaks TLS."""
         if self.settings.url is None:
             return
         from oee_cli import tls
 
-        fault = tls.fault(self.settings.url, e) or tls.plain(self.settings.url, e)
+        refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
+        fault = tls.fault(self.settings.url, e) if e else None
+        fault = fault or (None if refused else tls.spoken(self.settings.url))
         if fault is not None:
             raise fault from None
 

@@ -6,10 +6,14 @@ Loaded only for an address that begins with https.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+from urllib.parse import urlsplit
 
 from oee_cli.errors import CliError, Unreachable
 
+#: Seconds for a handshake that only asks whether there can be one.
+_PROBE = 2.0
 #: OpenSSL's numbers for why a certificate is not believed.
 _NOT_YET, _EXPIRED = 9, 10
 _SELF_SIGNED = (18, 19)
@@ -48,11 +52,19 @@ def fault(url: str, e: BaseException) -> CliError | None:
     )
 
 
-def plain(url: str, e: BaseException) -> CliError | None:
-    """What speaks TLS where plain HTTP is spoken to it: it answers with an alert instead of a status line."""
-    if url.startswith("http:") and "\\x15\\x03" in str(e):
-        return _error(f"What answers at {url} speaks TLS.", f"OEE_URL=https{url.removeprefix('http')}")
-    return None
+def spoken(url: str) -> CliError | None:
+    """What a strange answer to plain HTTP means, if TLS is what is spoken there: asked by a handshake."""
+    if not url.startswith("http:"):
+        return None
+    parts = urlsplit(url)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), _PROBE) as s:
+            made.wrap_socket(s, server_hostname=parts.hostname).close()
+    except (OSError, ValueError):
+        return None
+    return _error(f"What answers at {url} speaks TLS.", f"OEE_URL=https{url.removeprefix('http')}")
 
 
 def _not_believed(url: str, e: ssl.SSLCertVerificationError) -> CliError:
