@@ -76,7 +76,7 @@ def default_home() -> Path:
     try:
         return user_data_path("oee", appauthor=False)
     except RuntimeError:
-        raise homeless("Where the home of oee is") from None
+        raise homeless("the home of oee") from None
 
 
 def config_file() -> Path:
@@ -87,7 +87,7 @@ def config_file() -> Path:
     try:
         return user_config_path("oee", appauthor=False) / "config.toml"
     except RuntimeError:
-        raise homeless("Where config.toml is") from None
+        raise homeless("config.toml") from None
 
 
 #: No folder, and nothing can be made in it.
@@ -111,7 +111,7 @@ def user_folder() -> Path | None:
 
 def homeless(what: str) -> UsageFault:
     return UsageFault(
-        f"{what} is not known: HOME is not set, and the account {os.geteuid()} has no name here.",
+        f"There is no place for {what}: HOME is not set, and the account {os.geteuid()} has no name here.",
         hint="Set HOME; or OEE_HOME, and XDG_CONFIG_HOME for a config.toml.",
         code="no_home",
     )

@@ -91,7 +91,7 @@ def look(output: Output) -> Scene:
     scene.values = values(scene.environ, scene.kept)
     scene.settings = _settings(scene)
     if scene.settings.home == NOWHERE and scene.settings.url is None:
-        scene.fault = homeless("Where the home of oee is")
+        scene.fault = homeless("the home of oee")
         return scene
     if scene.bad("url") or (scene.settings.url is None and scene.bad("home")):
         scene.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
