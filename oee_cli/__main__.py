@@ -70,7 +70,6 @@ def _guarded(arguments: list[str]) -> int:
 
     try:
         _on_terminate()
-        _hush()
         return _run(arguments)
     except CliError as e:
         _output(arguments).fail(e)
@@ -132,18 +131,6 @@ def _on_terminate() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, stop)
-
-
-def _hush() -> None:
-    """What libraries log or warn of is nothing to those who type: unheard, Python would write it, with
-    tracebacks, among our own lines."""
-    import logging
-
-    if os.environ.get("OEE_DEBUG") == "1":
-        logging.basicConfig(level=logging.WARNING)
-    else:
-        logging.getLogger().addHandler(logging.NullHandler())
-    logging.captureWarnings(True)
 
 
 def _let_go() -> None:

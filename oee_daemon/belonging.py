@@ -1,7 +1,7 @@
 """Which database a home works on, written down once it has answered, so that the home never begins on
 another one unasked: what was placed on the one is not known on the other, and would be bought again.
 
-The file says `own`, or where the database is, without account and password. Opens no connection.
+The file says `own`, or where the database is, without account and password.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from oee_daemon.addresses import OWN, place_of
 from oee_daemon.errors import OtherDatabase
 from oee_daemon.home import write_whole
 
+#: Seconds to connect to a database that is asked who it is.
+_ASK_S = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Database:
@@ -25,16 +28,17 @@ class Database:
 
 
 def require(
-    home: Path, url: str | None, *, switch: bool, engine: Callable[[str], str | None] = lambda _url: None
+    home: Path, url: str | None, *, switch: bool, engine: Callable[[str], str | None] | None = None
 ) -> None:
     """Raises `OtherDatabase` where this home has worked on another one. `switch`: that is meant.
 
-    `engine` asks a database for the id stored in it: the same one by another name is no other.
+    `engine` asks a database for the id stored in it, as `engine_in` does: the same one by another name is no
+    other.
     """
     before, now = _before(home), place_of(url)
     if switch or before is None or before.place == now:
         return
-    if url is not None and before.engine is not None and engine(url) == before.engine:
+    if url is not None and before.engine is not None and (engine or engine_in)(url) == before.engine:
         return
     raise OtherDatabase(
         f"{home} has worked on {_named(before.place, home)}, and would begin on {_named(now, home)}: "
@@ -42,6 +46,21 @@ def require(
         + ("OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. ")
         + "If it is meant: oee daemon restart --switch-database"
     )
+
+
+def engine_in(url: str) -> str | None:
+    """The id that an engine stored in its database; `None` where there is none, or it can't be asked."""
+    import psycopg
+
+    try:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ASK_S) as connection:
+            known = connection.execute("SELECT to_regclass('engine')::text").fetchone()
+            found = (
+                connection.execute("SELECT id::text FROM engine").fetchone() if known and known[0] else None
+            )
+    except psycopg.Error:
+        return None
+    return str(found[0]) if found else None
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:

@@ -49,7 +49,7 @@ def run(settings: Settings, home: Home) -> None:
         from oee_daemon.service import Service
 
         service = Service(settings, home, servers, worker)
-        belonging.note(home.path, given)
+        belonging.note(home.path, given, given and belonging.engine_in(given))
         asyncio.run(service.run())
     finally:
         worker.kill()
