@@ -268,7 +268,7 @@ def test_a_daemon_of_another_container_is_not_mistaken_for_a_process_here(outsid
     # There it is number 1; here it is seen, under its own number.
     container = inside(outside, "daemon", "run")
     try:
-        until((outside.home / "run" / "daemon.json").exists, what="the start")
+        until((outside.home / "run" / "daemon.json").exists, within=60, what="the start")
         assert outside.pid == 1
         status = outside.json("daemon", "status")
         assert status["pid"] == holder(outside.home / "run" / "daemon.lock") != 1
