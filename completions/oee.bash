@@ -106,12 +106,12 @@ _oee() {
             "top") words="--interval --once --json --no-color --help -h" ;;
             "stats") words="--since --until --by --pair --side --json --csv --no-color --help -h" ;;
             "daemon") words="--help -h" ;;
-            "daemon start") words="--json --quiet -q --help -h" ;;
+            "daemon start") words="--switch-database --json --quiet -q --help -h" ;;
             "daemon stop") words="--json --quiet -q --help -h" ;;
-            "daemon restart") words="--json --quiet -q --help -h" ;;
+            "daemon restart") words="--switch-database --json --quiet -q --help -h" ;;
             "daemon status") words="--json --no-color --help -h" ;;
             "daemon logs") words="--lines -n --follow -f --help -h" ;;
-            "daemon run") words="--help -h" ;;
+            "daemon run") words="--switch-database --help -h" ;;
             "daemon token") words="--json --help -h" ;;
             "worker") words="--help -h" ;;
             "drill") words="--orders --faults --seed --keep --json --quiet -q --help -h" ;;

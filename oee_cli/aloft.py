@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.client import Client
-from oee_cli.errors import CliError, OutcomeUnknown
+from oee_cli.errors import CliError, OutcomeUnknown, Stopped
 from oee_cli.wire import Order
 
 #: Orders asked for in one request.
@@ -71,7 +71,7 @@ class Aloft:
                 lost_since = None
             except Exception as e:
                 lost_since = lost_since or began
-                given_up = time.monotonic() - lost_since > PATIENCE
+                given_up = isinstance(e, Stopped) or time.monotonic() - lost_since > PATIENCE
                 ended = [(p, p.order, _unknown(e)) for p in aloft if given_up or p.deadline <= began]
             with self._some:
                 for placed, *_ in ended:
@@ -112,6 +112,8 @@ def find(client: Client, **asked: Any) -> list[Order]:
 
 def _unknown(e: Exception) -> CliError:
     why = e.message if isinstance(e, CliError) else str(e) or type(e).__name__
-    return OutcomeUnknown(
+    error = OutcomeUnknown(
         f"Not known how the order ended: {why}", hint="Once the daemon is back the same batch tells."
     )
+    error.__cause__ = e
+    return error

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from oee_cli import __version__
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable, UsageFault
@@ -20,7 +21,10 @@ from oee_cli.problems import check
 from oee_cli.recent import Recent
 from oee_cli.settings import Settings
 from oee_cli.transport import UnixTransport, httpx
-from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, Order
+from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER, Order
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 #: Seconds for an answer to one request.
 _ANSWER_LIMIT = 10.0
@@ -54,7 +58,9 @@ class Client:
     def headers(self) -> dict[str, str]:
         """What every request and every WebSocket carries."""
         headers = {PROTOCOL_HEADER: PROTOCOL, "User-Agent": f"oee/{__version__}"}
-        if self.settings.url and self.settings.token:
+        if self.settings.url is None:
+            headers[HOME_HEADER] = self.launcher.tag
+        elif self.settings.token:
             headers["Authorization"] = f"Bearer {self.settings.token}"
         return headers
 
@@ -173,14 +179,41 @@ class Client:
         try:
             response = self._connection().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
+            self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=False) from None
         except httpx.ReadTimeout:
             raise Lost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
         except (httpx.TransportError, httpx.DecodingError) as e:
+            self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=True) from None
+        if self.settings.url and PROTOCOL_HEADER not in response.headers:
+            self.check_tls()
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Answer(response.status_code, response.headers, response.content)
+
+    @cached_property
+    def tls(self) -> SSLContext | None:
+        """For both kinds of connections alike; `None` where none is encrypted. Certificates are loaded only
+        for an address that needs them."""
+        if not (self.settings.url or "").startswith("https:"):
+            return None
+        from oee_cli.tls import context
+
+        return context()
+
+    def check_tls(self, e: Exception | None = None) -> None:
+        """Raises what a fault of TLS means: it does not go by, so it is not asked again. Without one: where
+        the answer is that of something that speaks TLS."""
+        if self.settings.url is None:
+            return
+        from oee_cli import tls
+
+        refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
+        fault = tls.fault(self.settings.url, e) if e else None
+        fault = fault or (None if refused else tls.spoken(self.settings.url))
+        if fault is not None:
+            raise fault from None
 
     def unreachable(self, lost: Lost) -> Unreachable:
         if self.settings.url:
@@ -244,9 +277,7 @@ class Client:
             limits = httpx.Limits(
                 max_connections=self.connections, max_keepalive_connections=self.connections
             )
-            # Certificates are loaded only for an address that needs them.
-            encrypted = self.settings.url.startswith("https:")
-            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=encrypted)
+            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=self.tls or False)
             base = self.settings.url
         else:
             transport = UnixTransport(str(self.launcher.checked_socket()))

@@ -11,12 +11,13 @@ import sys
 from typing import Any
 
 from oee_cli import toml_lines
+from oee_cli.addresses import OWN
 from oee_cli.errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.origins import ENVIRONMENT, FILE, Value, unknown, value, values
 from oee_cli.output import Output
 from oee_cli.setting_table import BY_NAME, ENVIRONMENT_ONLY, Setting, near, plain
-from oee_cli.settings import Settings, config_file, file_name, stored
+from oee_cli.settings import Settings, config_file, file_name, load, stored
 
 #: For a value that is read from standard input, so that a secret is in nobody's history.
 STDIN = "-"
@@ -25,12 +26,20 @@ STDIN = "-"
 def show(origin: bool, output: Output) -> ExitCode:
     kept = stored()
     found = list(values(os.environ, kept).values())
+    running = _in_force(found)
     if output.json:
-        output.emit([as_dict(v) for v in found])
+        output.emit([as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
     else:
         from oee_cli.views.config import draw_settings
 
         draw_settings(output, found, origin)
+    for name, told in running.items():
+        database = name == "database_url"
+        output.sentence(
+            "●",
+            f"{name} is not in force: the daemon that runs has {'its own' if told == OWN else told}.",
+            f"oee daemon restart{' --switch-database' if database else ''}",
+        )
     for v in found:
         if v.problem:
             output.sentence("✗", v.complaint)
@@ -38,6 +47,19 @@ def show(origin: bool, output: Output) -> ExitCode:
         hint = f"Did you mean {meant}?" if meant else None
         output.sentence("●", f"{name} (from {where}) is no setting, and does nothing.", hint)
     return ExitCode.DONE
+
+
+def _in_force(found: list[Value]) -> dict[str, str]:
+    """What a daemon that runs here has instead, by setting; a daemon that is not there is not started."""
+    from oee_cli.in_force import differing
+    from oee_cli.launcher import Launcher
+
+    try:
+        settings = load()
+        status = None if settings.url else Launcher(settings, Output()).asked("/api/status")
+    except CliError:
+        return {}
+    return differing({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
 
 
 def path(output: Output) -> ExitCode:
@@ -166,7 +188,7 @@ def _needs_restart(setting: Setting, before: Value, now: Value) -> str | None:
     home = before if setting.name == "home" else value(BY_NAME["home"], os.environ, stored())
     try:
         place = home.setting.read(home.text or "/")
-        running = Launcher(Settings(home=place), Output()).holder() is not None
+        running = Launcher(Settings(home=place), Output()).held()
     except (CliError, ValueError):
         # Somebody else's daemon; whether it runs is not for us to see.
         return None

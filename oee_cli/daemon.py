@@ -29,24 +29,24 @@ def become(*arguments: str) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
-def run() -> NoReturn:
+def run(*, switch: bool) -> NoReturn:
     """The daemon in this process's place, unless the home has one. Raises `Unreachable`."""
     settings = _local(load(), "run")
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
         raise Unreachable(
-            f"A daemon already runs on {settings.home}, as process {pid or 'unknown'}.",
+            f"A daemon already runs on {settings.home}, {where(pid, 'as process')}.",
             hint="See: oee daemon status",
             code="already_running",
         )
-    become("run")
+    become("run", *_switching(switch))
 
 
-def start(output: Output) -> ExitCode:
+def start(output: Output, *, switch: bool) -> ExitCode:
     settings = _local(load(), "start")
-    launcher = Launcher(settings, output)
     # Asked for in so many words: the setting forbids only what happens on the way.
-    launcher.settings = Settings(home=settings.home)
+    launcher = Launcher(Settings(home=settings.home), output)
+    launcher.arguments = _switching(switch)
     started = launcher.start()
     _tell(output, launcher, "started" if started else "already running")
     return ExitCode.DONE
@@ -62,13 +62,17 @@ def stop(output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def restart(output: Output) -> ExitCode:
+def restart(output: Output, *, switch: bool) -> ExitCode:
     settings = _local(load(), "restart")
     launcher = Launcher(Settings(home=settings.home), output)
-    launcher.stop()
-    launcher.start()
+    launcher.arguments = _switching(switch)
+    launcher.restart()
     _tell(output, launcher, "restarted")
     return ExitCode.DONE
+
+
+def _switching(switch: bool) -> tuple[str, ...]:
+    return ("--switch-database",) if switch else ()
 
 
 def status(output: Output) -> ExitCode:
@@ -88,6 +92,13 @@ def status(output: Output) -> ExitCode:
         raise client.unreachable(lost) from None
     finally:
         client.close()
+    if settings.url is None:
+        # What it calls itself and its own is of its container, and here it may be anybody's.
+        pid = launcher.pid()
+        if pid != answer["pid"]:
+            for part in (answer, answer["postgres"], answer["queue"], answer["worker"]):
+                part["pid"] = None
+            answer["pid"] = pid
     if output.json:
         output.emit({"running": True, **answer})
     else:
@@ -148,11 +159,16 @@ def _local(settings: Settings, what: str) -> Settings:
 
 
 def _tell(output: Output, launcher: Launcher, what: str) -> None:
-    running = launcher.running()
+    running = launcher.running() | {"pid": launcher.pid()}
     if output.json:
         output.emit({"running": True, **running})
     else:
-        output.say(f"✓ {what}   pid {running.get('pid', '?')}   {launcher.socket_path()}")
+        output.say(f"✓ {what}   {where(running['pid'])}   {launcher.socket_path()}")
+
+
+def where(pid: int | None, called: str = "pid") -> str:
+    """A daemon that runs and has no process id here, or none that may be seen, is somewhere else."""
+    return f"{called} {pid}" if pid else "in another container"
 
 
 def _not_running(output: Output, launcher: Launcher) -> ExitCode:
@@ -163,7 +179,7 @@ def _not_running(output: Output, launcher: Launcher) -> ExitCode:
         )
     else:
         error = Unreachable(
-            f"The daemon (pid {pid}) is there and does not answer: it is starting, stopping or stuck.",
+            f"The daemon ({where(pid)}) is there and does not answer: it is starting, stopping or stuck.",
             hint="See: oee daemon logs",
             code="daemon_not_answering",
             retryable=True,

@@ -26,6 +26,12 @@ daemon_app = typer.Typer(
 )
 
 
+Switch = Annotated[
+    bool,
+    typer.Option("--switch-database", help="Work on another database than this home has worked on before."),
+]
+
+
 @daemon_app.callback(invoke_without_command=True)
 def daemon_root(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is None:
@@ -33,7 +39,7 @@ def daemon_root(ctx: typer.Context) -> None:
 
 
 @daemon_app.command(cls=PlainCommand)
-def start(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+def start(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """Start it, detached, unless it runs already.
 
     \b
@@ -42,7 +48,7 @@ def start(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """
     from oee_cli import daemon
 
-    return daemon.start(Output(json, quiet))
+    return daemon.start(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -59,7 +65,7 @@ def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
 
 
 @daemon_app.command(cls=PlainCommand)
-def restart(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+def restart(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """Stop it and start it again.
 
     \b
@@ -68,7 +74,7 @@ def restart(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """
     from oee_cli import daemon
 
-    return daemon.restart(Output(json, quiet))
+    return daemon.restart(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -101,7 +107,7 @@ def logs(
 
 
 @daemon_app.command(cls=PlainCommand)
-def run() -> None:
+def run(switch: Switch = False) -> None:
     """Run it in the foreground, for a service manager.
 
     \b
@@ -110,7 +116,7 @@ def run() -> None:
     """
     from oee_cli import daemon
 
-    daemon.run()
+    daemon.run(switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)

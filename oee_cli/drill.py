@@ -28,7 +28,9 @@ import httpx
 import oee_cli.client  # noqa: F401  # first: it lets httpx in without httpx's own command line
 from oee_cli import drill_faults, verdict
 from oee_cli.errors import Unreachable
+from oee_cli.handshake import tag
 from oee_cli.launcher import daemon_command
+from oee_cli.wire import HOME_HEADER
 
 #: Orders that may be on their way at once; ten of them run.
 IN_FLIGHT = 60
@@ -250,7 +252,10 @@ def _told(home: Path) -> dict[str, Any]:
 def _client(home: Path, timeout: float) -> Iterator[Any]:
     """Over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
     transport = httpx.HTTPTransport(uds=_told(home)["socket"])
-    with httpx.Client(transport=transport, base_url="http://localhost", timeout=timeout) as client:
+    headers = {HOME_HEADER: tag(home)}
+    with httpx.Client(
+        transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
+    ) as client:
         yield client
 
 

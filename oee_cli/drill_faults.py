@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from oee_cli.checks.processes import descends
+
 #: How often each fault is drawn, relative to the others.
 WEIGHTS = {
     "worker killed": 6, "daemon killed": 3, "postgres killed": 4, "valkey killed": 3,
@@ -88,7 +90,8 @@ class Faults:
             return self._empty()
         name, how = fault.split()
         pid = self._pids().get(name)
-        if pid is None:
+        # Its own, still: what was told a moment ago may have ended, and its number be somebody else's.
+        if pid is None or not descends(pid, os.getpid()):
             return False
         try:
             os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)

@@ -6,6 +6,7 @@
     ├── Forbidden      4  token, key file, a socket that isn't ours
     ├── NoSuchOrder    5
     ├── Unreachable    6  no daemon, no database, another version
+    │   └── Stopped       somebody stopped the daemon while the command ran
     └── OutcomeUnknown 9  the daemon's answer stayed lost
 
 `Lost` and `Terminated` are not ends but happenings: a connection that dropped, a signal that came.
@@ -64,6 +65,10 @@ class NoSuchOrder(CliError):
 class Unreachable(CliError):
     exit_code = ExitCode.UNREACHABLE
     code = "daemon_unreachable"
+
+
+class Stopped(Unreachable):
+    code = "daemon_stopped"
 
 
 class OutcomeUnknown(CliError):

@@ -17,7 +17,7 @@ from typing import Any
 
 from oee_cli.aloft import PAGE, PATIENCE, Aloft, Placed, find
 from oee_cli.client import Client
-from oee_cli.errors import CliError, Forbidden, Lost, OutcomeUnknown, Unreachable
+from oee_cli.errors import CliError, Forbidden, Lost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.rows import Row
 from oee_cli.wire import FINAL, Order
@@ -32,6 +32,8 @@ _LAST_WORD = 0.1
 _USUAL = {"slippageBps": 50, "validForS": 300}
 #: What the next row would meet as well.
 _POINTLESS = (Unreachable, Forbidden, OutcomeUnknown)
+#: What no patience mends.
+_FOR_GOOD = ("protocol_mismatch", Stopped.code, "other_database", "tls", "other_home")
 _KEY_CONFLICT = "idempotency_key_reused"
 _OTHER_OPTIONS = (
     "This batch placed the line with another --slippage or --valid-for. To place it once more: --batch NAME"
@@ -251,7 +253,7 @@ class Flight:
                 if isinstance(e, OutcomeUnknown):
                     e.hint = "The same batch again finds it, or places it once."
                     lost = e
-                if time.monotonic() > until or e.code == "protocol_mismatch":
+                if time.monotonic() > until or e.code in _FOR_GOOD:
                     raise lost or e from None
             self.over.wait(_PAUSE)
 
@@ -269,6 +271,8 @@ class Flight:
     def _landed(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
         result, code = self._told(placed.line, order, replayed=placed.replayed)
         if unknown is not None:
+            if isinstance(unknown.__cause__, Stopped):
+                self._break(unknown.__cause__)
             result, code = {**result, "error": unknown.as_dict()}, unknown.exit_code
         self._result((result, code), flew=True)
 

@@ -1,42 +1,37 @@
-"""The local daemon as seen from outside: is it there, start it, stop it.
+"""The local daemon as it is started and stopped.
 
-What decides is an answered handshake and the `flock` that the daemon holds on its home, never the presence
-of a file. One `start.lock` lets one command start the daemon while its twins wait for the same one. This
-page knows processes and files, not the API.
+One `start.lock` lets one command start the daemon while its twins wait for the same one. What somebody
+stopped is not started by a command that ran already. This page knows processes and files, not the API.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import secrets
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
 
-from oee_cli.errors import Forbidden, Unreachable
+from oee_cli.errors import Forbidden, Refused, Stopped, Unreachable
 from oee_cli.output import Output
+from oee_cli.resident import Resident
 from oee_cli.search_path import engine_flags
 from oee_cli.settings import Settings
-from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER
 
 #: Seconds for the daemon to come up; the first start of a home makes a database.
 START_LIMIT = 60.0
 #: Seconds for a stop: what runs ends or is left safe.
 STOP_LIMIT = 60.0
-#: Seconds for a handshake.
-_PROBE = 2.0
 #: Between two looks, seconds.
 _BEAT = 0.02
 #: Seconds in which a daemon makes a socket anew that somebody removed; it looks once a second.
 _SOCKET_BACK = 2.5
+#: Seconds for which a daemon that was stopped is given to whoever restarts it.
+_RESTARTED = 3.0
 #: A log larger than this many bytes is set aside at the next start.
 _LOG_LIMIT = 10 * 1024 * 1024
 #: The daemon's exit code for "another one holds this home".
@@ -44,75 +39,20 @@ _HELD = 75
 _PHASES = ("postgres", "queue", "schema", "worker")
 
 
-class Launcher:
-    """Finds, starts and stops the daemon of one home."""
+class Launcher(Resident):
+    """Finds, starts and stops the daemon of one home. Whoever makes one begins to run at that moment."""
 
     def __init__(self, settings: Settings, output: Output) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.output = output
-
-    def socket_path(self) -> Path:
-        """Where the daemon says it listens; its usual place where it says nothing."""
-        told = self.running().get("socket")
-        return Path(told) if isinstance(told, str) and told.startswith("/") else self.settings.socket
-
-    def running(self) -> dict[str, Any]:
-        """What the daemon wrote about itself; empty where there is none. It may be a dead one's."""
-        try:
-            content = json.loads((self.settings.run_dir / "daemon.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def checked_socket(self) -> Path:
-        """The socket's path, once its folder is known to be ours alone. Raises `Forbidden`."""
-        path = self.socket_path()
-        try:
-            folder = path.parent.stat()
-        except PermissionError:
-            raise Forbidden(
-                f"{path.parent} belongs to somebody else.", hint="Set OEE_HOME to a folder of yours."
-            ) from None
-        except OSError:
-            return path
-        if folder.st_uid not in (os.geteuid(), 0) or stat.S_IMODE(folder.st_mode) & 0o077:
-            raise Forbidden(
-                f"{path.parent} can be entered by others: what answers there may not be your daemon.",
-                hint=f"If it is yours: chmod 700 {path.parent}",
-                code="socket_unsafe",
-            )
-        return path
-
-    def listens(self) -> bool:
-        """Whether something takes connections on the socket now; it need not answer."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            return self._connect(s)
-
-    def answers(self) -> bool:
-        """Whether something speaks HTTP on the socket now."""
-        request = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{PROTOCOL_HEADER}: {PROTOCOL}\r\n"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            if not self._connect(s):
-                return False
-            try:
-                s.sendall((request + "Connection: close\r\n\r\n").encode())
-                return s.recv(12).startswith(b"HTTP/1.1")
-            except OSError:
-                return False
-
-    def _connect(self, s: socket.socket) -> bool:
-        path = self.checked_socket()
-        s.settimeout(_PROBE)
-        try:
-            s.connect(str(path))
-        except PermissionError:
-            raise Forbidden(f"{path} can't be opened by this account.") from None
-        except OSError:
-            return False
-        return True
+        #: What the engine is started with beside `run`.
+        self.arguments: tuple[str, ...] = ()
+        self._stopped_before = self.mark()
+        self._given_up = 0.0
 
     def start(self, limit: float = START_LIMIT) -> bool:
-        """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`.
+        """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`, `Refused`, and
+        `Stopped` where somebody stopped it while this command ran.
 
         One that listens and does not answer is not for us to replace: requests to it time out.
         """
@@ -127,12 +67,28 @@ class Launcher:
         progress = _Progress(self)
         deadline = time.monotonic() + limit
         try:
-            with self._alone(deadline, progress):
-                return self._start_alone(deadline, progress)
+            return self._start_unless_stopped(deadline, progress)
         finally:
             progress.erase()
 
-    def _start_alone(self, deadline: float, progress: _Progress) -> bool:
+    def _start_unless_stopped(self, deadline: float, progress: _Progress) -> bool:
+        while True:
+            with self._alone(deadline, progress):
+                started = self._start_alone(deadline, progress)
+            if started is not None:
+                return started
+            # A service manager that restarts it is waited for, once.
+            self._given_up = self._given_up or time.monotonic() + _RESTARTED
+            if time.monotonic() > self._given_up:
+                raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
+            time.sleep(_BEAT)
+
+    def _stopped_meanwhile(self) -> bool:
+        """Somebody stopped it since we began."""
+        return self.mark() not in (None, self._stopped_before)
+
+    def _start_alone(self, deadline: float, progress: _Progress) -> bool | None:
+        """Whether it had to be started; `None` where that is not to be: it was stopped while we ran."""
         child: subprocess.Popen[bytes] | None = None
         log_from: int | None = None
         patience = time.monotonic() + _SOCKET_BACK
@@ -140,24 +96,31 @@ class Launcher:
         while not (self.answers() and self.running()):
             if time.monotonic() > deadline:
                 raise self._not_started("The daemon did not answer in time.", log_from)
-            if child is None and self.holder() is None:
+            if child is None and not self.held():
+                if self._stopped_meanwhile():
+                    return None
                 log_from = self._open_log_size()
                 (self.settings.run_dir / "phase").unlink(missing_ok=True)
                 child = self._spawn()
             elif child is not None and child.poll() is not None:
+                if child.returncode == Refused.exit_code:
+                    raise _other_database(self._logged(log_from))
                 if child.returncode != _HELD:
+                    if self._stopped_meanwhile():
+                        return None
                     raise self._not_started("The daemon could not be started.", log_from)
                 # Another one holds the home: that one will answer, or go and make room.
                 child = None
             elif child is None and time.monotonic() > patience:
                 self._must_have_a_socket()
-            progress.draw()
+            if not self._stopped_meanwhile():
+                progress.draw()
             time.sleep(_BEAT)
         return child is not None
 
     def _must_have_a_socket(self) -> None:
         """Raises `Unreachable` where a daemon is up and nothing leads to it: waiting would not help."""
-        pid = self.holder()
+        pid = self.pid()
         if pid and self.running().get("pid") == pid and not self.listens():
             raise Unreachable(
                 f"The daemon (pid {pid}) runs, but its socket is gone: {self.socket_path()}",
@@ -166,13 +129,26 @@ class Launcher:
             )
 
     def stop(self) -> bool:
-        """Asks the daemon to drain and waits until it has let go of its home. False: none was running."""
-        pid = self.holder()
-        if pid is None:
+        """Asks the daemon to drain and waits until it has let go of its home. False: none was running.
+
+        Only a process that is known to be this home's daemon is signalled. Raises `Unreachable` for one of
+        another container.
+        """
+        if self.settings.run_dir.is_dir():
+            # First, so that nothing which runs already starts it again meanwhile.
+            with suppress(OSError):
+                (self.settings.run_dir / "stopped").write_text(secrets.token_hex(16) + "\n")
+        if not self.held():
             return False
-        if pid <= 1:
-            # 0 would signal our own process group.
-            raise Unreachable("A daemon holds the home and has not said its process id yet.", retryable=True)
+        pid = self.pid()
+        if pid is None:
+            (self.settings.run_dir / "stopped").unlink(missing_ok=True)
+            raise Unreachable(
+                f"The daemon of {self.settings.home} runs in another container, or can't be seen from here: "
+                "it has no process id here.",
+                hint="Stop it where it runs, for example: docker exec CONTAINER oee daemon stop",
+                code="daemon_elsewhere",
+            )
         deadline = time.monotonic() + STOP_LIMIT
         try:
             os.kill(pid, signal.SIGTERM)
@@ -180,7 +156,7 @@ class Launcher:
             pass
         except PermissionError:
             raise Forbidden(f"The daemon (pid {pid}) belongs to another account.") from None
-        while self.holder() is not None:
+        while self.held():
             if time.monotonic() > deadline:
                 raise Unreachable(
                     f"The daemon (pid {pid}) is still draining after {STOP_LIMIT:.0f} s.",
@@ -189,22 +165,25 @@ class Launcher:
             time.sleep(_BEAT)
         return True
 
-    def holder(self) -> int | None:
-        """The process that holds the home's lock, 0 where it is not known, `None` where nobody does.
-
-        Looking takes a shared lock for an instant, so never look while a daemon of ours is starting.
-        """
-        file = self.settings.run_dir / "daemon.lock"
+    def restart(self) -> None:
+        """Stops it and starts it again; whoever waits for it meanwhile waits for this one. Raises `Refused`,
+        before it stops anything, where the new one would not begin."""
+        check = subprocess.run(
+            daemon_command("check", *self.arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/"
+        )
+        if check.returncode == Refused.exit_code:
+            raise _other_database(check.stderr.decode(errors="replace").splitlines())
+        self._make_folders()
+        progress = _Progress(self)
+        deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
         try:
-            # The home's own lock can't be removed; the file's is all that older releases know.
-            if not (_locked(self.settings.home) or _locked(file)):
-                return None
-            return int(file.read_bytes()[:20])
-        except PermissionError:
-            raise Forbidden(f"{self.settings.run_dir} can't be read by this account.") from None
-        except (OSError, ValueError):
-            told = self.running().get("pid")
-            return told if isinstance(told, int) else 0
+            with self._alone(deadline, progress):
+                self.stop()
+                self._stopped_before = self.mark()
+                if self._start_alone(time.monotonic() + START_LIMIT, progress) is None:
+                    raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
+        finally:
+            progress.erase()
 
     def phases(self) -> list[str]:
         """What a starting daemon has behind it."""
@@ -240,7 +219,8 @@ class Launcher:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise self._not_started("Another command is still starting the daemon.") from None
-                    progress.draw()
+                    if not self._stopped_meanwhile():
+                        progress.draw()
                     time.sleep(_BEAT)
             yield
         finally:
@@ -251,7 +231,7 @@ class Launcher:
         fd = os.open(self.settings.log_file, flags, 0o600)
         try:
             return subprocess.Popen(
-                daemon_command("run"),
+                daemon_command("run", *self.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=fd,
                 stderr=fd,
@@ -279,43 +259,37 @@ class Launcher:
         log.replace(log.with_name("daemon.log.1"))
         return 0
 
-    def _not_started(self, what: str, log_from: int | None = None) -> Unreachable:
-        """`log_from`: where in the log the words of our own start begin; others' are of something else."""
-        log = self.settings.log_file
-        lines: list[str] = []
+    def _logged(self, log_from: int | None) -> list[str]:
+        """What our own start has said; others' words are of something else."""
         if log_from is not None:
-            with suppress(OSError), log.open("rb") as f:
+            with suppress(OSError), self.settings.log_file.open("rb") as f:
                 f.seek(log_from)
-                lines = f.read().decode("utf-8", "replace").splitlines()
+                return [line for line in f.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        return []
+
+    def _not_started(self, what: str, log_from: int | None = None) -> Unreachable:
+        """`log_from`: where in the log the words of our own start begin."""
+        lines = self._logged(log_from)
         # Its sentence with all that belongs to it; where it left none, its last words.
         said = next((n for n in reversed(range(len(lines))) if lines[n].startswith("x  ")), len(lines) - 8)
         lines = [line.removeprefix("x  ") for line in lines[max(0, said) :]]
-        message = "\n".join([what, *(f"  {line}" for line in lines if line.strip())])
-        return Unreachable(message, hint=f"Its log: {log}", code="daemon_not_started")
-
-
-def _locked(place: Path) -> bool:
-    """Whether somebody holds that folder or file. Raises `PermissionError` where it can't be looked at."""
-    try:
-        fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    except PermissionError:
-        raise
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system that locks no folders
-        return False
-    finally:
-        os.close(fd)
-    return False
+        message = "\n".join([what, *(f"  {line}" for line in lines)])
+        return Unreachable(message, hint=f"Its log: {self.settings.log_file}", code="daemon_not_started")
 
 
 def daemon_command(*arguments: str) -> list[str]:
     """The engine as a process of this interpreter."""
     return [sys.executable, *engine_flags(), "-m", "oee_daemon", *arguments]
+
+
+def _other_database(said: list[str]) -> Refused:
+    """The engine's own words for why it won't begin on this database."""
+    last = next((line[3:] for line in reversed(said) if line.startswith("x  ")), "")
+    return Refused(
+        last.partition(" If it is meant")[0] or "This home has worked on another database.",
+        hint="If it is meant: oee daemon restart --switch-database",
+        code="other_database",
+    )
 
 
 class _Progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from oee_cli.errors import UsageFault
 from oee_cli.setting_table import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
 from oee_cli.settings import default_home
 
@@ -53,13 +54,20 @@ def value(setting: Setting, environ: Mapping[str, str], kept: Mapping[str, str])
     if not text:
         text, origin = kept.get(setting.name), FILE
     if not text:
-        default = str(default_home()) if setting.name == "home" else setting.default
+        default = _home() if setting.name == "home" else setting.default
         return Value(setting, default, DEFAULT)
     try:
         setting.read(text)
     except ValueError as wanted:
         return Value(setting, text, origin, str(wanted), hides)
     return Value(setting, text, origin, None, hides)
+
+
+def _home() -> str | None:
+    try:
+        return str(default_home())
+    except UsageFault:
+        return None
 
 
 def unknown(environ: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[tuple[str, str, str | None]]:

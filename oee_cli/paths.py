@@ -21,11 +21,12 @@ _SOCKET_LIMIT = 100
 
 
 def paths(settings: Settings) -> dict[str, Path | None]:
-    """By name; `None` where what would be there is outside, by `OEE_DATABASE_URL` or `OEE_REDIS_URL`."""
+    """By name; `None` where what would be there is outside, by `OEE_DATABASE_URL` or `OEE_REDIS_URL`, or has
+    no place: the config.toml of an account without a folder."""
     home = settings.home
     return {
         "home": home,
-        "config": config_file(),
+        "config": _config(),
         "socket": socket_path(settings),
         "token": settings.token_file,
         "wallets": home / "wallets",
@@ -60,7 +61,8 @@ def show(name: str | None, output: Output) -> ExitCode:
         width = max(map(len, found)) + 3
         # Never cut or folded: a path is there to be copied.
         for name, path in found.items():
-            output.say(f"{name:<{width}}{f'outside: {_VARIABLE[name]}' if path is None else path}")
+            shown = path or (f"outside: {_VARIABLE[name]}" if name in _VARIABLE else "–")
+            output.say(f"{name:<{width}}{shown}")
     if settings.url is not None:
         output.sentence("●", "OEE_URL is set: these are this machine's; the daemon's are where it runs.")
     return ExitCode.DONE
@@ -70,12 +72,19 @@ def show(name: str | None, output: Output) -> ExitCode:
 _VARIABLE = {"database": "OEE_DATABASE_URL", "queue": "OEE_REDIS_URL"}
 
 
+def _config() -> Path | None:
+    try:
+        return config_file()
+    except UsageFault:
+        return None
+
+
 def _outside(name: str) -> bool:
     return bool(os.environ.get(f"OEE_{name.upper()}") or stored().get(name))
 
 
 def _one(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
-    path = found[name]
+    path = config_file() if name == "config" else found[name]
     if path is None:
         raise UsageFault(
             f"The {name} is outside of the home: {_VARIABLE[name]} is set.",

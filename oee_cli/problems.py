@@ -32,6 +32,7 @@ _BY_STATUS: dict[int, type[CliError]] = {
     403: Forbidden,
     404: NoSuchOrder,
     409: Refused,
+    421: Unreachable,
     422: UsageFault,
     426: Unreachable,
     503: Unreachable,

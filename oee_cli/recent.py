@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 # `typing` is a third of what a Tab costs.
 TYPE_CHECKING = False
@@ -120,8 +121,11 @@ def _home() -> tuple[str, str]:
     if not home or not url:
         from platformdirs import user_config_dir, user_data_dir
 
-        kept = _stored(os.path.join(user_config_dir("oee", appauthor=False), "config.toml"))
-        default = "/var/lib/oee" if os.geteuid() == 0 else user_data_dir("oee", appauthor=False)
+        kept, default = {}, "/var/lib/oee"
+        # An account without a folder of its own has no file and no home by default.
+        with suppress(RuntimeError):
+            kept = _stored(os.path.join(user_config_dir("oee", appauthor=False), "config.toml"))
+            default = default if os.geteuid() == 0 else user_data_dir("oee", appauthor=False)
         home = home or kept.get("home", "") or default
         url = url or kept.get("url", "")
     return os.path.expanduser(home), url.rstrip("/")

@@ -57,12 +57,14 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         except ValueError as wanted:
             raise _bad(setting.variable, str(wanted)) from None
 
-    home = value("home") or default_home()
+    url = (value("url") or "").rstrip("/") or None
+    # Who talks to a daemon elsewhere needs no place here.
+    home = value("home") or (default_home() if url is None else _default_home_or_none())
     if not in_utf8(home):
         raise _bad("OEE_HOME", "a path in UTF-8, which the default is not here")
     return Settings(
         home=home,
-        url=(value("url") or "").rstrip("/") or None,
+        url=url,
         token=value("token"),
         autostart=not value("no_autostart"),
     )
@@ -74,14 +76,48 @@ def default_home() -> Path:
         return Path("/var/lib/oee")
     from platformdirs import user_data_path
 
-    return user_data_path("oee", appauthor=False)
+    try:
+        return user_data_path("oee", appauthor=False)
+    except RuntimeError:
+        raise homeless("the home of oee") from None
 
 
 def config_file() -> Path:
-    """The one configuration file; a file in the working folder is never read."""
+    """The one configuration file; a file in the working folder is never read. Raises `UsageFault` for an
+    account that has no folder of its own."""
     from platformdirs import user_config_path
 
-    return user_config_path("oee", appauthor=False) / "config.toml"
+    try:
+        return user_config_path("oee", appauthor=False) / "config.toml"
+    except RuntimeError:
+        raise homeless("config.toml") from None
+
+
+#: No folder, and nothing can be made in it.
+NOWHERE = Path(os.devnull) / "oee"
+
+
+def _default_home_or_none() -> Path:
+    try:
+        return default_home()
+    except UsageFault:
+        return NOWHERE
+
+
+def user_folder() -> Path | None:
+    """This account's own; `None` where it has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def homeless(what: str) -> UsageFault:
+    return UsageFault(
+        f"There is no place for {what}: HOME is not set, and the account {os.geteuid()} has no name here.",
+        hint="Set HOME; or OEE_HOME, and XDG_CONFIG_HOME for a config.toml.",
+        code="no_home",
+    )
 
 
 def _bad(name: str, wanted: str) -> UsageFault:
@@ -93,13 +129,22 @@ def _bad(name: str, wanted: str) -> UsageFault:
 
 
 def stored(config: Path | None = None) -> dict[str, str]:
-    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read."""
-    config = config_file() if config is None else config
+    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read.
+
+    Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
+    somebody else left in the environment holds nothing of ours.
+    """
+    try:
+        config = config_file() if config is None else config
+    except UsageFault:
+        return {}
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as e:
+        if isinstance(e, PermissionError) and not _is_there(config):
+            return {}
         raise UsageFault(f"{config} can't be read: {e.strerror}.", code="bad_setting") from None
     import tomllib
 
@@ -112,6 +157,14 @@ def stored(config: Path | None = None) -> dict[str, str]:
             code="bad_setting",
         ) from None
     return {file_name(key): str(value) for key, value in table.items()}
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def file_name(key: str) -> str:

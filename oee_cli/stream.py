@@ -68,6 +68,7 @@ def _messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[di
                 raise error from None
             reason = error.message
         except (OSError, InvalidHandshake, ConnectionClosed, EOFError) as e:
+            client.check_tls(e)
             reason = str(e) or type(e).__name__
         now = time.monotonic()
         lost_since = lost_since or now
@@ -104,7 +105,8 @@ def _open(client: Client, path: str) -> Opened:
     }
     if client.settings.url:
         # http → ws, https → wss.
-        return cast(Opened, connect("ws" + client.settings.url.removeprefix("http") + path, **options))
+        address = "ws" + client.settings.url.removeprefix("http") + path
+        return cast(Opened, connect(address, ssl=client.tls, **options))
     socket = str(client.launcher.checked_socket())
     return cast(Opened, unix_connect(socket, "ws://localhost" + path, **options))
 

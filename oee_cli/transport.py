@@ -16,6 +16,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import oee_cli.hush  # noqa: F401
+
 # To Python, None is a module that is not there; httpx then does without. Should httpx one day have no such
 # part, the line does nothing.
 _hidden = "httpx._main" not in sys.modules

@@ -12,6 +12,8 @@ from typing import Any, NotRequired, TypedDict
 PROTOCOL = "1"
 PROTOCOL_HEADER = "OEE-Protocol"
 VERSION_HEADER = "OEE-Version"
+#: Over the Unix socket: which home a request is for, and whose daemon answers.
+HOME_HEADER = "OEE-Home"
 
 FINAL = frozenset({"confirmed", "failed", "cancelled", "expired"})
 STATUSES = (

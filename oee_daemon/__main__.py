@@ -1,8 +1,9 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
 `backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
-stop, or done; 75 another daemon holds the home, 78 a setting that can't be, 71 too few threads, 6 an outside
-server that is away or can't serve, or a database of another release, 1 anything else.
+stop, or done; 3 the home has worked on another database; 75 another daemon holds the home, 78 a setting that
+can't be, 71 too few threads, 6 an outside server that is away or can't serve, or a database of another
+release, 1 anything else. `check` tells 3 and 78 beforehand.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ import os
 import sys
 from pathlib import Path
 
-from oee_daemon import failpoints, garbage, logs, settings
+from oee_daemon import belonging, failpoints, garbage, logs, settings
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import Home
 
 log = logging.getLogger("oee_daemon")
 
+#: The option that lets a home work on another database than before.
+SWITCH = "--switch-database"
+
 
 def main() -> int:
     arguments = sys.argv[1:]
     try:
-        if arguments == ["run"]:
-            _run()
+        if arguments[:1] in (["run"], ["check"]) and set(arguments[1:]) <= {SWITCH}:
+            _run(switch=SWITCH in arguments, only_check=arguments[0] == "check")
         elif arguments[:1] == ["worker"]:
             _work(arguments[1:])
         elif arguments[:1] in (["backup"], ["restore"]) and len(arguments) > 1:
@@ -38,7 +42,10 @@ def main() -> int:
 
             return backups.run(arguments[0], arguments[1:])
         else:
-            print("usage: python -m oee_daemon run | worker | backup FILE | restore FILE", file=sys.stderr)
+            print(
+                "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE",
+                file=sys.stderr,
+            )
             return 2
     except StartFailed as e:
         return _ended(e)
@@ -76,10 +83,13 @@ def _arm(home: Path) -> None:
             raise BadSetting(str(e)) from None
 
 
-def _run() -> None:
+def _run(*, switch: bool, only_check: bool) -> None:
     garbage.starting()
     os.chdir("/")
     found = settings.load()
+    belonging.require(found.home, found.database_url, switch=switch)
+    if only_check:
+        return
     logs.configure(found.log_level)
     if inherited.left:
         log.warning("inherited, and not ours to undo", extra={"what": ", ".join(inherited.left)})

@@ -16,6 +16,7 @@
         ├── BadSetting
         ├── OtherRelease          the database is of another release's schema
         ├── OtherEngine           the database belongs to another wallet, network or chain
+        ├── OtherDatabase         the home has worked on another database
         ├── Unreachable           an outside server is away, or lets nobody in
         ├── Unsuitable            a server that orders would not be safe in, or that is too old
         ├── OutOfThreads          the machine or the account gives no more threads or processes
@@ -197,6 +198,14 @@ class OutOfThreads(StartFailed):
     def means(error: BaseException) -> bool:
         """Python has no exception of its own for it."""
         return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
+class OtherDatabase(StartFailed):
+    """The home has worked on another database, and nobody said that it is to change. `exit_code` tells who
+    starts the daemon."""
+
+    code = "other_database"
+    exit_code = 3
 
 
 class AlreadyRunning(StartFailed):

@@ -106,7 +106,7 @@ class Home:
                 self._sign(self._lock)
                 log.warning("the lock's file was gone", extra={"path": str(self._lock_file)})
             if self._told is not None and not (self.run / "daemon.json").exists():
-                _write(self.run / "daemon.json", self._told)
+                write_whole(self.run / "daemon.json", self._told)
 
     @property
     def _lock_file(self) -> Path:
@@ -127,6 +127,21 @@ class Home:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
+    def tag(self) -> str:
+        """This very folder, by device and inode; clients say which they mean."""
+        folder = os.fstat(self._held.keep(self.path))
+        return f"{folder.st_dev}:{folder.st_ino}"
+
+    def stopped(self, *, asked: bool) -> None:
+        """Leaves word that somebody stopped the daemon, so that nothing which runs already starts it again;
+        a daemon that somebody starts takes it away. Raises `HomeLost`."""
+        self.must_be_held()
+        mark = self.run / "stopped"
+        if not asked:
+            mark.unlink(missing_ok=True)
+        elif not mark.exists():
+            write_whole(mark, uuid.uuid4().hex + "\n")
+
     def identity(self) -> str:
         """A name for this home that outlives every process in it; leases carry it."""
         file = self.path / "id"
@@ -135,7 +150,7 @@ class Home:
             text = file.read_text().strip()
         if not text:
             text = uuid.uuid4().hex[:12]
-            _write(file, text + "\n")
+            write_whole(file, text + "\n")
         # Its worker is told apart by a lock on this file.
         self.keep("id")
         return text
@@ -176,7 +191,7 @@ class Home:
         if self._told is None:
             file.unlink(missing_ok=True)
         else:
-            _write(file, self._told)
+            write_whole(file, self._told)
 
 
 def _locked(lock: int, *, may_lack: bool = False) -> bool:
@@ -190,7 +205,7 @@ def _locked(lock: int, *, may_lack: bool = False) -> bool:
     return True
 
 
-def _write(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
     """Whole or not at all."""
     draft = file.with_name(f"{file.name}.new")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:

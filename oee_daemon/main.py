@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import threading
 
+from oee_daemon import belonging
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import Home
@@ -28,6 +29,7 @@ def run(settings: Settings, home: Home) -> None:
     """
     _need_threads(2 * settings.worker_threads + SPARE_THREADS)
     home.announce(None)
+    home.stopped(asked=False)
     home.phase(None)
     servers = Servers(
         home.path,
@@ -45,7 +47,8 @@ def run(settings: Settings, home: Home) -> None:
         worker.start()
         imports.start()
         servers.start(home.phase)
-        if settings.database_url is None:
+        given = settings.database_url
+        if given is None:
             # Written once by initdb: with it the whole database has to stay in its place.
             home.keep("postgres", "PG_VERSION")
         settings = dataclasses.replace(
@@ -56,7 +59,9 @@ def run(settings: Settings, home: Home) -> None:
         imports.join()
         from oee_daemon.service import Service
 
-        asyncio.run(Service(settings, home, servers, worker).run())
+        service = Service(settings, home, servers, worker)
+        belonging.note(home.path, given, given and belonging.engine_in(given))
+        asyncio.run(service.run())
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

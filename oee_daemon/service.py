@@ -90,6 +90,8 @@ class Service:
             port=settings.port,
             names=settings.hostnames,
             token=token_of(home.path / "token"),
+            home=home.path,
+            tag=home.tag(),
         )
 
     async def run(self) -> None:
@@ -107,6 +109,7 @@ class Service:
             garbage.started()
             log.info("daemon ready", extra={"pid": os.getpid(), "http": self._doors.http()["url"]})
             await self._watch(stop)
+            self._home.stopped(asked=True)
         finally:
             await self._stop(hints)
 

@@ -41,15 +41,22 @@ def daemon(scene: Scene) -> Iterator[Finding]:
     )
     where = f" at {scene.settings.url}" if scene.settings.url else ""
     if version == __version__:
-        yield ok("daemon", f"runs{where}, pid {status.get('pid')}, version {version}{since}")
+        yield ok("daemon", f"runs{where}, {_process(scene)}, version {version}{since}")
     else:
         message = f"The daemon{where} is version {version}, this command {__version__}."
         yield warn("daemon", "other_version", message, "oee daemon restart" if scene.here else None)
 
 
+def _process(scene: Scene) -> str:
+    pid = (scene.status or {}).get("pid")
+    return f"pid {pid}" if not scene.here or scene.process(pid) else "in another container"
+
+
 def _no_answer(scene: Scene) -> Iterator[Finding]:
     fault = scene.fault
-    if fault is None and not scene.settings.autostart:
+    if fault is not None and fault.code == "no_home":
+        yield fail("daemon", fault.code, fault.message, "export OEE_HOME=/a/folder", fault.exit_code)
+    elif fault is None and not scene.settings.autostart:
         message = "The daemon does not run, and OEE_NO_AUTOSTART forbids commands to start it."
         yield warn("daemon", "not_running", message, "oee daemon start")
     elif fault is None:
@@ -58,7 +65,8 @@ def _no_answer(scene: Scene) -> Iterator[Finding]:
         message = f"The daemon (pid {scene.holder}) is frozen."
         yield fail("daemon", "frozen", message, f"kill -CONT {scene.holder}")
     elif scene.holder is not None and fault.code == "daemon_unreachable":
-        who = f"It holds the home as pid {scene.holder or 'unknown'}, and starts, stops or is stuck."
+        as_ = f"as pid {scene.holder}" if scene.holder else "from another container"
+        who = f"It holds the home {as_}, and starts, stops or is stuck."
         message = f"{fault.message} {who}"
         yield fail("daemon", "not_answering", message, "oee daemon logs", fault.exit_code)
     elif scene.home_open or not scene.here:
@@ -69,6 +77,7 @@ def _mends(scene: Scene, fault: CliError) -> str | None:
     elsewhere = scene.settings.url is not None
     return {
         "socket_unsafe": f"chmod 700 {shlex.quote(str(scene.settings.run_dir))}",
+        "home_foreign": f"ls -ld {shlex.quote(str(scene.settings.run_dir))}",
         "protocol_mismatch": "oee daemon restart" if not elsewhere else None,
         "forbidden": f"ls -ld {shlex.quote(str(scene.settings.run_dir))}",
         "unauthorized": "oee config set token -",
@@ -94,7 +103,7 @@ def _last_words(scene: Scene) -> Iterator[Finding]:
 
 def postgres(scene: Scene) -> Iterator[Finding]:
     part, url = scene.part("postgres"), scene.text("database_url")
-    if scene.here and stopped(part.get("pid")):
+    if stopped(scene.process(part.get("pid"))):
         yield _frozen("postgres", part)
     elif part.get("reachable"):
         count = int(part.get("orders") or 0)
@@ -111,7 +120,7 @@ def postgres(scene: Scene) -> Iterator[Finding]:
 
 def queue(scene: Scene) -> Iterator[Finding]:
     part, url = scene.part("queue"), scene.text("redis_url")
-    if scene.here and stopped(part.get("pid")):
+    if stopped(scene.process(part.get("pid"))):
         yield _frozen("queue", part)
     elif part.get("reachable"):
         yield from _version(
@@ -199,7 +208,7 @@ def worker(scene: Scene) -> Iterator[Finding]:
         yield fail(
             "worker", "no_worker", "None runs; the daemon starts it again by itself.", "oee daemon logs"
         )
-    elif scene.here and stopped(pid):
+    elif stopped(scene.process(pid)):
         yield fail("worker", "frozen", f"It is frozen (pid {pid}): no order moves.", f"kill -CONT {pid}")
     else:
         yield from _workers(scene, part)

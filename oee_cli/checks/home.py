@@ -28,6 +28,9 @@ def home(scene: Scene) -> Iterator[Finding]:
         )
         return
     path = scene.settings.home
+    if scene.fault is not None and scene.fault.code == "no_home":
+        # Said by what asks for the daemon.
+        return
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -34,7 +34,7 @@ def leftovers(scene: Scene) -> Iterator[Finding]:
         return
     home = scene.settings.home
     with suppress(PermissionError):
-        running = [name for name, file in _SERVERS.items() if runs(_pid(home / file), name)]
+        running = [name for name, file in _SERVERS.items() if runs(_pid(home / file), name, home)]
         found = [str(path.relative_to(home)) for path in _left(home)]
         socket = socket_path(scene.settings)
         if socket.exists():

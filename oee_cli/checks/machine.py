@@ -13,6 +13,7 @@ from oee_cli import __version__
 from oee_cli.checks import Finding, fail, info, ok, warn
 from oee_cli.checks.processes import can_bind, listener, name
 from oee_cli.checks.scene import Scene
+from oee_cli.settings import user_folder
 
 #: The wheels that bring the servers, by the setting that makes one needless.
 _WHEELS = {
@@ -77,7 +78,9 @@ def versions(scene: Scene) -> Iterator[Finding]:
 
 def completion(scene: Scene) -> Iterator[Finding]:
     shell = Path(scene.environ.get("SHELL") or "").name
-    home = Path.home()
+    home = user_folder()
+    if home is None:
+        return
     data = Path(scene.environ.get("XDG_DATA_HOME") or home / ".local/share")
     config = Path(scene.environ.get("XDG_CONFIG_HOME") or home / ".config")
     own, start = {

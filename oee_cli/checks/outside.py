@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import oee_cli.hush  # noqa: F401
+
 #: Seconds to connect and to answer. libpq takes no less than two.
 _LIMIT = 2
 

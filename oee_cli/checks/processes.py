@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,26 @@ _NAME_S = 2.0
 _LISTEN = "0A"
 
 
-def runs(pid: int, program: str) -> bool:
-    """Whether that process is there and still that program: an id may have been given to another since."""
+def runs(pid: int, program: str, home: Path) -> bool:
+    """Whether that process is there and is that program at work in the home: an id from a file may have been
+    given to another since, or be of another container."""
     with suppress(OSError):
-        return pid > 0 and Path(f"/proc/{pid}/comm").read_text().strip() == program and state(pid) != "Z"
+        if pid <= 0 or Path(f"/proc/{pid}/comm").read_text().strip() != program or state(pid) == "Z":
+            return False
+        where = [Path(f"/proc/{pid}/cwd").readlink()]
+        where += [Path(os.fsdecode(word)) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+        return any(path.is_relative_to(home.resolve()) for path in where)
+    return False
+
+
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether a process is another's child, or a child's child. Where it can't be known it is believed."""
+    if not Path("/proc/self/stat").exists():
+        return True
+    with suppress(OSError, IndexError, ValueError):
+        while pid > 1 and pid != ancestor:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return pid == ancestor
     return False
 
 

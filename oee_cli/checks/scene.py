@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from oee_cli.launcher import Launcher
 from oee_cli.origins import ENVIRONMENT, Value, values
 from oee_cli.output import Output
 from oee_cli.setting_table import BY_NAME
-from oee_cli.settings import Settings, config_file, default_home, stored
+from oee_cli.settings import NOWHERE, Settings, config_file, homeless, stored
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
 _ANSWER_LIMIT = 4.0
@@ -27,14 +28,14 @@ class Scene:
     """`status` is the daemon's own account of itself; where there is none, `fault` says why."""
 
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    config: Path = field(default_factory=config_file)
+    config: Path = NOWHERE / "config.toml"
     kept: dict[str, str] = field(default_factory=dict)
     config_fault: UsageFault | None = None
     values: dict[str, Value] = field(default_factory=dict)
-    settings: Settings = field(default_factory=lambda: Settings(home=default_home()))
+    settings: Settings = field(default_factory=lambda: Settings(home=NOWHERE))
     status: dict[str, Any] | None = None
     fault: CliError | None = None
-    #: The process that holds the home: 0 where it has not said its id, `None` where there is none.
+    #: The process that holds the home: 0 where it is none of ours to see, `None` where there is none.
     holder: int | None = None
     #: Wall clock halfway between question and answer, seconds since 1970.
     asked_at: float = 0.0
@@ -68,6 +69,11 @@ class Scene:
         where = f"export {told.setting.variable}={value}" if told.origin == ENVIRONMENT else ""
         return (where or f"oee config set {name} {value}") + (" && oee daemon restart" if self.status else "")
 
+    def process(self, pid: object) -> int:
+        """A process id that the daemon told, if it is called so here as well: 0 for another container's."""
+        same = self.here and bool(self.holder) and self.holder == (self.status or {}).get("pid")
+        return pid if same and isinstance(pid, int) else 0
+
     def part(self, name: str) -> dict[str, Any]:
         """A part of the daemon's status; empty where it is not known."""
         found = (self.status or {}).get(name)
@@ -76,12 +82,17 @@ class Scene:
 
 def look(output: Output) -> Scene:
     scene = Scene()
+    with suppress(UsageFault):
+        scene.config = config_file()
     try:
         scene.kept = stored(scene.config)
     except UsageFault as fault:
         scene.config_fault = fault
     scene.values = values(scene.environ, scene.kept)
     scene.settings = _settings(scene)
+    if scene.settings.home == NOWHERE and scene.settings.url is None:
+        scene.fault = homeless("the home of oee")
+        return scene
     if scene.bad("url") or (scene.settings.url is None and scene.bad("home")):
         scene.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
         return scene
@@ -98,7 +109,7 @@ def _settings(scene: Scene) -> Settings:
         return BY_NAME[name].read(text) if text else None
 
     return Settings(
-        home=value("home") or default_home(),
+        home=value("home") or NOWHERE,
         url=(value("url") or "").rstrip("/") or None,
         token=value("token"),
         autostart=not value("no_autostart"),

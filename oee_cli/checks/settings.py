@@ -7,10 +7,12 @@ import shlex
 import stat
 from collections.abc import Iterator
 
+from oee_cli.addresses import OWN, place_of
 from oee_cli.checks import Finding, fail, info, ok, warn
 from oee_cli.checks.scene import Scene
 from oee_cli.exit_codes import ExitCode
-from oee_cli.origins import DEFAULT, ENVIRONMENT, FILE, unknown
+from oee_cli.in_force import database_before, differing
+from oee_cli.origins import ENVIRONMENT, FILE, Value, unknown
 
 _NAME = "settings"
 
@@ -68,15 +70,29 @@ def _dangerous(scene: Scene) -> Iterator[Finding]:
 
 
 def _not_yet(scene: Scene) -> Iterator[Finding]:
-    """What is given here, and the daemon was started without. Its own environment may well differ: what
-    is not given here says nothing."""
+    """What the daemon that runs was started without, and the database on which none would start."""
     if not scene.here:
         return
-    running = scene.part("settings")
-    for name, v in scene.values.items():
-        told = running.get(name)
-        if told is None or v.problem or v.text is None or v.origin == DEFAULT or name == "home":
-            continue
-        if str(v.setting.read(v.text)) != told:
-            message = f"{name} is {v.shown}, but the daemon was started with {told}."
-            yield info(_NAME, "not_yet", message, "oee daemon restart")
+    configured = scene.values["database_url"]
+    if scene.status is not None:
+        for name, told in differing(scene.values, scene.status).items():
+            v = scene.values[name]
+            if name == "database_url":
+                message = f"Orders are in {_named(told)}, where the daemon works; here {_here(v)}."
+                yield warn(_NAME, "other_database", message, "oee config show --origin")
+            else:
+                message = f"{name} is {v.shown or 'not set'}, but the daemon was started with {told}."
+                yield info(_NAME, "not_yet", message, "oee daemon restart")
+        return
+    before = database_before(scene.settings.home)
+    if before is not None and not configured.problem and before != place_of(configured.text):
+        message = f"This home has worked on {_named(before)}; here {_here(configured)}: no daemon starts so."
+        yield fail(_NAME, "other_database", message, "oee daemon restart --switch-database", ExitCode.REFUSED)
+
+
+def _named(place: str) -> str:
+    return "its own database" if place == OWN else f"the database at {place}"
+
+
+def _here(v: Value) -> str:
+    return f"OEE_DATABASE_URL is {v.shown}" if v.text else "OEE_DATABASE_URL is not set"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oee_cli.origins import DEFAULT, ENVIRONMENT, FILE, Value
 from oee_cli.output import Output, clean
-from oee_cli.settings import config_file
+from oee_cli.settings import config_file, user_folder
 from oee_cli.views.screen import ACCENT, dim, put
 
 #: From this many columns on a file is named by its path.
@@ -24,7 +24,8 @@ def draw_settings(output: Output, found: Sequence[Value], origin: bool) -> None:
     table.add_column(overflow="fold")
     if origin:
         table.add_column(no_wrap=True)
-    file = _short(config_file()) if output.width(sys.stdout) >= _WIDE else config_file().name
+    wide = output.width(sys.stdout) >= _WIDE and any(v.origin == FILE for v in found)
+    file = _short(config_file()) if wide else "config.toml"
     for v in found:
         row = [dim(v.setting.name), _value(v)]
         table.add_row(*row, *([_origin(v, file)] if origin else []))
@@ -47,5 +48,7 @@ def _origin(v: Value, file: str) -> Text:
 
 
 def _short(path: Path) -> str:
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and home != Path("/") else str(path)
+    home = user_folder()
+    if home is None or home == Path("/") or not path.is_relative_to(home):
+        return str(path)
+    return f"~/{path.relative_to(home)}"

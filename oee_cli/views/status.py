@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from oee_cli.daemon import where
 from oee_cli.output import Output, clean
+from oee_cli.settings import user_folder
 from oee_cli.times import moment
 from oee_cli.views.columns import Column, fitted
 from oee_cli.views.screen import dim, put
@@ -35,7 +36,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
 def _daemon(status: dict[str, Any]) -> list[Any]:
     since = status.get("startedAt")
     shown = f"since {moment(since).astimezone():%H:%M}" if since else None
-    return ["running", f"pid {status.get('pid')}", shown, status.get("version")]
+    return ["running", where(status.get("pid")), shown, status.get("version")]
 
 
 def _http(http: dict[str, Any]) -> list[Any]:
@@ -94,5 +95,5 @@ def _whose(server: dict[str, Any]) -> str:
 
 def _home(path: Any) -> str:
     text = str(path or "")
-    home = str(Path.home())
+    home = str(user_folder() or "/")
     return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text

@@ -23,6 +23,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from oee_daemon.api import connections
+from oee_daemon.api.addressed import Addressed
 from oee_daemon.api.auth import Gate, own_hosts
 from oee_daemon.api.limits import Stamped
 from oee_daemon.errors import StartFailed
@@ -77,8 +78,10 @@ class Doors:
         port: int,
         names: str | None,
         token: str,
+        home: Path,
+        tag: str,
     ) -> None:
-        self._app = app
+        self._app = Addressed(app, tag=tag, home=home)
         self._place = place
         self._host, self._port = host, port
         self._shown = _shown(host, names)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon import __version__, roster
+from oee_daemon.addresses import place_of
 from oee_daemon.api import PROTOCOL, schema, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.broker import NAMESPACE, QUEUE
@@ -125,6 +126,7 @@ async def status(request: Request) -> JSONResponse:
             "postgres": {
                 "version": figures.get("version"),
                 "own": "postgres" in own,
+                "place": place_of(None if "postgres" in own else settings.database_url),
                 "pid": own.get("postgres", {}).get("pid"),
                 "reachable": bool(figures),
                 "orders": figures.get("accepted"),
@@ -137,6 +139,7 @@ async def status(request: Request) -> JSONResponse:
                 "server": queue.get("server"),
                 "version": queue.get("version"),
                 "own": "valkey" in own,
+                "place": place_of(None if "valkey" in own else settings.redis_url),
                 "pid": own.get("valkey", {}).get("pid"),
                 "reachable": bool(queue),
                 "waiting": queue.get("waiting"),

@@ -23,7 +23,16 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 def doors(folder: Path, host: str, names: str | None = None) -> Doors:
-    return Doors(hello, place=lambda: folder / "s", host=host, port=0, names=names, token=TOKEN)
+    return Doors(
+        hello,
+        place=lambda: folder / "s",
+        host=host,
+        port=0,
+        names=names,
+        token=TOKEN,
+        home=folder,
+        tag="1:2",
+    )
 
 
 async def over_socket(folder: Path) -> int:

@@ -108,7 +108,7 @@ def test_json_says_all_of_it(oee: Run, config: Path) -> None:
     # Asked for by name it is given, as `psql "$(…)"` wants it.
     assert oee("config", "get", "database_url").out == "postgresql://me:hunter2@h/d\n"
     keys = {"name", "variable", "value", "origin", "path", "default", "problem", "readBy", "meaning"}
-    assert all(set(row) == keys for row in json.loads(oee("config", "show", "--json").out))
+    assert all(set(row) == keys | {"inForce"} for row in json.loads(oee("config", "show", "--json").out))
 
 
 def test_what_is_no_setting_can_be_taken_out_of_the_file(oee: Run, config: Path) -> None:

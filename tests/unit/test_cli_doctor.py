@@ -146,17 +146,21 @@ def test_a_server_without_its_daemon_is_found_by_its_process(
         pytest.skip("processes can't be looked at on this machine")
     (tmp_path / "valkey-server").symlink_to("/bin/sleep")
     (place / "valkey").mkdir()
-    orphan = subprocess.Popen(["sleep", "60"], executable=tmp_path / "valkey-server")
+    started: dict[str, Any] = {"args": ["sleep", "60"], "executable": tmp_path / "valkey-server"}
+    orphan = subprocess.Popen(**started, cwd=place / "valkey")
+    stranger = subprocess.Popen(**started, cwd=tmp_path)
     try:
-        until(lambda: runs(orphan.pid, "valkey-server"), what="the new name")
+        until(lambda: runs(orphan.pid, "valkey-server", place), what="the new name")
         (place / "valkey" / "valkey.pid").write_text(f"{orphan.pid}\n")
         assert "valkey-server" in examined()[1]["orphans"]["message"]
-        # The same number as another program's is no orphan.
-        (place / "valkey" / "valkey.pid").write_text(f"{os.getpid()}\n")
-        assert "orphans" not in examined()[1]
+        # Another program by that number is no orphan, and nor is such a server of somebody else.
+        for pid in (os.getpid(), stranger.pid):
+            (place / "valkey" / "valkey.pid").write_text(f"{pid}\n")
+            assert "orphans" not in examined()[1]
     finally:
-        orphan.kill()
-        orphan.wait()
+        for process in (orphan, stranger):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "[300]", "secret"])

@@ -1,0 +1,80 @@
+"""Where a server is, as it may be shown: the engine's page and the command line's are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oee_cli import addresses as command
+from oee_daemon import addresses as engine
+from oee_daemon.belonging import note, require
+from oee_daemon.errors import OtherDatabase
+
+PLACES = {
+    None: "own",
+    "postgresql://me:s:e@cret@db.Example:5433/oee": "db.example:5433/oee",
+    "postgresql+psycopg://oee@/oee?host=/tmp/x&port=5432": "/tmp/x:5432/oee",
+    "postgres://me@[::1]/x": "localhost:5432/x",
+    "postgresql://127.0.0.1/x?sslmode=require": "localhost:5432/x",
+    "postgresql://h1:1,h2:2/d": "h1:1,h2:2/d",
+    "postgresql://a,b/d": "a:5432,b:5432/d",
+    "postgresql://me@h": "h:5432/me",
+    "postgresql:///?service=prod": "prod:5432/0",
+    "postgresql://[broken/x": "nowhere",
+    "redis://:s3cret@h:6380/2": "h:6380/2",
+    "rediss://h": "h:6379/0",
+    "unix:///tmp/v.sock?db=3": "/tmp/v.sock/3",
+}
+
+
+@pytest.mark.parametrize(("url", "place"), PLACES.items())
+def test_both_pages_say_where_without_account_and_password(url: str | None, place: str) -> None:
+    assert engine.place_of(url) == command.place_of(url) == place
+
+
+OUTSIDE = "postgresql://me:s3cret@db/oee"
+
+
+@pytest.mark.parametrize(
+    ("before", "url", "allowed"),
+    [
+        ("nothing", None, True),
+        ("nothing", OUTSIDE, True),
+        # Homes of 0.1.0 wrote nothing down; what they hold tells.
+        ("postgres", None, True),
+        ("postgres", OUTSIDE, False),
+        ("token", None, False),
+        ("own", None, True),
+        ("own", OUTSIDE, False),
+        (OUTSIDE, None, False),
+        (OUTSIDE, "postgresql://you@DB:5432/oee", True),
+        (OUTSIDE, "postgresql://me@db/other", False),
+        (OUTSIDE, "postgresql://me@replica/oee", False),
+    ],
+)
+def test_a_home_begins_on_the_database_it_has_worked_on(
+    tmp_path: Path, before: str, url: str | None, allowed: bool
+) -> None:
+    if before == "postgres":
+        (tmp_path / "postgres").mkdir()
+    elif before == "token":
+        (tmp_path / "token").touch()
+    elif before != "nothing":
+        note(tmp_path, None if before == "own" else before)
+        assert "s3cret" not in (tmp_path / "database.json").read_text()
+    require(tmp_path, url, switch=True)
+    if allowed:
+        require(tmp_path, url, switch=False)
+        return
+    with pytest.raises(OtherDatabase, match="--switch-database") as refused:
+        require(tmp_path, url, switch=False)
+    assert "s3cret" not in refused.value.message
+
+
+def test_the_same_database_by_another_name_is_no_other(tmp_path: Path) -> None:
+    note(tmp_path, OUTSIDE, engine="e-1")
+    moved = "postgresql://me@db.internal/oee"
+    require(tmp_path, moved, switch=False, engine=lambda url: "e-1" if url == moved else None)
+    with pytest.raises(OtherDatabase):
+        require(tmp_path, moved, switch=False, engine=lambda url: "e-2")

@@ -1,0 +1,92 @@
+"""An account without HOME and without a name, as in many containers; and a HOME that is somebody else's."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+#: `oee` as an account that the system does not know.
+NOBODY = """
+import os, pwd, sys
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid, os.geteuid = unknown, lambda: 54321
+from oee_cli.__main__ import main
+main()
+"""
+
+
+def oee(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OEE_", "XDG_")) and k != "HOME"}
+    return subprocess.run(
+        [sys.executable, "-c", NOBODY, *arguments],
+        env=kept | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("history",), ("daemon", "status"), ("config", "path"), ("config", "set", "port", "4000")]
+)
+def test_what_has_no_place_says_what_to_set(command: tuple[str, ...]) -> None:
+    done = oee(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "HOME is not set" in done.stderr and "OEE_HOME" in done.stderr
+
+
+def test_a_home_or_an_address_is_enough(tmp_path: Path) -> None:
+    home = str(tmp_path / "h")
+    away = oee("daemon", "status", OEE_HOME=home)
+    assert away.returncode == 6 and "not running" in away.stderr
+    far = oee("history", OEE_URL="http://127.0.0.1:1")
+    assert far.returncode == 6 and "No daemon answers" in far.stderr
+    shown = oee("config", "show", OEE_HOME=home)
+    assert shown.returncode == 0 and home in shown.stdout
+    assert oee("paths", "socket", OEE_HOME=home).stdout == f"{home}/run/oee.sock\n"
+    assert oee("__orders", OEE_HOME=home).returncode == oee("__orders").returncode == 0
+    for environ in ({}, {"OEE_HOME": home}):
+        done = oee("doctor", "--json", **environ)
+        assert "internal" not in done.stdout and "Traceback" not in done.stderr
+
+
+#: Reads two files, as root after it has given up being root.
+LOOK = """
+import os, sys, tomllib, oee_cli.errors
+from oee_cli import settings
+from pathlib import Path
+if os.geteuid() == 0:
+    os.setuid(int(sys.argv[3]))
+print(settings.stored(Path(sys.argv[1])))
+try:
+    settings.stored(Path(sys.argv[2]))
+except oee_cli.errors.UsageFault as e:
+    print(e.message)
+"""
+
+
+def test_a_home_folder_that_cannot_be_entered_holds_no_settings() -> None:
+    """As after `runuser` or `docker exec -u`; a file that is there and closed is not passed over."""
+    base = Path(tempfile.mkdtemp(dir="/tmp"))
+    base.chmod(0o711)
+    (base / "closed").mkdir(mode=0o000)
+    own = base / "config.toml"
+    own.touch(mode=0o000)
+    files = [str(base / "closed" / "config.toml"), str(own)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", LOOK, *files, str(pwd.getpwnam("nobody").pw_uid)],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        shutil.rmtree(base)
+    assert done.stdout.splitlines() == ["{}", f"{own} can't be read: Permission denied."], done.stderr
