@@ -8,9 +8,7 @@ comes only after the signed bytes are committed, and only the chain's own word e
 from __future__ import annotations
 
 import logging
-import math
 import random
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -23,7 +21,7 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
 from oee_daemon.order import FINAL, Order, Status, price_text
-from oee_daemon.places import Places
+from oee_daemon.places import Hands, Places
 from oee_daemon.quotes import quotes_json
 from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, QuoteRequest, Rejected, SignedSwap, Unknown
 from oee_daemon.tokens import TOKENS
@@ -73,20 +71,16 @@ class Execution:
         self._max_attempts = max_attempts
         self._places = Places(owner=owner, network=network.name, most=max_active)
         self._pool = ThreadPoolExecutor(threads * max(1, len(network.venues)), thread_name_prefix="ask")
-        self._lock = threading.Lock()
-        #: Since when each order runs; at the end of time until it is claimed, which may take any time.
-        self._busy: dict[UUID, float] = {}
+        self._hands = Hands()
 
     @property
     def busy(self) -> list[UUID]:
-        with self._lock:
-            return list(self._busy)
+        return self._hands.orders()
 
     @property
     def longest_s(self) -> float:
         """For how long the order that it has been at for the longest time has been in its hands, seconds."""
-        with self._lock:
-            return max(0.0, time.monotonic() - min(self._busy.values(), default=math.inf))
+        return self._hands.longest_s()
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
@@ -101,16 +95,13 @@ class Execution:
 
         Raises `DBAPIError` where Postgres is away: the order is then as it was last committed.
         """
-        with self._lock:
-            if order_id in self._busy:
-                return None
-            self._busy[order_id] = math.inf
+        if not self._hands.take(order_id):
+            return None
         try:
             with self._db.connect() as conn:
                 return self._run(conn, order_id)
         finally:
-            with self._lock:
-                self._busy.pop(order_id, None)
+            self._hands.leave(order_id)
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
         try:
@@ -120,8 +111,7 @@ class Execution:
         if claimed is None:
             return None
         order, begun = claimed
-        with self._lock:
-            self._busy[order_id] = time.monotonic()
+        self._hands.begun(order_id)
         failpoints.hit("claimed", order.attempt)
         if begun:
             failpoints.hit("after_routing", order.attempt)
