@@ -8,9 +8,7 @@ comes only after the signed bytes are committed, and only the chain's own word e
 from __future__ import annotations
 
 import logging
-import math
 import random
-import threading
 import time
 from datetime import timedelta
 from uuid import UUID
@@ -25,7 +23,7 @@ from oee_daemon.feed import Feed
 from oee_daemon.networks import Network
 from oee_daemon.order import FINAL, Order, Status, price_text
 from oee_daemon.outside import Outside, request_of
-from oee_daemon.places import Places
+from oee_daemon.places import Hands, Places
 from oee_daemon.quotes import quotes_json
 from oee_daemon.swap import Landed, Lapsed, Outcome, Quote, Rejected, SignedSwap, Unknown
 from oee_daemon.tokens import TOKENS
@@ -78,20 +76,16 @@ class Execution:
         self.places = Places(owner=owner, network=network.name, most=max_active)
         self._faults = FaultLog()
         self._outside = Outside(network, threads, self._faults)
-        self._lock = threading.Lock()
-        #: Since when each order runs; at the end of time until it is claimed, which may take any time.
-        self._busy: dict[UUID, float] = {}
+        self._hands = Hands()
 
     @property
     def busy(self) -> list[UUID]:
-        with self._lock:
-            return list(self._busy)
+        return self._hands.orders()
 
     @property
     def longest_s(self) -> float:
         """For how long the order that it has been at for the longest time has been in its hands, seconds."""
-        with self._lock:
-            return max(0.0, time.monotonic() - min(self._busy.values(), default=math.inf))
+        return self._hands.longest_s()
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
@@ -107,18 +101,15 @@ class Execution:
         Never raises: a fault costs this one order a pause, and nobody a place. Where Postgres is away the
         order is as it was last committed, and recovery goes on from there.
         """
-        with self._lock:
-            if order_id in self._busy:
-                return None
-            self._busy[order_id] = math.inf
+        if not self._hands.take(order_id):
+            return None
         try:
             with self._db.connect() as conn:
                 return self._run(conn, order_id)
         except Exception as e:
             return self._give_back(order_id, e)
         finally:
-            with self._lock:
-                self._busy.pop(order_id, None)
+            self._hands.leave(order_id)
 
     def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
         """The run has ended in a fault: wherever the order had got to, its next run goes on from there."""
@@ -143,8 +134,7 @@ class Execution:
         if claimed is None:
             return None
         order, begun = claimed
-        with self._lock:
-            self._busy[order_id] = time.monotonic()
+        self._hands.begun(order_id)
         failpoints.hit("claimed", order.attempt)
         if begun:
             failpoints.hit("after_routing", order.attempt)

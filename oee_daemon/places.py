@@ -7,6 +7,7 @@ thread of a process asking for all.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from uuid import UUID
@@ -20,6 +21,40 @@ from oee_daemon.order import Order
 LOOK_S = 0.02
 #: Seconds between two looks for places whose holders are dead.
 REAP_S = 0.25
+
+
+class Hands:
+    """What one worker's threads are at, and since when."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: At the end of time until it is claimed, which may take any time.
+        self._since: dict[UUID, float] = {}
+
+    def take(self, order_id: UUID) -> bool:
+        """False: another thread is at it."""
+        with self._lock:
+            if order_id in self._since:
+                return False
+            self._since[order_id] = math.inf
+            return True
+
+    def begun(self, order_id: UUID) -> None:
+        with self._lock:
+            self._since[order_id] = time.monotonic()
+
+    def leave(self, order_id: UUID) -> None:
+        with self._lock:
+            self._since.pop(order_id, None)
+
+    def orders(self) -> list[UUID]:
+        with self._lock:
+            return list(self._since)
+
+    def longest_s(self) -> float:
+        """For how long the order begun first has been in these hands."""
+        with self._lock:
+            return max(0.0, time.monotonic() - min(self._since.values(), default=math.inf))
 
 
 class Places:
