@@ -122,6 +122,19 @@ def ago(text: str, now: datetime | None = None) -> str:
         return f"{seconds // 3600:.0f} h ago"
     if days == 1:
         return "yesterday"
+    return _day(then, now)
+
+
+def period(first: str, last: str, now: datetime | None = None) -> str:
+    """When things were done: `today at 10:12`, `on 12 Nov`, `from 12 Nov to 14 Nov`."""
+    now = now or datetime.now().astimezone()
+    begin, end = (moment(text).astimezone(now.tzinfo if now.tzinfo else None) for text in (first, last))
+    if begin.date() != end.date():
+        return f"from {_day(begin, now)} to {_day(end, now)}"
+    return f"today at {end:%H:%M}" if end.date() == now.date() else f"on {_day(end, now)}"
+
+
+def _day(then: datetime, now: datetime) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
 
 
