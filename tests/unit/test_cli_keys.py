@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oee_cli.earlier import Earlier
+from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.keys import Keys, former_keys
 from oee_cli.lines import Lines
 from oee_cli.rows import Row, read_rows
@@ -155,3 +157,22 @@ def test_the_keys_of_0_1_0_are_still_known() -> None:
         "batch-92c90c310ff26c06d95852419fd156b31126297eedf7863cc2f0c99383901d29",
         "batch-437a7d1c1a1b53a4d49ea2ef7ee95f4c0b8f9687360a5cf3d6d1c73c5c145a15",
     ]
+
+
+class Silent:
+    """An engine of an earlier release: it does not know the question."""
+
+    def __init__(self, answer: CliError) -> None:
+        self._answer = answer
+
+    def read(self, *_: Any, **__: Any) -> Any:
+        raise self._answer
+
+
+@pytest.mark.parametrize("answer", [NoSuchOrder("404"), UsageFault("405"), UsageFault("422")])
+def test_a_daemon_that_can_not_say_what_was_placed_is_not_asked_to_place(answer: CliError) -> None:
+    made = Keys("b", "b", lambda: MINTS)
+    earlier = Earlier(Silent(answer), made)  # type: ignore[arg-type]
+    with pytest.raises(Unreachable) as e:
+        earlier.found(rows(json.dumps(body())))
+    assert e.value.code == "protocol_mismatch" and "oee daemon restart" in str(e.value.hint)
