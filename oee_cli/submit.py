@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from oee_cli.amounts import read_slippage
+from oee_cli.amounts import ends, read_slippage
 from oee_cli.client import Client
 from oee_cli.earlier import Earlier
 from oee_cli.errors import CliError, Forbidden, Terminated, UsageFault
@@ -39,6 +39,8 @@ _TICK, _REDRAW = 0.05, 0.2
 #: How long answers that are on their way are waited for when it is broken off, seconds.
 _LAST_CALL = 0.1
 _MOST_AT_ONCE = 500
+#: Characters of a path in a sentence.
+_SHOWN = 80
 #: Nothing went wrong, only nobody waited for the end.
 _GOES_ON = (ExitCode.UNKNOWN, ExitCode.TIMEOUT)
 _FILE = "It takes a file with a JSON object or a CSV row for each order, or - for stdin."
@@ -127,7 +129,7 @@ def _opened(source: str) -> Iterator[_Source]:
         # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
         opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as e:
-        shown = "stdin" if source == "-" else source
+        shown = "stdin" if source == "-" else ends(source, _SHOWN)
         raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
     with opened as stream:
         found = os.fstat(stream.fileno())

@@ -6,6 +6,7 @@ result or the error. Exit 0 or 1.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,12 @@ from typing import Any
 
 from oee_daemon import logs, settings
 from oee_daemon.errors import BackupFailed, OeeError
+
+#: What is wrong with the place that was named, and not with us.
+_BAD_FILE = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+    errno.EROFS, errno.EINVAL,
+)  # fmt: skip
 
 
 class _Told(BaseException):
@@ -31,9 +38,11 @@ def run(command: str, arguments: list[str]) -> int:
     except OeeError as e:
         _say(error={"code": e.code, "message": logs.clean(e.message), "hint": getattr(e, "hint", None)})
     except OSError as e:
-        where = f" ({e.filename})" if e.filename else ""
+        # Beside the file there is another of ours, which nobody has named.
+        near = e.filename and Path(os.fsdecode(e.filename)).parent == Path(arguments[-1]).parent
+        where = f" ({arguments[-1] if near else e.filename})" if e.filename else ""
         error = BackupFailed(f"{e.strerror or e}{where}.", hint="Check that place, who owns it and its room.")
-        code = "bad_file" if isinstance(e, FileNotFoundError | PermissionError) else error.code
+        code = "bad_file" if e.errno in _BAD_FILE else error.code
         _say(error={"code": code, "message": logs.clean(error.message), "hint": error.hint})
     except _Told:
         pass
