@@ -168,7 +168,7 @@ def _unknown(names: list[str], unknown: list[str]) -> UsageFault:
 
     by_letters = {name.lower(): name for name in COLUMNS}
     near = [by_letters[it] for it in get_close_matches(_letters(unknown[0]), by_letters, n=1, cutoff=0.5)]
-    if len(unknown) == len(names) and not near:
+    if len(unknown) == len(names) and (not near or any(name[:1].isdigit() for name in names)):
         shown = ", ".join(repr(name[:20]) for name in names[:4])
         return UsageFault(
             f"The first row of a CSV names its fields: at least {', '.join(_REQUIRED)}. It is {shown}.",
