@@ -1,8 +1,8 @@
 # Completion of oee. Made by `oee completion bash`: change the generator, not this file.
 
-# Whether the option $2 of the command $1 takes a value; says in `words`, `orders` and `files` which.
+# Whether the option $2 of the command $1 takes a value; says in `words`, `orders`, `files` and `list` which.
 _oee_takes_value() {
-    words="" orders="" files=""
+    words="" orders="" files="" list=""
     case "$1 $2" in
         "buy --spend") return 0 ;;
         "buy --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -27,7 +27,7 @@ _oee_takes_value() {
         "quote --spend") return 0 ;;
         "quote --receive") return 0 ;;
         "watch --timeout") return 0 ;;
-        "history --status") words="pending routing building submitted confirmed failed cancelled expired"; return 0 ;;
+        "history --status") words="pending routing building submitted confirmed failed cancelled expired"; list="1"; return 0 ;;
         "history --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
         "history --token") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; return 0 ;;
         "history --side") words="buy sell"; return 0 ;;
@@ -35,10 +35,10 @@ _oee_takes_value() {
         "history --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --limit" | "history -n") return 0 ;;
-        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS"; return 0 ;;
+        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS"; list="1"; return 0 ;;
         "fills --order") words="last"; orders="all"; return 0 ;;
         "fills --limit" | "fills -n") return 0 ;;
-        "fills --columns") words="order when paid received slot signature orderId inputToken outputToken amountIn amountOut at"; return 0 ;;
+        "fills --columns") words="order when paid received slot signature orderId inputToken outputToken amountIn amountOut at"; list="1"; return 0 ;;
         "top --interval") return 0 ;;
         "stats --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "stats --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
@@ -69,12 +69,46 @@ _oee_orders() {
     fi
 }
 
+# Whether the word $1 sends a stream to the word after it, or takes it from there.
+_oee_redirects() {
+    case "$1" in
+        *">(" | *"<(") return 1 ;;
+        ">"* | "<"* | "&>"* | [0-9]">"* | [0-9]"<"*) return 0 ;;
+    esac
+    return 1
+}
+
+_oee_files() {
+    compopt -o filenames 2>/dev/null
+    local IFS=$'\n'
+    COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+# The words that begin with what was typed; in whatever case, where none does just so.
+_oee_words() {
+    local before="" word restore=""
+    if [ -n "$list" ]; then case "$cur" in *,*) before="${cur%,*},"; cur="${cur##*,}" ;; esac; fi
+    COMPREPLY=($(compgen -P "$before" -W "$words" -- "$cur"))
+    if ((${#COMPREPLY[@]})) || [ -z "$cur" ]; then return; fi
+    shopt -q nocasematch || restore=1
+    shopt -s nocasematch
+    for word in $words; do
+        case "$word" in "$cur"*) COMPREPLY+=("$before$word") ;; esac
+    done
+    if [ -n "$restore" ]; then shopt -u nocasematch; fi
+}
+
 _oee() {
     local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" option="" i count=0
-    local words="" orders="" files=""
+    local words="" orders="" files="" list=""
     COMPREPLY=()
+    if _oee_redirects "$cur"; then cur=""; _oee_files; return; fi
+    if _oee_redirects "${COMP_WORDS[COMP_CWORD - 1]}"; then _oee_files; return; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word="${COMP_WORDS[i]}"
+        # A redirection and its file are no words of ours, nor is the number before it.
+        if _oee_redirects "$word"; then i=$((i + 1)); continue; fi
+        case "$word" in [0-9]) if _oee_redirects "${COMP_WORDS[i + 1]}"; then continue; fi ;; esac
         # `--side=buy` comes as three words.
         if [ "$word" = "=" ]; then continue; fi
         if [ -n "$option" ]; then option=""; continue; fi
@@ -87,7 +121,7 @@ _oee() {
             *) count=$((count + 1)) ;;
         esac
     done
-    words="" orders="" files=""
+    words="" orders="" files="" list=""
     if [ "$cur" = "=" ]; then cur=""; fi
     if [ -n "$option" ]; then
         _oee_takes_value "$path" "$option"
@@ -153,13 +187,8 @@ _oee() {
             "help:"*) words="buy sell submit cancel quote watch show history fills top stats daemon worker drill backup restore doctor config paths completion orders scripting exit-codes"; ;;
         esac
     fi
-    if [ -n "$files" ]; then
-        compopt -o filenames 2>/dev/null
-        local IFS=$'\n'
-        COMPREPLY=($(compgen -f -- "$cur"))
-        return
-    fi
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    if [ -n "$files" ]; then _oee_files; return; fi
+    _oee_words
     if [ -n "$orders" ]; then _oee_orders "$orders"; fi
 }
 

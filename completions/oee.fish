@@ -148,15 +148,26 @@ function __oee_place
     end
 end
 
+# What stands before the last comma of $argv[2], where the option $argv[1] takes several words.
+function __oee_listed
+    if contains -- $argv[1] '--columns' '--status'
+        string replace -r '[^,]*$' '' -- "$argv[2]"
+    else
+        echo
+    end
+end
+
 function __oee_offers
     __oee_place
     set -l current (commandline -ct)
     if test -n "$__oee_option"
-        __oee_value "$__oee_path" $__oee_option print
+        for line in (__oee_value "$__oee_path" $__oee_option print)
+            echo -- (__oee_listed $__oee_option $current)$line
+        end
     else if string match -q -- '--*=*' $current
         set -l name (string replace -r '=.*' '' -- $current)
         for line in (__oee_value "$__oee_path" $name print)
-            echo -- $name=$line
+            echo -- $name=(__oee_listed $name (string replace -r '^[^=]*=' '' -- $current))$line
         end
     else if string match -q -- '-*' $current
         switch $__oee_path

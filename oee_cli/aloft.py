@@ -15,6 +15,7 @@ from typing import Any
 
 from oee_cli.client import Client
 from oee_cli.errors import CliError, OutcomeUnknown, Stopped
+from oee_cli.rows import Row
 from oee_cli.wire import Order
 
 #: Orders asked for in one request.
@@ -29,7 +30,7 @@ _SOON, _LATE, _REST = 0.03, 0.15, 4
 class Placed:
     """A line's order as its placing was answered, and when its wait is over."""
 
-    line: int
+    row: Row
     order: Order
     replayed: bool
     deadline: float
@@ -51,7 +52,7 @@ class Aloft:
 
     def add(self, placed: Placed) -> None:
         with self._some:
-            self._orders[placed.line] = placed
+            self._orders[placed.row.line] = placed
             self._some.notify()
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ class Aloft:
                 ended = [(p, p.order, _unknown(e)) for p in aloft if given_up or p.deadline <= began]
             with self._some:
                 for placed, *_ in ended:
-                    del self._orders[placed.line]
+                    del self._orders[placed.row.line]
             for found in ended:
                 self._landed(*found)
             pause = _SOON if ended else min(_LATE, pause * 2)
@@ -105,7 +106,7 @@ class Aloft:
 
 
 def find(client: Client, **asked: Any) -> list[Order]:
-    """The orders with these `orderIds` or `idempotencyKeys` that there are, in no order."""
+    """The orders with these `orderIds` that there are, in no order."""
     found: list[Order] = client.read("POST", "/api/orders/find", json=asked)["orders"]
     return found
 

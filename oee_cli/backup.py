@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, BinaryIO, TextIO
 
+from oee_cli import places
 from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.launcher import daemon_command
@@ -42,35 +43,45 @@ _KINDS: dict[str, type[CliError]] = {
 def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
     """Writes FILE, or the same bytes to stdout once they are all there."""
     settings = _here("backup")
-    if file == "-":
-        _check_stdout(output)
-    _need_own_database(settings, output)
-    options = [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
-    if file == "-":
-        with _folder() as folder:
-            done = _engine(output, "backup", *options, str(folder / "backup"))
-            with (folder / "backup").open("rb") as made:
-                shutil.copyfileobj(made, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+    place = places.stream(file, write=True)
+    if place is not None:
+        with place:
+            _check_stdout(file, place, output)
+            _need_own_database(settings, output)
+            with _folder() as folder:
+                done = _engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
+                with (folder / "backup").open("rb") as made:
+                    shutil.copyfileobj(made, place)
+        done["file"] = file
     else:
-        done = _engine(output, "backup", *options, str(_absolute(file)))
+        target = str(places.whole(file))
+        _need_own_database(settings, output)
+        done = _engine(output, "backup", *_options(force, wallets), target)
     _tell_backup(file, done, output)
     return ExitCode.DONE
+
+
+def _options(force: bool, wallets: bool) -> list[str]:
+    return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
 
 
 def restore(file: str, output: Output) -> ExitCode:
     """Makes the home's database from FILE."""
     settings = _here("restore")
-    if file != "-":
-        _tell_restore(settings, _engine(output, "restore", str(_absolute(file))), output)
+    place = places.stream(file, write=False)
+    if place is None:
+        _tell_restore(settings, _engine(output, "restore", str(places.whole(file))), output)
         return ExitCode.DONE
-    if sys.stdin.isatty():
-        raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee restore - < orders.oee")
-    with _folder() as folder:
+    with place, _folder() as folder:
+        named = "stdin" if file == "-" else file
+        if place.isatty():
+            raise UsageFault(
+                f"{named} is a terminal: nothing was piped in.", hint="oee restore - < orders.oee"
+            )
         # It is checked to its end before anything is made.
         with (folder / "backup").open("xb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        done = _engine(output, "restore", str(folder / "backup"), named="stdin")
+            shutil.copyfileobj(place, copy)
+        done = _engine(output, "restore", str(folder / "backup"), named=named)
     _tell_restore(settings, done, output)
     return ExitCode.DONE
 
@@ -85,11 +96,11 @@ def _here(what: str) -> Settings:
     return settings
 
 
-def _check_stdout(output: Output) -> None:
-    if output.json:
-        raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
-    if sys.stdout.isatty():
+def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
+    if place.isatty():
         raise UsageFault("A backup is nothing to look at.", hint="oee backup - > orders.oee")
+    if output.json and places.is_stdout(file):
+        raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
 
 
 def _need_own_database(settings: Settings, output: Output) -> None:
@@ -117,11 +128,6 @@ def _folder() -> Iterator[Path]:
     """A place of ours alone, for what has to be whole before it goes on."""
     with tempfile.TemporaryDirectory(prefix="oee-") as name:
         yield Path(name)
-
-
-def _absolute(file: str) -> Path:
-    # Through a link to the file itself, which then keeps its place.
-    return Path(os.path.realpath(file))
 
 
 def _engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
@@ -179,7 +185,7 @@ def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
         output.emit({key: done[key] for key in keys})
     else:
         line = f"✓ backed up {_orders(done)} to {name}   {_size(done['bytes'])}   schema {done['revision']}"
-        if file == "-":
+        if places.is_stdout(file):
             output.note(_folded(line, output, sys.stderr))
         else:
             output.say(_folded(line, output, sys.stdout))

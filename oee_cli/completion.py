@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oee_cli.wire import STATUSES, SYMBOLS
@@ -17,11 +17,15 @@ from oee_cli.wire import STATUSES, SYMBOLS
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What may stand in one place: words with what they mean, files, or orders (`all`, or `live` first)."""
+    """What may stand in one place: words with what they mean, files, or orders (`all`, or `live` first).
+
+    `listed`: several words, with commas between them.
+    """
 
     words: tuple[tuple[str, str], ...] = ()
     files: bool = False
     orders: str = ""
+    listed: bool = False
 
     @property
     def plain(self) -> str:
@@ -131,8 +135,9 @@ def _values(parameter: Any, path: tuple[str, ...], name: str) -> Values:
         from oee_cli import fields
 
         listing = fields.FILLS if path[-1] == "fills" else fields.ORDERS
-        return Values(tuple((column, sentence(one.says)) for column, one in listing.known.items()))
-    return _words(*_KNOWN.get(name, ()))
+        columns = tuple((column, sentence(one.says)) for column, one in listing.known.items())
+        return Values(columns, listed=True)
+    return replace(_words(*_KNOWN.get(name, ())), listed=name == "--status")
 
 
 def _words(*words: str) -> Values:

@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from oee_cli.aloft import PAGE, PATIENCE, Aloft, Placed, find
+from oee_cli.aloft import PAGE, PATIENCE, Aloft, Placed
 from oee_cli.client import Client
-from oee_cli.errors import CliError, Forbidden, Lost, OutcomeUnknown, Stopped, Unreachable
+from oee_cli.earlier import Earlier, same_terms
+from oee_cli.errors import CliError, Forbidden, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.rows import Row
 from oee_cli.wire import FINAL, Order
@@ -28,8 +29,6 @@ _SENDERS = 16
 _PAUSE = 0.2
 #: Seconds that a reader may take over a line when nothing more is told.
 _LAST_WORD = 0.1
-#: What an order that does not say is placed with, by the contract.
-_USUAL = {"slippageBps": 50, "validForS": 300}
 #: What the next row would meet as well.
 _POINTLESS = (Unreachable, Forbidden, OutcomeUnknown)
 #: What no patience mends.
@@ -39,6 +38,7 @@ _OTHER_OPTIONS = (
     "This batch placed the line with another --slippage or --valid-for. To place it once more: --batch NAME"
 )
 
+T = TypeVar("T")
 Result = tuple[dict[str, Any], ExitCode]
 
 
@@ -67,8 +67,12 @@ class Tally:
     flying: int = 0
     unanswered: int = 0
     ended: int = 0
-    #: Of those that ended: placed before this run.
+    #: Of those that ended: placed before this run, and of these the ones that another batch would place anew.
     replayed: int = 0
+    renewable: int = 0
+    #: When the first and the last of them had been placed.
+    placed_from: str = ""
+    placed_to: str = ""
     codes: Counter[ExitCode] = field(default_factory=Counter)
     first_failed: int | None = None
     #: Every row was read, and sent if it could be.
@@ -76,9 +80,18 @@ class Tally:
 
 
 class Flight:
-    """`tell` gets each result, one at a time, from any thread; what it raises ends the flight."""
+    """`tell` gets each result, one at a time, from any thread; what it raises ends the flight.
 
-    def __init__(self, client: Client, manner: Manner, tell: Callable[[dict[str, Any]], None]) -> None:
+    `earlier`: none where the batch has a name that nobody has had.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        manner: Manner,
+        tell: Callable[[dict[str, Any]], None],
+        earlier: Earlier | None = None,
+    ) -> None:
         self.client = client
         self.manner = manner
         self.tally = Tally()
@@ -87,6 +100,7 @@ class Flight:
         #: Set once nothing is left to wait for.
         self.over = threading.Event()
         self._tell = tell
+        self._earlier = earlier
         self._telling = threading.Lock()
         self._lock = threading.Lock()
         self._slot_free = threading.Condition(self._lock)
@@ -135,34 +149,42 @@ class Flight:
         try:
             whole = all(self._offer(row) for row in self._unplaced(rows))
         except BaseException as e:
-            self._break(e)
+            if not (self._stopping and isinstance(e, CliError)):
+                self._break(e)
         with self._lock:
             self._read_whole = whole and not self._stopping
             self._read_over = True
             self._settle()
 
     def _unplaced(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows to send. As long as some of a page turn out to be placed, those that ended are told."""
-        while self.manner.look_ahead and not self._stopping and (page := list(islice(rows, PAGE))):
-            known = self._known(page)
-            for row in page:
-                order = known.get(row.key)
-                if order is None or not self._is_ended(order) or not _same(row, order):
+        """The rows to send, each with the order that it has; those that ended are told here."""
+        size = PAGE if self.manner.look_ahead else 1
+        while self._earlier is not None and not self._stopping and (page := list(islice(rows, size))):
+            for row in self._found(self._earlier, page):
+                order = row.order
+                if order is None or self.manner.dry_run or not self._is_ended(order) or not _same(row):
                     yield row
                 elif not self._stopping:
-                    self._result(self._told(row.line, order, replayed=True))
-            if not known:
-                break
+                    self._result(self._told(row, order, replayed=True))
         yield from rows
 
-    def _known(self, page: list[Row]) -> dict[str, Order]:
-        keys = [row.key for row in page if row.fault is None]
+    def _found(self, earlier: Earlier, page: list[Row]) -> list[Row]:
         try:
-            found = find(self.client, idempotencyKeys=keys) if keys else []
-        except (CliError, Lost):
-            # Whoever sends them will say what is wrong.
-            found = []
-        return {str(order["idempotencyKey"]): order for order in found}
+            return self.patiently(lambda: earlier.found(page))
+        except Forbidden:
+            # Whoever sends them will say so, too.
+            return page
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """With the patience of `_execute`: without an answer nothing may be sent, or it is bought twice."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return ask()
+            except Unreachable as e:
+                if time.monotonic() > until or self._stopping or e.code == "protocol_mismatch":
+                    raise
+            self.over.wait(_PAUSE)
 
     def _offer(self, row: Row) -> bool:
         """Waits until a sender can take it; whether more may be offered."""
@@ -218,7 +240,7 @@ class Flight:
             except CliError as e:
                 if isinstance(e, _POINTLESS):
                     self._break(e)
-                if row.derived and e.code == _KEY_CONFLICT:
+                if row.identity is not None and e.code == _KEY_CONFLICT:
                     e.hint = _OTHER_OPTIONS
                 result = _failed(row.line, e)
             except Exception as e:
@@ -229,17 +251,21 @@ class Flight:
                 self._result(result, flew=True)
 
     def _checked(self, row: Row) -> Result:
-        answer = self.client.dry_run(row.body, row.key)
+        # Written in another way it would be found all the same, and only the daemon would call it another.
+        answer = self.client.dry_run(row.body, None if _same(row) else row.key)
         routed = any(quote["error"] is None for quote in answer["quotes"])
         return {"line": row.line, **answer}, ExitCode.DONE if routed else ExitCode.FAILED
 
     def _placed(self, row: Row) -> Result | None:
         """Its result where it has one already."""
         deadline = time.monotonic() + self.manner.timeout
-        order, replayed = self._execute(row, deadline)
+        if row.order is not None and _same(row):
+            order, replayed = row.order, True
+        else:
+            order, replayed = self._execute(row, deadline)
         if self._is_ended(order):
-            return self._told(row.line, order, replayed=replayed)
-        self._aloft.add(Placed(row.line, order, replayed, deadline))
+            return self._told(row, order, replayed=replayed)
+        self._aloft.add(Placed(row, order, replayed, deadline))
         return None
 
     def _execute(self, row: Row, deadline: float) -> tuple[Order, bool]:
@@ -262,14 +288,16 @@ class Flight:
     def _is_ended(self, order: Order) -> bool:
         return self.manner.detach or order["status"] in FINAL
 
-    def _told(self, line: int, order: Order, *, replayed: bool) -> Result:
-        result: dict[str, Any] = {"line": line, "order": order}
+    def _told(self, row: Row, order: Order, *, replayed: bool) -> Result:
+        result: dict[str, Any] = {"line": row.line, "order": order}
         if replayed:
             result["replayed"] = True
+            with self._lock:
+                self._count_replayed(row, order["createdAt"])
         return result, ExitCode.DONE if self.manner.detach else of_order(order)
 
     def _landed(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
-        result, code = self._told(placed.line, order, replayed=placed.replayed)
+        result, code = self._told(placed.row, order, replayed=placed.replayed)
         if unknown is not None:
             if isinstance(unknown.__cause__, Stopped):
                 self._break(unknown.__cause__)
@@ -297,9 +325,15 @@ class Flight:
         tally = self.tally
         tally.codes[code] += 1
         tally.ended += 1
-        tally.replayed += "replayed" in result
         if code is not ExitCode.DONE and tally.first_failed is None:
             tally.first_failed = result["line"]
+
+    def _count_replayed(self, row: Row, at: str) -> None:
+        tally = self.tally
+        tally.replayed += 1
+        tally.renewable += row.identity is not None
+        tally.placed_from = min(tally.placed_from or at, at)
+        tally.placed_to = max(tally.placed_to, at)
 
     def _break(self, reason: BaseException) -> None:
         """What makes every further row pointless."""
@@ -315,10 +349,6 @@ def _failed(line: int, error: CliError) -> Result:
     return {"line": line, "error": error.as_dict()}, error.exit_code
 
 
-def _same(row: Row, order: Order) -> bool:
-    """Whether the order under a row's key is what the row with this run's options asks for.
-
-    A derived key holds what stands in the line. Where it may not be the same, the daemon is to judge.
-    """
-    asked = {**_USUAL, **{name: row.body[name] for name in _USUAL if name in row.body}}
-    return row.fault is None and row.derived and all(order.get(n) == value for n, value in asked.items())
+def _same(row: Row) -> bool:
+    """Whether the order that was found for a row is what it asks for in this run; else the daemon refuses."""
+    return row.order is not None and same_terms(row, row.order)

@@ -20,13 +20,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from oee_cli.amounts import read_slippage
+from oee_cli.amounts import ends, read_slippage
 from oee_cli.client import Client
-from oee_cli.errors import CliError, Terminated, UsageFault
+from oee_cli.earlier import Earlier
+from oee_cli.errors import CliError, Forbidden, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.flight import Flight, Manner
+from oee_cli.keys import Keys
+from oee_cli.lines import Lines
 from oee_cli.output import Output, clean_lines
-from oee_cli.rows import Lines, Row, read_rows
+from oee_cli.rows import Row, read_rows
 from oee_cli.settings import load
 from oee_cli.times import read_duration, read_whole_seconds
 from oee_cli.views import batch as views
@@ -36,6 +39,8 @@ _TICK, _REDRAW = 0.05, 0.2
 #: How long answers that are on their way are waited for when it is broken off, seconds.
 _LAST_CALL = 0.1
 _MOST_AT_ONCE = 500
+#: Characters of a path in a sentence.
+_SHOWN = 80
 #: Nothing went wrong, only nobody waited for the end.
 _GOES_ON = (ExitCode.UNKNOWN, ExitCode.TIMEOUT)
 _FILE = "It takes a file with a JSON object or a CSV row for each order, or - for stdin."
@@ -59,8 +64,19 @@ class Batch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     stream: BinaryIO
-    #: Bytes, where it is a file that stays one: then it is there at once, and has a name to come back by.
+    #: Bytes, where it is a file that stays one: then it is there at once.
     size: int | None
+    #: Where that file is, links followed, unless it is stdin: by its name the batch is found again.
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What keys are made of, what 0.1.0 made them of, and how to get the same ones again."""
+
+    name: str
+    former: str | None
+    again: str = "the same command again"
 
 
 def submit(batch: Batch, output: Output) -> ExitCode:
@@ -78,32 +94,31 @@ def submit(batch: Batch, output: Output) -> ExitCode:
     if batch.name == "":
         raise UsageFault("--batch takes a name.", hint="For example --batch monday")
     with _opened(batch.source) as source:
-        name, again = _name(batch, source)
+        name = _name(batch, source)
         manner = Manner(
             at_once=batch.max_inflight,
             timeout=timeout,
             detach=batch.detach,
             dry_run=batch.dry_run,
             stop_on_failure=batch.stop_on_failure,
-            look_ahead=source.size is not None and not batch.dry_run,
+            look_ahead=source.size is not None,
         )
         client = Client(load(), output, connections=batch.max_inflight)
         try:
             client.ready()
-            run = _Run(batch, output, source, again)
-            return run.all(client, manner, options, name)
+            return _Run(batch, output, source, name).all(client, manner, options)
         finally:
             client.close()
 
 
-def _name(batch: Batch, source: _Source) -> tuple[str, str]:
-    """What keys are derived from, and what to do to get the same ones again."""
+def _name(batch: Batch, source: _Source) -> _Name:
+    """A file is known by its own name, wherever it is moved to; what has none gets one that nobody had."""
     if batch.name is not None:
-        return batch.name, "the same command again"
-    if batch.source != "-" and source.size is not None:
-        return str(Path(batch.source).resolve()), "the same command again"
+        return _Name(batch.name, batch.name)
+    if source.path is not None:
+        return _Name(source.path.name, str(source.path))
     name = f"b-{secrets.token_hex(4)}"
-    return name, f"the same input with --batch {name}"
+    return _Name(name, None, f"the same input with --batch {name}")
 
 
 @contextmanager
@@ -114,31 +129,46 @@ def _opened(source: str) -> Iterator[_Source]:
         # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
         opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as e:
-        shown = "stdin" if source == "-" else source
+        shown = "stdin" if source == "-" else ends(source, _SHOWN)
         raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
     with opened as stream:
         found = os.fstat(stream.fileno())
         if stat.S_ISDIR(found.st_mode):
             raise UsageFault("stdin can't be read: Is a directory.", hint=_FILE)
-        yield _Source(stream=stream, size=found.st_size if stat.S_ISREG(found.st_mode) else None)
+        regular = stat.S_ISREG(found.st_mode)
+        path = None if source == "-" or not regular else _path(source, found)
+        yield _Source(stream=stream, size=found.st_size if regular else None, path=path)
+
+
+def _path(source: str, opened: os.stat_result) -> Path | None:
+    """Where the file is that was opened; `None` where it has no name, as a shell's here-document."""
+    path = Path(source).resolve()
+    try:
+        return path if os.path.samestat(path.stat(), opened) else None
+    except OSError:
+        return None
 
 
 class _Run:
     """One batch from its first line to its summary, on the main thread."""
 
-    def __init__(self, batch: Batch, output: Output, source: _Source, again: str) -> None:
+    def __init__(self, batch: Batch, output: Output, source: _Source, name: _Name) -> None:
         self.batch = batch
         self.output = output
         self.size = source.size
         self.lines = Lines(source.stream)
-        self.again = again
+        self.name = name
+        self.again = name.again
         self.teller = _Teller(output)
 
-    def all(self, client: Client, manner: Manner, options: dict[str, Any], name: str) -> ExitCode:
+    def all(self, client: Client, manner: Manner, options: dict[str, Any]) -> ExitCode:
         began = time.monotonic()
-        flight = Flight(client, manner, self.teller.tell)
+        keys = Keys(self.name.name, self.name.former, lambda: flight.patiently(lambda: _mints(client)))
+        # A name that was just made up has placed nothing.
+        earlier = None if self.name.former is None else Earlier(client, keys)
+        flight = Flight(client, manner, self.teller.tell, earlier)
         with _signals() as came:
-            flight.start(self._named(read_rows(self.lines, options, name), name))
+            flight.start(self._named(read_rows(self.lines, options, keys)))
             self._watch(flight, came)
             if came:
                 self._leave(flight)
@@ -148,14 +178,14 @@ class _Run:
             raise KeyboardInterrupt if came[0] == signal.SIGINT else Terminated
         return self._conclude(flight, time.monotonic() - began)
 
-    def _named(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
+    def _named(self, rows: Iterator[Row]) -> Iterator[Row]:
         """Says under which name the batch can be repeated, where nobody would know: before anything is sent,
         and once it is seen to be one."""
         first = next(rows, None)
         if first is None:
             return
-        if name in self.again and not self.batch.dry_run:
-            self.output.note(f"batch {name}: {self.again} places nothing twice")
+        if self.name.former is None and not self.batch.dry_run:
+            self.output.note(f"batch {self.name.name}: {self.again} places nothing twice")
         yield first
         yield from rows
 
@@ -193,16 +223,26 @@ class _Run:
         code = worst(codes)
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
         mark = "✓" if code is ExitCode.DONE else "●" if code in _GOES_ON else "✗"
-        self._say(mark, views.summary(tally, verb, seconds))
+        self._say(mark, views.summary(tally, verb, seconds), always=views.nothing_new(tally))
         if not tally.complete and not self.batch.dry_run:
             why = f"stopped at line {tally.first_failed:,}, which failed; " if trouble is None else ""
             self.output.sentence(" ", why + views.unsent(tally), f"{self.again} goes on there")
         return code
 
-    def _say(self, mark: str, text: str) -> None:
-        if not self.output.quiet:
+    def _say(self, mark: str, text: str, *, always: bool) -> None:
+        if always or not self.output.quiet:
             first, *more = text.splitlines()
             self.output.sentence(mark, first, "\n".join(more) or None)
+
+
+def _mints(client: Client) -> dict[str, str]:
+    """Each token's mint by what it may be called."""
+    try:
+        listed = client.get("/api/tokens")["tokens"]
+    except Forbidden:
+        # Nothing will be placed under the keys that this makes.
+        return {}
+    return {name: t["mint"] for t in listed for name in (t["symbol"].lower(), t["mint"])}
 
 
 class _Teller:

@@ -48,11 +48,13 @@ def submit(
       oee submit - --batch monday --stop-on-failure < orders.csv
 
     JSON objects, or CSV rows under a row of names, with the fields of the HTTP body and idempotencyKey.
-    One JSON object for each line as it ends: its "line", and its "order" or "error".
+    A line that begins with # is left out, and null is as if not given. One JSON object for each line as
+    it ends: its "line", and its "order" or "error".
 
-    Every line has a key, made of the batch, the line's number and its values. So the same command again,
-    after Ctrl-C, a crash or a lost connection, goes on where it stopped and places nothing twice. A file is
-    a batch of its own, by its path; a stream takes --batch. Exit: the worst that any line had.
+    Every line has a key, made of the batch's name and its values; equal lines are counted. So the same
+    command again goes on where it stopped and places nothing twice, also with lines moved, put in or taken
+    out. A file is a batch by its own name, without its folder; a stream takes --batch. To place the same
+    lines anew: --batch "$(date +%F)". Exit: the worst that any line had.
     """
     from oee_cli.submit import Batch
     from oee_cli.submit import submit as place_all

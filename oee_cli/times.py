@@ -6,7 +6,7 @@ Seconds are floats here: they are how long to wait, never money.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from oee_cli.errors import UsageFault
 
@@ -16,6 +16,7 @@ _DAYS_BACK = {"today": 0, "yesterday": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = timedelta(microseconds=1)
 _MOMENTS = (
     "Ago: 90s, 30m, 2h, 3d, 1w. A day's start: today, yesterday, monday, 2026-11-23.\n"
     "A time: 10:30 (today), 2026-11-23T10:30 (here), 2026-11-23T10:30:00Z."
@@ -51,14 +52,29 @@ def read_moment(text: str, name: str, now: datetime | None = None) -> str:
     try:
         found = _DURATION.fullmatch(word)
         if found and found[2]:
-            return rfc3339(now - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
+            return rfc3339(now.astimezone(UTC) - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
         local = _local(word, now)
-        if local.tzinfo is None:
-            # By the zone's own rules: midnight can be before a change of the clocks, and now after it.
-            local = local.astimezone() if zone is None else local.replace(tzinfo=zone)
-        return rfc3339(local)
+        return rfc3339(_first(local, zone) if local.tzinfo is None else local)
     except (ValueError, OverflowError):
         raise UsageFault(f"{name} can't be {text[:40]!r}.", hint=_MOMENTS) from None
+
+
+def _first(wall: datetime, zone: tzinfo | None) -> datetime:
+    """The first moment at which clocks here show `wall`, or more where it is skipped when they are set.
+
+    By the zone's own rules: midnight can be before such a change, and now after it.
+    """
+    read = (wall.replace(fold=fold, tzinfo=zone).astimezone(UTC) for fold in (0, 1))
+    early, late = sorted(read)
+    if early.astimezone(zone).replace(tzinfo=None) == wall:
+        return early
+    # Skipped. Before the change clocks show less, after it more.
+    while (between := (late - early) // 2) >= _INSTANT:
+        if (early + between).astimezone(zone).replace(tzinfo=None) < wall:
+            early += between
+        else:
+            late -= between
+    return late.replace(microsecond=0) + timedelta(seconds=late.microsecond > 0)
 
 
 def _local(word: str, now: datetime) -> datetime:
@@ -122,6 +138,19 @@ def ago(text: str, now: datetime | None = None) -> str:
         return f"{seconds // 3600:.0f} h ago"
     if days == 1:
         return "yesterday"
+    return _day(then, now)
+
+
+def period(first: str, last: str, now: datetime | None = None) -> str:
+    """When things were done: `today at 10:12`, `on 12 Nov`, `from 12 Nov to 14 Nov`."""
+    now = now or datetime.now().astimezone()
+    begin, end = (moment(text).astimezone(now.tzinfo) for text in (first, last))
+    if begin.date() != end.date():
+        return f"from {_day(begin, now)} to {_day(end, now)}"
+    return f"today at {end:%H:%M}" if end.date() == now.date() else f"on {_day(end, now)}"
+
+
+def _day(then: datetime, now: datetime) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
 
 

@@ -153,7 +153,12 @@ def unknown(order: Order) -> bool:
 
 def side_to_send(side: str, base: str, quote: str) -> str | None:
     """`side` only where the tokens leave it open: both stable, or neither."""
-    return side if (base.lower() in _STABLE) == (quote.lower() in _STABLE) else None
+    return side if is_stable(base) == is_stable(quote) else None
+
+
+def is_stable(token: str) -> bool:
+    """Whether a symbol or mint is the quote against anything else."""
+    return token.lower() in _STABLE
 
 
 def winner(quotes: list[Quote], swap_mode: str) -> Quote | None:

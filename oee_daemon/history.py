@@ -101,6 +101,18 @@ class History:
         with self._db.connect() as conn:
             return listing.among(conn, ids, keys, ended=ended)
 
+    def spent(self, keys: list[str]) -> list[str]:
+        """Those of these keys whose orders retention has removed."""
+        if not keys:
+            return []
+        with self._db.connect() as conn:
+            return listing.spent(conn, keys)
+
+    def has_keys(self, prefix: str) -> bool:
+        """Whether any key begins so, also one whose order is no longer kept."""
+        with self._db.connect() as conn:
+            return listing.has_keys(conn, prefix)
+
     def readiness(self, network: str) -> Readiness:
         """Whether an order that is due would be taken up now."""
         with self._db.connect() as conn:

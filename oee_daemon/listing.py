@@ -66,6 +66,23 @@ def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) ->
     return [store.order_of(row) for row in rows]
 
 
+def spent(conn: Connection, keys: list[str]) -> list[str]:
+    """Those of the keys whose orders are no longer kept."""
+    return [*conn.execute(_SPENT, {"keys": keys}).scalars()]
+
+
+def has_keys(conn: Connection, prefix: str) -> bool:
+    """Whether any key begins so. `prefix`: lower case letters, digits and hyphens."""
+    return bool(conn.execute(text(_HAS_KEYS.format(prefix=prefix))).scalar_one())
+
+
+_SPENT = text("SELECT idempotency_key FROM spent_keys WHERE idempotency_key = ANY (CAST(:keys AS text[]))")
+
+# The prefix as a literal: only so can the planner make a range in the index of it, where the locale is C.
+_HAS_KEYS = """
+    SELECT EXISTS (SELECT FROM orders WHERE idempotency_key LIKE '{prefix}%')
+        OR EXISTS (SELECT FROM spent_keys WHERE idempotency_key LIKE '{prefix}%')"""
+
 # Found before it is narrowed, each half by its own index.
 _AMONG = f"""
     SELECT {store.RETURNED} FROM orders WHERE id = ANY (ARRAY(

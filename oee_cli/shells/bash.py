@@ -10,9 +10,9 @@ from oee_cli.completion import Node, Values
 _TEXT = r"""
 # Completion of oee. Made by `oee completion bash`: change the generator, not this file.
 
-# Whether the option $2 of the command $1 takes a value; says in `words`, `orders` and `files` which.
+# Whether the option $2 of the command $1 takes a value; says in `words`, `orders`, `files` and `list` which.
 _oee_takes_value() {
-    words="" orders="" files=""
+    words="" orders="" files="" list=""
     case "$1 $2" in
         @VALUED@
     esac
@@ -35,12 +35,46 @@ _oee_orders() {
     fi
 }
 
+# Whether the word $1 sends a stream to the word after it, or takes it from there.
+_oee_redirects() {
+    case "$1" in
+        *">(" | *"<(") return 1 ;;
+        ">"* | "<"* | "&>"* | [0-9]">"* | [0-9]"<"*) return 0 ;;
+    esac
+    return 1
+}
+
+_oee_files() {
+    compopt -o filenames 2>/dev/null
+    local IFS=$'\n'
+    COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+# The words that begin with what was typed; in whatever case, where none does just so.
+_oee_words() {
+    local before="" word restore=""
+    if [ -n "$list" ]; then case "$cur" in *,*) before="${cur%,*},"; cur="${cur##*,}" ;; esac; fi
+    COMPREPLY=($(compgen -P "$before" -W "$words" -- "$cur"))
+    if ((${#COMPREPLY[@]})) || [ -z "$cur" ]; then return; fi
+    shopt -q nocasematch || restore=1
+    shopt -s nocasematch
+    for word in $words; do
+        case "$word" in "$cur"*) COMPREPLY+=("$before$word") ;; esac
+    done
+    if [ -n "$restore" ]; then shopt -u nocasematch; fi
+}
+
 _oee() {
     local cur="${COMP_WORDS[COMP_CWORD]}" path="" next="" word="" option="" i count=0
-    local words="" orders="" files=""
+    local words="" orders="" files="" list=""
     COMPREPLY=()
+    if _oee_redirects "$cur"; then cur=""; _oee_files; return; fi
+    if _oee_redirects "${COMP_WORDS[COMP_CWORD - 1]}"; then _oee_files; return; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word="${COMP_WORDS[i]}"
+        # A redirection and its file are no words of ours, nor is the number before it.
+        if _oee_redirects "$word"; then i=$((i + 1)); continue; fi
+        case "$word" in [0-9]) if _oee_redirects "${COMP_WORDS[i + 1]}"; then continue; fi ;; esac
         # `--side=buy` comes as three words.
         if [ "$word" = "=" ]; then continue; fi
         if [ -n "$option" ]; then option=""; continue; fi
@@ -53,7 +87,7 @@ _oee() {
             *) count=$((count + 1)) ;;
         esac
     done
-    words="" orders="" files=""
+    words="" orders="" files="" list=""
     if [ "$cur" = "=" ]; then cur=""; fi
     if [ -n "$option" ]; then
         _oee_takes_value "$path" "$option"
@@ -66,13 +100,8 @@ _oee() {
             @PLACES@
         esac
     fi
-    if [ -n "$files" ]; then
-        compopt -o filenames 2>/dev/null
-        local IFS=$'\n'
-        COMPREPLY=($(compgen -f -- "$cur"))
-        return
-    fi
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    if [ -n "$files" ]; then _oee_files; return; fi
+    _oee_words
     if [ -n "$orders" ]; then _oee_orders "$orders"; fi
 }
 
@@ -102,5 +131,10 @@ def script(root: Node) -> list[str]:
 
 
 def _found(values: Values) -> str:
-    parts = (("words", values.plain), ("orders", values.orders), ("files", "1" if values.files else ""))
+    parts = (
+        ("words", values.plain),
+        ("orders", values.orders),
+        ("files", "1" if values.files else ""),
+        ("list", "1" if values.listed else ""),
+    )
     return "".join(f'{name}="{text}"; ' for name, text in parts if text)

@@ -49,15 +49,26 @@ function __oee_place
     end
 end
 
+# What stands before the last comma of $argv[2], where the option $argv[1] takes several words.
+function __oee_listed
+    if contains -- $argv[1] @LISTED@
+        string replace -r '[^,]*$' '' -- "$argv[2]"
+    else
+        echo
+    end
+end
+
 function __oee_offers
     __oee_place
     set -l current (commandline -ct)
     if test -n "$__oee_option"
-        __oee_value "$__oee_path" $__oee_option print
+        for line in (__oee_value "$__oee_path" $__oee_option print)
+            echo -- (__oee_listed $__oee_option $current)$line
+        end
     else if string match -q -- '--*=*' $current
         set -l name (string replace -r '=.*' '' -- $current)
         for line in (__oee_value "$__oee_path" $name print)
-            echo -- $name=$line
+            echo -- $name=(__oee_listed $name (string replace -r '^[^=]*=' '' -- $current))$line
         end
     else if string match -q -- '-*' $current
         switch $__oee_path
@@ -101,8 +112,16 @@ def script(root: Node) -> list[str]:
                 places += [f"    {command}" for command in _commands(values)]
             if values.files:
                 file_places.append(_quoted(place))
+    listed = {
+        _quoted(name)
+        for node in root.walk()
+        for flag in node.flags
+        for name in flag.names
+        if flag.values is not None and flag.values.listed
+    }
+    text = _TEXT.replace("@LISTED@", " ".join(sorted(listed)))
     known = " ".join(_quoted(node.said) for node in root.walk() if node.path)
-    text = _TEXT.replace("@KNOWN@", known)
+    text = text.replace("@KNOWN@", known)
     text = text.replace("@FILE_OPTIONS@", " ".join(file_options) or "''")
     text = text.replace("@FILE_PLACES@", " ".join(file_places) or "''")
     for name, depth, lines in (("@VALUED@", 8, valued), ("@FLAGS@", 12, flags), ("@PLACES@", 12, places)):

@@ -18,6 +18,18 @@ _oee_orders() {
     done
     _wanted -V orders expl order compadd -l -d lines -a ids
 }
+
+# Words, or `word:what it means`, in whatever case they are typed.
+_oee_words() {
+    local -a found=("$@")
+    _describe value found -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}'
+}
+
+# Several of them, with commas between.
+_oee_list() {
+    compset -P '*,'
+    _oee_words "$@"
+}
 """
 _TAIL = r"""
 if [ "$funcstack[1]" = "_oee" ]; then
@@ -91,12 +103,13 @@ def _action(values: Values) -> str:
         return "_files"
     if values.orders:
         return f" _oee_orders {values.orders}"
-    if any(what for _, what in values.words):
-        # `((word\:what word\:what))`: inside it blanks, colons and brackets carry a backslash.
-        return (
-            f"(({' '.join(_escaped(word) + chr(92) + ':' + _escaped(what) for word, what in values.words)}))"
-        )
-    return f"({values.plain})" if values.words else ""
+    if not values.words:
+        return ""
+    words = (
+        _escaped(f"{word.replace(':', chr(92) + ':')}:{what}" if what else word)
+        for word, what in values.words
+    )
+    return f" {'_oee_list' if values.listed else '_oee_words'} {' '.join(words)}"
 
 
 def _escaped(text: str) -> str:

@@ -11,7 +11,7 @@ from collections import deque
 
 from oee_cli.exit_codes import ExitCode
 from oee_cli.flight import Tally
-from oee_cli.times import span, took
+from oee_cli.times import period, span, took
 from oee_cli.views.bars import bar
 
 #: Cells of the bar: fewest, most.
@@ -20,6 +20,8 @@ _BAR = (6, 30)
 _RECENT_S, _LOOKS = 10.0, 100
 #: From this many lines on, the summary says how many there were a second.
 _MANY = 100
+#: A name that nothing has been placed under today.
+_ANEW = '--batch "$(date +%F)"'
 _ACCENT, _DIM, _PLAIN = "\x1b[36m", "\x1b[90m", "\x1b[0m"
 
 #: How lines end other than well, in the order in which they are told.
@@ -98,10 +100,21 @@ def summary(tally: Tally, verb: str, seconds: float) -> str:
     if others := tally.ended - sum(tally.codes[code] for code in (ExitCode.DONE, *_ENDS)):
         ends.append(f"{others:,} other")
     pace = f", {tally.ended / seconds:,.0f}/s" if tally.ended >= _MANY else ""
-    text = f"{lines(tally.ended)}: {', '.join(ends)}, in {took(seconds)}{pace}"
-    if tally.replayed:
-        text += f"\n{tally.replayed:,} of them had been placed before; nothing was placed twice"
-    return text
+    text = f"{', '.join(ends)}, in {took(seconds)}{pace}"
+    when = period(tally.placed_from, tally.placed_to) if tally.replayed else ""
+    if nothing_new(tally):
+        were = "was" if tally.replayed == 1 else "were"
+        text = f"nothing new, {tally.replayed:,} {were} placed {when}: {text}"
+    elif tally.replayed:
+        text += f"\n{tally.replayed:,} of them had been placed before, {when}"
+    if tally.renewable:
+        text += f"\nto place the same rows anew: {_ANEW}"
+    return f"{lines(tally.ended)}: {text}"
+
+
+def nothing_new(tally: Tally) -> bool:
+    """Whether all that ended well or badly had been placed before this run, so that it did nothing."""
+    return 0 < tally.replayed == tally.ended
 
 
 def broken_off(tally: Tally, *, dry_run: bool) -> str:

@@ -31,6 +31,9 @@ class OrdersAsked(BaseModel):
     orderIds: list[UUID] = Field([], description="whole ids")  # noqa: N815
     idempotencyKeys: list[Key] = Field([], description="keys that they were placed with")  # noqa: N815
     ended: bool = Field(False, description="only those whose status is final")
+    keyPrefix: str | None = Field(  # noqa: N815
+        None, min_length=4, max_length=64, pattern=r"^[a-z0-9-]*$", description="whether any key begins so"
+    )
 
 
 class OrdersFound(BaseModel):
@@ -39,6 +42,10 @@ class OrdersFound(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     orders: list[schema.Order]
+    spentKeys: list[str] = Field(  # noqa: N815
+        description="those of the keys whose order is no longer kept; none is placed under them"
+    )
+    prefixKnown: bool | None = Field(description="whether a key begins with keyPrefix; null: not asked")  # noqa: N815
 
 
 @router.post("/orders/find", responses=answers(OrdersFound, 413))
@@ -52,4 +59,10 @@ def find(request: Request, asked: OrdersAsked) -> JSONResponse:
         )
     history: History = request.app.state.history
     found = history.among(asked.orderIds, asked.idempotencyKeys, ended=asked.ended)
-    return JSONResponse({"orders": [wire.order_json(order) for order in found]})
+    return JSONResponse(
+        {
+            "orders": [wire.order_json(order) for order in found],
+            "spentKeys": history.spent(asked.idempotencyKeys),
+            "prefixKnown": None if asked.keyPrefix is None else history.has_keys(asked.keyPrefix),
+        }
+    )

@@ -6,6 +6,7 @@ result or the error. Exit 0 or 1.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,11 @@ log = logging.getLogger(__name__)
 
 #: What tells to stop. SIGHUP: whoever waited at a terminal is gone.
 _FAREWELLS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+#: What is wrong with the place that was named, and not with us.
+_BAD_FILE = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+    errno.EROFS, errno.EINVAL,
+)  # fmt: skip
 
 
 class _Told(BaseException):
@@ -37,9 +43,11 @@ def run(command: str, arguments: list[str]) -> int:
     except OeeError as e:
         _say(error={"code": e.code, "message": logs.clean_lines(e.message), "hint": getattr(e, "hint", None)})
     except OSError as e:
-        where = f" ({e.filename})" if e.filename else ""
+        # Beside the file there is another of ours, which nobody has named.
+        near = e.filename and Path(os.fsdecode(e.filename)).parent == Path(arguments[-1]).parent
+        where = f" ({arguments[-1] if near else e.filename})" if e.filename else ""
         error = BackupFailed(f"{e.strerror or e}{where}.", hint="Check that place, who owns it and its room.")
-        code = "bad_file" if isinstance(e, FileNotFoundError | PermissionError) else error.code
+        code = "bad_file" if e.errno in _BAD_FILE else error.code
         _say(error={"code": code, "message": logs.clean(error.message), "hint": error.hint})
     except _Told:
         pass

@@ -39,7 +39,7 @@ def whole(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
 
     Raises `FileExistsError` at the end where the name is taken and not to be replaced.
     """
-    beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+    beside = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
     descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w+b") as file:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -37,7 +38,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.worker import Worker
 from tests.api_daemon import QUICK, SELL, Connection, Shared, connect
 from tests.daemons import Daemon, until
-from tests.e2e.bench import Cli, end, frozen_worker
+from tests.e2e.bench import OEE, Cli, end, frozen_worker
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
 
@@ -378,3 +379,49 @@ def test_what_is_no_whole_backup_is_refused_before_anything_is_made(story: Story
         restore(Settings(home=cli.home), newer, print)
     assert later.value.code == "backup_too_new"
     assert not cli.home.exists()
+
+
+# Names that are no file's.
+
+
+def test_a_shells_own_streams_take_a_backup_and_give_it(cli: Cli, base: Path, original: Shared) -> None:
+    """`>( )`, `<( )`, `/dev/stdout`, a FIFO: whatever it is called, and nothing is written over."""
+    oee = shlex.join(OEE)
+    program = f"""
+        set -e
+        {oee} backup >(cat > one.oee) --quiet; wait $!
+        echo before > two.oee; {oee} backup /dev/stdout --quiet >> two.oee
+        mkfifo f; cat f > three.oee & {oee} backup f --quiet; wait
+        OEE_HOME=$PWD/r1 {oee} restore <(cat one.oee)
+        tail -c +8 two.oee | OEE_HOME=$PWD/r2 {oee} restore /dev/stdin
+        test -s three.oee
+    """
+    place = base / "streams"
+    place.mkdir(mode=0o711)
+    done = subprocess.run(
+        ["bash", "-c", program], cwd=place, env=cli.environ, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"restored {original.stored():,} order") == 2
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_place_that_can_not_be_is_named(cli: Cli, base: Path, command: str) -> None:
+    gone = base / f"gone-{command}"
+    for typed, said in (
+        ("x" * 300, "File name too long"),
+        ("/dev/fd/77", "Bad file descriptor"),
+        (str(base), "no file" if command == "backup" else "Is a directory"),
+        (f"{base}/no/where", "no folder" if command == "backup" else "No such file"),
+    ):
+        done = cli.run(command, typed, OEE_HOME=str(cli.home if command == "backup" else base / "none"))
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert said in done.stderr and "fault of ours" not in done.stderr
+    gone.mkdir()
+    program = f"cd {gone} && rmdir {gone} && exec {shlex.join(OEE)} {command} x.oee"
+    done = subprocess.run(["sh", "-c", program], env=cli.environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "working folder is gone" in done.stderr) == (2, True)
+
+
+def test_a_long_name_that_a_disk_takes_is_taken(cli: Cli, base: Path) -> None:
+    assert cli.run("backup", str(base / ("\u00e4" * 120))).returncode == 0

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from oee_cli.recent import Recent
+from tests.daemons import until
 from tests.e2e.bench import OEE, Cli
 
 #: What is typed, and the words that `oee` is then given.
@@ -30,6 +31,11 @@ TYPED = [
     ("oee cancel 77\t--json\n", "cancel 77d1a9c0 --json"),
     ("oee fills --order e1\t\n", "fills --order e19b0a44"),
     ("oee submit many\t\n", "submit many orders.csv"),
+    ("oee buy sol usdc 1.5 --dry\t\n", "buy sol usdc 1.5 --dry-run"),
+    ("oee buy bon\tusdt 1\n", "buy BONK usdt 1"),
+    ("oee history --status=pending,con\t\n", "history --status=pending,confirmed"),
+    ("oee history --status pending,fai\t\n", "history --status pending,failed"),
+    ("oee history --columns order,pai\t\n", "history --columns order,pair"),
 ]
 #: What fish offers for a line.
 OFFERED: list[tuple[str, set[str]]] = [
@@ -44,6 +50,12 @@ OFFERED: list[tuple[str, set[str]]] = [
     ("oee submit many", {"many orders.csv"}),
     ("oee help scr", {"scripting"}),
     ("oee nonsense ", set()),
+    ("oee buy sol usd", {"USDC", "USDT"}),
+    ("oee history --status pending,con", {"pending,confirmed"}),
+    ("oee history --status=pending,con", {"--status=pending,confirmed"}),
+    ("oee history --columns order,pai", {"order,pair"}),
+    ("oee history --json > man", {"many orders.csv"}),
+    ("oee submit - < man", {"many orders.csv"}),
 ]
 
 
@@ -153,11 +165,23 @@ def tab_completes(prompt: Prompt) -> None:
     assert "Traceback" not in prompt.seen
 
 
+def tab_completes_redirections(prompt: Prompt, folder: Path) -> None:
+    """Files' names stand after them, and they are no words of the command's."""
+    file = folder / "many orders.csv"
+    prompt.type("oee history --json >man\t\n")
+    until(lambda: file.read_text() == "got:history --json.\n", what="what was written to the file")
+    prompt.type("oee fills 2> /dev/null --js\t >> man\t\n")
+    until(lambda: file.read_text().endswith(".\ngot:fills --json.\n"), what="what was added to it")
+    prompt.type("oee submit - < man\t\n")
+    prompt.until("got:submit -.")
+
+
 def test_tab_in_bash(folder: Path) -> None:
     (folder / "oee.bash").write_text(printed("bash", folder))
     prompt = Prompt([shell("bash"), "--noprofile", "--norc", "-i"], folder, f"source {folder}/oee.bash\n")
     try:
         tab_completes(prompt)
+        tab_completes_redirections(prompt, folder)
         prompt.forget()
         # Several fit: each with what it is, those that can still be cancelled first.
         prompt.type("oee cancel \t\t")
@@ -175,6 +199,7 @@ def test_tab_in_zsh(folder: Path) -> None:
     prompt = Prompt([shell("zsh"), "-f", "-i"], folder, setup)
     try:
         tab_completes(prompt)
+        tab_completes_redirections(prompt, folder)
         prompt.forget()
         prompt.type("oee cancel \t")
         prompt.until("last")

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from oee_cli.rows import Lines, read_rows
+from oee_cli.keys import Keys
+from oee_cli.lines import Lines
+from oee_cli.rows import read_rows
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
 from tests.daemons import until
@@ -45,7 +47,8 @@ def errors(out: str) -> dict[int, str]:
 
 def placed(api: Shared, batch: str, texts: list[str]) -> list[int]:
     """Which of a batch's lines have an order, by the keys that they get."""
-    found = read_rows(Lines(io.BytesIO("\n".join(texts).encode())), {}, batch)
+    mints = {t["symbol"].lower(): t["mint"] for t in api.http.get("/api/tokens").json()["tokens"]}
+    found = read_rows(Lines(io.BytesIO("\n".join(texts).encode())), {}, Keys(batch, batch, lambda: mints))
     keys = {row.key: row.line for row in found if row.fault is None}
     answer = api.http.post("/api/orders/find", json={"idempotencyKeys": [*keys]}).json()
     return sorted(keys[order["idempotencyKey"]] for order in answer["orders"])

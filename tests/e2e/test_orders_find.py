@@ -51,3 +51,28 @@ def test_orders_are_found_by_ids_and_keys_many_at_once(api: Shared) -> None:
 def test_what_asks_for_no_orders_is_refused_with_its_field(api: Shared, asked: Any, field: str) -> None:
     answer = api.http.post("/api/orders/find", json=asked)
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
+
+
+def test_keys_whose_orders_are_no_longer_kept_are_told_apart(api: Shared) -> None:
+    """Nothing may be placed under them, so whoever asks before placing has to see them."""
+    begin = f"begin-{os.urandom(6).hex()}"
+    keys = [f"{begin}-{n}" for n in range(3)]
+
+    def asked(prefix: str | None = None) -> dict[str, Any]:
+        more = {} if prefix is None else {"keyPrefix": prefix}
+        answer = api.http.post("/api/orders/find", json={"idempotencyKeys": keys, **more})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert asked() == {"orders": [], "spentKeys": [], "prefixKnown": None}
+    assert not asked(begin)["prefixKnown"]
+    api.sql.execute(
+        "INSERT INTO spent_keys VALUES (%s, gen_random_uuid(), 'confirmed', '2026-01-02T00:00Z')", (keys[1],)
+    )
+    assert asked(begin) == {"orders": [], "spentKeys": [keys[1]], "prefixKnown": True}
+    api.post(Idempotency_Key=f"{begin}x-and-more")
+    assert asked(f"{begin}x")["prefixKnown"] and not asked(f"{begin}y")["prefixKnown"]
+    for wrong in ("abc", "per%cent", "under_score", "x" * 65, "'; --"):
+        answer = api.http.post("/api/orders/find", json={"idempotencyKeys": keys, "keyPrefix": wrong})
+        assert (answer.status_code, answer.json()["field"]) == (422, "keyPrefix")

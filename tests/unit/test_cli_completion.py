@@ -59,6 +59,16 @@ def test_its_shell_can_read_it(shell: str, tmp_path: Path) -> None:
         (["oee", "config", "set", "sim_s"], "sim_seed"),
         (["oee", "help", "s"], "sell submit show stats scripting"),
         (["oee", "-"], ""),
+        (["oee", "buy", "sol", "us"], "USDC USDT"),
+        (["oee", "buy", "mso"], "mSOL"),
+        (["oee", "history", "--status", "=", "pending,con"], "pending,confirmed"),
+        (["oee", "history", "--status", "pending,FAI"], "pending,failed"),
+        (["oee", "history", "--columns", "order,pa"], "order,pair"),
+        (["oee", "history", "--pair", "jup/usdt"], "JUP/USDT"),
+        (["oee", "buy", "--slippage", "1%,"], ""),
+        (["oee", "history", ">", "out.csv", "--sid"], "--side"),
+        (["oee", "history", "2", ">", "err", ">", "out.csv", "--sid"], "--side"),
+        (["oee", "submit", "<", "in.csv", "oee.b"], "oee.bash"),
         (["oee", "nonsense", ""], ""),
     ],
 )
@@ -75,5 +85,6 @@ def test_bash_offers_what_fits(line: list[str], offered: str, tmp_path: Path) ->
         text=True,
         check=True,
         timeout=10,
+        cwd=tmp_path,
     )
     assert done.stdout.strip() == offered

@@ -6,8 +6,11 @@ import io
 
 import pytest
 
+from oee_cli.csv_rows import COLUMNS
 from oee_cli.errors import UsageFault
-from oee_cli.rows import COLUMNS, Lines, Row, derived_key, read_rows
+from oee_cli.keys import Keys
+from oee_cli.lines import Lines
+from oee_cli.rows import Row, read_rows
 from oee_daemon.api.wire import OrderIn
 
 GOOD = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}'
@@ -16,7 +19,7 @@ HEADER = "inputToken,outputToken,amount"
 
 def rows(text: str | bytes, batch: str = "b", **defaults: object) -> list[Row]:
     raw = text.encode() if isinstance(text, str) else text
-    return list(read_rows(Lines(io.BytesIO(raw)), defaults, batch))
+    return list(read_rows(Lines(io.BytesIO(raw)), defaults, Keys(batch)))
 
 
 def faults(found: list[Row]) -> dict[int, str]:
@@ -51,9 +54,9 @@ def test_rows_of_csv() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("amount,amount\n1,2\n", "each once"),
+        ("amount,amount\n1,2\n", "'amount' twice"),
         ("SOL,USDC,1.5\n", "names its fields"),
-        ("inputToken;outputToken;amount\nSOL;USDC;1\n", "names its fields"),
+        ("inputToken;outputToken;amount\nSOL;USDC;1\n", "one column, 'inputToken;outputToken;amount'"),
         ("inputToken,outputToken\nSOL,USDC\n", "does not name amount"),
         (f"{HEADER},slipageBps\nSOL,USDC,1,50\n", "'slipageBps'"),
         (f"[{GOOD}]", "JSON array"),
@@ -116,31 +119,13 @@ def test_a_row_that_was_wrong_leaves_nothing_behind() -> None:
     assert found[1].body == {"inputToken": "SOL", "outputToken": "USDC", "amount": "2"}
 
 
-def test_keys_are_the_same_for_the_same_values_however_written() -> None:
-    body = {"inputToken": "SOL", "amount": "1.50"}
-    key = derived_key("b", 3, body)
-    assert 8 <= len(key) <= 255
-    assert key == derived_key("b", 3, {"amount": "1.5", "inputToken": "SOL"})
-    assert (
-        len(
-            {
-                key,
-                derived_key("c", 3, body),
-                derived_key("b", 4, body),
-                derived_key("b", 3, {**body, "amount": "2"}),
-            }
-        )
-        == 4
-    )
-
-
 def test_a_key_is_of_the_line_and_not_of_the_options() -> None:
     """Another --slippage then meets the order that is there, and is refused, instead of placing a second."""
     (plain,), (with_option,) = rows(GOOD), rows(GOOD, slippageBps=70)
-    assert plain.key == with_option.key and plain.derived
+    assert plain.key == with_option.key and plain.identity is not None
     assert with_option.body["slippageBps"] == 70
     (own,) = rows('{"idempotencyKey": "my-own-key", "amount": 1}')
-    assert (own.key, own.derived) == ("my-own-key", False)
+    assert (own.key, own.identity) == ("my-own-key", None)
 
 
 def test_an_absurd_number_costs_nothing() -> None:
@@ -153,5 +138,5 @@ class Endless(io.RawIOBase):
 
 
 def test_a_long_input_is_read_as_it_is_needed() -> None:
-    stream = read_rows(Lines(Endless()), {}, "b")  # type: ignore[arg-type]
+    stream = read_rows(Lines(Endless()), {}, Keys("b"))  # type: ignore[arg-type]
     assert [next(stream).line for _ in range(3)] == [1, 2, 3]
