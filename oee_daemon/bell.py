@@ -229,9 +229,9 @@ class Consumer(_RedisConsumer):
         self._freed()
 
     def requeue(self, messages: Any) -> None:
+        ours = [message for message in messages if "redis_message_id" in message.options]
         # Otherwise a queue that fails would end the consumer's thread for good.
         with suppress(*FAILS):
-            ours = [m for m in messages if "redis_message_id" in m.options]
             super().requeue(ours)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
