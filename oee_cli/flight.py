@@ -182,7 +182,7 @@ class Flight:
             try:
                 return ask()
             except Unreachable as e:
-                if time.monotonic() > until or self._stopping or e.code == "protocol_mismatch":
+                if time.monotonic() > until or self._stopping or e.code in _FOR_GOOD:
                     raise
             self.over.wait(_PAUSE)
 
