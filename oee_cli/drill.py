@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -27,9 +25,9 @@ import httpx
 
 import oee_cli.client  # noqa: F401  # first: it lets httpx in without httpx's own command line
 from oee_cli import drill_faults, verdict
+from oee_cli.drill_crew import Crew
 from oee_cli.errors import Unreachable
 from oee_cli.handshake import tag
-from oee_cli.launcher import daemon_command
 from oee_cli.wire import HOME_HEADER
 
 #: Orders that may be on their way at once; ten of them run.
@@ -58,6 +56,7 @@ class Progress:
     orders: int
     faults: int
     seed: int
+    workers: int = 1
     accepted: list[str] = field(default_factory=list)
     live: int = 0
     struck: Counter[str] = field(default_factory=Counter)
@@ -72,16 +71,18 @@ class Progress:
 class Drill:
     """One drill, from a bare home to a verdict."""
 
-    def __init__(self, orders: int, faults: int, seed: int) -> None:
-        self.progress = Progress(orders, faults, seed)
+    def __init__(self, orders: int, faults: int, seed: int, workers: int = 1) -> None:
+        self.progress = Progress(orders, faults, seed, workers)
         self.home = Path(tempfile.mkdtemp(prefix="oee-drill-", dir="/tmp"))
         # As root the servers' unprivileged account passes through it.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        self._plan = drill_faults.plan(faults, seed)
+        self._plan = drill_faults.plan(faults, seed, workers)
         self._named = self._plan.count("failpoint")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._crew = Crew(self.home, self._environ(), workers)
         self._known: dict[str, int] = {}
-        self._faults = drill_faults.Faults(self.home, seed, lambda: self._known)
+        self._faults = drill_faults.Faults(
+            self.home, seed, lambda: self._known, lambda: len(self.progress.accepted), self._crew
+        )
         self._next = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -90,6 +91,7 @@ class Drill:
         """Yields as it goes; ends when every order has ended, or nothing moves any more."""
         clients = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
         self._keep_alive()
+        self._tune()
         for client in clients:
             client.start()
         strikes = [f for f in self._plan if f != "failpoint"]
@@ -134,7 +136,7 @@ class Drill:
     def recoveries(self, orders: list[dict[str, Any]]) -> list[float]:
         """Seconds from each outage until the next order was submitted or ended."""
         moves = sorted(
-            datetime.fromisoformat(e["at"]).timestamp()
+            _seconds(e["at"])
             for o in orders
             for e in o["events"]
             if e["status"] in ("submitted", "confirmed", "failed")
@@ -142,27 +144,23 @@ class Drill:
         waits = [next((m - t for m in moves if m > t + 0.05), None) for t in self.progress.moments]
         return sorted(w for w in waits if w is not None)
 
+    @staticmethod
+    def longest(orders: list[dict[str, Any]]) -> float:
+        """Seconds from acceptance to the end of the order that took longest."""
+        moments = ((o["createdAt"], o["finishedAt"]) for o in orders if o["finishedAt"])
+        return max((_seconds(end) - _seconds(begun) for begun, end in moments), default=0.0)
+
     def stop(self) -> None:
         self._over.set()
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.terminate()
-            try:
-                self._process.wait(60)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._crew.stop()
 
     def remove(self) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _environ(self) -> dict[str, str]:
         p = self.progress
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
-        if "OEE_SERVICE_USER" in os.environ:
-            clean["OEE_SERVICE_USER"] = os.environ["OEE_SERVICE_USER"]
-        return clean | {
-            "OEE_HOME": str(self.home),
+        account = {k: v for k, v in os.environ.items() if k == "OEE_SERVICE_USER"}
+        return account | {
             "OEE_PORT": "0",
             "OEE_SIM_SEED": str(p.seed),
             "OEE_SIM_LATENCY_MS": "20",
@@ -172,27 +170,25 @@ class Drill:
         }
 
     def _keep_alive(self) -> None:
-        """Starts the daemon again whenever it is gone, as a service manager would."""
+        """Starts what is gone again, as a service manager would: the daemon, and the other workers."""
         for _ in range(5):
-            if self._process is None or self._process.poll() is not None:
-                with (self.home / "daemon.log").open("ab") as log:
-                    self._process = subprocess.Popen(
-                        daemon_command("run"),
-                        env=self._environ(),
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        cwd="/",
-                        start_new_session=True,
-                    )
+            daemon = self._crew.daemon
+            if daemon is None or daemon.poll() is not None:
+                daemon = self._crew.start_daemon()
             deadline = time.monotonic() + 60
-            while self._process.poll() is None and time.monotonic() < deadline:
+            while daemon.poll() is None and time.monotonic() < deadline:
                 # Its own word, not its predecessor's.
-                if _told(self.home).get("pid") == self._process.pid:
+                if _told(self.home).get("pid") == daemon.pid:
+                    self._crew.keep_others()
                     return
                 time.sleep(0.02)
-        log_file = self.home / "daemon.log"
+        log_file = self.home / "run.log"
         raise Unreachable(f"The drill's daemon can't be started. Its log: {log_file}")
+
+    def _tune(self) -> None:
+        """A tuning that people use and that would lose orders: the engine may not believe in it."""
+        with self._crew.database() as db:
+            db.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
 
     def _look(self) -> None:
         """Asks how far it is; a daemon that does not answer is asked again in the next beat."""
@@ -238,6 +234,10 @@ class Drill:
                         self.progress.live += 1
                     return
             self._over.wait(_BEAT)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _told(home: Path) -> dict[str, Any]:

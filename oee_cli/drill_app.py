@@ -17,21 +17,27 @@ def drill(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats the faults; drawn if not given.")
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
+    ] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's home.")] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> ExitCode:
     """Check the promise on this machine, in a home of its own.
 
-    Many orders run while processes are killed and frozen, the queue is emptied and the chain
-    misbehaves. Exit 0 only if none was lost and none was executed twice.
+    Many orders run while processes are killed and frozen, connections go silent, the queue is emptied and
+    the chain misbehaves. Exit 0 only if none was lost and none was executed twice.
 
     \b
       oee drill
-      oee drill --orders 1000 --faults 50 --seed 4127
+      oee drill --orders 1000 --faults 50 --workers 3 --seed 4127
     """
     from secrets import randbelow
 
+    from oee_cli.drill import Drill
     from oee_cli.drill_views import run
 
-    return run(orders, faults, randbelow(10_000) if seed is None else seed, keep, Output(json, quiet))
+    drawn = randbelow(10_000) if seed is None else seed
+    return run(Drill(orders, faults, drawn, workers), keep, Output(json, quiet))

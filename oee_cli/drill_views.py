@@ -19,13 +19,14 @@ _LINE_EVERY = 5.0
 _SHOWN = 10
 
 
-def run(orders: int, faults: int, seed: int, keep: bool, output: Output) -> ExitCode:
+def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
     """Runs the drill. `DONE` only where nothing was lost, doubled, out of order or worse than promised."""
+    p = drill.progress
+    with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
     output.note(
-        f"drill  {orders:,} orders, {faults} faults, seed {seed}"
-        f"   oee drill --orders {orders} --faults {faults} --seed {seed} repeats it"
+        f"drill  {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
+        f"   oee drill --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
     )
-    drill = Drill(orders, faults, seed)
     kept = False
     try:
         said = 0.0
@@ -68,13 +69,14 @@ def _report(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Ou
     ends = Counter(str(row["status"]) for row in rows)
     back = drill.recoveries(rows)
     median, worst = (statistics.median(back), back[-1]) if back else (0.0, 0.0)
-    seconds = time.monotonic() - p.begun
+    seconds, longest = time.monotonic() - p.begun, drill.longest(rows)
     if output.json:
         output.emit(
             {
                 "orders": p.orders,
                 "faults": sum(p.struck.values()),
                 "seed": p.seed,
+                "workers": p.workers,
                 "kept": found.kept,
                 "ends": dict(ends),
                 "struck": dict(p.struck),
@@ -83,6 +85,7 @@ def _report(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Ou
                 "gaps": found.gaps,
                 "wrong": found.wrong,
                 "recoveryMs": {"median": round(median * 1000), "worst": round(worst * 1000)},
+                "longestOrderMs": round(longest * 1000),
                 "durationMs": round(seconds * 1000),
             }
         )
@@ -92,6 +95,7 @@ def _report(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Ou
     output.say(
         f"  lost {len(found.lost)}   doubled {len(found.doubled)}   gaps {len(found.gaps)}"
         f"   worse than promised {len(found.wrong)}   back in {median:.1f} s (median), {worst:.1f} s (worst)"
+        f"   longest order {longest:.1f} s"
     )
     for kind in ("lost", "doubled", "gaps", "wrong"):
         for text in getattr(found, kind)[:_SHOWN]:
