@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def _compared(
             alone.append(_drain(daemon, settings, orders))
             with contextlib.ExitStack() as stack:
                 for place in range(1, workers):
-                    stack.enter_context(_Worker(home / f"worker{workers}-{number}-{place}", settings))
+                    own = home / f"worker{workers}-{number}-{place}"
+                    shutil.copytree(home / f"home{workers}" / "wallets", own / "wallets")
+                    stack.enter_context(_Worker(own, settings))
                 _drain(daemon, settings, 2 * THREADS * workers)
                 together.append(_drain(daemon, settings, orders))
             figures.say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socketserver
 import threading
@@ -219,7 +220,8 @@ def test_the_default_home_brings_its_own_servers_and_starts_by_itself(homes: Pat
 def test_a_worker_beside_the_daemon_takes_orders(cli: Cli, api: Shared, tmp_path: Path) -> None:
     outside = {name: api.daemon.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL")}
     with frozen_worker(api):
-        # A home of its own, as on another host.
+        # A home of its own, as on another host; with the engine's wallet, for it makes none.
+        shutil.copytree(api.daemon.home / "wallets", tmp_path / "elsewhere" / "wallets")
         worker = Cli(tmp_path / "elsewhere", **(QUICK | outside)).start("worker")
         try:
             done = cli.run(*BUY)

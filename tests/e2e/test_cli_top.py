@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,6 +281,7 @@ def test_another_worker_is_seen_while_it_is_there(cli: Cli, api: Shared) -> None
     own = api.http.get("/api/status").json()["worker"]["pid"]
     environ = cli.environ | {n: v for n, v in api.daemon.environ.items() if n.startswith("OEE_")}
     environ["OEE_HOME"] = str(cli.home) + "-worker"
+    shutil.copytree(api.daemon.home / "wallets", Path(environ["OEE_HOME"]) / "wallets")
     worker = subprocess.Popen(
         [sys.executable, "-m", "oee_daemon", "worker"], env=environ, stderr=subprocess.DEVNULL
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -108,11 +109,20 @@ def _stopped(worker: WorkerProcess) -> bool:
 def _elsewhere(bench: Bench) -> Any:
     home = bench.settings.home / "other"
     (home / "run").mkdir(parents=True)
+    # Another host of one engine signs with the same key.
+    shutil.copytree(bench.settings.home / "wallets", home / "wallets")
     return dataclasses.replace(bench.settings, home=home)
 
 
+def dies_before_it_is_seen(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker dies before it has stored the swap; what was sent by then is not on the chain yet when the
+    next one looks."""
+    bench.fault(target="chain", kind="late", ms=3000, remaining=1)
+    dies("before_submitted")(bench, mutant, monkeypatch)
+
+
 SCENARIOS: dict[str, Scenario] = {
-    "send_before_storing": dies("before_submitted"),
+    "send_before_storing": dies_before_it_is_seen,
     "no_compare_and_set": freezes,
     "end_an_attempt_on_a_timeout": misbehaves(kind="mute"),
     "sign_anew_while_the_old_bytes_live": dies("sent"),
