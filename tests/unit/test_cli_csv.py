@@ -43,7 +43,7 @@ def rows(text: str | bytes, **defaults: Any) -> list[Row]:
         ('{"amount": 1}\r{"amount": 2}\r', "CR alone", "tr"),
         (TABLE.encode("utf-16"), "UTF-16", "iconv"),
         (TABLE.encode("utf-16-le"), "zero bytes", "iconv"),
-        (gzip.compress(TABLE.encode(, mtime=0)), "gzip", "zcat"),
+        (gzip.compress(TABLE.encode(), mtime=0), "gzip", "zcat"),
         (b"PK\x03\x04\x14\0", "Excel workbook", "CSV"),
     ],
 )
