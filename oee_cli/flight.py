@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from oee_cli.earlier import Earlier, same_terms
 from oee_cli.errors import CliError, Forbidden, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.rows import Row
+from oee_cli.tally import Tally
 from oee_cli.wire import FINAL, Order
 
 #: Requests under way at once where each is short; a dry run's waits for venues.
@@ -54,29 +54,6 @@ class Manner:
     stop_on_failure: bool = False
     #: Reading never waits, so that many rows can be looked up before they are sent.
     look_ahead: bool = False
-
-
-@dataclass(slots=True)
-class Tally:
-    """How far it is."""
-
-    #: Rows that a sender took, and the line of the last of them.
-    sent: int = 0
-    last_sent: int = 0
-    #: Sent, and not ended; of these, those without an answer yet.
-    flying: int = 0
-    unanswered: int = 0
-    ended: int = 0
-    #: Of those that ended: placed before this run, and of these the ones that another batch would place anew.
-    replayed: int = 0
-    renewable: int = 0
-    #: When the first and the last of them had been placed.
-    placed_from: str = ""
-    placed_to: str = ""
-    codes: Counter[ExitCode] = field(default_factory=Counter)
-    first_failed: int | None = None
-    #: Every row was read, and sent if it could be.
-    complete: bool = False
 
 
 class Flight:

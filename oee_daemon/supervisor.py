@@ -112,6 +112,8 @@ class WorkerProcess:
                 log.error("the worker gives no sign of life", extra={"pid": self._process.pid})
                 self._process.kill()
                 code = self._process.wait()
+            pid = self._process.pid
+            self._close()
             if code == OtherRelease.exit_code:
                 raise OtherRelease(
                     "Another release of oee has taken over the database: this daemon ends and leaves all"
@@ -119,8 +121,7 @@ class WorkerProcess:
                 )
             if code == OutOfThreads.exit_code and not self._worked:
                 raise OutOfThreads("The worker")
-            log.error("the worker died", extra={"code": code, "pid": self._process.pid})
-            self._close()
+            log.error("the worker died", extra={"code": code, "pid": pid})
             self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()
             self._again = now + self._pause
         if now < self._again:

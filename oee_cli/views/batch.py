@@ -10,7 +10,7 @@ import time
 from collections import deque
 
 from oee_cli.exit_codes import ExitCode
-from oee_cli.flight import Tally
+from oee_cli.tally import Tally
 from oee_cli.times import period, span, took
 from oee_cli.views.bars import bar
 

@@ -207,7 +207,7 @@ def test_whatever_a_start_fails_by_is_a_sentence_and_a_line_of_the_log(
 ) -> None:
     script = (
         "import sys\nfrom oee_daemon import __main__ as m\nsys.argv = ['oee', 'run']\n"
-        f"def fail(): raise {fault}\nm._run = fail\nm._leave(m.main())"
+        f"def fail(**_): raise {fault}\nm._run = fail\nm._leave(m.main())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert done.returncode == code
