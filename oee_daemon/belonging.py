@@ -17,6 +17,8 @@ from oee_daemon.home import write_whole
 
 #: Seconds to connect to a database that is asked who it is.
 _ASK_S = 3
+#: Whether an engine's row can be there, and whether its other tables are, perhaps out of sight.
+_KNOWN = "SELECT to_regclass('engine')::text, EXISTS (SELECT FROM pg_class WHERE relname = 'order_numbers')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +35,42 @@ def require(
     """Raises `OtherDatabase` where this home has worked on another one. `switch`: that is meant.
 
     `engine` asks a database for the id stored in it, as `engine_in` does: the same one by another name is no
-    other.
+    other, and another one in the same place is.
     """
     before, now = _before(home), place_of(url)
-    if switch or before is None or before.place == now:
+    if switch or before is None:
         return
-    if url is not None and before.engine is not None and (engine or engine_in)(url) == before.engine:
+    same = before.place == now
+    if url is None:
+        if same and not _gone(home):
+            return
+    elif before.engine is None:
+        if same:
+            return
+    elif (found := (engine or engine_in)(url)) == before.engine or (same and found is None):
         return
+    begins = "another one in its place" if same else _named(now, home)
+    why = "OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. "
+    if same:
+        why = "Put back the one that is gone. " if url is None else ""
     raise OtherDatabase(
-        f"{home} has worked on {_named(before.place, home)}, and would begin on {_named(now, home)}: "
+        f"{home} has worked on {_named(before.place, home)}, and would begin on {begins}: "
         "orders and idempotency keys of the one are unknown to the other, which could place them again. "
-        + ("OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. ")
-        + "If it is meant: oee daemon restart --switch-database"
+        f"{why}If it is meant: oee daemon restart --switch-database"
     )
 
 
 def engine_in(url: str) -> str | None:
-    """The id that an engine stored in its database; `None` where there is none, or it can't be asked."""
+    """The id that an engine stored in its database; empty where none has ever worked there, `None` where it
+    can't be told."""
     import psycopg
 
     try:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ASK_S) as connection:
-            known = connection.execute("SELECT to_regclass('engine')::text").fetchone()
-            found = (
-                connection.execute("SELECT id::text FROM engine").fetchone() if known and known[0] else None
-            )
+            known = connection.execute(_KNOWN).fetchone()
+            if known is None or not known[0]:
+                return None if known is None or known[1] else ""
+            found = connection.execute("SELECT id::text FROM engine").fetchone()
     except psycopg.Error:
         return None
     return str(found[0]) if found else None
@@ -65,7 +78,7 @@ def engine_in(url: str) -> str | None:
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:
     """The database has answered: from now on it is this home's."""
-    found = Database(place_of(url), engine)
+    found = Database(place_of(url), engine or None)
     if _read(home) != found:
         write_whole(_file(home), json.dumps({"database": found.place, "engine": found.engine}) + "\n")
 
@@ -91,6 +104,12 @@ def _before(home: Path) -> Database | None:
     if (home / "postgres").exists():
         return Database(OWN)
     return Database("") if (home / "token").exists() else None
+
+
+def _gone(home: Path) -> bool:
+    """Its own database had answered, and there is none any more."""
+    data = home / "postgres"
+    return _read(home) is not None and not (data.is_dir() and any(data.iterdir()))
 
 
 def _named(place: str, home: Path) -> str:

@@ -5,6 +5,7 @@ answers uses up none but those that ask it; and they end with the process, whate
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
@@ -24,6 +25,14 @@ class Calls(Executor):
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._made = 0
+        #: When each thread began what it is at.
+        self._begun: dict[int, float] = {}
+
+    @property
+    def hang_s(self) -> float:
+        """For how long none of its threads has come back, seconds; none is free then."""
+        begun = list(self._begun.values())
+        return time.monotonic() - max(begun) if 0 < self._most <= len(begun) else 0.0
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
@@ -58,10 +67,13 @@ class Calls(Executor):
         while (item := self._queue.get()) is not None:
             future, call = item
             if future.set_running_or_notify_cancel():
+                self._begun[threading.get_ident()] = time.monotonic()
                 try:
                     future.set_result(call())
                 except BaseException as e:
                     future.set_exception(e)
+                finally:
+                    del self._begun[threading.get_ident()]
             # Neither the last answer nor its error is held while there is nothing to do.
             del item, future, call
             self._idle.release()

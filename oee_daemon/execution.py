@@ -84,8 +84,9 @@ class Execution:
 
     @property
     def longest_s(self) -> float:
-        """For how long the order that it has been at for the longest time has been in its hands, seconds."""
-        return self._hands.longest_s()
+        """For how long the order that it has been at for the longest time has been in its hands, or nobody
+        outside can be asked by it any more, seconds."""
+        return max(self._hands.longest_s(), self._outside.hang_s)
 
     def stop(self) -> None:
         """What runs goes on; who waits for a place comes back later."""
@@ -255,6 +256,8 @@ class Execution:
             if not isinstance(outcome, Unknown):
                 return self._recalled(conn, current, swap, outcome)
             if time.monotonic() >= until:
+                if recall.elsewhere(conn, self._outside.chain, current):
+                    return self._recalled(conn, current, None, None)
                 pause = backoff(current.asks + 1, PAUSE_S)
                 log.warning(
                     "outcome unknown, asking again later",
@@ -268,7 +271,7 @@ class Execution:
     def _send(self, swap: SignedSwap) -> None:
         """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""
         try:
-            self._outside.submit(swap)
+            self._outside.chain.submit(swap)
         except ChainUnavailable as e:
             extra = {"order_id": swap.order_id, "attempt": swap.attempt, "signature": swap.signature}
             log.warning("sent without an answer", extra=extra | {"reason": e.message})
@@ -288,7 +291,7 @@ class Execution:
         """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
         ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
         try:
-            landed = recall.ask(conn, self._network.chain, order, said)
+            landed = recall.ask(conn, self._outside.chain, order, said)
         except recall.StillInDoubt as e:
             leases.let_go(conn, order, e.pause)
             return None

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon import recall
+from oee_daemon.chains.bounded import BoundedChain
 from oee_daemon.database import transactions
-from oee_daemon.errors import ChainUnavailable, OtherEngine
+from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.leases import Where
 from oee_daemon.networks import Network
 from oee_daemon.swap import Fill
 from oee_daemon.tables import engine, swaps
@@ -41,12 +47,10 @@ _WHERE = text("""
 """)
 
 
-class Where(NamedTuple):
-    """A Postgres server, its timeline, and the bytes of its log that are on disk."""
-
-    server: str
-    timeline: str
-    flushed: int
+#: On no server: nothing may be claimed.
+NOWHERE = Where("", "", 0)
+#: So many of the newest landings are looked for in the database.
+_LANDINGS = 100
 
 
 def where(conn: Connection) -> Where | None:
@@ -55,13 +59,6 @@ def where(conn: Connection) -> Where | None:
         return Where(*conn.execute(_WHERE).one())
     except ProgrammingError:
         return None
-
-
-def moved(conn: Connection) -> bool:
-    """Another timeline than the one that was looked into: what it says of a live order may be out of date."""
-    known = conn.execute(select(engine.c.timeline)).scalar()
-    here = where(conn)
-    return known is not None and here is not None and known != here.timeline
 
 
 def named_wallet(db: Engine) -> str | None:
@@ -81,54 +78,72 @@ class Identity:
     ) -> None:
         self._db = db
         self._network = network
+        self._chain = BoundedChain(network.chain, 1, FaultLog())
         self._mark = mark
         self._keep_days = keep_days
-        self._known: Where | None = None
+        #: Where the database was last seen to be; none where that can't be known.
+        self.known: Where | None = None
         self.settled = False
 
     @property
-    def timeline(self) -> str | None:
-        """The only timeline on which an order may be claimed; none where it can't be known."""
-        return self._known.timeline if self._known else None
+    def hang_s(self) -> float:
+        """For how long the chain could not be asked, because no call returns; seconds."""
+        return self._chain.hang_s
+
+    def must_be_settled(self) -> None:
+        """Raises `Unavailable` where what the database says of an order may be out of date."""
+        try:
+            self.look()
+        except (ChainUnavailable, OtherEngine) as e:
+            raise Unavailable(
+                f"It is not known yet whether the database forgot something. {e.message}"
+            ) from e
 
     def settle(self) -> None:
         """Writes the row, or compares with it, and puts in doubt what may have been forgotten.
 
         Raises `OtherEngine`, `ChainUnavailable`, and `DBAPIError` where Postgres is away.
         """
+        # The marks first: others move them on.
+        marks = [mark for mark in (self.known, self._marked()) if mark is not None]
+        here = self._here()
+        # Nothing is held while the chain is asked.
+        chain = self._chain.identity()
+        fills = self._chain.fills(limit=_LANDINGS).fills
         with transactions(self._db).begin() as conn:
             conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             row = conn.execute(select(engine)).first()
             if row is not None:
                 self._compare("wallet", row.wallet, self._network.wallet.address)
                 self._compare("network", row.network, self._network.name)
-                self._compare("chain", row.chain, self._network.chain.identity())
-            here = self._here()
-            fills = self._network.chain.fills(limit=1).fills
-            gap, elsewhere = self._gap(conn, row, here, fills[0] if fills else None)
+                self._compare("chain", row.chain, chain)
+            gap, elsewhere = _forgot(row, here, marks)
+            gap = gap or self._unknown_landing(conn, row, fills)
             if gap:
-                orders = recall.doubt(conn, self._network.chain.identity(), elsewhere=elsewhere)
+                orders = recall.doubt(conn, chain, elsewhere=elsewhere)
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )
             recall.forget_the_ended(conn)
-            self._write(conn, row, here, fills[0].signature if fills else None)
-        self._known, self.settled = here, True
+            self._write(conn, row, here, chain, fills[0].signature if fills else None)
+        self.known, self.settled = here, True
         self._note()
 
     def look(self) -> None:
-        """Each beat: settles anew where the database is not where it was a moment ago."""
+        """Each beat: settles anew where the database is not where it was a moment ago. Raises as `settle`."""
+        before, marked = self.known, self._marked()
         here = self._here()
-        before = self._known
         if not self.settled:
             self.settle()
         elif here is None or before is None:
             return
-        elif here[:2] != before[:2] or here.flushed < before.flushed:
+        elif (
+            here[:2] != before[:2] or _behind(here, before) or (marked is not None and _behind(here, marked))
+        ):
             self.settled = False
             self.settle()
         elif here.flushed > before.flushed:
-            self._known = here
+            self.known = here
             self._note()
 
     def _here(self) -> Where | None:
@@ -150,34 +165,30 @@ class Identity:
             f" {remedy}. {_MEANT}."
         )
 
-    def _gap(
-        self, conn: Connection, row: Row[Any] | None, here: Where | None, newest: Fill | None
-    ) -> tuple[str | None, bool]:
-        """Why something may have been forgotten; and whether this is a copy whose original may go on."""
-        if row is not None and here is not None:
-            if row.server not in (None, here.server):
-                return f"it was on server {row.server} and is on {here.server}", True
-            if row.timeline not in (None, here.timeline):
-                return f"its timeline was {row.timeline} and is {here.timeline}", False
-            for mark in (self._known, self._marked()):
-                if mark is not None and mark[:2] == here[:2] and here.flushed < mark.flushed:
-                    return f"its log had come to {mark.flushed} and ends at {here.flushed}", False
-        if newest is None or (row is not None and row.newest_fill == newest.signature):
-            return None, False
-        if self._keep_days and newest.at < datetime.now(UTC) - timedelta(days=self._keep_days):
-            return None, False  # its order was removed
-        if conn.execute(select(swaps.c.attempt).where(swaps.c.signature == newest.signature)).first():
-            return None, False
-        return f"the chain knows a landing that it does not: {newest.signature}", False
+    def _unknown_landing(self, conn: Connection, row: Row[Any] | None, fills: Sequence[Fill]) -> str | None:
+        """One since the last look whose swap the database does not have, though each is stored before."""
+        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+        looked_into = None if row is None else row.newest_fill
+        new = takewhile(
+            lambda fill: fill.signature != looked_into and (kept is None or fill.at >= kept), fills
+        )
+        signatures = [fill.signature for fill in new]
+        stored = set(
+            conn.execute(select(swaps.c.signature).where(swaps.c.signature.in_(signatures))).scalars()
+        )
+        unknown = next((signature for signature in signatures if signature not in stored), None)
+        return unknown and f"the chain knows a landing that it does not: {unknown}"
 
-    def _write(self, conn: Connection, row: Row[Any] | None, here: Where | None, newest: str | None) -> None:
+    def _write(
+        self, conn: Connection, row: Row[Any] | None, here: Where | None, chain: str, newest: str | None
+    ) -> None:
         seen: dict[str, Any] = {"newest_fill": newest}
         if here is not None:
             seen |= {"server": here.server, "timeline": here.timeline}
         if row is not None:
             conn.execute(update(engine).values(seen))
             return
-        ours = {"chain": self._network.chain.identity(), "wallet": self._network.wallet.address}
+        ours = {"chain": chain, "wallet": self._network.wallet.address}
         conn.execute(insert(engine).values(one=1, id=uuid4(), network=self._network.name, **ours, **seen))
 
     def _marked(self) -> Where | None:
@@ -192,12 +203,32 @@ class Identity:
 
     def _note(self) -> None:
         # Not flushed: after a crash of the machine it may be older than it could be, never newer.
-        if self._mark is None or self._known is None:
+        if self._mark is None or self.known is None:
             return
         with suppress(OSError):
-            draft = self._mark.with_name(f"{self._mark.name}.new")
-            draft.write_text(json.dumps(self._known))
+            draft = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
+            draft.write_text(json.dumps(self.known))
             draft.replace(self._mark)
+
+
+def _behind(here: Where, mark: Where) -> bool:
+    """The log ends before a place that it had reached."""
+    return mark[:2] == here[:2] and here.flushed < mark.flushed
+
+
+def _forgot(row: Row[Any] | None, here: Where | None, marks: Sequence[Where]) -> tuple[str | None, bool]:
+    """Why something may have been forgotten, by where it is; and whether this is a copy whose original may
+    go on."""
+    if row is None or here is None:
+        return None, False
+    if row.server not in (None, here.server):
+        return f"it was on server {row.server} and is on {here.server}", True
+    if row.timeline not in (None, here.timeline):
+        return f"its timeline was {row.timeline} and is {here.timeline}", False
+    for mark in marks:
+        if _behind(here, mark):
+            return f"its log had come to {mark.flushed} and ends at {here.flushed}", False
+    return None, False
 
 
 def try_to_settle(identity: Identity) -> None:

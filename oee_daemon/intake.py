@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
-from oee_daemon import failpoints, identity, store
+from oee_daemon import failpoints, store
 from oee_daemon.broker import Broker, ring
-from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound, Unavailable
+from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.feed import Feed
+from oee_daemon.identity import Identity
 from oee_daemon.order import UNSENT, Order, Side, Status, SwapMode, pair_of
 from oee_daemon.retention import refuse_spent
 from oee_daemon.tokens import TOKENS, Token
@@ -116,8 +117,12 @@ def request_hash(new: NewOrder) -> bytes:
 class Intake:
     """Where orders come in."""
 
-    def __init__(self, db: Engine, broker: Broker, feed: Feed, *, network: str) -> None:
+    def __init__(
+        self, db: Engine, broker: Broker, feed: Feed, *, network: str, identity: Identity | None = None
+    ) -> None:
+        """`identity`: tells whether what the database says can be relied on; none where nobody asks."""
         self._db = db
+        self._identity = identity
         self._broker = broker
         self._feed = feed
         self._network = network
@@ -171,11 +176,12 @@ class Intake:
     def cancel(self, order_id: UUID) -> Order:
         """Stops the order if nothing of it can be on the chain; harmless to repeat.
 
-        Raises `NotFound`, and `Conflict` with what it is where it can no longer be stopped.
+        Raises `NotFound`, `Conflict` with what it is where it can no longer be stopped, and `Unavailable`
+        where the database may have forgotten what became of it.
         """
+        if self._identity is not None:
+            self._identity.must_be_settled()
         with self._db.connect() as conn:
-            if identity.moved(conn):
-                raise Unavailable("Another Postgres has just taken over; nothing was cancelled. Try again.")
             while (cancelled := store.cancel(conn, order_id)) is None:
                 order = store.find(conn, order_id)
                 if order is None:

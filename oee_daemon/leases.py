@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select, update
@@ -31,6 +32,14 @@ ABSURD = timedelta(seconds=120)
 TOLERANCE = timedelta(milliseconds=20)
 
 NOW = func.clock_timestamp()
+
+
+class Where(NamedTuple):
+    """A Postgres server, its timeline, and the bytes of its log that are on disk."""
+
+    server: str
+    timeline: str
+    flushed: int
 
 
 class NoPlace(Exception):
@@ -80,24 +89,30 @@ _CLAIM = f"""
     FROM (VALUES (1)) one LEFT JOIN claimed ON true
 """  # noqa: S608  # the names are our own columns
 _ANYWHERE = Prepared(_CLAIM)
-# On the timeline that is known, and on no other: one that took over may have forgotten what was sent.
+# On the server and timeline that are known, no further back, and nowhere else: one that took over, or was put
+# back, may have forgotten what was sent.
 _THERE = Prepared(
-    _CLAIM.replace("AND true", "AND left(pg_walfile_name(pg_current_wal_lsn()), 8) = %(timeline)s")
+    _CLAIM.replace(
+        "AND true",
+        """AND left(pg_walfile_name(pg_current_wal_lsn()), 8) = %(timeline)s
+            AND pg_current_wal_flush_lsn() - '0/0'::pg_lsn >= %(flushed)s
+            AND (SELECT system_identifier::text FROM pg_control_system()) = %(server)s""",
+    )
 )
 
 
 def claim(
-    conn: Connection, order_id: UUID, owner: str, network: str, places: int, timeline: str | None = None
+    conn: Connection, order_id: UUID, owner: str, network: str, places: int, where: Where | None = None
 ) -> tuple[Order, bool] | None:
     """Takes the order for `owner`, who must not be working on it already, and one of `places` for it; raises
     its fence. A pending one whose time is not over goes to `routing` with it: the second value says so.
 
-    None: it is final, not due, of another network, or held by somebody else; or the database is on another
-    `timeline`. Raises `NoPlace`, whatever the order is.
+    None: it is final, not due, of another network, or held by somebody else; or the database is not
+    `where` it was. Raises `NoPlace`, whatever the order is.
     """
     values = {"id": order_id, "owner": owner, "network": network, "places": places}
     values |= {"lease": store.LEASE, "absurd": ABSURD, "tolerance": TOLERANCE}
-    row = (_ANYWHERE if timeline is None else _THERE).first(conn, values | {"timeline": timeline})
+    row = _ANYWHERE.first(conn, values) if where is None else _THERE.first(conn, values | where._asdict())
     assert row is not None
     place, *order, begins = row
     if not place:

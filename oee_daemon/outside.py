@@ -6,27 +6,26 @@ the attempt; whatever the chain does decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from typing import ParamSpec, TypeVar
+
+from solders.hash import Hash
+from solders.message import Message
 
 from oee_daemon import calls
+from oee_daemon.chains.bounded import BoundedChain
 from oee_daemon.chains.verdict import Cases
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate
+from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks import Network
 from oee_daemon.order import Order
-from oee_daemon.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap
+from oee_daemon.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap, UnsignedSwap
 from oee_daemon.tokens import TOKENS
 from oee_daemon.venues.venue import Plan
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-#: Seconds that a venue has to build a swap, and the chain to answer. An attempt's longest way between two
-#: signs of life stays below its lease.
+#: Seconds that a venue has to build a swap. An attempt's longest way between two signs of life stays below
+#: its lease, with what the chain may take.
 BUILD_S = 4.0
-CHAIN_S = 4.0
 
 
 class Outside:
@@ -36,8 +35,8 @@ class Outside:
         self._network = network
         self._faults = faults
         self._venues = {venue.name: calls.Calls(threads, venue.name) for venue in network.venues}
-        self._chain = calls.Calls(threads, "chain")
-        self._cases = Cases()
+        self.chain = BoundedChain(network.chain, threads, faults)
+        self._cases = Cases(self.chain.nodes)
 
     @property
     def asking(self) -> Mapping[str, Executor]:
@@ -46,8 +45,14 @@ class Outside:
 
     def close(self) -> None:
         """Nobody waits for what still hangs."""
-        for party in (*self._venues.values(), self._chain):
-            party.shutdown(wait=False)
+        for venue in self._venues.values():
+            venue.shutdown(wait=False)
+        self.chain.close()
+
+    @property
+    def hang_s(self) -> float:
+        """For how long a venue or the chain could not be asked, because no call returns; seconds."""
+        return max(self.chain.hang_s, *(venue.hang_s for venue in self._venues.values()))
 
     def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
@@ -60,9 +65,10 @@ class Outside:
                 f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
             )
         plan = _plan(order, venue.name, self._network.wallet.address)
-        anchor = self._anchor()
+        anchor = self.chain.anchor()
         try:
             unsigned = self._venues[venue.name].ask(BUILD_S, venue.build, plan, anchor)
+            _must_be_anchored(unsigned, anchor)
             return self._network.wallet.sign(unsigned, order.id, order.attempt)
         except AttemptFailed:
             raise
@@ -73,30 +79,17 @@ class Outside:
             failed = f"{venue.name} failed to build the swap: {type(e).__name__}."
             raise VenueError(failed, retryable=True) from e
 
-    def _anchor(self) -> Anchor:
-        return self._ask(CHAIN_S, self._network.chain.anchor)
-
-    def submit(self, swap: SignedSwap) -> None:
-        """Raises `ChainUnavailable` and nothing else."""
-        self._ask(CHAIN_S, self._network.chain.submit, swap)
-
     def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
         """Raises `ChainUnavailable` and nothing else."""
-        return self._ask(wait_s + CHAIN_S, self._judged, swap, wait_s)
+        # Judged here, not on the thread that looks: what comes too late is older than what was seen since.
+        return self._cases.judge(swap, self.chain.look(swap, wait_s=wait_s))
 
-    def _judged(self, swap: SignedSwap, wait_s: float) -> Outcome:
-        return self._cases.judge(swap, self._network.chain.look(swap, wait_s=wait_s))
 
-    def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return self._chain.ask(deadline_s, fn, *args, **kwargs)
-        except ChainUnavailable:
-            raise
-        except TimeoutError:
-            raise ChainUnavailable(f"The chain did not answer within {deadline_s:g} s.") from None
-        except Exception as e:
-            self._faults.say("the chain failed", e)
-            raise ChainUnavailable(f"The chain failed: {type(e).__name__}.") from e
+def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
+    """Raises `VenueError`: by its anchor it is known from when on a swap can't land any more."""
+    named = Message.from_bytes(unsigned.message).recent_blockhash
+    if (named, unsigned.last_valid_height) != (Hash.from_string(anchor.blockhash), anchor.last_valid_height):
+        raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
 
 
 def request_of(order: Order) -> QuoteRequest:

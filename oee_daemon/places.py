@@ -68,8 +68,8 @@ class Places:
         self._given_back = threading.Event()
         self._stopped = False
         self._reap_at = 0.0
-        #: The timeline of Postgres on which orders may be claimed; none for any.
-        self.timeline: str | None = None
+        #: The place in Postgres's history from which on orders may be claimed; none for any.
+        self.where: leases.Where | None = None
 
     def claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
         """As `leases.claim`, after a wait where need be. Raises `NoPlace` once this worker is stopping."""
@@ -95,7 +95,7 @@ class Places:
         return leases.reap(conn)
 
     def _claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
-        return leases.claim(conn, order_id, self._owner, self._network, self._most, self.timeline)
+        return leases.claim(conn, order_id, self._owner, self._network, self._most, self.where)
 
     def given_back(self) -> None:
         """An order of this worker has let go of its place."""

@@ -18,13 +18,14 @@ from oee_daemon.chains.verdict import MARGIN_BLOCKS
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.order import Order
 from oee_daemon.swap import Landed, Lapsed, Rejected
-from oee_daemon.tables import doubts
+from oee_daemon.tables import doubts, orders
 
 #: Between two questions about one order, at least and at most.
 PAUSE = (timedelta(seconds=5), timedelta(seconds=60))
 
-# The steps that an order has not been seen to take are told as well: its events stay in the order that the
-# moves allow.
+# The fence is raised past all that it may have been before that was forgotten: whoever holds it by a claim of
+# then is told, too. The steps that an order has not been seen to take are told as well: its events stay in
+# the order that the moves allow.
 _DOUBT = """
     WITH live AS (
         SELECT id, status, event_seq, attempt, expires_at FROM orders WHERE finished_at IS NULL FOR UPDATE
@@ -46,7 +47,7 @@ _DOUBT = """
         UPDATE slots SET order_id = NULL FROM live WHERE slots.order_id = live.id
     )
     UPDATE orders SET
-        status = 'submitted', fence = fence + 1, asks = 0,
+        status = 'submitted', fence = fence + 1000000, asks = 0,
         event_seq = orders.event_seq + (SELECT count(*) FROM steps WHERE began = live.status),
         updated_at = CASE WHEN live.status = 'submitted' THEN updated_at ELSE statement_timestamp() END,
         lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp()
@@ -100,6 +101,16 @@ def ask(conn: Connection, chain: Chain, order: Order, said: Rejected | Lapsed | 
     return landed
 
 
+def elsewhere(conn: Connection, chain: Chain, order: Order) -> bool:
+    """Whether what is stored of it is for another chain, so that this one never says what became of it.
+    False where that can't be asked."""
+    stored = conn.execute(select(doubts.c.chain).where(doubts.c.order_id == order.id)).scalar()
+    try:
+        return stored is not None and chain.identity() != stored
+    except ChainUnavailable:
+        return False
+
+
 def _found(conn: Connection, chain: Chain, order: Order, row: Row[Any]) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
     page = chain.fills(limit=1, order_id=order.id)
@@ -117,7 +128,9 @@ def _found(conn: Connection, chain: Chain, order: Order, row: Row[Any]) -> Lande
     if row.last_height is None:
         # All that was signed until now has an older anchor than this one.
         last = chain.anchor().last_valid_height
-        conn.execute(update(doubts).where(doubts.c.order_id == order.id).values(last_height=last))
+        held = select(orders.c.id).where(orders.c.id == order.id, orders.c.fence == order.fence)
+        # Not where it was put in doubt again meanwhile: then more was signed than this anchor knows of.
+        conn.execute(update(doubts).where(doubts.c.order_id.in_(held)).values(last_height=last))
         raise StillInDoubt(PAUSE[0])
     if page.height <= row.last_height + MARGIN_BLOCKS:
         raise StillInDoubt(PAUSE[0])

@@ -68,7 +68,8 @@ class Service:
         tail.begin(self._db)
         network = open_network(settings, settings.database_url, lambda: named_wallet(self._db))
         # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
-        try_to_settle(Identity(self._db, network, mark=home.path / "mark", keep_days=settings.keep_days))
+        identity = Identity(self._db, network, mark=home.path / "mark", keep_days=settings.keep_days)
+        try_to_settle(identity)
         home.phase("schema")
         self._log = OwnLog(settings.log_dir / "daemon.log")
         self._worker = worker
@@ -81,6 +82,7 @@ class Service:
             http=lambda: self._doors.http(),
             servers=servers.describe,
             worker_pid=lambda: self._worker.pid,
+            identity=identity,
         )
         self._app = app.build(settings, self._db, self._broker, self._feed, network, around)
         self._doors = Doors(

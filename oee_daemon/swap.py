@@ -128,6 +128,7 @@ class Look:
     which it would still know one.
     """
 
+    node: str
     height: int
     as_of: int
     remembers_from: int = 0

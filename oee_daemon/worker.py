@@ -29,7 +29,7 @@ from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRele
 from oee_daemon.execution import Execution
 from oee_daemon.feed import Feed
 from oee_daemon.held import Held
-from oee_daemon.identity import Identity, named_wallet, try_to_settle
+from oee_daemon.identity import NOWHERE, Identity, named_wallet, try_to_settle
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks import open_network
 from oee_daemon.recovery import Recovery
@@ -139,7 +139,7 @@ class Worker:
 
     def each_beat(self) -> None:
         """Says that this worker works: recovery's turns go on, and no thread hangs. Looks at the database."""
-        if self.execution.longest_s <= self._network.chain.expected_s() + HANGS_S:
+        if max(self.execution.longest_s, self.identity.hang_s) <= self._network.chain.expected_s() + HANGS_S:
             self._beat()
         self.check()
         if self._database is None:
@@ -180,7 +180,7 @@ class Worker:
 
     def _allow(self) -> None:
         # Until it is known whose database it is, and where, nothing is claimed.
-        self.execution.places.timeline = self.identity.timeline if self.identity.settled else ""
+        self.execution.places.where = self.identity.known if self.identity.settled else NOWHERE
 
     def start(self) -> None:
         if not self.identity.settled:

@@ -22,6 +22,7 @@ from oee_daemon.api.turns import Turns
 from oee_daemon.broker import Broker
 from oee_daemon.feed import Feed
 from oee_daemon.history import History
+from oee_daemon.identity import Identity
 from oee_daemon.intake import Intake
 from oee_daemon.networks import Network
 from oee_daemon.overview import Overviews
@@ -48,6 +49,7 @@ class Surroundings:
     http: Callable[[], dict[str, Any]]
     servers: Callable[[], list[dict[str, object]]]
     worker_pid: Callable[[], int | None]
+    identity: Identity | None = None
 
 
 def build(
@@ -59,7 +61,7 @@ def build(
     state.settings = settings
     state.broker = broker
     state.network = network
-    state.intake = Intake(db, broker, feed, network=network.name)
+    state.intake = Intake(db, broker, feed, network=network.name, identity=around.identity)
     state.history = History(db)
     state.overviews = Overviews(db)
     state.stats = Stats(db)

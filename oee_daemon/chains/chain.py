@@ -28,6 +28,8 @@ class FillPage:
 class Chain(Protocol):
     #: It is kept in the engine's own database: whoever copies that has a copy of the chain, not the chain.
     inside: bool
+    #: How many nodes it asks, whether they answer or not.
+    nodes: int
 
     def identity(self) -> str:
         """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""

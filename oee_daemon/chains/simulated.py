@@ -49,6 +49,8 @@ class SimulatedChain:
     `confirm_ms`: from a submission until the chain shows it.
     """
 
+    nodes = len(NODES)
+
     def __init__(
         self,
         db: Engine,
@@ -191,22 +193,24 @@ class SimulatedChain:
             self._ledger.reached(self._at(now_ms))
             row, ordered = self._ledger.find(swap.signature)
         if not ordered:
-            return [self._shown(row, None, now_ms)] * len(NODES), row.visible_ms if row else until_ms
+            return [
+                self._shown(node, row, None, now_ms) for node in NODES
+            ], row.visible_ms if row else until_ms
         number = _verified(swap.raw)[1]["number"]
         if row is None or row.visible_ms > now_ms:
             lost, _ = self._ledger.find(ORPHAN + swap.signature)
             row = lost if lost is not None and now_ms < lost.visible_ms else row
         common = self._faults.take("chain", READS, number)
-        faults = [common or self._faults.take(node, READS, number) for node in NODES]
-        heard = [fault for fault in faults if fault is None or fault.kind != "mute"]
+        faults = {node: common or self._faults.take(node, READS, number) for node in NODES}
+        heard = {node: fault for node, fault in faults.items() if fault is None or fault.kind != "mute"}
         if not heard:
             raise ChainUnavailable("the chain does not answer")
-        behind_ms = min(_behind(fault) for fault in heard)
-        looks = [self._shown(row, fault, now_ms) for fault in heard]
+        behind_ms = min(_behind(fault) for fault in heard.values())
+        looks = [self._shown(node, row, fault, now_ms) for node, fault in heard.items()]
         return looks, row.visible_ms + behind_ms if row else until_ms
 
-    def _shown(self, row: LedgerRow | None, fault: Fault | None, now_ms: int) -> Look:
-        """What a node with that fault shows of what the ledger has."""
+    def _shown(self, node: str, row: LedgerRow | None, fault: Fault | None, now_ms: int) -> Look:
+        """What the node with that fault shows of what the ledger has."""
         seen_ms = now_ms - _behind(fault)
         as_of, height = self._at(seen_ms), self._at(now_ms)
         remembers = 0
@@ -215,9 +219,10 @@ class SimulatedChain:
         if fault is not None and fault.kind == "forget":
             remembers = self._at(now_ms - (fault.ms or 0))
         if row is None or not remembers <= row.slot <= as_of:
-            return Look(height=height, as_of=as_of, remembers_from=remembers)
+            return Look(node=node, height=height, as_of=as_of, remembers_from=remembers)
         final = row.state != "orphaned" and row.visible_ms <= seen_ms
-        return Look(height=height, as_of=as_of, remembers_from=remembers, seen=_result(row), final=final)
+        seen = _result(row)
+        return Look(node=node, height=height, as_of=as_of, remembers_from=remembers, seen=seen, final=final)
 
     def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
         place = None

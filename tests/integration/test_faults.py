@@ -13,6 +13,7 @@ import redis
 from sqlalchemy import func, select
 
 from oee_daemon import leases, outside, store
+from oee_daemon.chains import bounded
 from oee_daemon.order import Status
 from oee_daemon.settings import Settings
 from oee_daemon.swap import Anchor, UnsignedSwap
@@ -197,7 +198,7 @@ def test_whatever_the_chain_raises_decides_nothing(
 
 
 def test_an_anchor_that_hangs_ends_the_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "CHAIN_S", 0.05)
+    monkeypatch.setattr(bounded, "CHAIN_S", 0.05)
     order, chain, hanging = bench.place(), bench.chain(), threading.Event()
     monkeypatch.setattr(chain, "before_anchor", lambda: hanging.wait(30))
     assert bench.execution(chain).run(order.id) is not None

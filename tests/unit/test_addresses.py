@@ -46,6 +46,7 @@ OUTSIDE = "postgresql://me:s3cret@db/oee"
         ("postgres", OUTSIDE, False),
         ("token", None, False),
         ("own", None, True),
+        ("gone", None, False),
         ("own", OUTSIDE, False),
         (OUTSIDE, None, False),
         (OUTSIDE, "postgresql://you@DB:5432/oee", True),
@@ -61,7 +62,10 @@ def test_a_home_begins_on_the_database_it_has_worked_on(
     elif before == "token":
         (tmp_path / "token").touch()
     elif before != "nothing":
-        note(tmp_path, None if before == "own" else before)
+        note(tmp_path, None if before in ("own", "gone") else before)
+        (tmp_path / "postgres").mkdir()
+        if before == "own":
+            (tmp_path / "postgres" / "PG_VERSION").touch()
         assert "s3cret" not in (tmp_path / "database.json").read_text()
     require(tmp_path, url, switch=True)
     if allowed:
@@ -78,3 +82,18 @@ def test_the_same_database_by_another_name_is_no_other(tmp_path: Path) -> None:
     require(tmp_path, moved, switch=False, engine=lambda url: "e-1" if url == moved else None)
     with pytest.raises(OtherDatabase):
         require(tmp_path, moved, switch=False, engine=lambda url: "e-2")
+
+
+@pytest.mark.parametrize(
+    ("found", "allowed"), [("e-1", True), (None, True), ("", False), ("e-2", False)]
+)  # `None`: it can't be asked, or is out of sight
+def test_another_database_in_the_same_place_is_another(
+    tmp_path: Path, found: str | None, allowed: bool
+) -> None:
+    note(tmp_path, OUTSIDE, engine="e-1")
+    require(tmp_path, OUTSIDE, switch=True, engine=lambda _: found)
+    if allowed:
+        require(tmp_path, OUTSIDE, switch=False, engine=lambda _: found)
+        return
+    with pytest.raises(OtherDatabase, match="another one in its place"):
+        require(tmp_path, OUTSIDE, switch=False, engine=lambda _: found)

@@ -71,7 +71,7 @@ class Bench:
         self.wallet = wallet
         self.venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=Faults(ledger), clock=clock)
         self.chain = self.open_chain()
-        self.cases = Cases()
+        self.cases = Cases(self.chain.nodes)
 
     def outcome(self, swap: SignedSwap, wait_s: float = 0, *, chain: SimulatedChain | None = None) -> Outcome:
         """As the engine has it of one more round of looks."""
@@ -537,13 +537,39 @@ def test_one_good_node_against_a_bad_one_proves_an_absence_later(bench: Bench) -
     assert bench.outcome(swap) == Lapsed()
 
 
-def test_the_only_node_that_answers_proves_it_sooner(bench: Bench) -> None:
+def test_a_node_that_is_silent_may_know_better(bench: Bench) -> None:
+    """Only where there is no other node is one alone enough so soon."""
     swap = bench.swap()
     bench.clock.wind(ms=PAST_MS)
     bench.fault("mute", target="node 2")
     assert not bench.lapses(swap)
     bench.clock.wind(ms=ALONE_BLOCKS * SLOT_MS)
+    assert isinstance(bench.outcome(swap), Unknown)
+    bench.clock.wind(ms=(AGAINST_BLOCKS - ALONE_BLOCKS - APART_BLOCKS) * SLOT_MS)
     assert bench.outcome(swap) == Lapsed()
+
+
+def test_the_only_node_that_there_is_proves_it_sooner(bench: Bench) -> None:
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    cases = Cases(1)
+    for blocks, said in ((0, Unknown), (ALONE_BLOCKS - 1, Unknown), (ALONE_BLOCKS, Lapsed)):
+        (look, _) = bench.chain.look(swap)
+        assert isinstance(cases.judge(swap, [replace(look, height=look.height + blocks, as_of=2**40)]), said)
+
+
+def test_two_nodes_prove_it_by_two_sights_each(bench: Bench) -> None:
+    """What one saw first says nothing for the other, and nothing of the time that passed: one is ahead."""
+    swap = bench.swap()
+    bench.clock.wind(ms=PAST_MS)
+    one, two = bench.chain.look(swap)
+    ahead = replace(two, height=two.height + AGAINST_BLOCKS, as_of=two.as_of + AGAINST_BLOCKS)
+    cases = Cases(2)
+    for looks in ([one], [ahead], [one, ahead]):
+        assert isinstance(cases.judge(swap, looks), Unknown)
+    later = [replace(look, height=look.height + APART_BLOCKS, as_of=2**40) for look in (one, ahead)]
+    assert isinstance(cases.judge(swap, later[:1]), Unknown)
+    assert cases.judge(swap, later) == Lapsed()
 
 
 @pytest.mark.parametrize("kind", ["late", "fork"])
@@ -578,7 +604,7 @@ def test_a_sight_between_two_absences_takes_the_first_away(bench: Bench) -> None
     bench.clock.wind(ms=APART_BLOCKS * SLOT_MS)
     again = bench.chain.look(swap)
     seen = [replace(gone[0], seen=Rejected("x", "x", retryable=True))]
-    cases = Cases()
+    cases = Cases(bench.chain.nodes)
     for looks in (gone, seen, again):
         assert isinstance(cases.judge(swap, looks), Unknown)
     final = [replace(seen[0], final=True), replace(gone[0], seen=Rejected("y", "y", True), final=True)]
