@@ -207,7 +207,8 @@ class Identity:
             return
         with suppress(OSError):
             draft = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
-            draft.write_text(json.dumps(self.known))
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write(json.dumps(self.known))
             draft.replace(self._mark)
 
 

@@ -199,6 +199,10 @@ class Worker:
         self.execution.stop()
         self._threads.stop()
         self.roster.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Gives back what it holds open."""
         self.execution.close()
         self.broker.close()
         self.feed.close()

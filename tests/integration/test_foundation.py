@@ -109,17 +109,19 @@ def test_a_queue_that_is_too_old_is_refused() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def old() -> None:
-        with suppress(OSError):
-            client, _ = listener.accept()
+        client, _ = listener.accept()
+        with client, suppress(OSError):
             while asked := client.recv(4096):
                 told = b"redis_version:5.0.7\r\n"
                 client.sendall(
                     b"$%d\r\n%s\r\n" % (len(told), told) if b"INFO" in asked.split()[2] else b"*0\r\n"
                 )
 
-    threading.Thread(target=old, daemon=True).start()
+    answering = threading.Thread(target=old, daemon=True)
+    answering.start()
     with pytest.raises(Unsuitable, match=r"5\.0\.7"):
         foundation.require_queue(f"redis://127.0.0.1:{listener.getsockname()[1]}/0?protocol=2")
+    answering.join()
     listener.close()
 
 

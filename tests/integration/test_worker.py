@@ -55,9 +55,7 @@ def running(settings: Settings, *, recovery: bool = True) -> Iterator[Worker]:
             worker.stop()
         else:
             alone.stop()
-            worker.broker.close()
-            worker.feed.close()
-            worker.db.dispose()
+            worker.close()
 
 
 def _final(bench: Bench, order_id: UUID) -> Status:
@@ -173,6 +171,4 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     finally:
         answered.set()
         running.join()
-        worker.broker.close()
-        worker.feed.close()
-        worker.db.dispose()
+        worker.close()
