@@ -34,11 +34,12 @@ class HangingChain(HookedChain):
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench.ledger, clock=bench.clock)
-        self.asked, self.let_go = threading.Event(), threading.Event()
+        self.asked, self.let_go, self.told = threading.Event(), threading.Event(), threading.Event()
 
     def fills(self, **what: Any) -> FillPage:
         self.asked.set()
         self.let_go.wait(60)
+        self.told.set()
         return super().fills(**what)
 
 
@@ -59,7 +60,7 @@ def test_an_order_in_doubt_hangs_with_no_chain(
     order = bench.place()
     doubt(bench)
     bench.execution(hanging).run(order.id)
-    assert hanging.asked.is_set() and not hanging.let_go.is_set()
+    assert hanging.asked.is_set() and not hanging.told.is_set()
     row = bench.row(order.id)
     assert (row.status, row.lease_owner, row.faults, row.asks) == ("submitted", None, 0, 1)
 
