@@ -43,12 +43,12 @@ _MEANT = "Where that is meant: docs/operations.md, One engine"
 _WHERE = text("""
     SELECT (SELECT system_identifier::text FROM pg_control_system()),
         left(pg_walfile_name(pg_current_wal_lsn()), 8),
-        (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint
+        (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, pg_postmaster_start_time()
 """)
 
 
 #: On no server: nothing may be claimed.
-NOWHERE = Where("", "", 0)
+NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
 #: So many of the newest landings are looked for in the database.
 _LANDINGS = 100
 
@@ -142,7 +142,7 @@ class Identity:
         ):
             self.settled = False
             self.settle()
-        elif here.flushed > before.flushed:
+        elif here != before:
             self.known = here
             self._note()
 
@@ -197,7 +197,7 @@ class Identity:
             return None
         try:
             server, timeline, flushed = json.loads(self._mark.read_text())
-            return Where(str(server), str(timeline), int(flushed))
+            return NOWHERE._replace(server=str(server), timeline=str(timeline), flushed=int(flushed))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -208,7 +208,7 @@ class Identity:
         with suppress(OSError):
             draft = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
             with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:
-                opened.write(json.dumps(self.known))
+                opened.write(json.dumps(self.known[:3]))
             draft.replace(self._mark)
 
 

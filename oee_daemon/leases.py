@@ -8,7 +8,7 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,11 +35,12 @@ NOW = func.clock_timestamp()
 
 
 class Where(NamedTuple):
-    """A Postgres server, its timeline, and the bytes of its log that are on disk."""
+    """A Postgres server, its timeline, the bytes of its log that are on disk, and since when it runs."""
 
     server: str
     timeline: str
     flushed: int
+    started: datetime
 
 
 class NoPlace(Exception):
@@ -89,14 +90,13 @@ _CLAIM = f"""
     FROM (VALUES (1)) one LEFT JOIN claimed ON true
 """  # noqa: S608  # the names are our own columns
 _ANYWHERE = Prepared(_CLAIM)
-# On the server and timeline that are known, no further back, and nowhere else: one that took over, or was put
-# back, may have forgotten what was sent.
+# On the server that was looked at, by when it was started, and on its timeline: one that took over, or was
+# put back, may have forgotten what was sent. (To ask each time for its identifier would read a file.)
 _THERE = Prepared(
     _CLAIM.replace(
         "AND true",
         """AND left(pg_walfile_name(pg_current_wal_lsn()), 8) = %(timeline)s
-            AND pg_current_wal_flush_lsn() - '0/0'::pg_lsn >= %(flushed)s
-            AND (SELECT system_identifier::text FROM pg_control_system()) = %(server)s""",
+            AND pg_postmaster_start_time() = %(started)s""",
     )
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -172,8 +173,9 @@ def test_only_where_the_database_is_known_to_be_anything_is_claimed(bench: Bench
     assert here is not None
     order = bench.place()
     execution = bench.execution()
-    other = (here._replace(timeline="0000000A"), here._replace(server="1"))
-    for place in (NOWHERE, *other, here._replace(flushed=here.flushed + 2**40)):
+    other_timeline = here._replace(timeline="0000000A")
+    restarted = here._replace(started=here.started - timedelta(seconds=1))
+    for place in (NOWHERE, other_timeline, restarted):
         execution.places.where = place
         execution.run(order.id)
         assert bench.trail(order.id) == ["pending"]

@@ -1,0 +1,350 @@
+"""A chain, a venue and a database at their worst: what must hold where a real one would cost money."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from solders.hash import Hash
+from sqlalchemy import text
+
+from oee_daemon import execution as execution_
+from oee_daemon.calls import Calls
+from oee_daemon.chains import bounded
+from oee_daemon.chains.chain import FillPage
+from oee_daemon.chains.verdict import Cases
+from oee_daemon.order import Order, Status
+from oee_daemon.swap import Anchor, UnsignedSwap
+from oee_daemon.venues.simulated import SimulatedVenue
+from oee_daemon.venues.venue import Plan
+from tests.daemons import until
+from tests.integration.bench import Bench, HookedChain, nothing
+from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
+
+
+class HangingChain(HookedChain):
+    """Its fills are not told until it is let go."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.ledger, clock=bench.clock)
+        self.asked, self.let_go, self.told = threading.Event(), threading.Event(), threading.Event()
+
+    def fills(self, **what: Any) -> FillPage:
+        self.asked.set()
+        self.let_go.wait(60)
+        self.told.set()
+        return super().fills(**what)
+
+
+@pytest.fixture
+def hanging(bench: Bench) -> Iterator[HangingChain]:
+    chain = HangingChain(bench)
+    yield chain
+    chain.let_go.set()
+
+
+# A chain that hangs, fails, or answers too late.
+
+
+def test_an_order_in_doubt_hangs_with_no_chain(
+    bench: Bench, hanging: HangingChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "CHAIN_S", 0.05)
+    order = bench.place()
+    doubt(bench)
+    bench.execution(hanging).run(order.id)
+    assert hanging.asked.is_set() and not hanging.told.is_set()
+    row = bench.row(order.id)
+    assert (row.status, row.lease_owner, row.faults, row.asks) == ("submitted", None, 0, 1)
+
+
+def test_an_order_in_doubt_is_no_fault_of_ours_where_the_chain_fails(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(**_: Any) -> FillPage:
+        raise ValueError("no JSON")
+
+    chain = bench.chain()
+    monkeypatch.setattr(chain, "fills", fails)
+    order = bench.place()
+    doubt(bench)
+    bench.execution(chain).run(order.id)
+    row = bench.row(order.id)
+    assert (row.status, row.lease_owner, row.faults, row.asks) == ("submitted", None, 0, 1)
+
+
+def test_nothing_is_held_while_a_start_asks_a_chain_that_hangs(bench: Bench, hanging: HangingChain) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(identity(bench, chain=hanging).settle)
+        assert hanging.asked.wait(30)
+        other = identity(bench)
+        other.settle()
+        assert other.settled and not started.done()
+        hanging.let_go.set()
+        started.result(30)
+
+
+def test_a_look_that_comes_too_late_is_heard_by_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would speak for an absence from before what was seen since."""
+    judged: list[object] = []
+    monkeypatch.setattr(bounded, "CHAIN_S", 0.05)
+    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
+    monkeypatch.setattr(execution_, "ASK_S", -60.0)
+    monkeypatch.setattr(Cases, "judge", lambda _, *args: judged.append(args))
+    chain, late, done = bench.chain(), threading.Event(), threading.Event()
+    look = chain.look
+
+    def slow(*args: Any, **what: Any) -> Any:
+        late.wait(60)
+        try:
+            return look(*args, **what)
+        finally:
+            done.set()
+
+    monkeypatch.setattr(chain, "look", slow)
+    order = bench.place()
+    execution = bench.execution(chain)
+    execution.run(order.id)
+    assert bench.order(order.id).status is Status.SUBMITTED
+    late.set()
+    assert done.wait(30)
+    # The thread that looked has nothing left to do once it takes the next call.
+    until(lambda: execution.longest_s == 0.0)
+    assert judged == []
+
+
+def test_a_party_none_of_whose_threads_comes_back_is_told() -> None:
+    calls = Calls(2, "x")
+    let_go = threading.Event()
+    assert calls.hang_s == 0.0
+    first = calls.submit(let_go.wait, 60)
+    until(lambda: calls.submit(int).result(30) == 0)
+    assert calls.hang_s == 0.0
+    second = calls.submit(let_go.wait, 60)
+    until(lambda: calls.hang_s > 0)
+    with pytest.raises(TimeoutError):
+        calls.ask(0.01, int)
+    let_go.set()
+    assert first.result(30) and second.result(30)
+    until(lambda: calls.hang_s == 0.0)
+    assert calls.ask(30, int) == 0
+    calls.shutdown()
+
+
+def test_a_worker_whose_chain_never_returns_gives_no_sign_of_life(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call has cost it a thread, until it can ask no more: only another process can."""
+    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
+    monkeypatch.setattr(execution_, "ASK_S", 1.0)
+    chain, let_go = bench.chain(), threading.Event()
+    chain.before_anchor = lambda: monkeypatch.setattr(bounded, "CHAIN_S", 0.01)
+    monkeypatch.setattr(chain, "before_submit", lambda: let_go.wait(60))
+    monkeypatch.setattr(chain, "before_outcome", lambda: let_go.wait(60))
+    execution = bench.execution(chain)
+    order = bench.place()
+    execution.run(order.id)
+    assert execution.busy == [] and execution.longest_s > 0
+    let_go.set()
+    until(lambda: execution.longest_s == 0.0)
+    bench.wake(order.id)
+    monkeypatch.undo()
+    chain.before_anchor = nothing
+    execution.run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+    assert len(bench.ledgered(order.id)) == 1
+
+
+# What the database has forgotten.
+
+
+def test_bytes_for_another_chain_are_not_asked_about_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restore onto another ledger: it never comes to their height, or is past it at once."""
+    monkeypatch.setattr(execution_, "ASK_S", -60.0)
+    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
+    order = bench.place()
+    bench.fault("chain", "drop", remaining=1)
+    bench.execution().run(order.id)
+    assert bench.swaps(order.id) == [(1, "signed")]
+    doubt(bench, elsewhere=True, chain="another")
+    bench.set(order.id, expires_at=bench.ago(seconds=10**6))
+    chain = bench.chain()
+    bench.execution(chain).run(order.id)
+    ended = bench.order(order.id)
+    assert (ended.status, ended.error and ended.error["code"]) == (Status.FAILED, "restored_unknown")
+    assert chain.sent == []
+
+
+def test_who_holds_an_order_by_a_forgotten_claim_moves_nothing(bench: Bench) -> None:
+    """The fence that the claim had raised is given once more: it must not be that of the doubt."""
+    order = bench.place()
+    held = bench.to(bench.held(order.id), Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
+    bench.set(order.id, fence=held.fence - 1, lease_owner=None, lease_until=None)
+    execute(bench, "DELETE FROM swaps")
+    doubt(bench)
+    assert bench.advance(held, Status.PENDING, swap_ended="lapsed", attempt=2) is None
+    assert bench.order(order.id).status is Status.SUBMITTED
+
+
+def test_an_anchor_from_before_a_second_doubt_ends_nothing(bench: Bench) -> None:
+    """Between the anchor and the doubt more was signed, and forgotten as well."""
+    order = bench.place()
+    doubt(bench)
+    chain = bench.chain()
+
+    def again() -> None:
+        doubt(bench)
+        bench.clock.wind(s=1)
+
+    chain.before_anchor = again
+    execution = bench.execution(chain)
+    execution.run(order.id)
+    with bench.db.connect() as conn:
+        assert conn.execute(text("SELECT last_height FROM doubts")).scalar_one() is None
+
+
+def test_a_forgotten_landing_is_noticed_behind_a_newer_one(bench: Bench) -> None:
+    """The newest one was stored before what is lost, and landed late."""
+    identity(bench).settle()
+    stored, forgotten = bench.place(), bench.place()
+    bench.fault("chain", "late", remaining=1, ms=5000)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(bench.run_to_end, bench.execution(), stored.id)
+        until(lambda: bench.order(stored.id).status is Status.SUBMITTED or None)
+        assert late.result(60).status is Status.CONFIRMED
+    bench.clock.wind(s=10)
+    assert bench.run_to_end(bench.execution(), forgotten.id).status is Status.CONFIRMED
+    bench.clock.wind(s=10)
+    newest_first = [fill.order_id for fill in bench.chain().fills(limit=10).fills]
+    older = newest_first[1]
+    assert older is not None
+    forget(bench, older, 1)
+    identity(bench).settle()
+    bench.execution().run(older)
+    assert bench.trail(older) == CONFIRMED
+    assert len(bench.ledgered(older)) == 1
+
+
+def test_a_mark_that_moves_on_meanwhile_is_no_alarm(bench: Bench, tmp_path: Path) -> None:
+    """Another process of the home writes it while this one waits for the chain."""
+    mark = tmp_path / "mark"
+    identity(bench, mark).settle()
+    order = bench.place()
+    chain = bench.chain()
+
+    class Busy(HookedChain):
+        def fills(self, **what: Any) -> FillPage:
+            server, timeline, flushed = json.loads(mark.read_text())
+            mark.write_text(json.dumps([server, timeline, flushed + 2**30]))
+            return chain.fills(**what)
+
+    identity(bench, mark, Busy(bench.ledger, clock=bench.clock)).settle()
+    assert bench.order(order.id).status is Status.PENDING
+
+
+# A venue that builds something else.
+
+
+@pytest.mark.parametrize("what", ["block", "height"])
+def test_a_swap_on_another_anchor_is_not_signed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It could land after it was proven that it can't."""
+    build = SimulatedVenue.build
+
+    def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+        if what == "height":
+            return replace(build(self, plan, anchor), last_valid_height=anchor.last_valid_height - 100)
+        other = Anchor(str(Hash.new_unique()), anchor.last_valid_height)
+        return replace(build(self, plan, other))
+
+    monkeypatch.setattr(SimulatedVenue, "build", elsewhere)
+    chain = bench.chain()
+    order = bench.place()
+    bench.execution(chain).run(order.id)
+    found = bench.order(order.id)
+    assert (found.status, found.attempt) == (Status.PENDING, 2)
+    assert chain.sent == [] and bench.swaps(order.id) == []
+
+
+# Many hands.
+
+
+def test_orders_that_come_by_every_way_at_once_are_executed_once(bench: Bench) -> None:
+    """Directly, by the queue, twice each, in two workers."""
+    orders = [bench.place() for _ in range(12)]
+    workers = [bench.execution(owner=owner) for owner in ("one", "two")]
+
+    def run(execution: Any, order: Order) -> None:
+        for _ in range(50):
+            execution.run(order.id)
+            if bench.order(order.id).finished_at is not None:
+                return
+
+    with ThreadPoolExecutor(16) as pool:
+        for _ in [pool.submit(run, w, o) for o in orders for w in workers for _ in range(2)]:
+            pass
+    assert {len(bench.ledgered(o.id)) for o in orders} == {1}
+    assert {tuple(bench.trail(o.id)) for o in orders} == {tuple(CONFIRMED)}
+
+
+def test_one_key_from_many_of_whom_one_dies_halfway_is_one_order(bench: Bench) -> None:
+    """Its connection is cut while it holds the key's lock, in the middle of what it stores."""
+    pids: list[int] = []
+
+    def accept(n: int) -> UUID | None:
+        if n == 3:
+            with bench.db.connect() as conn:
+                pids.extend(
+                    conn.execute(
+                        text(
+                            "SELECT pid FROM pg_stat_activity WHERE CASE WHEN pid <> pg_backend_pid()"
+                            " AND state = 'active' AND datname = current_database()"
+                            " THEN pg_terminate_backend(pid) END"
+                        )
+                    ).scalars()
+                )
+            return None
+        try:
+            return bench.place(key="one and the same").id
+        except Exception:
+            return bench.place(key="one and the same").id
+
+    for _ in range(5):
+        with ThreadPoolExecutor(12) as pool:
+            found = {order_id for order_id in pool.map(accept, range(24)) if order_id}
+        assert len(found) == 1
+    with bench.db.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM orders")).scalar_one() == 1
+
+
+def test_a_place_that_was_reaped_in_the_middle_of_a_send_makes_one_landing(bench: Bench) -> None:
+    """The holder wakes up in its send after another one has sent, confirmed, or given up."""
+    order = bench.place()
+    one, two = bench.chain(), bench.chain()
+    sending, go_on = threading.Event(), threading.Event()
+
+    def frozen() -> None:
+        sending.set()
+        go_on.wait(60)
+
+    one.before_submit = frozen
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(bench.execution(one, owner="frozen").run, order.id)
+        assert sending.wait(30)
+        bench.set(order.id, lease_until=bench.ago(seconds=1))
+        bench.execution(two, owner="other").run(order.id)
+        go_on.set()
+        first.result(60)
+    assert bench.trail(order.id) == CONFIRMED
+    assert len(bench.ledgered(order.id)) == 1
+    assert set(one.sent) <= set(two.sent)
