@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oee_daemon.addresses import OWN, place_of
 from oee_daemon.errors import OtherDatabase
@@ -28,15 +29,22 @@ class Database:
 
 
 def require(
-    home: Path, url: str | None, *, switch: bool, engine: Callable[[str], str | None] | None = None
+    home: Path,
+    url: str | None,
+    *,
+    switch: bool,
+    engine: Callable[[str], str | None] | None = None,
+    used: Callable[[str], bool] | None = None,
 ) -> None:
     """Raises `OtherDatabase` where this home has worked on another one. `switch`: that is meant.
 
     `engine` asks a database for the id stored in it, as `engine_in` does: the same one by another name is no
-    other.
+    other. `used` asks whether it has orders, as `used_before` does: a home of 0.1.0 did not say which it was.
     """
     before, now = _before(home), place_of(url)
     if switch or before is None or before.place == now:
+        return
+    if url is not None and not before.place and (used or used_before)(url):
         return
     if url is not None and before.engine is not None and (engine or engine_in)(url) == before.engine:
         return
@@ -50,17 +58,25 @@ def require(
 
 def engine_in(url: str) -> str | None:
     """The id that an engine stored in its database; `None` where there is none, or it can't be asked."""
+    found = _asked(url, "engine", "SELECT id::text FROM engine")
+    return str(found[0]) if found else None
+
+
+def used_before(url: str) -> bool:
+    """Whether it has a place for orders already. False where it can't be asked."""
+    return _asked(url, "orders", "SELECT true") is not None
+
+
+def _asked(url: str, table: str, question: str) -> tuple[Any, ...] | None:
+    """The first row; `None` where there is none, or no such table, or the database can't be asked."""
     import psycopg
 
     try:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ASK_S) as connection:
-            known = connection.execute("SELECT to_regclass('engine')::text").fetchone()
-            found = (
-                connection.execute("SELECT id::text FROM engine").fetchone() if known and known[0] else None
-            )
+            known = connection.execute("SELECT to_regclass(%s)::text", (table,)).fetchone()
+            return connection.execute(question.encode()).fetchone() if known and known[0] else None
     except psycopg.Error:
         return None
-    return str(found[0]) if found else None
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:

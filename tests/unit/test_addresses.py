@@ -78,3 +78,13 @@ def test_the_same_database_by_another_name_is_no_other(tmp_path: Path) -> None:
     require(tmp_path, moved, switch=False, engine=lambda url: "e-1" if url == moved else None)
     with pytest.raises(OtherDatabase):
         require(tmp_path, moved, switch=False, engine=lambda url: "e-2")
+
+
+def test_a_home_of_0_1_0_goes_on_with_the_database_outside_that_has_its_orders(tmp_path: Path) -> None:
+    """That release wrote down nowhere which one it was."""
+    (tmp_path / "token").touch()
+    require(tmp_path, OUTSIDE, switch=False, used=lambda url: url == OUTSIDE)
+    with pytest.raises(OtherDatabase):
+        require(tmp_path, OUTSIDE, switch=False, used=lambda url: url != OUTSIDE)
+    with pytest.raises(OtherDatabase):
+        require(tmp_path, None, switch=False, used=lambda _: True)
