@@ -232,6 +232,24 @@ def test_a_database_put_aside_is_not_replaced_by_an_empty_one(own: Cli) -> None:
     assert orders(own) == 0
 
 
+def test_another_homes_wallet_trades_on_no_engines_database(outside: Cli, homes: Path) -> None:
+    assert outside.run(*KEY).returncode == 0
+    database, queue = (outside.environ[name] for name in ("OEE_DATABASE_URL", "OEE_REDIS_URL"))
+    other = Cli(homes / "other", OEE_DATABASE_URL=database, OEE_REDIS_URL=queue, **QUICK)
+    with ending(other):
+        refused = other.run("buy", "SOL", "USDC", "2", "-q")
+        assert refused.returncode == 6 and "Copy wallets/" in refused.stderr, refused.stderr
+        worker = other.run("worker")
+        assert worker.returncode != 0 and "wallet" in worker.stderr and "Traceback" not in worker.stderr
+        assert len(spent(outside)) == 1
+        # With the same wallet it is the same engine, and its key the same order.
+        shutil.rmtree(other.home / "wallets", ignore_errors=True)
+        shutil.copytree(outside.home / "wallets", other.home / "wallets")
+        done = other.run(*KEY)
+        assert done.returncode == 0, done.stderr
+        assert len(spent(other)) == orders(outside) == 1
+
+
 def test_what_runs_does_not_undo_a_stop(outside: Cli, homes: Path) -> None:
     outside.environ["OEE_SIM_CONFIRM_MS"] = "400"
     rows = [{"inputToken": "USDC", "outputToken": "SOL", "amount": n} for n in range(1, 51)]

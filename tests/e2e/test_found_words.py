@@ -1,0 +1,73 @@
+"""What once was said wrongly, of input and surroundings that are nobody's fault: each by its own sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.api_daemon import Shared
+from tests.e2e.bench import OEE, Cli
+from tests.e2e.test_found import sh
+
+ROW = "inputToken,outputToken,amount\nUSDC,SOL,10\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (ROW.replace(",", ";").encode(), "one column, 'inputToken;outputToken;amount': separate by commas"),
+        (ROW.replace(",", "\t").encode(), "separate by commas"),
+        (ROW.replace(",", "|").encode(), "separate by commas"),
+        (b",inputToken,outputToken,amount\n0,USDC,SOL,10\n", "Column 1 of the CSV has no name"),
+        (ROW.replace("\n", "\r").encode(), "end with CR alone"),
+        (ROW.encode("utf-16"), "UTF-16 text"),
+        (ROW.replace("outputToken", "inputToken").encode(), "inputToken"),
+    ],
+    ids=["semicolons", "tabs", "bars", "an index", "CR", "UTF-16", "a name twice"],
+)
+def test_a_table_that_is_none_says_what_was_read(
+    cli: Cli, api: Shared, tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    before = api.stored()
+    (tmp_path / "wrong.csv").write_bytes(content)
+    done = cli.run("submit", str(tmp_path / "wrong.csv"))
+    assert done.returncode == 2 and sentence in " ".join(done.stderr.split()), done.stderr
+    assert api.stored() == before
+
+
+def test_whole_numbers_of_a_data_frame_are_whole(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "frame.csv"
+    file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.0\nUSDC,SOL,11,\n")
+    done = sh(cli, f"oee submit {file} --dry-run --slippage 1% | jq .order.slippageBps")
+    assert sorted(done.stdout.split()) == ["100", "25"], done.stderr
+    file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.5\n")
+    assert cli.run("submit", str(file), "--dry-run").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begins"),
+    [
+        ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00.000000Z"),
+        ("America/Asuncion", "2023-10-01", "2023-10-01T04:00:00.000000Z"),
+        ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00.000000Z"),
+    ],
+)
+def test_a_day_without_a_midnight_begins_with_its_first_hour(
+    cli: Cli, zone: str, day: str, begins: str
+) -> None:
+    assert cli.json("stats", "--since", day, TZ=zone)["since"] == begins
+
+
+def test_a_home_whose_name_is_no_text_is_refused_in_words(cli: Cli) -> None:
+    environ = {os.fsencode(k): os.fsencode(v) for k, v in cli.environ.items()}
+    environ[b"OEE_HOME"] = b"/tmp/oee-\xff"
+    script = "for c in history 'daemon start' 'restore x.oee' paths doctor; do oee $c; echo $?; done"
+    environ[b"PATH"] = os.fsencode(f"{Path(OEE[0]).parent}:{os.environ['PATH']}")
+    done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr + done.stdout and "fault of ours" not in done.stderr
+    codes = [line for line in done.stdout.splitlines() if line.isdigit()]
+    assert codes == ["2", "2", "2", "2", codes[-1]] and codes[-1] != "1", done.stdout + done.stderr
+    assert done.stderr.count("OEE_HOME can't be understood") >= 4
