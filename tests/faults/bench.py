@@ -118,6 +118,8 @@ class Bench:
     def __init__(self, settings: Settings, db: Engine) -> None:
         self.ledger = settings.home / "ledger.sqlite"
         settings.run_dir.mkdir(parents=True)
+        # By which its worker knows the home that it is told of.
+        (settings.home / "id").write_text("bench\n")
         self.settings = dataclasses.replace(settings, sim_ledger_file=self.ledger)
         self.db = db
         self.chain_db = open_file(self.ledger)
