@@ -122,6 +122,8 @@ class Bench:
         (settings.home / "id").write_text("bench\n")
         self.settings = dataclasses.replace(settings, sim_ledger_file=self.ledger)
         self.db = db
+        # By this file a worker knows the home that it is given.
+        (settings.home / "id").write_text("bench")
         self.chain_db = open_file(self.ledger)
         assert settings.redis_url is not None
         self.broker = open_broker(settings.redis_url)
