@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.client import Client
-from oee_cli.errors import CliError, OutcomeUnknown, Stopped
+from oee_cli.errors import CliError, HomeLost, OutcomeUnknown, Stopped
 from oee_cli.rows import Row
 from oee_cli.wire import Order
 
@@ -113,8 +113,7 @@ def find(client: Client, **asked: Any) -> list[Order]:
 
 def _unknown(e: Exception) -> CliError:
     why = e.message if isinstance(e, CliError) else str(e) or type(e).__name__
-    error = OutcomeUnknown(
-        f"Not known how the order ended: {why}", hint="Once the daemon is back the same batch tells."
-    )
+    hint = e.hint if isinstance(e, HomeLost) else "Once the daemon is back the same batch tells."
+    error = OutcomeUnknown(f"Not known how the order ended: {why}", hint=hint)
     error.__cause__ = e
     return error

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from oee_cli import __version__
-from oee_cli.errors import CliError, Lost, OutcomeUnknown, Unreachable, UsageFault
+from oee_cli.errors import CliError, HomeLost, Lost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.launcher import START_LIMIT, Launcher
 from oee_cli.output import Output, clean
@@ -186,8 +186,11 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as e:
             self.check_tls(e)
             raise Lost(str(e) or type(e).__name__, sent=True) from None
-        if self.settings.url and PROTOCOL_HEADER not in response.headers:
+        if PROTOCOL_HEADER not in response.headers:
             self.check_tls()
+            if self.settings.url is None and response.status_code >= 500:
+                # A daemon that ends at once leaves its last requests to its web server.
+                raise Lost("it ended in the middle of its answer", sent=True)
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Answer(response.status_code, response.headers, response.content)
@@ -249,11 +252,12 @@ class Client:
 
     def _gave_up(self, reason: Exception, key: str, sent: bool) -> CliError:
         if sent:
+            again = f"The same command with --idempotency-key {key} finds it, or places it once."
             return OutcomeUnknown(
                 "Not known whether the order was placed: the daemon's answer was lost "
                 f"({getattr(reason, 'message', reason)}).",
-                hint=f"The same command with --idempotency-key {key} finds it, or places it once.",
-                retryable=True,
+                hint=reason.hint if isinstance(reason, HomeLost) else again,
+                retryable=not isinstance(reason, HomeLost),
             )
         if isinstance(reason, CliError):
             if reason.exit_code is ExitCode.FAULT:

@@ -7,6 +7,7 @@
     ├── NoSuchOrder    5
     ├── Unreachable    6  no daemon, no database, another version
     │   └── Stopped       somebody stopped the daemon while the command ran
+    │       └── HomeLost  or moved, removed or replaced its home
     └── OutcomeUnknown 9  the daemon's answer stayed lost
 
 `Lost` and `Terminated` are not ends but happenings: a connection that dropped, a signal that came.
@@ -69,6 +70,10 @@ class Unreachable(CliError):
 
 class Stopped(Unreachable):
     code = "daemon_stopped"
+
+
+class HomeLost(Stopped):
+    code = "home_lost"
 
 
 class OutcomeUnknown(CliError):

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from oee_cli.aloft import PAGE, PATIENCE, Aloft, Placed
 from oee_cli.client import Client
 from oee_cli.earlier import Earlier, same_terms
-from oee_cli.errors import CliError, Forbidden, OutcomeUnknown, Stopped, Unreachable
+from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.rows import Row
 from oee_cli.wire import FINAL, Order
@@ -32,7 +32,7 @@ _LAST_WORD = 0.1
 #: What the next row would meet as well.
 _POINTLESS = (Unreachable, Forbidden, OutcomeUnknown)
 #: What no patience mends.
-_FOR_GOOD = ("protocol_mismatch", Stopped.code, "other_database", "tls", "other_home")
+_FOR_GOOD = ("protocol_mismatch", Stopped.code, HomeLost.code, "other_database", "tls", "other_home")
 _KEY_CONFLICT = "idempotency_key_reused"
 _OTHER_OPTIONS = (
     "This batch placed the line with another --slippage or --valid-for. To place it once more: --batch NAME"
@@ -277,7 +277,8 @@ class Flight:
                 return self.client.execute(row.body, row.key, deadline)
             except (Unreachable, OutcomeUnknown) as e:
                 if isinstance(e, OutcomeUnknown):
-                    e.hint = "The same batch again finds it, or places it once."
+                    if e.retryable:
+                        e.hint = "The same batch again finds it, or places it once."
                     lost = e
                 if time.monotonic() > until or e.code in _FOR_GOOD:
                     raise lost or e from None

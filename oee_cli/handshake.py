@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from oee_cli.belongings import Belongings
 from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.
@@ -29,11 +30,11 @@ class Answer(NamedTuple):
     content: bytes
 
 
-def tag(home: Path) -> str:
+def tag(home: Path | Belongings) -> str:
     """This very folder, by device and inode: a copy of a home has another. So has one that was made anew
     while a daemon lives: it keeps the folder open, and until it ends the number is nobody else's."""
     try:
-        folder = home.stat()
+        folder = home.stat() if isinstance(home, Path) else home.folder()
     except OSError:
         return "none"
     return f"{folder.st_dev}:{folder.st_ino}"

@@ -16,7 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from oee_cli.errors import Forbidden, Refused, Stopped, Unreachable
+from oee_cli import handshake
+from oee_cli.belongings import Belongings
+from oee_cli.errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output
 from oee_cli.resident import Resident
 from oee_cli.search_path import engine_flags
@@ -49,6 +51,20 @@ class Launcher(Resident):
         self.arguments: tuple[str, ...] = ()
         self._stopped_before = self.mark()
         self._given_up = 0.0
+        self._home = Belongings(settings.home)
+
+    @property
+    def tag(self) -> str:
+        return handshake.tag(self._home)
+
+    def _must_be_in_place(self) -> None:
+        """Raises `HomeLost` where the home is another one by now: it does not know what was placed."""
+        if not self._home.in_place():
+            raise HomeLost(
+                f"{self.settings.home} was moved, removed or replaced while this command ran.",
+                hint="What is there now does not know what was placed, and would place it again. If it was "
+                "moved: OEE_HOME=… with the same command",
+            )
 
     def start(self, limit: float = START_LIMIT) -> bool:
         """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`, `Refused`, and
@@ -56,7 +72,9 @@ class Launcher(Resident):
 
         One that listens and does not answer is not for us to replace: requests to it time out.
         """
+        self._must_be_in_place()
         if self.listens():
+            self._home.keep()
             return False
         if not self.settings.autostart:
             raise Unreachable(
@@ -76,6 +94,7 @@ class Launcher(Resident):
             with self._alone(deadline, progress):
                 started = self._start_alone(deadline, progress)
             if started is not None:
+                self._home.keep()
                 return started
             # A service manager that restarts it is waited for, once.
             self._given_up = self._given_up or time.monotonic() + _RESTARTED
@@ -97,6 +116,7 @@ class Launcher(Resident):
             if time.monotonic() > deadline:
                 raise self._not_started("The daemon did not answer in time.", log_from)
             if child is None and not self.held():
+                self._must_be_in_place()
                 if self._stopped_meanwhile():
                     return None
                 log_from = self._open_log_size()
@@ -128,17 +148,17 @@ class Launcher(Resident):
                 code="socket_gone",
             )
 
-    def stop(self) -> bool:
+    def stop(self, *, alone: bool = False) -> bool:
         """Asks the daemon to drain and waits until it has let go of its home. False: none was running.
 
-        Only a process that is known to be this home's daemon is signalled. Raises `Unreachable` for one of
-        another container.
+        `alone`: no other command can be starting one. Only a process that is known to be this home's daemon
+        is signalled. Raises `Unreachable` for one of another container.
         """
         if self.settings.run_dir.is_dir():
             # First, so that nothing which runs already starts it again meanwhile.
             with suppress(OSError):
                 (self.settings.run_dir / "stopped").write_text(secrets.token_hex(16) + "\n")
-        if not self.held():
+        if not self.held() and (alone or not self.comes(START_LIMIT)):
             return False
         pid = self.pid()
         if pid is None:
@@ -166,19 +186,22 @@ class Launcher(Resident):
         return True
 
     def restart(self) -> None:
-        """Stops it and starts it again; whoever waits for it meanwhile waits for this one. Raises `Refused`,
-        before it stops anything, where the new one would not begin."""
+        """Stops it and starts it again; who waits for it meanwhile waits for this one. Raises `Refused` or
+        `Unreachable`, before it stops anything, where the new one would not begin."""
         check = subprocess.run(
             daemon_command("check", *self.arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/"
         )
+        said = check.stderr.decode(errors="replace").splitlines()
         if check.returncode == Refused.exit_code:
-            raise _other_database(check.stderr.decode(errors="replace").splitlines())
+            raise _other_database(said)
+        if check.returncode:
+            raise _not_begun("The daemon was not restarted, because it could not be started again.", said)
         self._make_folders()
         progress = _Progress(self)
         deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
         try:
             with self._alone(deadline, progress):
-                self.stop()
+                self.stop(alone=True)
                 self._stopped_before = self.mark()
                 if self._start_alone(time.monotonic() + START_LIMIT, progress) is None:
                     raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
@@ -269,12 +292,9 @@ class Launcher(Resident):
 
     def _not_started(self, what: str, log_from: int | None = None) -> Unreachable:
         """`log_from`: where in the log the words of our own start begin."""
-        lines = self._logged(log_from)
-        # Its sentence with all that belongs to it; where it left none, its last words.
-        said = next((n for n in reversed(range(len(lines))) if lines[n].startswith("x  ")), len(lines) - 8)
-        lines = [line.removeprefix("x  ") for line in lines[max(0, said) :]]
-        message = "\n".join([what, *(f"  {line}" for line in lines)])
-        return Unreachable(message, hint=f"Its log: {self.settings.log_file}", code="daemon_not_started")
+        error = _not_begun(what, self._logged(log_from))
+        error.hint = f"Its log: {self.settings.log_file}"
+        return error
 
 
 def daemon_command(*arguments: str) -> list[str]:
@@ -290,6 +310,13 @@ def _other_database(said: list[str]) -> Refused:
         hint="If it is meant: oee daemon restart --switch-database",
         code="other_database",
     )
+
+
+def _not_begun(what: str, said: list[str]) -> Unreachable:
+    """With the engine's sentence and all that belongs to it; where it left none, its last words."""
+    begin = next((n for n in reversed(range(len(said))) if said[n].startswith("x  ")), len(said) - 8)
+    lines = [line.removeprefix("x  ") for line in said[max(0, begin) :]]
+    return Unreachable("\n".join([what, *(f"  {line}" for line in lines)]), code="daemon_not_started")
 
 
 class _Progress:

@@ -12,6 +12,7 @@ import os
 import pwd
 import shlex
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from socket import socket
@@ -24,6 +25,8 @@ from oee_cli.wire import HOME_HEADER, PROTOCOL_HEADER
 
 #: Seconds for a handshake.
 PROBE = 2.0
+#: Between two looks, seconds.
+_BEAT = 0.02
 
 
 class Resident:
@@ -158,6 +161,16 @@ class Resident:
             return any(map(_locked, self._locks))
         except PermissionError:
             raise Forbidden(f"{self.settings.run_dir} can't be read by this account.") from None
+
+    def comes(self, limit: float) -> bool:
+        """Whether one holds the home once no command is starting one any more, which takes `limit` seconds at
+        most: at first a daemon holds nothing."""
+        deadline = time.monotonic() + limit
+        while not self.held():
+            if not _locked(self.settings.run_dir / "start.lock") or time.monotonic() > deadline:
+                return self.held()
+            time.sleep(_BEAT)
+        return True
 
     def mark(self) -> str | None:
         """What the last stop left, another for each; a start takes it away."""

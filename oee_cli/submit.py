@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from oee_cli.amounts import ends, read_slippage
 from oee_cli.client import Client
 from oee_cli.earlier import Earlier
-from oee_cli.errors import CliError, Forbidden, Terminated, UsageFault
+from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.flight import Flight, Manner
 from oee_cli.keys import Keys
@@ -226,7 +226,10 @@ class _Run:
         self._say(mark, views.summary(tally, verb, seconds), always=views.nothing_new(tally))
         if not tally.complete and not self.batch.dry_run:
             why = f"stopped at line {tally.first_failed:,}, which failed; " if trouble is None else ""
-            self.output.sentence(" ", why + views.unsent(tally), f"{self.again} goes on there")
+            # In another home at the same place it would begin anew.
+            lost = isinstance(trouble, HomeLost | OutcomeUnknown) and not trouble.retryable
+            hint = None if lost else f"{self.again} goes on there"
+            self.output.sentence(" ", why + views.unsent(tally), hint)
         return code
 
     def _say(self, mark: str, text: str, *, always: bool) -> None:

@@ -102,7 +102,12 @@ def _run(*, switch: bool, only_check: bool) -> None:
     home.hold()
     from oee_daemon import main
 
-    main.run(found, home)
+    try:
+        main.run(found, home)
+    except KeyboardInterrupt:
+        # Told to stop while it started: that holds as long as any stop.
+        home.stopped(asked=True)
+        raise
 
 
 def _work(arguments: list[str]) -> None:

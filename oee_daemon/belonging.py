@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 
 from oee_daemon.addresses import OWN, place_of
 from oee_daemon.errors import OtherDatabase
@@ -30,15 +31,23 @@ class Database:
 
 
 def require(
-    home: Path, url: str | None, *, switch: bool, engine: Callable[[str], str | None] | None = None
+    home: Path,
+    url: str | None,
+    *,
+    switch: bool,
+    engine: Callable[[str], str | None] | None = None,
+    used: Callable[[str], bool] | None = None,
 ) -> None:
     """Raises `OtherDatabase` where this home has worked on another one. `switch`: that is meant.
 
     `engine` asks a database for the id stored in it, as `engine_in` does: the same one by another name is no
-    other, and another one in the same place is.
+    other, and another one in the same place is. `used` asks whether it has orders, as `used_before` does: a
+    home of 0.1.0 did not say which it was.
     """
     before, now = _before(home), place_of(url)
     if switch or before is None:
+        return
+    if url is not None and not before.place and (used or used_before)(url):
         return
     same = before.place == now
     if url is None:
@@ -63,17 +72,28 @@ def require(
 def engine_in(url: str) -> str | None:
     """The id that an engine stored in its database; empty where none has ever worked there, `None` where it
     can't be told."""
+    known = _asked(url, _KNOWN)
+    if known is None or not known[0]:
+        return None if known is None or known[1] else ""
+    found = _asked(url, "SELECT id::text FROM engine")
+    return str(found[0]) if found else None
+
+
+def used_before(url: str) -> bool:
+    """Whether it has a place for orders already. False where it can't be asked."""
+    found = _asked(url, "SELECT to_regclass('orders') IS NOT NULL")
+    return found is not None and bool(found[0])
+
+
+def _asked(url: str, question: LiteralString) -> tuple[Any, ...] | None:
+    """The first row; `None` where there is none, or the database can't be asked."""
     import psycopg
 
     try:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ASK_S) as connection:
-            known = connection.execute(_KNOWN).fetchone()
-            if known is None or not known[0]:
-                return None if known is None or known[1] else ""
-            found = connection.execute("SELECT id::text FROM engine").fetchone()
+            return connection.execute(question).fetchone()
     except psycopg.Error:
         return None
-    return str(found[0]) if found else None
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:

@@ -97,3 +97,13 @@ def test_another_database_in_the_same_place_is_another(
         return
     with pytest.raises(OtherDatabase, match="another one in its place"):
         require(tmp_path, OUTSIDE, switch=False, engine=lambda _: found)
+
+
+def test_a_home_of_0_1_0_goes_on_with_the_database_outside_that_has_its_orders(tmp_path: Path) -> None:
+    """That release wrote down nowhere which one it was."""
+    (tmp_path / "token").touch()
+    require(tmp_path, OUTSIDE, switch=False, used=lambda url: url == OUTSIDE)
+    with pytest.raises(OtherDatabase):
+        require(tmp_path, OUTSIDE, switch=False, used=lambda url: url != OUTSIDE)
+    with pytest.raises(OtherDatabase):
+        require(tmp_path, None, switch=False, used=lambda _: True)
