@@ -283,7 +283,7 @@ def test_a_daemon_of_another_container_is_not_mistaken_for_a_process_here(outsid
         assert outside.run("daemon", "stop").stdout == "✓ stopped\n"
     finally:
         container.kill()
-        container.wait()
+        container.communicate()
 
 
 @needs_namespaces

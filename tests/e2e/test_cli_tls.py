@@ -53,10 +53,15 @@ def before(port: int, folder: Path, certificate: str) -> Iterator[int]:
 
     class Forward(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as behind:
-                secured = context.wrap_socket(self.request, server_side=True)
-                threading.Thread(target=copy, args=(secured, behind), daemon=True).start()
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", port)) as behind,
+                context.wrap_socket(self.request, server_side=True) as secured,
+            ):
+                there = threading.Thread(target=copy, args=(secured, behind), daemon=True)
+                there.start()
                 copy(behind, secured)
+                there.join()
 
     def copy(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
