@@ -32,7 +32,7 @@ def drill(
 
     \b
       oee drill
-      oee drill --orders 1000 --faults 50 --workers 3 --seed 4127
+      oee drill --orders 1000 --faults 50 --workers 3
     """
     from secrets import randbelow
 

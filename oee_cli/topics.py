@@ -69,7 +69,7 @@ however often the command is run. Where you give no key one is made and said.
   oee buy SOL USDC 1.5 --idempotency-key "dca-$(date +%F)" --json
 
 Many orders: oee submit FILE, one a line; the same file again places nothing
-twice and goes on where it stopped; with another --batch NAME all is placed anew.
+twice and goes on where it stopped; another --batch NAME places it anew.
 """
 
 #: In the order of the list.

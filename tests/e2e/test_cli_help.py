@@ -43,7 +43,7 @@ ELSEWHERE = {
     "oee worker": "integration/test_worker.py",
     "OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker": "integration/test_worker.py",
     "oee drill": "faults/test_drill.py",
-    "oee drill --orders 1000 --faults 50 --seed 4127": "faults/test_drill.py",
+    "oee drill --orders 1000 --faults 50 --workers 3": "faults/test_drill.py",
     "oee backup orders.oee": "e2e/test_backup.py",
     "oee backup - > orders.oee": "e2e/test_backup.py",
     "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_backup.py",
