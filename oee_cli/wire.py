@@ -117,7 +117,7 @@ class Order(TypedDict):
     finishedAt: str | None
     events: NotRequired[list[Event]]
     swaps: NotRequired[list[Swap]]
-    faults: NotRequired[Faults | None]
+    faults: NotRequired[Faults]
 
 
 class QuoteList(TypedDict):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,17 @@ def until(check: Callable[[], T | None], *, within: float = 20.0, what: str = "i
             raise AssertionError(f"{what} did not happen within {within} s")
         time.sleep(pause)
         pause = min(0.1, pause * 1.3)
+
+
+class Process(subprocess.Popen[str]):
+    """Its pipes go with it: a test that has seen what it wanted need not read them to their ends."""
+
+    def __del__(self) -> None:
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        super().__del__()
 
 
 class Daemon:

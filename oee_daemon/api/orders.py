@@ -166,9 +166,13 @@ def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
     history = _history(request)
     order, events, swaps = history.whole(history.resolve(order_id))
-    more = {"events": [wire.event_json(e) for e in events], "swaps": [wire.swap_json(s) for s in swaps]}
-    faults = {"count": order.faults, "last": order.fault} if order.faults else None
-    return JSONResponse(wire.order_json(order) | more | {"faults": faults})
+    more: dict[str, Any] = {
+        "events": [wire.event_json(e) for e in events],
+        "swaps": [wire.swap_json(s) for s in swaps],
+    }
+    if order.faults:
+        more["faults"] = {"count": order.faults, "last": order.fault}
+    return JSONResponse(wire.order_json(order) | more)
 
 
 @router.post("/orders/{order_id}/cancel", responses=answers(schema.Order, 400, 404, 409))

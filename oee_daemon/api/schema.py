@@ -118,7 +118,7 @@ class WholeOrder(Order):
 
     events: list[Event]
     swaps: list[Swap]
-    faults: Faults | None = Field(description="faults of the engine in its runs; null where there were none")
+    faults: Faults | None = Field(default=None, description="faults of the engine in its runs, if any")
 
 
 class OrderPage(_Shape):

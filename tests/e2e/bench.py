@@ -24,7 +24,7 @@ import redis
 from oee_cli.__main__ import _guarded
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, shared
-from tests.daemons import until
+from tests.daemons import Process, until
 
 #: The console script where the environment has one, as a user runs it.
 OEE = (
@@ -36,7 +36,7 @@ QUICK = {"OEE_SIM_LATENCY_MS": "20", "OEE_SIM_CONFIRM_MS": "20", "OEE_SIM_FAILUR
 STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
 BUY = ("buy", "SOL", "USDC", "1.5")
 Done = subprocess.CompletedProcess[str]
-Running = subprocess.Popen[str]
+Running = Process
 _databases = itertools.count(1)
 
 
@@ -79,7 +79,7 @@ class Cli:
     def start(self, *arguments: str, **options: Any) -> Running:
         """For those who look while it runs."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([*OEE, *arguments], env=self.environ, text=True, **(streams | options))
+        return Process([*OEE, *arguments], env=self.environ, text=True, **(streams | options))
 
     def json(self, *arguments: str, **environ: str) -> Any:
         done = self.run(*arguments, "--json", **environ)

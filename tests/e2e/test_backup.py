@@ -37,7 +37,7 @@ from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
 from oee_daemon.worker import Worker
 from tests.api_daemon import QUICK, SELL, Connection, Shared, connect
-from tests.daemons import Daemon, until
+from tests.daemons import Daemon, Process, until
 from tests.e2e.bench import OEE, Cli, end, frozen_worker
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
@@ -278,7 +278,7 @@ def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
 def interrupted(copy: Cli, target: Path) -> None:
     """A restore that is killed in the middle leaves a home that is as fresh as before."""
     command = [sys.executable, "-P", "-m", "oee_daemon", "restore", str(target)]
-    running = subprocess.Popen(command, env=copy.environ, stdout=subprocess.PIPE, text=True)
+    running = Process(command, env=copy.environ, stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
     for line in running.stdout:
         if json.loads(line).get("phase") == "orders":

@@ -18,7 +18,7 @@ import pytest
 
 from oee_cli.handshake import holder, tag
 from oee_daemon.embedded import Servers
-from tests.daemons import until
+from tests.daemons import Process, until
 from tests.e2e.bench import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
 
 
@@ -252,9 +252,9 @@ needs_namespaces = pytest.mark.skipif(
 )
 
 
-def inside(cli: Cli, *command: str) -> subprocess.Popen[str]:
+def inside(cli: Cli, *command: str) -> Process:
     """`oee` in a container's place: with process ids of its own."""
-    return subprocess.Popen(
+    return Process(
         ["unshare", "-pf", "--kill-child", "--mount-proc", *OEE, *command],
         env=cli.environ,
         text=True,

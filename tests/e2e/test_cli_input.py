@@ -195,8 +195,8 @@ def test_a_wrong_line_names_its_field_and_stores_nothing(cli: Cli, api: Shared) 
     ("content", "named"),
     [
         (b"amount,amount\n1,2\n", "each once"),
-        (b"inputToken,,amount\nSOL,USDC,1\n", "each once"),
-        (b'"inputToken\n', "each once"),
+        (b"inputToken,,amount\nSOL,USDC,1\n", "Column 2 of the CSV has no name"),
+        (b'"inputToken\n', "a quote is left open"),
         (b"SOL,USDC,1.5\n", "names its fields"),
         (b"\xff\xfe\x00bad", "UTF-8"),
     ],

@@ -108,6 +108,8 @@ def test_it_is_live_only_where_stdout_and_stderr_are_terminals(
     files = {number: (tmp_path / str(number)).open("wb+") for number in piped}
     terminal = Terminal(cli, *BUY, streams={number: file.fileno() for number, file in files.items()})
     assert terminal.end() == 0
+    for file in files.values():
+        file.close()
     told = {number: (tmp_path / str(number)).read_text() for number in piped}
     live = re.search(r"\x1b\[\d*A", terminal.raw) is not None
     assert live == (piped == (0,))

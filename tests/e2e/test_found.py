@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
 from tests.api_daemon import connect
-from tests.daemons import until
+from tests.daemons import Process, until
 from tests.e2e.bench import OEE, QUICK, Cli, Done, end, queue_of_its_own, serving
 
 #: Sold in this file, and counted: `USDC,SOL,30` spends exactly so much.
@@ -294,8 +294,8 @@ def test_an_order_in_flight_outlives_the_stop_and_lands_once(outside: Cli) -> No
     assert len(spent(outside)) == orders(outside) == 1
 
 
-def namespaced(cli: Cli, script: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def namespaced(cli: Cli, script: str, **options: Any) -> Process:
+    return Process(
         ["unshare", "-pf", "--kill-child", "--mount-proc", "bash", "-c", script],
         env=cli.environ | {"PATH": f"{Path(OEE[0]).parent}:{os.environ['PATH']}"},
         text=True,
