@@ -92,6 +92,11 @@ def test_an_answer_lost_after_the_commit_is_asked_for_again_with_the_same_key(
     assert orders(database_url) == [("confirmed",)]
 
 
+def name() -> str:
+    """A batch that no other test on the same daemon has placed."""
+    return f"batch-{os.urandom(6).hex()}"
+
+
 def line(amount: int, **fields: Any) -> str:
     return json.dumps({"inputToken": "SOL", "outputToken": "USDC", "amount": f"{amount}.5"} | fields)
 
@@ -110,7 +115,7 @@ def replayed(out: str) -> list[int]:
 def test_the_same_file_again_places_nothing_twice_and_a_longer_one_only_what_is_new(
     cli: Cli, api: Shared, tmp_path: Path, form: str
 ) -> None:
-    file = tmp_path / f"orders.{form}"
+    file = tmp_path / f"{name()}.{form}"
     rows = [line(n, slippageBps=70) for n in (1, 2, 2, 3)]
     first = 1
     if form == "csv":
@@ -140,7 +145,7 @@ def test_the_same_file_again_places_nothing_twice_and_a_longer_one_only_what_is_
 def test_a_batch_that_was_interrupted_goes_on_where_it_stopped(
     cli: Cli, api: Shared, tmp_path: Path, number: signal.Signals
 ) -> None:
-    file = tmp_path / "orders.ndjson"
+    file = tmp_path / f"{name()}.ndjson"
     file.write_text("".join(line(n) + "\n" for n in range(1, 41)))
     before = api.stored()
     process = cli.start("submit", str(file), "--max-inflight", "2")
@@ -176,11 +181,13 @@ def test_stdin_without_a_batch_gets_a_name_that_places_nothing_twice(cli: Cli, a
 
 
 def test_stdin_with_a_batch_is_as_safe_as_a_file(cli: Cli, api: Shared) -> None:
-    name = f"batch-{os.urandom(6).hex()}"
+    batch = name()
     before = api.stored()
     for _ in range(2):
-        done = cli.run("submit", "-", "--batch", name, stdin=line(1) + "\n" + line(2) + "\n")
-        assert (done.returncode, "--batch" in done.stderr) == (0, False)
+        done = cli.run("submit", "-", "--batch", batch, stdin=line(1) + "\n" + line(2) + "\n")
+        # It is told no other name for the same input.
+        assert (done.returncode, "places nothing twice" in done.stderr) == (0, False)
+    assert "nothing new" in done.stderr
     assert replayed(done.stdout) == [1, 2]
     assert api.stored() == before + 2
 

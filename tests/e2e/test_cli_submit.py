@@ -33,7 +33,7 @@ def line(amount: int, **fields: Any) -> str:
 
 
 def name() -> str:
-    """A batch that nobody has placed."""
+    """A batch that no other test on the same daemon has placed."""
     return f"batch-{os.urandom(6).hex()}"
 
 
@@ -56,7 +56,7 @@ def placed(api: Shared, batch: str, texts: list[str]) -> list[int]:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    file = tmp_path / "orders.ndjson"
+    file = tmp_path / f"{name()}.ndjson"
     file.write_text("".join(line(n) + "\n" for n in range(1, 301)))
     return file
 
@@ -232,7 +232,7 @@ def test_two_lines_with_one_key_are_one_order_told_twice(cli: Cli, api: Shared) 
 def test_other_options_are_refused_instead_of_placing_it_all_again(
     cli: Cli, api: Shared, tmp_path: Path
 ) -> None:
-    file = tmp_path / "orders.ndjson"
+    file = tmp_path / f"{name()}.ndjson"
     file.write_text(f"{line(1)}\n{line(2, slippageBps=80)}\n")
     assert cli.run("submit", str(file)).returncode == 0
     before = api.stored()
@@ -275,8 +275,9 @@ def test_a_daemon_that_is_killed_and_started_again_loses_and_doubles_nothing(
     mortal: tuple[Cli, Shared], tmp_path: Path
 ) -> None:
     cli, api = mortal
-    (tmp_path / "orders").write_text("\n".join(line(n) for n in range(1, 61)))
-    process = cli.start("submit", str(tmp_path / "orders"), "--max-inflight", "10")
+    file = tmp_path / name()
+    file.write_text("\n".join(line(n) for n in range(1, 61)))
+    process = cli.start("submit", str(file), "--max-inflight", "10")
     assert process.stdout is not None
     out = process.stdout.readline()
     api.daemon.kill()
@@ -316,7 +317,7 @@ def resident(process: Running) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds")
 def test_memory_stays_flat_however_many_lines_there_are(cli: Cli, api: Shared, tmp_path: Path) -> None:
     """Wrong lines, placed ones and ones placed before, by turns."""
-    file = tmp_path / "orders.ndjson"
+    file = tmp_path / f"{name()}.ndjson"
     placed = [line(n) for n in range(1, 151)]
     file.write_text("\n".join(placed + ["{" * 40] * 15_000) + "\n")
     process = cli.start("submit", str(file), "--max-inflight", "50")

@@ -189,7 +189,8 @@ def test_history_keeps_its_remarks_at_60_columns(cli: Cli, api: Shared) -> None:
 
 
 def test_a_batch_draws_its_figures_and_leaves_a_sum(cli: Cli, tmp_path: Path) -> None:
-    file = tmp_path / "orders.csv"
+    # Of a name that no other test on the same daemon has placed.
+    file = tmp_path / f"{tmp_path.name}.csv"
     file.write_text("inputToken,outputToken,amount\n" + "SOL,USDC,1\n" * 5)
     terminal = Terminal(cli, "submit", str(file), "--max-inflight", "1", columns=120)
     assert terminal.end() == 0
