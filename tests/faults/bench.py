@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
+import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +39,11 @@ from tests.daemons import until
 from tests.faults.mutants import WORKERS
 
 DECIMALS = {t.symbol: t.decimals for t in TOKENS.values()}
+
+
+def _name(home: Path, home_id: str) -> None:
+    """By this file a worker knows the home that it is given."""
+    (home / "id").write_text(f"{home_id}\n")
 
 
 class ForkedWorker(WorkerProcess):
@@ -118,12 +125,10 @@ class Bench:
     def __init__(self, settings: Settings, db: Engine) -> None:
         self.ledger = settings.home / "ledger.sqlite"
         settings.run_dir.mkdir(parents=True)
-        # By which its worker knows the home that it is told of.
-        (settings.home / "id").write_text("bench\n")
+        self.home_id = "bench"
+        _name(settings.home, self.home_id)
         self.settings = dataclasses.replace(settings, sim_ledger_file=self.ledger)
         self.db = db
-        # By this file a worker knows the home that it is given.
-        (settings.home / "id").write_text("bench")
         self.chain_db = open_file(self.ledger)
         assert settings.redis_url is not None
         self.broker = open_broker(settings.redis_url)
@@ -131,6 +136,15 @@ class Bench:
         self.intake = Intake(db, self.broker, self.feed, network="simulated")
         self.history = History(db)
         self.accepted: list[UUID] = []
+
+    def move(self) -> None:
+        """From now on workers have another home of the same engine, as on another host: the same keys."""
+        self.home_id = "other"
+        home = self.settings.home / self.home_id
+        (home / "run").mkdir(parents=True)
+        _name(home, self.home_id)
+        shutil.copytree(self.settings.home / "wallets", home / "wallets")
+        self.settings = dataclasses.replace(self.settings, home=home)
 
     def close(self) -> None:
         self.broker.close()
@@ -153,7 +167,7 @@ class Bench:
     @contextmanager
     def worker(self, mutant: str | None = None) -> Iterator[WorkerProcess]:
         """A supervised worker process; `check` replaces it when it has died."""
-        process = ForkedWorker("bench", mutant)
+        process = ForkedWorker(self.home_id, mutant)
         process.start()
         process.hand(self.settings)
         try:

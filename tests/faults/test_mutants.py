@@ -6,9 +6,7 @@ in it, where it must not be. A scenario that no longer tells the two apart fails
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +65,7 @@ def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -
         with bench.db.connect() as conn:
             conn.execute(text("UPDATE orders SET lease_until = now() - interval '1 second'"))
         monkeypatch.setenv("OEE_FAILPOINTS", "after_submitted=freeze*1")
-        bench.settings = _elsewhere(bench)
+        bench.move()
         with bench.worker(mutant) as second:
             until(lambda: _stopped(second), what="the second freeze")
             _wake(first)
@@ -104,14 +102,6 @@ def _wake(worker: WorkerProcess) -> None:
 def _stopped(worker: WorkerProcess) -> bool:
     stat = Path(f"/proc/{worker.pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "T"
-
-
-def _elsewhere(bench: Bench) -> Any:
-    home = bench.settings.home / "other"
-    (home / "run").mkdir(parents=True)
-    # Another host of one engine signs with the same key.
-    shutil.copytree(bench.settings.home / "wallets", home / "wallets")
-    return dataclasses.replace(bench.settings, home=home)
 
 
 def dies_before_it_is_seen(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,7 @@ def test_a_delayed_message_that_never_runs_is_replaced(bench: Bench) -> None:
         until(lambda: waiting_for_a_retry(bench, order_id), what="the retry")
         assert first.pid is not None
         os.kill(first.pid, signal.SIGSTOP)
-        home = bench.settings.home / "other"
-        (home / "run").mkdir(parents=True)
-        bench.settings = dataclasses.replace(bench.settings, home=home)
+        bench.move()
         with bench.worker() as second:
             bench.wait(second)
         one_clean_confirmation(bench, attempt=2)
@@ -95,9 +93,7 @@ def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes(
         monkeypatch.delenv("OEE_FAILPOINTS")
         with bench.db.connect() as conn:
             conn.execute(text("UPDATE orders SET lease_until = now() - interval '1 second'"))
-        home = bench.settings.home / "other"
-        (home / "run").mkdir(parents=True)
-        bench.settings = dataclasses.replace(bench.settings, home=home)
+        bench.move()
         with bench.worker() as second:
             bench.wait(second)
             before = bench.history.events(order_id)
