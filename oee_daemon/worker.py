@@ -243,11 +243,9 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     # Only the home's own: a file that nobody flushes tells nothing of another host's.
     mark = settings.home / "mark" if home_id is not None else None
     beat = (lambda: None) if beats is None else (lambda: _beat(beats))
-    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat, held=held)
     if home_id is None:
-        assert settings.redis_url is not None
-        foundation.require(worker.db)
-        foundation.require_queue(settings.redis_url)
+        _require_servers(settings)
+    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat, held=held)
     # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
     try:
         migrations.require(worker.db)
@@ -263,6 +261,18 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     log.info("worker stopped")
     if worker.other is not None:
         raise worker.other
+
+
+def _require_servers(settings: Settings) -> None:
+    """Before anything asks them: whose fault it is, is then said. Raises `Unreachable` and `Unsuitable`."""
+    assert settings.database_url is not None and settings.redis_url is not None
+    # Two connections: whether a pool mixes them shows with the second.
+    db = open_database(settings.database_url, pool_size=2)
+    try:
+        foundation.require(db)
+    finally:
+        db.dispose()
+    foundation.require_queue(settings.redis_url)
 
 
 def _beat(descriptor: int) -> None:

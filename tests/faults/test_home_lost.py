@@ -157,7 +157,8 @@ def test_a_daemon_that_wakes_up_in_another_ones_home_ends_and_that_one_goes_on(
     assert children(new) == servers
     assert new.stop() == 0
     # What was moved is whole, and goes on where it is.
-    moved_back = Daemon(old.home.with_name("aside"), **QUICK).start()
+    ledger = old.environ["OEE_SIM_LEDGER_FILE"]
+    moved_back = Daemon(old.home.with_name("aside"), OEE_SIM_LEDGER_FILE=ledger, **QUICK).start()
     with moved_back.client() as client:
         assert len(client.get("/api/orders").json()["orders"]) == 1
     assert moved_back.stop() == 0
