@@ -78,6 +78,7 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
         db.dispose()
         with connect(now) as source, connect(url) as target:
             copy_rows(source, target)
+            leave_held(target, orders["stored"])
             taken = base / "older.oee"
             back_up(url, target, taken)
         yield Older(replace(settings, database_url=url), url, orders, taken)
@@ -96,8 +97,7 @@ def traded(settings: Settings) -> dict[str, uuid.UUID]:
     worker.execution.run(orders["stored"])
     failpoints.arm("", settings.home)
     bench.close()
-    worker.execution.close()
-    worker.db.dispose()
+    worker.close()
     return orders
 
 
@@ -123,6 +123,19 @@ def copy_rows(source: Connection, target: Connection) -> None:
             for chunk in reading:
                 writing.write(chunk)
     target.execute("SELECT setval('order_numbers', (SELECT max(number) FROM orders))")
+
+
+def leave_held(sql: Connection, order_id: uuid.UUID) -> None:
+    """As that release left an order when it was killed."""
+    held = sql.execute(
+        """
+        UPDATE orders
+        SET lease_owner = 'older', lease_until = now() + interval '30 seconds', next_run_at = now()
+        WHERE id = %s
+        """,
+        (order_id,),
+    )
+    assert held.rowcount == 1
 
 
 def back_up(url: str, sql: Connection, target: Path) -> None:
@@ -157,8 +170,7 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
         for name in ("stored", "pending"):
             worker.execution.run(older.orders[name])
     finally:
-        worker.execution.close()
-        worker.db.dispose()
+        worker.close()
     with connect(older.url) as sql:
         assert sql.execute("SELECT status, count(*) FROM orders GROUP BY 1").fetchall() == [("confirmed", 3)]
         assert sql.execute("SELECT count(*) FROM sim_ledger WHERE state = 'landed'").fetchone() == (3,)
