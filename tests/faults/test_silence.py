@@ -49,7 +49,7 @@ def post(client: httpx.Client, **headers: str) -> httpx.Response:
 
 
 def confirmed(client: httpx.Client) -> bool:
-    """A new order is accepted and executed. It may fail instead: the simulated venues are silent with Postgres."""
+    """A new order is accepted and executed. It may fail: simulated venues are as silent as Postgres is."""
     answer = post(client)
     if answer.status_code != 202:
         return False
