@@ -258,9 +258,13 @@ def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
             worker.execution.run(UUID(placed[name]))
     finally:
         failpoints.arm("", original.daemon.home)
-        worker.execution.close()
-        worker.db.dispose()
+        worker.close()
     sql = original.sql
+    # A fault gives the lease back; whoever is killed does not.
+    sql.execute(
+        "UPDATE orders SET lease_owner = 'dead', lease_until = now() + '30 s' WHERE id = ANY(%s::uuid[])",
+        ([placed[name] for name in places],),
+    )
     # Never sent, and from its bytes' height on it can't land: nobody has to wait for that.
     sql.execute("UPDATE swaps SET last_valid_height = 0 WHERE order_id = %s", (placed["stored"],))
     sql.execute(
