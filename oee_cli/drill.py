@@ -80,9 +80,7 @@ class Drill:
         self._named = self._plan.count("failpoint")
         self._crew = Crew(self.home, self._environ(), workers)
         self._known: dict[str, int] = {}
-        self._faults = drill_faults.Faults(
-            self.home, seed, lambda: self._known, lambda: len(self.progress.accepted), self._crew
-        )
+        self._faults = drill_faults.Faults(self.home, seed, lambda: self._known, self._crew)
         self._next = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
