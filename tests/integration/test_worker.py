@@ -71,7 +71,7 @@ def test_an_accepted_order_is_run_by_a_worker_without_anybodys_help(bench: Bench
         assert bench.trail(order.id) == ["pending", "routing", "building", "submitted", "confirmed"]
 
 
-def test_a_retry_is_rung_by_dramatiq_when_it_is_due(bench: Bench, settings: Settings) -> None:
+def test_a_retry_runs_when_it_is_due_without_recovery(bench: Bench, settings: Settings) -> None:
     failing = replace(settings, sim_failure_rate=Decimal(1), max_attempts=2)
     with running(failing, recovery=False):
         order = bench.place()
@@ -83,7 +83,9 @@ def test_a_retry_is_rung_by_dramatiq_when_it_is_due(bench: Bench, settings: Sett
     assert routing.at - due > timedelta(milliseconds=-25), "before its time"
 
 
-def test_a_fault_of_ours_is_retried_by_dramatiq(bench: Bench, settings: Settings, tmp_path: Path) -> None:
+def test_a_fault_of_ours_is_retried_without_recovery(
+    bench: Bench, settings: Settings, tmp_path: Path
+) -> None:
     failpoints.arm("signed=lose*1", tmp_path)
     with running(settings, recovery=False):
         order = bench.place()
