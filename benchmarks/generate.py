@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import year
-from oee_daemon import migrations
-from oee_daemon.database import open_database
+from oee_daemon.store import migrations
+from oee_daemon.store.database import open_database
 
 #: From how many orders on indexes are made afterwards.
 BULK = 50_000

@@ -27,20 +27,18 @@ import psycopg
 
 from benchmarks import bench, figures
 from benchmarks.throughput import LEFT
-from oee_daemon import logs, worker
+from oee_daemon import logs
+from oee_daemon.engine import worker
 from oee_daemon.settings import Settings, load
 
 #: What a path belongs to, the first that is found in it.
 SUBSYSTEMS = (
     ("sqlalchemy", "sqlalchemy"), ("psycopg", "psycopg"), ("redis", "/redis/"), ("dramatiq", "dramatiq"),
     ("json", "/json/"), ("logging, ours", "oee_daemon/logs.py"), ("logging", "logging/__init__"),
-    ("signing", "oee_daemon/wallet.py"), ("signing", "solders"),
-    ("ours: the chain", "oee_daemon/chains"), ("ours: the market and venues", "oee_daemon/venues"),
-    ("ours: the market and venues", "oee_daemon/market.py"), ("ours: routing", "oee_daemon/routing.py"),
-    ("ours: SQL", "oee_daemon/store.py"), ("ours: SQL", "oee_daemon/leases.py"),
-    ("ours: the bell and the feed", "oee_daemon/bell.py"),
-    ("ours: the bell and the feed", "oee_daemon/broker.py"),
-    ("ours: the bell and the feed", "oee_daemon/feed.py"), ("ours: execution", "oee_daemon/execution.py"),
+    ("signing", "oee_daemon/networks/wallet.py"), ("signing", "solders"),
+    ("ours: the simulated network", "oee_daemon/networks/simulated"),
+    ("ours: routing", "oee_daemon/engine/routing.py"), ("ours: SQL", "oee_daemon/store"),
+    ("ours: the queue", "oee_daemon/queue"), ("ours: execution", "oee_daemon/engine"),
     ("ours: the rest", "oee_daemon/"), ("thread pools", "concurrent/futures"),
     ("threads and queues", "threading.py"), ("threads and queues", "queue.py"),
     ("enum, dataclasses, uuid, decimal", "/enum.py"), ("enum, dataclasses, uuid, decimal", "dataclasses.py"),

@@ -20,8 +20,8 @@ import psycopg
 
 from benchmarks import bench, figures, load
 from benchmarks.generate import generate
-from oee_daemon import leases
-from oee_daemon.database import open_database
+from oee_daemon.store import leases
+from oee_daemon.store.database import open_database
 
 #: Promised, against the same with `SMALL` orders.
 TIMES = 1.5

@@ -11,8 +11,8 @@ from fractions import Fraction
 
 import psycopg
 
-from oee_daemon.market import REFERENCE_USD
-from oee_daemon.tokens import TOKENS
+from oee_daemon.networks.simulated.market import REFERENCE_USD
+from oee_daemon.orders.tokens import TOKENS
 
 #: Base, quote, share in percent.
 MARKETS = (

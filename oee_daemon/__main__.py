@@ -20,9 +20,10 @@ import os
 import sys
 from pathlib import Path
 
-from oee_daemon import belonging, failpoints, garbage, logs, settings
+from oee_daemon import failpoints, gc_tuning, logs, settings
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
-from oee_daemon.home import Home
+from oee_daemon.home import belonging
+from oee_daemon.home.folder import Home
 
 log = logging.getLogger("oee_daemon")
 
@@ -84,7 +85,7 @@ def _arm(home: Path) -> None:
 
 
 def _run(*, switch: bool, only_check: bool) -> None:
-    garbage.starting()
+    gc_tuning.starting()
     os.chdir("/")
     found = settings.load()
     belonging.require(found.home, found.database_url, switch=switch)
@@ -112,7 +113,7 @@ def _run(*, switch: bool, only_check: bool) -> None:
 
 def _work(arguments: list[str]) -> None:
     """`--supervised`: the daemon's own, which it hands its settings and, at best, `--beats=DESCRIPTOR`."""
-    garbage.starting()
+    gc_tuning.starting()
     os.chdir("/")
     if "--supervised" not in arguments:
         found = settings.load()
@@ -123,12 +124,12 @@ def _work(arguments: list[str]) -> None:
             )
         logs.configure(found.log_level)
         _arm(found.home)
-        from oee_daemon import worker
+        from oee_daemon.engine import worker
 
         worker.run(found, home_id=None)
         return
     # Imported while the daemon still starts its servers; what to work with comes after.
-    from oee_daemon import worker
+    from oee_daemon.engine import worker
 
     handed = _line()
     if handed:

@@ -11,12 +11,12 @@ import dataclasses
 import importlib
 import threading
 
-from oee_daemon import belonging
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
-from oee_daemon.home import Home
+from oee_daemon.home import belonging
+from oee_daemon.home.folder import Home
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
-from oee_daemon.supervisor import WorkerProcess
 
 #: Threads and processes beside the worker's and those of its connections: the servers', the API's.
 SPARE_THREADS = 32

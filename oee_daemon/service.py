@@ -17,20 +17,22 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import __version__, foundation, garbage, inherited, migrations, tail
+from oee_daemon import __version__, gc_tuning, inherited
 from oee_daemon.api import PROTOCOL, app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
-from oee_daemon.broker import open_broker
-from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
-from oee_daemon.feed import Feed
-from oee_daemon.home import Home
-from oee_daemon.identity import Identity, named_wallet, try_to_settle
+from oee_daemon.embedded.worker import STOP_S, WorkerProcess
+from oee_daemon.engine import foundation
+from oee_daemon.engine.identity import Identity, named_wallet, try_to_settle
+from oee_daemon.home.folder import Home
 from oee_daemon.logfile import OwnLog
-from oee_daemon.networks import open_network
+from oee_daemon.networks.network import open_network
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
-from oee_daemon.supervisor import STOP_S, WorkerProcess
+from oee_daemon.store import migrations, tail
+from oee_daemon.store.database import open_database
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class Service:
             await self._doors.open()
             self._home.phase("worker")
             self._announce()
-            garbage.started()
+            gc_tuning.started()
             log.info("daemon ready", extra={"pid": os.getpid(), "http": self._doors.http()["url"]})
             await self._watch(stop)
             self._home.stopped(asked=True)

@@ -19,10 +19,10 @@ import pytest
 import redis
 from sqlalchemy import Engine, make_url
 
-from oee_daemon import migrations
-from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
+from oee_daemon.store import migrations
+from oee_daemon.store.database import open_database
 
 TEMPLATE = "oee_template"
 

@@ -79,7 +79,7 @@ def release() -> str | None:
     """The newest revision of the schema that this installation brings; its files are counted, not run."""
     spec = find_spec("oee_daemon")
     places = spec.submodule_search_locations if spec else None
-    names = [p.name for place in places or () for p in Path(place).glob("migrations/versions/[0-9]*_*.py")]
+    names = [p.name for place in places or () for p in Path(place).glob("store/migrations/versions/[0-9]*_*.py")]
     return max((name.partition("_")[0] for name in names), default=None)
 
 

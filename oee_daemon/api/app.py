@@ -19,16 +19,16 @@ from oee_daemon.api import engine, health, lookup, openapi, orders, problems, st
 from oee_daemon.api.limits import Limits
 from oee_daemon.api.reel import Reel
 from oee_daemon.api.turns import Turns
-from oee_daemon.broker import Broker
-from oee_daemon.feed import Feed
-from oee_daemon.history import History
-from oee_daemon.identity import Identity
-from oee_daemon.intake import Intake
-from oee_daemon.networks import Network
-from oee_daemon.overview import Overviews
+from oee_daemon.engine.identity import Identity
+from oee_daemon.engine.intake import Intake
+from oee_daemon.networks.network import Network
+from oee_daemon.queue.broker import Broker
+from oee_daemon.queue.feed import Feed
+from oee_daemon.reads.history import History
+from oee_daemon.reads.overview import Overviews
+from oee_daemon.reads.stats import Stats
 from oee_daemon.settings import Settings
-from oee_daemon.stats import Stats
-from oee_daemon.tail import Tail
+from oee_daemon.store.tail import Tail
 
 #: Orders accepted at once: enough to keep Postgres busy, and few, since they share one interpreter.
 ACCEPTS = 8

@@ -13,13 +13,14 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from oee_daemon import __version__, roster
-from oee_daemon.addresses import place_of
+from oee_daemon import __version__
 from oee_daemon.api import PROTOCOL, schema, wire
 from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.broker import NAMESPACE, QUEUE
-from oee_daemon.overview import Count, Overviews
-from oee_daemon.readiness import Readiness
+from oee_daemon.home.addresses import place_of
+from oee_daemon.queue import roster
+from oee_daemon.queue.broker import NAMESPACE, QUEUE
+from oee_daemon.reads.overview import Count, Overviews
+from oee_daemon.store.readiness import Readiness
 
 T = TypeVar("T")
 router = APIRouter(dependencies=[Depends(known_query)])

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.errors import InvalidInput
-from oee_daemon.history import MAX_PAGE, History
+from oee_daemon.reads.history import MAX_PAGE, History
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -14,19 +14,20 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from oee_daemon import intake as intake_
-from oee_daemon import routing, tokens
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, body_of, known_query
 from oee_daemon.api.problems import problem
+from oee_daemon.engine import intake as intake_
+from oee_daemon.engine import routing
+from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.history import MAX_PAGE, History
-from oee_daemon.intake import Intake
-from oee_daemon.listing import Filter
-from oee_daemon.networks import Network
-from oee_daemon.order import Side, Status, SwapMode
-from oee_daemon.quotes import quotes_json
-from oee_daemon.swap import Answer, QuoteRequest
+from oee_daemon.networks.network import Network
+from oee_daemon.orders import tokens
+from oee_daemon.orders.order import Side, Status, SwapMode
+from oee_daemon.orders.quotes import quotes_json
+from oee_daemon.orders.swap import Answer, QuoteRequest
+from oee_daemon.reads.history import MAX_PAGE, History
+from oee_daemon.store.listing import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -17,8 +17,8 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import wire
-from oee_daemon.history import History
-from oee_daemon.order import Event, Status
+from oee_daemon.orders.order import Event, Status
+from oee_daemon.reads.history import History
 
 #: Orders whose events are held; the one that was asked for longest ago goes first.
 HELD = 500

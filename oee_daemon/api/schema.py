@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oee_daemon.order import Side, Status, SwapMode
+from oee_daemon.orders.order import Side, Status, SwapMode
 
 Amount = Annotated[
     str, Field(description="decimal, in whole tokens", examples=["1.5"], pattern=r"^\d+(\.\d+)?$")

@@ -19,10 +19,10 @@ from oee_daemon.api import wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Amount, Moment
 from oee_daemon.errors import InvalidInput
-from oee_daemon.measures import STEPS, By, Scope
-from oee_daemon.order import Side, Status
-from oee_daemon.stats import Figures, Report, Spread, Stats, VenueFigures
-from oee_daemon.tokens import TOKENS
+from oee_daemon.orders.order import Side, Status
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.reads.stats import Figures, Report, Spread, Stats, VenueFigures
+from oee_daemon.store.measures import STEPS, By, Scope
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -20,14 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from oee_daemon import feed
 from oee_daemon.api import wire
 from oee_daemon.api.problems import as_problem, is_away, problem
 from oee_daemon.api.reel import Reel, told
 from oee_daemon.errors import InvalidInput, OeeError, Unavailable
-from oee_daemon.history import History
-from oee_daemon.order import FINAL
-from oee_daemon.tail import Tail
+from oee_daemon.orders.order import FINAL
+from oee_daemon.queue import feed
+from oee_daemon.reads.history import History
+from oee_daemon.store.tail import Tail
 
 log = logging.getLogger(__name__)
 router = APIRouter()

@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oee_daemon import tokens
+from oee_daemon.engine.intake import NewOrder
 from oee_daemon.errors import InvalidInput
-from oee_daemon.history import Swap
-from oee_daemon.intake import NewOrder
-from oee_daemon.order import Event, Order, Side, Status, SwapMode, price_text
-from oee_daemon.swap import Fill
-from oee_daemon.tokens import TOKENS, Token
+from oee_daemon.orders import tokens
+from oee_daemon.orders.order import Event, Order, Side, Status, SwapMode, price_text
+from oee_daemon.orders.swap import Fill
+from oee_daemon.orders.tokens import TOKENS, Token
+from oee_daemon.reads.history import Swap
 
 #: bps: half of everything; more is a mistake, not a limit.
 MAX_SLIPPAGE_BPS = 5000

@@ -20,14 +20,15 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, text, update
 
-from oee_daemon import migrations, recall
 from oee_daemon.backups import dump, file
-from oee_daemon.database import LONG_S, open_database
 from oee_daemon.embedded import Servers, account, folders, orphans
+from oee_daemon.engine import recall
 from oee_daemon.errors import BackupFailed
-from oee_daemon.home import Home
+from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings
-from oee_daemon.tables import engine, orders, slots
+from oee_daemon.store import migrations
+from oee_daemon.store.database import LONG_S, open_database
+from oee_daemon.store.tables import engine, orders, slots
 
 #: The time that is over by every clock, also on a machine whose clock is set back after the restore.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

@@ -33,9 +33,9 @@ from oee_daemon.backups import dump, file
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
 from oee_daemon.embedded import Servers
+from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
-from oee_daemon.worker import Worker
 from tests.api_daemon import QUICK, SELL, Connection, Shared, connect
 from tests.daemons import Daemon, Process, until
 from tests.e2e.bench import OEE, Cli, end, frozen_worker

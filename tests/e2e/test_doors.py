@@ -22,10 +22,10 @@ from starlette.routing import WebSocketRoute
 from oee_daemon.api import app
 from oee_daemon.api.connections import HEADERS_S
 from oee_daemon.api.limits import BODY_S
-from oee_daemon.broker import open_broker
 from oee_daemon.embedded import Servers
-from oee_daemon.feed import Feed
-from oee_daemon.networks import open_network
+from oee_daemon.networks.network import open_network
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import Settings
 from tests.api_daemon import Shared, shared
 from tests.daemons import Daemon, until

@@ -21,16 +21,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 from sqlalchemy.engine import Connection as AlchemyConnection
 
-from oee_daemon import failpoints, leases, migrations
+from oee_daemon import failpoints
 from oee_daemon.backups import dump, file
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
-from oee_daemon.database import open_database, transactions
 from oee_daemon.embedded import Servers, binaries
 from oee_daemon.embedded.account import Account
+from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import OtherRelease
 from oee_daemon.settings import Settings
-from oee_daemon.worker import Worker
+from oee_daemon.store import leases, migrations
+from oee_daemon.store.database import open_database, transactions
 from tests.api_daemon import Connection, connect
 from tests.e2e.bench import Cli, serving
 from tests.integration.bench import Bench

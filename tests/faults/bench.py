@@ -25,16 +25,16 @@ from sqlalchemy import Engine, insert
 from oee_cli.verdict import Verdict, judge, landings
 from oee_daemon import __main__
 from oee_daemon.api import wire
-from oee_daemon.broker import open_broker
-from oee_daemon.chains.faults import sim_faults
-from oee_daemon.chains.ledger import open_file
-from oee_daemon.feed import Feed
-from oee_daemon.history import History
-from oee_daemon.intake import Intake, NewOrder
-from oee_daemon.order import FINAL
+from oee_daemon.embedded.worker import WorkerProcess, _die_with_parent
+from oee_daemon.engine.intake import Intake, NewOrder
+from oee_daemon.networks.simulated.faults import sim_faults
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.orders.order import FINAL
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.feed import Feed
+from oee_daemon.reads.history import History
 from oee_daemon.settings import Settings
-from oee_daemon.supervisor import WorkerProcess, _die_with_parent
-from oee_daemon.tokens import TOKENS
 from tests.daemons import until
 from tests.faults.mutants import WORKERS
 
@@ -152,7 +152,7 @@ class Bench:
         self.chain_db.dispose()
 
     def fault(self, **row: Any) -> None:
-        """Orders a fault of the simulated network; see `oee_daemon/chains/faults.py`."""
+        """Orders a fault of the simulated network; see `oee_daemon/networks/simulated/faults.py`."""
         with self.chain_db.connect() as conn:
             conn.execute(insert(sim_faults).values(row))
 

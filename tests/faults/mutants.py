@@ -13,13 +13,14 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from oee_daemon import failpoints, store
-from oee_daemon.chains.verdict import Cases
+from oee_daemon import failpoints
+from oee_daemon.engine.execution import Execution
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.execution import Execution
-from oee_daemon.order import Order, Status
-from oee_daemon.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
-from oee_daemon.tables import swaps
+from oee_daemon.networks.verdict import Cases
+from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
+from oee_daemon.store import moves
+from oee_daemon.store.tables import swaps
 
 
 def send_before_storing() -> None:
@@ -36,15 +37,15 @@ def send_before_storing() -> None:
 
 def no_compare_and_set() -> None:
     """A move goes through whatever the order's status and fence have become since it was read."""
-    move = store.advance
+    move = moves.advance
 
     def careless(conn: Connection, order: Order, to: Status, **what: Any) -> Order | None:
-        current = store.find(conn, order.id)
+        current = moves.find(conn, order.id)
         assert current is not None
         return move(conn, current, to, **what)
 
-    store.advance = careless
-    setattr(store, "check", lambda current, wanted: None)  # noqa: B010
+    moves.advance = careless
+    setattr(moves, "check", lambda current, wanted: None)  # noqa: B010
 
 
 def end_an_attempt_on_a_timeout() -> None:
@@ -60,11 +61,11 @@ def end_an_attempt_on_a_timeout() -> None:
 
 def sign_anew_while_the_old_bytes_live() -> None:
     """Whoever finds an order submitted builds its swap again instead of sending the stored one."""
-    read = store.live_swap
+    read = moves.live_swap
 
     def rebuilt(conn: Connection, order_id: Any) -> SignedSwap | None:
         old = read(conn, order_id)
-        order = store.find(conn, order_id)
+        order = moves.find(conn, order_id)
         if old is None or order is None or order.updated_at.timestamp() > time.time() - 0.5:
             return old
         swap = engines[0]._sign(order)
@@ -83,7 +84,7 @@ def sign_anew_while_the_old_bytes_live() -> None:
         engines.append(self)
 
     Execution.__init__ = noted  # type: ignore[method-assign]
-    store.live_swap = rebuilt
+    moves.live_swap = rebuilt
 
 
 def confirm_from_a_sends_answer() -> None:
@@ -96,7 +97,7 @@ def confirm_from_a_sends_answer() -> None:
 
     def believed(self: Execution, swap: SignedSwap) -> Outcome:
         with self._db.connect() as conn:
-            order = store.find(conn, swap.order_id)
+            order = moves.find(conn, swap.order_id)
         assert order is not None and order.quote_in is not None and order.quote_out is not None
         fill = Fill(
             signature=swap.signature,

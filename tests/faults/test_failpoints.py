@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from oee_daemon import market
+from oee_daemon.networks.simulated import market
 from tests.faults.bench import Bench
 
 #: Where an attempt that succeeds passes: the claim, what lies between, and each commit from both sides.

@@ -18,11 +18,11 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon import broker as broker_module
-from oee_daemon import intake as intake_module
-from oee_daemon import store
-from oee_daemon.broker import NAMESPACE, QUEUE
-from oee_daemon.supervisor import WorkerProcess
+from oee_daemon.embedded.worker import WorkerProcess
+from oee_daemon.engine import intake as intake_module
+from oee_daemon.queue import broker as broker_module
+from oee_daemon.queue.broker import NAMESPACE, QUEUE
+from oee_daemon.store import moves
 from tests.daemons import until
 from tests.faults.bench import Bench
 from tests.faults.mutants import WORKERS
@@ -186,11 +186,11 @@ def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.Monke
 
 
 def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    create = store.create
+    create = moves.create
 
     def rings_first(conn: Any, values: dict[str, Any]) -> Any:
         getattr(intake_module, "ring")(bench.broker, values["id"])  # noqa: B009
         return create(conn, values)
 
-    monkeypatch.setattr(store, "create", rings_first)
+    monkeypatch.setattr(moves, "create", rings_first)
     assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"

@@ -18,8 +18,8 @@ import pytest
 import redis
 from sqlalchemy import make_url
 
-from oee_daemon import roster
 from oee_daemon.embedded import Servers
+from oee_daemon.queue import roster
 from tests.api_daemon import QUICK, connect
 from tests.daemons import Daemon, until
 from tests.e2e.bench import queue_of_its_own
@@ -169,7 +169,8 @@ def test_a_worker_that_hangs_ends_all_the_same_when_it_is_told_to(
 ) -> None:
     script = (
         "import threading\n"
-        "from oee_daemon import settings, worker\n"
+        "from oee_daemon import settings\n"
+        "from oee_daemon.engine import worker\n"
         "worker.END_S = 1.0\n"
         "worker.Worker.stop = lambda self: threading.Event().wait()\n"
         "worker.run(settings.load(), home_id=None)\n"

@@ -13,23 +13,24 @@ from solders.keypair import Keypair
 from solders.transaction import Transaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
-from oee_daemon import market, store
-from oee_daemon.broker import open_broker
-from oee_daemon.chains.faults import Faults, sim_faults
-from oee_daemon.chains.ledger import sim_ledger
-from oee_daemon.chains.simulated import SimulatedChain
-from oee_daemon.execution import Execution
-from oee_daemon.feed import Feed
-from oee_daemon.intake import Intake, NewOrder
-from oee_daemon.networks import Network
-from oee_daemon.order import Event, Order, Status, SwapMode
-from oee_daemon.places import Places
-from oee_daemon.recovery import Recovery
-from oee_daemon.swap import Anchor, Look, SignedSwap
-from oee_daemon.tables import orders, swaps
-from oee_daemon.tokens import TOKENS
-from oee_daemon.venues.simulated import SimulatedVenue
-from oee_daemon.wallet import Wallet
+from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.intake import Intake, NewOrder
+from oee_daemon.engine.recovery import Recovery
+from oee_daemon.engine.slots import Places
+from oee_daemon.networks.network import Network
+from oee_daemon.networks.simulated import market
+from oee_daemon.networks.simulated.chain import SimulatedChain
+from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.ledger import sim_ledger
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.wallet import Wallet
+from oee_daemon.orders.order import Event, Order, Status, SwapMode
+from oee_daemon.orders.swap import Anchor, Look, SignedSwap
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.feed import Feed
+from oee_daemon.store import moves
+from oee_daemon.store.tables import orders, swaps
 from tests.venues.clock import FakeClock
 
 #: Orders in execution at once.
@@ -137,7 +138,7 @@ class Bench:
 
     def order(self, order_id: UUID) -> Order:
         with self.db.connect() as conn:
-            found = store.find(conn, order_id)
+            found = moves.find(conn, order_id)
         assert found is not None
         return found
 
@@ -180,7 +181,7 @@ class Bench:
 
     def advance(self, order: Order, to: Status, **what: Any) -> Order | None:
         with self.db.connect() as conn:
-            return store.advance(conn, order, to, **what)
+            return moves.advance(conn, order, to, **what)
 
     def to(self, order: Order, *steps: Status) -> Order:
         """Moves an order that is held along `steps`, with what each needs."""
@@ -211,7 +212,7 @@ class Bench:
 
     def events(self, order_id: UUID) -> list[Event]:
         with self.db.connect() as conn:
-            return store.events(conn, order_id)
+            return moves.events(conn, order_id)
 
     def trail(self, order_id: UUID) -> list[str]:
         """The statuses of its events, which have to be gapless from 1."""

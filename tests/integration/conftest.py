@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from oee_daemon import failpoints
-from oee_daemon.chains.ledger import open_file
-from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.store.database import open_database
 from tests.integration.bench import Bench
 
 EMPTY = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from oee_daemon.listing import Filter
+from oee_daemon.store.listing import Filter
 
 ORDERS = 20_000
 #: The last of them have not ended.

@@ -15,15 +15,15 @@ import pytest
 from solders.hash import Hash
 from sqlalchemy import text
 
-from oee_daemon import execution as execution_
 from oee_daemon.calls import Calls
-from oee_daemon.chains import bounded
-from oee_daemon.chains.chain import FillPage
-from oee_daemon.chains.verdict import Cases
-from oee_daemon.order import Order, Status
-from oee_daemon.swap import Anchor, UnsignedSwap
-from oee_daemon.venues.simulated import SimulatedVenue
-from oee_daemon.venues.venue import Plan
+from oee_daemon.engine import execution as execution_
+from oee_daemon.networks import bounded
+from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.verdict import Cases
+from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from tests.daemons import until
 from tests.integration.bench import Bench, HookedChain, nothing
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity

@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import unix_connect
 
-from oee_daemon import migrations
 from oee_daemon.api import engine, health, lookup, orders, schema, stats
-from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
+from oee_daemon.store import migrations
+from oee_daemon.store.database import open_database
 from tests.api_daemon import QUICK, SELL, Shared, shared
 from tests.daemons import Daemon, until
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oee_daemon.tokens import TOKENS
+from oee_daemon.orders.tokens import TOKENS
 from tests.api_daemon import Shared, shared
 
 #: Inputs a test; more of them for a night: `OEE_FUZZ_EXAMPLES`, read before the fixtures clear it.

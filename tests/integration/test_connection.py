@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from oee_daemon import migrations, store
-from oee_daemon.connection import Silent
-from oee_daemon.database import STALE_S, open_database, transactions
 from oee_daemon.embedded import Servers
+from oee_daemon.engine.intake import values_of
 from oee_daemon.errors import OtherRelease, StartFailed
-from oee_daemon.intake import values_of
-from oee_daemon.prepared import driver
+from oee_daemon.store import migrations, moves
+from oee_daemon.store.connection import Silent
+from oee_daemon.store.database import STALE_S, open_database, transactions
+from oee_daemon.store.prepared import driver
 from tests.daemons import until
 from tests.integration.proxy import Proxy
 from tests.integration.test_intake import new
@@ -93,7 +93,7 @@ def test_what_was_acknowledged_outlives_a_crash_though_the_role_does_not_ask_for
         with db.connect() as conn:
             for _ in range(20):
                 values = values_of(new(), "simulated") | {"idempotency_key": None, "request_hash": b""}
-                assert store.create(conn, values | {"id": uuid4()}) is not None
+                assert moves.create(conn, values | {"id": uuid4()}) is not None
             (told,) = servers.describe()
             assert isinstance(told["pid"], int)
             os.kill(told["pid"], signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_a_table_of_another_program_stands_in_front_of_none_of_ours(db: Engine) 
     db.dispose()
     with db.connect() as conn:
         values = values_of(new(), "simulated") | {"id": uuid4(), "idempotency_key": None, "request_hash": b""}
-        assert store.create(conn, values) is not None
+        assert moves.create(conn, values) is not None
         assert conn.execute(text("SELECT count(*) FROM public.orders")).scalar_one() == 1
 
 
@@ -168,13 +168,13 @@ def statement(db: Engine) -> None:
 
 def prepared(db: Engine) -> None:
     with db.connect() as conn:
-        store.events(conn, uuid4())
+        moves.events(conn, uuid4())
 
 
 def pipeline(db: Engine) -> None:
     with db.connect() as conn:
         values = values_of(new(), "simulated") | {"id": uuid4(), "request_hash": b""}
-        store.create(conn, values | {"idempotency_key": "a key of ours"})
+        moves.create(conn, values | {"idempotency_key": "a key of ours"})
 
 
 def commit(db: Engine) -> None:

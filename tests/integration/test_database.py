@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from oee_daemon import store
-from oee_daemon.database import open_database
-from oee_daemon.intake import values_of
+from oee_daemon.engine.intake import values_of
+from oee_daemon.store import moves
+from oee_daemon.store.database import open_database
 from tests.integration.bench import Bench
 from tests.integration.test_intake import new
 
@@ -63,7 +63,7 @@ def test_an_order_is_stored_at_once_after_it(pool: Engine, bench: Bench) -> None
         "request_hash": b"",
     }
     with pool.connect() as conn:
-        assert store.create(conn, values) is not None
+        assert moves.create(conn, values) is not None
 
 
 def test_descriptors_above_1023_are_looked_at_as_well(empty_url: str) -> None:

@@ -16,14 +16,15 @@ from uuid import UUID
 
 import pytest
 
-from oee_daemon import execution as execution_module
-from oee_daemon import failpoints, market
-from oee_daemon.database import open_database
+from oee_daemon import failpoints
+from oee_daemon.engine import execution as execution_module
+from oee_daemon.engine.execution import BACKOFF_S, PAUSE_S, backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.execution import BACKOFF_S, PAUSE_S, backoff
-from oee_daemon.order import Order, Status, SwapMode
-from oee_daemon.swap import Quote, QuoteRequest
-from oee_daemon.tokens import TOKENS
+from oee_daemon.networks.simulated import market
+from oee_daemon.orders.order import Order, Status, SwapMode
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.store.database import open_database
 from tests.integration.bench import Bench
 from tests.integration.proxy import Proxy
 

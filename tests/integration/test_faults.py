@@ -12,14 +12,15 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
-from oee_daemon import leases, outside, store
-from oee_daemon.chains import bounded
-from oee_daemon.order import Status
+from oee_daemon.engine import outside
+from oee_daemon.networks import bounded
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.order import Status
+from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
-from oee_daemon.swap import Anchor, UnsignedSwap
-from oee_daemon.tables import slots
-from oee_daemon.venues.simulated import SimulatedVenue
-from oee_daemon.venues.venue import Plan
+from oee_daemon.store import leases, moves
+from oee_daemon.store.tables import slots
 from tests.daemons import until
 from tests.integration.bench import Bench
 from tests.integration.test_worker import running, settings  # noqa: F401
@@ -44,7 +45,7 @@ def test_a_fault_gives_lease_and_place_back_and_the_pauses_grow(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = bench.place()
-    monkeypatch.setattr(store, "live_swap", breaks)
+    monkeypatch.setattr(moves, "live_swap", breaks)
     execution = bench.execution()
     monkeypatch.setattr(execution, "_route", breaks)
     pauses = []
@@ -181,8 +182,8 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
 def test_whatever_the_chain_raises_decides_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr("oee_daemon.execution.ASK_S", 0.0)
-    monkeypatch.setattr("oee_daemon.execution.RESEND_S", 0.01)
+    monkeypatch.setattr("oee_daemon.engine.execution.ASK_S", 0.0)
+    monkeypatch.setattr("oee_daemon.engine.execution.RESEND_S", 0.01)
     order, chain = bench.place(), bench.chain()
     setattr(chain, call, breaks)
     execution = bench.execution(chain)

@@ -16,11 +16,11 @@ import pytest
 import redis
 from sqlalchemy import Engine, make_url, text
 
-from oee_daemon import foundation
-from oee_daemon.database import open_database
 from oee_daemon.embedded import account
+from oee_daemon.engine import foundation
 from oee_daemon.errors import Unreachable, Unsuitable
-from oee_daemon.roster import Roster
+from oee_daemon.queue.roster import Roster
+from oee_daemon.store.database import open_database
 from tests.daemons import until
 
 

@@ -13,17 +13,19 @@ import pytest
 from solders.keypair import Keypair
 from sqlalchemy import text
 
-from oee_daemon import failpoints, recall, store, worker
-from oee_daemon.chains.chain import FillPage
-from oee_daemon.chains.ledger import open_file
-from oee_daemon.chains.simulated import SimulatedChain
+from oee_daemon import failpoints
+from oee_daemon.engine import recall, worker
+from oee_daemon.engine.identity import NOWHERE, Identity, where
+from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
-from oee_daemon.identity import NOWHERE, Identity, where
-from oee_daemon.intake import Intake
-from oee_daemon.order import Order, Status
+from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.simulated.chain import SimulatedChain
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.wallet import Wallet
+from oee_daemon.orders.order import Order, Status
 from oee_daemon.settings import Settings
-from oee_daemon.wallet import Wallet
-from oee_daemon.worker import Worker
+from oee_daemon.store import moves
 from tests.integration.bench import Bench, HookedChain
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
@@ -146,7 +148,7 @@ def test_a_database_that_is_not_where_it_was_puts_live_orders_in_doubt_once(
     identity(bench, mark).settle()
     assert bench.trail(order.id) == CONFIRMED[:4]
     with bench.db.connect() as conn:
-        assert store.cancel(conn, order.id) is None
+        assert moves.cancel(conn, order.id) is None
     fence = bench.order(order.id).fence
     identity(bench, mark).settle()
     assert bench.order(order.id).fence == fence

@@ -12,13 +12,14 @@ import pytest
 import redis
 from sqlalchemy import Engine, event, func, select
 
-from oee_daemon import failpoints, store
-from oee_daemon.broker import open_broker
+from oee_daemon import failpoints
+from oee_daemon.engine.intake import Intake, NewOrder, request_hash
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
-from oee_daemon.intake import Intake, NewOrder, request_hash
-from oee_daemon.order import Order, Side, Status, SwapMode
-from oee_daemon.tables import order_events, orders
-from oee_daemon.tokens import TOKENS, read_decimal, units
+from oee_daemon.orders.order import Order, Side, Status, SwapMode
+from oee_daemon.orders.tokens import TOKENS, read_decimal, units
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.store import moves
+from oee_daemon.store.tables import order_events, orders
 from tests.integration.bench import Bench
 from tests.integration.test_scale import cost
 
@@ -273,7 +274,7 @@ def test_a_cancel_that_meets_the_end_of_an_attempt_never_calls_a_live_order_fina
         if "status IN" in statement and not looked:
             looked.append(statement)
             with bench.db.connect() as another:
-                moved = store.advance(another, submitted, Status.PENDING, attempt=2, swap_ended="rejected")
+                moved = moves.advance(another, submitted, Status.PENDING, attempt=2, swap_ended="rejected")
                 assert moved is not None
 
     looked: list[str] = []

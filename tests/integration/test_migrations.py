@@ -12,10 +12,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from oee_daemon import migrations
-from oee_daemon.chains import faults, ledger
 from oee_daemon.errors import StartFailed
-from oee_daemon.tables import Xid8, metadata
+from oee_daemon.networks.simulated import faults, ledger
+from oee_daemon.store import migrations
+from oee_daemon.store.tables import Xid8, metadata
 
 
 def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:

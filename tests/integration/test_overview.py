@@ -12,10 +12,11 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from oee_daemon import overview, roster
-from oee_daemon.order import Order, Status
-from oee_daemon.overview import Overview, Overviews
-from oee_daemon.roster import Roster
+from oee_daemon.orders.order import Order, Status
+from oee_daemon.queue import roster
+from oee_daemon.queue.roster import Roster
+from oee_daemon.reads import overview
+from oee_daemon.reads.overview import Overview, Overviews
 from tests.daemons import until
 from tests.integration.bench import Bench
 

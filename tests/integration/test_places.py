@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from oee_daemon import leases, store
-from oee_daemon.database import transactions
-from oee_daemon.execution import COME_AGAIN
-from oee_daemon.order import Status
-from oee_daemon.places import Places
-from oee_daemon.tables import slots
+from oee_daemon.engine.execution import COME_AGAIN
+from oee_daemon.engine.slots import Places
+from oee_daemon.orders.order import Status
+from oee_daemon.store import leases, moves
+from oee_daemon.store.database import transactions
+from oee_daemon.store.tables import slots
 from tests.integration.bench import Bench
 from tests.integration.test_scale import cost
 
@@ -59,11 +59,11 @@ def test_whoever_is_no_longer_executed_gives_its_place_back(bench: Bench, way: s
         if way == "confirmed":
             bench.to(order, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
         elif way == "failed":
-            store.advance(conn, order, Status.FAILED)
+            moves.advance(conn, order, Status.FAILED)
         elif way == "pending":
-            store.advance(conn, order, Status.PENDING, attempt=2, delay=timedelta(seconds=9))
+            moves.advance(conn, order, Status.PENDING, attempt=2, delay=timedelta(seconds=9))
         elif way == "cancelled":
-            store.cancel(conn, order.id)
+            moves.cancel(conn, order.id)
         elif way == "left":
             leases.let_go(conn, order, timedelta(seconds=9))
         else:

@@ -8,10 +8,10 @@ import pytest
 import redis
 from dramatiq.message import Message
 
-from oee_daemon.bell import AWAY_S, Bell
-from oee_daemon.broker import QUEUE, open_broker, ring
-from oee_daemon.idling import SPARE
-from oee_daemon.oneway import OneWay
+from oee_daemon.queue.broker import QUEUE, open_broker, ring
+from oee_daemon.queue.consumer import AWAY_S, Bell
+from oee_daemon.queue.fire_and_forget import OneWay
+from oee_daemon.queue.idling import SPARE
 
 #: More than a pool of redis-py ever makes.
 OFTEN = 120

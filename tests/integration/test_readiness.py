@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oee_daemon import readiness
-from oee_daemon.readiness import Readiness
+from oee_daemon.store import readiness
+from oee_daemon.store.readiness import Readiness
 from tests.integration.bench import Bench
 
 

@@ -12,10 +12,10 @@ import pytest
 import redis
 from dramatiq.message import Message
 
-from oee_daemon.broker import open_broker
-from oee_daemon.database import open_database
-from oee_daemon.order import Status
-from oee_daemon.recovery import Recovery
+from oee_daemon.engine.recovery import Recovery
+from oee_daemon.orders.order import Status
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.store.database import open_database
 from tests.daemons import until
 from tests.integration.bench import Bench
 

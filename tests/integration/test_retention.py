@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from oee_daemon import retention
-from oee_daemon.chains.ledger import open_file
+from oee_daemon.engine import retention
+from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import BadSetting, Conflict
-from oee_daemon.order import Order, Status
-from oee_daemon.retention import Retention
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.orders.order import Order, Status
 from oee_daemon.settings import load
-from oee_daemon.tables import order_events, orders, spent_keys, swaps
+from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
 from tests.daemons import until
 from tests.integration.bench import Bench
 

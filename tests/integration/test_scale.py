@@ -18,14 +18,14 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, event, make_url, text
 
-from oee_daemon import leases, store
-from oee_daemon.chains.ledger import Ledger, open_file, sim_ledger
-from oee_daemon.database import open_database
 from oee_daemon.embedded import Servers
-from oee_daemon.history import History
-from oee_daemon.listing import NEAR, Filter
-from oee_daemon.order import Order, Status
-from oee_daemon.retention import Retention
+from oee_daemon.engine.retention import Retention
+from oee_daemon.networks.simulated.ledger import Ledger, open_file, sim_ledger
+from oee_daemon.orders.order import Order, Status
+from oee_daemon.reads.history import History
+from oee_daemon.store import leases, moves
+from oee_daemon.store.database import open_database
+from oee_daemon.store.listing import NEAR, Filter
 from tests.conftest import TEMPLATE
 from tests.integration.bench import Bench
 from tests.integration.long_history import FILL, FILTERS, LIVE, ORDERS, START
@@ -274,17 +274,17 @@ def test_an_order_is_accepted_claimed_and_moved_by_index(db: Engine) -> None:
     number = ORDERS - LIVE + 3
     order_id = _one(db, number)
     with db.connect() as conn:
-        order = store.find(conn, order_id)
+        order = moves.find(conn, order_id)
     assert order is not None
-    moves: dict[str, Callable[[Connection], object]] = {
-        "find": lambda c: store.find(c, order_id),
-        "find_key": lambda c: store.find_key(c, "a key that nobody used"),
-        "live_swap": lambda c: store.live_swap(c, order_id),
-        "cancel": lambda c: store.cancel(c, order_id),
-        "events": lambda c: store.events(c, order_id),
+    tried: dict[str, Callable[[Connection], object]] = {
+        "find": lambda c: moves.find(c, order_id),
+        "find_key": lambda c: moves.find_key(c, "a key that nobody used"),
+        "live_swap": lambda c: moves.live_swap(c, order_id),
+        "cancel": lambda c: moves.cancel(c, order_id),
+        "events": lambda c: moves.events(c, order_id),
         "extend": lambda c: leases.extend(c, order),
     }
-    for name, move in moves.items():
+    for name, move in tried.items():
         found = cost(db, _rolled_back(db, move))
         assert found.rows == 0, name
         assert found.entries <= 20, name

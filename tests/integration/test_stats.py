@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from oee_cli import wire
-from oee_daemon import measures
 from oee_daemon.api.stats import StatsReport, StatsRow, TimelinePart, VenueStats
-from oee_daemon.connection import STATEMENT_S
-from oee_daemon.database import transactions
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
-from oee_daemon.measures import By, Scope
-from oee_daemon.stats import PARTS, Stats
+from oee_daemon.reads.stats import PARTS, Stats
+from oee_daemon.store import measures
+from oee_daemon.store.connection import STATEMENT_S
+from oee_daemon.store.database import transactions
+from oee_daemon.store.measures import By, Scope
 from tests.api_daemon import Shared, shared
 from tests.integration.reckoned import Order, at, choices, ms, row, slipped, spread
 from tests.integration.test_api_calls import frozen_worker, refused, shaped

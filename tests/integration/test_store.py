@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon import leases, store
-from oee_daemon.order import FINAL, LIVE, UNSENT, IllegalMove, Order, Status
-from oee_daemon.tables import order_events, orders, swaps
+from oee_daemon.orders.order import FINAL, LIVE, UNSENT, IllegalMove, Order, Status
+from oee_daemon.store import leases, moves
+from oee_daemon.store.tables import order_events, orders, swaps
 from tests.integration.bench import Bench
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def test_a_claim_holds_for_fifteen_seconds_and_is_extended_by_a_sign_of_life(ben
     order = bench.held(bench.place().id)
     with bench.db.connect() as conn:
         left = select(orders.c.lease_until - text("clock_timestamp()")).where(orders.c.id == order.id)
-        assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= store.LEASE
+        assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= moves.LEASE
         bench.set(order.id, lease_until=bench.ago(seconds=-1))
         assert leases.extend(conn, order) is not None
         assert conn.execute(left).scalar_one() > timedelta(seconds=10)
@@ -159,9 +159,9 @@ def test_events_are_gapless_and_one_for_each_move(bench: Bench) -> None:
 def test_events_are_read_from_where_one_left_off(bench: Bench) -> None:
     order = bench.to(bench.held(bench.place().id), *PATH)
     with bench.db.connect() as conn:
-        assert [e.seq for e in store.events(conn, order.id, 3)] == [4, 5]
-        assert store.events(conn, order.id, 5) == []
-        assert store.events(conn, uuid4()) == []
+        assert [e.seq for e in moves.events(conn, order.id, 3)] == [4, 5]
+        assert moves.events(conn, order.id, 5) == []
+        assert moves.events(conn, uuid4()) == []
 
 
 def test_two_that_move_it_at_once_make_one_move_and_one_event(bench: Bench) -> None:
@@ -207,7 +207,7 @@ def test_a_cancel_and_a_submission_race_and_exactly_one_wins(bench: Bench, cance
 
         def cancel(order_id: UUID = building.id) -> Order | None:
             with bench.db.connect() as conn:
-                return store.cancel(conn, order_id)
+                return moves.cancel(conn, order_id)
 
         calls = (cancel, submit) if cancel_first else (submit, cancel)
         found = at_once(*calls)
@@ -227,7 +227,7 @@ def test_only_what_can_not_be_on_the_chain_is_cancelled(bench: Bench, status: St
         values |= {"filled_in": 1, "filled_out": 1}
     bench.set(order.id, **values)
     with bench.db.connect() as conn:
-        cancelled = store.cancel(conn, order.id)
+        cancelled = moves.cancel(conn, order.id)
     assert (cancelled is not None) is (status in UNSENT)
     assert bench.order(order.id).status is (Status.CANCELLED if status in UNSENT else status)
 
@@ -270,11 +270,11 @@ def test_a_swap_that_ended_makes_room_for_the_next_attempts(bench: Bench, ended:
     pending = bench.advance(submitted, Status.PENDING, attempt=2, swap_ended=ended)
     assert pending is not None
     with bench.db.connect() as conn:
-        assert store.live_swap(conn, pending.id) is None
+        assert moves.live_swap(conn, pending.id) is None
     again = bench.to(pending, ROUTING, BUILDING, SUBMITTED)
     assert bench.swaps(again.id) == [(1, ended), (2, "signed")]
     with bench.db.connect() as conn:
-        live = store.live_swap(conn, again.id)
+        live = moves.live_swap(conn, again.id)
     assert live == bench.swap(again)
 
 

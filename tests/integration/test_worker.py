@@ -16,11 +16,11 @@ import pytest
 import redis
 
 from oee_daemon import failpoints
-from oee_daemon.chains.simulated import SimulatedChain
-from oee_daemon.order import Status
+from oee_daemon.engine.worker import Worker
+from oee_daemon.networks.simulated.chain import SimulatedChain
+from oee_daemon.orders.order import Status
+from oee_daemon.orders.swap import Anchor
 from oee_daemon.settings import Settings
-from oee_daemon.swap import Anchor
-from oee_daemon.worker import Worker
 from tests.daemons import until
 from tests.integration.bench import Bench
 
@@ -120,7 +120,7 @@ def test_a_retry_whose_message_was_lost_is_rung_by_recovery(
 
 
 def test_an_order_that_is_rung_many_times_is_run_once(bench: Bench, settings: Settings) -> None:
-    from oee_daemon.broker import ring
+    from oee_daemon.queue.broker import ring
 
     order = bench.place()
     for _ in range(20):
@@ -162,7 +162,7 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
         assert asked.wait(10)
         worker.each_beat()
         assert len(beats) == 1
-        monkeypatch.setattr("oee_daemon.worker.HANGS_S", 0.0)
+        monkeypatch.setattr("oee_daemon.engine.worker.HANGS_S", 0.0)
         until(lambda: worker.execution.longest_s > 0.1, what="an order that takes too long")
         worker.each_beat()
         assert len(beats) == 1

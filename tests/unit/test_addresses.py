@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oee_cli import addresses as command
-from oee_daemon import addresses as engine
-from oee_daemon.belonging import note, require
 from oee_daemon.errors import OtherDatabase
+from oee_daemon.home import addresses as engine
+from oee_daemon.home.belonging import note, require
 
 PLACES = {
     None: "own",

@@ -255,7 +255,7 @@ def test_servers_outside_are_asked_where_the_daemon_cannot_say(
 
 
 def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
-    from oee_daemon import migrations
+    from oee_daemon.store import migrations
 
     assert outside.release() == migrations.HEAD
 

@@ -16,10 +16,10 @@ from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.keys import Keys, former_keys
 from oee_cli.lines import Lines
 from oee_cli.rows import Row, read_rows
-from oee_daemon import intake
 from oee_daemon.api import wire
+from oee_daemon.engine import intake
 from oee_daemon.errors import OeeError
-from oee_daemon.tokens import TOKENS
+from oee_daemon.orders.tokens import TOKENS
 
 MINTS = {name: t.mint for t in TOKENS.values() for name in (t.symbol.lower(), t.mint)}
 JUP = TOKENS["JUP"].mint

@@ -11,9 +11,9 @@ import pytest
 
 from oee_cli.paths import socket_path
 from oee_cli.settings import Settings as CliSettings
-from oee_daemon import home as page
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
-from oee_daemon.home import Home
+from oee_daemon.home import folder as page
+from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.inherited import forget_database
-from oee_daemon.supervisor import WorkerProcess
 from tests.daemons import until
 
 ROOT = Path(__file__).parents[2]

@@ -11,12 +11,21 @@ from unittest.mock import patch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from oee_daemon import market
 from oee_daemon.errors import VenueRefused
-from oee_daemon.market import METEORA, POOLS, RAYDIUM, REFERENCE_USD, Pool, mid_price, moves_away, quote
-from oee_daemon.order import SwapMode
-from oee_daemon.swap import Quote, QuoteRequest
-from oee_daemon.tokens import MAX_UNITS, TOKENS, Token
+from oee_daemon.networks.simulated import market
+from oee_daemon.networks.simulated.market import (
+    METEORA,
+    POOLS,
+    RAYDIUM,
+    REFERENCE_USD,
+    Pool,
+    mid_price,
+    moves_away,
+    quote,
+)
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token
 
 seeds = st.integers(0, 2**62)
 pools = st.sampled_from(POOLS)

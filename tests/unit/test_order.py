@@ -6,8 +6,19 @@ from decimal import Decimal
 
 import pytest
 
-from oee_daemon.order import FINAL, LIVE, MOVES, UNSENT, IllegalMove, Side, Status, check, pair_of, price_text
-from oee_daemon.tokens import TOKENS
+from oee_daemon.orders.order import (
+    FINAL,
+    LIVE,
+    MOVES,
+    UNSENT,
+    IllegalMove,
+    Side,
+    Status,
+    check,
+    pair_of,
+    price_text,
+)
+from oee_daemon.orders.tokens import TOKENS
 
 #: Written by hand from the contract, not derived from `MOVES`. Rows: from; columns: to; x: allowed.
 TABLE = """

@@ -158,7 +158,7 @@ def test_an_assignment_is_found_however_it_is_written(source: str) -> None:
     [
         "import logging\nlogging.logThreads = False",
         "class A:\n    def __init__(self):\n        self._own = 1",
-        "from oee_daemon import execution\nexecution.Execution._own = print",
+        "from oee_daemon.engine import execution\nexecution.Execution._own = print",
         "import sys\nsys.modules['httpx._main'] = None",
         "import logging\nclass H(logging.Handler):\n    def handle(self, record): return True",
         "from threading import Thread\nclass T(Thread):\n    def __init__(self):\n        self.port = 1",

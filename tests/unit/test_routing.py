@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_daemon import routing
+from oee_daemon.engine import routing
+from oee_daemon.engine.routing import ask, choose, keeps, rank, worst_of
 from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused
-from oee_daemon.order import SwapMode
-from oee_daemon.routing import ask, choose, keeps, rank, worst_of
-from oee_daemon.swap import Anchor, Answer, Quote, QuoteRequest, UnsignedSwap
-from oee_daemon.tokens import MAX_UNITS, TOKENS
-from oee_daemon.venues.venue import Plan
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.swap import Anchor, Answer, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 
 REQUEST = QuoteRequest(
     input_token=TOKENS["SOL"], output_token=TOKENS["USDC"], amount=10**9, mode=SwapMode.EXACT_IN

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from oee_daemon import supervisor
-from oee_daemon.supervisor import SILENT_AT_FIRST_S, SILENT_S, _Silence
+from oee_daemon.embedded import worker as supervisor
+from oee_daemon.embedded.worker import SILENT_AT_FIRST_S, SILENT_S, _Silence
 
 
 def test_time_in_which_nobody_listened_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:

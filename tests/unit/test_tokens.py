@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import InvalidInput
-from oee_daemon.market import REFERENCE_USD
-from oee_daemon.tokens import MAX_UNITS, TOKENS, Token, decimal_text, find, read_decimal, units
+from oee_daemon.networks.simulated.market import REFERENCE_USD
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, decimal_text, find, read_decimal, units
 
 SOL, USDC, BONK = TOKENS["SOL"], TOKENS["USDC"], TOKENS["BONK"]
 tokens = st.sampled_from(list(TOKENS.values()))

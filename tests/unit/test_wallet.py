@@ -20,10 +20,10 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import Transaction
 
-from oee_daemon import wallet
 from oee_daemon.errors import StartFailed
-from oee_daemon.swap import UnsignedSwap
-from oee_daemon.wallet import Wallet, open_wallet
+from oee_daemon.networks import wallet
+from oee_daemon.networks.wallet import Wallet, open_wallet
+from oee_daemon.orders.swap import UnsignedSwap
 
 
 def _unsigned(wallet: Wallet, data: bytes = b"x") -> UnsignedSwap:
@@ -55,7 +55,7 @@ def test_the_file_is_one_that_solanas_own_tools_read(tmp_path: Path) -> None:
 
 def test_processes_that_make_it_at_once_share_one(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from oee_daemon.wallet import open_wallet\n"
+        "import sys; from pathlib import Path; from oee_daemon.networks.wallet import open_wallet\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(open_wallet(Path(sys.argv[1])).address)\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from solders.keypair import Keypair
 from sqlalchemy import Engine
 
-from oee_daemon.chains.ledger import open_file
-from oee_daemon.wallet import Wallet
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.wallet import Wallet
 from tests.venues.clock import FakeClock
 
 

@@ -21,14 +21,17 @@ import pytest
 from solders.hash import Hash
 from sqlalchemy import Engine, delete, func, insert, select
 
-from oee_daemon.chains.faults import Faults, sim_faults
-from oee_daemon.chains.ledger import open_file, sim_ledger
-from oee_daemon.chains.simulated import CALL_TIMEOUT_S, FORK_MS, SLOT_MS, VALID_SLOTS, SimulatedChain
-from oee_daemon.chains.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, MARGIN_BLOCKS, Cases
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.market import RAYDIUM
-from oee_daemon.order import SwapMode
-from oee_daemon.swap import (
+from oee_daemon.networks.simulated.chain import CALL_TIMEOUT_S, FORK_MS, SLOT_MS, VALID_SLOTS, SimulatedChain
+from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.ledger import open_file, sim_ledger
+from oee_daemon.networks.simulated.market import RAYDIUM
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, MARGIN_BLOCKS, Cases
+from oee_daemon.networks.wallet import Wallet
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.swap import (
     Anchor,
     Fill,
     Landed,
@@ -40,10 +43,7 @@ from oee_daemon.swap import (
     SignedSwap,
     Unknown,
 )
-from oee_daemon.tokens import TOKENS
-from oee_daemon.venues.simulated import SimulatedVenue
-from oee_daemon.venues.venue import Plan
-from oee_daemon.wallet import Wallet
+from oee_daemon.orders.tokens import TOKENS
 from tests.venues.clock import FakeClock
 
 T = TypeVar("T")

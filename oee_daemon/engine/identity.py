@@ -1,0 +1,243 @@
+"""Whose database this is, and whether it is still where it was.
+
+One engine has one wallet, one network and one chain: the row in `engine` names them, written by the first
+start, and whoever comes with another refuses to start. The row also says on which server and timeline the
+database was last seen. Where that is no longer so, or its log ends before a place that it had reached, or the
+chain knows a landing of which the database knows no swap, something was forgotten: every live order is put in
+doubt before anything is claimed (see `recall`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from oee_daemon.engine import recall
+from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.network import Network
+from oee_daemon.orders.swap import Fill
+from oee_daemon.store.database import transactions
+from oee_daemon.store.leases import Where
+from oee_daemon.store.tables import engine, swaps
+
+log = logging.getLogger(__name__)
+
+#: Any number that is ours: who reads and writes the row waits for each other on it.
+_LOCK = 0x0EE_1DE47
+#: What becomes of a wallet that is gone for good, and of every other tie that is meant to be cut.
+_MEANT = "Where that is meant: docs/operations.md, One engine"
+
+_WHERE = text("""
+    SELECT (SELECT system_identifier::text FROM pg_control_system()),
+        left(pg_walfile_name(pg_current_wal_lsn()), 8),
+        (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, pg_postmaster_start_time()
+""")
+
+
+#: On no server: nothing may be claimed.
+NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
+#: So many of the newest landings are looked for in the database.
+_LANDINGS = 100
+
+
+def where(conn: Connection) -> Where | None:
+    """Where the database is; none where this role, or this kind of Postgres, may not know."""
+    try:
+        return Where(*conn.execute(_WHERE).one())
+    except ProgrammingError:
+        return None
+
+
+def named_wallet(db: Engine) -> str | None:
+    """The address whose orders are in the database; none where no engine has worked on it yet."""
+    with db.connect() as conn:
+        try:
+            return conn.execute(select(engine.c.wallet)).scalar()
+        except ProgrammingError:
+            return None  # not migrated yet
+
+
+class Identity:
+    """One process's view. `mark`: the home's file, outside Postgres, that says how far its log had come."""
+
+    def __init__(
+        self, db: Engine, network: Network, *, mark: Path | None = None, keep_days: int | None = None
+    ) -> None:
+        self._db = db
+        self._network = network
+        self._chain = BoundedChain(network.chain, 1, FaultLog())
+        self._mark = mark
+        self._keep_days = keep_days
+        #: Where the database was last seen to be; none where that can't be known.
+        self.known: Where | None = None
+        self.settled = False
+
+    @property
+    def hang_s(self) -> float:
+        """For how long the chain could not be asked, because no call returns; seconds."""
+        return self._chain.hang_s
+
+    def must_be_settled(self) -> None:
+        """Raises `Unavailable` where what the database says of an order may be out of date."""
+        try:
+            self.look()
+        except (ChainUnavailable, OtherEngine) as e:
+            raise Unavailable(
+                f"It is not known yet whether the database forgot something. {e.message}"
+            ) from e
+
+    def settle(self) -> None:
+        """Writes the row, or compares with it, and puts in doubt what may have been forgotten.
+
+        Raises `OtherEngine`, `ChainUnavailable`, and `DBAPIError` where Postgres is away.
+        """
+        # The marks first: others move them on.
+        marks = [mark for mark in (self.known, self._marked()) if mark is not None]
+        here = self._here()
+        # Nothing is held while the chain is asked.
+        chain = self._chain.identity()
+        fills = self._chain.fills(limit=_LANDINGS).fills
+        with transactions(self._db).begin() as conn:
+            conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            row = conn.execute(select(engine)).first()
+            if row is not None:
+                self._compare("wallet", row.wallet, self._network.wallet.address)
+                self._compare("network", row.network, self._network.name)
+                self._compare("chain", row.chain, chain)
+            gap, elsewhere = _forgot(row, here, marks)
+            gap = gap or self._unknown_landing(conn, row, fills)
+            if gap:
+                orders = recall.doubt(conn, chain, elsewhere=elsewhere)
+                log.warning(
+                    "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
+                )
+            recall.forget_the_ended(conn)
+            self._write(conn, row, here, chain, fills[0].signature if fills else None)
+        self.known, self.settled = here, True
+        self._note()
+
+    def look(self) -> None:
+        """Each beat: settles anew where the database is not where it was a moment ago. Raises as `settle`."""
+        before, marked = self.known, self._marked()
+        here = self._here()
+        if not self.settled:
+            self.settle()
+        elif here is None or before is None:
+            return
+        elif (
+            here[:2] != before[:2] or _behind(here, before) or (marked is not None and _behind(here, marked))
+        ):
+            self.settled = False
+            self.settle()
+        elif here != before:
+            self.known = here
+            self._note()
+
+    def _here(self) -> Where | None:
+        # Apart from any transaction, which an error would end.
+        with self._db.connect() as conn:
+            return where(conn)
+
+    def _compare(self, what: str, stored: str, ours: str) -> None:
+        if stored == ours:
+            return
+        remedy = {
+            "wallet": "Copy wallets/ from the home of the daemon that has worked on this database into this"
+            " home's, in place of the file here (which put aside)",
+            "network": "Set OEE_NETWORK to what it was, or use another database",
+            "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
+        }[what]
+        raise OtherEngine(
+            f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
+            f" {remedy}. {_MEANT}."
+        )
+
+    def _unknown_landing(self, conn: Connection, row: Row[Any] | None, fills: Sequence[Fill]) -> str | None:
+        """One since the last look whose swap the database does not have, though each is stored before."""
+        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+        looked_into = None if row is None else row.newest_fill
+        new = takewhile(
+            lambda fill: fill.signature != looked_into and (kept is None or fill.at >= kept), fills
+        )
+        signatures = [fill.signature for fill in new]
+        stored = set(
+            conn.execute(select(swaps.c.signature).where(swaps.c.signature.in_(signatures))).scalars()
+        )
+        unknown = next((signature for signature in signatures if signature not in stored), None)
+        return unknown and f"the chain knows a landing that it does not: {unknown}"
+
+    def _write(
+        self, conn: Connection, row: Row[Any] | None, here: Where | None, chain: str, newest: str | None
+    ) -> None:
+        seen: dict[str, Any] = {"newest_fill": newest}
+        if here is not None:
+            seen |= {"server": here.server, "timeline": here.timeline}
+        if row is not None:
+            conn.execute(update(engine).values(seen))
+            return
+        ours = {"chain": chain, "wallet": self._network.wallet.address}
+        conn.execute(insert(engine).values(one=1, id=uuid4(), network=self._network.name, **ours, **seen))
+
+    def _marked(self) -> Where | None:
+        """What the home's file says."""
+        if self._mark is None:
+            return None
+        try:
+            server, timeline, flushed = json.loads(self._mark.read_text())
+            return NOWHERE._replace(server=str(server), timeline=str(timeline), flushed=int(flushed))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _note(self) -> None:
+        # Not flushed: after a crash of the machine it may be older than it could be, never newer.
+        if self._mark is None or self.known is None:
+            return
+        with suppress(OSError):
+            draft = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write(json.dumps(self.known[:3]))
+            draft.replace(self._mark)
+
+
+def _behind(here: Where, mark: Where) -> bool:
+    """The log ends before a place that it had reached."""
+    return mark[:2] == here[:2] and here.flushed < mark.flushed
+
+
+def _forgot(row: Row[Any] | None, here: Where | None, marks: Sequence[Where]) -> tuple[str | None, bool]:
+    """Why something may have been forgotten, by where it is; and whether this is a copy whose original may
+    go on."""
+    if row is None or here is None:
+        return None, False
+    if row.server not in (None, here.server):
+        return f"it was on server {row.server} and is on {here.server}", True
+    if row.timeline not in (None, here.timeline):
+        return f"its timeline was {row.timeline} and is {here.timeline}", False
+    for mark in marks:
+        if _behind(here, mark):
+            return f"its log had come to {mark.flushed} and ends at {here.flushed}", False
+    return None, False
+
+
+def try_to_settle(identity: Identity) -> None:
+    """At a start: what can't be asked now is asked again each beat, and until then nothing is claimed.
+
+    Raises `OtherEngine`.
+    """
+    try:
+        identity.settle()
+    except (OperationalError, ChainUnavailable) as e:
+        log.warning("not known yet whose database it is", extra={"reason": str(e)})

@@ -1,0 +1,117 @@
+"""The venues and the chain of a network, asked so that nothing they do wrong goes further than their answer.
+
+Each call has a deadline, and each party threads of its own. Whatever a venue raises or fails to answer ends
+the attempt; whatever the chain does decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+
+from solders.hash import Hash
+from solders.message import Message
+
+from oee_daemon import calls
+from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.network import Network
+from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.verdict import Cases
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap, UnsignedSwap
+from oee_daemon.orders.tokens import TOKENS
+
+#: Seconds that a venue has to build a swap. An attempt's longest way between two signs of life stays below
+#: its lease, with what the chain may take.
+BUILD_S = 4.0
+
+
+class Outside:
+    """One worker's way to them, for at most `threads` orders at once."""
+
+    def __init__(self, network: Network, threads: int, faults: FaultLog) -> None:
+        self._network = network
+        self._faults = faults
+        self._venues = {venue.name: calls.Calls(threads, venue.name) for venue in network.venues}
+        self.chain = BoundedChain(network.chain, threads, faults)
+        self._cases = Cases(self.chain.nodes)
+
+    @property
+    def asking(self) -> Mapping[str, Executor]:
+        """The threads that ask each venue for its price, by its name."""
+        return self._venues
+
+    def close(self) -> None:
+        """Nobody waits for what still hangs."""
+        for venue in self._venues.values():
+            venue.shutdown(wait=False)
+        self.chain.close()
+
+    @property
+    def hang_s(self) -> float:
+        """For how long a venue or the chain could not be asked, because no call returns; seconds."""
+        return max(self.chain.hang_s, *(venue.hang_s for venue in self._venues.values()))
+
+    def signed(self, order: Order) -> SignedSwap:
+        """The swap of the order's choice, built and signed.
+
+        Raises `AttemptFailed`, and `ChainUnavailable` where there is no anchor.
+        """
+        venue = next((v for v in self._network.venues if v.name == order.venue), None)
+        if venue is None:
+            raise AttemptFailed(
+                f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
+            )
+        plan = _plan(order, venue.name, self._network.wallet.address)
+        anchor = self.chain.anchor()
+        try:
+            unsigned = self._venues[venue.name].ask(BUILD_S, venue.build, plan, anchor)
+            _must_be_anchored(unsigned, anchor)
+            return self._network.wallet.sign(unsigned, order.id, order.attempt)
+        except AttemptFailed:
+            raise
+        except TimeoutError:
+            raise VenueLate(f"{venue.name} did not build the swap within {BUILD_S:g} s.") from None
+        except Exception as e:
+            self._faults.say("a venue failed", e, order_id=order.id, venue=venue.name)
+            failed = f"{venue.name} failed to build the swap: {type(e).__name__}."
+            raise VenueError(failed, retryable=True) from e
+
+    def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
+        """Raises `ChainUnavailable` and nothing else."""
+        # Judged here, not on the thread that looks: what comes too late is older than what was seen since.
+        return self._cases.judge(swap, self.chain.look(swap, wait_s=wait_s))
+
+
+def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
+    """Raises `VenueError`: by its anchor it is known from when on a swap can't land any more."""
+    named = Message.from_bytes(unsigned.message).recent_blockhash
+    if (named, unsigned.last_valid_height) != (Hash.from_string(anchor.blockhash), anchor.last_valid_height):
+        raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
+
+
+def request_of(order: Order) -> QuoteRequest:
+    """What a venue is asked for the order's running attempt."""
+    return QuoteRequest(
+        input_token=TOKENS[order.input_token],
+        output_token=TOKENS[order.output_token],
+        amount=order.amount,
+        mode=order.swap_mode,
+        number=order.number,
+        attempt=order.attempt,
+    )
+
+
+def _plan(order: Order, venue: str, payer: str) -> Plan:
+    assert order.quote_in is not None and order.quote_out is not None and order.quote_fee is not None
+    assert order.worst is not None
+    quote = Quote(
+        venue=venue,
+        amount_in=order.quote_in,
+        amount_out=order.quote_out,
+        fee=order.quote_fee,
+        price_impact_bps=0,
+    )
+    return Plan(order_id=order.id, request=request_of(order), quote=quote, limit=order.worst, payer=payer)

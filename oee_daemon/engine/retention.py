@@ -1,0 +1,117 @@
+"""Removes orders that ended longer ago than the user wants to keep them, with their events and swaps.
+
+A beat in every worker, a small batch a commit, one worker at a time. Never a live order, and never a key: it
+stays in `spent_keys`, so that a repetition of a removed order is refused instead of placed a second time.
+The chain's ledger is the chain's own and stays whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from oee_daemon.errors import Conflict
+from oee_daemon.store.database import transactions
+
+log = logging.getLogger(__name__)
+
+#: Orders removed in one commit: some 20 ms of Postgres's time.
+BATCH = 100
+#: Seconds that a beat may take before it lets others go first.
+BUSY_S = 0.25
+#: Seconds between two beats: while there is more to remove, and otherwise.
+MORE_S, BEAT_S = 1.0, 60.0
+#: Any number that is ours: whoever holds it in a transaction is the one who removes.
+_LOCK = 0x0EE_01D
+
+# A key that is being asked for right now is left for the next beat: `store.create` holds the same lock while
+# it looks for the key, so it finds either the order or the spent key, and never neither.
+# The statement's time, not the clock's, which moves on: only that bounds a search in an index.
+_OLD = text("""
+    SELECT id FROM (
+        SELECT id, idempotency_key FROM orders
+        WHERE finished_at < statement_timestamp() - CAST(:kept AS interval)
+        ORDER BY finished_at LIMIT :batch FOR UPDATE SKIP LOCKED
+    ) AS old
+    WHERE idempotency_key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0))
+""")
+_KEEP_KEYS = text("""
+    INSERT INTO spent_keys (idempotency_key, order_id, status, finished_at)
+    SELECT idempotency_key, id, status, finished_at FROM orders
+    WHERE id = ANY (:ids) AND idempotency_key IS NOT NULL
+""")
+_REMOVE = (
+    text("DELETE FROM order_events WHERE order_id = ANY (:ids)"),
+    text("DELETE FROM swaps WHERE order_id = ANY (:ids)"),
+    text("DELETE FROM orders WHERE id = ANY (:ids)"),
+)
+_SPENT = text("SELECT order_id, status, finished_at FROM spent_keys WHERE idempotency_key = :key")
+
+
+class Retention:
+    """The beat of one worker. `days`: how long an order is kept after its end."""
+
+    def __init__(self, db: Engine, *, days: int) -> None:
+        self._db = transactions(db)
+        self._kept = timedelta(days=days)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="retention", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        pause = MORE_S
+        while not self._stopped.wait(pause):
+            try:
+                _, more = self.once()
+                pause = MORE_S if more else BEAT_S
+            except OperationalError as e:
+                log.warning("retention can't reach Postgres", extra={"reason": str(e.__cause__ or e)})
+            except Exception:
+                log.exception("retention failed, and goes on")
+
+    def once(self) -> tuple[int, bool]:
+        """One beat: how many orders it removed, and whether there may be more."""
+        until = time.monotonic() + BUSY_S
+        removed, last = 0, BATCH
+        while last == BATCH and time.monotonic() < until and not self._stopped.is_set():
+            last = self._batch()
+            removed += last
+        if removed:
+            log.info("removed old orders", extra={"orders": removed})
+        return removed, last == BATCH
+
+    def _batch(self) -> int:
+        with self._db.begin() as conn:
+            if not conn.execute(
+                text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+            ).scalar_one():
+                return 0
+            ids = list(conn.execute(_OLD, {"kept": self._kept, "batch": BATCH}).scalars())
+            if ids:
+                for statement in (_KEEP_KEYS, *_REMOVE):
+                    conn.execute(statement, {"ids": ids})
+            return len(ids)
+
+
+def refuse_spent(conn: Connection, key: str) -> None:
+    """Raises `Conflict` where the order of this key is one that was removed."""
+    row = conn.execute(_SPENT, {"key": key}).first()
+    if row is not None:
+        raise Conflict(
+            f"Idempotency-Key belongs to order {row.order_id}, which ended as {row.status} on"
+            f" {row.finished_at:%Y-%m-%d} and is no longer kept. Nothing was placed.",
+            code="idempotency_key_spent",
+            field="Idempotency-Key",
+            hint="Use a new key for a new order.",
+        )

@@ -1,0 +1,107 @@
+"""Collects the venues' quotes and chooses. Asking has a deadline; choosing is pure and total.
+
+The best net result wins: most out for `ExactIn`, least in for `ExactOut`, ties by name. What is worse
+than the order's fixed worst amount is never chosen.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+
+from oee_daemon.errors import AttemptFailed, OeeError, VenueError
+from oee_daemon.networks.venue import Venue
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.swap import Answer, Quote, QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS
+
+log = logging.getLogger(__name__)
+
+BPS = 10_000
+#: Seconds a venue has to quote.
+DEADLINE_S = 1.0
+#: Seconds past the deadline after which a venue that ignores it is left alone.
+GRACE_S = 0.25
+
+
+def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[Answer]:
+    """Asks every venue at once, each on its own threads among `calls`; one answer each, in the venues' order,
+    within the deadline."""
+    until = time.monotonic() + DEADLINE_S + GRACE_S
+    asked = [(venue, calls[venue.name].submit(_ask, venue, request)) for venue in venues]
+    return [_collected(venue, future, until) for venue, future in asked]
+
+
+def _ask(venue: Venue, request: QuoteRequest) -> Answer:
+    begun = time.monotonic()
+    quote, error = None, None
+    try:
+        quote = venue.quote(request, DEADLINE_S)
+    except OeeError as e:
+        error = e.as_dict()
+    except Exception as e:
+        # A venue's own fault must not keep the others' prices from being used.
+        log.exception("a venue failed", extra={"venue": venue.name})
+        failure = VenueError(f"{venue.name} failed: {type(e).__name__}.", retryable=True)
+        error = failure.as_dict()
+    taken = round((time.monotonic() - begun) * 1000)
+    return Answer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
+
+
+def _collected(venue: Venue, future: Future[Answer], until: float) -> Answer:
+    """`until`: the moment, by the monotonic clock, after which it is not waited for."""
+    try:
+        return future.result(max(0.0, until - time.monotonic()))
+    except TimeoutError:
+        future.cancel()
+    message = f"{venue.name} did not answer within {DEADLINE_S:g} s."
+    error = {"code": "venue_late", "message": message, "retryable": True}
+    return Answer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)
+
+
+def rank(answers: Sequence[Answer], mode: SwapMode) -> list[Answer]:
+    """Best first by net result, then by name; those without a quote last."""
+
+    def key(answer: Answer) -> tuple[bool, int, str]:
+        if answer.quote is None:
+            return True, 0, answer.venue
+        net = -answer.quote.amount_out if mode is SwapMode.EXACT_IN else answer.quote.amount_in
+        return False, net, answer.venue
+
+    return sorted(answers, key=key)
+
+
+def choose(answers: Sequence[Answer], mode: SwapMode, worst: int | None) -> Quote:
+    """The best quote that keeps the bound.
+
+    Raises `AttemptFailed`: `no_route` where no venue has a price (retryable only if one merely did not
+    answer in time), `slippage_exceeded` where the best is worse than the bound.
+    """
+    best = rank(answers, mode)[0].quote if answers else None
+    if best is None:
+        late = any(a.error is not None and a.error["retryable"] for a in answers)
+        reasons = "; ".join(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
+        why = f" {reasons}." if reasons else ""
+        raise AttemptFailed(f"No venue can fill it.{why}", code="no_route", retryable=late)
+    if worst is not None and not keeps(best, mode, worst):
+        raise AttemptFailed(
+            f"The best price, on {best.venue}, is worse than the order allows.",
+            code="slippage_exceeded",
+            retryable=True,
+        )
+    return best
+
+
+def keeps(quote: Quote, mode: SwapMode, worst: int) -> bool:
+    """Whether the quote is no worse than the bound."""
+    return quote.amount_out >= worst if mode is SwapMode.EXACT_IN else quote.amount_in <= worst
+
+
+def worst_of(quote: Quote, mode: SwapMode, slippage_bps: int) -> int:
+    """The bound that a first choice fixes, rounded in the trader's favour: the least to receive up, the
+    most to spend down."""
+    if mode is SwapMode.EXACT_IN:
+        return -(-quote.amount_out * (BPS - slippage_bps) // BPS)
+    return min(MAX_UNITS, quote.amount_in * (BPS + slippage_bps) // BPS)

@@ -1,0 +1,1 @@
+"""Where swaps go: what a network is, and those that there are."""

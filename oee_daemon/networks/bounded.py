@@ -1,0 +1,72 @@
+"""A chain behind a deadline: whatever it does wrong is an answer that is missing.
+
+Each call runs on a thread of the chain's own, so that one that never returns costs its caller a few seconds.
+What comes after that is heard by nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+from oee_daemon.calls import Calls
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.networks.chain import Chain, FillPage
+from oee_daemon.orders.swap import Anchor, Look, SignedSwap
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Seconds that the chain has to answer.
+CHAIN_S = 4.0
+
+
+class BoundedChain:
+    """A `Chain` whose calls end in time, and raise `ChainUnavailable` and nothing else."""
+
+    def __init__(self, chain: Chain, threads: int, faults: FaultLog) -> None:
+        self._chain = chain
+        self._faults = faults
+        self._calls = Calls(threads, "chain")
+        self.inside = chain.inside
+        self.nodes = chain.nodes
+
+    def close(self) -> None:
+        """Nobody waits for what still hangs."""
+        self._calls.shutdown(wait=False)
+
+    @property
+    def hang_s(self) -> float:
+        """For how long nothing could be asked, because no call returns; seconds."""
+        return self._calls.hang_s
+
+    def expected_s(self) -> float:
+        return self._chain.expected_s()
+
+    def identity(self) -> str:
+        return self._ask(CHAIN_S, self._chain.identity)
+
+    def anchor(self) -> Anchor:
+        return self._ask(CHAIN_S, self._chain.anchor)
+
+    def submit(self, swap: SignedSwap) -> None:
+        self._ask(CHAIN_S, self._chain.submit, swap)
+
+    def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
+        return self._ask(wait_s + CHAIN_S, self._chain.look, swap, wait_s=wait_s)
+
+    def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
+        return self._ask(CHAIN_S, self._chain.fills, limit=limit, cursor=cursor, order_id=order_id)
+
+    def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return self._calls.ask(deadline_s, fn, *args, **kwargs)
+        except ChainUnavailable:
+            raise
+        except TimeoutError:
+            raise ChainUnavailable(f"The chain did not answer within {deadline_s:g} s.") from None
+        except Exception as e:
+            self._faults.say("the chain failed", e)
+            raise ChainUnavailable(f"The chain failed: {type(e).__name__}.") from e

@@ -1,0 +1,66 @@
+"""What every chain offers. `submit` is the one call in the engine with an effect.
+
+The rules that make an order safe rest on two promises, which the suite in `tests/venues` checks on every
+chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
+nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once.
+What all that amounts to is decided in `verdict`, for every chain alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
+
+
+@dataclass(frozen=True, slots=True)
+class FillPage:
+    """Fills, and the cursor to go on from where there are more. `height`: up to where all are in it."""
+
+    fills: Sequence[Fill]
+    next_cursor: str | None
+    height: int = 0
+
+
+class Chain(Protocol):
+    #: It is kept in the engine's own database: whoever copies that has a copy of the chain, not the chain.
+    inside: bool
+    #: How many nodes it asks, whether they answer or not.
+    nodes: int
+
+    def identity(self) -> str:
+        """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
+        ...
+
+    def anchor(self) -> Anchor:
+        """A recent blockhash to build on. Raises `ChainUnavailable`."""
+        ...
+
+    def submit(self, swap: SignedSwap) -> None:
+        """Hands in the signed bytes; harmless to repeat with the same swap.
+
+        Raises `ChainUnavailable` where the answer is missing or a refusal: neither decides anything,
+        for an earlier or lost send of the same bytes may still land.
+        """
+        ...
+
+    def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
+        """What each node that answers shows of the swap, after up to `wait_s` seconds for it to become final.
+
+        Raises `ChainUnavailable` where none can be asked.
+        """
+        ...
+
+    def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
+        """What has landed, newest first, `limit` of them after `cursor`.
+
+        Raises `ChainUnavailable`, and `ValueError` for a cursor that this chain never gave.
+        """
+        ...
+
+    def expected_s(self) -> float:
+        """Seconds from a submission to its confirmation, when all goes well."""
+        ...

@@ -1,0 +1,122 @@
+"""The simulated market: prices as pure functions of seed, pair, mode, amount, order number and attempt.
+
+Integers and fractions only, so that the same question has the same answer on every machine. Each venue is
+a constant-product pool of a stated depth around its own mid price; the mids of two venues stand 2 to 5 %
+apart around a reference price. Between an order's attempts prices drift a little, as markets do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
+
+from oee_daemon.errors import VenueRefused
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS, Token
+
+BPS = 10_000
+
+#: US dollars for one whole token; the reference prices of the simulated market.
+REFERENCE_USD: Mapping[str, Fraction] = MappingProxyType({
+    "SOL": Fraction("142.5"), "USDC": Fraction(1), "USDT": Fraction("0.9996"), "JUP": Fraction("0.8775"),
+    "BONK": Fraction("0.00002344"), "RAY": Fraction("2.318"), "WIF": Fraction("0.9142"),
+    "PYTH": Fraction("0.3327"), "JTO": Fraction("2.105"), "mSOL": Fraction("181.3"),
+    "JitoSOL": Fraction("172.6"), "ORCA": Fraction("2.044"), "MET": Fraction("0.5218"),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A venue's pools. `depth_usd`: the worth of each side; `lean`: on which side of the reference."""
+
+    venue: str
+    fee_bps: int
+    depth_usd: int
+    lean: int
+
+
+RAYDIUM = Pool("raydium", fee_bps=25, depth_usd=4_000_000, lean=1)
+METEORA = Pool("meteora", fee_bps=20, depth_usd=2_500_000, lean=-1)
+POOLS: tuple[Pool, ...] = (RAYDIUM, METEORA)
+
+#: How far apart the venues' mid prices stand, bps. Inside 2 to 5 % even after fees and impact.
+APART_BPS = (210, 490)
+#: The most that the reference moves between two attempts of one order, bps either way.
+DRIFT_BPS = 10
+
+
+def _draw(*parts: object) -> int:
+    """64 bits that depend on every part and on nothing else."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _between(low: int, high: int, *parts: object) -> int:
+    return low + _draw(*parts) % (high - low + 1)
+
+
+def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
+    """Whole output tokens for one whole input token, before fee and impact."""
+    about = (seed, ask.input_token.symbol, ask.output_token.symbol, ask.mode, ask.amount, ask.number)
+    reference = REFERENCE_USD[ask.input_token.symbol] / REFERENCE_USD[ask.output_token.symbol]
+    drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, ask.attempt)
+    apart = _between(*APART_BPS, "apart", *about)
+    upper = 1 if _draw("upper", *about) % 2 else -1
+    # low * (1 + apart) = high, with the reference in the middle of the two.
+    low = reference * Fraction(BPS + drift, BPS) * Fraction(2 * BPS, 2 * BPS + apart)
+    return low * Fraction(BPS + apart, BPS) if pool.lean == upper else low
+
+
+def quote(seed: int, pool: Pool, ask: QuoteRequest) -> Quote:
+    """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
+    mid = mid_price(seed, pool, ask)
+    unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
+    reserve_in = int(pool.depth_usd / REFERENCE_USD[ask.input_token.symbol] * unit_in)
+    reserve_out = int(Fraction(reserve_in, unit_in) * mid * unit_out)
+    if ask.mode is SwapMode.EXACT_IN:
+        amount_in = ask.amount
+        fee = _ceil(amount_in * pool.fee_bps, BPS)
+        net = amount_in - fee
+        amount_out = reserve_out * net // (reserve_in + net)
+        if amount_out <= 0:
+            raise _too_small(pool, ask.output_token)
+    else:
+        amount_out = ask.amount
+        if amount_out >= reserve_out:
+            raise _too_much(pool, ask.output_token)
+        net = _ceil(reserve_in * amount_out, reserve_out - amount_out)
+        amount_in = _ceil(net * BPS, BPS - pool.fee_bps)
+        fee = amount_in - net
+        if amount_in > MAX_UNITS:
+            raise _too_much(pool, ask.output_token)
+    return Quote(
+        venue=pool.venue,
+        amount_in=amount_in,
+        amount_out=amount_out,
+        fee=fee,
+        price_impact_bps=_ceil(net * BPS, reserve_in + net),
+    )
+
+
+def moves_away(seed: int, number: int, attempt: int, rate: Decimal) -> bool:
+    """Whether the price leaves the slippage limit between quote and fill in this attempt."""
+    return _draw("failure", seed, number, attempt) < rate * 2**64
+
+
+def _too_small(pool: Pool, token: Token) -> VenueRefused:
+    message = f"{pool.venue} would give less than the smallest unit of {token.symbol}."
+    return VenueRefused(message, code="amount_too_small")
+
+
+def _too_much(pool: Pool, token: Token) -> VenueRefused:
+    message = f"{pool.venue} does not hold that much {token.symbol}."
+    return VenueRefused(message, code="insufficient_liquidity")
+
+
+def _ceil(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)

@@ -1,0 +1,49 @@
+"""What every venue offers: a firm price, and a swap built from it. Neither has an effect.
+
+A venue honours its deadline by itself, with a timeout on every call it makes; a new one passes the suite
+in `tests/venues` before anything trades on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be swapped: the chosen quote of an order's attempt, and the bound it must keep.
+
+    `limit` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is
+    the wallet's address.
+    """
+
+    order_id: UUID
+    request: QuoteRequest
+    quote: Quote
+    limit: int
+    payer: str
+
+
+class Venue(Protocol):
+    """One place that quotes and builds."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fee_bps(self) -> int: ...
+
+    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        """A firm price within `deadline_s` seconds.
+
+        Raises `VenueRefused` where asking again won't help, `VenueLate` where it may.
+        """
+        ...
+
+    def build(self, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+        """The swap to sign, which can land up to the anchor's height. Raises `VenueError`."""
+        ...

@@ -1,0 +1,76 @@
+"""When what a chain's nodes show is an outcome. Pure: no I/O and no clock.
+
+A landing is believed as soon as one node calls it final. That a swap never landed has to be proven, for it
+means that another is signed: a look counts for it where one node, of one time, remembers far enough back, is
+past the last block that could have taken the swap, and shows nothing. It has to show so again some blocks
+later, with nothing seen between: two nodes soon, one alone after longer. A node that says nothing may know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oee_daemon.orders.swap import Lapsed, Look, Outcome, SignedSwap, Unknown
+
+#: Blocks for which a swap can land after the one that it is anchored to: Solana's figure.
+VALID_BLOCKS = 150
+#: Blocks past a swap's last one before its absence counts: the next one still takes it, and a node's count
+#: may be a little ahead.
+MARGIN_BLOCKS = 10
+#: Blocks between a node's two sights of an absence that prove it: of two nodes or more, of the only one that
+#: there is, of one against others that can't tell or are silent. Of 400 ms these are 2, 8 and 30 seconds.
+APART_BLOCKS, ALONE_BLOCKS, AGAINST_BLOCKS = 5, 20, 75
+
+
+class Case:
+    """What has been seen of one swap by one who asks, round by round; `nodes`: of how many one can ask."""
+
+    def __init__(self, last_valid_height: int, nodes: int) -> None:
+        self._last = last_valid_height
+        self._alone = ALONE_BLOCKS if nodes == 1 else AGAINST_BLOCKS
+        #: The height at which each node was first found to lack it; empty while nothing speaks for that.
+        self.absent_at: dict[str, int] = {}
+
+    def judge(self, looks: Sequence[Look]) -> Outcome:
+        """What this round, a look of each node that answered, makes of it."""
+        final = {look.seen for look in looks if look.final and look.seen is not None}
+        if len(final) == 1:
+            return final.pop()
+        if final or any(look.seen is not None for look in looks):
+            # What is not final may become so, or vanish with its fork.
+            self.absent_at.clear()
+            return Unknown("its nodes contradict each other" if final else "not confirmed yet")
+        absent = [look for look in looks if self._is_absent(look)]
+        if not absent:
+            past = any(look.height > self._last for look in looks)
+            return Unknown("no node can tell that it never landed" if past else "not on the chain yet")
+        # Each by its own count: the heights of two nodes may differ by more than what has to lie between.
+        apart = [look.height - self.absent_at.setdefault(look.node, look.height) for look in absent]
+        if max(apart) < self._alone and sum(blocks >= APART_BLOCKS for blocks in apart) < 2:
+            return Unknown("seen nowhere, and looked for once more")
+        return Lapsed()
+
+    def _is_absent(self, look: Look) -> bool:
+        return (
+            look.height > self._last + MARGIN_BLOCKS
+            # Of one time: else it is the height of one node and the memory of another that lags behind it.
+            and look.as_of >= look.height
+            # Whoever has forgotten shows nothing as well.
+            and look.remembers_from <= max(0, self._last - VALID_BLOCKS)
+        )
+
+
+class Cases:
+    """The cases of one worker: what speaks for an absence outlasts the thread that asked."""
+
+    def __init__(self, nodes: int) -> None:
+        self._nodes = nodes
+        self._open: dict[str, Case] = {}
+
+    def judge(self, swap: SignedSwap, looks: Sequence[Look]) -> Outcome:
+        """As `Case.judge`, with what was seen of this swap before."""
+        case = self._open.pop(swap.signature, None) or Case(swap.last_valid_height, self._nodes)
+        outcome = case.judge(looks)
+        if isinstance(outcome, Unknown) and case.absent_at:
+            self._open[swap.signature] = case
+        return outcome

@@ -1,0 +1,169 @@
+"""An order, and the one table that says how its status may move.
+
+The law: a status changes only along `MOVES`; what is final stays; only `confirmed` moved anything.
+`submitted` means *may be on the chain*, so nothing leaves it but what the chain itself has said.
+No I/O and no clock here: who moves an order, and when, is decided in `execution`, `intake` and `recovery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from oee_daemon.orders.tokens import Token, decimal_text
+
+
+class Status(StrEnum):
+    """Where an order is. Each comment: who moves it on, and what a crash leaves."""
+
+    #: A later order type waits for its condition; its watcher moves it to `pending`.
+    WAITING = "waiting"
+    #: Stored and durable. A worker's claim moves it on; after a crash recovery rings it again.
+    PENDING = "pending"
+    #: Venues are being asked. Nothing has left: after a crash they are simply asked again.
+    ROUTING = "routing"
+    #: The choice is stored, the swap is being signed in memory. After a crash the stored quote is used.
+    BUILDING = "building"
+    #: The signed swap is stored and may be on the chain. After a crash the same bytes are sent again.
+    SUBMITTED = "submitted"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+FINAL = frozenset({Status.CONFIRMED, Status.FAILED, Status.CANCELLED, Status.EXPIRED})
+LIVE = frozenset(Status) - FINAL
+#: Nothing of the order can be on the chain: it may still be cancelled, or expire.
+UNSENT = LIVE - {Status.SUBMITTED}
+
+MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.PENDING, Status.CANCELLED, Status.EXPIRED}),
+    Status.PENDING: frozenset({Status.ROUTING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}),
+    Status.ROUTING: frozenset(
+        {Status.BUILDING, Status.PENDING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}
+    ),
+    Status.BUILDING: frozenset(
+        {Status.SUBMITTED, Status.PENDING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}
+    ),
+    Status.SUBMITTED: frozenset({Status.CONFIRMED, Status.PENDING, Status.FAILED}),
+    **{status: frozenset() for status in FINAL},
+}
+
+
+class IllegalMove(Exception):
+    """A fault of ours: the code asked for a move that the table does not have. Nothing was changed."""
+
+
+def check(current: Status, wanted: Status) -> None:
+    """Raises `IllegalMove` unless an order may go from `current` to `wanted`."""
+    if wanted not in MOVES[current]:
+        raise IllegalMove(f"{current} -> {wanted}")
+
+
+class SwapMode(StrEnum):
+    """Which side of the swap `amount` counts."""
+
+    EXACT_IN = "ExactIn"
+    EXACT_OUT = "ExactOut"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:
+    """The pair `BASE/QUOTE` and the side that spending `input_token` for `output_token` is.
+
+    A stable token is the quote against anything else. Between two of a kind `side` decides, and where
+    it is not given the output is the quote. Raises `ValueError` where `side` contradicts the tokens.
+    """
+    if input_token.stable != output_token.stable:
+        natural = Side.BUY if input_token.stable else Side.SELL
+    else:
+        natural = side or Side.SELL
+    if side is not None and side is not natural:
+        raise ValueError(natural.value)
+    base, quote = (output_token, input_token) if natural is Side.BUY else (input_token, output_token)
+    return f"{base.symbol}/{quote.symbol}", natural
+
+
+_TWELVE = Context(prec=12, rounding=ROUND_HALF_EVEN)
+
+
+def price_text(side: Side, amount_in: Decimal, amount_out: Decimal) -> str:
+    """Quote per base over what left and what arrived, to 12 significant digits."""
+    quote, base = (amount_in, amount_out) if side is Side.BUY else (amount_out, amount_in)
+    return decimal_text(_TWELVE.divide(quote, base))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order as Postgres has it. Amounts are base units of the token they count.
+
+    `worst` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`); `None` until the first
+    choice fixes it. `quote_*` is the chosen quote of the running attempt.
+    """
+
+    id: UUID
+    number: int
+    network: str
+    type: str
+    side: Side
+    pair: str
+    input_token: str
+    output_token: str
+    amount: int
+    swap_mode: SwapMode
+    slippage_bps: int
+    min_receive: int | None
+    max_spend: int | None
+    valid_for_s: int
+    status: Status
+    attempt: int
+    event_seq: int
+    venue: str | None
+    quote_in: int | None
+    quote_out: int | None
+    quote_fee: int | None
+    filled_in: int | None
+    filled_out: int | None
+    fee: int | None
+    signature: str | None
+    error: dict[str, Any] | None
+    idempotency_key: str | None
+    request_hash: bytes | None
+    fence: int
+    asks: int
+    faults: int
+    fault: str | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime
+    next_run_at: datetime | None
+    #: By Postgres's clock, when this row was read: the order's time is over.
+    stale: bool = False
+
+    @property
+    def worst(self) -> int | None:
+        """The bound that no fill may be worse than, in output (`ExactIn`) or input units (`ExactOut`)."""
+        return self.min_receive if self.swap_mode is SwapMode.EXACT_IN else self.max_spend
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of one order. `seq` starts at 1 and has no gaps."""
+
+    order_id: UUID
+    seq: int
+    status: Status
+    attempt: int
+    at: datetime
+    data: dict[str, Any]

@@ -1,0 +1,137 @@
+"""The values that travel between an order, a venue and a chain. All frozen, amounts in base units.
+
+A request becomes a quote, a quote an unsigned swap, that a signed swap; the chain then says an outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from oee_daemon.orders.order import SwapMode
+from oee_daemon.orders.tokens import Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRequest:
+    """What a venue is asked. `number` and `attempt` are 0 and 1 for a price that nobody will trade on."""
+
+    input_token: Token
+    output_token: Token
+    amount: int
+    mode: SwapMode
+    number: int = 0
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """One venue's firm answer for one amount; everything net. `fee` is part of `amount_in`."""
+
+    venue: str
+    amount_in: int
+    amount_out: int
+    fee: int
+    price_impact_bps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from one venue: a quote, or the reason why there is none. `latency_ms` whole."""
+
+    venue: str
+    latency_ms: int
+    quote: Quote | None = None
+    error: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A recent blockhash and the last height at which a swap that names it can still land."""
+
+    blockhash: str
+    last_valid_height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsignedSwap:
+    """A swap as a venue built it: the serialized message to sign, and until when it can land."""
+
+    message: bytes
+    last_valid_height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedSwap:
+    """The bytes to send. `signature` is known before anything is sent, which is what makes it safe."""
+
+    order_id: UUID
+    attempt: int
+    signature: str
+    raw: bytes
+    last_valid_height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """What the chain says really moved."""
+
+    signature: str
+    order_id: UUID | None
+    input_token: str
+    output_token: str
+    amount_in: int
+    amount_out: int
+    fee: int
+    slot: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """On the chain, and it moved this."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """On the chain with an error: nothing moved, and it can't land again."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Not on the chain, and past the height after which it could have been: it can never land."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The chain did not say, lags or contradicts itself. Decides nothing."""
+
+    reason: str
+
+
+Outcome = Landed | Rejected | Lapsed | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one node of a chain showed of one swap in one answer. Heights count blocks.
+
+    A node answers from several stores at once, and each may be of another time: `height` is how far it is,
+    `as_of` the height of the state in which it looked for the swap, `remembers_from` the first height of
+    which it would still know one.
+    """
+
+    node: str
+    height: int
+    as_of: int
+    remembers_from: int = 0
+    seen: Landed | Rejected | None = None
+    #: What was seen can't vanish any more.
+    final: bool = False

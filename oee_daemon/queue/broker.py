@@ -1,0 +1,131 @@
+"""The queue: Dramatiq on Redis or Valkey, as a bell and nothing more.
+
+A message carries an order's id; losing, doubling or delaying it costs time, never an order, because
+Postgres knows what is due and `recovery` hands it to the threads. So acknowledging is a courtesy here, and
+neither a lost connection nor an error for an answer ever stops a thread. Nothing is delayed in the queue:
+what is due later waits in its worker (see `direct`), and in Postgres should that die.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from oee_daemon.queue.consumer import Consumer
+from oee_daemon.queue.fire_and_forget import OneWay
+from oee_daemon.queue.idling import SPARE, Idling
+
+log = logging.getLogger(__name__)
+
+QUEUE = "orders"
+ACTOR = "execute"
+NAMESPACE = "oee"
+#: Seconds to wait for an answer from Redis or Valkey.
+TIMEOUT_S = 2.0
+
+
+class _Script:
+    """Stands in for a script of Dramatiq's: its command is handed to `run` instead of being waited for."""
+
+    def __init__(self, script: Any, run: Callable[..., Any]) -> None:
+        self._sha = script.sha
+        self._run = run
+
+    def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
+        return self._run("EVALSHA", self._sha, len(keys), *keys, *args)
+
+
+class Broker(RedisBroker):
+    """Dramatiq's Redis broker with a consumer that is rung instead of polling."""
+
+    #: How much room a consumer waits for before it fetches again.
+    batch = SPARE
+
+    def __init__(self, url: str, **options: Any) -> None:
+        # Redis is asked once and never retried: a repeated script would enqueue twice.
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
+        self.url = url
+        self._idling = Idling()
+        self.add_middleware(self._idling)
+        self._way = OneWay(url, script=self.script)
+        #: The same broker, but nobody waits for what the server answers.
+        self.quiet = self._with(self._way.send)
+        self._unsent = self._with(lambda *command: list(command))
+
+    def _with(self, run: Callable[..., Any]) -> Any:
+        other = copy.copy(self)
+        other.scripts = self.scripts | {"dispatch": _Script(self.scripts["dispatch"], run)}
+        return other
+
+    def declare_queue(self, queue_name: str) -> None:
+        """As Dramatiq does, but without the queue of delayed messages and the thread that looks after it."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def hand(self, order_id: UUID, delay: timedelta = timedelta(0)) -> bool:
+        """Gives an order to this process's own threads, past the queue. False: none works here (any more)."""
+        return self._idling.hand(_message(order_id), delay.total_seconds())
+
+    def waiting_here(self) -> int:
+        """Messages that this process holds and none of its threads has taken yet."""
+        return self._idling.waiting()
+
+    @property
+    def consumer_class(self) -> Any:
+        return Consumer
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        consumer = super().consume(queue_name, prefetch, timeout)
+        self._idling.consuming(consumer)
+        return consumer
+
+    @property
+    def script(self) -> Any:
+        """What Dramatiq runs on the server."""
+        return self.scripts["dispatch"].script
+
+    def fetch_command(self, queue_name: str, room: int) -> list[Any]:
+        """The very fetch that stock Dramatiq would send."""
+        command: list[Any] = self._unsent.do_fetch(queue_name, room)
+        return command
+
+    def close(self) -> None:
+        self._way.close()
+        super().close()
+
+
+def open_broker(url: str) -> Broker:
+    """A broker without any of Dramatiq's own middleware: no time limits, which raise inside a commit, no
+    metrics server, and no retries, since a run never raises (see `execution`)."""
+    broker = Broker(url, middleware=[], namespace=NAMESPACE)
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def _message(order_id: UUID) -> dramatiq.Message[None]:
+    return dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(str(order_id),), kwargs={}, options={})
+
+
+def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
+    """Rings for one order. False: the queue did not take it, and recovery will see to the order."""
+    try:
+        broker.enqueue(_message(order_id))
+    except (redis.RedisError, OSError) as e:
+        log.warning("not rung: the queue did not take it", extra={"order_id": order_id, "reason": str(e)})
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""Hints that an order has moved: published after each commit, so that whoever streams looks at once.
+
+A hint carries the order's id and nothing else. It may be lost: who listens also looks every second.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+import redis
+import redis.asyncio
+
+from oee_daemon.queue.fire_and_forget import TIMEOUT_S, OneWay
+
+log = logging.getLogger(__name__)
+
+#: The channel of the hints.
+CHANNEL = "oee:moved"
+#: Seconds of silence after which the queue is asked whether it is there, and has to answer.
+SILENT_S = 2.0
+
+
+class Feed:
+    """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`."""
+
+    def __init__(self, url: str) -> None:
+        self._way = OneWay(url)
+
+    def publish(self, order_id: UUID) -> None:
+        try:
+            self._way.send("PUBLISH", CHANNEL, str(order_id))
+        except (redis.RedisError, OSError) as e:
+            log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
+
+    def close(self) -> None:
+        self._way.close()
+
+
+async def listen(url: str) -> AsyncGenerator[UUID | None, None]:
+    """The ids of orders that moved, from the first item on, which is `None`: what moved before is not told.
+
+    Raises `redis.RedisError` when the connection is lost, or its other end silent.
+    """
+    client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=None)
+    try:
+        async with client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(CHANNEL)
+            yield None
+            asked = False
+            while True:
+                message = await channel.get_message(timeout=SILENT_S)
+                if message is not None and message["type"] == "message":
+                    yield UUID(bytes(message["data"]).decode())
+                elif message is None and asked:
+                    raise redis.TimeoutError("the queue is silent")
+                asked = message is None
+                if asked:
+                    await channel.ping()
+    finally:
+        await client.aclose()

@@ -1,0 +1,115 @@
+"""How the threads of a Dramatiq worker idle: they wait for work, not for a time.
+
+Stock threads look a few times a second whether they shall stop. Ten of them cost an idle engine more than
+all else that it does, so here they sleep until there is work or the worker ends.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import dramatiq
+from dramatiq.broker import MessageProxy
+
+from oee_daemon.queue.direct import Delays
+
+#: Messages that a worker takes beside those that its threads work on. Few: what it holds back another worker
+#: might do at once, and the bell brings the next ones within a millisecond or two.
+SPARE = 3
+
+
+class WorkQueue:
+    """Stands in for a Dramatiq worker's queue: what comes first goes first, since there is one actor."""
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[Any] = SimpleQueue()
+        self._ended = False
+
+    def put(self, item: Any) -> None:
+        self._items.put(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The next item, whenever it comes: `timeout` does not count. Raises `Empty` once it has ended."""
+        if self._ended:
+            raise Empty
+        item = self._items.get(block)
+        if item is None:
+            raise Empty
+        return item
+
+    def get_nowait(self) -> Any:
+        """What is left. Raises `Empty`."""
+        while True:
+            item = self._items.get_nowait()
+            if item is not None:
+                return item
+
+    def waiting(self) -> int:
+        """How many items no thread has taken yet."""
+        return self._items.qsize()
+
+    def task_done(self) -> None:
+        """Nobody waits for that."""
+
+    def end(self, threads: int) -> None:
+        """Sends everybody home who waits."""
+        self._ended = True
+        for _ in range(threads):
+            self._items.put(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """An item of a worker's queue, as its threads expect it."""
+
+    message: Any
+
+
+class Idling(dramatiq.Middleware):
+    """Puts a worker's threads to sleep, wakes them when the worker is told to stop, and gives them what does
+    not come from the queue."""
+
+    def __init__(self) -> None:
+        self._consumers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._queue = WorkQueue()
+        self._delays = Delays(self._put)
+        self._works = False
+
+    def consuming(self, consumer: Any) -> None:
+        """One more thread that waits."""
+        self._consumers.add(consumer)
+
+    def hand(self, message: Any, seconds: float) -> bool:
+        """Gives the message to one of the worker's threads, after so many seconds. False: there are none."""
+        if not self._works:
+            return False
+        if seconds > 0:
+            self._delays.add(message, seconds)
+        else:
+            self._put(message)
+        return True
+
+    def _put(self, message: Any) -> None:
+        self._queue.put(_Handed(MessageProxy(message)))
+
+    def waiting(self) -> int:
+        """How many messages no thread has taken yet."""
+        return self._queue.waiting()
+
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
+        worker.work_queue = self._queue
+        worker.queue_prefetch = worker.worker_threads + SPARE
+
+    def after_worker_boot(self, broker: Any, worker: Any) -> None:
+        self._delays.start()
+        self._works = True
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        self._works = False
+        self._delays.stop()
+        for consumer in list(self._consumers):
+            consumer.end()
+        worker.work_queue.end(worker.worker_threads)

@@ -1,0 +1,1 @@
+"""What is read and never changed: history, the engine's state, figures."""

@@ -1,0 +1,142 @@
+"""Reads orders, events and swaps for whoever asks; changes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, select
+
+from oee_daemon.errors import InvalidInput, NotFound, Refused
+from oee_daemon.orders.order import Event, Order
+from oee_daemon.store import listing, moves, readiness
+from oee_daemon.store.listing import Filter
+from oee_daemon.store.readiness import Readiness
+from oee_daemon.store.tables import orders, swaps
+
+#: The most orders on a page.
+MAX_PAGE = 1000
+#: The fewest characters of an id that may stand for it.
+MIN_PREFIX = 4
+
+_HEX = re.compile(r"[0-9a-f-]{4,36}")
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One attempt's swap, as the engine stored it."""
+
+    attempt: int
+    signature: str
+    state: str
+    last_valid_height: int
+    signed_at: datetime
+    ended_at: datetime | None
+
+
+class History:
+    """All reading goes through here."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    def resolve(self, text: str) -> UUID:
+        """The id that `text` is, or is a unique prefix of.
+
+        Raises `NotFound`, and `Refused` with code `ambiguous_prefix` where several orders begin so.
+        """
+        prefix = text.lower()
+        if not _HEX.fullmatch(prefix):
+            raise NotFound(f"There is no order {_shown(text)!r}.")
+        low, high = _bounds(prefix)
+        found = select(orders.c.id).where(orders.c.id.between(low, high)).limit(3)
+        with self._db.connect() as conn:
+            ids: list[UUID] = list(conn.execute(found).scalars())
+        ids = [i for i in ids if str(i).startswith(prefix)]
+        if not ids:
+            raise NotFound(f"There is no order {_shown(text)!r}.")
+        if len(ids) > 1:
+            raise Refused(
+                f"{len(ids)} orders or more begin with {text!r}.",
+                code="ambiguous_prefix",
+                field="orderId",
+                hint="Give more characters of the id.",
+            )
+        return ids[0]
+
+    def order(self, order_id: UUID) -> Order:
+        """Raises `NotFound`."""
+        with self._db.connect() as conn:
+            found = moves.find(conn, order_id)
+        if found is None:
+            raise NotFound(f"There is no order {order_id}.")
+        return found
+
+    def events(self, order_id: UUID, after: int = 0) -> list[Event]:
+        with self._db.connect() as conn:
+            return moves.events(conn, order_id, after)
+
+    def whole(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
+        """The order with its events and swaps, as of one moment. Raises `NotFound`."""
+        with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
+            found = moves.find(conn, order_id)
+            if found is None:
+                raise NotFound(f"There is no order {order_id}.")
+            return found, moves.events(conn, order_id), _swaps(conn, order_id)
+
+    def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
+        """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor.
+
+        A page is one moment: an order that ends while it is read must not cut it short.
+        """
+        before = None if cursor is None else read_cursor(cursor)
+        with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
+            rows = listing.page(conn, wanted, limit=limit + 1, before=before)
+        return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def among(self, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
+        """Those of these orders that there are, each once; with `ended` only the final ones."""
+        with self._db.connect() as conn:
+            return listing.among(conn, ids, keys, ended=ended)
+
+    def spent(self, keys: list[str]) -> list[str]:
+        """Those of these keys whose orders retention has removed."""
+        if not keys:
+            return []
+        with self._db.connect() as conn:
+            return listing.spent(conn, keys)
+
+    def has_keys(self, prefix: str) -> bool:
+        """Whether any key begins so, also one whose order is no longer kept."""
+        with self._db.connect() as conn:
+            return listing.has_keys(conn, prefix)
+
+    def readiness(self, network: str) -> Readiness:
+        """Whether an order that is due would be taken up now."""
+        with self._db.connect() as conn:
+            return readiness.look(conn, network)
+
+
+def read_cursor(cursor: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,17}", cursor):
+        raise InvalidInput(
+            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
+        )
+    return int(cursor)
+
+
+def _swaps(conn: Connection, order_id: UUID) -> list[Swap]:
+    s = swaps.c
+    found = select(s.attempt, s.signature, s.state, s.last_valid_height, s.signed_at, s.ended_at)
+    return [Swap(*row) for row in conn.execute(found.where(s.order_id == order_id).order_by(s.attempt))]
+
+
+def _bounds(prefix: str) -> tuple[UUID, UUID]:
+    digits = prefix.replace("-", "")[:32]
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,1 @@
+"""All SQL of orders, and the connections that it goes over."""

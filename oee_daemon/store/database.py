@@ -1,0 +1,124 @@
+"""Opens Postgres: one pooled engine whose every statement is its own transaction.
+
+Each move of an order is one statement (see `store`), so autocommit is the rule and `engine.begin` on
+`transactions(db)` the exception. Nothing here knows a table.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import Any
+
+# The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
+# of them has to wait where one begins with the part.
+import psycopg  # noqa: F401
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
+
+from oee_daemon.store.connection import CONNECT_TIMEOUT_S, GRACE_S, STATEMENT_S, Bounded, Silent, connector
+
+#: Seconds for which a connection that was just used counts as alive.
+FRESH_S = 0.05
+#: Seconds after which one that nobody used is replaced instead of trusted: what is between us and Postgres
+#: may have forgotten it, and then says nothing.
+STALE_S = 30.0
+#: Connections that a pool keeps though nobody uses them: those above go back to the server.
+KEPT = 32
+#: Seconds for a statement of those that read or write a whole database.
+LONG_S = 3600.0
+_USED = "used"
+#: When somebody here was last not answered, by address: what one pool learns the others need not.
+_silent_at: dict[URL, float] = {}
+
+
+def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEMENT_S) -> Engine:
+    """An engine in autocommit with at most `pool_size` connections; connects on first use.
+
+    `statement_s`: seconds for one statement, after which it ends with an error, whatever is silent.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    db = create_engine(
+        address,
+        isolation_level="AUTOCOMMIT",
+        pool_size=min(pool_size, KEPT),
+        max_overflow=max(0, pool_size - KEPT),
+        pool_timeout=CONNECT_TIMEOUT_S,
+        # The one used last is the warmest.
+        pool_use_lifo=True,
+        # Nothing to roll back, then.
+        skip_autocommit_rollback=True,
+        # Parameters carry amounts and keys; they do not belong in logged errors.
+        hide_parameters=True,
+    )
+    connect = connector(statement_s)
+    event.listen(db, "do_connect", lambda _dialect, _record, args, given: connect(*args, **given))
+    pool = _Pool(address, statement_s)
+    event.listen(db, "connect", pool.made)
+    event.listen(db, "checkout", pool.taken)
+    event.listen(db, "checkin", pool.given_back)
+    event.listen(db, "invalidate", pool.lost)
+    return db
+
+
+class _Pool:
+    """What is known of a pool's connections beside what the pool knows."""
+
+    def __init__(self, address: URL, statement_s: float) -> None:
+        self._address = address
+        self._statement_s = statement_s
+
+    @staticmethod
+    def made(connection: Any, record: Any) -> None:
+        # Every integer is sent as a bigint: by its size it would be one of three types, and each mix of
+        # types would be a statement of its own to prepare.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        record.info[_USED] = time.monotonic()
+
+    def taken(self, connection: Bounded, record: Any, _proxy: Any) -> None:
+        """A connection that the server has closed is not handed out, nor are its older sisters: the pool
+        makes another. No more is one that was last used before a sister went silent, or long ago.
+
+        So a restart of Postgres costs no request its answer, and what could not be sent is not mistaken for
+        sent. Costs no round trip: there is something to read on an idle connection only where it ended.
+        (`poll`, since `select` can't tell of descriptors above 1023.) One that was used just now is not
+        looked at: under load that would be for nothing, and each look lets go of the interpreter.
+        """
+        used = record.info.get(_USED, 0.0)
+        idle = time.monotonic() - used
+        if (
+            connection.closed
+            or used < _silent_at.get(self._address, 0.0)
+            or (idle > FRESH_S and _readable(connection))
+        ):
+            raise InvalidatePoolError("the server closed it, or is silent")
+        if idle > STALE_S:
+            raise DisconnectionError("nobody used it for too long")
+
+    def given_back(self, connection: Bounded | None, record: Any) -> None:
+        record.info[_USED] = time.monotonic()
+        if connection is not None:
+            connection.answer_s = self._statement_s + GRACE_S
+
+    def lost(self, _connection: Any, _record: Any, error: BaseException | None) -> None:
+        if isinstance(error, Silent):
+            _silent_at[self._address] = time.monotonic()
+
+
+def _readable(connection: Any) -> bool:
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    return bool(look.poll(0))
+
+
+def transactions(db: Engine) -> Engine:
+    """The same pool, for the few places where several statements are one transaction."""
+    return db.execution_options(isolation_level="READ COMMITTED")
+
+
+def said(error: DBAPIError) -> str:
+    """The first line of what libpq or Postgres said, which names the server and holds no secret."""
+    lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error.orig).__name__).rstrip(".")

@@ -1,0 +1,69 @@
+"""Whether a due order would be taken up now: the workers' beats in Postgres, and what has become of what is
+due.
+
+A beat says that its worker reaches a Postgres that takes writes, and looks for what is due. The table is not
+logged: it survives no crash, costs no disk, and is whole again a second later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from oee_daemon.store import tables
+from oee_daemon.store.leases import ABSURD
+from oee_daemon.store.prepared import Prepared
+
+#: For how long a worker counts as there after a beat, and for how long its beat is kept.
+THERE = timedelta(seconds=5)
+KEPT = timedelta(minutes=1)
+#: How long an order may be due, with nobody at work on it and no order being claimed, before nobody seems to
+#: work.
+PATIENCE = timedelta(seconds=8)
+
+_BEAT = Prepared("""
+    WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - %(kept)s AND owner <> %(owner)s)
+    INSERT INTO workers (owner, network, seen_at) VALUES (%(owner)s, %(network)s, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET seen_at = EXCLUDED.seen_at
+    RETURNING seen_at
+""")
+_LEFT = Prepared("DELETE FROM workers WHERE owner = %(owner)s RETURNING owner")
+# A backlog is no standstill: while orders are claimed, those that are due come to their turn.
+_LOOK = Prepared(f"""
+    SELECT current_setting('transaction_read_only') = 'off',
+        EXISTS (SELECT FROM workers WHERE network = %(network)s
+            AND abs(extract(epoch FROM clock_timestamp() - seen_at)) < extract(epoch FROM
+            %(there)s::interval)),
+        NOT EXISTS (SELECT FROM orders WHERE {tables.LIVE} AND network = %(network)s
+            AND next_run_at < clock_timestamp() - %(patience)s::interval
+            AND (lease_until BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd)s) IS NOT TRUE)
+        OR EXISTS (SELECT FROM slots WHERE taken_at > clock_timestamp() - %(patience)s::interval)
+""")  # noqa: S608  # constants of this page
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`writable`: Postgres takes writes. `worker`: one is there. `moving`: what is due is taken up."""
+
+    writable: bool
+    worker: bool
+    moving: bool
+
+
+def beat(conn: Connection, owner: str, network: str) -> None:
+    """Says that `owner` looks for what is due, and forgets who has not said so for long."""
+    _BEAT.first(conn, {"owner": owner, "network": network, "kept": KEPT})
+
+
+def left(conn: Connection, owner: str) -> None:
+    """Says that `owner` takes nothing up any more."""
+    _LEFT.first(conn, {"owner": owner})
+
+
+def look(conn: Connection, network: str) -> Readiness:
+    values = {"network": network, "there": THERE, "patience": PATIENCE, "absurd": ABSURD}
+    row = _LOOK.first(conn, values)
+    assert row is not None
+    return Readiness(*row)

@@ -1,0 +1,255 @@
+"""The engine's tables, as SQLAlchemy Core. Postgres decides every race by what stands here.
+
+`swaps_one_live` is the last line of defence: an order can't have two swaps that may still land.
+The simulated network's tables are its own and stand in `chains/simulated.py`; migrations make both.
+No foreign keys: whoever writes an event or a swap does so from the order's row, in the same statement, and
+the checks would cost an eighth of what Postgres does for an order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+from oee_daemon.orders.order import FINAL, Side, Status, SwapMode
+
+
+class Units(TypeDecorator[int]):
+    """Base units: an integer up to a u64, which is one bit more than a bigint holds."""
+
+    impl = Numeric(20, 0)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        return None if value is None else Decimal(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+
+class Xid8(UserDefinedType[int]):
+    """The number of a transaction, which never comes round again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_kw: Any) -> str:
+        return "xid8"
+
+
+def _one_of(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(repr(str(v)) for v in values)})"
+
+
+metadata = MetaData()
+Time = DateTime(timezone=True)
+#: The order's number counts accepted orders from 1; the simulated market depends on it.
+order_numbers = Sequence("order_numbers", metadata=metadata)
+_LIVE = f"NOT {_one_of('status', sorted(FINAL))}"
+#: Not final, as the indexes on such rows word it. A query has to say it in these words to be served by them.
+#:
+#: They say it by a column that the end alone writes, and no index names the status itself: an update that
+#: changes no indexed column leaves every index alone, and so do all moves of an order but its last.
+LIVE = "finished_at IS NULL"
+#: How an order ends that moved nothing.
+MISSED = tuple(sorted(FINAL - {Status.CONFIRMED}))
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column(
+        "number",
+        BigInteger,
+        order_numbers,
+        server_default=order_numbers.next_value(),
+        unique=True,
+        nullable=False,
+    ),
+    Column("network", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("pair", Text, nullable=False),
+    Column("input_token", Text, nullable=False),
+    Column("output_token", Text, nullable=False),
+    Column("amount", Units, nullable=False),
+    Column("swap_mode", Text, nullable=False),
+    Column("slippage_bps", Integer, nullable=False),
+    # The fixed worst amount: given by the order, or set once by the first choice.
+    Column("min_receive", Units),
+    Column("max_spend", Units),
+    Column("valid_for_s", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("event_seq", Integer, nullable=False, server_default="1"),
+    # The choice of the running attempt, so that a crash in `building` uses the same quote.
+    Column("venue", Text),
+    Column("quote_in", Units),
+    Column("quote_out", Units),
+    Column("quote_fee", Units),
+    Column("filled_in", Units),
+    Column("filled_out", Units),
+    Column("fee", Units),
+    Column("signature", Text),
+    Column("error", JSONB(none_as_null=True)),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", LargeBinary),
+    # Who works on it: each claim raises the fence, so that an older holder's moves find no row.
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("lease_owner", Text),
+    Column("lease_until", Time),
+    Column("next_run_at", Time, server_default=func.now()),
+    Column("rung_at", Time),
+    # How often a thread let go of it without an answer from the chain: its pauses grow.
+    Column("asks", Integer, nullable=False, server_default="0"),
+    # How many of its runs ended in a fault of ours, and where the last one did: those pauses grow, too.
+    Column("faults", Integer, nullable=False, server_default="0"),
+    Column("fault", Text),
+    Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("finished_at", Time),
+    Column("expires_at", Time, nullable=False),
+    # The status of an order that moved nothing. Few end so, and only they stand in its index.
+    Column("missed", Text, Computed(f"CASE WHEN {_one_of('status', MISSED)} THEN status END", True)),
+    CheckConstraint(_one_of("status", Status), name="orders_status"),
+    CheckConstraint(_one_of("side", Side), name="orders_side"),
+    CheckConstraint(_one_of("swap_mode", SwapMode), name="orders_swap_mode"),
+    CheckConstraint("amount > 0", name="orders_amount"),
+    CheckConstraint(
+        "(status = 'confirmed') = (filled_in IS NOT NULL AND filled_out IS NOT NULL)", name="orders_filled"
+    ),
+    CheckConstraint(f"({_LIVE}) = ({LIVE})", name="orders_finished"),
+    # Room on each page for an order's next versions.
+    postgresql_with={"fillfactor": 75},
+)
+Index("orders_due", orders.c.next_run_at, postgresql_where=text(LIVE))
+# What ended last: for those who watch, and for what goes by age.
+Index("orders_ended", orders.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
+# What listings walk, newest first; see `listing`.
+Index("orders_created", orders.c.created_at, orders.c.number)
+Index("orders_market", orders.c.pair, orders.c.side, orders.c.number)
+Index(
+    "orders_missed",
+    orders.c.missed,
+    orders.c.pair,
+    orders.c.side,
+    orders.c.number,
+    postgresql_where=text("missed IS NOT NULL"),
+)
+
+swaps = Table(
+    "swaps",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("signature", Text, nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("last_valid_height", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="signed"),
+    Column("signed_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", Time),
+    CheckConstraint("state IN ('signed', 'landed', 'rejected', 'lapsed')", name="swaps_state"),
+)
+Index(
+    "swaps_one_live",
+    swaps.c.order_id,
+    unique=True,
+    postgresql_where=text("state IN ('signed', 'landed')"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.clock_timestamp()),
+    Column("data", JSONB, nullable=False),
+    # The transaction that wrote it; see `tail`. No event of before that was known has one.
+    Column("xact", Xid8, server_default=func.pg_current_xact_id()),
+)
+Index("order_events_xact", order_events.c.xact, postgresql_where=text("xact IS NOT NULL"))
+
+#: The wallet's places for active executions: one row each, from 1. An order in none is not executing.
+slots = Table(
+    "slots",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("order_id", Uuid),
+    Column("taken_at", Time),
+    # Small and always written: room on each page keeps its updates in place.
+    postgresql_with={"fillfactor": 50},
+)
+
+#: Which workers take up what is due, as each says once a second. Not logged: see `readiness`.
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    prefixes=["UNLOGGED"],
+    postgresql_with={"fillfactor": 50},
+)
+
+#: Idempotency keys whose orders retention has removed: keys never expire.
+spent_keys = Table(
+    "spent_keys",
+    metadata,
+    Column("idempotency_key", Text, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("finished_at", Time, nullable=False),
+)
+
+#: The one row that says whose database this is; see `identity`.
+engine = Table(
+    "engine",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("wallet", Text, nullable=False),
+    # Where the database was last seen to be: its server, and that server's timeline. Null where it can't say.
+    Column("server", Text),
+    Column("timeline", Text),
+    # The newest landing of which it is known that the database has its swap, or that it was looked into.
+    Column("newest_fill", Text),
+    CheckConstraint("one = 1"),
+)
+
+#: Live orders that may have been executed without a trace in this database; see `recall`.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    # The chain that it may be on.
+    Column("chain", Text, nullable=False),
+    # Until when another engine may sign for it: the one whose copy this is. Null: there is none.
+    Column("until", Time),
+    # The last height at which what was signed can land; null until the chain could be asked.
+    Column("last_height", BigInteger),
+)

@@ -1,1 +1,0 @@
-"""Who has a price."""
