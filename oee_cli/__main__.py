@@ -61,7 +61,7 @@ def _at_once(arguments: list[str]) -> int | None:
         sys.stdout.write(f"oee {__version__}\n")
         return 0
     if arguments[:1] == ["__orders"]:
-        from oee_cli.recent import offer
+        from oee_cli.api.recent import offer
 
         return offer(arguments[1:])
     return None

@@ -1,8 +1,8 @@
 """The two streams and what they can show: results to stdout, everything else to stderr.
 
 The format never depends on what a stream is connected to; colour, width and liveness do. Plain text only:
-what needs Rich lives in `views`. Whatever a server sends is stripped of control characters before a person
-sees it; JSON escapes them itself.
+what needs Rich lives in `text.screen`. Whatever a server sends is stripped of control characters before a
+person sees it; JSON escapes them itself.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _usage(context: Any) -> str:
 
 def help_text(root: Any, words: list[str]) -> str:
     """The help of a command, or of a topic. Raises `UsageFault` for what there is not."""
-    from oee_cli.topics import TOPICS, listing
+    from oee_cli.text.topics import TOPICS, listing
 
     topic = TOPICS.get("-".join(words))
     if topic is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.keys import former_keys
+from oee_cli.batch.keys import former_keys
 from tests.api_daemon import Shared
 from tests.e2e.bench import Cli, Done
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.launcher import Launcher
+from oee_cli.api.launcher import Launcher
 from oee_cli.output import Output
-from oee_cli.settings import Settings
+from oee_cli.settings.load import Settings
 from tests.e2e.bench import BUY, Cli, refusal
 
 

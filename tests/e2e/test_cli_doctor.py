@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from oee_cli.checks import outside
+from oee_cli.doctor.checks import outside
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared, connect
 from tests.e2e.bench import QUICK, Cli, frozen_worker, queue_of_its_own

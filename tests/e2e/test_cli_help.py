@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from oee_cli.app import app
-from oee_cli.topics import TOPICS
+from oee_cli.text.topics import TOPICS
 from tests.api_daemon import Shared
 from tests.e2e.bench import BUY, OEE, Cli
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.handshake import holder, tag
+from oee_cli.api.handshake import holder, tag
 from oee_daemon.embedded import Servers
 from tests.daemons import Process, until
 from tests.e2e.bench import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
@@ -220,7 +220,7 @@ def test_who_watches_hears_nothing_of_a_librarys_log(outside: Cli) -> None:
     script = "import logging, sys, warnings; sys.argv = ['oee', 'paths']; " + (
         "from oee_cli import paths; shown = paths.show\n"
         "def show(*a):\n"
-        "    import oee_cli.stream\n"
+        "    import oee_cli.api.stream\n"
         "    logging.getLogger('websockets.client').error('unexpected', exc_info=ValueError('raw'))\n"
         "    warnings.warn('raw', stacklevel=1)\n"
         "    return shown(*a)\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.launcher import Launcher
+from oee_cli.api.launcher import Launcher
 from oee_cli.output import Output
-from oee_cli.settings import Settings
+from oee_cli.settings.load import Settings
 from tests.daemons import until
 from tests.e2e.bench import Cli
 from tests.e2e.test_cli_homes import outside, own

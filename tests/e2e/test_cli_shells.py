@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.recent import Recent
+from oee_cli.api.recent import Recent
 from tests.daemons import until
 from tests.e2e.bench import OEE, Cli
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from oee_cli.keys import Keys
-from oee_cli.lines import Lines
-from oee_cli.rows import read_rows
+from oee_cli.batch.keys import Keys
+from oee_cli.batch.lines import Lines
+from oee_cli.batch.reader import read_rows
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
 from tests.daemons import until

@@ -20,7 +20,7 @@ import pytest
 import redis
 from websockets.sync.client import unix_connect
 
-from oee_cli.times import moment
+from oee_cli.text.times import moment
 from oee_daemon.embedded import Servers
 from tests.api_daemon import QUICK, SELL, connect
 from tests.daemons import Daemon, until

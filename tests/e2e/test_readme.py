@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import pytest
 
 from oee_cli.exit_codes import ExitCode
-from oee_cli.setting_table import SETTINGS
+from oee_cli.settings.table import SETTINGS
 from oee_daemon.embedded import Servers
 from tests.api_daemon import Shared
 from tests.e2e.bench import OEE, Cli, serving

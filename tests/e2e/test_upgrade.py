@@ -104,7 +104,7 @@ def traded(settings: Settings) -> dict[str, uuid.UUID]:
 
 def upgrade(conn: AlchemyConnection, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", "oee_daemon:migrations")
+    config.set_main_option("script_location", "oee_daemon.store:migrations")
     config.attributes["connection"] = conn
     command.upgrade(config, revision)
 
@@ -244,6 +244,6 @@ def test_a_worker_waits_for_nobody_where_there_is_no_schema(servers: Servers) ->
 
 def test_a_revision_is_what_its_file_is_named_by() -> None:
     config = Config()
-    config.set_main_option("script_location", "oee_daemon:migrations")
+    config.set_main_option("script_location", "oee_daemon.store:migrations")
     revisions = ScriptDirectory.from_config(config).walk_revisions()
     assert migrations.known() == {script.revision for script in revisions}

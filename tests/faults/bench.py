@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, insert
 
-from oee_cli.verdict import Verdict, judge, landings
+from oee_cli.drill.verdict import Verdict, judge, landings
 from oee_daemon import __main__
 from oee_daemon.api import wire
 from oee_daemon.embedded.worker import WorkerProcess, _die_with_parent

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oee_cli.verdict import Verdict, judge, landings
+from oee_cli.drill.verdict import Verdict, judge, landings
 from tests.daemons import Daemon, until
 from tests.faults.bench import DECIMALS
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from oee_cli.verdict import judge, landings
+from oee_cli.drill.verdict import judge, landings
 from tests.daemons import Daemon, until
 from tests.faults.bench import DECIMALS
 

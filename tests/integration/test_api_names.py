@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oee_cli.checks import processes
+from oee_cli.api import processes
 from oee_daemon.api.doors import Doors
 
 TOKEN = "t" * 43

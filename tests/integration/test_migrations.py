@@ -32,7 +32,7 @@ def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:
 
 def test_head_is_the_newest_file() -> None:
     config = Config()
-    config.set_main_option("script_location", "oee_daemon:migrations")
+    config.set_main_option("script_location", "oee_daemon.store:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli import addresses as command
+from oee_cli.settings import addresses as command
 from oee_daemon.errors import OtherDatabase
 from oee_daemon.home import addresses as engine
 from oee_daemon.home.belonging import note, require

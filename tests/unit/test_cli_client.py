@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from oee_cli import client as client_module
-from oee_cli.client import Answer, Client
+from oee_cli.api import client as client_module
+from oee_cli.api.client import Answer, Client
 from oee_cli.errors import Lost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
-from oee_cli.settings import Settings
+from oee_cli.settings.load import Settings
 
 HEADERS = {"OEE-Protocol": "1"}
 Happening = Answer | Lost

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from oee_cli.app import app
-from oee_cli.completion import script
+from oee_cli.shell.completion import script
 from oee_cli.wire import SYMBOLS
 
 SHELLS = ("bash", "zsh", "fish")

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_cli import __main__, doctor_app, paths
+from oee_cli import __main__
+from oee_cli.doctor import command as doctor_app
+from oee_cli.doctor import paths
 from oee_cli.errors import UsageFault
-from oee_cli.setting_table import SETTINGS, Setting
-from oee_cli.settings import Settings, file_name
-from oee_cli.toml_lines import NotFlat, changed, edit
+from oee_cli.settings.load import Settings, file_name
+from oee_cli.settings.table import SETTINGS, Setting
+from oee_cli.settings.toml import NotFlat, changed, edit
 from oee_daemon import settings as engine
 
 #: A value that is no default, by setting: what is written has to reach the engine as this.

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from oee_cli.batch.keys import Keys
+from oee_cli.batch.lines import Lines
+from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import UsageFault
-from oee_cli.keys import Keys
-from oee_cli.lines import Lines
-from oee_cli.rows import Row, read_rows
 
 HEADER = "inputToken,outputToken,amount,slippageBps"
 ROW = "USDC,SOL,10,50"

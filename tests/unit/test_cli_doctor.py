@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from oee_cli import __main__, __version__, doctor
-from oee_cli.checks import Finding, engine, fail, home, info, ok, outside, warn
-from oee_cli.checks.processes import runs
-from oee_cli.checks.scene import Scene, look
+from oee_cli import __main__, __version__
+from oee_cli.api.processes import runs
+from oee_cli.doctor import run as doctor
+from oee_cli.doctor.checks import Finding, engine, fail, home, info, ok, outside, warn
+from oee_cli.doctor.checks.scene import Scene, look
+from oee_cli.doctor.view import draw
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.views.doctor import draw
 from tests.daemons import until
 
 Doctor = Callable[[], tuple[int, dict[str, dict[str, Any]]]]
@@ -264,8 +265,9 @@ def test_a_home_of_somebody_else(place: Path) -> None:
     """As another account where we may become one; otherwise a home that lets nobody in."""
     code = (
         "import os, sys\n"
-        "from oee_cli import __main__, app, client, doctor, doctor_app, usage, problems\n"
-        "from oee_cli.views import doctor as view\n"
+        "from oee_cli import __main__, app, usage\n"
+        "from oee_cli.api import client, problems\n"
+        "from oee_cli.doctor import command, run, view\n"
         "import typer, platformdirs, importlib.metadata\n"
         # Parts of Python that are loaded at first use may lie where the other account can't read.
         "importlib.metadata.version('oee')\n"
@@ -287,7 +289,7 @@ def test_a_home_of_somebody_else(place: Path) -> None:
 def away(**changes: Any) -> Scene:
     """What the doctor sees where a daemon answers."""
     scene = Scene(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
-    from oee_cli.origins import values
+    from oee_cli.settings.origins import values
 
     scene.values = values({}, {})
     scene.status = {

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.explain import Explained, all_of, explained
-from oee_cli.times import moment
-from oee_cli.views.layout import drawn
-from oee_cli.views.show import order_lines
+from oee_cli.orders.explain import Explained, all_of, explained
+from oee_cli.orders.show import order_lines
+from oee_cli.text.layout import drawn
+from oee_cli.text.times import moment
 from oee_cli.wire import Event, Order
 from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
 

@@ -13,17 +13,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from oee_cli.amounts import exact, plain, read_amount, read_slippage, short
-from oee_cli.client import Client
+from oee_cli.api.client import Client
+from oee_cli.api.find import find
+from oee_cli.batch.keys import Keys
+from oee_cli.batch.lines import Lines
+from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import CliError, NoSuchOrder, UsageFault
-from oee_cli.keys import Keys
-from oee_cli.lines import Lines
-from oee_cli.orders import find
 from oee_cli.output import Output, clean
-from oee_cli.placing import Wanted, body_of, read_key
-from oee_cli.rows import Row, read_rows
-from oee_cli.settings import Settings, load
-from oee_cli.times import read_duration, read_moment, read_whole_seconds
+from oee_cli.settings.load import Settings, load
+from oee_cli.text.amounts import exact, plain, read_amount, read_slippage, short
+from oee_cli.text.key import read_key
+from oee_cli.text.times import read_duration, read_moment, read_whole_seconds
+from oee_cli.trade.run import Wanted, body_of
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)

@@ -53,12 +53,12 @@ def tops(modules: set[str]) -> set[str]:
     ("arguments", "code", "signatures"),
     [
         (["--help"], 0, set()),
-        (["help", "exit-codes"], 0, {"help_app"}),
-        (["help", "orders"], 0, {"help_app"}),
-        (["buy", "--help"], 0, {"buy_app"}),
-        (["buy", "SOL", "USDC", "1", "--slipage", "1%"], 2, {"buy_app"}),
-        (["buy", "SOL"], 2, {"buy_app"}),
-        (["history", "--side", "by"], 2, {"lists_app"}),
+        (["help", "exit-codes"], 0, {"help"}),
+        (["help", "orders"], 0, {"help"}),
+        (["buy", "--help"], 0, {"trade"}),
+        (["buy", "SOL", "USDC", "1", "--slipage", "1%"], 2, {"trade"}),
+        (["buy", "SOL"], 2, {"trade"}),
+        (["history", "--side", "by"], 2, {"lists"}),
     ],
 )
 def test_help_and_usage_errors_load_nothing_heavy_and_no_other_command(
@@ -68,8 +68,9 @@ def test_help_and_usage_errors_load_nothing_heavy_and_no_other_command(
     assert exit_code == code
     assert not tops(modules) & {*HEAVY, "oee_daemon"}
     mine = {name.partition(".")[2] for name in modules if name.startswith("oee_cli.")}
-    assert {name for name in mine if name.endswith("_app")} == signatures
-    assert not mine & {"client", "placing", "launcher", "settings"}
+    assert {name.removesuffix(".command") for name in mine if name.endswith(".command")} == signatures
+    assert not {name for name in mine if name.endswith((".run", ".view"))}
+    assert not {name.partition(".")[0] for name in mine} & {"api", "settings"}
 
 
 def test_an_unknown_command_and_a_completion_script_look_at_all_commands_and_load_nothing_heavy() -> None:
@@ -87,7 +88,7 @@ def test_the_version_and_a_tab_load_neither_typer_nor_typing(arguments: list[str
 
 
 def test_httpx_comes_without_its_command_line_and_without_httpcore() -> None:
-    code = "import sys, oee_cli.client; print(*sys.modules); import httpx._main; print(*sys.modules)"
+    code = "import sys, oee_cli.api.client; print(*sys.modules); import httpx._main; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from oee_cli.amounts import ends, exact, percent, read_amount, read_slippage, short
 from oee_cli.errors import UsageFault
-from oee_cli.placing import Wanted, body_of, read_key
-from oee_cli.settings import load
-from oee_cli.times import ago, read_duration, read_moment, read_whole_seconds
+from oee_cli.settings.load import load
+from oee_cli.text.amounts import ends, exact, percent, read_amount, read_slippage, short
+from oee_cli.text.key import read_key
+from oee_cli.text.times import ago, read_duration, read_moment, read_whole_seconds
+from oee_cli.trade.run import Wanted, body_of
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_cli.earlier import Earlier
+from oee_cli.batch.earlier import Earlier
+from oee_cli.batch.keys import Keys, former_keys
+from oee_cli.batch.lines import Lines
+from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
-from oee_cli.keys import Keys, former_keys
-from oee_cli.lines import Lines
-from oee_cli.rows import Row, read_rows
 from oee_daemon.api import wire
 from oee_daemon.engine import intake
 from oee_daemon.errors import OeeError

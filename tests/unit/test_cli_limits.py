@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.checks import Finding
-from oee_cli.checks.limits import limits
-from oee_cli.checks.scene import Scene
-from oee_cli.origins import values
-from oee_cli.settings import Settings
+from oee_cli.doctor.checks import Finding
+from oee_cli.doctor.checks.limits import limits
+from oee_cli.doctor.checks.scene import Scene
+from oee_cli.settings.load import Settings
+from oee_cli.settings.origins import values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

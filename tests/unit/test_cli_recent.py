@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from oee_cli import recent
-from oee_cli.recent import LIMIT, Recent, described, read
-from oee_cli.settings import load
+from oee_cli.api import recent
+from oee_cli.api.recent import LIMIT, Recent, described, read
+from oee_cli.settings.load import load
 from oee_cli.wire import FINAL
 
 

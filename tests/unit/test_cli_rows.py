@@ -6,11 +6,11 @@ import io
 
 import pytest
 
-from oee_cli.csv_rows import COLUMNS
+from oee_cli.batch.csv_rows import COLUMNS
+from oee_cli.batch.keys import Keys
+from oee_cli.batch.lines import Lines
+from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import UsageFault
-from oee_cli.keys import Keys
-from oee_cli.lines import Lines
-from oee_cli.rows import Row, read_rows
 from oee_daemon.api.wire import OrderIn
 
 GOOD = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}'

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli import recent, setting_table
-from oee_cli.origins import unknown
-from oee_cli.setting_table import BY_NAME, MASK, SETTINGS, masked, near, plain
-from oee_cli.settings import default_home
+from oee_cli.api import recent
+from oee_cli.settings import table as setting_table
+from oee_cli.settings.load import default_home
+from oee_cli.settings.origins import unknown
+from oee_cli.settings.table import BY_NAME, MASK, SETTINGS, masked, near, plain
 from oee_daemon import settings as engine
 
 THEIRS = {field.name: field.metadata["read"] for field in fields(engine.Settings)}
@@ -56,7 +57,7 @@ def said(read: object, text: str) -> tuple[str, str]:
 
 def test_every_setting_of_the_engine_is_in_the_table_and_none_besides() -> None:
     ours = {setting.name for setting in SETTINGS if setting.reader != "command"}
-    assert ours == set(THEIRS), "oee_cli/setting_table.py and oee_daemon/settings.py differ"
+    assert ours == set(THEIRS), "oee_cli/settings/table.py and oee_daemon/settings.py differ"
 
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
@@ -72,7 +73,7 @@ def test_the_defaults_are_the_same(tmp_path: Path) -> None:
 
 
 def test_the_file_is_the_same() -> None:
-    from oee_cli import settings
+    from oee_cli.settings import load as settings
 
     assert settings.config_file() == engine.config_file()
 

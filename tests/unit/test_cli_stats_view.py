@@ -10,8 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from oee_cli.output import Output
-from oee_cli.views.bars import bar, chart, spans
-from oee_cli.views.stats import draw_stats
+from oee_cli.stats.view import draw_stats
+from oee_cli.text.bars import bar, chart, spans
 from oee_cli.wire import STATUSES, StatsReport
 
 WIDTHS = (60, 80, 120)

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from oee_cli.output import Output, clean
-from oee_cli.sentences import command, ending, header
-from oee_cli.trace import Trace
+from oee_cli.text.messages import command, ending, header
+from oee_cli.text.timeline import Trace
 from oee_cli.wire import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
@@ -119,7 +119,7 @@ def fits(lines: list[str], width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_trace_that_stays(width: int) -> None:
-    from oee_cli.views.order import folded
+    from oee_cli.text.order import folded
 
     lines = drawn(folded(order(), Trace(events()), width), width)
     fits(lines, width)
@@ -138,7 +138,7 @@ def test_the_trace_that_stays(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_frame_of_the_live_view(width: int) -> None:
-    from oee_cli.views.live import LiveScreen
+    from oee_cli.text.live import LiveScreen
 
     screen = LiveScreen(Output(), order(maxSpend=None))
     screen.console = Console(file=io.StringIO(), width=width, color_system=None)
@@ -158,10 +158,10 @@ def test_every_frame_of_the_live_view(width: int) -> None:
 def test_history_fills_show_quotes_and_status(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oee_cli.views.history import fill_lines, order_lines
-    from oee_cli.views.quotes import draw_dry_run
-    from oee_cli.views.show import draw_order
-    from oee_cli.views.status import draw_status
+    from oee_cli.daemon.view import draw_status
+    from oee_cli.lists.view import fill_lines, order_lines
+    from oee_cli.orders.show import draw_order
+    from oee_cli.text.quotes import draw_dry_run
 
     monkeypatch.setenv("COLUMNS", str(width))
     failed = order(

@@ -10,7 +10,7 @@ import typer.main
 import oee_cli
 import oee_daemon
 from oee_cli.app import app
-from oee_cli.completion import script
+from oee_cli.shell.completion import script
 
 ROOT = Path(__file__).parents[2]
 

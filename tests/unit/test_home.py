@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.paths import socket_path
-from oee_cli.settings import Settings as CliSettings
+from oee_cli.doctor.paths import socket_path
+from oee_cli.settings.load import Settings as CliSettings
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home import folder as page
 from oee_daemon.home.folder import Home

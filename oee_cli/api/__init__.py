@@ -1,0 +1,1 @@
+"""How the command line reaches the daemon: client, transport, stream, and the start of a daemon."""

@@ -1,0 +1,108 @@
+"""Who answers on a Unix socket, and who holds a home: asked of the kernel and of the other end.
+
+A number or a path in a file may have been copied with the home, or be of another container: nothing here
+believes one. A process id is given only where it is one of ours to see.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from oee_cli.api.belongings import Belongings
+from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
+
+#: Bytes of an answer that are looked at; ours are shorter.
+_ENOUGH = 262_144
+
+
+class Answer(NamedTuple):
+    """What was said: a status, headers by name in small letters, the content."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+def tag(home: Path | Belongings) -> str:
+    """This very folder, by device and inode: a copy of a home has another. So has one that was made anew
+    while a daemon lives: it keeps the folder open, and until it ends the number is nobody else's."""
+    try:
+        folder = home.stat() if isinstance(home, Path) else home.folder()
+    except OSError:
+        return "none"
+    return f"{folder.st_dev}:{folder.st_ino}"
+
+
+def connected(path: Path, limit: float) -> socket.socket | None:
+    """A connection; `None` where nothing listens. Raises `PermissionError`."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.settimeout(limit)
+    try:
+        s.connect(str(path))
+    except OSError as e:
+        s.close()
+        if isinstance(e, PermissionError):
+            raise
+        return None
+    return s
+
+
+def peer(s: socket.socket) -> int | None:
+    """The process that listens at the other end; `None` where it is in another container."""
+    pid = 0
+    with suppress(OSError):
+        if sys.platform == "linux":
+            pid = struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        elif sys.platform == "darwin":
+            # SOL_LOCAL and LOCAL_PEERPID of <sys/un.h>.
+            pid = s.getsockopt(0, 2)
+    return pid or None
+
+
+def ask(s: socket.socket, path: str, home: str) -> Answer | None:
+    """One question over a fresh connection, for the daemon of that tag; `None` where HTTP is not spoken."""
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"{PROTOCOL_HEADER}: {PROTOCOL}"]
+    lines += [f"{HOME_HEADER}: {home}", "Connection: close", "", ""]
+    told = bytearray()
+    try:
+        s.sendall("\r\n".join(lines).encode())
+        while len(told) < _ENOUGH and (part := s.recv(65_536)):
+            told += part
+    except OSError:
+        return None
+    head, _, content = bytes(told).partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    words = first.split()
+    if not first.startswith("HTTP/1.1 ") or not words[1].isdigit():
+        return None
+    named = (line.partition(":") for line in rest)
+    return Answer(int(words[1]), {name.lower(): value.strip() for name, _, value in named}, content)
+
+
+def holder(locks: Iterable[Path]) -> int | None:
+    """The process that holds one of the locks, as far as this account may look into others; `None` where it
+    is not known: nobody's, another container's, or no /proc."""
+    with suppress(OSError):
+        pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return next((pid for pid in pids if any(holds(pid, lock) for lock in locks)), None)
+    return None
+
+
+def holds(pid: int, lock: Path) -> bool:
+    """Open is not enough: who looks whether a lock is held has it open as well."""
+    with suppress(OSError):
+        wanted = lock.stat()
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if os.path.samestat(entry.stat(), wanted):
+                    words = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split()
+                    if "FLOCK" in words and "WRITE" in words:
+                        return True
+    return False

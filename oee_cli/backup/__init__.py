@@ -1,0 +1,1 @@
+"""`oee backup` and `oee restore`."""

@@ -1,0 +1,247 @@
+"""`oee backup` and `oee restore`: the engine does the work in a process of its own.
+
+That process answers in lines of JSON; what it was killed in the middle of leaves no file and no database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, TextIO
+
+from oee_cli.api.launcher import daemon_command
+from oee_cli.backup import streams as places
+from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.settings.load import Settings, load, stored
+
+_OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
+_KINDS: dict[str, type[CliError]] = {
+    "outside_database": UsageFault,
+    "bad_setting": UsageFault,
+    "bad_file": UsageFault,
+    "file_exists": UsageFault,
+    "not_a_backup": UsageFault,
+    "backup_damaged": UsageFault,
+    "home_not_fresh": Refused,
+    "wallet_exists": Refused,
+    "already_running": Refused,
+    "backup_too_new": Unreachable,
+    "database_unreachable": Unreachable,
+    "home_unusable": Forbidden,
+}
+
+
+def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
+    """Writes FILE, or the same bytes to stdout once they are all there."""
+    settings = _here("backup")
+    place = places.stream(file, write=True)
+    if place is not None:
+        with place:
+            _check_stdout(file, place, output)
+            _need_own_database(settings, output)
+            with _folder() as folder:
+                done = _engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
+                with (folder / "backup").open("rb") as made:
+                    shutil.copyfileobj(made, place)
+        done["file"] = file
+    else:
+        target = str(places.whole(file))
+        _need_own_database(settings, output)
+        done = _engine(output, "backup", *_options(force, wallets), target)
+    _tell_backup(file, done, output)
+    return ExitCode.DONE
+
+
+def _options(force: bool, wallets: bool) -> list[str]:
+    return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
+
+
+def restore(file: str, output: Output) -> ExitCode:
+    """Makes the home's database from FILE."""
+    settings = _here("restore")
+    place = places.stream(file, write=False)
+    if place is None:
+        _tell_restore(settings, _engine(output, "restore", str(places.whole(file))), output)
+        return ExitCode.DONE
+    with place, _folder() as folder:
+        named = "stdin" if file == "-" else file
+        if place.isatty():
+            raise UsageFault(
+                f"{named} is a terminal: nothing was piped in.", hint="oee restore - < orders.oee"
+            )
+        # It is checked to its end before anything is made.
+        with (folder / "backup").open("xb") as copy:
+            shutil.copyfileobj(place, copy)
+        done = _engine(output, "restore", str(folder / "backup"), named=named)
+    _tell_restore(settings, done, output)
+    return ExitCode.DONE
+
+
+def _here(what: str) -> Settings:
+    settings = load()
+    if settings.url is not None:
+        raise UsageFault(
+            f"OEE_URL is set: `oee {what}` is for a home of this machine.",
+            hint=f"On the machine that the daemon runs on: oee {what} FILE",
+        )
+    return settings
+
+
+def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
+    if place.isatty():
+        raise UsageFault("A backup is nothing to look at.", hint="oee backup - > orders.oee")
+    if output.json and places.is_stdout(file):
+        raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
+
+
+def _need_own_database(settings: Settings, output: Output) -> None:
+    """The daemon is there and runs the database itself. Raises `UsageFault` where somebody else does."""
+    from oee_cli.api.client import Client
+
+    own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
+    if own:
+        client = Client(settings, output)
+        try:
+            client.ready()
+            own = bool(client.get("/api/status")["postgres"]["own"])
+        finally:
+            client.close()
+    if not own:
+        raise UsageFault(
+            "The orders are in a database of your own (OEE_DATABASE_URL), which `oee backup` leaves to you.",
+            hint=_OUTSIDE,
+            code="outside_database",
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A place of ours alone, for what has to be whole before it goes on."""
+    with tempfile.TemporaryDirectory(prefix="oee-") as name:
+        yield Path(name)
+
+
+def _engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
+    """Runs the engine's part to its end; its result. Raises what it says."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            daemon_command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        )
+        try:
+            assert process.stdout is not None
+            result = _listen(
+                process.stdout, output, "backing up" if arguments[0] == "backup" else "restoring"
+            )
+            process.wait()
+        finally:
+            if process.poll() is None:
+                # It takes back what it has begun.
+                process.terminate()
+                process.wait()
+        if "result" in result:
+            found: dict[str, Any] = result["result"]
+            return found
+        log.seek(0)
+        raise _error(result.get("error"), log.read().decode(errors="replace"), arguments[-1], named)
+
+
+def _listen(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
+    """Shows what it is at; its last line."""
+    last: dict[str, Any] = {}
+    try:
+        for line in stream:
+            last = json.loads(line)
+            if "phase" in last and output.erasable:
+                output.draw(f"{doing}: {clean(str(last['phase']))} ●"[: output.width(sys.stderr) - 1])
+    finally:
+        if output.erasable:
+            output.draw("")
+    return last
+
+
+def _error(said: Any, log: str, path: str, named: str | None) -> CliError:
+    if not isinstance(said, dict):
+        lines = [clean(line) for line in log.splitlines() if line.strip()][-3:]
+        return CliError("\n".join(["The engine ended without a word.", *(f"  {line}" for line in lines)]))
+    code = str(said.get("code"))
+    message = str(said.get("message"))
+    kind = _KINDS.get(code, CliError)
+    return kind(message.replace(path, named) if named else message, hint=said.get("hint"), code=code)
+
+
+def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
+    name = "stdout" if file == "-" else clean(file)
+    if output.json:
+        keys = ("file", "bytes", "orders", "live", "revision", "version", "takenAt", "wallets")
+        output.emit({key: done[key] for key in keys})
+    else:
+        line = f"✓ backed up {_orders(done)} to {name}   {_size(done['bytes'])}   schema {done['revision']}"
+        if places.is_stdout(file):
+            output.note(_folded(line, output, sys.stderr))
+        else:
+            output.say(_folded(line, output, sys.stdout))
+    if done["wallets"]:
+        output.warn(_below(f"{name} holds secret keys: whoever reads it can spend what they guard", output))
+    else:
+        output.note(_below("without the wallets' keys: keep a copy of them, or say --with-wallets", output))
+    if done.get("ledgerFile"):
+        ledger = clean(done["ledgerFile"])
+        output.warn(_below(f"without the simulated chain's ledger, which is in {ledger}", output))
+
+
+def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> None:
+    if output.json:
+        output.emit(done)
+    else:
+        line = f"✓ restored {_orders(done)} into {settings.home}   taken {_moment(done['takenAt'])}"
+        output.say(_folded(line, output, sys.stdout))
+    live: dict[str, int] = done["live"]
+    asked = live.get("submitted", 0)
+    unsent = sum(live.values()) - asked
+    if unsent:
+        output.note(
+            _below(
+                f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output
+            )
+        )
+    if asked:
+        output.note(_below(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
+    if done["wallets"]:
+        output.note(_below(f"with the wallet of: {', '.join(done['wallets'])}", output))
+    output.note(_below("two homes have these orders now: let only one of them go on", output))
+
+
+def _folded(text: str, output: Output, stream: TextIO) -> str:
+    """Between words, where the terminal ends."""
+    from textwrap import fill
+
+    # A path is never cut, and three spaces between facts stay three.
+    width = output.width(stream)
+    return text if len(text) <= width else fill(text, width, subsequent_indent="  ", break_long_words=False)
+
+
+def _below(text: str, output: Output) -> str:
+    return _folded(f"  {text}", output, sys.stderr)
+
+
+def _orders(done: dict[str, Any]) -> str:
+    return f"{done['orders']:,} order{'' if done['orders'] == 1 else 's'}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{max(1, count // 1000):,} KB"
+
+
+def _moment(text: str) -> str:
+    from oee_cli.text.times import moment
+
+    return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"

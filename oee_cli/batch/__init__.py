@@ -1,0 +1,1 @@
+"""`oee submit`: many orders, one a line."""

@@ -1,0 +1,73 @@
+"""The command `oee submit`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="NDJSON or CSV; - is stdin.", show_default=False)]
+MaxInflight = Annotated[int, typer.Option("--max-inflight", metavar="N", help="Orders on their way at once.")]
+Named = Annotated[
+    str | None, typer.Option("--batch", metavar="NAME", help="The same batch again places nothing twice.")
+]
+Stop = Annotated[
+    bool, typer.Option("--stop-on-failure", help="Send nothing more after the first line that fails.")
+]
+Detach = Annotated[bool, typer.Option("--detach", help="A result once each order is durable.")]
+#: It speaks JSON in any case.
+Json = Annotated[bool, typer.Option("--json", hidden=True)]
+
+
+def submit(
+    file: File,
+    max_inflight: MaxInflight = 50,
+    batch: Named = None,
+    stop_on_failure: Stop = False,
+    slippage: o.Slippage = None,
+    valid_for: o.ValidFor = None,
+    dry_run: o.DryRun = False,
+    timeout: o.Timeout = "60",
+    detach: Detach = False,
+    json: Json = False,
+    no_color: o.NoColor = False,
+    quiet: o.Quiet = False,
+) -> ExitCode:
+    """Place many orders, one a line.
+
+    \b
+      oee submit orders.ndjson > results.ndjson
+      oee submit orders.csv --dry-run
+      oee submit - --batch monday --stop-on-failure < orders.csv
+
+    JSON objects, or CSV rows under a row of names, with the fields of the HTTP body and idempotencyKey.
+    A line that begins with # is left out, and null is as if not given. One JSON object for each line as
+    it ends: its "line", and its "order" or "error".
+
+    Every line has a key, made of the batch's name and its values; equal lines are counted. So the same
+    command again goes on where it stopped and places nothing twice, also with lines moved, put in or taken
+    out. A file is a batch by its own name, without its folder; a stream takes --batch. To place the same
+    lines anew: --batch "$(date +%F)". Exit: the worst that any line had.
+    """
+    from oee_cli.batch.run import Batch
+    from oee_cli.batch.run import submit as place_all
+
+    wanted = Batch(
+        source=file,
+        name=batch,
+        max_inflight=max_inflight,
+        slippage=slippage,
+        valid_for=valid_for,
+        timeout=timeout,
+        detach=detach,
+        dry_run=dry_run,
+        stop_on_failure=stop_on_failure,
+    )
+    return place_all(wanted, Output(json=True, quiet=quiet, no_color=no_color))

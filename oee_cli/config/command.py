@@ -1,0 +1,117 @@
+"""The commands of `oee config`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.lazy import PlainCommand
+from oee_cli.output import Output
+
+Name = Annotated[
+    str, typer.Argument(metavar="SETTING", help="Its name: port, or OEE_PORT.", show_default=False)
+]
+
+config_app = typer.Typer(
+    help="""Look at settings and change them.
+
+    The environment wins over config.toml, which wins over the default. A file in the working
+    folder is never read.
+
+    \b
+      oee config show --origin      every setting, and where its value comes from
+      oee config set port 4000      in config.toml, where daemon and commands find it
+    """,
+    rich_markup_mode=None,
+    suggest_commands=False,
+)
+
+
+@config_app.callback(invoke_without_command=True)
+def config_root(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@config_app.command(cls=PlainCommand)
+def show(
+    origin: Annotated[bool, typer.Option("--origin", help="Where each value comes from.")] = False,
+    json: o.JsonArray = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Every setting with its value; passwords are masked.
+
+    \b
+      oee config show --origin
+      oee config show --json | jq -r '.[] | select(.origin == "file") | .name'
+    """
+    from oee_cli.config import run as config
+
+    return config.show(origin, Output(json, no_color=no_color))
+
+
+@config_app.command(cls=PlainCommand)
+def path(json: o.Json = False) -> ExitCode:
+    """Print where config.toml is, or would be.
+
+    \b
+      oee config path
+      oee config path --json
+    """
+    from oee_cli.config import run as config
+
+    return config.path(Output(json))
+
+
+@config_app.command(cls=PlainCommand)
+def get(name: Name, json: o.Json = False) -> ExitCode:
+    """Print the value that counts, passwords and all; nothing where it is not set.
+
+    \b
+      oee config get port
+      oee config get OEE_DATABASE_URL --json
+    """
+    from oee_cli.config import run as config
+
+    return config.get(name, Output(json))
+
+
+@config_app.command("set", cls=PlainCommand)
+def set_command(
+    name: Name,
+    value: Annotated[
+        str, typer.Argument(metavar="VALUE", help="- reads it from standard input.", show_default=False)
+    ],
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Write a setting to config.toml.
+
+    It is checked first; everything else in the file, comments too, stays as it is.
+
+    \b
+      oee config set port 4000
+      oee daemon token | oee config set token -
+    """
+    from oee_cli.config import run as config
+
+    return config.put(name, value, Output(json, no_color=no_color))
+
+
+@config_app.command(cls=PlainCommand)
+def unset(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+    """Take a setting out of config.toml.
+
+    \b
+      oee config unset port
+      oee config unset OEE_URL --json
+    """
+    from oee_cli.config import run as config
+
+    return config.unset(name, Output(json, no_color=no_color))

@@ -1,0 +1,1 @@
+"""`oee daemon` and `oee worker`."""

@@ -1,0 +1,146 @@
+"""The commands of `oee daemon`, and `oee worker`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.lazy import PlainCommand
+from oee_cli.output import Output
+
+daemon_app = typer.Typer(
+    help="""The local daemon; any command that needs it starts it.
+
+    \b
+      oee daemon status    what runs, and where
+      oee daemon stop      what runs ends or is left safe
+    """,
+    rich_markup_mode=None,
+    suggest_commands=False,
+)
+
+
+Switch = Annotated[
+    bool,
+    typer.Option("--switch-database", help="Work on another database than this home has worked on before."),
+]
+
+
+@daemon_app.callback(invoke_without_command=True)
+def daemon_root(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@daemon_app.command(cls=PlainCommand)
+def start(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+    """Start it, detached, unless it runs already.
+
+    \b
+      oee daemon start
+      OEE_PORT=4000 oee daemon start    settings are read when it starts
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.start(Output(json, quiet), switch=switch)
+
+
+@daemon_app.command(cls=PlainCommand)
+def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+    """Drain and stop it: what runs ends or is left safe.
+
+    \b
+      oee daemon stop
+      oee daemon stop --json
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.stop(Output(json, quiet))
+
+
+@daemon_app.command(cls=PlainCommand)
+def restart(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+    """Stop it and start it again.
+
+    \b
+      oee daemon restart
+      OEE_WORKER_THREADS=20 oee daemon restart
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.restart(Output(json, quiet), switch=switch)
+
+
+@daemon_app.command(cls=PlainCommand)
+def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+    """What runs, and where. Exit 6 if nothing does.
+
+    \b
+      oee daemon status
+      oee daemon status --json | jq -r .http.url
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.status(Output(json, no_color=no_color))
+
+
+@daemon_app.command(cls=PlainCommand)
+def logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
+) -> ExitCode:
+    """Its log.
+
+    \b
+      oee daemon logs
+      oee daemon logs -n 200 --follow
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.logs(lines, follow, Output())
+
+
+@daemon_app.command(cls=PlainCommand)
+def run(switch: Switch = False) -> None:
+    """Run it in the foreground, for a service manager.
+
+    \b
+      oee daemon run
+      exec oee daemon run            the last line of a start script
+    """
+    from oee_cli.daemon import run as daemon
+
+    daemon.run(switch=switch)
+
+
+@daemon_app.command(cls=PlainCommand)
+def token(json: o.Json = False) -> ExitCode:
+    """Print the token that TCP asks for.
+
+    \b
+      oee daemon token
+      curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
+    """
+    from oee_cli.daemon import run as daemon
+
+    return daemon.token(Output(json))
+
+
+def worker() -> None:
+    """Run one more worker.
+
+    Against the same Redis and Postgres, here or on another host.
+
+    \b
+      oee worker
+      OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker
+    """
+    from oee_cli.daemon.run import become
+
+    become("worker")

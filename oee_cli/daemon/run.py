@@ -1,0 +1,216 @@
+"""`oee daemon …` and `oee worker`: the engine as a process.
+
+`run` and `worker` become the engine itself, so that a service manager sees one process and its signals.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, NoReturn
+
+from oee_cli.api.launcher import Launcher, daemon_command
+from oee_cli.errors import CliError, Forbidden, Unreachable, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.settings.load import Settings, load
+
+#: Between two looks at a log that is followed, seconds.
+_LOOK = 0.2
+
+
+def become(*arguments: str) -> NoReturn:
+    """Replaces this process by the engine's."""
+    sys.stdout.flush()
+    command = daemon_command(*arguments)
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
+
+
+def run(*, switch: bool) -> NoReturn:
+    """The daemon in this process's place, unless the home has one. Raises `Unreachable`."""
+    settings = _local(load(), "run")
+    pid = Launcher(settings, Output()).holder()
+    if pid is not None:
+        raise Unreachable(
+            f"A daemon already runs on {settings.home}, {where(pid, 'as process')}.",
+            hint="See: oee daemon status",
+            code="already_running",
+        )
+    become("run", *_switching(switch))
+
+
+def start(output: Output, *, switch: bool) -> ExitCode:
+    settings = _local(load(), "start")
+    # Asked for in so many words: the setting forbids only what happens on the way.
+    launcher = Launcher(Settings(home=settings.home), output)
+    launcher.arguments = _switching(switch)
+    started = launcher.start()
+    _tell(output, launcher, "started" if started else "already running")
+    return ExitCode.DONE
+
+
+def stop(output: Output) -> ExitCode:
+    launcher = Launcher(_local(load(), "stop"), output)
+    stopped = launcher.stop()
+    if output.json:
+        output.emit({"running": False, "stopped": stopped})
+    else:
+        output.say("✓ stopped" if stopped else "the daemon was not running")
+    return ExitCode.DONE
+
+
+def restart(output: Output, *, switch: bool) -> ExitCode:
+    settings = _local(load(), "restart")
+    launcher = Launcher(Settings(home=settings.home), output)
+    launcher.arguments = _switching(switch)
+    launcher.restart()
+    _tell(output, launcher, "restarted")
+    return ExitCode.DONE
+
+
+def _switching(switch: bool) -> tuple[str, ...]:
+    return ("--switch-database",) if switch else ()
+
+
+def status(output: Output) -> ExitCode:
+    """What runs; never starts it."""
+    settings = load()
+    launcher = Launcher(settings, output)
+    if settings.url is None and not launcher.answers():
+        return _not_running(output, launcher)
+    from oee_cli.api.client import Client
+    from oee_cli.api.problems import check
+    from oee_cli.errors import Lost
+
+    client = Client(settings, output)
+    try:
+        answer: dict[str, Any] = check(client.exchange("GET", "/api/status")).body
+    except Lost as lost:
+        raise client.unreachable(lost) from None
+    finally:
+        client.close()
+    if settings.url is None:
+        # What it calls itself and its own is of its container, and here it may be anybody's.
+        pid = launcher.pid()
+        if pid != answer["pid"]:
+            for part in (answer, answer["postgres"], answer["queue"], answer["worker"]):
+                part["pid"] = None
+            answer["pid"] = pid
+    if output.json:
+        output.emit({"running": True, **answer})
+    else:
+        from oee_cli.daemon.view import draw_status
+
+        draw_status(output, answer)
+    return ExitCode.DONE
+
+
+def logs(lines: int, follow: bool, output: Output) -> ExitCode:
+    """The end of the log, and what is added to it."""
+    path = _local(load(), "logs").log_file
+    try:
+        with path.open("rb") as f:
+            for line in deque(f, maxlen=lines) if lines else ():
+                _write(line)
+            position = f.seek(0, os.SEEK_END) if not lines else f.tell()
+    except FileNotFoundError:
+        if not follow:
+            raise CliError(
+                f"There is no log yet: {path}", hint="It begins with: oee daemon start", code="no_log"
+            ) from None
+        position = 0
+    except PermissionError:
+        raise Forbidden(f"{path} can't be read by this account.") from None
+    if follow:
+        _follow(path, position)
+    return ExitCode.DONE
+
+
+def token(output: Output) -> ExitCode:
+    """The token that TCP asks for; made with the home, so a home without one is started."""
+    settings = load()
+    try:
+        if not settings.token_file.exists():
+            Launcher(_local(settings, "token"), output).start()
+        text = settings.token_file.read_text().strip()
+    except PermissionError:
+        raise Forbidden(
+            f"{settings.token_file} can't be read by this account.", hint="It belongs to who runs the daemon."
+        ) from None
+    except OSError as e:
+        raise CliError(f"{settings.token_file} can't be read: {e.strerror}.", code="no_token") from None
+    if output.json:
+        output.emit({"token": text})
+    else:
+        output.say(text)
+    return ExitCode.DONE
+
+
+def _local(settings: Settings, what: str) -> Settings:
+    if settings.url is not None:
+        raise UsageFault(
+            f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.",
+            hint=f"Without it: env -u OEE_URL oee daemon {what}",
+        )
+    return settings
+
+
+def _tell(output: Output, launcher: Launcher, what: str) -> None:
+    running = launcher.running() | {"pid": launcher.pid()}
+    if output.json:
+        output.emit({"running": True, **running})
+    else:
+        output.say(f"✓ {what}   {where(running['pid'])}   {launcher.socket_path()}")
+
+
+def where(pid: int | None, called: str = "pid") -> str:
+    """A daemon that runs and has no process id here, or none that may be seen, is somewhere else."""
+    return f"{called} {pid}" if pid else "in another container"
+
+
+def _not_running(output: Output, launcher: Launcher) -> ExitCode:
+    pid = launcher.holder()
+    if pid is None:
+        error = Unreachable(
+            "The daemon is not running.", hint="Start it: oee daemon start", code="daemon_not_running"
+        )
+    else:
+        error = Unreachable(
+            f"The daemon ({where(pid)}) is there and does not answer: it is starting, stopping or stuck.",
+            hint="See: oee daemon logs",
+            code="daemon_not_answering",
+            retryable=True,
+        )
+    if output.json:
+        output.emit({"running": False, "pid": pid, "error": error.as_dict()})
+        output.sentence("✗", error.message, error.hint)
+    else:
+        output.fail(error)
+    return error.exit_code
+
+
+def _follow(path: Path, position: int) -> NoReturn:
+    inode = path.stat().st_ino if path.exists() else None
+    while True:
+        time.sleep(_LOOK)
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            continue
+        if now.st_ino != inode or now.st_size < position:
+            # Set aside at a start, or cut: begin the new one from its top.
+            inode, position = now.st_ino, 0
+        if now.st_size > position:
+            with path.open("rb") as f:
+                f.seek(position)
+                for line in f:
+                    _write(line)
+                position = f.tell()
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

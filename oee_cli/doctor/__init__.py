@@ -1,0 +1,1 @@
+"""`oee doctor` and `oee paths`."""

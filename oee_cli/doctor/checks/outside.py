@@ -1,0 +1,91 @@
+"""Servers outside, asked directly: only where the daemon can't say how they are.
+
+Their drivers take a third of a second to import, so nobody pays for them where the daemon answers. Answers
+are kept for the one run that the doctor makes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import oee_cli.api.hush  # noqa: F401
+
+#: Seconds to connect and to answer. libpq takes no less than two.
+_LIMIT = 2
+
+
+class Told(NamedTuple):
+    """What a server said, or why it said nothing; never its address, which may hold a password."""
+
+    version: str | None = None
+    revision: str | None = None
+    fault: str | None = None
+
+
+Ask = Callable[[str], Told]
+
+
+def _in_time(ask: Ask) -> Ask:
+    """What does not answer in time is told so: a server may take a connection and fall silent."""
+
+    def asked(url: str) -> Told:
+        found: list[Told] = []
+        asking = threading.Thread(target=lambda: found.append(ask(url)), daemon=True)
+        asking.start()
+        asking.join(3 * _LIMIT)
+        return found[0] if found else Told(fault="It takes connections, and does not answer on them.")
+
+    return asked
+
+
+@cache
+@_in_time
+def postgres(url: str) -> Told:
+    import psycopg
+
+    try:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_LIMIT) as connection:
+            # Not by `options`: a PgBouncer refuses those.
+            connection.read_only = True
+            version = connection.info.parameter_status("server_version") or "unknown"
+            told = connection.execute("SELECT to_regclass('alembic_version')::text").fetchone()
+            revision: Any = None
+            if told and told[0]:
+                revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return Told(f"PostgreSQL {version.split()[0]}", revision and str(revision[0]))
+    except psycopg.Error as e:
+        return Told(fault=_first(e))
+
+
+@cache
+def queue(url: str) -> Told:
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_LIMIT, socket_connect_timeout=_LIMIT) as client:
+            server: Any = client.info("server")
+    except (redis.RedisError, ValueError) as e:
+        return Told(fault=_first(e))
+    kind = "valkey" if "valkey_version" in server else "redis"
+    return Told(f"{kind} {server[f'{kind}_version']}")
+
+
+def release() -> str | None:
+    """The newest revision of the schema that this installation brings; its files are counted, not run."""
+    spec = find_spec("oee_daemon")
+    places = spec.submodule_search_locations if spec else None
+    versions = "store/migrations/versions/[0-9]*_*.py"
+    names = [p.name for place in places or () for p in Path(place).glob(versions)]
+    return max((name.partition("_")[0] for name in names), default=None)
+
+
+def _first(e: Exception) -> str:
+    """The first line of a driver's words; the others guess."""
+    lines = [line.strip() for line in str(e).splitlines() if line.strip()]
+    first = lines[0] if lines else type(e).__name__
+    return first[max(0, first.find("connection to server")) :].rstrip(".") + "."

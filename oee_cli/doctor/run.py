@@ -1,0 +1,77 @@
+"""`oee doctor`: every check on one scene, in the order in which a cause comes before what it causes.
+
+A check that fails itself is a finding as well: the doctor ends with a diagnosis, whatever it meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from oee_cli.doctor.checks import (
+    FAIL,
+    OK,
+    WARN,
+    Finding,
+    engine,
+    fail,
+    home,
+    leftovers,
+    limits,
+    machine,
+    settings,
+)
+from oee_cli.doctor.checks import scene as scenes
+from oee_cli.exit_codes import ExitCode, worst
+from oee_cli.output import Output
+
+CHECKS: tuple[Callable[[scenes.Scene], Iterable[Finding]], ...] = (
+    settings.settings,
+    home.home,
+    home.permissions,
+    home.disk,
+    leftovers.leftovers,
+    home.wallet,
+    machine.versions,
+    engine.daemon,
+    limits.limits,
+    machine.port,
+    engine.clock,
+    engine.postgres,
+    engine.schema,
+    engine.queue,
+    engine.worker,
+    engine.orders,
+    machine.completion,
+)
+
+
+def run(output: Output) -> ExitCode:
+    found = list(examine(scenes.look(output)))
+    code = worst(f.exit_code for f in found)
+    if output.json:
+        status = next((s for s in (FAIL, WARN) if any(f.status == s for f in found)), OK)
+        output.emit({"status": status, "exitCode": code, "checks": [_dict(f) for f in found]})
+    else:
+        from oee_cli.doctor.view import draw
+
+        draw(output, found)
+    return code
+
+
+def examine(scene: scenes.Scene) -> Iterator[Finding]:
+    for check in CHECKS:
+        try:
+            yield from check(scene)
+        except Exception as e:
+            message = f"This check failed itself: {type(e).__name__}: {e}"
+            yield fail(check.__name__, "internal", message, None, ExitCode.FAULT)
+
+
+def _dict(found: Finding) -> dict[str, object]:
+    return {
+        "check": found.check,
+        "status": found.status,
+        "code": found.code,
+        "message": found.message,
+        "remedy": found.remedy,
+    }

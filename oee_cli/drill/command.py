@@ -1,0 +1,43 @@
+"""The command `oee drill` with its options. As in `app`, what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+
+def drill(
+    orders: Annotated[int, typer.Option("--orders", metavar="N", min=1, help="How many orders.")] = 200,
+    faults: Annotated[int, typer.Option("--faults", metavar="N", min=0, help="How many faults.")] = 20,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, help="Repeats the faults; drawn if not given.")
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
+    ] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's home.")] = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> ExitCode:
+    """Check the promise on this machine, in a home of its own.
+
+    Many orders run while processes are killed and frozen, connections go silent, the queue is emptied and
+    the chain misbehaves. Exit 0 only if none was lost and none was executed twice.
+
+    \b
+      oee drill
+      oee drill --orders 1000 --faults 50 --workers 3
+    """
+    from secrets import randbelow
+
+    from oee_cli.drill.run import Drill
+    from oee_cli.drill.view import run
+
+    drawn = randbelow(10_000) if seed is None else seed
+    return run(Drill(orders, faults, drawn, workers), keep, Output(json, quiet))

@@ -1,0 +1,1 @@
+"""`oee help` and `oee completion`."""

@@ -1,0 +1,46 @@
+"""The commands about the command line itself: `help`, `completion`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+
+
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[o.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
+) -> ExitCode:
+    """Print the completion script of a shell.
+
+    \b
+      oee completion bash > ~/.oee.bash && echo '. ~/.oee.bash' >> ~/.bashrc
+      oee completion zsh > ~/.oee.zsh && echo '. ~/.oee.zsh' >> ~/.zshrc
+      oee completion fish > ~/.config/fish/completions/oee.fish
+    """
+    from oee_cli.shell.completion import script
+
+    typer.echo(script(shell.value, ctx.find_root().command), nl=False)
+    return ExitCode.DONE
+
+
+def help_command(
+    ctx: typer.Context,
+    topic: Annotated[list[str] | None, typer.Argument(metavar="COMMAND|TOPIC", show_default=False)] = None,
+) -> ExitCode:
+    """Explain a command or a topic.
+
+    \b
+      oee help buy
+      oee help scripting
+    """
+    from oee_cli.usage import help_text
+
+    typer.echo(help_text(ctx.find_root().command, topic or []))
+    return ExitCode.DONE

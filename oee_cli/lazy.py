@@ -1,0 +1,90 @@
+"""A command tree that is known by name and built by need.
+
+Typer inspects a function's signature to build its command, a millisecond or more for each, which would be
+paid for every command whichever one was typed. Here a table says each command's name, its line in
+`oee --help` and where its function is; only the command that is asked for is imported and built.
+What there is stands in `app`, nothing of it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+import typer.core
+
+
+class PlainCommand(typer.core.TyperCommand):
+    """Its usage line without the braces that Typer puts around what is required."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class Entry(NamedTuple):
+    """One command: its name, the first sentence of its help, and `room:function` or `room:typer`, as the
+    room's `command.py` calls it."""
+
+    name: str
+    line: str
+    target: str
+
+    def build(self) -> Any:
+        room, _, attribute = self.target.partition(":")
+        found = getattr(import_module(f"oee_cli.{room}.command"), attribute)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, suggest_commands=False)
+        if isinstance(found, typer.Typer):
+            alone.add_typer(found, name=self.name)
+            group: Any = typer.main.get_command(alone)
+            return group.commands[self.name]
+        alone.command(self.name, cls=PlainCommand)(found)
+        return typer.main.get_command(alone)
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The table as the mapping that Typer's groups work with; a value is built when it is first asked for."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = entries
+        self.built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.built:
+            self.built[name] = self.entries[name].build()
+        return self.built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self.built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a command is taken out of the table, not out of the tree")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """The group of a table: `sections` is what a child class says."""
+
+    sections: Mapping[str, tuple[Entry, ...]]
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        table = {entry.name: entry for section in self.sections.values() for entry in section}
+        self.commands = _Commands(table)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A section each, from the table alone."""
+        width = max(len(name) for name in self.commands)
+        for title, entries in self.sections.items():
+            with formatter.section(title):
+                # The same column in every section.
+                formatter.write_dl([(entry.name.ljust(width), entry.line) for entry in entries])

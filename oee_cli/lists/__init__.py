@@ -1,0 +1,1 @@
+"""`oee history` and `oee fills`."""

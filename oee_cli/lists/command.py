@@ -1,0 +1,93 @@
+"""The commands that list: `history`, `fills`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+Limit = Annotated[
+    str | None, typer.Option("--limit", "-n", metavar="N|all", help="At most this many, or every one. (20)")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,…|help", help="Which columns, of the table and of --csv."),
+]
+NoPager = Annotated[bool, typer.Option("--no-pager", help="No pager for what is longer than the screen.")]
+
+
+def history(
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", metavar="STATUS", help="Only orders that are this; several with commas."),
+    ] = None,
+    pair: Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")] = None,
+    token: Annotated[str | None, typer.Option("--token", metavar="SOL", help="Only with this token.")] = None,
+    side: Annotated[o.SideWord | None, typer.Option("--side", help="Only this side.")] = None,
+    type: Annotated[  # noqa: A002  # the option's name
+        str | None, typer.Option("--type", metavar="market", help="Only orders of this type.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only placed since: 2h, today, monday, ISO.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Only placed before: written the same way.")
+    ] = None,
+    limit: Limit = None,
+    columns: Columns = None,
+    json: o.JsonArray = False,
+    csv: o.Csv = False,
+    no_pager: NoPager = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Past orders, newest first.
+
+    \b
+      oee history --since today --status failed,expired
+      oee history --columns when,pair,price,fee --token SOL
+      oee history --limit all --csv > orders.csv
+    """
+    from oee_cli.lists.run import Manner, Wanted, history
+
+    return history(
+        Wanted(
+            status=status or (),
+            pair=pair,
+            token=token,
+            side=None if side is None else side.value,
+            type=type,
+            since=since,
+            until=until,
+        ),
+        Manner(limit=limit, columns=columns, as_csv=csv, pager=not no_pager),
+        Output(json, no_color=no_color),
+    )
+
+
+def fills(
+    order: Annotated[str | None, typer.Option("--order", metavar="ID", help="Only this order's.")] = None,
+    limit: Limit = None,
+    columns: Columns = None,
+    json: o.JsonArray = False,
+    csv: o.Csv = False,
+    no_pager: NoPager = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """The chain's own ledger, for audits.
+
+    \b
+      oee fills --order last
+      oee fills --columns at,orderId,paid,received
+      oee fills --limit all --csv > fills.csv
+    """
+    from oee_cli.lists.run import Manner, fills
+
+    manner = Manner(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
+    return fills(order, manner, Output(json, no_color=no_color))

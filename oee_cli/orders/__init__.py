@@ -1,0 +1,1 @@
+"""`oee watch`, `oee show` and `oee cancel`: one order."""

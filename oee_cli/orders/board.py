@@ -1,0 +1,47 @@
+"""One line for each event of any order, as `oee watch` without an id prints them.
+
+Remembers what each running order is, asks once for one it has not seen, and forgets it when it ends.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, cast
+
+from oee_cli.api.client import Client
+from oee_cli.errors import CliError, Lost
+from oee_cli.output import Output, clean
+from oee_cli.text.messages import detail, header
+from oee_cli.text.times import clock
+from oee_cli.wire import FINAL, Event
+
+#: Orders remembered at once; more than ever run at once.
+_KNOWN = 2000
+
+
+class Board:
+    """What the running orders are."""
+
+    def __init__(self, client: Client, output: Output) -> None:
+        self.client = client
+        self.output = output
+        self.names: OrderedDict[str, str] = OrderedDict()
+
+    def line(self, message: dict[str, Any]) -> str:
+        """`10:02:03.123  0c2f0b8e  buy 1.5 SOL  submitted  5xKq…9f2Z`."""
+        event = cast(Event, message)
+        name = self._name(event["orderId"])
+        if event["status"] in FINAL:
+            self.names.pop(event["orderId"], None)
+        told = [clock(event["at"]), event["orderId"][:8], f"{clean(event['status']):<9}", name, detail(event)]
+        return "  ".join(part for part in told if part).rstrip()
+
+    def _name(self, order_id: str) -> str:
+        if order_id not in self.names:
+            try:
+                self.names[order_id] = header(self.client.order(order_id), bound=False, slippage=False)
+            except (CliError, Lost):
+                return ""
+            if len(self.names) > _KNOWN:
+                self.names.popitem(last=False)
+        return self.names[order_id]

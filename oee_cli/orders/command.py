@@ -1,0 +1,59 @@
+"""The commands about one order: `watch`, `show`, `cancel`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+
+def watch(
+    id: Annotated[  # noqa: A002  # the argument's name in help
+        str | None,
+        typer.Argument(metavar="ID", help="A full id, a unique prefix, or `last`.", show_default=False),
+    ] = None,
+    timeout: o.WatchTimeout = None,
+    json: o.JsonLines = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Follow one order from its first event on, or every order.
+
+    \b
+      oee watch last         the newest order, to its end
+      oee watch --json       every event of every order, a line each
+    """
+    from oee_cli.orders.run import watch as follow
+
+    return follow(id, timeout, Output(json, quiet, no_color))
+
+
+def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
+    """One order explained: its timeline, attempts, quotes and fill.
+
+    \b
+      oee show last
+      oee show 0c2f0b8e --json
+    """
+    from oee_cli.orders.run import show as explain
+
+    return explain(id, Output(json, no_color=no_color))
+
+
+def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
+    """Stop an order if nothing of it can be on the chain.
+
+    \b
+      oee cancel last
+      oee cancel 0c2f0b8e --json
+    """
+    from oee_cli.orders.run import cancel as stop
+
+    return stop(id, Output(json, no_color=no_color))

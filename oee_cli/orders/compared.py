@@ -1,0 +1,111 @@
+"""The quotes of an order's attempts beside each other: which one was chosen, and why the others lost.
+
+One set of columns for all attempts, so that an eye can go down it. Why a quote lost stands at the end of its
+line, or below it where the screen is too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from oee_cli.orders.explain import Because, Compared, Tried
+from oee_cli.output import clean
+from oee_cli.text.amounts import short
+from oee_cli.text.layout import Cell, Column, Line, columns_of, kept, widths_of
+from oee_cli.text.messages import reason
+from oee_cli.wire import Order
+
+_COLUMNS = (
+    Column("venue"),
+    Column("", right=True),
+    Column("price", right=True, rank=1),
+    Column("fee", right=True, rank=3),
+    Column("impact", right=True, rank=4),
+    Column("answer", right=True, rank=5),
+    Column(""),
+    Column("", rank=6),
+)
+_WHY = len(_COLUMNS) - 1
+
+
+def quote_lines(order: Order, attempts: Sequence[Tried], width: int) -> Iterator[list[Line]]:
+    """The lines of each attempt's quotes; none where it got none."""
+    titles = list(_COLUMNS)
+    titles[1] = Column("would pay" if order["swapMode"] == "ExactOut" else "would get", right=True)
+    rows = {a["attempt"]: [(q, _cells(order, q)) for q in _ranked(a["quotes"])] for a in attempts}
+    prices = [cells for row in rows.values() for quote, cells in row if quote["error"] is None]
+    widths = widths_of(titles, prices)
+    left, gap, _ = kept(titles, widths, width)
+    titled = False
+    for attempt in attempts:
+        lines: list[Line] = []
+        if not titled and any(quote["error"] is None for quote, _ in rows[attempt["attempt"]]):
+            titled = True
+            head = [Cell(column.title, "dim") for column in titles]
+            lines.append(columns_of(titles, head, left, widths, gap))
+        for quote, cells in rows[attempt["attempt"]]:
+            lines += _lines(titles, quote, cells, left, widths, gap)
+        yield lines
+
+
+def _lines(
+    columns: Sequence[Column],
+    quote: Compared,
+    cells: Sequence[Cell],
+    left: Sequence[int],
+    widths: Sequence[int],
+    gap: int,
+) -> Iterator[Line]:
+    if quote["error"] is not None:
+        yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{reason(quote['error'])}", "dim")]
+        return
+    yield columns_of(columns, cells, left, widths, gap)
+    if _WHY not in left and cells[_WHY].text:
+        yield [Cell(" " * (2 + widths[0] + gap)), cells[_WHY]]
+
+
+def _ranked(quotes: Sequence[Compared]) -> list[Compared]:
+    """The best first, those without a price last."""
+    return sorted(quotes, key=lambda q: (q["behindBps"] is None, q["behindBps"] or 0.0, q["venue"]))
+
+
+def _cells(order: Order, quote: Compared) -> list[Cell]:
+    exact_out = order["swapMode"] == "ExactOut"
+    amount = quote["amountIn"] if exact_out else quote["amountOut"]
+    token = clean(order["inputToken"] if exact_out else order["outputToken"])
+    style = "dim" if quote["result"] == "lost" else ""
+    impact, latency = quote["priceImpactBps"], quote["latencyMs"]
+    return [
+        Cell(clean(quote["venue"]), style),
+        Cell(f"{short(amount)} {token}" if amount else "", style),
+        Cell(short(quote["price"]) if quote["price"] else "", style),
+        Cell(short(quote["fee"], 2) if quote["fee"] else "", style),
+        Cell("" if impact is None else f"{clean(str(impact))} bps", style),
+        Cell("" if latency is None else f"{clean(str(latency))} ms", style),
+        _verdict(quote),
+        Cell(_why(order, quote, token), "dim"),
+    ]
+
+
+def _verdict(quote: Compared) -> Cell:
+    if quote["result"] == "chosen":
+        return Cell("chosen", "green")
+    if quote["result"] == "past_bound":
+        return Cell(f"{quote['pastBoundBps'] or 0:.0f} bps past the worst", "red")
+    return Cell(f"{quote['behindBps'] or 0:.0f} bps behind", "bold")
+
+
+def _why(order: Order, quote: Compared, token: str) -> str:
+    """`4.49 USDC more: price +222, fee +5, impact +0`: the parts of the bps that it was behind."""
+    if quote["behind"] is None or quote["result"] != "lost":
+        return ""
+    more = "more" if order["swapMode"] == "ExactOut" else "less"
+    text = f"{short(quote['behind'])} {token} {more}"
+    return text if quote["because"] is None else f"{text}: {_parts(quote, quote['because'])}"
+
+
+def _parts(quote: Compared, because: Because) -> str:
+    """In whole bps that add up to those that are shown."""
+    fee, impact = round(because["fee"]), round(because["impact"])
+    price = round(quote["behindBps"] or 0.0) - fee - impact
+    return f"price {price:+d}, fee {fee:+d}, impact {impact:+d}"

@@ -1,0 +1,113 @@
+"""What is done with an order that exists: `watch`, `show`, `cancel`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from oee_cli.api.client import Client
+from oee_cli.api.find import find
+from oee_cli.errors import Refused
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean_lines
+from oee_cli.settings.load import load
+from oee_cli.text.times import read_duration
+from oee_cli.wire import FINAL, Order, short_id
+
+
+def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:
+    """One order from its first event on, or every order from now on."""
+    limit = None if timeout is None else read_duration(timeout, "--timeout")
+    began = time.monotonic()
+    client = Client(load(), output)
+    try:
+        client.ready()
+        if identifier is None:
+            return _watch_all(client, output, None if limit is None else began + limit)
+        order = find(client, identifier)
+        from oee_cli.api.follow import screen_for, watched
+
+        screen = screen_for(client, output, order, events=output.json)
+        return watched(
+            client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
+        )
+    finally:
+        client.close()
+
+
+def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCode:
+    from oee_cli.api.stream import all_events
+    from oee_cli.orders.board import Board
+
+    board = Board(client, output)
+    if output.live:
+        # Or nothing at all would be seen until somebody trades.
+        output.note("every order from now on, until Ctrl-C")
+    for message in all_events(client):
+        if deadline is not None and time.monotonic() >= deadline:
+            return ExitCode.DONE
+        if message is None:
+            continue
+        if output.json:
+            output.emit(message)
+        elif message.get("lagged"):
+            output.note("some events were missed; past orders: oee history")
+        else:
+            output.say(board.line(message))
+    return ExitCode.DONE
+
+
+def show(identifier: str, output: Output) -> ExitCode:
+    """One order explained."""
+    client = Client(load(), output)
+    try:
+        client.ready()
+        order = find(client, identifier)
+    finally:
+        client.close()
+    if output.json:
+        from oee_cli.orders.explain import all_of
+
+        output.emit(all_of(order))
+    else:
+        from oee_cli.orders.show import draw_order
+
+        draw_order(output, order)
+    return ExitCode.DONE
+
+
+def cancel(identifier: str, output: Output) -> ExitCode:
+    """Stops an order if nothing of it can be on the chain."""
+    client = Client(load(), output)
+    try:
+        client.ready()
+        order = find(client, identifier)
+        try:
+            order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
+        except Refused as e:
+            order = e.order or client.order(order["orderId"])
+            # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
+            if order["status"] != "cancelled":
+                return _too_late(output, e, order)
+    finally:
+        client.close()
+    if output.json:
+        output.emit(_bare(order))
+    else:
+        output.say(f"✓ cancelled {short_id(order)}: nothing left the wallet")
+    return ExitCode.DONE
+
+
+def _too_late(output: Output, e: Refused, order: Order) -> ExitCode:
+    """It can no longer be cancelled. With `--json` the order says why."""
+    final = order["status"] in FINAL
+    hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
+    output.sentence("✗", clean_lines(e.message), e.hint or hint)
+    if output.json:
+        output.emit(_bare(order))
+    return e.exit_code
+
+
+def _bare(order: Order) -> dict[str, Any]:
+    """The order object alone, as everywhere."""
+    return {name: value for name, value in order.items() if name not in ("events", "swaps")}

@@ -1,0 +1,272 @@
+"""One order explained on one screen: each attempt with its quotes, steps and end, and what it came to.
+
+Draws what `explain` has worked out and works out nothing itself. Lines of plain cells: the only colours are
+those that can be read on a light and on a dark terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from oee_cli.orders.compared import quote_lines
+from oee_cli.orders.explain import Explained, Tried, Waiting, explained
+from oee_cli.output import Output, clean
+from oee_cli.text.amounts import ends, exact, percent
+from oee_cli.text.layout import Cell, Line, drawn
+from oee_cli.text.messages import ending, heading, reason
+from oee_cli.text.times import ago, clock, moment, span, stamp, took
+from oee_cli.wire import FINAL, Order, short_id
+
+#: Cells of the timeline before its bars, and of what is said after them.
+_BEFORE, _AFTER = 36, 24
+#: The longest bar, cells.
+_BAR = 40
+#: The least part of an order's time that is worth a word.
+_SEEN = 0.005
+_STEPS = {
+    "queue": "waiting for a worker",
+    "betweenAttempts": "between attempts",
+    "routing": "asking the venues",
+    "building": "building, signing",
+    "chain": "waiting for the chain",
+}
+_ENDS = {
+    "landed": "landed",
+    "rejected": "rejected on the chain",
+    "lapsed": "lapsed: it can never land",
+    "never_sent": "never sent",
+    "unknown": "not known here: it may have landed",
+}
+_MARKS = {"✓": "green", "✗": "red", "●": "cyan"}
+_SIDES = {"buy": "green", "sell": "red"}
+_WAITS = {
+    "worker": "waiting for a worker to take it",
+    "retry": "waiting to try again",
+    "venues": "waiting for the venues' quotes",
+    "signing": "building and signing its swap",
+}
+
+
+def draw_order(output: Output, order: Order) -> None:
+    width = output.width(sys.stdout)
+    lines = list(order_lines(order, explained(order), width))
+    colors = output.color(sys.stdout)
+    text = "\n".join(drawn(line, width, colors=colors) for line in lines)
+    output.say(text)
+
+
+def order_lines(order: Order, told: Explained, width: int) -> Iterator[Line]:
+    text, space, right = heading(order, width)
+    side = order["side"]
+    yield [Cell(clean(side), _SIDES.get(side, "")), Cell(text[len(side) :]), Cell(space + right, "dim")]
+    yield []
+    quotes = quote_lines(order, told["attempts"], width)
+    several = len(told["attempts"]) > 1
+    for attempt in told["attempts"]:
+        if several:
+            yield _title(order, attempt, width)
+        yield from next(quotes)
+        yield from _timeline(order, told, attempt, width)
+        yield from _sent(order, attempt, width, told=several)
+        yield []
+    yield from _facts(order, told, width)
+    yield []
+    yield from _ending(order, told["waiting"], width)
+
+
+def _title(order: Order, attempt: Tried, width: int) -> Line:
+    """`attempt 1  ✗ rejected on the chain: the price moved (slippage_exceeded)`; less where it is narrow."""
+    name = f"attempt {attempt['attempt']}"
+    mark = {"landed": "✓", None: "●"}.get(attempt["ended"], "✗")
+    end, why = _end(order, attempt), ""
+    if attempt["error"] is not None:
+        room = width - len(name) - len(end) - 6
+        why = reason(attempt["error"])
+        why = f": {why if len(why) <= room else clean(str(attempt['error']['code']))}"
+    return [Cell(name, "bold"), Cell("  "), Cell(mark, _MARKS[mark]), Cell(f" {end}{why}")]
+
+
+def _end(order: Order, attempt: Tried) -> str:
+    """How the attempt ended."""
+    if attempt["ended"] is None:
+        if attempt["signature"] is not None:
+            return "may be on the chain"
+        return "running" if len(attempt["steps"]) > 1 else "waiting to begin"
+    end = _ENDS.get(attempt["ended"], clean(attempt["ended"]))
+    slot = order["events"][-1]["data"].get("slot") if attempt["ended"] == "landed" else None
+    return end if slot is None else f"{end} in slot {clean(str(slot))}"
+
+
+def _timeline(order: Order, told: Explained, attempt: Tried, width: int) -> Iterator[Line]:
+    """One line a step, each with a bar where its time lies in the whole order's."""
+    room = width - _BEFORE
+    said = room >= _AFTER + 16
+    cells = min(_BAR, room - _AFTER if said else room)
+    waiting = told["waiting"]
+    whole = told["totalMs"] or sum(told["timing"].values()) + (waiting["ms"] if waiting else 0.0)
+    begun = _begun(told, attempt)
+    for step in attempt["steps"]:
+        lasts = step["ms"] is None and waiting is not None
+        ms = waiting["ms"] if lasts and waiting else step["ms"] or 0.0
+        line = [
+            Cell(f"  {clock(step['at'])}", "dim"),
+            Cell(f"  {clean(step['status']):<9}"),
+            Cell(f"  {span(ms / 1000):>7}  "),
+            *_bar(begun, ms, whole, cells),
+        ]
+        if said:
+            line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{', so far' if lasts else ''}", "dim"))
+        yield line
+        begun += ms
+    closing = told["attempts"][-1] is attempt and order["finishedAt"]
+    if closing:
+        total = took((told["totalMs"] or 0.0) / 1000)
+        status = order["status"]
+        yield [
+            Cell(f"  {clock(closing)}", "dim"),
+            Cell("  "),
+            Cell(f"{clean(status):<9}", {"confirmed": "green", "failed": "red"}.get(status, "bold")),
+            Cell(f"  {total:>7}", "bold"),
+            Cell("  in all", "dim"),
+        ]
+
+
+def _begun(told: Explained, attempt: Tried) -> float:
+    """Milliseconds from the order's first step to the attempt's."""
+    before = [a for a in told["attempts"] if a["attempt"] < attempt["attempt"]]
+    return sum(step["ms"] or 0.0 for a in before for step in a["steps"])
+
+
+def _bar(begun: float, ms: float, whole: float, cells: int) -> Line:
+    """The part of the order's time that a step took, where it lies; the least of them is still seen."""
+    if cells < 4 or not whole:
+        return [Cell("")]
+    start = min(cells - 1, round(begun / whole * cells))
+    bar = "━" * (min(cells, round((begun + ms) / whole * cells)) - start) or "╸"
+    return [Cell(" " * start), Cell(bar, "cyan"), Cell(" " * (cells - start - len(bar)))]
+
+
+def _sent(order: Order, attempt: Tried, width: int, *, told: bool) -> Iterator[Line]:
+    """The signature, and how it ended where no title has `told` that."""
+    if attempt["signature"] is None:
+        if attempt["ended"] == "unknown" and not told:
+            yield [Cell(f"  {_ENDS['unknown']}", "dim")]
+        if attempt["ended"] == "never_sent" and not told:
+            yield [Cell("  nothing was sent", "dim")]
+        return
+    end = "" if told else _end(order, attempt)
+    room = width - len("  sent as ") - len(end) - 2
+    line = [Cell("  sent as ", "dim"), Cell(ends(clean(attempt["signature"]), room))]
+    style = {"landed": "green", "rejected": "red", "lapsed": "red"}.get(attempt["ended"] or "", "cyan")
+    yield [*line, Cell("  "), Cell(end, style)] if end else line
+
+
+def _facts(order: Order, told: Explained, width: int) -> Iterator[Line]:
+    """What the order came to; only what there is."""
+    given, taken = clean(order["inputToken"]), clean(order["outputToken"])
+    facts: list[tuple[str, str]] = []
+    if order["filledIn"] and order["filledOut"]:
+        fee = f", {exact(order['fee'])} of it the venue's fee" if order["fee"] else ""
+        facts.append(("paid", f"{exact(order['filledIn'])} {given}{fee}"))
+        facts.append(("received", f"{exact(order['filledOut'])} {taken}"))
+    facts += [("fill", _fill(told)), ("worst", _worst(order, told)), ("time", _times(told))]
+    facts.append(("order", clean(order["orderId"])))
+    kind = f"{clean(order['type'])} order on {clean(order['network'])}"
+    facts.append(("", f"{kind}, slippage {percent(order['slippageBps'])}, valid for {order['validForS']} s"))
+    faults = order.get("faults")
+    if faults:
+        times = "once" if faults["count"] == 1 else f"{faults['count']:,} times"
+        facts.append(
+            ("faults", f"the engine failed {times}, last with {clean(faults['last'])}: oee daemon logs")
+        )
+    zone = f"{moment(order['createdAt']).astimezone():%Z}"
+    facts.append(("placed", f"{stamp(order['createdAt'])} {zone}, {ago(order['createdAt'])}"))
+    facts.append(("key", ends(clean(order["idempotencyKey"] or ""), max(8, width - 12))))
+    for name, text in facts:
+        if not text:
+            continue
+        for n, part in enumerate(textwrap.wrap(text, max(20, width - 12))):
+            yield [Cell(f"  {'' if n else name:<8}  ", "dim"), Cell(part)]
+
+
+def _fill(told: Explained) -> str:
+    """The fill against the quote it was chosen on: what slippage really cost."""
+    fill = told["fill"]
+    if fill is None:
+        return ""
+    text = _against(fill["againstQuoteBps"], "quoted")
+    first = fill["againstFirstQuoteBps"]
+    if first is None or first == fill["againstQuoteBps"] or len(told["attempts"]) == 1:
+        return text
+    return f"{text}, {_against(first, 'first quoted')}"
+
+
+def _against(bps: float, what: str) -> str:
+    return f"{abs(bps):g} bps {'worse' if bps > 0 else 'better'} than {what}" if bps else f"as {what}"
+
+
+def _worst(order: Order, told: Explained) -> str:
+    """The worst amount, and how much of the way to it was left."""
+    bound = told["bound"]
+    if bound is None:
+        return "fixed by the first quote that is chosen" if order["status"] not in FINAL else ""
+    token = clean(bound["token"])
+    most = "at most" if bound["name"] == "maxSpend" else "at least"
+    text = f"{most} {exact(bound['amount'])} {token}"
+    if bound["overFirstQuoteBps"] is not None:
+        text += f", {bound['overFirstQuoteBps']:g} bps from the first quote"
+    if bound["room"] is None or bound["roomBps"] is None:
+        return text
+    if bound["roomBps"] < 0:
+        return f"{text}; the last quote was {-bound['roomBps']:g} bps past it"
+    who = "room left" if order["filledIn"] else "the last quote left"
+    return f"{text}; {who} {exact(bound['room'])} {token}, {bound['roomBps']:g} bps"
+
+
+def _times(told: Explained) -> str:
+    """Where the time of several attempts went, the longest first; one attempt's stands in its timeline."""
+    if len(told["attempts"]) < 2:
+        return ""
+    whole = sum(told["timing"].values()) or 1.0
+    names = {"betweenAttempts": "between attempts", "chain": "the chain", "queue": "in the queue"}
+    parts = [
+        f"{names.get(kind, kind)} {span(ms / 1000)} ({ms / whole:.0%})"
+        for kind, ms in sorted(told["timing"].items(), key=lambda part: -part[1])
+        if ms / whole >= _SEEN
+    ]
+    return " · ".join(parts)
+
+
+def _ending(order: Order, waiting: Waiting | None, width: int) -> Iterator[Line]:
+    last = ending(order, room=width)
+    mark, text, hint = last.mark, last.text, last.hint
+    if waiting is not None:
+        mark, text, hint = "●", _waits(order, waiting), f"follow: oee watch {short_id(order)}"
+        if waiting["waitsFor"] != "chain":
+            hint += f"\nstop:   oee cancel {short_id(order)}"
+    elif hint and hint.startswith("why:"):
+        # This is the answer to that.
+        hint = None
+    for n, part in enumerate(textwrap.wrap(text, max(20, width - 2))):
+        yield [Cell(f"{mark} " if not n else "  ", "" if n else _MARKS[mark]), Cell(part)]
+    for part in (hint or "").splitlines():
+        yield [Cell(f"  {clean(part)}", "dim")]
+
+
+def _waits(order: Order, waiting: Waiting) -> str:
+    """What an order in flight is waiting for, since when, and until when."""
+    since = span(waiting["ms"] / 1000)
+    if waiting["waitsFor"] == "chain":
+        done = {"buy": "bought", "sell": "sold"}.get(order["side"], "executed")
+        return (
+            f"not known yet: it was sent {since} ago and the chain has not answered. It may still be {done}; "
+            "it goes on being asked, and nothing else is tried before that is known."
+        )
+    text = f"{_WAITS.get(waiting['waitsFor'], clean(order['status']))}, since {since}"
+    if waiting["until"] is not None:
+        text += f"; attempt {order['attempt']} is due at {clock(waiting['until'])}"
+    if waiting["expiresAt"] is not None:
+        text += f". It expires at {clock(waiting['expiresAt'])[:-4]} if it can't be sent by then"
+    return f"{text}."

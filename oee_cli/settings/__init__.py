@@ -1,0 +1,1 @@
+"""The settings, where each came from, and the file that holds them."""

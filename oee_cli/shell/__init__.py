@@ -1,0 +1,1 @@
+"""Completion: what the three shells ask for and what they get."""

@@ -1,1 +1,0 @@
-"""The completion scripts: one module a shell, each a function from the commands to the script's lines."""

@@ -1,0 +1,58 @@
+"""The command `oee stats`: how well orders were executed.
+
+Only its signature and help: what it needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+
+class ByWord(StrEnum):
+    VENUE = "venue"
+    PAIR = "pair"
+    DAY = "day"
+
+
+def stats(
+    since: Annotated[
+        str, typer.Option("--since", metavar="2h|today|ISO|all", help="Only orders placed since then.")
+    ] = "24h",
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="2h|today|ISO", help="Only orders placed before then.")
+    ] = None,
+    by: Annotated[ByWord | None, typer.Option("--by", help="A line each; days are days in UTC.")] = None,
+    pair: Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")] = None,
+    side: Annotated[o.SideWord | None, typer.Option("--side", help="Only this side.")] = None,
+    json: o.Json = False,
+    csv: o.Csv = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Execution quality: routing's gain, slippage, latency.
+
+    Orders by status and venue, how often each venue won and how many bps routing gained over always
+    using the other, fills against quotes, and how long each step took; of the orders placed in a period.
+
+    \b
+      oee stats
+      oee stats --since 7d --by day
+      oee stats --since today --pair SOL/USDC --json | jq .total.slippageBps
+    """
+    from oee_cli.stats.run import Wanted
+    from oee_cli.stats.run import stats as ask
+
+    wanted = Wanted(
+        since=since,
+        until=until,
+        by=None if by is None else by.value,
+        pair=pair,
+        side=None if side is None else side.value,
+    )
+    return ask(wanted, csv, Output(json, no_color=no_color))

@@ -1,0 +1,1 @@
+"""How things are written and drawn: words, amounts, times, tables, frames."""

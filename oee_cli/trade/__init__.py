@@ -1,0 +1,1 @@
+"""`oee buy` and `oee sell`."""

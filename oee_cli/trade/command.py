@@ -1,0 +1,121 @@
+"""The commands `oee buy` and `oee sell`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+
+def buy(
+    base: o.Base,
+    quote: o.Quote,
+    amount: o.Amount = None,
+    spend: o.Spend = None,
+    slippage: o.Slippage = None,
+    max_spend: o.MaxSpend = None,
+    min_receive: o.MinReceive = None,
+    idempotency_key: o.Key = None,
+    dry_run: o.DryRun = False,
+    timeout: o.Timeout = "60",
+    valid_for: o.ValidFor = None,
+    detach: o.Detach = False,
+    json: o.Json = False,
+    events: o.Events = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Buy BASE with QUOTE at the best price of all venues.
+
+    \b
+      oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
+      oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
+    """
+    from oee_cli.trade.run import Manner, Wanted, place
+
+    return place(
+        Wanted(
+            side="buy",
+            base=base,
+            quote=quote,
+            amount=amount,
+            other=spend,
+            slippage=slippage,
+            valid_for=valid_for,
+            max_spend=max_spend,
+            min_receive=min_receive,
+        ),
+        Manner(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
+        Output(json, quiet, no_color),
+    )
+
+
+def sell(
+    base: o.Base,
+    quote: o.Quote,
+    amount: o.Amount = None,
+    receive: o.Receive = None,
+    slippage: o.Slippage = None,
+    max_spend: o.MaxSpend = None,
+    min_receive: o.MinReceive = None,
+    idempotency_key: o.Key = None,
+    dry_run: o.DryRun = False,
+    timeout: o.Timeout = "60",
+    valid_for: o.ValidFor = None,
+    detach: o.Detach = False,
+    json: o.Json = False,
+    events: o.Events = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Sell BASE for QUOTE at the best price of all venues.
+
+    \b
+      oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
+      oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
+    """
+    from oee_cli.trade.run import Manner, Wanted, place
+
+    return place(
+        Wanted(
+            side="sell",
+            base=base,
+            quote=quote,
+            amount=amount,
+            other=receive,
+            slippage=slippage,
+            valid_for=valid_for,
+            max_spend=max_spend,
+            min_receive=min_receive,
+        ),
+        Manner(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
+        Output(json, quiet, no_color),
+    )
+
+
+def quote(
+    base: o.Base,
+    quote: o.Quote,
+    amount: o.Amount = None,
+    side: Annotated[o.SideWord, typer.Option("--side", help="Which way to ask.")] = o.SideWord.BUY,
+    spend: o.Spend = None,
+    receive: o.Receive = None,
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Every venue's price, best first; trades nothing.
+
+    \b
+      oee quote SOL USDC 1.5                what buying 1.5 SOL would cost
+      oee quote SOL USDC 1.5 --side sell    what selling 1.5 SOL would bring
+    """
+    from oee_cli.trade.price import quote as ask
+
+    return ask(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))

@@ -1,0 +1,176 @@
+"""`oee buy` and `oee sell`: from arguments to an order's body, placed once however often it has to be sent.
+
+What people type becomes exactly one HTTP body here; the daemon checks it again and decides.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from oee_cli.api.client import Client
+from oee_cli.errors import OutcomeUnknown, Terminated, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.settings.load import load
+from oee_cli.text.amounts import read_amount, read_slippage
+from oee_cli.text.key import read_key
+from oee_cli.text.times import read_duration, read_whole_seconds
+from oee_cli.wire import Order, side_to_send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One order as it was typed."""
+
+    side: str
+    base: str
+    quote: str
+    #: Of the base; `None` where `other` is given.
+    amount: str | None = None
+    #: Of the quote: `--spend` when buying, `--receive` when selling.
+    other: str | None = None
+    slippage: str | None = None
+    valid_for: str | None = None
+    max_spend: str | None = None
+    min_receive: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How it is placed and waited for."""
+
+    key: str | None = None
+    dry_run: bool = False
+    timeout: str = "60"
+    detach: bool = False
+    events: bool = False
+
+
+def place(wanted: Wanted, manner: Manner, output: Output) -> ExitCode:
+    """Places one order and follows it. Everything typed is checked before anything is started."""
+    body = body_of(wanted)
+    timeout = read_duration(manner.timeout, "--timeout")
+    key = read_key(manner.key)
+    client = Client(load(), output)
+    try:
+        client.ready()
+        if manner.dry_run:
+            return _dry_run(client, output, body, key)
+        return _execute(client, output, body, key, manner, timeout)
+    finally:
+        client.close()
+
+
+def body_of(wanted: Wanted) -> dict[str, Any]:
+    """The HTTP body of what was typed. Raises `UsageFault`."""
+    buys = wanted.side == "buy"
+    option = "--spend" if buys else "--receive"
+    if "/" in wanted.base:
+        base, _, quote = wanted.base.partition("/")
+        raise UsageFault(
+            "A pair is written as two words.",
+            hint=f"oee {wanted.side} {base or 'SOL'} {quote or 'USDC'} {wanted.quote}",
+        )
+    if (wanted.amount is None) == (wanted.other is None):
+        what = "Both an amount and" if wanted.amount is not None else "Neither an amount nor"
+        example = f"oee {wanted.side} {wanted.base} {wanted.quote}"
+        counted = ((f"{example} 1.5", wanted.base), (f"{example} {option} 200", wanted.quote))
+        room = max(len(typed) for typed, _ in counted)
+        raise UsageFault(
+            f"{what} {option} was given: it takes one of them.",
+            hint="\n".join(f"{typed.ljust(room)}   counts {token}" for typed, token in counted),
+        )
+    if wanted.amount is not None:
+        amount = read_amount(wanted.amount, "The amount")
+    else:
+        amount = read_amount(wanted.other or "", option)
+    exact_out = buys == (wanted.amount is not None)
+    body: dict[str, Any] = {
+        "inputToken": wanted.quote if buys else wanted.base,
+        "outputToken": wanted.base if buys else wanted.quote,
+        "amount": amount,
+        "swapMode": "ExactOut" if exact_out else "ExactIn",
+    }
+    side = side_to_send(wanted.side, wanted.base, wanted.quote)
+    if side is not None:
+        body["side"] = side
+    return {**body, **_bounds(wanted, exact_out)}
+
+
+def _bounds(wanted: Wanted, exact_out: bool) -> dict[str, Any]:
+    """The optional fields. A bound on the amount that is fixed anyway is refused: it would bind nothing."""
+    fields: dict[str, Any] = {}
+    if wanted.max_spend is not None:
+        if not exact_out:
+            raise UsageFault(
+                "--max-spend says nothing here: what is spent is fixed.", hint="Use --min-receive instead."
+            )
+        fields["maxSpend"] = read_amount(wanted.max_spend, "--max-spend")
+    if wanted.min_receive is not None:
+        if exact_out:
+            raise UsageFault(
+                "--min-receive says nothing here: what is received is fixed.", hint="Use --max-spend instead."
+            )
+        fields["minReceive"] = read_amount(wanted.min_receive, "--min-receive")
+    if wanted.slippage is not None:
+        fields["slippageBps"] = read_slippage(wanted.slippage)
+    if wanted.valid_for is not None:
+        fields["validForS"] = read_whole_seconds(wanted.valid_for, "--valid-for")
+    return fields
+
+
+def _execute(
+    client: Client, output: Output, body: dict[str, Any], given: str | None, manner: Manner, timeout: float
+) -> ExitCode:
+    key = given or str(uuid.uuid4())
+    began = time.monotonic()
+    drawn = output.live and not manner.detach and not manner.events
+    try:
+        if given is None and not drawn:
+            # Before it is sent: even if this process is killed the key can be read.
+            output.note(f"idempotency key {key}")
+        order, replayed = client.execute(body, key, began + timeout)
+    except (KeyboardInterrupt, Terminated):
+        unknown = OutcomeUnknown(
+            "Stopped before the daemon's answer came: the order may have been placed.",
+            hint=f"The same command with --idempotency-key {key} finds it, or places it once.",
+            retryable=True,
+        )
+        output.fail(unknown)
+        raise
+    if replayed:
+        output.note(f"placed before with this key: order {order['orderId']}")
+    if manner.detach:
+        return _detached(output, order)
+    from oee_cli.api.follow import screen_for, watched
+
+    note = f"key {key}" if given is None else None
+    screen = screen_for(client, output, order, events=manner.events, note=note)
+    return watched(client, output, screen, timeout=timeout, began=began, events=manner.events)
+
+
+def _detached(output: Output, order: Order) -> ExitCode:
+    if output.json:
+        output.emit(order)
+    else:
+        output.say(order["orderId"])
+    return ExitCode.DONE
+
+
+def _dry_run(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
+    answer = client.dry_run(body, key)
+    quotes = answer["quotes"]
+    routed = any(quote["error"] is None for quote in quotes)
+    if output.json:
+        output.emit(answer)
+    else:
+        from oee_cli.text.quotes import draw_dry_run
+
+        draw_dry_run(output, answer["order"], quotes)
+    if not routed:
+        output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
+        return ExitCode.FAILED
+    return ExitCode.DONE

@@ -1,1 +1,0 @@
-"""What is drawn with Rich. Imported only by the command that draws."""
