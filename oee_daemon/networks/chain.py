@@ -1,6 +1,6 @@
 """What every chain offers. `submit` is the one call in the engine with an effect.
 
-The rules that make an order safe rest on two promises, which the suite in `tests/venues` checks on every
+The rules that make an order safe rest on two promises, which the suite in `tests/networks` checks on every
 chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
 nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once.
 What all that amounts to is decided in `verdict`, for every chain alike.

@@ -1,7 +1,7 @@
 """What every venue offers: a firm price, and a swap built from it. Neither has an effect.
 
 A venue honours its deadline by itself, with a timeout on every call it makes; a new one passes the suite
-in `tests/venues` before anything trades on it.
+in `tests/networks` before anything trades on it.
 """
 
 from __future__ import annotations

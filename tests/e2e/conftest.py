@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared
-from tests.e2e.bench import Cli, serving
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import Cli, serving
 
 
 @pytest.fixture(scope="session")

@@ -36,9 +36,9 @@ from oee_daemon.embedded import Servers
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
-from tests.api_daemon import QUICK, SELL, Connection, Shared, connect
-from tests.daemons import Daemon, Process, until
-from tests.e2e.bench import OEE, Cli, end, frozen_worker
+from tests.kit.api_daemon import QUICK, SELL, Connection, Shared, connect
+from tests.kit.commands import OEE, Cli, end, frozen_worker
+from tests.kit.daemons import Daemon, Process, until
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
 

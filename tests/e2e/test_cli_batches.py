@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from oee_cli.batch.keys import former_keys
-from tests.api_daemon import Shared
-from tests.e2e.bench import Cli, Done
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import Cli, Done
 
 HEADER = "inputToken,outputToken,amount"
 ANEW = '--batch "$(date +%F)"'

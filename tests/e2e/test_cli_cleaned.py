@@ -14,7 +14,7 @@ import pytest
 from oee_cli.api.launcher import Launcher
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
-from tests.e2e.bench import BUY, Cli, refusal
+from tests.kit.commands import BUY, Cli, refusal
 
 
 @pytest.fixture

@@ -18,20 +18,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.api_daemon import Shared, connect
-from tests.daemons import until
-from tests.e2e.bench import (
-    BUY,
-    NO_PRICE,
-    Cli,
-    end,
-    faults,
-    frozen_worker,
-    newest,
-    refusal,
-    until_stored,
-)
 from tests.integration.test_embedded import as_root, become
+from tests.kit.api_daemon import Shared, connect
+from tests.kit.commands import BUY, NO_PRICE, Cli, end, faults, frozen_worker, newest, refusal, until_stored
+from tests.kit.daemons import until
 
 
 def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:

@@ -17,8 +17,8 @@ import typer
 
 from oee_cli.app import app
 from oee_cli.text.topics import TOPICS
-from tests.api_daemon import Shared
-from tests.e2e.bench import BUY, OEE, Cli
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, OEE, Cli
 
 TESTS = Path(__file__).parents[1]
 #: What an example ends with, where that is not 0: the order is confirmed, the daemon runs already.

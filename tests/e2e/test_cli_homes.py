@@ -18,8 +18,8 @@ import pytest
 
 from oee_cli.api.handshake import holder, tag
 from oee_daemon.embedded import Servers
-from tests.daemons import Process, until
-from tests.e2e.bench import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
+from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
+from tests.kit.daemons import Process, until
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import BUY, Cli
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, Cli
 
 #: The words typed, and what has to be said: the argument or field at fault, and what to do about it.
 WRONG: list[tuple[str, str, str]] = [

@@ -20,10 +20,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.daemons import until
-from tests.e2e.bench import BUY, NO_PRICE, OEE, Cli, faults, frozen_worker
-from tests.e2e.terminal import CTRL_C, Terminal
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, NO_PRICE, OEE, Cli, faults, frozen_worker
+from tests.kit.daemons import until
+from tests.kit.terminal import CTRL_C, Terminal
 
 #: Marks what went through it.
 MARKING = "sed s/^/paged:/"

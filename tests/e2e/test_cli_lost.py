@@ -11,9 +11,9 @@ import pytest
 from oee_cli.api.launcher import Launcher
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
-from tests.daemons import until
-from tests.e2e.bench import Cli
 from tests.e2e.test_cli_homes import outside, own
+from tests.kit.commands import Cli
+from tests.kit.daemons import until
 
 __all__ = ["outside", "own"]
 

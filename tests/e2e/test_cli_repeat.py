@@ -14,17 +14,8 @@ from typing import Any
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared, connect
-from tests.e2e.bench import (
-    BUY,
-    NO_PRICE,
-    QUICK,
-    Cli,
-    Running,
-    end,
-    faults,
-    queue_of_its_own,
-)
+from tests.kit.api_daemon import Shared, connect
+from tests.kit.commands import BUY, NO_PRICE, QUICK, Cli, Running, end, faults, queue_of_its_own
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from oee_cli.api.recent import Recent
-from tests.daemons import until
-from tests.e2e.bench import OEE, Cli
+from tests.kit.commands import OEE, Cli
+from tests.kit.daemons import until
 
 #: What is typed, and the words that `oee` is then given.
 TYPED = [

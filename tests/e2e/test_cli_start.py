@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import BUY, Cli, faults, frozen_worker
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, Cli, faults, frozen_worker
 from tests.unit.test_cli_imports import loaded, tops
 
 #: What no command needs that prints plain text or JSON over the socket.

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import Cli
-from tests.e2e.terminal import WIDTHS, Terminal
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import Cli
+from tests.kit.terminal import WIDTHS, Terminal
 
 #: A pair that nobody else here trades.
 OURS = ("--pair", "met/usdc")

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 import oee_cli
-from tests.api_daemon import Shared
-from tests.daemons import until
-from tests.e2e.bench import BUY, OEE, STEPS, Cli, end, frozen_worker, newest
-from tests.e2e.terminal import Terminal
 from tests.e2e.test_cli_help import COMMANDS
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, OEE, STEPS, Cli, end, frozen_worker, newest
+from tests.kit.daemons import until
+from tests.kit.terminal import Terminal
 
 
 def test_without_a_terminal_one_result_line_on_stdout_and_a_line_a_status_on_stderr(cli: Cli) -> None:

@@ -20,10 +20,10 @@ from oee_cli.batch.keys import Keys
 from oee_cli.batch.lines import Lines
 from oee_cli.batch.reader import read_rows
 from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared
-from tests.daemons import until
-from tests.e2e.bench import NO_PRICE, Cli, Running, end, faults, frozen_worker, serving
-from tests.e2e.terminal import CTRL_C, WIDTHS, Terminal
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import NO_PRICE, Cli, Running, end, faults, frozen_worker, serving
+from tests.kit.daemons import until
+from tests.kit.terminal import CTRL_C, WIDTHS, Terminal
 
 BAD = '{"inputToken": "SOL"}'
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import BUY, NO_PRICE, STEPS, Cli, faults, frozen_worker, newest
-from tests.e2e.terminal import CTRL_C, WIDTHS, Terminal, shows
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, NO_PRICE, STEPS, Cli, faults, frozen_worker, newest
+from tests.kit.terminal import CTRL_C, WIDTHS, Terminal, shows
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

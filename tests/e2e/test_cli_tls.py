@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import BUY, Cli
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import BUY, Cli
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 

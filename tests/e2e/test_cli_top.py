@@ -22,10 +22,10 @@ from typing import Any
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.daemons import until
-from tests.e2e.bench import OEE, Cli, faults
-from tests.e2e.terminal import CTRL_C, NOTHING, Environ, Screen, Terminal, shows
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import OEE, Cli, faults
+from tests.kit.daemons import until
+from tests.kit.terminal import CTRL_C, NOTHING, Environ, Screen, Terminal, shows
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"

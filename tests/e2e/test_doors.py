@@ -27,8 +27,8 @@ from oee_daemon.networks.network import open_network
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import Settings
-from tests.api_daemon import Shared, shared
-from tests.daemons import Daemon, until
+from tests.kit.api_daemon import Shared, shared
+from tests.kit.daemons import Daemon, until
 
 HALVES = 300
 #: What a route says to an empty request that passed the gate. A new route fails the test below until

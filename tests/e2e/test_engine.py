@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.api_daemon import shared
-from tests.daemons import Daemon, until
+from tests.kit.api_daemon import shared
+from tests.kit.daemons import Daemon, until
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
 FINAL = {"confirmed", "failed", "cancelled", "expired"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_daemon import QUICK, SELL
-from tests.daemons import Daemon, until
+from tests.kit.api_daemon import QUICK, SELL
+from tests.kit.daemons import Daemon, until
 
 COUNT = 6
 

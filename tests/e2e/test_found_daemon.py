@@ -21,9 +21,9 @@ import httpx
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.daemons import until
-from tests.e2e.bench import OEE, QUICK, Cli, queue_of_its_own
 from tests.e2e.test_found import ending, orders, sh, spent
+from tests.kit.commands import OEE, QUICK, Cli, queue_of_its_own
+from tests.kit.daemons import until
 
 BUY = ("buy", "SOL", "USDC", "0.1", "-q")
 

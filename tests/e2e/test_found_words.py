@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import OEE, Cli
 from tests.e2e.test_found import sh
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import OEE, Cli
 
 ROW = "inputToken,outputToken,amount\nUSDC,SOL,10\n"
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from oee_daemon import logfile
-from tests.daemons import until
-from tests.e2e.bench import BUY, OEE, QUICK, Cli, refusal
+from tests.kit.commands import BUY, OEE, QUICK, Cli, refusal
+from tests.kit.daemons import until
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

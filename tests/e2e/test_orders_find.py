@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api_daemon import Shared
-from tests.e2e.bench import frozen_worker
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import frozen_worker
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.api_daemon import SELL, Shared, shared
-from tests.daemons import until
+from tests.kit.api_daemon import SELL, Shared, shared
+from tests.kit.daemons import until
 
 
 @pytest.fixture(scope="module")

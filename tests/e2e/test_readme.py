@@ -22,9 +22,9 @@ import pytest
 from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.table import SETTINGS
 from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared
-from tests.e2e.bench import OEE, Cli, serving
 from tests.e2e.test_cli_help import COMMANDS
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import OEE, Cli, serving
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

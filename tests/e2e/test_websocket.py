@@ -25,8 +25,8 @@ from oee_daemon.api import schema
 from oee_daemon.api.connections import LINGER_S
 from oee_daemon.api.stream import SEND_TIMEOUT_S
 from oee_daemon.embedded import Servers
-from tests.api_daemon import QUICK, SELL, Shared, shared
-from tests.daemons import Daemon
+from tests.kit.api_daemon import QUICK, SELL, Shared, shared
+from tests.kit.daemons import Daemon
 
 READY = {"status": "ready", "postgres": True, "worker": True, "accepting": True, "queue": True}
 STEPS = ["pending", "routing", "building", "submitted", "confirmed"]

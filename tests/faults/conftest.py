@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon.settings import Settings
-from tests.faults.bench import Bench
+from tests.kit.killing import Bench
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ import httpx
 import pytest
 
 from oee_cli.drill.verdict import Verdict, judge, landings
-from tests.daemons import Daemon, until
-from tests.faults.bench import DECIMALS
+from tests.kit.daemons import Daemon, until
+from tests.kit.killing import DECIMALS
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
 QUICK = {"OEE_SIM_LATENCY_MS": "10", "OEE_SIM_CONFIRM_MS": "10"}

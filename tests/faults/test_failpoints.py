@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.networks.simulated import market
-from tests.faults.bench import Bench
+from tests.kit.killing import Bench
 
 #: Where an attempt that succeeds passes: the claim, what lies between, and each commit from both sides.
 PLACES = [

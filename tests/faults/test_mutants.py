@@ -23,9 +23,9 @@ from oee_daemon.engine import intake as intake_module
 from oee_daemon.queue import broker as broker_module
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
 from oee_daemon.store import moves
-from tests.daemons import until
-from tests.faults.bench import Bench
 from tests.faults.mutants import WORKERS
+from tests.kit.daemons import until
+from tests.kit.killing import Bench
 
 Scenario = Callable[[Bench, str | None, pytest.MonkeyPatch], None]
 

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.queue.broker import ACTOR, NAMESPACE, QUEUE, ring
-from tests.daemons import until
-from tests.faults.bench import Bench
 from tests.faults.test_failpoints import RATE, fails_once
+from tests.kit.daemons import until
+from tests.kit.killing import Bench
 
 
 def one_clean_confirmation(bench: Bench, attempt: int = 1) -> None:

@@ -20,10 +20,10 @@ from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
 from oee_daemon.queue import roster
-from tests.api_daemon import QUICK, connect
-from tests.daemons import Daemon, until
-from tests.e2e.bench import queue_of_its_own
-from tests.integration.proxy import Proxy
+from tests.kit.api_daemon import QUICK, connect
+from tests.kit.commands import queue_of_its_own
+from tests.kit.daemons import Daemon, until
+from tests.kit.proxy import Proxy
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
 #: Seconds until everything has to work again.

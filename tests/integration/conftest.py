@@ -17,7 +17,7 @@ from oee_daemon import failpoints
 from oee_daemon.embedded import Servers
 from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.store.database import open_database
-from tests.integration.bench import Bench
+from tests.kit.engine import Bench
 
 EMPTY = """
 TRUNCATE orders, order_events, swaps, slots, workers, engine, doubts,

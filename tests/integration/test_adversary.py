@@ -24,9 +24,9 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order, Status
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
-from tests.daemons import until
-from tests.integration.bench import Bench, HookedChain, nothing
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
+from tests.kit.daemons import until
+from tests.kit.engine import Bench, HookedChain, nothing
 
 
 class HangingChain(HookedChain):

@@ -24,8 +24,8 @@ from oee_daemon.api import engine, health, lookup, orders, schema, stats
 from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
-from tests.api_daemon import QUICK, SELL, Shared, shared
-from tests.daemons import Daemon, until
+from tests.kit.api_daemon import QUICK, SELL, Shared, shared
+from tests.kit.daemons import Daemon, until
 
 GONE = "00000000-0000-4000-8000-000000000000"
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oee_daemon.orders.tokens import TOKENS
-from tests.api_daemon import Shared, shared
+from tests.kit.api_daemon import Shared, shared
 
 #: Inputs a test; more of them for a night: `OEE_FUZZ_EXAMPLES`, read before the fixtures clear it.
 EXAMPLES = int(os.environ.get("OEE_FUZZ_EXAMPLES", "120"))

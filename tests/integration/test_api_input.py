@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_daemon import SELL, Shared, shared
+from tests.kit.api_daemon import SELL, Shared, shared
 
 BUY = {"inputToken": "USDC", "outputToken": "SOL", "amount": 1, "swapMode": "ExactOut"}
 MINT = "So11111111111111111111111111111111111111112"

@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.api.auth import token_of
-from tests.api_daemon import QUICK, SELL
-from tests.daemons import Daemon, until
+from tests.kit.api_daemon import QUICK, SELL
+from tests.kit.daemons import Daemon, until
 
 
 @pytest.mark.parametrize("left", ["", "\n", "short\n", "é" * 40])

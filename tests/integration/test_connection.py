@@ -21,9 +21,9 @@ from oee_daemon.store import migrations, moves
 from oee_daemon.store.connection import Silent
 from oee_daemon.store.database import STALE_S, open_database, transactions
 from oee_daemon.store.prepared import driver
-from tests.daemons import until
-from tests.integration.proxy import Proxy
 from tests.integration.test_intake import new
+from tests.kit.daemons import until
+from tests.kit.proxy import Proxy
 
 BACKEND = text("SELECT pg_backend_pid()")
 #: What people set for a role, a database or themselves, and what a connection of ours has all the same.

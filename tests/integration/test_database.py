@@ -13,8 +13,8 @@ from sqlalchemy import Engine, text
 from oee_daemon.engine.intake import values_of
 from oee_daemon.store import moves
 from oee_daemon.store.database import open_database
-from tests.integration.bench import Bench
 from tests.integration.test_intake import new
+from tests.kit.engine import Bench
 
 BACKENDS = "SELECT pg_backend_pid()"
 THROWN_OUT = "SELECT pg_terminate_backend(pid, 5000) FROM unnest(CAST(:pids AS int[])) AS pid"

@@ -25,8 +25,8 @@ from oee_daemon.orders.order import Order, Status, SwapMode
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.database import open_database
-from tests.integration.bench import Bench
-from tests.integration.proxy import Proxy
+from tests.kit.engine import Bench
+from tests.kit.proxy import Proxy
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 

@@ -21,9 +21,9 @@ from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import slots
-from tests.daemons import until
-from tests.integration.bench import Bench
 from tests.integration.test_worker import running, settings  # noqa: F401
+from tests.kit.daemons import until
+from tests.kit.engine import Bench
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 

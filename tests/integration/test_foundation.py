@@ -21,7 +21,7 @@ from oee_daemon.engine import foundation
 from oee_daemon.errors import Unreachable, Unsuitable
 from oee_daemon.queue.roster import Roster
 from oee_daemon.store.database import open_database
-from tests.daemons import until
+from tests.kit.daemons import until
 
 
 def codes(db: Engine, needed: int = 1) -> set[str]:

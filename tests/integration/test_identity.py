@@ -26,7 +26,7 @@ from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order, Status
 from oee_daemon.settings import Settings
 from oee_daemon.store import moves
-from tests.integration.bench import Bench, HookedChain
+from tests.kit.engine import Bench, HookedChain
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 

@@ -20,8 +20,8 @@ from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store import moves
 from oee_daemon.store.tables import order_events, orders
-from tests.integration.bench import Bench
 from tests.integration.test_scale import cost
+from tests.kit.engine import Bench
 
 SOL, USDC, USDT = TOKENS["SOL"], TOKENS["USDC"], TOKENS["USDT"]
 KEY = "a-key-of-mine"

@@ -17,8 +17,8 @@ from oee_daemon.queue import roster
 from oee_daemon.queue.roster import Roster
 from oee_daemon.reads import overview
 from oee_daemon.reads.overview import Overview, Overviews
-from tests.daemons import until
-from tests.integration.bench import Bench
+from tests.kit.daemons import until
+from tests.kit.engine import Bench
 
 TO_SUBMITTED = (Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
 

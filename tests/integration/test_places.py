@@ -17,8 +17,8 @@ from oee_daemon.orders.order import Status
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import slots
-from tests.integration.bench import Bench
 from tests.integration.test_scale import cost
+from tests.kit.engine import Bench
 
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oee_daemon.store import readiness
 from oee_daemon.store.readiness import Readiness
-from tests.integration.bench import Bench
+from tests.kit.engine import Bench
 
 
 def look(bench: Bench, *, read_only: bool = False) -> Readiness:

@@ -16,8 +16,8 @@ from oee_daemon.engine.recovery import Recovery
 from oee_daemon.orders.order import Status
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import open_database
-from tests.daemons import until
-from tests.integration.bench import Bench
+from tests.kit.daemons import until
+from tests.kit.engine import Bench
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.orders.order import Order, Status
 from oee_daemon.settings import load
 from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
-from tests.daemons import until
-from tests.integration.bench import Bench
+from tests.kit.daemons import until
+from tests.kit.engine import Bench
 
 #: Days that these tests keep.
 KEEP = 30

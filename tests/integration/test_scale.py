@@ -27,8 +27,8 @@ from oee_daemon.store import leases, moves
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import NEAR, Filter
 from tests.conftest import TEMPLATE
-from tests.integration.bench import Bench
-from tests.integration.long_history import FILL, FILTERS, LIVE, ORDERS, START
+from tests.kit.engine import Bench
+from tests.kit.long_history import FILL, FILTERS, LIVE, ORDERS, START
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from oee_daemon.store import measures
 from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
 from oee_daemon.store.measures import By, Scope
-from tests.api_daemon import Shared, shared
-from tests.integration.reckoned import Order, at, choices, ms, row, slipped, spread
 from tests.integration.test_api_calls import frozen_worker, refused, shaped
+from tests.kit.api_daemon import Shared, shared
+from tests.kit.reckoned import Order, at, choices, ms, row, slipped, spread
 
 #: By the order's number: a venue that does not answer, one that says no, both saying no, a lost answer.
 FAULTS = (

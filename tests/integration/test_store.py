@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from oee_daemon.orders.order import FINAL, LIVE, UNSENT, IllegalMove, Order, Status
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import order_events, orders, swaps
-from tests.integration.bench import Bench
+from tests.kit.engine import Bench
 
 T = TypeVar("T")
 ROUTING, BUILDING, SUBMITTED = Status.ROUTING, Status.BUILDING, Status.SUBMITTED

@@ -13,7 +13,7 @@ from oee_daemon.orders.order import Status
 from oee_daemon.store import moves, tail
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tail import Tail
-from tests.integration.bench import Bench
+from tests.kit.engine import Bench
 
 LIMIT = 100
 

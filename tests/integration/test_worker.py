@@ -21,8 +21,8 @@ from oee_daemon.networks.simulated.chain import SimulatedChain
 from oee_daemon.orders.order import Status
 from oee_daemon.orders.swap import Anchor
 from oee_daemon.settings import Settings
-from tests.daemons import until
-from tests.integration.bench import Bench
+from tests.kit.daemons import until
+from tests.kit.engine import Bench
 
 
 @pytest.fixture

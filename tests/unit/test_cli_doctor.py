@@ -25,7 +25,7 @@ from oee_cli.doctor.view import draw
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from tests.daemons import until
+from tests.kit.daemons import until
 
 Doctor = Callable[[], tuple[int, dict[str, dict[str, Any]]]]
 

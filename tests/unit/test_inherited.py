@@ -17,7 +17,7 @@ import pytest
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.inherited import forget_database
-from tests.daemons import until
+from tests.kit.daemons import until
 
 ROOT = Path(__file__).parents[2]
 #: Settles, then says what there is.

@@ -35,8 +35,8 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.reads.history import History
 from oee_daemon.settings import Settings
-from tests.daemons import until
 from tests.faults.mutants import WORKERS
+from tests.kit.daemons import until
 
 DECIMALS = {t.symbol: t.decimals for t in TOKENS.values()}
 

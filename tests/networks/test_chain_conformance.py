@@ -44,7 +44,7 @@ from oee_daemon.orders.swap import (
     Unknown,
 )
 from oee_daemon.orders.tokens import TOKENS
-from tests.venues.clock import FakeClock
+from tests.kit.clock import FakeClock
 
 T = TypeVar("T")
 

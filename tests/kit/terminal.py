@@ -12,7 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping
 
-from tests.e2e.bench import OEE, Cli
+from tests.kit.commands import OEE, Cli
 
 CTRL_C = b"\x03"
 WIDTHS = (60, 120)

@@ -23,8 +23,8 @@ import redis
 
 from oee_cli.__main__ import _guarded
 from oee_daemon.embedded import Servers
-from tests.api_daemon import Shared, shared
-from tests.daemons import Process, until
+from tests.kit.api_daemon import Shared, shared
+from tests.kit.daemons import Process, until
 
 #: The console script where the environment has one, as a user runs it.
 OEE = (

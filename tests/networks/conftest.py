@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.networks.wallet import Wallet
-from tests.venues.clock import FakeClock
+from tests.kit.clock import FakeClock
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Anchor, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
-from tests.venues.clock import FakeClock
+from tests.kit.clock import FakeClock
 
 DEADLINE_S = 1.0
 ANCHOR = Anchor(str(Hash.new_unique()), 4711)

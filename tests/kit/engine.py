@@ -31,7 +31,7 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves
 from oee_daemon.store.tables import orders, swaps
-from tests.venues.clock import FakeClock
+from tests.kit.clock import FakeClock
 
 #: Orders in execution at once.
 PLACES = 10

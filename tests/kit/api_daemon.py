@@ -15,7 +15,7 @@ import redis
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.daemons import Daemon, until
+from tests.kit.daemons import Daemon, until
 
 SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
 FINAL = {"confirmed", "failed", "cancelled", "expired"}
