@@ -18,8 +18,8 @@ from oee_daemon import __version__
 from oee_daemon.api import health, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Moment, Order
+from oee_daemon.contract.status import Status
 from oee_daemon.errors import Unavailable
-from oee_daemon.orders.order import Status
 from oee_daemon.reads.overview import QUOTES_S, Overview, Overviews, VenueHealth
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])

@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, Response
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, body_of, known_query
 from oee_daemon.api.problems import problem
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine import intake as intake_
 from oee_daemon.engine import routing
 from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.networks.network import Network
 from oee_daemon.orders import tokens
-from oee_daemon.orders.order import Side, Status, SwapMode
 from oee_daemon.orders.quotes import quotes_json
 from oee_daemon.orders.swap import Answer, QuoteRequest
 from oee_daemon.reads.history import MAX_PAGE, History

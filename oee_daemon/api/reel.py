@@ -17,7 +17,8 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import wire
-from oee_daemon.orders.order import Event, Status
+from oee_daemon.contract.status import Status
+from oee_daemon.orders.order import Event
 from oee_daemon.reads.history import History
 
 #: Orders whose events are held; the one that was asked for longest ago goes first.

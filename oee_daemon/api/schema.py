@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oee_daemon.orders.order import Side, Status, SwapMode
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 
 Amount = Annotated[
     str, Field(description="decimal, in whole tokens", examples=["1.5"], pattern=r"^\d+(\.\d+)?$")

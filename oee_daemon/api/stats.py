@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Amount, Moment
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.order import Side, Status
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.reads.stats import Figures, Report, Spread, Stats, VenueFigures
 from oee_daemon.store.measures import STEPS, By, Scope

@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import wire
 from oee_daemon.api.problems import as_problem, is_away, problem
 from oee_daemon.api.reel import Reel, told
+from oee_daemon.contract.status import FINAL
 from oee_daemon.errors import InvalidInput, OeeError, Unavailable
-from oee_daemon.orders.order import FINAL
 from oee_daemon.queue import feed
 from oee_daemon.reads.history import History
 from oee_daemon.store.tail import Tail

@@ -15,10 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import NewOrder
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders import tokens
-from oee_daemon.orders.order import Event, Order, Side, Status, SwapMode, price_text
+from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.reads.history import Swap

@@ -18,9 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon import __version__
 from oee_daemon.backups import dump, file
+from oee_daemon.contract.status import LIVE
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
-from oee_daemon.orders.order import LIVE
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import LONG_S, open_database
 from oee_daemon.store.tables import orders

@@ -17,13 +17,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.engine import recall, routing
 from oee_daemon.engine.outside import Outside, request_of
 from oee_daemon.engine.slots import Hands, Places
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
-from oee_daemon.orders.order import FINAL, Order, Status, price_text
+from oee_daemon.orders.order import Order, price_text
 from oee_daemon.orders.quotes import quotes_json
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, Quote, Rejected, SignedSwap, Unknown
 from oee_daemon.orders.tokens import TOKENS

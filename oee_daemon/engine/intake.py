@@ -14,10 +14,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import UNSENT, Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
-from oee_daemon.orders.order import UNSENT, Order, Side, Status, SwapMode, pair_of
+from oee_daemon.orders.order import Order, pair_of
 from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.feed import Feed

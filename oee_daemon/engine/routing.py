@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.networks.venue import Venue
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Answer, Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS
 

@@ -1,81 +1,19 @@
-"""An order, and the one table that says how its status may move.
+"""An order, its events, and how its pair and its price are worded. Its life stands in `contract.status`.
 
-The law: a status changes only along `MOVES`; what is final stays; only `confirmed` moved anything.
-`submitted` means *may be on the chain*, so nothing leaves it but what the chain itself has said.
-No I/O and no clock here: who moves an order, and when, is decided in `execution`, `intake` and `recovery`.
+No I/O and no clock here: who moves an order, and when, is decided in `engine`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.tokens import Token, decimal_text
-
-
-class Status(StrEnum):
-    """Where an order is. Each comment: who moves it on, and what a crash leaves."""
-
-    #: A later order type waits for its condition; its watcher moves it to `pending`.
-    WAITING = "waiting"
-    #: Stored and durable. A worker's claim moves it on; after a crash recovery rings it again.
-    PENDING = "pending"
-    #: Venues are being asked. Nothing has left: after a crash they are simply asked again.
-    ROUTING = "routing"
-    #: The choice is stored, the swap is being signed in memory. After a crash the stored quote is used.
-    BUILDING = "building"
-    #: The signed swap is stored and may be on the chain. After a crash the same bytes are sent again.
-    SUBMITTED = "submitted"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
-FINAL = frozenset({Status.CONFIRMED, Status.FAILED, Status.CANCELLED, Status.EXPIRED})
-LIVE = frozenset(Status) - FINAL
-#: Nothing of the order can be on the chain: it may still be cancelled, or expire.
-UNSENT = LIVE - {Status.SUBMITTED}
-
-MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.WAITING: frozenset({Status.PENDING, Status.CANCELLED, Status.EXPIRED}),
-    Status.PENDING: frozenset({Status.ROUTING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}),
-    Status.ROUTING: frozenset(
-        {Status.BUILDING, Status.PENDING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}
-    ),
-    Status.BUILDING: frozenset(
-        {Status.SUBMITTED, Status.PENDING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}
-    ),
-    Status.SUBMITTED: frozenset({Status.CONFIRMED, Status.PENDING, Status.FAILED}),
-    **{status: frozenset() for status in FINAL},
-}
-
-
-class IllegalMove(Exception):
-    """A fault of ours: the code asked for a move that the table does not have. Nothing was changed."""
-
-
-def check(current: Status, wanted: Status) -> None:
-    """Raises `IllegalMove` unless an order may go from `current` to `wanted`."""
-    if wanted not in MOVES[current]:
-        raise IllegalMove(f"{current} -> {wanted}")
-
-
-class SwapMode(StrEnum):
-    """Which side of the swap `amount` counts."""
-
-    EXACT_IN = "ExactIn"
-    EXACT_OUT = "ExactOut"
-
-
-class Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
 
 
 def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from oee_daemon.orders.order import Side, price_text
+from oee_daemon.contract.terms import Side
+from oee_daemon.orders.order import price_text
 from oee_daemon.orders.swap import Answer
 from oee_daemon.orders.tokens import TOKENS
 

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine, TextClause, any_, func, literal, sele
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
+from oee_daemon.contract.status import LIVE, Status
 from oee_daemon.engine import foundation
-from oee_daemon.orders.order import LIVE, Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.store import moves, tables
 from oee_daemon.store.tables import orders, slots
 

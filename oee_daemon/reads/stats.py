@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Engine, Subquery, func, select
 from sqlalchemy.exc import OperationalError
 
+from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.order import Side
 from oee_daemon.store import measures
 from oee_daemon.store.connection import GRACE_S
 from oee_daemon.store.measures import STEPS, By, Scope, Statement

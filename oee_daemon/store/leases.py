@@ -16,7 +16,8 @@ from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import ColumnElement
 
-from oee_daemon.orders.order import FINAL, Order
+from oee_daemon.contract.status import FINAL
+from oee_daemon.orders.order import Order
 from oee_daemon.store import moves
 from oee_daemon.store.prepared import Prepared
 from oee_daemon.store.tables import orders, slots

@@ -18,7 +18,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from oee_daemon.orders.order import LIVE, Order, Side, Status
+from oee_daemon.contract.status import LIVE, Status
+from oee_daemon.contract.terms import Side
+from oee_daemon.orders.order import Order
 from oee_daemon.store import moves, tables
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time

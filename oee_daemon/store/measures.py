@@ -39,7 +39,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from oee_daemon.orders.order import Side, Status, SwapMode
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.store.tables import order_events, orders
 
 #: The steps of an attempt, in their order; each ends where the next one begins, the last one confirmed.

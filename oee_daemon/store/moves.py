@@ -22,7 +22,9 @@ from sqlalchemy import Connection, Interval, bindparam, func, insert, literal_co
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import ColumnElement
 
-from oee_daemon.orders.order import FINAL, UNSENT, Event, Order, Side, Status, SwapMode, check
+from oee_daemon.contract.status import FINAL, UNSENT, Status, check
+from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.store.prepared import Prepared, driver, fault
 from oee_daemon.store.tables import Units, order_events, orders, slots, swaps

@@ -33,7 +33,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from oee_daemon.orders.order import FINAL, Side, Status, SwapMode
+from oee_daemon.contract.status import FINAL, Status
+from oee_daemon.contract.terms import Side, SwapMode
 
 
 class Units(TypeDecorator[int]):

@@ -15,7 +15,8 @@ from contextlib import suppress
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon.orders.order import Event, Status
+from oee_daemon.contract.status import Status
+from oee_daemon.orders.order import Event
 from oee_daemon.store.database import transactions
 from oee_daemon.store.prepared import Prepared
 

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import Execution
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
 from oee_daemon.store import moves
 from oee_daemon.store.tables import swaps

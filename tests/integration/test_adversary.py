@@ -16,13 +16,14 @@ from solders.hash import Hash
 from sqlalchemy import text
 
 from oee_daemon.calls import Calls
+from oee_daemon.contract.status import Status
 from oee_daemon.engine import execution as execution_
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
 from tests.kit.daemons import until

@@ -17,11 +17,13 @@ from uuid import UUID
 import pytest
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import execution as execution_module
 from oee_daemon.engine.execution import BACKOFF_S, PAUSE_S, backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.simulated import market
-from oee_daemon.orders.order import Order, Status, SwapMode
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.database import open_database

@@ -12,11 +12,11 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
+from oee_daemon.contract.status import Status
 from oee_daemon.engine import outside
 from oee_daemon.networks import bounded
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.order import Status
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, moves

@@ -14,6 +14,7 @@ from solders.keypair import Keypair
 from sqlalchemy import text
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import Status
 from oee_daemon.engine import recall, worker
 from oee_daemon.engine.identity import NOWHERE, Identity, where
 from oee_daemon.engine.intake import Intake
@@ -23,7 +24,7 @@ from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated.chain import SimulatedChain
 from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.settings import Settings
 from oee_daemon.store import moves
 from tests.kit.engine import Bench, HookedChain

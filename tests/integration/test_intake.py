@@ -13,9 +13,11 @@ import redis
 from sqlalchemy import Engine, event, func, select
 
 from oee_daemon import failpoints
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import Intake, NewOrder, request_hash
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
-from oee_daemon.orders.order import Order, Side, Status, SwapMode
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store import moves

@@ -12,7 +12,8 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.contract.status import Status
+from oee_daemon.orders.order import Order
 from oee_daemon.queue import roster
 from oee_daemon.queue.roster import Roster
 from oee_daemon.reads import overview

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import COME_AGAIN
 from oee_daemon.engine.slots import Places
-from oee_daemon.orders.order import Status
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import slots

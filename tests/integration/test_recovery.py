@@ -12,8 +12,8 @@ import pytest
 import redis
 from dramatiq.message import Message
 
+from oee_daemon.contract.status import Status
 from oee_daemon.engine.recovery import Recovery
-from oee_daemon.orders.order import Status
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until

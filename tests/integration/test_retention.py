@@ -11,11 +11,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from oee_daemon.contract.status import Status
 from oee_daemon.engine import retention
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import BadSetting, Conflict
 from oee_daemon.networks.simulated.ledger import open_file
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
 from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
 from tests.kit.daemons import until

@@ -18,10 +18,11 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, event, make_url, text
 
+from oee_daemon.contract.status import Status
 from oee_daemon.embedded import Servers
 from oee_daemon.engine.retention import Retention
 from oee_daemon.networks.simulated.ledger import Ledger, open_file, sim_ledger
-from oee_daemon.orders.order import Order, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.reads.history import History
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import open_database

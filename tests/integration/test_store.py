@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon.orders.order import FINAL, LIVE, UNSENT, IllegalMove, Order, Status
+from oee_daemon.contract.status import FINAL, LIVE, UNSENT, IllegalMove, Status
+from oee_daemon.orders.order import Order
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import order_events, orders, swaps
 from tests.kit.engine import Bench

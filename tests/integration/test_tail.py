@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.orders.order import Status
+from oee_daemon.contract.status import Status
 from oee_daemon.store import moves, tail
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tail import Tail

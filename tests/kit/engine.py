@@ -13,6 +13,8 @@ from solders.keypair import Keypair
 from solders.transaction import Transaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.intake import Intake, NewOrder
 from oee_daemon.engine.recovery import Recovery
@@ -24,7 +26,7 @@ from oee_daemon.networks.simulated.faults import Faults, sim_faults
 from oee_daemon.networks.simulated.ledger import sim_ledger
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.orders.order import Event, Order, Status, SwapMode
+from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Anchor, Look, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker

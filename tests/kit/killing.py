@@ -25,11 +25,11 @@ from sqlalchemy import Engine, insert
 from oee_cli.drill.verdict import Verdict, judge, landings
 from oee_daemon import __main__
 from oee_daemon.api import wire
+from oee_daemon.contract.status import FINAL
 from oee_daemon.embedded.worker import WorkerProcess, _die_with_parent
 from oee_daemon.engine.intake import Intake, NewOrder
 from oee_daemon.networks.simulated.faults import sim_faults
 from oee_daemon.networks.simulated.ledger import open_file
-from oee_daemon.orders.order import FINAL
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed

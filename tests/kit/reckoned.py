@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from oee_daemon.orders.order import Status
+from oee_daemon.contract.status import Status
 
 Order = dict[str, Any]
 

@@ -21,6 +21,7 @@ import pytest
 from solders.hash import Hash
 from sqlalchemy import Engine, delete, func, insert, select
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.simulated.chain import CALL_TIMEOUT_S, FORK_MS, SLOT_MS, VALID_SLOTS, SimulatedChain
 from oee_daemon.networks.simulated.faults import Faults, sim_faults
@@ -30,7 +31,6 @@ from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, MARGIN_BLOCKS, Cases
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import (
     Anchor,
     Fill,

@@ -16,6 +16,7 @@ from solders.message import Message
 from solders.transaction import Transaction
 from sqlalchemy import Engine, insert, select
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, VenueError, VenueLate, VenueRefused
 from oee_daemon.networks.simulated.faults import Faults, sim_faults
 from oee_daemon.networks.simulated.ledger import sim_chain, sim_ledger
@@ -23,7 +24,6 @@ from oee_daemon.networks.simulated.market import METEORA, RAYDIUM, Pool
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Anchor, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 from tests.kit.clock import FakeClock

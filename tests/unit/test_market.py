@@ -11,6 +11,7 @@ from unittest.mock import patch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueRefused
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.market import (
@@ -23,7 +24,6 @@ from oee_daemon.networks.simulated.market import (
     moves_away,
     quote,
 )
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token
 

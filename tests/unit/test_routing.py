@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.engine.routing import ask, choose, keeps, rank, worst_of
 from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Anchor, Answer, Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated import market
@@ -27,7 +28,6 @@ from oee_daemon.networks.simulated.clock import Clock, SystemClock
 from oee_daemon.networks.simulated.faults import ORDERED, READS, WRITES, Fault, Faults
 from oee_daemon.networks.simulated.ledger import Ledger, LedgerRow, fill_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Anchor, Landed, Look, Rejected, SignedSwap
 
 #: Milliseconds a slot.

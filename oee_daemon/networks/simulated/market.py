@@ -14,8 +14,8 @@ from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueRefused
-from oee_daemon.orders.order import SwapMode
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
 
