@@ -18,6 +18,8 @@ from typing import Any
 from platformdirs import user_config_path, user_data_path
 
 from oee_daemon.errors import BadSetting
+from oee_daemon.timing import USUAL, Timing
+from oee_daemon.timing import read as read_timing
 
 NETWORKS = ("simulated",)
 #: Connections to Postgres: of the API, as many as requests that can wait on it at once; of a worker beside
@@ -121,9 +123,9 @@ def _names(text: str) -> str:
     return ",".join(names)
 
 
-def _setting(read: Callable[[str], Any], default: Any) -> Any:
-    """A field with the reader that turns its text into its value."""
-    return field(default=default, metadata={"read": read})
+def _setting(read: Callable[[str], Any], default: Any, *, hidden: bool = False) -> Any:
+    """A field with the reader that turns its text into its value. `hidden`: no user's, and in no table."""
+    return field(default=default, metadata={"read": read, "hidden": hidden})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,8 @@ class Settings:
     #: The account that runs the embedded servers when the daemon is root.
     service_user: str | None = _setting(str, None)
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
+    #: For tests alone: what the engine waits for, shorter than it is.
+    timing: Timing = _setting(read_timing, USUAL, hidden=True)
 
     @property
     def run_dir(self) -> Path:
@@ -179,7 +183,7 @@ class Settings:
     def dump(self) -> dict[str, str]:
         """Every setting that has a value, as text; `parse` reads it back."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: str(value) for name, value in given.items() if value is not None}
+        return {name: str(value) for name, value in given.items() if value not in (None, USUAL)}
 
     @staticmethod
     def parse(values: Mapping[str, str]) -> Settings:

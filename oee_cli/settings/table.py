@@ -156,7 +156,7 @@ SETTINGS = (
 )  # fmt: skip
 
 #: Read from the environment alone, by those who look into the product itself or run it in containers.
-ENVIRONMENT_ONLY = ("OEE_DEBUG", "OEE_PAGER", "OEE_FAILPOINTS", "OEE_POSTGRES_PASSWORD")
+ENVIRONMENT_ONLY = ("OEE_DEBUG", "OEE_PAGER", "OEE_FAILPOINTS", "OEE_TIMING", "OEE_POSTGRES_PASSWORD")
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 

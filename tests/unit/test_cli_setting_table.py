@@ -14,7 +14,11 @@ from oee_cli.settings.origins import unknown
 from oee_cli.settings.table import BY_NAME, MASK, SETTINGS, masked, near, plain
 from oee_daemon import settings as engine
 
-THEIRS = {field.name: field.metadata["read"] for field in fields(engine.Settings)}
+THEIRS = {
+    field.name: field.metadata["read"]
+    for field in fields(engine.Settings)
+    if not field.metadata.get("hidden")
+}
 #: Something of every kind that any setting takes, and the edges of each.
 TEXTS = [
     *("0", "1", "10", "200", "201", "1000", "1001", "65535", "65536", "60000", "60001", "600000", "600001"),
