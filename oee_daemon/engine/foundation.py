@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from oee_daemon.errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.queue import roster
 from oee_daemon.store.database import said, transactions
-from oee_daemon.store.prepared import driver
+from oee_daemon.store.statement import driver
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from oee_daemon.errors import InvalidInput
 from oee_daemon.store import measures
 from oee_daemon.store.connection import GRACE_S
 from oee_daemon.store.measures import STEPS, By, Scope, Statement
-from oee_daemon.store.prepared import driver
+from oee_daemon.store.statement import driver
 
 #: Seconds that Postgres may take for one report, all its statements together; clients wait for 10.
 LIMIT_S = 8.0

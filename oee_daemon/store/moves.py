@@ -26,7 +26,8 @@ from oee_daemon.contract.status import FINAL, UNSENT, Status, check
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
-from oee_daemon.store.prepared import Prepared, driver, fault
+from oee_daemon.store.prepared import Prepared
+from oee_daemon.store.statement import driver, fault
 from oee_daemon.store.tables import Units, order_events, orders, slots, swaps
 
 #: How long a claim holds without a sign of life; extended at every move and every ask.

@@ -14,11 +14,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, Connection, Executable
 from sqlalchemy.dialects.postgresql import psycopg as dialects
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from oee_daemon.store.connection import Bounded
+from oee_daemon.store.statement import driver, fault
 
 _DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
@@ -77,23 +76,3 @@ class Prepared:
         for name in self._json:
             given[name] = self._bound(name, given[name])
         return raw.execute(self._sql, given)
-
-
-def driver(conn: Connection) -> Bounded:
-    """The driver's connection under SQLAlchemy's."""
-    found: Bounded = conn.connection.driver_connection  # type: ignore[assignment]
-    return found
-
-
-def fault(conn: Connection, error: psycopg.Error, statement: str | None) -> DBAPIError:
-    """The error as SQLAlchemy words it; the pool is told where the connection is lost.
-
-    Without a statement it is a commit's, of which nothing can be said where its answer is lost.
-    """
-    raw = driver(conn)
-    lost = raw.closed or raw.broken
-    if lost:
-        conn.invalidate(error)
-    found = DBAPIError.instance(statement, None, error, psycopg.Error, connection_invalidated=lost)
-    assert isinstance(found, DBAPIError)
-    return found

@@ -20,7 +20,7 @@ from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store import migrations, moves
 from oee_daemon.store.connection import Silent
 from oee_daemon.store.database import STALE_S, open_database, transactions
-from oee_daemon.store.prepared import driver
+from oee_daemon.store.statement import driver
 from tests.integration.test_intake import new
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store.database import LONG_S, open_database, transactions
-from oee_daemon.store.prepared import driver
+from oee_daemon.store.statement import driver
 
 #: The newest revision; a test holds it against the files.
 HEAD = "0004"
