@@ -10,14 +10,14 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
 from oee_daemon import __version__
 from oee_daemon.api import health, wire
 from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.schema import Moment, Order
+from oee_daemon.api.schema import Moment, Order, Shape
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import Unavailable
 from oee_daemon.reads.overview import QUOTES_S, Overview, Overviews, VenueHealth
@@ -25,28 +25,24 @@ from oee_daemon.reads.overview import QUOTES_S, Overview, Overviews, VenueHealth
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class Counts(_Shape):
+class Counts(Shape):
     """Orders that have not ended. Where there are very many, as they were counted a moment ago."""
 
-    countedAt: Moment  # noqa: N815
+    counted_at: Moment
     live: dict[Status, int] = Field(description="by status")
     running: int = Field(description="in execution")
     waiting: int = Field(description="due, and in nobody's hands yet")
     delayed: int = Field(description="due later: between attempts, or asked about again then")
     accepted: int = Field(description="ever, ended or not")
-    maxActive: int = Field(description="how many may be in execution at once")  # noqa: N815
+    max_active: int = Field(description="how many may be in execution at once")
 
 
-class Queue(_Shape):
+class Queue(Shape):
     reachable: bool
     waiting: int | None = Field(description="messages that no worker has taken; hints, not orders")
 
 
-class Worker(_Shape):
+class Worker(Shape):
     """One worker, as it said of itself within the last seconds."""
 
     name: str = Field(description="as in leases and logs")
@@ -56,41 +52,41 @@ class Worker(_Shape):
     version: str
     since: str
     running: int = Field(description="orders in its hands")
-    longestS: float = Field(0.0, description="for how long it has been at one of them")  # noqa: N815
+    longest_s: float = Field(0.0, description="for how long it has been at one of them")
     database: str | None = Field(None, description="names the database that it works on")
 
 
-class Venue(_Shape):
+class Venue(Shape):
     """What a venue answered to the orders of the last minutes."""
 
     venue: str
     asked: int
     answered: int
     errors: int
-    p50Ms: int | None = Field(description="of what it answered")  # noqa: N815
-    lastError: str | None = Field(description="the code of the newest")  # noqa: N815
+    p50_ms: int | None = Field(description="of what it answered")
+    last_error: str | None = Field(description="the code of the newest")
 
 
-class Rate(_Shape):
+class Rate(Shape):
     """Orders in each of the last 60 whole seconds, the newest last."""
 
     accepted: list[int]
     ended: list[int]
 
 
-class Engine(_Shape):
+class Engine(Shape):
     """The engine at one moment."""
 
     at: Moment
     version: str
-    startedAt: str  # noqa: N815
+    started_at: str
     network: str
     orders: Counts
-    inFlight: list[Order] = Field(description="40 at most, the longest in its step first")  # noqa: N815
+    in_flight: list[Order] = Field(description="40 at most, the longest in its step first")
     ended: list[Order] = Field(description="the last 40, newest first")
     queue: Queue
     workers: list[Worker] | None = Field(description="null while the queue can't be reached")
-    venuesOverS: int = Field(description="how far back `venues` looks, seconds")  # noqa: N815
+    venues_over_s: int = Field(description="how far back `venues` looks, seconds")
     venues: list[Venue]
     rate: Rate
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import schema, wire
@@ -23,46 +23,45 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 Key = Annotated[str, Field(min_length=8, max_length=255, pattern=r"^[ -~]*$")]
 
 
-class OrdersAsked(BaseModel):
+class OrdersAsked(schema.Shape):
     """The orders that are asked for: 1,000 at most, at least one."""
 
-    model_config = ConfigDict(extra="forbid")
+    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
+    model_config = ConfigDict(defer_build=False)
 
-    orderIds: list[UUID] = Field([], description="whole ids")  # noqa: N815
-    idempotencyKeys: list[Key] = Field([], description="keys that they were placed with")  # noqa: N815
+    order_ids: list[UUID] = Field([], description="whole ids")
+    idempotency_keys: list[Key] = Field([], description="keys that they were placed with")
     ended: bool = Field(False, description="only those whose status is final")
-    keyPrefix: str | None = Field(  # noqa: N815
+    key_prefix: str | None = Field(
         None, min_length=4, max_length=64, pattern=r"^[a-z0-9-]*$", description="whether any key begins so"
     )
 
 
-class OrdersFound(BaseModel):
+class OrdersFound(schema.Shape):
     """Those that there are, each once, in no order."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
     orders: list[schema.Order]
-    spentKeys: list[str] = Field(  # noqa: N815
+    spent_keys: list[str] = Field(
         description="those of the keys whose order is no longer kept; none is placed under them"
     )
-    prefixKnown: bool | None = Field(description="whether a key begins with keyPrefix; null: not asked")  # noqa: N815
+    prefix_known: bool | None = Field(description="whether a key begins with keyPrefix; null: not asked")
 
 
 @router.post("/orders/find", responses=answers(OrdersFound, 413))
 def find(request: Request, asked: OrdersAsked) -> JSONResponse:
     """Orders by their ids or keys, as they are now; who is not there is left out."""
-    if not 1 <= len(asked.orderIds) + len(asked.idempotencyKeys) <= MAX_PAGE:
+    if not 1 <= len(asked.order_ids) + len(asked.idempotency_keys) <= MAX_PAGE:
         raise InvalidInput(
             f"orderIds and idempotencyKeys have to name 1 to {MAX_PAGE} orders together.",
             code="out_of_range",
             field="orderIds",
         )
     history: History = request.app.state.history
-    found = history.among(asked.orderIds, asked.idempotencyKeys, ended=asked.ended)
+    found = history.among(asked.order_ids, asked.idempotency_keys, ended=asked.ended)
     return JSONResponse(
         {
             "orders": [wire.order_json(order) for order in found],
-            "spentKeys": history.spent(asked.idempotencyKeys),
-            "prefixKnown": None if asked.keyPrefix is None else history.has_keys(asked.keyPrefix),
+            "spentKeys": history.spent(asked.idempotency_keys),
+            "prefixKnown": None if asked.key_prefix is None else history.has_keys(asked.key_prefix),
         }
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
@@ -21,11 +22,13 @@ Moment = Annotated[
 OrderId = Annotated[str, Field(description="UUIDv4", examples=["0c2f0b8e-3f57-4c53-9d5a-0d8ac2c6d5b1"])]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+class Shape(BaseModel):
+    """What crosses the wire: camelCase there, snake_case here; a field that is not named is refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
 
-class Error(_Shape):
+class Error(Shape):
     """Why an order, an attempt or a venue failed. Codes are stable, messages are for people."""
 
     code: str
@@ -33,10 +36,10 @@ class Error(_Shape):
     retryable: bool
 
 
-class Problem(BaseModel):
+class Problem(Shape):
     """RFC 9457. `code` is stable; `field` names what was wrong with the request."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = ConfigDict(extra="ignore")
 
     type: str
     title: str
@@ -47,44 +50,44 @@ class Problem(BaseModel):
     field: str | None = None
     hint: str | None = None
     order: Order | None = Field(None, description="on 409: the order as it is")
-    orderStatus: Status | None = None  # noqa: N815
+    order_status: Status | None = None
 
 
-class Order(_Shape):
+class Order(Shape):
     """The one order object, here and everywhere."""
 
-    orderId: OrderId | None = Field(description="null in a dry run")  # noqa: N815
+    order_id: OrderId | None = Field(description="null in a dry run")
     type: Literal["market"]
     side: Side
     pair: str = Field(examples=["SOL/USDC"])
     network: str
-    inputToken: str  # noqa: N815
-    outputToken: str  # noqa: N815
+    input_token: str
+    output_token: str
     amount: Amount
-    swapMode: SwapMode  # noqa: N815
-    slippageBps: int  # noqa: N815
-    minReceive: Amount | None = Field(description="ExactIn: no fill is below; null until fixed")  # noqa: N815
-    maxSpend: Amount | None = Field(description="ExactOut: no fill is above; null until fixed")  # noqa: N815
-    validForS: int  # noqa: N815
+    swap_mode: SwapMode
+    slippage_bps: int
+    min_receive: Amount | None = Field(description="ExactIn: no fill is below; null until fixed")
+    max_spend: Amount | None = Field(description="ExactOut: no fill is above; null until fixed")
+    valid_for_s: int
     status: Status
     attempt: int
     venue: str | None
-    filledIn: Amount | None  # noqa: N815
-    filledOut: Amount | None  # noqa: N815
+    filled_in: Amount | None
+    filled_out: Amount | None
     price: Amount | None = Field(description="quote per base")
     fee: Amount | None = Field(description="the venue's part, in the input token")
     signature: str | None
     error: Error | None
-    idempotencyKey: str | None  # noqa: N815
-    createdAt: Moment  # noqa: N815
-    updatedAt: Moment  # noqa: N815
-    finishedAt: Moment | None  # noqa: N815
+    idempotency_key: str | None
+    created_at: Moment
+    updated_at: Moment
+    finished_at: Moment | None
 
 
-class Event(_Shape):
+class Event(Shape):
     """One step. The WebSockets send these; `seq` starts at 1 and has no gaps."""
 
-    orderId: OrderId  # noqa: N815
+    order_id: OrderId
     seq: int = Field(ge=1)
     status: Status
     attempt: int
@@ -96,18 +99,18 @@ class Event(_Shape):
     )
 
 
-class Swap(_Shape):
+class Swap(Shape):
     """One attempt's signed swap."""
 
     attempt: int
     signature: str
     state: Literal["signed", "landed", "rejected", "lapsed"]
-    lastValidHeight: int  # noqa: N815
-    signedAt: Moment  # noqa: N815
-    endedAt: Moment | None  # noqa: N815
+    last_valid_height: int
+    signed_at: Moment
+    ended_at: Moment | None
 
 
-class Faults(_Shape):
+class Faults(Shape):
     """Each is followed by a pause, the next one by a longer pause."""
 
     count: int
@@ -122,92 +125,92 @@ class WholeOrder(Order):
     faults: Faults | None = Field(default=None, description="faults of the engine in its runs, if any")
 
 
-class OrderPage(_Shape):
+class OrderPage(Shape):
     """Newest first; `nextCursor` is null on the last page."""
 
     orders: list[Order]
-    nextCursor: str | None  # noqa: N815
+    next_cursor: str | None
 
 
-class Quote(_Shape):
+class Quote(Shape):
     """One venue's answer, net; the amounts are null where it gave none, and `error` says why."""
 
     venue: str
-    amountIn: Amount | None  # noqa: N815
-    amountOut: Amount | None  # noqa: N815
+    amount_in: Amount | None
+    amount_out: Amount | None
     price: Amount | None
     fee: Amount | None
-    priceImpactBps: int | None  # noqa: N815
-    latencyMs: int | None  # noqa: N815
+    price_impact_bps: int | None
+    latency_ms: int | None
     error: Error | None
 
 
-class Quotes(_Shape):
+class Quotes(Shape):
     """All venues' quotes, best first."""
 
-    inputToken: str  # noqa: N815
-    outputToken: str  # noqa: N815
+    input_token: str
+    output_token: str
     amount: Amount
-    swapMode: SwapMode  # noqa: N815
+    swap_mode: SwapMode
     pair: str
     side: Side
     quotes: list[Quote]
 
 
-class DryRun(_Shape):
+class DryRun(Shape):
     """An order that was checked and quoted, and not placed."""
 
-    dryRun: Literal[True]  # noqa: N815
+    dry_run: Literal[True]
     order: Order
     quotes: list[Quote]
 
 
-class Fill(_Shape):
+class Fill(Shape):
     """What the chain says really moved."""
 
     signature: str
-    orderId: OrderId | None  # noqa: N815
-    inputToken: str  # noqa: N815
-    outputToken: str  # noqa: N815
-    amountIn: Amount  # noqa: N815
-    amountOut: Amount  # noqa: N815
+    order_id: OrderId | None
+    input_token: str
+    output_token: str
+    amount_in: Amount
+    amount_out: Amount
     slot: int
     at: Moment
 
 
-class FillPage(_Shape):
+class FillPage(Shape):
     """Newest first."""
 
     fills: list[Fill]
-    nextCursor: str | None  # noqa: N815
+    next_cursor: str | None
 
 
-class Token(_Shape):
+class Token(Shape):
     symbol: str
     mint: str
     decimals: int
 
 
-class Tokens(_Shape):
+class Tokens(Shape):
     tokens: list[Token]
 
 
-class Venue(_Shape):
+class Venue(Shape):
     name: str
-    feeBps: int  # noqa: N815
+    fee_bps: int
 
 
-class Venues(_Shape):
+class Venues(Shape):
     venues: list[Venue]
 
 
-class Health(_Shape):
+class Health(Shape):
     status: Literal["ok"]
     version: str
     protocol: int
 
 
-class Readiness(_Shape):
+class Readiness(Shape):
     status: Literal["ready", "not ready"]
     postgres: bool = Field(description="it answers, and takes writes")
     worker: bool = Field(description="one is there, and what is due is taken up")
@@ -217,14 +220,16 @@ class Readiness(_Shape):
     )
 
 
-class DaemonStatus(BaseModel):
+class DaemonStatus(Shape):
     """How the daemon and its servers are; `null` where one does not answer."""
+
+    model_config = ConfigDict(extra="ignore")
 
     version: str
     protocol: int
     pid: int
-    startedAt: str  # noqa: N815
-    clockJumpedS: float = Field(description="how far the clock was set or slept since the start")  # noqa: N815
+    started_at: str
+    clock_jumped_s: float = Field(description="how far the clock was set or slept since the start")
     home: str
     socket: str
     http: dict[str, Any]
@@ -239,4 +244,4 @@ class DaemonStatus(BaseModel):
     )
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
-    maxAttempts: int  # noqa: N815
+    max_attempts: int

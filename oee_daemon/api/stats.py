@@ -12,12 +12,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import wire
 from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.schema import Amount, Moment
+from oee_daemon.api.schema import Amount, Moment, Shape
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
@@ -32,37 +32,33 @@ Counts = Annotated[dict[Status, int], Field(description="orders by status, every
 Share = Annotated[str, Field(description="of 1", examples=["0.6250"], pattern=r"^[01]\.\d{4}$")]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class BpsSpread(_Shape):
+class BpsSpread(Shape):
     """Values that occurred, at the nearest rank; null where there is nothing to measure."""
 
     p50: Bps | None
     p95: Bps | None
 
 
-class MsSpread(_Shape):
+class MsSpread(Shape):
     """Values that occurred, at the nearest rank; null where there is nothing to measure."""
 
     p50: int | None
     p95: int | None
 
 
-class Gain(_Shape):
+class Gain(Shape):
     """By how much the chosen quotes were better than this venue's own: what always using it would cost."""
 
     mean: Bps | None
     p50: Bps | None
 
 
-class TokenAmount(_Shape):
+class TokenAmount(Shape):
     token: str
     amount: Amount
 
 
-class Latency(_Shape):
+class Latency(Shape):
     """Of each step in every attempt that got past it; `whole`: from placed to confirmed."""
 
     pending: MsSpread = Field(description="until a worker took the order, before its first attempt")
@@ -72,7 +68,7 @@ class Latency(_Shape):
     whole: MsSpread
 
 
-class VenueStats(_Shape):
+class VenueStats(Shape):
     """One venue as these orders met it."""
 
     venue: str
@@ -81,12 +77,12 @@ class VenueStats(_Shape):
     quoted: int = Field(description="how often it gave one")
     choices: int = Field(description="choices made while it had a quote")
     chosen: int = Field(description="those of them that fell on it")
-    winRate: Share | None = Field(description="chosen / choices")  # noqa: N815
-    gainBps: Gain = Field(description="over confirmed orders, where it had a quote too")  # noqa: N815
-    quoteMs: MsSpread = Field(description="until its quotes were there")  # noqa: N815
+    win_rate: Share | None = Field(description="chosen / choices")
+    gain_bps: Gain = Field(description="over confirmed orders, where it had a quote too")
+    quote_ms: MsSpread = Field(description="until its quotes were there")
 
 
-class StatsRow(_Shape):
+class StatsRow(Shape):
     """What came of some orders."""
 
     key: str | None = Field(description="venue, pair or day; null for the total, and for no venue")
@@ -96,21 +92,21 @@ class StatsRow(_Shape):
     retries: int = Field(description="attempts past the first")
     volume: list[TokenAmount] = Field(description="of the quote token, moved by confirmed orders")
     fees: list[TokenAmount] = Field(description="the venues' part, in the input tokens")
-    slippageBps: BpsSpread = Field(description="fill against quote, above 0 is worse")  # noqa: N815
-    latencyMs: Latency  # noqa: N815
+    slippage_bps: BpsSpread = Field(description="fill against quote, above 0 is worse")
+    latency_ms: Latency
     venues: list[VenueStats]
 
 
-class TimelinePart(_Shape):
+class TimelinePart(Shape):
     """One of the equal parts of the time from the first order of the period to its end."""
 
     at: Moment = Field(description="when it begins")
     orders: int
     failed: int
-    wholeMs: int | None = Field(description="p50 of those that were confirmed")  # noqa: N815
+    whole_ms: int | None = Field(description="p50 of those that were confirmed")
 
 
-class StatsReport(_Shape):
+class StatsReport(Shape):
     """Execution quality of the orders placed in a period."""
 
     since: Moment | None = Field(description="where none was asked for, of the first order; null without any")

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from pydantic.alias_generators import to_camel
 
+from oee_daemon.api.schema import Shape
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import NewOrder
@@ -36,25 +38,23 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class OrderIn(BaseModel):
+class OrderIn(Shape):
     """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-    inputToken: str = Field(description="symbol or mint of what leaves the wallet", examples=["SOL"])  # noqa: N815
-    outputToken: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])  # noqa: N815
+    input_token: str = Field(description="symbol or mint of what leaves the wallet", examples=["SOL"])
+    output_token: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])
     amount: Decimal = Field(
         gt=0, description="of the input (ExactIn) or output (ExactOut) token", examples=[1.5]
     )
-    swapMode: SwapMode = Field(SwapMode.EXACT_IN, description="which token `amount` counts")  # noqa: N815
+    swap_mode: SwapMode = Field(SwapMode.EXACT_IN, description="which token `amount` counts")
     side: Side | None = Field(None, description="has to agree with the pair; decides between two of a kind")
-    slippageBps: int = Field(50, ge=0, le=MAX_SLIPPAGE_BPS)  # noqa: N815
-    minReceive: Decimal | None = Field(None, gt=0, description="ExactIn: the least to receive")  # noqa: N815
-    maxSpend: Decimal | None = Field(None, gt=0, description="ExactOut: the most to spend")  # noqa: N815
-    validForS: int = Field(300, ge=1, le=MAX_VALID_FOR_S, description="seconds until it expires unsent")  # noqa: N815
+    slippage_bps: int = Field(50, ge=0, le=MAX_SLIPPAGE_BPS)
+    min_receive: Decimal | None = Field(None, gt=0, description="ExactIn: the least to receive")
+    max_spend: Decimal | None = Field(None, gt=0, description="ExactOut: the most to spend")
+    valid_for_s: int = Field(300, ge=1, le=MAX_VALID_FOR_S, description="seconds until it expires unsent")
 
 
-_FIELDS = tuple(OrderIn.model_fields)
+_FIELDS = tuple(map(to_camel, OrderIn.model_fields))
 
 
 def read_json(body: bytes) -> dict[str, Any]:

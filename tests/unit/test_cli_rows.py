@@ -77,7 +77,7 @@ def test_a_column_that_is_misspelt_suggests_the_nearest() -> None:
 
 
 def test_a_column_can_be_whatever_the_daemon_reads() -> None:
-    assert set(COLUMNS) == {*OrderIn.model_fields, "idempotencyKey"}
+    assert set(COLUMNS) == {*(f.alias for f in OrderIn.model_fields.values()), "idempotencyKey"}
 
 
 def test_the_ends_of_lines_and_of_the_input_are_everybodys() -> None:
