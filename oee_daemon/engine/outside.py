@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 
 from solders.hash import Hash
-from solders.message import Message
+from solders.message import from_bytes_versioned
 
 from oee_daemon import calls
 from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
@@ -87,7 +87,7 @@ class Outside:
 
 def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
     """Raises `VenueError`: by its anchor it is known from when on a swap can't land any more."""
-    named = Message.from_bytes(unsigned.message).recent_blockhash
+    named = from_bytes_versioned(unsigned.message).recent_blockhash
     if (named, unsigned.last_valid_height) != (Hash.from_string(anchor.blockhash), anchor.last_valid_height):
         raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
 

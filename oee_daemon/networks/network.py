@@ -13,7 +13,7 @@ from oee_daemon.networks.simulated.faults import Faults
 from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Venue
-from oee_daemon.networks.wallet import Wallet, open_wallet
+from oee_daemon.networks.wallet import Wallet, make_wallet, open_wallet
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.store.database import open_database
 
@@ -51,5 +51,8 @@ def open_network(
         SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
         for pool in market.POOLS
     ]
-    wallet = open_wallet(settings.home / "wallets" / f"{settings.network}.json", named)
-    return Network(settings.network, venues, chain, wallet, ledger.dispose)
+    key = settings.home / "wallets" / f"{settings.network}.json"
+    if not key.exists() and named() is None:
+        # Here alone a key is made by itself: it holds nothing of worth.
+        make_wallet(key)
+    return Network(settings.network, venues, chain, open_wallet(key, named), ledger.dispose)

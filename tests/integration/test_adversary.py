@@ -13,6 +13,9 @@ from uuid import UUID
 
 import pytest
 from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import Message, MessageV0, to_bytes_versioned
 from sqlalchemy import text
 
 from oee_daemon.calls import Calls
@@ -275,6 +278,41 @@ def test_a_swap_on_another_anchor_is_not_signed(
     found = bench.order(order.id)
     assert (found.status, found.attempt) == (Status.PENDING, 2)
     assert chain.sent == [] and bench.swaps(order.id) == []
+
+
+def as_v0(content: bytes, payer: Keypair) -> bytes:
+    """The same swap, of the same wallet or another, as a versioned message."""
+    old = Message.from_bytes(content)
+    (swap,) = old.instructions
+    meta = AccountMeta(payer.pubkey(), is_signer=True, is_writable=True)
+    program = old.account_keys[swap.program_id_index]
+    instruction = Instruction(program, bytes(swap.data), [meta])
+    made = MessageV0.try_compile(payer.pubkey(), [instruction], [], old.recent_blockhash)
+    return to_bytes_versioned(made)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    build = SimulatedVenue.build
+    payer = Keypair.from_seed(bytes(32) if ours else bytes([9] * 32))
+
+    def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+        legacy = build(self, plan, anchor)
+        return replace(legacy, message=as_v0(legacy.message, payer))
+
+    monkeypatch.setattr(SimulatedVenue, "build", versioned)
+    order = bench.place()
+    chain = bench.chain()
+    bench.execution(chain).run(order.id)
+    if ours:
+        assert bench.trail(order.id) == CONFIRMED
+        assert len(bench.ledgered(order.id)) == 1
+    else:
+        assert bench.trail(order.id) == ["pending", "routing", "building", "pending"]
+        assert bench.events(order.id)[-1].data["error"]["code"] == "unsignable"
+        assert chain.sent == [] and bench.swaps(order.id) == []
 
 
 # Many hands.

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from solders.hash import Hash
-from solders.transaction import Transaction
+from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -135,7 +135,7 @@ class SimulatedChain:
         return row | {"slot": self._at(lands_ms), "visible_ms": lands_ms + self._confirm_ms}
 
     def _landing(
-        self, transaction: Transaction, content: dict[str, Any]
+        self, transaction: VersionedTransaction, content: dict[str, Any]
     ) -> tuple[dict[str, Any] | None, int]:
         """The row that it lands as, none where its blockhash is too old; and its last valid height."""
         height = self.height()
@@ -280,11 +280,12 @@ def _height_of(blockhash: Hash) -> int:
     return height
 
 
-def _verified(raw: bytes) -> tuple[Transaction, dict[str, Any]]:
+def _verified(raw: bytes) -> tuple[VersionedTransaction, dict[str, Any]]:
     """The transaction and the swap that its one instruction asks for."""
     try:
-        transaction = Transaction.from_bytes(raw)
-        transaction.verify()
+        transaction = VersionedTransaction.from_bytes(raw)
+        if not all(transaction.verify_with_results()):
+            raise ValueError("its signature is another's")
         content = json.loads(bytes(transaction.message.instructions[0].data))
         int(content["number"])
     except Exception as e:
