@@ -1,4 +1,1 @@
-"""The `oee` command: a thin client of the engine, which it never imports."""
-
-#: The release; `pyproject.toml` says the same and a test holds the two together.
-__version__ = "0.1.0"
+"""The `oee` command: a thin client of the engine, of which it imports `oee_daemon.contract` alone."""

@@ -56,9 +56,9 @@ def main() -> None:
 def _at_once(arguments: list[str]) -> int | None:
     """What is answered without Typer; `None` for everything else."""
     if arguments[:1] == ["--version"]:
-        from oee_cli import __version__
+        from oee_daemon.contract.protocol import VERSION
 
-        sys.stdout.write(f"oee {__version__}\n")
+        sys.stdout.write(f"oee {VERSION}\n")
         return 0
     if arguments[:1] == ["__orders"]:
         from oee_cli.api.recent import offer

@@ -8,13 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-#: Sent with every request and expected in every answer.
-PROTOCOL = "1"
-PROTOCOL_HEADER = "OEE-Protocol"
-VERSION_HEADER = "OEE-Version"
-#: Over the Unix socket: which home a request is for, and whose daemon answers.
-HOME_HEADER = "OEE-Home"
-
 FINAL = frozenset({"confirmed", "failed", "cancelled", "expired"})
 STATUSES = (
     "pending",
@@ -39,9 +32,6 @@ _STABLE = {
     "epjfwdd5aufqssqem2qn1xzybapc8g4weggkzwytdt1v",
     "es9vmfrzacermjfrf4h2fyd4kconky11mcce8benwnyb",
 }
-
-#: The most orders or fills that one page holds.
-PAGE = 1000
 
 
 class ErrorInfo(TypedDict):

@@ -1,9 +1,7 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
-`backup` and `restore` are the engine's part of those commands. People use `oee …`. Exit codes: 0 told to
-stop, or done; 3 the home has worked on another database; 75 another daemon holds the home, 78 a setting that
-can't be, 71 too few threads, 6 an outside server that is away or can't serve, or a database of another
-release, 1 anything else. `check` tells 3 and 78 beforehand.
+`backup` and `restore` are the engine's part of those commands. People use `oee …`. How each can end stands
+in `contract/protocol.py`; `check` tells `EXIT_OTHER_DATABASE` and `EXIT_SETTING` beforehand.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import sys
 from pathlib import Path
 
 from oee_daemon import failpoints, gc_tuning, logs, settings
+from oee_daemon.contract.protocol import EXIT_DONE, EXIT_USAGE
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import belonging
 from oee_daemon.home.folder import Home
@@ -47,14 +46,14 @@ def main() -> int:
                 "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE",
                 file=sys.stderr,
             )
-            return 2
+            return EXIT_USAGE
     except StartFailed as e:
         return _ended(e)
     except KeyboardInterrupt:
         log.info("told to stop while starting")
     except Exception as e:
         return _ended(_unplanned(e))
-    return 0
+    return EXIT_DONE
 
 
 def _ended(e: StartFailed) -> int:

@@ -28,6 +28,15 @@ Nothing here knows HTTP beyond a status number. A fault of ours is any other exc
 
 from __future__ import annotations
 
+from oee_daemon.contract.protocol import (
+    EXIT_FAULT,
+    EXIT_HELD,
+    EXIT_OTHER_DATABASE,
+    EXIT_OUTSIDE,
+    EXIT_SETTING,
+    EXIT_THREADS,
+)
+
 
 class OeeError(Exception):
     """An expected failure.
@@ -145,21 +154,21 @@ class StartFailed(OeeError):
     """The daemon or worker can't start; the message says why and what to do. `exit_code` is the process's."""
 
     code = "start_failed"
-    exit_code = 1
+    exit_code = EXIT_FAULT
 
 
 class BadSetting(StartFailed):
     """A setting that can't be understood; the message names it and where it came from."""
 
     code = "bad_setting"
-    exit_code = 78
+    exit_code = EXIT_SETTING
 
 
 class OtherRelease(StartFailed):
     """The database is of another release's schema: a worker leaves it alone. `exit_code` tells the daemon."""
 
     code = "other_release"
-    exit_code = 6
+    exit_code = EXIT_OUTSIDE
 
 
 class OtherEngine(StartFailed):
@@ -172,21 +181,21 @@ class Unreachable(StartFailed):
     """A server that was given does not answer, or not to us."""
 
     code = "server_unreachable"
-    exit_code = 6
+    exit_code = EXIT_OUTSIDE
 
 
 class Unsuitable(StartFailed):
     """A server that was given can't hold what is promised."""
 
     code = "server_unsuitable"
-    exit_code = 6
+    exit_code = EXIT_OUTSIDE
 
 
 class OutOfThreads(StartFailed):
     """No more threads or processes may be had here. `exit_code`, from sysexits.h, tells the daemon."""
 
     code = "out_of_threads"
-    exit_code = 71
+    exit_code = EXIT_THREADS
 
     def __init__(self, who: str) -> None:
         super().__init__(
@@ -205,14 +214,14 @@ class OtherDatabase(StartFailed):
     starts the daemon."""
 
     code = "other_database"
-    exit_code = 3
+    exit_code = EXIT_OTHER_DATABASE
 
 
 class AlreadyRunning(StartFailed):
     """Another daemon holds this home; the message says its process id."""
 
     code = "already_running"
-    exit_code = 75
+    exit_code = EXIT_HELD
 
 
 class HomeLost(StartFailed):

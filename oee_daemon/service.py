@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import __version__, gc_tuning, inherited
-from oee_daemon.api import PROTOCOL, app
+from oee_daemon import gc_tuning, inherited
+from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.doors import Doors
+from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.worker import STOP_S, WorkerProcess
 from oee_daemon.engine import foundation
@@ -134,12 +135,12 @@ class Service:
                 "pid": os.getpid(),
                 "socket": str(self._home.socket_path()),
                 "http": http["url"],
-                "version": __version__,
+                "version": VERSION,
                 "protocol": PROTOCOL,
                 "startedAt": self._started_at,
             }
         )
-        self._home.phase("ready")
+        self._home.phase(READY)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Replaces what dies, or is taken away, until told to stop. Raises `HomeLost`."""

@@ -12,7 +12,6 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from oee_cli import __version__
 from oee_cli.api.launcher import START_LIMIT, Launcher
 from oee_cli.api.problems import check
 from oee_cli.api.recent import Recent
@@ -21,7 +20,15 @@ from oee_cli.errors import CliError, HomeLost, Lost, OutcomeUnknown, Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import Settings
-from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER, Order
+from oee_cli.wire import Order
+from oee_daemon.contract.protocol import (
+    DRY_RUN_HEADER,
+    HOME_HEADER,
+    KEY_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    VERSION,
+)
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -57,7 +64,7 @@ class Client:
     @property
     def headers(self) -> dict[str, str]:
         """What every request and every WebSocket carries."""
-        headers = {PROTOCOL_HEADER: PROTOCOL, "User-Agent": f"oee/{__version__}"}
+        headers = {PROTOCOL_HEADER: str(PROTOCOL), "User-Agent": f"oee/{VERSION}"}
         if self.settings.url is None:
             headers[HOME_HEADER] = self.launcher.tag
         elif self.settings.token:
@@ -112,7 +119,7 @@ class Client:
             try:
                 left = deadline - time.monotonic()
                 limit = max(1.0, min(_ANSWER_LIMIT, left))
-                headers = {"Idempotency-Key": key}
+                headers = {KEY_HEADER: key}
                 answer = self.exchange(
                     "POST", "/api/orders/execute", json=body, headers=headers, timeout=limit
                 )
@@ -149,7 +156,7 @@ class Client:
 
     def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
         """Every check of the real path, and the quotes; places nothing."""
-        headers = {"OEE-Dry-Run": "1"} | ({} if key is None else {"Idempotency-Key": key})
+        headers = {DRY_RUN_HEADER: "1"} | ({} if key is None else {KEY_HEADER: key})
         answer: dict[str, Any] = self.read("POST", "/api/orders/execute", json=body, headers=headers)
         return answer
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from oee_cli.api.client import Client
 from oee_cli.errors import NoSuchOrder, UsageFault
 from oee_cli.wire import Order
-
-#: The fewest characters of an id that can stand for it.
-_PREFIX = 4
+from oee_daemon.contract.protocol import MIN_PREFIX
 
 
 def find(client: Client, identifier: str) -> Order:
@@ -17,9 +15,9 @@ def find(client: Client, identifier: str) -> Order:
         if not newest:
             raise NoSuchOrder("There is no order yet.", hint="Place one: oee buy SOL USDC 1.5")
         identifier = newest[0]["orderId"]
-    if len(identifier) < _PREFIX:
+    if len(identifier) < MIN_PREFIX:
         raise UsageFault(
-            f"{identifier!r} is too short for an order: at least {_PREFIX} characters of its id.",
+            f"{identifier!r} is too short for an order: at least {MIN_PREFIX} characters of its id.",
             hint="Or `last` for the newest one. Past orders: oee history",
         )
     return client.order(identifier.lower())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oee_cli.api.belongings import Belongings
-from oee_cli.wire import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
+from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.
 _ENOUGH = 262_144

@@ -23,6 +23,7 @@ from oee_cli.errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
 from oee_cli.settings.load import Settings
+from oee_daemon.contract.protocol import EXIT_HELD, EXIT_OTHER_DATABASE, PHASES, READY
 
 #: Seconds for the daemon to come up; the first start of a home makes a database.
 START_LIMIT = 60.0
@@ -36,9 +37,6 @@ _SOCKET_BACK = 2.5
 _RESTARTED = 3.0
 #: A log larger than this many bytes is set aside at the next start.
 _LOG_LIMIT = 10 * 1024 * 1024
-#: The daemon's exit code for "another one holds this home".
-_HELD = 75
-_PHASES = ("postgres", "queue", "schema", "worker")
 
 
 class Launcher(Resident):
@@ -123,9 +121,9 @@ class Launcher(Resident):
                 (self.settings.run_dir / "phase").unlink(missing_ok=True)
                 child = self._spawn()
             elif child is not None and child.poll() is not None:
-                if child.returncode == Refused.exit_code:
+                if child.returncode == EXIT_OTHER_DATABASE:
                     raise _other_database(self._logged(log_from))
-                if child.returncode != _HELD:
+                if child.returncode != EXIT_HELD:
                     if self._stopped_meanwhile():
                         return None
                     raise self._not_started("The daemon could not be started.", log_from)
@@ -192,7 +190,7 @@ class Launcher(Resident):
             daemon_command("check", *self.arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/"
         )
         said = check.stderr.decode(errors="replace").splitlines()
-        if check.returncode == Refused.exit_code:
+        if check.returncode == EXIT_OTHER_DATABASE:
             raise _other_database(said)
         if check.returncode:
             raise _not_begun("The daemon was not restarted, because it could not be started again.", said)
@@ -334,11 +332,11 @@ class _Progress:
                 output.note("starting the daemon")
             return
         done = self.launcher.phases()
-        here = next((phase for phase in _PHASES if phase not in done), None)
-        parts = [f"{p} ✓" if p in done else f"{p} ●" if p == here else p for p in _PHASES]
+        here = next((phase for phase in PHASES if phase not in done), None)
+        parts = [f"{p} ✓" if p in done else f"{p} ●" if p == here else p for p in PHASES]
         line = "starting the daemon: " + "  ".join(parts)
         if len(line) > output.width(sys.stderr) - 2:
-            line = f"starting the daemon: {here or 'ready'} ●"
+            line = f"starting the daemon: {here or READY} ●"
         if line != self.shown:
             output.draw(line)
             self.shown = line

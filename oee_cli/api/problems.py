@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from oee_cli import __version__
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, Refused, Unreachable, UsageFault
-from oee_cli.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER
+from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER
 
 
 class Readable(Protocol):
@@ -50,7 +49,7 @@ _HINTS: dict[type[CliError] | str, str] = {
 def check(answer: AnswerT) -> AnswerT:
     """The answer, if it is one of our protocol and a success. Raises the error that it stands for."""
     spoken = answer.headers.get(PROTOCOL_HEADER)
-    if spoken != PROTOCOL or answer.status == 426:
+    if spoken != str(PROTOCOL) or answer.status == 426:
         raise _mismatch(answer, spoken)
     if answer.status < 400:
         return answer
@@ -85,7 +84,7 @@ def _mismatch(answer: Readable, spoken: str | None) -> CliError:
             code="protocol_mismatch",
         )
     return Unreachable(
-        f"The daemon is {version} and speaks protocol {theirs}; this command is {__version__} "
+        f"The daemon is {version} and speaks protocol {theirs}; this command is {VERSION} "
         f"and speaks protocol {PROTOCOL}.",
         hint="Bring them together: oee daemon restart",
         code="protocol_mismatch",

@@ -21,7 +21,7 @@ from typing import Any
 from oee_cli.api import handshake
 from oee_cli.errors import Forbidden
 from oee_cli.settings.load import Settings
-from oee_cli.wire import HOME_HEADER, PROTOCOL_HEADER
+from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL_HEADER
 
 #: Seconds for a handshake.
 PROBE = 2.0

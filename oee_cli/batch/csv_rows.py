@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from oee_cli.batch.keys import WHOLE
-from oee_cli.batch.lines import BODY_LIMIT, Line
+from oee_cli.batch.lines import Line
 from oee_cli.errors import UsageFault
+from oee_daemon.contract.protocol import MAX_BODY
 
 KEY_FIELD = "idempotencyKey"
 _REQUIRED = ("inputToken", "outputToken", "amount")
@@ -55,7 +56,7 @@ class _CsvLines:
         self._size += len(line.text)
         if line.fault is not None:
             raise line.fault
-        if self._size > BODY_LIMIT:
+        if self._size > MAX_BODY:
             raise csv.Error("it is longer than an order can be")
         return line.text
 

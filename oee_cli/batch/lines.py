@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from oee_cli.errors import UsageFault
+from oee_daemon.contract.protocol import MAX_BODY
 
-#: The daemon reads no more than this many bytes of a body.
-BODY_LIMIT = 64 * 1024
 #: How many characters of a line that is no order's are kept, to see what it is.
 _GLANCE = 40
 ONE_A_LINE = "An order is one whole line. Other JSON: jq -c . orders.json | oee submit -"
@@ -53,11 +52,11 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         number = 0
-        while raw := self._next(BODY_LIMIT + 1):
+        while raw := self._next(MAX_BODY + 1):
             number += 1
             if number == 1:
                 _refuse_foreign(raw)
-            if len(raw) > BODY_LIMIT and not raw.endswith(b"\n"):
+            if len(raw) > MAX_BODY and not raw.endswith(b"\n"):
                 self._skip()
                 yield _wrong(number, raw, "The line is longer than an order can be.")
                 continue
@@ -70,7 +69,7 @@ class Lines:
             yield Line(number, text.removeprefix("\ufeff") if number == 1 else text)
 
     def _skip(self) -> None:
-        while raw := self._next(BODY_LIMIT):
+        while raw := self._next(MAX_BODY):
             if raw.endswith(b"\n"):
                 return
 

@@ -111,7 +111,7 @@ def _row(number: int, values: dict[str, Any] | UsageFault, defaults: dict[str, A
     try:
         return Row(number, body, read_key(str(key)) or "")
     except UsageFault as fault:
-        fault.message = f"{KEY_FIELD} takes 8 to 255 plain characters."
+        fault.message = fault.message.replace("--idempotency-key", KEY_FIELD, 1)
         return Row(number, {}, fault=fault)
 
 

@@ -29,7 +29,7 @@ from oee_cli.drill import faults as drill_faults
 from oee_cli.drill import verdict
 from oee_cli.drill.crew import Crew
 from oee_cli.errors import Unreachable
-from oee_cli.wire import HOME_HEADER
+from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
 
 #: Orders that may be on their way at once; ten of them run.
 IN_FLIGHT = 60
@@ -222,7 +222,7 @@ class Drill:
     def _place(self, number: int) -> None:
         """One order, repeated with its key until the daemon has answered for it."""
         body = _BODIES[number % len(_BODIES)]
-        headers = {"Idempotency-Key": f"drill-{self.progress.seed}-{number}"}
+        headers = {KEY_HEADER: f"drill-{self.progress.seed}-{number}"}
         while not self._over.is_set():
             with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 5) as client:
                 answer = client.post("/api/orders/execute", json=body, headers=headers)
@@ -268,7 +268,7 @@ def _every_order(client: Any) -> Iterator[dict[str, Any]]:
     cursor = None
     while True:
         page = client.get(
-            "/api/orders", params={"limit": 1000} | ({"cursor": cursor} if cursor else {})
+            "/api/orders", params={"limit": MAX_PAGE} | ({"cursor": cursor} if cursor else {})
         ).json()
         for order in page["orders"]:
             yield _get(client, f"/api/orders/{order['orderId']}")

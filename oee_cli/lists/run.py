@@ -21,7 +21,8 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.load import load
 from oee_cli.text.columns import FILLS, ORDERS, Fields, choose, table_of
 from oee_cli.text.times import moment, read_moment
-from oee_cli.wire import PAGE, STATUSES
+from oee_cli.wire import STATUSES
+from oee_daemon.contract.protocol import MAX_PAGE
 
 #: Rows where no number is asked for.
 _USUAL = 20
@@ -172,7 +173,7 @@ class _Pages:
     def __iter__(self) -> Iterator[list[Row]]:
         left, cursor = self.limit, None
         while left is None or left > 0:
-            asked = {**self.params, "limit": PAGE if left is None else min(left, PAGE)}
+            asked = {**self.params, "limit": MAX_PAGE if left is None else min(left, MAX_PAGE)}
             if cursor:
                 asked["cursor"] = cursor
             page = self.client.get(self.fields.path, asked)

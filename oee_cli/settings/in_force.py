@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oee_cli import __version__
 from oee_cli.settings.addresses import OWN, place_of
 from oee_cli.settings.origins import DEFAULT, Value
+from oee_daemon.contract.protocol import VERSION
 
 #: The servers' settings, and the part of the daemon's status that tells of them.
 SERVERS = {"database_url": "postgres", "redis_url": "queue"}
@@ -35,7 +35,7 @@ def differing(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[str
             continue
         else:
             # Another release may not know it.
-            told = running.get(name, "nothing" if status.get("version") == __version__ else None)
+            told = running.get(name, "nothing" if status.get("version") == VERSION else None)
             mine = str(v.setting.read(v.text))
         if told is not None and told != mine:
             differs[name] = told

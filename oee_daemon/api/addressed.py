@@ -12,8 +12,9 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oee_daemon.api.problems import refuse
+from oee_daemon.contract.protocol import HOME_HEADER
 
-HEADER = b"oee-home"
+HEADER = HOME_HEADER.lower().encode()
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 

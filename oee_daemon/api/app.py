@@ -14,11 +14,12 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from oee_daemon import __version__, calls
+from oee_daemon import calls
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.limits import Limits
 from oee_daemon.api.reel import Reel
 from oee_daemon.api.turns import Turns
+from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.networks.network import Network
@@ -56,7 +57,7 @@ def build(
     settings: Settings, db: Engine, broker: Broker, feed: Feed, network: Network, around: Surroundings
 ) -> FastAPI:
     assert settings.redis_url is not None
-    app = FastAPI(title="oee", version=__version__, redoc_url=None, docs_url=None, redirect_slashes=False)
+    app = FastAPI(title="oee", version=VERSION, redoc_url=None, docs_url=None, redirect_slashes=False)
     state = app.state
     state.settings = settings
     state.broker = broker

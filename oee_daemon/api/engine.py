@@ -14,10 +14,10 @@ from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
-from oee_daemon import __version__
 from oee_daemon.api import health, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Moment, Order, Shape
+from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import Unavailable
 from oee_daemon.reads.overview import QUOTES_S, Overview, Overviews, VenueHealth
@@ -102,7 +102,7 @@ async def engine(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "at": wire.moment(seen.at),
-            "version": __version__,
+            "version": VERSION,
             "startedAt": state.started_at,
             "network": state.settings.network,
             "orders": {

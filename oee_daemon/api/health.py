@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from oee_daemon import __version__
-from oee_daemon.api import PROTOCOL, schema, wire
+from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.contract.protocol import PROTOCOL, VERSION
 from oee_daemon.home.addresses import place_of
 from oee_daemon.queue import roster
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
@@ -34,7 +34,7 @@ CLOCK = time.time() - time.monotonic()
 @router.get("/healthz", responses=answers(schema.Health))
 async def healthz() -> JSONResponse:
     """The process answers; says nothing about its servers."""
-    return JSONResponse({"status": "ok", "version": __version__, "protocol": PROTOCOL})
+    return JSONResponse({"status": "ok", "version": VERSION, "protocol": PROTOCOL})
 
 
 @router.get("/readyz", responses=answers(schema.Readiness, also={503: schema.Readiness}))
@@ -116,7 +116,7 @@ async def status(request: Request) -> JSONResponse:
     settings = state.settings
     return JSONResponse(
         {
-            "version": __version__,
+            "version": VERSION,
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "startedAt": state.started_at,

@@ -10,18 +10,15 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from oee_daemon import __version__
-from oee_daemon.api import PROTOCOL
 from oee_daemon.api.problems import refuse
+from oee_daemon.contract.protocol import MAX_BODY, PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER
 
-#: Bytes a body may have.
-MAX_BODY = 65_536
 #: Seconds a body may take to arrive.
 BODY_S = 10.0
 #: On every answer, refusals too: a client checks them before it reads anything else.
 STAMP = (
-    (b"oee-protocol", str(PROTOCOL).encode()),
-    (b"oee-version", __version__.encode()),
+    (PROTOCOL_HEADER.lower().encode(), str(PROTOCOL).encode()),
+    (VERSION_HEADER.lower().encode(), VERSION.encode()),
 )
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
@@ -56,12 +53,10 @@ class Limits:
             return
         if scope.get("method") == "HEAD":
             scope = {**scope, "method": "GET"}
-        asked = dict(scope["headers"]).get(b"oee-protocol")
+        asked = dict(scope["headers"]).get(PROTOCOL_HEADER.lower().encode())
         if asked is not None and asked != str(PROTOCOL).encode():
-            detail = f"This daemon is {__version__} and speaks protocol {PROTOCOL}."
-            await refuse(
-                scope, send, 426, "protocol_mismatch", detail, protocol=PROTOCOL, version=__version__
-            )
+            detail = f"This daemon is {VERSION} and speaks protocol {PROTOCOL}."
+            await refuse(scope, send, 426, "protocol_mismatch", detail, protocol=PROTOCOL, version=VERSION)
         elif scope["type"] == "http":
             await self._bounded(scope, receive, send)
         else:

@@ -15,12 +15,13 @@ from starlette.responses import JSONResponse
 
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.contract.protocol import KEY_LENGTH, MAX_PAGE
 from oee_daemon.errors import InvalidInput
-from oee_daemon.reads.history import MAX_PAGE, History
+from oee_daemon.reads.history import History
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
-Key = Annotated[str, Field(min_length=8, max_length=255, pattern=r"^[ -~]*$")]
+Key = Annotated[str, Field(min_length=KEY_LENGTH[0], max_length=KEY_LENGTH[1], pattern=r"^[ -~]*$")]
 
 
 class OrdersAsked(schema.Shape):

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from oee_daemon.api import PROTOCOL, schema, wire
+from oee_daemon.api import schema, wire
 from oee_daemon.api.auth import OPEN
+from oee_daemon.contract.protocol import PROTOCOL
 
 _REF = "#/components/schemas/{model}"
 _INTRODUCTION = f"""Executes orders on Solana. Over TCP every call but /healthz needs the token.

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, body_of, known_query
 from oee_daemon.api.problems import problem
+from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine import intake as intake_
@@ -27,18 +28,14 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders import tokens
 from oee_daemon.orders.quotes import quotes_json
 from oee_daemon.orders.swap import Answer, QuoteRequest
-from oee_daemon.reads.history import MAX_PAGE, History
+from oee_daemon.reads.history import History
 from oee_daemon.store.listing import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 #: Where orders are placed. Served ahead of all that FastAPI routes: see `api.app`.
 EXECUTE = "/api/orders/execute"
-#: Orders on a page where none is asked for.
-PAGE = 50
-#: The shortest and the longest idempotency key.
-KEY_LENGTH = (8, 255)
-KEY_RULE = "8 to 255 printable ASCII characters"
+KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 
 
 def _intake(request: Request) -> Intake:
@@ -59,12 +56,14 @@ def _network(request: Request) -> Network:
 async def execute(request: Request) -> Response:
     """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
-    key, dry_run = _header(request, "Idempotency-Key"), _header(request, "OEE-Dry-Run")
+    key, dry_run = _header(request, KEY_HEADER), _header(request, DRY_RUN_HEADER)
     new = wire.read_order(wire.read_json(await request.body()))
     key = _key(key)
     if dry_run is not None:
         if dry_run != "1":
-            raise InvalidInput("OEE-Dry-Run has to be 1.", field="OEE-Dry-Run", hint="Or leave it out.")
+            raise InvalidInput(
+                f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
+            )
         return await run_in_threadpool(_dry_run, request, new, key)
     state = request.app.state
     if state.draining:
@@ -106,9 +105,7 @@ def _key(text: str | None) -> str | None:
     low, high = KEY_LENGTH
     if text is None or (low <= len(text) <= high and text.isascii() and text.isprintable()):
         return text
-    raise InvalidInput(
-        f"Idempotency-Key has to have {KEY_RULE}.", code="invalid_key", field="Idempotency-Key"
-    )
+    raise InvalidInput(f"{KEY_HEADER} has to have {KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
 
 
 def _dry_run(request: Request, new: intake_.NewOrder, key: str | None) -> JSONResponse:

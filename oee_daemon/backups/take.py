@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon import __version__
 from oee_daemon.backups import dump, file
+from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import LIVE
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
@@ -106,7 +106,7 @@ def _about(conn: Connection) -> dict[str, Any]:
     count, unfinished = conn.execute(select(func.count(), live).select_from(orders)).one()
     return {
         "format": file.FORMAT,
-        "version": __version__,
+        "version": VERSION,
         "revision": conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one(),
         "takenAt": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "orders": count,

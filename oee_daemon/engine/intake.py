@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
+from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.identity import Identity
@@ -171,7 +172,7 @@ class Intake:
         if known.request_hash != sent:
             raise KeyConflict(
                 f"Idempotency-Key was used with other values before, for order {known.id}.",
-                field="Idempotency-Key",
+                field=KEY_HEADER,
                 hint="Use a new key for a new order, or repeat the first request as it was.",
             )
         return known

@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.errors import Conflict
 from oee_daemon.store.database import transactions
 
@@ -112,6 +113,6 @@ def refuse_spent(conn: Connection, key: str) -> None:
             f"Idempotency-Key belongs to order {row.order_id}, which ended as {row.status} on"
             f" {row.finished_at:%Y-%m-%d} and is no longer kept. Nothing was placed.",
             code="idempotency_key_spent",
-            field="Idempotency-Key",
+            field=KEY_HEADER,
             hint="Use a new key for a new order.",
         )

@@ -19,7 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from oee_daemon import __version__
+from oee_daemon.contract.protocol import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Roster:
             "host": platform.node(),
             "pid": os.getpid(),
             "threads": threads,
-            "version": __version__,
+            "version": VERSION,
             "since": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
         self._stopped = threading.Event()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select
 
+from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.errors import InvalidInput, NotFound, Refused
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.store import listing, moves, readiness
@@ -16,12 +17,7 @@ from oee_daemon.store.listing import Filter
 from oee_daemon.store.readiness import Readiness
 from oee_daemon.store.tables import orders, swaps
 
-#: The most orders on a page.
-MAX_PAGE = 1000
-#: The fewest characters of an id that may stand for it.
-MIN_PREFIX = 4
-
-_HEX = re.compile(r"[0-9a-f-]{4,36}")
+_HEX = re.compile(rf"[0-9a-f-]{{{MIN_PREFIX},36}}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli import __main__, __version__
+from oee_cli import __main__
 from oee_cli.api.processes import runs
 from oee_cli.doctor import run as doctor
 from oee_cli.doctor.checks import Finding, engine, fail, home, info, ok, outside, warn
@@ -25,6 +25,7 @@ from oee_cli.doctor.view import draw
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+from oee_daemon.contract.protocol import VERSION
 from tests.kit.daemons import until
 
 Doctor = Callable[[], tuple[int, dict[str, dict[str, Any]]]]
@@ -293,7 +294,7 @@ def away(**changes: Any) -> Scene:
 
     scene.values = values({}, {})
     scene.status = {
-        "version": __version__,
+        "version": VERSION,
         "pid": 1,
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
@@ -433,7 +434,7 @@ def test_what_a_server_may_lose_orders_by_is_told() -> None:
 def test_two_engines_on_one_queue_are_told() -> None:
     scene = away()
     assert scene.status is not None
-    one = {"host": "a", "pid": 1, "version": __version__, "database": "one"}
+    one = {"host": "a", "pid": 1, "version": VERSION, "database": "one"}
     scene.status["workers"] = [
         one,
         one | {"host": "b"},
@@ -448,7 +449,7 @@ def test_two_engines_on_one_queue_are_told() -> None:
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     scene = away()
     assert scene.status is not None
-    one = {"host": "a", "pid": 7, "version": __version__, "longestS": 30.0}
+    one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
     scene.status["workers"] = [one]
     assert told(scene, engine.worker) == {}
     scene.status["workers"] = [one | {"longestS": 500.0}]

@@ -1,4 +1,4 @@
-"""What a command loads: the quick ones load next to nothing, and nothing loads the engine.
+"""What a command loads: the quick ones load next to nothing, and of the engine only the contract.
 
 What commands load that talk to a daemon is looked at in `tests/e2e/test_cli_start.py`.
 """
@@ -16,10 +16,12 @@ import pytest
 import typer
 
 import oee_cli
+import oee_daemon.contract
 from oee_cli.app import app
 
 HEAVY = {"rich", "pydantic", "httpx", "websockets", "asyncio", "pygments", "click", "decimal", "csv", "ssl"}
 SOURCES = sorted(Path(oee_cli.__file__).parent.rglob("*.py"))
+CONTRACT = sorted(Path(oee_daemon.contract.__file__).parent.rglob("*.py"))
 #: Runs a command and then says its exit code and what is loaded, on the stderr that it began with.
 PROBE = """
 import sys
@@ -49,6 +51,12 @@ def tops(modules: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
 
 
+def of_the_engine(modules: set[str]) -> set[str]:
+    """What is loaded of it beside the contract."""
+    mine = {name for name in modules if name.startswith("oee_daemon.")}
+    return {name for name in mine if f"{name}.".partition("oee_daemon.contract.")[0]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "signatures"),
     [
@@ -66,7 +74,8 @@ def test_help_and_usage_errors_load_nothing_heavy_and_no_other_command(
 ) -> None:
     exit_code, modules = loaded(*arguments)
     assert exit_code == code
-    assert not tops(modules) & {*HEAVY, "oee_daemon"}
+    assert not tops(modules) & HEAVY
+    assert not of_the_engine(modules)
     mine = {name.partition(".")[2] for name in modules if name.startswith("oee_cli.")}
     assert {name.removesuffix(".command") for name in mine if name.endswith(".command")} == signatures
     assert not {name for name in mine if name.endswith((".run", ".view"))}
@@ -85,6 +94,7 @@ def test_the_version_and_a_tab_load_neither_typer_nor_typing(arguments: list[str
     exit_code, modules = loaded(*arguments, OEE_HOME=str(tmp_path), OEE_URL="http://localhost:1")
     assert exit_code == 0
     assert not tops(modules) & {"typer", "typing", "enum", "dataclasses", "pathlib", "platformdirs", *HEAVY}
+    assert not of_the_engine(modules)
 
 
 def test_httpx_comes_without_its_command_line_and_without_httpcore() -> None:
@@ -111,7 +121,7 @@ def test_the_table_says_of_each_command_what_the_command_says_of_itself() -> Non
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.name))
-def test_the_engine_is_never_imported_and_files_stay_small(path: Path) -> None:
+def test_of_the_engine_only_the_contract_is_imported_and_files_stay_small(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text)
     for node in ast.walk(tree):
@@ -122,6 +132,20 @@ def test_the_engine_is_never_imported_and_files_stay_small(path: Path) -> None:
             names = [node.module or ""]
         elif isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
-        assert not any(name.partition(".")[0] == "oee_daemon" for name in names)
+        foreign = [name for name in names if name.partition(".")[0] == "oee_daemon"]
+        assert all(name.startswith("oee_daemon.contract.") for name in foreign)
     assert len(text.splitlines()) <= 350
     assert ast.get_docstring(tree)
+
+
+@pytest.mark.parametrize("path", CONTRACT, ids=lambda path: str(path.name))
+def test_the_contract_imports_the_standard_library_and_itself(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            assert (
+                name.startswith("oee_daemon.contract.") or name.partition(".")[0] in sys.stdlib_module_names
+            )

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import typer.main
 
-import oee_cli
-import oee_daemon
 from oee_cli.app import app
 from oee_cli.shell.completion import script
 
@@ -21,9 +19,3 @@ def test_the_shipped_completions_are_the_generated_ones(shell: str, name: str) -
     assert shipped == script(shell, typer.main.get_command(app)), (
         f"oee completion {shell} > completions/{name}"
     )
-
-
-def test_there_is_one_version() -> None:
-    line = f'version = "{oee_daemon.__version__}"'
-    assert line in (ROOT / "pyproject.toml").read_text()
-    assert oee_cli.__version__ == oee_daemon.__version__

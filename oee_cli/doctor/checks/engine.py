@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from oee_cli import __version__
 from oee_cli.api.processes import stopped
 from oee_cli.doctor.checks import Finding, fail, info, ok, outside, warn
 from oee_cli.doctor.checks.scene import Scene
 from oee_cli.errors import CliError
 from oee_cli.text.times import moment, span
+from oee_daemon.contract.protocol import VERSION
 
 #: Seconds by which two clocks may differ: an answer over a slow line is no wrong clock.
 _CLOCKS_DIFFER = 2.0
@@ -40,10 +40,10 @@ def daemon(scene: Scene) -> Iterator[Finding]:
         f", since {moment(status['startedAt']).astimezone():%d %b %H:%M}" if status.get("startedAt") else ""
     )
     where = f" at {scene.settings.url}" if scene.settings.url else ""
-    if version == __version__:
+    if version == VERSION:
         yield ok("daemon", f"runs{where}, {_process(scene)}, version {version}{since}")
     else:
-        message = f"The daemon{where} is version {version}, this command {__version__}."
+        message = f"The daemon{where} is version {version}, this command {VERSION}."
         yield warn("daemon", "other_version", message, "oee daemon restart" if scene.here else None)
 
 

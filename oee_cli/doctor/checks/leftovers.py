@@ -13,6 +13,7 @@ from oee_cli.api.processes import runs
 from oee_cli.doctor.checks import Finding, ok, warn
 from oee_cli.doctor.checks.scene import Scene
 from oee_cli.doctor.paths import socket_path
+from oee_daemon.contract.protocol import READY
 
 _REMEDY = "oee daemon start"
 #: What no server and no daemon leaves when it ends in order.
@@ -55,7 +56,7 @@ def _left(home: Path) -> Iterator[Path]:
         yield from sorted((home / folder).glob(name))
     with suppress(FileNotFoundError):
         words = (home / "run" / "phase").read_text(errors="replace").split()
-        if words and "ready" not in words:
+        if words and READY not in words:
             yield home / "run" / "phase"
 
 

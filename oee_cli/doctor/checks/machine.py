@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from oee_cli import __version__
 from oee_cli.api.processes import can_bind, listener, name
 from oee_cli.doctor.checks import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.scene import Scene
 from oee_cli.settings.load import user_folder
+from oee_daemon.contract.protocol import VERSION
 
 #: The wheels that bring the servers, by the setting that makes one needless.
 _WHEELS = {
@@ -65,7 +65,7 @@ def _other(number: int) -> int:
 
 
 def versions(scene: Scene) -> Iterator[Finding]:
-    parts = [f"oee {__version__}", f"Python {platform.python_version()}"]
+    parts = [f"oee {VERSION}", f"Python {platform.python_version()}"]
     for setting, (server, wheel) in _WHEELS.items():
         try:
             parts.append(f"{wheel} {version(wheel)}")
