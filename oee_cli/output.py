@@ -1,8 +1,8 @@
 """The two streams and what they can show: results to stdout, everything else to stderr.
 
-The format never depends on what a stream is connected to; colour, width and liveness do. Plain text only:
-what needs Rich lives in `text.screen`. Whatever a server sends is stripped of control characters before a
-person sees it; JSON escapes them itself.
+The format never depends on what a stream is connected to; colour, width and liveness do. Lines and tables
+are put together in `text.layout`. Whatever a server sends is stripped of control characters before a person
+sees it; JSON escapes them itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from oee_cli.errors import CliError
 _UNBOUNDED = 400
 #: What a terminal that does not say is taken for.
 _USUAL = 80
+#: The styles of the house as escapes: those that can be read on a light and on a dark terminal.
+_STYLES = {
+    "dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36", "faint": "90",
+}  # fmt: skip
+#: The style of the mark before a sentence.
+_MARKS = {"✓": "green", "✗": "red", "●": "yellow"}
 _ASCII = {
     "✓": "ok", "●": "..", "✗": "x", "↻": "..", "…": "..", "·": "|", "–": "-", "━": "#", "╸": "#", "×": "x",
 }  # fmt: skip
@@ -30,6 +36,11 @@ _ASCII = {
 def clean(text: str) -> str:
     """Without control characters: an escape sequence in a message must not reach a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def paint(text: str, style: str, *, colors: bool = True) -> str:
+    """`text` in a style of the house; as it is without one, or without `colors`."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colors and style and text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,7 @@ class Output:
 
     def sentence(self, mark: str, text: str, hint: str | None = None) -> None:
         """A failure's sentence on stderr, its mark in colour, what to do next below it."""
-        red = {"✗": "31", "●": "33", "✓": "32"}.get(mark, "0") if self.color(sys.stderr) else ""
-        shown = f"\x1b[{red}m{mark}\x1b[0m" if red else mark
+        shown = paint(mark, _MARKS.get(mark, ""), colors=self.color(sys.stderr))
         room = self.width(sys.stderr) - 2
         # Sentences are folded between words; what is to be typed stays whole.
         lines = [part for line in text.splitlines() for part in textwrap.wrap(line, room) or [""]] or [""]

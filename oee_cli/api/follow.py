@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from oee_cli.api.client import Client
 from oee_cli.errors import CliError, Lost, OutcomeUnknown, Terminated
 from oee_cli.exit_codes import ExitCode, of_order
-from oee_cli.output import Output, clean_lines
+from oee_cli.output import Output, clean_lines, paint
 from oee_cli.text.messages import ending, step
 from oee_cli.wire import FINAL, Event, Order, short_id
 
@@ -156,8 +156,7 @@ def conclude(
 
 def _result(output: Output) -> Callable[[str], None]:
     def say(text: str) -> None:
-        green = output.color(sys.stdout)
-        output.say(f"\x1b[32m{text[0]}\x1b[0m{text[1:]}" if green else text)
+        output.say(paint(text[0], "green", colors=output.color(sys.stdout)) + text[1:])
 
     return say
 

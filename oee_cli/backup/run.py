@@ -42,12 +42,12 @@ _KINDS: dict[str, type[CliError]] = {
 
 def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
     """Writes FILE, or the same bytes to stdout once they are all there."""
-    settings = _here("backup")
+    _here("backup")
     place = places.stream(file, write=True)
     if place is not None:
         with place:
             _check_stdout(file, place, output)
-            _need_own_database(settings, output)
+            _need_own_database(output)
             with _folder() as folder:
                 done = _engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
                 with (folder / "backup").open("rb") as made:
@@ -55,7 +55,7 @@ def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
         done["file"] = file
     else:
         target = str(places.whole(file))
-        _need_own_database(settings, output)
+        _need_own_database(output)
         done = _engine(output, "backup", *_options(force, wallets), target)
     _tell_backup(file, done, output)
     return ExitCode.DONE
@@ -103,18 +103,14 @@ def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
         raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
 
 
-def _need_own_database(settings: Settings, output: Output) -> None:
+def _need_own_database(output: Output) -> None:
     """The daemon is there and runs the database itself. Raises `UsageFault` where somebody else does."""
-    from oee_cli.api.client import Client
+    from oee_cli.api.session import session
 
     own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
     if own:
-        client = Client(settings, output)
-        try:
-            client.ready()
+        with session(output) as client:
             own = bool(client.get("/api/status")["postgres"]["own"])
-        finally:
-            client.close()
     if not own:
         raise UsageFault(
             "The orders are in a database of your own (OEE_DATABASE_URL), which `oee backup` leaves to you.",

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, BinaryIO
 
 from oee_cli.api.client import Client
+from oee_cli.api.session import session
 from oee_cli.batch import view
 from oee_cli.batch.earlier import Earlier
 from oee_cli.batch.keys import Keys
@@ -30,7 +31,6 @@ from oee_cli.batch.sender import Flight, Manner
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.output import Output, clean_lines
-from oee_cli.settings.load import load
 from oee_cli.text.amounts import ends, read_slippage
 from oee_cli.text.times import read_duration, read_whole_seconds
 
@@ -103,12 +103,8 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             stop_on_failure=batch.stop_on_failure,
             look_ahead=source.size is not None,
         )
-        client = Client(load(), output, connections=batch.max_inflight)
-        try:
-            client.ready()
+        with session(output, connections=batch.max_inflight) as client:
             return _Run(batch, output, source, name).all(client, manner, options)
-        finally:
-            client.close()
 
 
 def _name(batch: Batch, source: _Source) -> _Name:

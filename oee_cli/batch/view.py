@@ -11,7 +11,9 @@ from collections import deque
 
 from oee_cli.batch.tally import Tally
 from oee_cli.exit_codes import ExitCode
+from oee_cli.output import paint
 from oee_cli.text.bars import bar
+from oee_cli.text.layout import ACCENT
 from oee_cli.text.times import period, span, took
 
 #: Cells of the bar: fewest, most.
@@ -22,7 +24,6 @@ _RECENT_S, _LOOKS = 10.0, 100
 _MANY = 100
 #: A name that nothing has been placed under today.
 _ANEW = '--batch "$(date +%F)"'
-_ACCENT, _DIM, _PLAIN = "\x1b[36m", "\x1b[90m", "\x1b[0m"
 
 #: How lines end other than well, in the order in which they are told.
 _ENDS = {
@@ -72,7 +73,7 @@ class Progress:
         cells = min(cells, room - len(shown) - len(ends) - 2)
         full = bar(part, 1, cells)
         rest = "·" * (cells - len(full))
-        return "  " + (f"{_ACCENT}{full}{_DIM}{rest}{_PLAIN}" if color else full + rest) + shown + ends
+        return "  " + paint(full, ACCENT, colors=color) + paint(rest, "faint", colors=color) + shown + ends
 
     def _pace(self, ended: int, part: float | None) -> tuple[float, float | None]:
         """Lines a second of late, and seconds left."""

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.table import Table
-from rich.text import Text
 
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import config_file, user_folder
 from oee_cli.settings.origins import DEFAULT, ENVIRONMENT, FILE, Value
-from oee_cli.text.screen import ACCENT, dim, put
+from oee_cli.text.layout import ACCENT, Cell, Column, Line, put, table, widths_of
 
 #: From this many columns on a file is named by its path.
 _WIDE = 100
+#: Cells between two columns, and the fewest that a value is folded to.
+_GAP, _NARROWEST = 3, 8
 
 
 def draw_settings(output: Output, found: Sequence[Value], origin: bool) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    if origin:
-        table.add_column(no_wrap=True)
-    wide = output.width(sys.stdout) >= _WIDE and any(v.origin == FILE for v in found)
+    width = output.width(sys.stdout)
+    wide = width >= _WIDE and any(v.origin == FILE for v in found)
     file = _short(config_file()) if wide else "config.toml"
-    for v in found:
-        row = [dim(v.setting.name), _value(v)]
-        table.add_row(*row, *([_origin(v, file)] if origin else []))
-    put(output, table)
+    columns = (Column(), Column(), Column())
+    rows = [[Cell(v.setting.name, "dim"), _value(v), _origin(v, file) if origin else Cell("")] for v in found]
+    names, _, origins = widths_of(columns, rows)
+    room = width - names - _GAP - (origins + _GAP if origin else 0)
+    lines = [line for row in rows for line in _folded(row, max(_NARROWEST, room))]
+    put(output, table(columns, lines, width, indent=0))
 
 
-def _value(v: Value) -> Text:
+def _folded(row: Line, room: int) -> list[Line]:
+    """The row, and one more for each part of its value that has no room beside the others."""
+    name, value, origin = row
+    first, *more = textwrap.wrap(value.text, room, break_on_hyphens=False) or [""]
+    rest = [[Cell(""), Cell(part, value.style), Cell("")] for part in more]
+    return [[name, Cell(first, value.style), origin], *rest]
+
+
+def _value(v: Value) -> Cell:
     if v.shown is None:
-        return dim("–")
-    return Text(clean(v.shown), style="red" if v.problem else "")
+        return Cell("–", "dim")
+    return Cell(clean(v.shown), "red" if v.problem else "")
 
 
-def _origin(v: Value, file: str) -> Text:
+def _origin(v: Value, file: str) -> Cell:
     if v.origin == DEFAULT:
-        return dim("default")
+        return Cell("default", "dim")
     told = {ENVIRONMENT: v.setting.variable, FILE: file}[v.origin]
     if v.origin == ENVIRONMENT and v.hides_file:
         told += f", over {file}"
-    return Text(clean(told), style=ACCENT)
+    return Cell(clean(told), ACCENT)
 
 
 def _short(path: Path) -> str:

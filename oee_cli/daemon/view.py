@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rich.text import Text
-
 from oee_cli.daemon.run import where
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import user_folder
-from oee_cli.text.screen import dim, put
-from oee_cli.text.table import Column, fitted
+from oee_cli.text.layout import Cell, Column, put, table
 from oee_cli.text.times import moment
 
 
@@ -25,12 +22,12 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         *_workers(status),
         ("network", [status.get("network")]),
     ]
-    rows = [[dim(name), Text("   ".join(clean(str(p)) for p in parts if p))] for name, parts in lines]
-    width = output.width(sys.stdout)
-    for row in rows:
-        if "not reachable" in row[1].plain or "taken" in row[1].plain:
-            row[1].stylize("red")
-    put(output, fitted((Column(), Column()), rows, width, indent=0))
+    told = [(name, "   ".join(clean(str(part)) for part in parts if part)) for name, parts in lines]
+    rows = [
+        [Cell(name, "dim"), Cell(text, "red" if "not reachable" in text or "taken" in text else "")]
+        for name, text in told
+    ]
+    put(output, table((Column(), Column()), rows, output.width(sys.stdout), indent=0))
 
 
 def _daemon(status: dict[str, Any]) -> list[Any]:

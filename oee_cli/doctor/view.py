@@ -10,15 +10,15 @@ import textwrap
 from collections.abc import Sequence
 
 from oee_cli.doctor.checks import FAIL, INFO, OK, WARN, Finding
-from oee_cli.output import Output, clean
+from oee_cli.output import Output, clean, paint
 
-_MARKS = {OK: ("✓", "32"), INFO: ("·", "2"), WARN: ("!", "33"), FAIL: ("✗", "31")}
+_MARKS = {OK: ("✓", "green"), INFO: ("·", "dim"), WARN: ("!", "yellow"), FAIL: ("✗", "red")}
 #: No narrower than this many columns is a sentence folded.
 _NARROWEST = 20
 
 
 def draw(output: Output, found: Sequence[Finding]) -> None:
-    width = max(len(f.check) for f in found)
+    width, colors = max(len(f.check) for f in found), output.color(sys.stdout)
     # Plain signs take two places: `ok`.
     marks = {status: output.marks(mark, sys.stdout) for status, (mark, _) in _MARKS.items()}
     wide = max(map(len, marks.values()))
@@ -28,12 +28,12 @@ def draw(output: Output, found: Sequence[Finding]) -> None:
         first, *rest = textwrap.wrap(
             clean(f.message), room, break_long_words=False, break_on_hyphens=False
         ) or [""]
-        mark = _painted(output, marks[f.status].ljust(wide), _MARKS[f.status][1])
+        mark = paint(marks[f.status].ljust(wide), _MARKS[f.status][1], colors=colors)
         output.say(f"{mark} {f.check:<{width}}  {first}")
         for line in rest:
             output.say(before + line)
         if f.remedy:
-            output.say(before + _painted(output, "try: ", "2") + clean(f.remedy))
+            output.say(before + paint("try: ", "dim", colors=colors) + clean(f.remedy))
     output.say("\n" + _sum(output, found, marks))
 
 
@@ -43,8 +43,5 @@ def _sum(output: Output, found: Sequence[Finding], marks: dict[str, str]) -> str
         f"{n} {word if n == 1 else word + 's'}" for n, word in ((failed, "failure"), (warned, "warning")) if n
     ]
     status = FAIL if failed else WARN if warned else OK
-    return f"{_painted(output, marks[status], _MARKS[status][1])} {', '.join(parts) or 'all is well'}"
-
-
-def _painted(output: Output, text: str, style: str) -> str:
-    return f"\x1b[{style}m{text}\x1b[0m" if output.color(sys.stdout) else text
+    mark = paint(marks[status], _MARKS[status][1], colors=output.color(sys.stdout))
+    return f"{mark} {', '.join(parts) or 'all is well'}"

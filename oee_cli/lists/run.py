@@ -15,10 +15,10 @@ from itertools import chain
 from typing import Any
 
 from oee_cli.api.client import Client
+from oee_cli.api.session import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import load
 from oee_cli.text.columns import FILLS, ORDERS, Fields, choose, table_of
 from oee_cli.text.times import moment, read_moment
 from oee_cli.wire import STATUSES
@@ -87,9 +87,7 @@ def _list(
         return ExitCode.DONE
     columns = _columns(manner, output, fields)
     limit = _limit(manner.limit)
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         pages = _Pages(client, fields, params(client), limit)
         if manner.as_csv:
             _csv(fields, columns or fields.csv, chain.from_iterable(pages))
@@ -97,8 +95,6 @@ def _list(
             _array(chain.from_iterable(pages))
         else:
             _table(fields, columns, pages, manner, output, nothing)
-    finally:
-        client.close()
     return ExitCode.DONE
 
 

@@ -1,4 +1,4 @@
-"""Orders and fills as aligned rows, newest first, a page at a time. Without Rich: a list starts at once.
+"""Orders and fills as aligned rows, newest first, a page at a time.
 
 How each column of `fields` looks in a table; which there are, and their exact values, stands there.
 """
@@ -12,15 +12,13 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short, signature
 from oee_cli.text.columns import FILLS, ORDERS, Field, moved
-from oee_cli.text.layout import Cell, Column, Sheet, kept, widths_of
+from oee_cli.text.layout import Cell, Column, Sheet, kept, side_cell, status_cell, widths_of
 from oee_cli.text.times import ago, between, stamp
 
 Row = Mapping[str, Any]
 Draw = Callable[[Row], Cell]
 
 _NOTHING = Cell("–", "dim")
-_SIDES = {"buy": "green", "sell": "red"}
-_STATUSES = {"confirmed": "green", "failed": "red", "cancelled": "bold", "expired": "bold"}
 #: From this width on a fill's signature is shown whole, cells.
 _WIDE = 160
 
@@ -130,7 +128,7 @@ def _note(order: Row) -> Cell:
 _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "order": (Column("order"), _short_id),
     "when": (Column("when", rank=4), _when("createdAt")),
-    "side": (Column("side"), lambda row: Cell(clean(row["side"]), _SIDES.get(row["side"], ""))),
+    "side": (Column("side"), lambda row: side_cell(row["side"])),
     "pair": (Column("pair", rank=5), _text("pair")),
     "amount": (Column("amount", right=True), _asked_for),
     "for": (Column("for", right=True), _for),
@@ -139,7 +137,7 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
         lambda row: Cell(short(row["price"])) if row["price"] else _NOTHING,
     ),
     "venue": (Column("venue", rank=6), _filled_at),
-    "status": (Column("status"), lambda row: Cell(clean(row["status"]), _STATUSES.get(row["status"], ""))),
+    "status": (Column("status"), lambda row: status_cell(row["status"])),
     "took": (Column("took", rank=8, right=True), _took),
     "note": (Column("", rank=3), _note),
     "createdAt": (Column(), _moment("createdAt")),

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 from oee_cli.text.amounts import plain
-from oee_cli.text.timeline import Attempt, Trace
+from oee_cli.text.timeline import Attempt, Timeline
 from oee_cli.text.times import moment, rfc3339
 from oee_cli.wire import FINAL, ErrorInfo, Order, Quote, Swap, unknown, winner
 
@@ -107,9 +107,9 @@ _IN_DOUBT = {"confirmed": "landed"}
 
 def explained(order: Order, now: datetime | None = None) -> Explained:
     """The figures of an order that was asked for with its events and swaps."""
-    trace = Trace(order.get("events", []))
+    timeline = Timeline(order.get("events", []))
     swaps = {swap["attempt"]: swap for swap in order.get("swaps", [])}
-    attempts = [_tried(order, trace, attempt, swaps.get(attempt.number)) for attempt in trace.attempts]
+    attempts = [_tried(order, timeline, attempt, swaps.get(attempt.number)) for attempt in timeline.attempts]
     timing = dict.fromkeys(("queue", "routing", "building", "chain", "betweenAttempts"), 0.0)
     for step in (step for attempt in attempts for step in attempt["steps"]):
         timing[step["kind"]] = round(timing.get(step["kind"], 0.0) + (step["ms"] or 0.0), 1)
@@ -117,16 +117,16 @@ def explained(order: Order, now: datetime | None = None) -> Explained:
     return {
         "totalMs": None if ended is None else _ms(order["createdAt"], ended),
         "timing": timing,
-        "waiting": _waiting(order, trace, now or datetime.now(UTC)),
+        "waiting": _waiting(order, timeline, now or datetime.now(UTC)),
         "attempts": attempts,
-        "fill": _filled(order, trace),
-        "bound": _bound(order, trace),
+        "fill": _filled(order, timeline),
+        "bound": _bound(order, timeline),
     }
 
 
-def _tried(order: Order, trace: Trace, attempt: Attempt, swap: Swap | None) -> Tried:
-    last = attempt is trace.current
-    closing = trace.final if last else attempt.retry
+def _tried(order: Order, timeline: Timeline, attempt: Attempt, swap: Swap | None) -> Tried:
+    last = attempt is timeline.current
+    closing = timeline.final if last else attempt.retry
     sent = next((s.event["data"].get("signature") for s in attempt.steps if s.status == "submitted"), None)
     chosen = next((s.event["data"].get("venue") for s in attempt.steps if s.status == "building"), None)
     if swap is not None:
@@ -209,14 +209,14 @@ def _fee_bps(quote: Quote) -> float | None:
     return _bps(Decimal(quote["fee"]), Decimal(quote["amountIn"]))
 
 
-def _filled(order: Order, trace: Trace) -> Filled | None:
+def _filled(order: Order, timeline: Timeline) -> Filled | None:
     filled = _moved(order)
-    best = winner(trace.quotes, order["swapMode"])
-    chosen = next((q for q in trace.quotes if q["venue"] == order["venue"] and not q["error"]), best)
+    best = winner(timeline.quotes, order["swapMode"])
+    chosen = next((q for q in timeline.quotes if q["venue"] == order["venue"] and not q["error"]), best)
     quoted = None if chosen is None else _competing(order, chosen)
     if filled is None or chosen is None or not quoted:
         return None
-    first = _first_quoted(order, trace)
+    first = _first_quoted(order, timeline)
     return {
         "quotedIn": chosen["amountIn"] or "",
         "quotedOut": chosen["amountOut"] or "",
@@ -225,14 +225,14 @@ def _filled(order: Order, trace: Trace) -> Filled | None:
     }
 
 
-def _bound(order: Order, trace: Trace) -> Bound | None:
+def _bound(order: Order, timeline: Timeline) -> Bound | None:
     amount = _bound_amount(order)
     if amount is None:
         return None
     exact_out = order["swapMode"] == "ExactOut"
-    best = winner(trace.quotes, order["swapMode"])
+    best = winner(timeline.quotes, order["swapMode"])
     used = _moved(order) or (None if best is None else _competing(order, best))
-    first = _first_quoted(order, trace)
+    first = _first_quoted(order, timeline)
     sign = _sign(order)
     return {
         "name": "maxSpend" if exact_out else "minReceive",
@@ -244,16 +244,16 @@ def _bound(order: Order, trace: Trace) -> Bound | None:
     }
 
 
-def _first_quoted(order: Order, trace: Trace) -> Decimal | None:
+def _first_quoted(order: Order, timeline: Timeline) -> Decimal | None:
     """What the first choice of all would have moved: what the bound is measured from."""
-    quotes = next((a.quotes for a in trace.attempts if winner(a.quotes, order["swapMode"])), [])
+    quotes = next((a.quotes for a in timeline.attempts if winner(a.quotes, order["swapMode"])), [])
     best = winner(quotes, order["swapMode"])
     return None if best is None else _competing(order, best)
 
 
-def _waiting(order: Order, trace: Trace, now: datetime) -> Waiting | None:
-    attempt = trace.current
-    if order["status"] in FINAL or trace.final is not None or attempt is None:
+def _waiting(order: Order, timeline: Timeline, now: datetime) -> Waiting | None:
+    attempt = timeline.current
+    if order["status"] in FINAL or timeline.final is not None or attempt is None:
         return None
     step = attempt.steps[-1]
     kind = kind_of(step.status, attempt.number)

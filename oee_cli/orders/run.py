@@ -7,10 +7,10 @@ from typing import Any
 
 from oee_cli.api.client import Client
 from oee_cli.api.find import find
+from oee_cli.api.session import session
 from oee_cli.errors import Refused
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
-from oee_cli.settings.load import load
 from oee_cli.text.times import read_duration
 from oee_cli.wire import FINAL, Order, short_id
 
@@ -19,9 +19,7 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
     """One order from its first event on, or every order from now on."""
     limit = None if timeout is None else read_duration(timeout, "--timeout")
     began = time.monotonic()
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         if identifier is None:
             return _watch_all(client, output, None if limit is None else began + limit)
         order = find(client, identifier)
@@ -31,8 +29,6 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
         return watched(
             client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
         )
-    finally:
-        client.close()
 
 
 def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCode:
@@ -59,12 +55,8 @@ def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCo
 
 def show(identifier: str, output: Output) -> ExitCode:
     """One order explained."""
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         order = find(client, identifier)
-    finally:
-        client.close()
     if output.json:
         from oee_cli.orders.explain import all_of
 
@@ -78,9 +70,7 @@ def show(identifier: str, output: Output) -> ExitCode:
 
 def cancel(identifier: str, output: Output) -> ExitCode:
     """Stops an order if nothing of it can be on the chain."""
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         order = find(client, identifier)
         try:
             order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
@@ -89,8 +79,6 @@ def cancel(identifier: str, output: Output) -> ExitCode:
             # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
             if order["status"] != "cancelled":
                 return _too_late(output, e, order)
-    finally:
-        client.close()
     if output.json:
         output.emit(_bare(order))
     else:

@@ -14,8 +14,9 @@ from oee_cli.orders.compared import quote_lines
 from oee_cli.orders.explain import Explained, Tried, Waiting, explained
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import ends, exact, percent
-from oee_cli.text.layout import Cell, Line, drawn
-from oee_cli.text.messages import ending, heading, reason
+from oee_cli.text.layout import Cell, Line, put, status_cell
+from oee_cli.text.messages import ending, reason
+from oee_cli.text.order import header_line
 from oee_cli.text.times import ago, clock, moment, span, stamp, took
 from oee_cli.wire import FINAL, Order, short_id
 
@@ -40,7 +41,6 @@ _ENDS = {
     "unknown": "not known here: it may have landed",
 }
 _MARKS = {"✓": "green", "✗": "red", "●": "cyan"}
-_SIDES = {"buy": "green", "sell": "red"}
 _WAITS = {
     "worker": "waiting for a worker to take it",
     "retry": "waiting to try again",
@@ -50,17 +50,11 @@ _WAITS = {
 
 
 def draw_order(output: Output, order: Order) -> None:
-    width = output.width(sys.stdout)
-    lines = list(order_lines(order, explained(order), width))
-    colors = output.color(sys.stdout)
-    text = "\n".join(drawn(line, width, colors=colors) for line in lines)
-    output.say(text)
+    put(output, order_lines(order, explained(order), output.width(sys.stdout)))
 
 
 def order_lines(order: Order, told: Explained, width: int) -> Iterator[Line]:
-    text, space, right = heading(order, width)
-    side = order["side"]
-    yield [Cell(clean(side), _SIDES.get(side, "")), Cell(text[len(side) :]), Cell(space + right, "dim")]
+    yield header_line(order, width)
     yield []
     quotes = quote_lines(order, told["attempts"], width)
     several = len(told["attempts"]) > 1
@@ -122,12 +116,12 @@ def _timeline(order: Order, told: Explained, attempt: Tried, width: int) -> Iter
         begun += ms
     closing = told["attempts"][-1] is attempt and order["finishedAt"]
     if closing:
+        status = status_cell(order["status"])
         total = took((told["totalMs"] or 0.0) / 1000)
-        status = order["status"]
         yield [
             Cell(f"  {clock(closing)}", "dim"),
             Cell("  "),
-            Cell(f"{clean(status):<9}", {"confirmed": "green", "failed": "red"}.get(status, "bold")),
+            Cell(f"{status.text:<9}", status.style),
             Cell(f"  {total:>7}", "bold"),
             Cell("  in all", "dim"),
         ]

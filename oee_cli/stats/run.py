@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.api.client import Client
+from oee_cli.api.session import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import load
 from oee_cli.text.times import moment, read_moment
 from oee_cli.wire import StatsReport
 
@@ -65,12 +64,8 @@ def stats(wanted: Wanted, as_csv: bool, output: Output) -> ExitCode:
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
     params = wanted.params()
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         report: StatsReport = client.get("/api/stats", params)
-    finally:
-        client.close()
     if output.json:
         output.emit(report)
     elif as_csv:

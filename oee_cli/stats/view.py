@@ -10,14 +10,10 @@ import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import short
 from oee_cli.text.bars import bar, chart, spans
-from oee_cli.text.screen import ACCENT, dim, put, status
-from oee_cli.text.table import Column, fitted
+from oee_cli.text.layout import ACCENT, Cell, Column, Line, put, sentence, status_cell, table
 from oee_cli.text.times import between, moment, span
 from oee_cli.wire import FINAL, STATUSES, StatsReport, StatsRow, TimelinePart, TokenAmount, VenueStats
 
@@ -54,17 +50,17 @@ _LATENCY = (Column("step"), Column("p50", right=True), Column("p95", right=True)
 def draw_stats(output: Output, report: StatsReport) -> None:
     width = output.width(sys.stdout)
     total = report["total"]
-    parts: list[RenderableType] = [_header(report, width), "", _charts(output, report, width), ""]
+    parts = [_header(report, width), _charts(output, report, width)]
     if report["by"] is None:
-        parts += [_by_status(total, width), "", _by_venue(total, width), "", _by_step(total, width), ""]
-        parts += [*_facts(total, width), ""]
+        parts += [_by_status(total, width), _by_venue(total, width), _by_step(total, width)]
+        parts += [_facts(total, width)]
     else:
-        parts += [_by_group(report, width), ""]
-    parts.append(_verdict(total, width))
-    put(output, Group(*parts))
+        parts += [_by_group(report, width)]
+    blank: list[Line] = [[]]
+    put(output, [line for part in parts for line in part + blank] + _verdict(total, width))
 
 
-def _header(report: StatsReport, width: int) -> Text:
+def _header(report: StatsReport, width: int) -> list[Line]:
     what = [report["pair"], report["side"], report["by"] and f"by {report['by']}"]
     title = " ".join(["stats", *(clean(word) for word in what if word)])
     begun = moment(report["since"] or report["until"]).astimezone()
@@ -73,14 +69,14 @@ def _header(report: StatsReport, width: int) -> Text:
     period = f"{begun.day} {begun:{exact}} to {ended.day} {ended:{exact}}"
     count = f"{report['total']['orders']:,} orders"
     if len(title) + 3 + len(period) > width:
-        return Text(f"{title}\n{period}", style="bold")
-    line = Text(f"{title}   {period}", style="bold")
-    room = min(width, _WIDE) - len(line) - len(count)
+        return [[Cell(title, "bold")], [Cell(period, "bold")]]
+    line = Cell(f"{title}   {period}", "bold")
+    room = min(width, _WIDE) - len(line.text) - len(count)
     # The last line says the count, too.
-    return line + Text(" " * room + count) if room >= 3 else line
+    return [[line, Cell(" " * room + count)] if room >= 3 else [line]]
 
 
-def _charts(output: Output, report: StatsReport, width: int) -> RenderableType:
+def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
     found = report["timeline"]
     each = between(found[0]["at"], found[1]["at"])
     if width < _WIDE:
@@ -88,7 +84,11 @@ def _charts(output: Output, report: StatsReport, width: int) -> RenderableType:
     orders, failed = [part["orders"] for part in found], [part["failed"] for part in found]
     times = [part["wholeMs"] or 0 for part in found]
     rows = [
-        [dim(name), Text(chart(values, unicode=output.unicode(sys.stdout)), style=ACCENT), dim(told)]
+        [
+            Cell(name, "dim"),
+            Cell(chart(values, unicode=output.unicode(sys.stdout)), ACCENT),
+            Cell(told, "dim"),
+        ]
         for name, values, told in (
             ("orders", orders, f"most {max(orders):,} in {_long(each)}"),
             ("failed", failed, f"most {max(failed):,}"),
@@ -97,8 +97,8 @@ def _charts(output: Output, report: StatsReport, width: int) -> RenderableType:
         if any(values)
     ]
     ends = _when(found[0]["at"], each), _when(report["until"], each)
-    rows.append([Text(), dim(ends[0] + ends[1].rjust(len(found) - len(ends[0]))), Text()])
-    return fitted(_CHARTS, rows, width)
+    rows.append([Cell(""), Cell(ends[0] + ends[1].rjust(len(found) - len(ends[0])), "dim"), Cell("")])
+    return table(_CHARTS, rows, width)
 
 
 def _when(text: str, each: float) -> str:
@@ -129,57 +129,57 @@ def _long(seconds: float) -> str:
     return span(seconds)
 
 
-def _by_status(total: StatsRow, width: int) -> RenderableType:
+def _by_status(total: StatsRow, width: int) -> list[Line]:
     counts = total["statuses"]
     # Ends first; what a newer daemon may say besides comes last.
     known = [*sorted(STATUSES, key=lambda word: word not in FINAL), *counts]
     shown = [word for word in dict.fromkeys(known) if counts.get(word)]
     rows = [
         [
-            status(word),
-            Text(f"{counts[word]:,}"),
-            Text(_percent(counts[word], total["orders"])),
-            Text(bar(counts[word], total["orders"], _cells(width)), style=ACCENT),
+            status_cell(word),
+            Cell(f"{counts[word]:,}"),
+            Cell(_percent(counts[word], total["orders"])),
+            Cell(bar(counts[word], total["orders"], _cells(width)), ACCENT),
         ]
         for word in shown
     ]
-    return fitted(_STATUSES, rows, width, titles=True)
+    return table(_STATUSES, rows, width, titles=True)
 
 
-def _by_venue(total: StatsRow, width: int) -> RenderableType:
+def _by_venue(total: StatsRow, width: int) -> list[Line]:
     rows = [
         [
-            Text(clean(venue["venue"])),
-            Text(_percent(venue["chosen"], venue["choices"])),
-            Text(bar(venue["chosen"], max(1, venue["choices"]), _cells(width) // 2), style=ACCENT),
-            dim(f"{venue['choices']:,}"),
-            dim(_percent(venue["quoted"], venue["asked"])),
-            dim(_ms(venue["quoteMs"]["p50"])),
-            Text(f"{venue['statuses'].get('confirmed', 0):,}"),
-            Text(f"{venue['statuses'].get('failed', 0):,}"),
-            Text(_bps(_signed(venue["gainBps"]["mean"]))),
+            Cell(clean(venue["venue"])),
+            Cell(_percent(venue["chosen"], venue["choices"])),
+            Cell(bar(venue["chosen"], max(1, venue["choices"]), _cells(width) // 2), ACCENT),
+            Cell(f"{venue['choices']:,}", "dim"),
+            Cell(_percent(venue["quoted"], venue["asked"]), "dim"),
+            Cell(_ms(venue["quoteMs"]["p50"]), "dim"),
+            Cell(f"{venue['statuses'].get('confirmed', 0):,}"),
+            Cell(f"{venue['statuses'].get('failed', 0):,}"),
+            Cell(_bps(_signed(venue["gainBps"]["mean"]))),
         ]
         for venue in total["venues"]
     ]
-    return fitted(_VENUES, rows, width, titles=True) if rows else dim("  no venue was asked yet")
+    return table(_VENUES, rows, width, titles=True) if rows else [[Cell("  no venue was asked yet", "dim")]]
 
 
-def _by_step(total: StatsRow, width: int) -> RenderableType:
+def _by_step(total: StatsRow, width: int) -> list[Line]:
     latency = total["latencyMs"]
     drawn = spans([latency[name]["p50"] or 0 for name in _STEPS], _cells(width))
     rows = [
         [
-            Text(name),
-            Text(_ms(latency[name]["p50"])),
-            dim(_ms(latency[name]["p95"])),
-            Text(line, style=ACCENT),
+            Cell(name),
+            Cell(_ms(latency[name]["p50"])),
+            Cell(_ms(latency[name]["p95"]), "dim"),
+            Cell(line, ACCENT),
         ]
         for name, line in zip((*_STEPS, "whole"), (*drawn, ""), strict=True)
     ]
-    return fitted(_LATENCY, rows, width, titles=True)
+    return table(_LATENCY, rows, width, titles=True)
 
 
-def _facts(total: StatsRow, width: int) -> list[Text]:
+def _facts(total: StatsRow, width: int) -> list[Line]:
     """What is said in words; folded where it is narrow, and no amount away from its token."""
     slipped, retried = total["slippageBps"], total["retried"]
     facts = []
@@ -189,11 +189,13 @@ def _facts(total: StatsRow, width: int) -> list[Text]:
     more = f"{retried:,} of {total['orders']:,} orders took more than one attempt"
     facts.append(("retries", f"{total['retries']:,}: {more}" if retried else "none"))
     facts += [(name, _sums(total[name], ", ")) for name in ("volume", "fees") if total[name]]
-    lines = []
+    lines: list[Line] = []
     for name, text in facts:
         folded = textwrap.wrap(text, max(20, min(width, _LONGEST) - 13), break_long_words=False)
-        told = ("\n" + " " * 13).join(folded).replace(_TIED, " ")
-        lines.append(Text("  ") + dim(name.ljust(11)) + Text(told))
+        lines += [
+            [Cell(f"  {'' if n else name:<11}", "dim"), Cell(part.replace(_TIED, " "))]
+            for n, part in enumerate(folded)
+        ]
     return lines
 
 
@@ -201,7 +203,7 @@ def _sums(amounts: Sequence[TokenAmount], between: str) -> str:
     return between.join(f"{short(a['amount'])}{_TIED}{clean(a['token'])}" for a in amounts)
 
 
-def _by_group(report: StatsReport, width: int) -> RenderableType:
+def _by_group(report: StatsReport, width: int) -> list[Line]:
     venues = [clean(venue["venue"]) for venue in report["total"]["venues"]]
     columns = (
         Column("day, UTC" if report["by"] == "day" else str(report["by"])),
@@ -226,30 +228,30 @@ def _by_group(report: StatsReport, width: int) -> RenderableType:
         *figures, volume = _group(report["total"], "all", venues, "")
         if report["by"] == "pair" and len(report["total"]["volume"]) > 1:
             # Each pair has one token; all of them together would widen the column for one cell.
-            volume = Text()
-        rows.append([Text(cell.plain, style="bold") for cell in (*figures, volume)])
-    return fitted(columns, rows, width, titles=True)
+            volume = Cell("")
+        rows.append([Cell(cell.text, "bold") for cell in (*figures, volume)])
+    return table(columns, rows, width, titles=True)
 
 
-def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[Text]:
+def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[Cell]:
     gains = {clean(venue["venue"]): venue["gainBps"]["mean"] for venue in row["venues"]}
     confirmed, whole = row["statuses"].get("confirmed", 0), row["latencyMs"]["whole"]
     return [
-        Text(name),
-        Text(f"{row['orders']:,}"),
-        Text(drawn, style=ACCENT),
-        Text(_percent(confirmed, row["orders"])),
-        Text(f"{row['statuses'].get('failed', 0):,}"),
-        dim(f"{row['retries']:,}"),
-        Text(_bps(", ".join(_signed(gains.get(venue)) or _NOTHING for venue in venues) if gains else None)),
-        dim(_bps(row["slippageBps"]["p95"])),
-        Text(_ms(whole["p50"])),
-        dim(_ms(whole["p95"])),
-        Text(_sums(row["volume"], ", ").replace(_TIED, " ") or _NOTHING),
+        Cell(name),
+        Cell(f"{row['orders']:,}"),
+        Cell(drawn, ACCENT),
+        Cell(_percent(confirmed, row["orders"])),
+        Cell(f"{row['statuses'].get('failed', 0):,}"),
+        Cell(f"{row['retries']:,}", "dim"),
+        Cell(_bps(", ".join(_signed(gains.get(venue)) or _NOTHING for venue in venues) if gains else None)),
+        Cell(_bps(row["slippageBps"]["p95"]), "dim"),
+        Cell(_ms(whole["p50"])),
+        Cell(_ms(whole["p95"]), "dim"),
+        Cell(_sums(row["volume"], ", ").replace(_TIED, " ") or _NOTHING),
     ]
 
 
-def _verdict(total: StatsRow, width: int) -> Text:
+def _verdict(total: StatsRow, width: int) -> list[Line]:
     confirmed, orders = total["statuses"].get("confirmed", 0), total["orders"]
     ended = sum(total["statuses"].get(word, 0) for word in FINAL)
     if not ended:
@@ -261,7 +263,7 @@ def _verdict(total: StatsRow, width: int) -> Text:
     if len(gains) > 1:
         text += f"; routing gained {', '.join(gains)}"
     # The plain sign of a mark takes two cells.
-    return Text(f"{mark} " + "\n  ".join(textwrap.wrap(text, max(20, min(width, _LONGEST) - 3))))
+    return sentence(f"{mark} {text}", min(width, _LONGEST) - 1)
 
 
 def _gain(venue: VenueStats) -> str:

@@ -1,21 +1,30 @@
-"""Which columns a table keeps on a screen, how wide they are, and lists drawn a page at a time.
+"""How everything is drawn: lines of cells with the few styles of the house, and tables that fit the screen.
 
-Plain text with the few escapes of the house, without Rich: a list of any length starts at once and is
-never held. What is drawn once and has parts of its own is put together with Rich, in `columns`.
+What matters least goes first, and no line of a table ever wraps. Plain text with a few escapes: a list of any
+length starts at once and is never held. One accent; buy is green and sell red in that one word; a status is
+coloured only where it is an end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
+
+from oee_cli.output import Output, clean, paint
 
 #: Cells between two columns, and where it is narrow.
 _GAPS = (3, 2)
 #: No column is cut below this many cells while another one is wider.
 _NARROWEST = 4
-_STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "cyan": "36"}
+#: A sentence is folded at no fewer columns than this.
+_SENTENCE = 20
+ACCENT = "cyan"
+_SIDES = {"buy": "green", "sell": "red"}
+_STATUSES = {"confirmed": "green", "failed": "red", "cancelled": "bold", "expired": "bold"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,14 @@ class Cell(NamedTuple):
 
 
 Line = Sequence[Cell]
+
+
+def side_cell(word: str) -> Cell:
+    return Cell(clean(word), _SIDES.get(word, ""))
+
+
+def status_cell(word: str) -> Cell:
+    return Cell(clean(word), _STATUSES.get(word, ""))
 
 
 def cell_len(text: str) -> int:
@@ -66,12 +83,23 @@ def _total(left: Sequence[int], widths: Sequence[int], gap: int) -> int:
     return sum(widths[i] for i in left) + gap * max(0, len(left) - 1)
 
 
-def widths_of(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, titles: bool = True) -> list[int]:
+def widths_of(columns: Sequence[Column], rows: Sequence[Line], *, titles: bool = True) -> list[int]:
     """The cells that each column needs."""
     return [
         max([cell_len(column.title) if titles else 0, *(cell_len(row[i].text) for row in rows)])
         for i, column in enumerate(columns)
     ]
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Line], width: int, *, titles: bool = False, indent: int = 2
+) -> list[Line]:
+    """The rows in aligned columns no wider than `width`, `indent` cells in from the left."""
+    widths = widths_of(columns, rows, titles=titles)
+    left, gap, _ = kept(columns, widths, width, indent)
+    shown = _narrowed(columns, widths, left, gap, width - indent)
+    head = [[Cell(column.title, "dim") for column in columns]] if titles else []
+    return [columns_of(columns, row, left, shown, gap, indent) for row in [*head, *rows]]
 
 
 class Sheet:
@@ -86,7 +114,7 @@ class Sheet:
         self._widths: list[int] = []
         self._gap = _GAPS[0]
 
-    def page(self, rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    def page(self, rows: Sequence[Line]) -> Iterator[str]:
         """The page's lines, on the first one the titles before them."""
         needed = widths_of(self.columns, rows)
         first = self._kept is None
@@ -97,31 +125,29 @@ class Sheet:
             # A column without a title stays away until there is something in it.
             self._kept, self._gap, _ = kept(self.columns, widths, self.width, self.indent)
         self._widths = widths
-        shown = self._fitted(self._kept)
-        if first:
-            yield self._line(self._kept, [Cell(column.title, "dim") for column in self.columns], shown)
-        for row in rows:
-            yield self._line(self._kept, row, shown)
+        shown = _narrowed(self.columns, widths, self._kept, self._gap, self.width - self.indent)
+        head = [[Cell(column.title, "dim") for column in self.columns]] if first else []
+        for row in [*head, *rows]:
+            line = columns_of(self.columns, row, self._kept, shown, self._gap, self.indent)
+            yield drawn(line, None, colors=self.colors)
 
-    def _fitted(self, left: list[int]) -> dict[int, int]:
-        """The columns' widths, cut where they are too much for the screen: words before numbers."""
-        shown = {i: self._widths[i] for i in left}
-        over = self.indent + _total(left, self._widths, self._gap) - self.width
-        for group in ([i for i in left if not self.columns[i].right], left):
-            while over > 0 and (can := [i for i in group if shown[i] > _NARROWEST]):
-                shown[max(can, key=shown.__getitem__)] -= 1
-                over -= 1
-        return shown
 
-    def _line(self, left: list[int], row: Sequence[Cell], shown: dict[int, int]) -> str:
-        return drawn(
-            columns_of(self.columns, row, left, shown, self._gap, self.indent), None, colors=self.colors
-        )
+def _narrowed(
+    columns: Sequence[Column], widths: Sequence[int], left: Sequence[int], gap: int, room: int
+) -> dict[int, int]:
+    """The columns' widths, cut where they are too much for the screen: words before numbers."""
+    shown = {i: widths[i] for i in left}
+    over = _total(left, widths, gap) - room
+    for group in ([i for i in left if not columns[i].right], left):
+        while over > 0 and (can := [i for i in group if shown[i] > _NARROWEST]):
+            shown[max(can, key=shown.__getitem__)] -= 1
+            over -= 1
+    return shown
 
 
 def columns_of(
     columns: Sequence[Column],
-    row: Sequence[Cell],
+    row: Line,
     left: Sequence[int],
     widths: Sequence[int] | Mapping[int, int],
     gap: int,
@@ -132,9 +158,15 @@ def columns_of(
     for n, i in enumerate(left):
         text = cut(row[i].text, widths[i])
         space = Cell(" " * (widths[i] - cell_len(text)))
-        told = Cell(text, row[i].style)
-        line += [Cell(" " * gap if n else ""), *((space, told) if columns[i].right else (told, space))]
+        shown = Cell(text, row[i].style)
+        line += [Cell(" " * gap if n else ""), *((space, shown) if columns[i].right else (shown, space))]
     return line
+
+
+def sentence(text: str, width: int, style: str = "", indent: str = "  ") -> list[Line]:
+    """`text` folded between words, its later lines indented."""
+    folded = textwrap.wrap(text, max(_SENTENCE, width), subsequent_indent=indent)
+    return [[Cell(part, style)] for part in folded]
 
 
 def drawn(line: Line, width: int | None, *, colors: bool) -> str:
@@ -143,8 +175,14 @@ def drawn(line: Line, width: int | None, *, colors: bool) -> str:
     for cell in line:
         text = cell.text if room is None else cut(cell.text, room)
         room = None if room is None else room - cell_len(text)
-        parts.append(f"\x1b[{_STYLES[cell.style]}m{text}\x1b[0m" if colors and cell.style and text else text)
+        parts.append(paint(text, cell.style, colors=colors))
     return "".join(parts).rstrip()
+
+
+def put(output: Output, lines: Iterable[Line]) -> None:
+    """A result of several lines, drawn to stdout."""
+    width, colors = output.width(sys.stdout), output.color(sys.stdout)
+    output.say("\n".join(drawn(line, width, colors=colors) for line in lines))
 
 
 def cut(text: str, room: int) -> str:

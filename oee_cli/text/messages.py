@@ -1,6 +1,6 @@
 """What is said about an order, in plain words: its header, each step, how it ended, what to do next.
 
-Pure text, no stream and no Rich, so that the live view and the plain lines say the same.
+Pure text and no stream, so that the live view and the plain lines say the same.
 """
 
 from __future__ import annotations
@@ -92,14 +92,18 @@ def detail(event: Event) -> str:
     return ""
 
 
-def retry(event: Event, room: int = 1000) -> str:
-    """`attempt 2 of 3 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room."""
+def retry(
+    event: Event, room: int = 1000, *, max_attempts: int | None = None, wait_ms: int | None = None
+) -> str:
+    """`attempt 2 of 3 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room.
+
+    `max_attempts`: said where it is known. `wait_ms`: what is left of the event's own wait.
+    """
     data = event["data"]
-    wait = span(int(data.get("retryInMs") or 0) / 1000)
+    wait = span(int(data.get("retryInMs") or 0 if wait_ms is None else wait_ms) / 1000)
     error = data.get("error")
     why = f": {reason(error)}" if isinstance(error, dict) else ""
-    # The live view alone has asked how many there can be.
-    most = f" of {data['maxAttempts']}" if data.get("maxAttempts") else ""
+    most = f" of {max_attempts}" if max_attempts else ""
     text = f"attempt {event['attempt']}{most} in {wait}"
     if len(text + why) > room and isinstance(error, dict):
         why = f": {clean(str(error.get('code')))}"

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from oee_cli.output import Output, clean
+from oee_cli.text.layout import Cell, put, sentence, side_cell
 from oee_cli.text.messages import header
-from oee_cli.text.order import asked, quotes_table
-from oee_cli.text.screen import put, side
+from oee_cli.text.order import quote_table, quotes_title
 from oee_cli.wire import Order, Quote, QuoteList
 
 
 def draw_quotes(output: Output, answer: QuoteList) -> None:
     width = output.width(sys.stdout)
-    title = side(answer["side"]) + asked(answer)[len(answer["side"]) :]
-    put(output, Group(title, quotes_table(answer, answer["quotes"], width)))
+    title = [side_cell(answer["side"]), Cell(quotes_title(answer)[len(answer["side"]) :])]
+    put(output, [title, *quote_table(answer, answer["quotes"], width)])
 
 
 def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
     width = output.width(sys.stdout)
-    title = side(order["side"]) + header(order, slippage=width >= 60)[len(order["side"]) :]
-    title.no_wrap, title.overflow = True, "ellipsis"
-    parts: list[RenderableType] = [title, quotes_table(order, quotes, width)]
+    text = header(order, slippage=width >= 60)
+    lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
     if any(quote["error"] is None for quote in quotes):
-        parts.append(Text(f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."))
-    put(output, Group(*parts))
+        accepted = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
+        lines += sentence(accepted, width, indent="")
+    put(output, lines)

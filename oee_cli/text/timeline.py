@@ -30,7 +30,7 @@ class Attempt:
     retry: Event | None = None
 
 
-class Trace:
+class Timeline:
     """The story of one order so far."""
 
     def __init__(self, events: list[Event] | None = None) -> None:

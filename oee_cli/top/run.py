@@ -15,10 +15,10 @@ from typing import Any
 
 from oee_cli.api.client import Client
 from oee_cli.api.problems import check
+from oee_cli.api.session import session
 from oee_cli.errors import CliError, Lost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load import load
 from oee_cli.text.times import read_duration
 from oee_cli.top.terminal import FullScreen
 from oee_cli.top.view import SORTS, Picture, Trouble, frame, whole
@@ -46,9 +46,7 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
             hint="One look as text: oee top --once\nAs JSON:          oee top --json",
             code="no_terminal",
         )
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         first = _first(client)
         if output.json:
             output.emit(first)
@@ -57,8 +55,6 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
                 output.say(line)
         else:
             _watch(client, output, first, seconds)
-    finally:
-        client.close()
     return ExitCode.DONE
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short
 from oee_cli.text.bars import chart
-from oee_cli.text.layout import Cell, Column, Line, Sheet, drawn
+from oee_cli.text.layout import Cell, Column, Line, Sheet, drawn, side_cell
 from oee_cli.text.times import between, moment, span
 from oee_cli.wire import Order, short_id
 
@@ -256,7 +256,7 @@ class _Page:
         waited = between(order["updatedAt"], self.now)
         return [
             Cell(clean(short_id(order))),
-            _side(order),
+            side_cell(order["side"]),
             Cell(clean(order["pair"])),
             Cell(_amount(order)),
             # As wide as they get, so that nothing moves from frame to frame.
@@ -279,7 +279,7 @@ class _Page:
             Cell(f"{moment(ended).astimezone():%H:%M:%S}", "dim"),
             Cell(signs[not done], "green" if done else "red"),
             Cell(clean(short_id(order))),
-            _side(order),
+            side_cell(order["side"]),
             Cell(_amount(order)),
             _came(order) if done else Cell(clean(error["code"] if error else order["status"]), "red"),
             Cell(short(order["price"]) if order["price"] else "", "dim"),
@@ -315,10 +315,6 @@ def since(text: str, now: str) -> str:
     then = moment(text).astimezone()
     same = then.date() == moment(now).astimezone().date()
     return f"{then:%H:%M}" if same else f"{then.day} {then:%b %H:%M}"
-
-
-def _side(order: Order) -> Cell:
-    return Cell(clean(order["side"]), {"buy": "green", "sell": "red"}.get(order["side"], ""))
 
 
 def _amount(order: Order) -> str:

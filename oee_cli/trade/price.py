@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from oee_cli.api.client import Client
+from oee_cli.api.session import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load import load
 from oee_cli.trade.run import Wanted, body_of
 from oee_cli.wire import QuoteList
 
@@ -32,12 +31,8 @@ def quote(
             hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",
         )
     asked = body_of(Wanted(side=side, base=base, quote=token, amount=amount, other=other))
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         answer: QuoteList = client.get("/api/quotes", asked)
-    finally:
-        client.close()
     if output.json:
         output.emit(answer)
     else:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.api.client import Client
+from oee_cli.api.session import session
 from oee_cli.errors import OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load import load
 from oee_cli.text.amounts import read_amount, read_slippage
 from oee_cli.text.key import read_key
 from oee_cli.text.times import read_duration, read_whole_seconds
@@ -54,14 +54,10 @@ def place(wanted: Wanted, manner: Manner, output: Output) -> ExitCode:
     body = body_of(wanted)
     timeout = read_duration(manner.timeout, "--timeout")
     key = read_key(manner.key)
-    client = Client(load(), output)
-    try:
-        client.ready()
+    with session(output) as client:
         if manner.dry_run:
             return _dry_run(client, output, body, key)
         return _execute(client, output, body, key, manner, timeout)
-    finally:
-        client.close()
 
 
 def body_of(wanted: Wanted) -> dict[str, Any]:

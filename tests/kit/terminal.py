@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
 
 class Screen:
-    """As much of a terminal as Rich asks for: lines, the cursor up and to the left, and erasing."""
+    """As much of a terminal as the live view asks for: lines, the cursor up and to the left, and erasing."""
 
     def __init__(self) -> None:
         self.lines: list[str] = [""]

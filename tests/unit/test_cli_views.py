@@ -7,12 +7,12 @@ import io
 from typing import Any, cast
 
 import pytest
-from rich.cells import cell_len
-from rich.console import Console, RenderableType
 
 from oee_cli.output import Output, clean
+from oee_cli.text.layout import Line, cell_len
+from oee_cli.text.layout import drawn as draw
 from oee_cli.text.messages import command, ending, header
-from oee_cli.text.timeline import Trace
+from oee_cli.text.timeline import Timeline
 from oee_cli.wire import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
@@ -106,10 +106,8 @@ def events() -> list[Event]:
     ]
 
 
-def drawn(renderable: RenderableType, width: int) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False)
-    console.print(renderable)
-    return cast(io.StringIO, console.file).getvalue().splitlines()
+def drawn(lines: list[Line], width: int) -> list[str]:
+    return [draw(line, width, colors=False) for line in lines]
 
 
 def fits(lines: list[str], width: int) -> None:
@@ -119,9 +117,9 @@ def fits(lines: list[str], width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_trace_that_stays(width: int) -> None:
-    from oee_cli.text.order import folded
+    from oee_cli.text.order import folded_lines
 
-    lines = drawn(folded(order(), Trace(events()), width), width)
+    lines = drawn(folded_lines(order(), Timeline(events()), width), width)
     fits(lines, width)
     text = "\n".join(lines)
     assert "buy 1.5 SOL, at most 214.34 USDC" in lines[0]
@@ -140,18 +138,16 @@ def test_the_trace_that_stays(width: int) -> None:
 def test_every_frame_of_the_live_view(width: int) -> None:
     from oee_cli.text.live import LiveScreen
 
-    screen = LiveScreen(Output(), order(maxSpend=None))
-    screen.console = Console(file=io.StringIO(), width=width, color_system=None)
-    try:
-        fits(drawn(screen.render(), width), width)
-        for event in events():
-            screen.trace.add(event)
-            lines = drawn(screen.render(), width)
-            fits(lines, width)
-            assert len(lines) <= 16
-            assert sum("●" in line for line in lines) == (event["status"] != "confirmed")
-    finally:
-        screen.live.stop()
+    screen = LiveScreen(Output(), order(maxSpend=None), ask_max_attempts=lambda: 3)
+    fits(drawn(screen.lines(width), width), width)
+    for event in events():
+        screen.event(event)
+        lines = drawn(screen.lines(width), width)
+        fits(lines, width)
+        assert len(lines) <= 16
+        assert sum("●" in line for line in lines) == (event["status"] != "confirmed")
+    assert any("attempt 2 of 3 in" in line for line in lines)
+    screen.close(order())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
