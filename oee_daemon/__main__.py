@@ -123,12 +123,12 @@ def _work(arguments: list[str]) -> None:
             )
         logs.configure(found.log_level)
         _arm(found.home)
-        from oee_daemon.engine import worker
+        from oee_daemon.engine import process
 
-        worker.run(found, home_id=None)
+        process.run(found, home_id=None)
         return
     # Imported while the daemon still starts its servers; what to work with comes after.
-    from oee_daemon.engine import worker
+    from oee_daemon.engine import process
 
     handed = _line()
     if handed:
@@ -137,7 +137,7 @@ def _work(arguments: list[str]) -> None:
         logs.configure(found.log_level)
         _arm(found.home)
         beats = next((int(a.partition("=")[2]) for a in arguments if a.startswith("--beats=")), None)
-        worker.run(found, home_id=told["home_id"], beats=beats)
+        process.run(found, home_id=told["home_id"], beats=beats)
 
 
 def _line() -> bytes:

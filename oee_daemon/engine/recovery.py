@@ -8,9 +8,6 @@ here moves an order.
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -23,18 +20,15 @@ from oee_daemon.store import leases, readiness
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two beats, and where there was more to take up than free threads.
-BEAT_S = 1.0
-SOON_S = 0.25
 #: An order that has not moved for this long is worth a line in the log.
 STUCK = timedelta(minutes=5)
-#: Beats between two looks for such orders.
-LOOK_EVERY = 60
+#: Seconds between two looks for such orders.
+LOOK_EVERY_S = 60.0
 
 
 class Recovery:
-    """The beat of one worker. `owner` and `execution.busy` tell its own dead leases from its live ones;
-    `former` begins the names of those that are known to be dead, and is empty where none is."""
+    """One worker's. `owner` and `execution.busy` tell its own dead leases from its live ones; `former` begins
+    the names of those that are known to be dead, and is empty where none is."""
 
     def __init__(
         self,
@@ -46,7 +40,6 @@ class Recovery:
         network: str,
         threads: int,
         former: str = "",
-        each_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._broker = broker
@@ -55,49 +48,20 @@ class Recovery:
         self._former = former
         self._network = network
         self._threads = threads
-        self._each_beat = each_beat
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="recovery", daemon=True)
         # At start, and when Postgres comes back, nothing is known of what was handed to whom.
         self._doubt = True
-        self._more = False
-        self._fault = ""
-        self._beats = 0
 
-    def start(self) -> None:
-        self._thread.start()
+    def once(self) -> bool:
+        """Takes up what is due. True: there may be more, and threads are free for it."""
+        try:
+            return self.take_up()[1]
+        except SQLAlchemyError:
+            self._doubt = True
+            raise
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-        with suppress(SQLAlchemyError), self._db.connect() as conn:
-            readiness.left(conn, self._owner)
-
-    def _beat(self) -> None:
-        looked = 0.0
-        while not self._stopped.wait(0 if self._beats == 0 else SOON_S if self._more else BEAT_S):
-            self._beats += 1
-            try:
-                if time.monotonic() - looked >= BEAT_S:
-                    looked = time.monotonic()
-                    self._each_beat()
-                self.once()
-                self._fault = ""
-            except SQLAlchemyError as e:
-                self._away(type(e.__cause__ or e).__name__, e)
-            except Exception:
-                log.exception("recovery failed, and goes on")
-
-    def _away(self, kind: str, error: SQLAlchemyError) -> None:
-        """Said once for as long as it lasts."""
-        self._doubt = True
-        self._more = False
-        if kind != self._fault:
-            log.warning("recovery can't reach Postgres", extra={"reason": str(error.__cause__ or error)})
-        self._fault = kind
-
-    def once(self) -> int:
-        """One beat: takes up what is due, oldest first, as much as there are threads for. How many orders."""
+    def take_up(self) -> tuple[int, bool]:
+        """Takes up the orders that are due, oldest first, as many as there are threads for: how many, and
+        whether there may be more. Says in Postgres that this worker looks for them."""
         with self._db.connect() as conn:
             if self._doubt:
                 self._begin(conn)
@@ -109,9 +73,6 @@ class Recovery:
                 else []
             )
             readiness.beat(conn, self._owner, self._network)
-            if self._beats % LOOK_EVERY == 0:
-                self._look(leases.stuck(conn, self._network, STUCK))
-        self._more = 0 < room == len(found)
         for order_id in found:
             # Where no thread works here (any more), whoever else works may take it.
             if not (self._broker.hand(order_id) or ring(self._broker, order_id)):
@@ -119,7 +80,7 @@ class Recovery:
                 break
         if found:
             log.info("taken up", extra={"orders": len(found)})
-        return len(found)
+        return len(found), 0 < room == len(found)
 
     def _begin(self, conn: Connection) -> None:
         if self._former:
@@ -128,7 +89,15 @@ class Recovery:
         leases.forget_rings(conn, self._network)
         self._doubt = False
 
-    @staticmethod
-    def _look(count: int) -> None:
+    def look_for_stuck(self) -> bool:
+        """Says how many orders have not moved for long."""
+        with self._db.connect() as conn:
+            count = leases.stuck(conn, self._network, STUCK)
         if count:
             log.warning("orders have not moved for 5 minutes", extra={"orders": count})
+        return False
+
+    def leave(self) -> None:
+        """Says in Postgres, if it can be reached, that this worker takes nothing up any more."""
+        with suppress(SQLAlchemyError), self._db.connect() as conn:
+            readiness.left(conn, self._owner)

@@ -1,6 +1,6 @@
 """Removes orders that ended longer ago than the user wants to keep them, with their events and swaps.
 
-A beat in every worker, a small batch a commit, one worker at a time. Never a live order, and never a key: it
+A chore of every worker, a small batch a commit, one worker at a time. Never a live order, and never a key: it
 stays in `spent_keys`, so that a repetition of a removed order is refused instead of placed a second time.
 The chain's ledger is the chain's own and stays whole.
 """
@@ -8,12 +8,10 @@ The chain's ledger is the chain's own and stays whole.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.errors import Conflict
@@ -23,14 +21,14 @@ log = logging.getLogger(__name__)
 
 #: Orders removed in one commit: some 20 ms of Postgres's time.
 BATCH = 100
-#: Seconds that a beat may take before it lets others go first.
+#: Seconds that a run may take before it lets others go first.
 BUSY_S = 0.25
-#: Seconds between two beats: while there is more to remove, and otherwise.
-MORE_S, BEAT_S = 1.0, 60.0
+#: Seconds between two runs: while there is more to remove, and otherwise.
+MORE_S, EVERY_S = 1.0, 60.0
 #: Any number that is ours: whoever holds it in a transaction is the one who removes.
 _LOCK = 0x0EE_01D
 
-# A key that is being asked for right now is left for the next beat: `store.create` holds the same lock while
+# A key that is being asked for right now is left for the next run: `store.create` holds the same lock while
 # it looks for the key, so it finds either the order or the spent key, and never neither.
 # The statement's time, not the clock's, which moves on: only that bounds a search in an index.
 _OLD = text("""
@@ -55,37 +53,21 @@ _SPENT = text("SELECT order_id, status, finished_at FROM spent_keys WHERE idempo
 
 
 class Retention:
-    """The beat of one worker. `days`: how long an order is kept after its end."""
+    """`days`: how long an order is kept after its end."""
 
     def __init__(self, db: Engine, *, days: int) -> None:
         self._db = transactions(db)
         self._kept = timedelta(days=days)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="retention", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def once(self) -> bool:
+        """Removes orders for a moment. True: there may be more."""
+        return self.remove_old()[1]
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        pause = MORE_S
-        while not self._stopped.wait(pause):
-            try:
-                _, more = self.once()
-                pause = MORE_S if more else BEAT_S
-            except OperationalError as e:
-                log.warning("retention can't reach Postgres", extra={"reason": str(e.__cause__ or e)})
-            except Exception:
-                log.exception("retention failed, and goes on")
-
-    def once(self) -> tuple[int, bool]:
-        """One beat: how many orders it removed, and whether there may be more."""
+    def remove_old(self) -> tuple[int, bool]:
+        """How many orders it removed, and whether there may be more."""
         until = time.monotonic() + BUSY_S
         removed, last = 0, BATCH
-        while last == BATCH and time.monotonic() < until and not self._stopped.is_set():
+        while last == BATCH and time.monotonic() < until:
             last = self._batch()
             removed += last
         if removed:

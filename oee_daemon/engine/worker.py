@@ -1,37 +1,29 @@
-"""A worker: Dramatiq's threads on the queue, and the beat that rings what the queue forgot.
+"""A worker: Dramatiq's threads on the queue, an execution for them, and the chores beside it.
 
-The daemon runs one as its child; `oee worker` runs one more, here or on another host, against the same
-Postgres and Redis. A child knows that its daemon is gone when its standard input ends.
+How it becomes a process, and is one of a daemon's, is in `process`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
-import platform
-import secrets
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import dramatiq
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
-from oee_daemon import gc_tuning, inherited
-from oee_daemon.engine import actors, foundation
+from oee_daemon.engine import actors, foundation, recovery, retention
+from oee_daemon.engine.beats import Beat, Chore
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.identity import NOWHERE, Identity, named_wallet, try_to_settle
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.held import Held
-from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.network import open_network
+from oee_daemon.queue import roster
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.queue.roster import Roster
@@ -41,43 +33,14 @@ from oee_daemon.store.database import open_database
 
 log = logging.getLogger(__name__)
 
-#: Milliseconds after which a silent queue is looked at anyway: Dramatiq's heartbeat, which has 60 s.
+#: Milliseconds after which a silent queue is asked anyway. Dramatiq takes a worker whose last command is
+#: older than 60 s for dead, and its messages for anybody's (`heartbeat_timeout` of its `RedisBroker`:
+#: https://dramatiq.io/reference.html#dramatiq.brokers.redis.RedisBroker).
 LOOK_MS = 5000
-#: Seconds that a worker has to end once it was told to: less than its supervisor gives it.
-END_S = 25.0
-#: Seconds in a thread's hands, past what the chain may take, after which an order says that the thread hangs.
-HANGS_S = 120.0
-#: Seconds after which the main thread wakes: a signal that another thread was given is acted upon only then.
-AWAKE_S = 0.5
-
-
-def owner_here() -> str:
-    """Names this process among all that ever ran, for leases: host, boot, process, and a draw, since two
-    containers may share the first three."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    started = boot.read_text().strip()[:8] if boot.exists() else "-"
-    return f"{platform.node()}:{started}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-class Ending(threading.Event):
-    """Set when the worker has to end. What then hangs for longer than `END_S` is left to the next one."""
-
-    def set(self) -> None:
-        if not self.is_set():
-            last = threading.Timer(END_S, _give_up)
-            last.daemon = True
-            last.start()
-        super().set()
-
-
-def _give_up() -> None:
-    log.error("what runs did not end in time, and goes on elsewhere")
-    os._exit(1)
 
 
 class Worker:
-    """Everything one worker process holds, opened in order and closed in the reverse. `former`: see
-    `Recovery`.
+    """Everything one worker holds. `former`: see `Recovery`. `alive` is called while nothing hangs.
 
     `stop` is set where it has to end by itself; `other` then says why. `held` is what has to stay in place.
     """
@@ -90,7 +53,7 @@ class Worker:
         stop: threading.Event | None = None,
         former: str = "",
         mark: Path | None = None,
-        beat: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = lambda: None,
         held: Held | None = None,
     ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
@@ -99,7 +62,8 @@ class Worker:
         self.other: StartFailed | None = None
         self._held = held or Held()
         self._stop = stop or threading.Event()
-        self._beat = beat
+        self._alive = alive
+        self._hangs_s = settings.timing.hangs_s
         self._database: str | None = None
         self.db = open_database(settings.database_url, pool_size=settings.worker_connections)
         self.feed = Feed(settings.redis_url)
@@ -124,29 +88,60 @@ class Worker:
             network=network.name,
             threads=threads,
             former=former,
-            each_beat=self.each_beat,
         )
         self.roster = Roster(
             settings.redis_url,
             owner=owner,
             threads=threads,
             busy=lambda: len(self.execution.busy),
-            more=self._told,
+            more=self._describe,
         )
-        self.retention = Retention(self.db, days=settings.keep_days) if settings.keep_days else None
         self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
+        # One for each party that chores ask, so that neither Postgres nor Valkey holds up what the other one
+        # gets to hear.
+        self._beat = Beat("postgres", self._chores(settings))
+        self._roster_beat = Beat(
+            "valkey", [Chore(name="roster", once=self.roster.once, every_s=roster.EVERY_S)]
+        )
 
-    def _told(self) -> dict[str, Any]:
-        return {"longestS": round(self.execution.longest_s, 1), "database": self._database}
+    def _chores(self, settings: Settings) -> list[Chore]:
+        wait = settings.timing
+        # Recovery may have been away for long: what was stuck by then is given a minute.
+        look_s = recovery.LOOK_EVERY_S
+        chores = [
+            Chore(name="presence", once=self.show_presence, every_s=wait.beat_s),
+            Chore(name="recovery", once=self.recovery.once, every_s=wait.beat_s, soon_s=wait.soon_s),
+            Chore(name="stuck", once=self.recovery.look_for_stuck, every_s=look_s, first_s=look_s),
+        ]
+        if settings.keep_days:
+            old = Retention(self.db, days=settings.keep_days)
+            soon_s = retention.MORE_S
+            chores.append(
+                Chore(
+                    name="retention",
+                    once=old.once,
+                    every_s=retention.EVERY_S,
+                    soon_s=soon_s,
+                    first_s=soon_s,
+                )
+            )
+        return chores
 
-    def each_beat(self) -> None:
-        """Says that this worker works: recovery's turns go on, and no thread hangs. Looks at the database."""
-        if max(self.execution.longest_s, self.identity.hang_s) <= self._network.chain.expected_s() + HANGS_S:
-            self._beat()
+    def _describe(self) -> dict[str, Any]:
+        # A chore that hangs is worth a look as much as an order that does.
+        longest_s = max(self.execution.longest_s, self._beat.hang_s)
+        return {"longestS": round(longest_s, 1), "database": self._database}
+
+    def show_presence(self) -> bool:
+        """Says that this worker works: its chores are done, and no thread hangs. Looks at the database."""
+        hang_s = max(self.execution.longest_s, self.identity.hang_s)
+        if hang_s <= self._network.chain.expected_s() + self._hangs_s:
+            self._alive()
         self.check()
         if self._database is None:
             with self.db.connect() as conn:
                 self._database = foundation.identity(conn)
+        return False
 
     def _named_wallet(self) -> str | None:
         """Asked where this home has no wallet: only a database that nobody has worked on gets a new one."""
@@ -187,20 +182,26 @@ class Worker:
     def start(self) -> None:
         if not self.identity.settled:
             self.settle()
+        # The threads first: what recovery finds is handed to them.
         self._threads.start()
-        self.recovery.start()
-        self.roster.start()
-        if self.retention is not None:
-            self.retention.start()
+        self._beat.start()
+        self._roster_beat.start()
 
     def stop(self) -> None:
         """What runs ends, or is left where another worker can go on; nothing new begins."""
-        if self.retention is not None:
-            self.retention.stop()
-        self.recovery.stop()
+        # First, or orders would be taken up for threads that end; whoever asks Postgres then sees one worker
+        # less, which is true: this one only ends what it has.
+        self._beat.stop()
+        self.recovery.leave()
+        # Before the threads are told: one that waits for a slot, which others may hold for long, would be
+        # waited for.
         self.execution.stop()
+        # Gives back to the queue what was fetched and not begun, and returns once what runs has ended or been
+        # let go.
         self._threads.stop()
-        self.roster.stop()
+        # As long as an order ran, people saw at whose hands.
+        self._roster_beat.stop()
+        self.roster.leave()
         self.close()
 
     def close(self) -> None:
@@ -210,97 +211,3 @@ class Worker:
         self.feed.close()
         self._network.close()
         self.db.dispose()
-
-
-def run(settings: Settings, *, home_id: str | None, beats: int | None = None) -> None:
-    """Works until told to stop. `home_id`: this is the one worker of that home's daemon, which is told of
-    each beat through the descriptor `beats`.
-
-    Raises `OtherRelease`, at the start or later, where the database is not of this release's schema, and
-    `HomeLost` where the home is no longer that one; a worker that stands alone also `Unreachable` and
-    `Unsuitable`, as its daemon would.
-    """
-    stop = Ending()
-
-    def asked(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    own_log = OwnLog(settings.log_dir / "daemon.log")
-
-    def hung_up(_number: int, _frame: FrameType | None) -> None:
-        own_log.reopen()
-
-    for number in inherited.farewells():
-        signal.signal(number, asked)
-    if signal.SIGHUP not in inherited.farewells():
-        signal.signal(signal.SIGHUP, hung_up)
-    owner = owner_here()
-    held = Held()
-    if home_id is not None:
-        owner = f"{home_id}:{owner}"
-        threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-        _alone(held, settings.home / "id", home_id)
-    # The lock is ours, so whoever held leases in this home's name is dead.
-    former = "" if home_id is None else f"{home_id}:"
-    # Only the home's own: a file that nobody flushes tells nothing of another host's.
-    mark = settings.home / "mark" if home_id is not None else None
-    beat = (lambda: None) if beats is None else (lambda: _beat(beats))
-    if home_id is None:
-        _require_servers(settings)
-    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, beat=beat, held=held)
-    # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
-    try:
-        migrations.require(worker.db)
-        worker.settle()
-    except SQLAlchemyError as e:
-        log.warning("Postgres can't be reached", extra={"reason": str(e.__cause__ or e)})
-    gc_tuning.started()
-    worker.start()
-    log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
-    while not stop.wait(AWAKE_S):
-        pass
-    worker.stop()
-    log.info("worker stopped")
-    if worker.other is not None:
-        raise worker.other
-
-
-def _require_servers(settings: Settings) -> None:
-    """Before anything asks them: whose fault it is, is then said. Raises `Unreachable` and `Unsuitable`."""
-    assert settings.database_url is not None and settings.redis_url is not None
-    # Two connections: whether a pool mixes them shows with the second.
-    db = open_database(settings.database_url, pool_size=2)
-    try:
-        foundation.require(db)
-    finally:
-        db.dispose()
-    foundation.require_queue(settings.redis_url)
-
-
-def _beat(descriptor: int) -> None:
-    # Full: nobody has read for a while; gone: our standard input ends with it.
-    with contextlib.suppress(OSError):
-        os.write(descriptor, b".")
-
-
-def _alone(held: Held, path: Path, home_id: str) -> None:
-    """Waits until the home's former worker is gone, and holds its place: the file that names the home, so
-    that a lock and the leases in that name go together. Raises `HomeLost` where it is not that home."""
-    try:
-        lock = held.keep(path, os.O_RDWR)
-    except OSError:
-        raise HomeLost(path) from None
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    held.check()
-    if os.pread(lock, 100, 0).decode(errors="replace").strip() != home_id:
-        raise HomeLost(path)
-
-
-def _watch_parent(stop: threading.Event) -> None:
-    """The daemon holds the other end of our standard input: its end is the daemon's end.
-
-    Read past Python's buffers, whose lock would be held by this thread when the process ends.
-    """
-    while os.read(0, 1):
-        pass
-    stop.set()

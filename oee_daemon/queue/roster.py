@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import platform
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -27,14 +26,14 @@ log = logging.getLogger(__name__)
 NAMES = "oee:workers"
 KEY = "oee:worker:"
 #: Seconds between two signs of life, and after which one without another is forgotten; by Valkey's clock.
-BEAT_S = 1.0
+EVERY_S = 1.0
 FORGET_S = 4
-#: Seconds to wait for Valkey; the next beat tries again.
+#: Seconds to wait for Valkey.
 TIMEOUT_S = 0.5
 
 
 class Roster:
-    """One worker's entry, kept fresh by a thread of its own: neither Postgres nor an order holds it up."""
+    """One worker's entry, kept fresh by a chore that neither Postgres nor an order holds up."""
 
     def __init__(
         self,
@@ -59,16 +58,17 @@ class Roster:
             "version": VERSION,
             "since": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="roster", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def once(self) -> bool:
+        """One sign of life; the next one tries again where Valkey is away."""
+        try:
+            self.announce()
+        except redis.RedisError as e:
+            log.debug("not announced", extra={"reason": str(e)})
+        return False
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         """Takes the entry back, if Valkey can be reached."""
-        self._stopped.set()
-        self._thread.join()
         try:
             with self._client.pipeline() as pipe:
                 pipe.srem(NAMES, self._owner)
@@ -77,15 +77,6 @@ class Roster:
         except redis.RedisError as e:
             log.debug("left without a word", extra={"reason": str(e)})
         self._client.close()
-
-    def _beat(self) -> None:
-        while True:
-            try:
-                self.announce()
-            except redis.RedisError as e:
-                log.debug("not announced", extra={"reason": str(e)})
-            if self._stopped.wait(BEAT_S):
-                return
 
     def announce(self) -> None:
         """One sign of life. Raises `redis.RedisError`."""

@@ -170,10 +170,10 @@ def test_a_worker_that_hangs_ends_all_the_same_when_it_is_told_to(
     script = (
         "import threading\n"
         "from oee_daemon import settings\n"
-        "from oee_daemon.engine import worker\n"
-        "worker.END_S = 1.0\n"
-        "worker.Worker.stop = lambda self: threading.Event().wait()\n"
-        "worker.run(settings.load(), home_id=None)\n"
+        "from oee_daemon.engine import process\n"
+        "process.END_S = 1.0\n"
+        "process.Worker.stop = lambda self: threading.Event().wait()\n"
+        "process.run(settings.load(), home_id=None)\n"
     )
     environ = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")} | outside
     log = homes / "w.log"

@@ -18,7 +18,6 @@ from oee_daemon.queue import roster
 from oee_daemon.queue.roster import Roster
 from oee_daemon.reads import overview
 from oee_daemon.reads.overview import Overview, Overviews
-from tests.kit.daemons import until
 from tests.kit.engine import Bench
 
 TO_SUBMITTED = (Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
@@ -184,29 +183,30 @@ def test_a_worker_is_there_until_it_stops_or_is_silent(queue: redis.Redis, redis
     busy = [3]
     first = Roster(redis_url, owner="home:web:1", threads=10, busy=lambda: busy[0])
     second = Roster(redis_url, owner="db:2", threads=4, busy=lambda: 0)
-    first.start()
-    until(lambda: len(roster.present(queue)) == 1)
+    assert not first.once()
     second.announce()
     found = {worker["name"]: worker for worker in roster.present(queue)}
     assert (found["home:web:1"]["running"], found["home:web:1"]["threads"]) == (3, 10)
     assert found.keys() == {"home:web:1", "db:2"}
     busy[0] = 5
-    until(lambda: roster.present(queue)[0]["running"] == 5 or roster.present(queue)[-1]["running"] == 5)
+    first.once()
+    assert {worker["running"] for worker in roster.present(queue)} == {5, 0}
     # It is forgotten by Valkey's clock, not by anybody's here.
     assert 0 < queue.pttl(roster.KEY + "db:2") <= 1000 * roster.FORGET_S
     queue.delete(roster.KEY + "db:2")
     assert [worker["name"] for worker in roster.present(queue)] == ["home:web:1"]
     assert queue.smembers(roster.NAMES) == {b"home:web:1"}
-    # A Valkey that lost everything knows it again by the next beat.
+    # A Valkey that lost everything knows it again by the next sign of life.
     queue.flushdb()
-    until(lambda: len(roster.present(queue)) == 1)
-    first.stop()
+    first.once()
+    assert len(roster.present(queue)) == 1
+    first.leave()
     assert roster.present(queue) == [] and not queue.keys("oee:worker*")
 
 
 def test_a_queue_that_is_away_holds_no_worker_up() -> None:
     worker = Roster("redis://127.0.0.1:1/0", owner="one", threads=1, busy=lambda: 0)
-    worker.start()
-    worker.stop()
+    assert not worker.once()
+    worker.leave()
     with pytest.raises(redis.ConnectionError):
         worker.announce()

@@ -25,8 +25,7 @@ def test_a_worker_is_there_while_it_beats_and_no_longer_when_it_says_so_or_falls
         conn.exec_driver_sql("UPDATE workers SET seen_at = seen_at - interval '6 seconds'")
     assert not look(bench).worker
     recovery.once()
-    recovery.start()
-    recovery.stop()
+    recovery.leave()
     assert not look(bench).worker
     with bench.db.connect() as conn:
         readiness.beat(conn, "elsewhere", "mainnet")

@@ -1,22 +1,21 @@
-"""The beat that rings again: what is due, once, and whatever the queue has been through."""
+"""Recovery: what is due, once, and whatever the queue has been through."""
 
 from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
 from dramatiq.message import Message
+from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import open_database
-from tests.kit.daemons import until
 from tests.kit.engine import Bench
 
 
@@ -55,44 +54,44 @@ def overdue(bench: Bench, queue: Queue, count: int) -> list[UUID]:
 def test_what_the_queue_has_lost_is_rung_again_once(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 3)
     recovery = bench.recovery()
-    assert recovery.once() == 3
+    assert recovery.take_up()[0] == 3
     assert sorted(queue.ids()) == sorted(placed)
-    assert recovery.once() == 0
+    assert recovery.take_up()[0] == 0
     assert len(queue.ids()) == 3
 
 
 def test_nothing_is_rung_where_nothing_is_due(bench: Bench, queue: Queue) -> None:
     order = bench.place()
     queue.empty()
-    assert bench.recovery().once() == 0
+    assert bench.recovery().take_up()[0] == 0
     assert queue.ids() == []
     assert bench.trail(order.id) == ["pending"]
 
 
-def test_a_beat_takes_up_as_many_as_there_are_threads_the_oldest_first(bench: Bench, queue: Queue) -> None:
+def test_it_takes_up_as_many_as_there_are_threads_the_oldest_first(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 10)
     recovery = bench.recovery(threads=4)
     rung = []
     for expected in (4, 4, 2, 0):
         queue.empty()
-        assert recovery.once() == expected
+        assert recovery.take_up()[0] == expected
         rung.append(set(queue.ids()))
     assert rung == [set(placed[:4]), set(placed[4:8]), set(placed[8:]), set()]
 
 
-def test_within_a_beat_the_oldest_is_rung_first(bench: Bench, queue: Queue) -> None:
+def test_of_those_the_oldest_is_rung_first(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 8)
     for order_id in placed[::2]:  # rows move about in the table when they are written
         bench.set(order_id, slippage_bps=51)
-    assert bench.recovery().once() == 8
+    assert bench.recovery().take_up()[0] == 8
     assert queue.ids() == placed
 
 
 def test_a_recovery_that_starts_trusts_no_earlier_ring(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 2)
-    assert bench.recovery().once() == 2
+    assert bench.recovery().take_up()[0] == 2
     queue.empty()
-    assert bench.recovery(owner="two").once() == 2
+    assert bench.recovery(owner="two").take_up()[0] == 2
     assert sorted(queue.ids()) == sorted(placed)
 
 
@@ -100,13 +99,13 @@ def test_while_the_queue_is_away_nothing_counts_as_rung(bench: Bench, queue: Que
     placed = overdue(bench, queue, 3)
     away = open_broker("unix:///nowhere/valkey.sock")
     recovery = Recovery(bench.db, away, bench.execution(), owner="one", network="simulated", threads=10)
-    assert recovery.once() == 3
-    assert recovery.once() == 3
-    # The queue comes back: the same recovery rings at its next beat, without waiting ten seconds.
+    assert recovery.take_up()[0] == 3
+    assert recovery.take_up()[0] == 3
+    # The queue comes back: the same recovery rings when it next comes, without waiting ten seconds.
     recovery._broker = bench.broker
-    assert recovery.once() == 3
+    assert recovery.take_up()[0] == 3
     assert sorted(queue.ids()) == sorted(placed)
-    assert recovery.once() == 0
+    assert recovery.take_up()[0] == 0
     away.close()
 
 
@@ -123,7 +122,7 @@ def test_what_this_worker_works_on_is_left_alone_and_its_dead_leases_are_not(
     def while_it_runs() -> None:
         assert execution.busy == [working]
         bench.set(working, next_run_at=bench.ago(seconds=60))
-        rung.append(recovery.once())
+        rung.append(recovery.take_up()[0])
 
     chain.before_anchor = while_it_runs
     execution.run(working)
@@ -137,34 +136,33 @@ def test_an_order_whose_worker_died_is_rung_when_its_lease_is_over(bench: Bench,
     bench.to(bench.held(order_id, "dead"), Status.ROUTING)
     bench.set(order_id, next_run_at=bench.ago(seconds=60))
     recovery = bench.recovery()
-    assert recovery.once() == 0
+    assert recovery.take_up()[0] == 0
     bench.set(order_id, lease_until=bench.ago(seconds=1))
-    assert recovery.once() == 1
+    assert recovery.take_up()[0] == 1
     assert queue.ids() == [order_id]
 
 
-def test_the_beat_rings_by_itself_from_the_start_and_stops_when_told(bench: Bench, queue: Queue) -> None:
-    (order_id,) = overdue(bench, queue, 1)
+def test_while_there_is_more_than_room_it_comes_again_soon(bench: Bench, queue: Queue) -> None:
+    overdue(bench, queue, 5)
+    recovery = bench.recovery(threads=4)
+    assert recovery.once()
+    assert not recovery.once()
+    # Where there is no room, nobody is helped by coming soon.
+    assert not bench.recovery(owner="two", threads=0).once()
+
+
+def test_a_postgres_that_was_away_leaves_every_earlier_ring_in_doubt(bench: Bench, queue: Queue) -> None:
+    placed = overdue(bench, queue, 2)
     recovery = bench.recovery()
-    recovery.start()
-    assert until(queue.ids, what="the first beat") == [order_id]
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(recovery.stop).result(10)
-    assert not recovery._thread.is_alive()
-
-
-def test_the_beat_survives_that_postgres_is_away(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    away = open_database("postgresql+psycopg://oee@/oee?host=/nowhere", pool_size=1)
-    recovery = Recovery(away, bench.broker, bench.execution(), owner="one", network="simulated", threads=1)
-    with caplog.at_level(logging.WARNING):
-        recovery.start()
-        until(
-            lambda: [r for r in caplog.records if r.message == "recovery can't reach Postgres"],
-            what="the warning",
-        )
-        assert recovery._thread.is_alive()
-        recovery.stop()
-    away.dispose()
+    assert recovery.take_up() == (2, False)
+    db, recovery._db = recovery._db, open_database("postgresql+psycopg://oee@/oee?host=/nowhere", pool_size=1)
+    with pytest.raises(OperationalError):
+        recovery.once()
+    recovery._db.dispose()
+    recovery._db = db
+    queue.empty()
+    assert not recovery.once()
+    assert sorted(queue.ids()) == sorted(placed)
 
 
 def test_what_has_not_moved_for_long_is_said(
@@ -173,6 +171,6 @@ def test_what_has_not_moved_for_long_is_said(
     for order_id in overdue(bench, queue, 2):
         bench.set(order_id, updated_at=bench.ago(minutes=6))
     with caplog.at_level(logging.WARNING):
-        bench.recovery().once()
+        assert not bench.recovery().look_for_stuck()
     (said,) = [r for r in caplog.records if r.message == "orders have not moved for 5 minutes"]
     assert said.__dict__["orders"] == 2

@@ -19,7 +19,6 @@ from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
 from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
-from tests.kit.daemons import until
 from tests.kit.engine import Bench
 
 #: Days that these tests keep.
@@ -64,7 +63,7 @@ def test_what_ended_longer_ago_goes_whole_and_the_rest_stays_whole(own: Bench) -
     age(own, cancelled.id, KEEP + 1)
     trail = own.trail(young.id)
 
-    assert Retention(own.db, days=KEEP).once() == (2, False)
+    assert Retention(own.db, days=KEEP).remove_old() == (2, False)
 
     stay = {young.id, live.id}
     assert left(own) == {"orders": stay, "events": stay, "swaps": {young.id}}
@@ -75,7 +74,7 @@ def test_what_ended_longer_ago_goes_whole_and_the_rest_stays_whole(own: Bench) -
 
 def test_a_removed_orders_key_never_places_another(own: Bench) -> None:
     old = ended(own, days=KEEP + 1, key="key-of-old")
-    assert Retention(own.db, days=KEEP).once() == (1, False)
+    assert Retention(own.db, days=KEEP).remove_old() == (1, False)
     for amount in (10**9, 2 * 10**9):
         with pytest.raises(Conflict, match=f"{old.id}, which ended as confirmed") as refused:
             own.place(amount=amount, key="key-of-old")
@@ -111,56 +110,40 @@ def test_repeats_while_it_is_removed_find_the_order_or_are_refused(own: Bench) -
             answers = [pool.submit(both) for _ in range(8)]
             go.wait(30)
             while not left(own)["orders"].isdisjoint({order.id}):
-                Retention(own.db, days=KEEP).once()
+                Retention(own.db, days=KEEP).remove_old()
             assert {a for f in answers for a in f.result(30)} <= {order.id, "idempotency_key_spent"}
             assert left(own)["orders"] == set()
 
 
-def test_a_key_that_is_being_asked_for_keeps_its_order_until_the_next_beat(own: Bench) -> None:
+def test_a_key_that_is_being_asked_for_keeps_its_order_until_the_next_time(own: Bench) -> None:
     order = ended(own, days=KEEP + 1, key="asked-for")
-    beat = Retention(own.db, days=KEEP)
+    old = Retention(own.db, days=KEEP)
     with own.db.execution_options(isolation_level="READ COMMITTED").begin() as conn:
         conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("asked-for", 0))))
-        assert beat.once() == (0, False)
+        assert old.remove_old() == (0, False)
         assert left(own)["orders"] == {order.id}
-    assert beat.once() == (1, False)
+    assert old.remove_old() == (1, False)
 
 
 def test_one_worker_removes_at_a_time(own: Bench) -> None:
     ended(own, days=KEEP + 1)
     with own.db.execution_options(isolation_level="READ COMMITTED").begin() as conn:
         conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": retention._LOCK})
-        assert Retention(own.db, days=KEEP).once() == (0, False)
-    assert Retention(own.db, days=KEEP).once() == (1, False)
+        assert Retention(own.db, days=KEEP).remove_old() == (0, False)
+    assert Retention(own.db, days=KEEP).remove_old() == (1, False)
 
 
-def test_a_beat_ends_in_time_and_says_that_there_is_more(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_in_time_and_says_that_there_is_more(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for order in [own.place() for _ in range(5)]:
         own.intake.cancel(order.id)
         age(own, order.id, KEEP + 1)
     monkeypatch.setattr(retention, "BATCH", 2)
-    beat = Retention(own.db, days=KEEP)
+    old = Retention(own.db, days=KEEP)
     monkeypatch.setattr(retention, "BUSY_S", 0.0)
-    assert beat.once() == (0, True)
+    assert old.once()
     monkeypatch.setattr(retention, "BUSY_S", 60.0)
-    assert beat.once() == (5, False)
-
-
-def test_it_beats_by_itself_until_it_is_stopped(own: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "MORE_S", 0.01)
-    monkeypatch.setattr(retention, "BEAT_S", 0.01)
-    beat = Retention(own.db, days=KEEP)
-    beat.start()
-    for _ in range(2):
-        order = own.place()
-        own.intake.cancel(order.id)
-        age(own, order.id, KEEP + 1)
-        until(lambda: left(own)["orders"] == set())
-    beat.stop()
-    order = own.place()
-    own.intake.cancel(order.id)
-    age(own, order.id, KEEP + 1)
-    assert left(own)["orders"] == {order.id}
+    assert old.remove_old() == (5, False)
+    assert not old.once()
 
 
 def test_nothing_is_removed_unless_days_are_set() -> None:

@@ -142,6 +142,16 @@ def test_a_worker_that_stops_leaves_no_lease_behind(bench: Bench, settings: Sett
         assert bench.row(order.id).lease_owner is None
 
 
+def test_a_worker_removes_what_is_old_where_it_is_told_to(bench: Bench, settings: Settings) -> None:
+    old, young = bench.place(), bench.place()
+    for order in (old, young):
+        bench.intake.cancel(order.id)
+    bench.set(old.id, finished_at=bench.ago(days=2))
+    with running(replace(settings, keep_days=1)):
+        until(lambda: bench.gone(old.id), what="the removal")
+    assert not bench.gone(young.id)
+
+
 def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,20 +165,20 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
 
     anchor = SimulatedChain.anchor
     monkeypatch.setattr(SimulatedChain, "anchor", silent)
-    worker = Worker(settings, owner="w", beat=lambda: beats.append(None))
+    worker = Worker(settings, owner="w", alive=lambda: beats.append(None))
     running = threading.Thread(target=worker.execution.run, args=(bench.place().id,))
     running.start()
     try:
         assert asked.wait(10)
-        worker.each_beat()
+        worker.show_presence()
         assert len(beats) == 1
-        monkeypatch.setattr("oee_daemon.engine.worker.HANGS_S", 0.0)
+        worker._hangs_s = 0.0
         until(lambda: worker.execution.longest_s > 0.1, what="an order that takes too long")
-        worker.each_beat()
+        worker.show_presence()
         assert len(beats) == 1
         answered.set()
         running.join()
-        worker.each_beat()
+        worker.show_presence()
         assert len(beats) == 2
     finally:
         answered.set()

@@ -144,6 +144,10 @@ class Bench:
         assert found is not None
         return found
 
+    def gone(self, order_id: UUID) -> bool:
+        with self.db.connect() as conn:
+            return moves.find(conn, order_id) is None
+
     def row(self, order_id: UUID) -> Row[Any]:
         """Everything that Postgres has of it, the lease too."""
         with self.db.connect() as conn:
