@@ -54,7 +54,7 @@ def _postgres(postgres: dict[str, Any]) -> list[Any]:
 def _queue(queue: dict[str, Any], orders: dict[str, Any]) -> list[Any]:
     """The orders that wait; the queue holds hints of them, some lost and some double."""
     named = " ".join(str(part) for part in (queue.get("server"), queue.get("version")) if part)
-    told = [f"{int(orders[n]):,} {n}" for n in ("waiting", "delayed") if orders.get(n) is not None]
+    told = [f"{int(orders[n]):,} {n}" for n in ("due", "delayed") if orders.get(n) is not None]
     # Between attempts there is mostly nobody.
     return [named, _whose(queue), *(text for text in told if text != "0 delayed")]
 

@@ -82,7 +82,7 @@ class Bound(TypedDict):
     roomBps: float | None
 
 
-class Waiting(TypedDict):
+class WaitsFor(TypedDict):
     """What an order in flight waits for: worker, retry, venues, signing or chain."""
 
     waitsFor: str
@@ -95,7 +95,7 @@ class Waiting(TypedDict):
 class Explained(TypedDict):
     totalMs: float | None
     timing: dict[str, float]
-    waiting: Waiting | None
+    waiting: WaitsFor | None
     attempts: list[Tried]
     fill: Filled | None
     bound: Bound | None
@@ -251,7 +251,7 @@ def _first_quoted(order: Order, timeline: Timeline) -> Decimal | None:
     return None if best is None else _competing(order, best)
 
 
-def _waiting(order: Order, timeline: Timeline, now: datetime) -> Waiting | None:
+def _waiting(order: Order, timeline: Timeline, now: datetime) -> WaitsFor | None:
     attempt = timeline.current
     if order["status"] in FINAL or timeline.final is not None or attempt is None:
         return None

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 
 from oee_cli.orders.compared import quote_lines
-from oee_cli.orders.explain import Explained, Tried, Waiting, explained
+from oee_cli.orders.explain import Explained, Tried, WaitsFor, explained
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import ends, exact, percent
 from oee_cli.text.layout import Cell, Line, put, status_cell
@@ -233,7 +233,7 @@ def _times(told: Explained) -> str:
     return " · ".join(parts)
 
 
-def _ending(order: Order, waiting: Waiting | None, width: int) -> Iterator[Line]:
+def _ending(order: Order, waiting: WaitsFor | None, width: int) -> Iterator[Line]:
     last = ending(order, room=width)
     mark, text, hint = last.mark, last.text, last.hint
     if waiting is not None:
@@ -249,7 +249,7 @@ def _ending(order: Order, waiting: Waiting | None, width: int) -> Iterator[Line]
         yield [Cell(f"  {clean(part)}", "dim")]
 
 
-def _waits(order: Order, waiting: Waiting) -> str:
+def _waits(order: Order, waiting: WaitsFor) -> str:
     """What an order in flight is waiting for, since when, and until when."""
     since = span(waiting["ms"] / 1000)
     if waiting["waitsFor"] == "chain":

@@ -27,7 +27,7 @@ def top(
       oee top                   until q
       oee top --interval 5s     a look every five seconds
       oee top --once            one look, for a mail or a log
-      oee top --json | jq .orders.waiting
+      oee top --json | jq .orders.due
     """
     from oee_cli.top.run import top as look
 

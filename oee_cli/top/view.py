@@ -178,7 +178,7 @@ class _Page:
 
     def _figures(self) -> list[str]:
         o, rate = self.engine["orders"], self.engine["rate"]
-        told = [f"{o['running']:,} running of {o['maxActive']:,}", f"{o['waiting']:,} waiting"]
+        told = [f"{o['running']:,} running of {o['maxActive']:,}", f"{o['due']:,} due"]
         told += [f"{o['delayed']:,} delayed", f"{o['accepted']:,} accepted"]
         while len("   ".join(told)) + 8 > self.width and len(told) > 1:
             told.pop()

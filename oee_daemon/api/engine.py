@@ -31,7 +31,7 @@ class Counts(Shape):
     counted_at: Moment
     live: dict[Status, int] = Field(description="by status")
     running: int = Field(description="in execution")
-    waiting: int = Field(description="due, and in nobody's hands yet")
+    due: int = Field(description="due, and no worker has taken them yet")
     delayed: int = Field(description="due later: between attempts, or asked about again then")
     accepted: int = Field(description="ever, ended or not")
     max_active: int = Field(description="how many may be in execution at once")
@@ -39,7 +39,7 @@ class Counts(Shape):
 
 class Queue(Shape):
     reachable: bool
-    waiting: int | None = Field(description="messages that no worker has taken; hints, not orders")
+    messages: int | None = Field(description="that no worker has taken; hints, not orders")
 
 
 class Worker(Shape):
@@ -109,14 +109,14 @@ async def engine(request: Request) -> JSONResponse:
                 "countedAt": wire.moment(count.at),
                 "live": count.live,
                 "running": count.running,
-                "waiting": count.waiting,
+                "due": count.due,
                 "delayed": count.delayed,
                 "accepted": seen.accepted,
                 "maxActive": state.settings.max_active,
             },
             "inFlight": [wire.order_json(order) for order in seen.in_flight],
             "ended": [wire.order_json(order) for order in seen.ended],
-            "queue": {"reachable": queue is not None, "waiting": queue and queue["waiting"]},
+            "queue": {"reachable": queue is not None, "messages": queue and queue["messages"]},
             "workers": queue and queue["workers"],
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),

@@ -94,16 +94,16 @@ def _figures(request: Request) -> dict[str, Any] | None:
 
 
 def queue_now(request: Request) -> dict[str, Any] | None:
-    """What runs as the queue, how many messages wait in it, and who works; nothing where it is away."""
+    """What runs as the queue, how many messages are in it, and who works; nothing where it is away."""
     client: redis.Redis = request.app.state.broker.client
     try:
         server: Any = client.info("server")
-        waiting = client.llen(f"{NAMESPACE}:{QUEUE}")
+        messages = client.llen(f"{NAMESPACE}:{QUEUE}")
         workers = roster.present(client)
     except redis.RedisError:
         return None
     kind = "valkey" if "valkey_version" in server else "redis"
-    return {"server": kind, "version": server[f"{kind}_version"], "waiting": waiting, "workers": workers}
+    return {"server": kind, "version": server[f"{kind}_version"], "messages": messages, "workers": workers}
 
 
 @router.get("/api/status", responses=answers(schema.DaemonStatus))
@@ -143,7 +143,7 @@ async def status(request: Request) -> JSONResponse:
                 "place": place_of(None if "valkey" in own else settings.redis_url),
                 "pid": own.get("valkey", {}).get("pid"),
                 "reachable": bool(queue),
-                "waiting": queue.get("waiting"),
+                "messages": queue.get("messages"),
             },
             "worker": {
                 "threads": settings.worker_threads,
@@ -154,7 +154,7 @@ async def status(request: Request) -> JSONResponse:
             "orders": {
                 "live": count and count.live,
                 "running": count and count.running,
-                "waiting": count and count.waiting,
+                "due": count and count.due,
                 "delayed": count and count.delayed,
                 "stuck": count and count.stuck,
                 "faulty": count and count.faulty,
@@ -183,13 +183,13 @@ async def metrics(request: Request) -> PlainTextResponse:
         count: Count = figures["count"]
         lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(count.live.items())]
         lines += _told("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
-        lines += _told("oee_orders_waiting", "Orders that are due and in nobody's hands.", count.waiting)
+        lines += _told("oee_orders_due", "Orders that are due and that no worker has taken.", count.due)
         lines += _told("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
         lines += _told("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
         lines += _told("oee_leases_held", "Orders in execution.", count.running)
         lines += _told("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:
-        lines += _told("oee_queue_waiting", "Messages that wait for a worker.", queue["waiting"])
+        lines += _told("oee_queue_messages", "Messages that wait for a worker.", queue["messages"])
         lines += _told("oee_workers", "Workers that are there.", len(queue["workers"]))
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 

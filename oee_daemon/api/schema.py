@@ -240,7 +240,7 @@ class DaemonStatus(Shape):
         description="all of this engine: name, host, pid, threads, version, since, running"
     )
     orders: dict[str, Any] = Field(
-        description="live by status, running, waiting, delayed, stuck, faulty, overdueS"
+        description="live by status, running, due, delayed, stuck, faulty, overdueS"
     )
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str

@@ -1,6 +1,6 @@
 """The engine as it is now, for those who watch it: what stands where, is on its way, ended, and how fast.
 
-Reads and changes nothing. It is asked again and again, with any number of orders stored or waiting, so every
+Reads and changes nothing. It is asked again and again, however many orders are stored, so every
 question goes by an index and has a limit; the one that must look at all live orders is asked more seldom the
 longer it takes.
 """
@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine, TextClause, any_, func, literal, sele
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
-from oee_daemon.contract.status import LIVE, Status
+from oee_daemon.contract.status import HOLDS_SLOT, LIVE, RUNNABLE
 from oee_daemon.engine import foundation
 from oee_daemon.orders.order import Order
-from oee_daemon.store import moves, tables
+from oee_daemon.store import moves, predicates
 from oee_daemon.store.tables import orders, slots
 
 #: An order that has not moved for this long is told as stuck, seconds.
@@ -42,16 +42,19 @@ LATE_S = 3
 QUOTED, QUOTES_S = 200, 300
 
 _HELD = "(lease_until > clock_timestamp()) IS TRUE"
-# One look at each live order; `orders_due` holds nothing else.
+_RUNNABLE, _IN_FLIGHT = predicates.status_in(RUNNABLE), predicates.status_in(HOLDS_SLOT)
+# One look at each live order; `orders_due` holds nothing else. One that waits for its condition is counted by
+# its status and as nothing else.
 _COUNT = text(f"""
     SELECT status, count(*),
-        count(*) FILTER (WHERE {_HELD}),
-        count(*) FILTER (WHERE NOT {_HELD} AND next_run_at > clock_timestamp()),
-        count(*) FILTER (WHERE updated_at < clock_timestamp() - make_interval(secs => :stuck)),
-        min(next_run_at) FILTER (WHERE NOT {_HELD}),
+        count(*) FILTER (WHERE {_RUNNABLE} AND {_HELD}),
+        count(*) FILTER (WHERE {_RUNNABLE} AND NOT {_HELD} AND next_run_at > clock_timestamp()),
+        count(*) FILTER (WHERE {_RUNNABLE}
+            AND updated_at < clock_timestamp() - make_interval(secs => :stuck)),
+        min(next_run_at) FILTER (WHERE {_RUNNABLE} AND NOT {_HELD}),
         count(*) FILTER (WHERE faults >= :faulty),
-        coalesce((array_agg(id) FILTER (WHERE status <> 'pending' AND NOT {_HELD}))[1:{SHOWN}], '{{}}')
-    FROM orders WHERE {tables.LIVE} GROUP BY status
+        coalesce((array_agg(id) FILTER (WHERE {_IN_FLIGHT} AND NOT {_HELD}))[1:{SHOWN}], '{{}}')
+    FROM orders WHERE {predicates.LIVE} GROUP BY status
 """)  # noqa: S608  # constants of this page
 _ACCEPTED = text("""
     SELECT floor(extract(epoch FROM created_at))::bigint AS second, count(*) FROM orders
@@ -91,17 +94,18 @@ _VENUES = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """Where the live orders stood at `at`: `waiting` are due and in nobody's hands, `delayed` due later."""
+    """Where the live orders stood at `at`: `due` are due and no worker has taken them, `delayed` are due
+    later. Those that wait for their condition are in `live` alone."""
 
     at: datetime
     live: dict[str, int]
     running: int
-    waiting: int
+    due: int
     delayed: int
     stuck: int
     #: Whose runs end in faults of ours again and again.
     faulty: int
-    #: For how long the order that waits longest has been due without anybody at work on it, seconds.
+    #: For how long an order has been due without anybody at work on it, seconds; the longest.
     overdue_s: float
     #: In flight, and left alone until the chain is asked about them again.
     resting: list[UUID] = field(default_factory=list)
@@ -225,7 +229,7 @@ def _counted(conn: Connection) -> Count:
         at=now,
         live=live,
         running=running,
-        waiting=sum(live.values()) - running - delayed,
+        due=sum(live[s] for s in RUNNABLE) - running - delayed,
         delayed=delayed,
         stuck=sum(row[4] for row in rows),
         faulty=sum(row[6] for row in rows),
@@ -239,7 +243,7 @@ def _in_flight(conn: Connection, resting: list[UUID]) -> list[Order]:
     o = orders.c
     taken = conn.execute(select(slots.c.order_id).where(slots.c.order_id.is_not(None))).scalars()
     known = o.id == any_(literal([*taken, *resting], ARRAY(Uuid)))
-    found = select(*moves.COLUMNS).where(known, o.finished_at.is_(None), o.status != Status.PENDING)
+    found = select(*moves.COLUMNS).where(known, o.status.in_([s.value for s in HOLDS_SLOT]))
     return [moves.order_of(row) for row in conn.execute(found.order_by(o.updated_at).limit(SHOWN))]
 
 

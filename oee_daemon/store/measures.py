@@ -146,21 +146,22 @@ def fills(orders: Subquery, by: By | None) -> Statement:
 def steps(orders: Subquery, by: By | None) -> Statement:
     """Totals and groups: how long each of `STEPS` took in every attempt that got past it.
 
-    A crash resumes a step without a new event, so an attempt has one event of each status at most; the wait
-    before a later attempt is not a step but a pause on purpose, and is left out.
+    A crash resumes a step without a new event, so an attempt has one event of each status at most. The first
+    step begins when the order could run: what it waited for its condition is no queue. The wait before a
+    later attempt is not a step but a pause on purpose, and is left out.
     """
     o, e = orders.c, order_events.c
 
     def at(status: str) -> ColumnElement[Any]:
         return func.max(e.at).filter(e.status == status)
 
-    begun = case((e.attempt == 1, o.created_at))
+    begun = case((e.attempt == 1, at(STEPS[0])))
     moments = (begun, *(at(s) for s in (*STEPS[1:], Status.CONFIRMED.value)))
     names = (*STEPS, "confirmed")
     passed = (
         select(o.key, *(moment.label(name) for moment, name in zip(moments, names, strict=True)))
         .join(order_events, e.order_id == o.id)
-        .group_by(o.key, o.id, o.created_at, e.attempt)
+        .group_by(o.key, o.id, e.attempt)
         .subquery("passed")
     )
     p = passed.c

@@ -274,12 +274,12 @@ def test_another_protocol_ends_with_6_both_versions_and_what_helps(
     homes: Path, command: tuple[str, ...]
 ) -> None:
     line = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1}'
-    with foreign(homes / "h", OEE_Protocol="2", OEE_Version="9.9.9"):
+    with foreign(homes / "h", OEE_Protocol="9", OEE_Version="9.9.9"):
         done = Cli(homes / "h").run(*command, stdin=line)
     assert done.returncode == 6
     said = " ".join((done.stderr + done.stdout).split())
     assert "9.9.9" in said and "0.1.0" in said
-    assert "protocol 2" in said and "protocol 1" in said
+    assert "protocol 9" in said and "protocol 2" in said
     assert "oee daemon restart" in said
 
 
@@ -291,7 +291,7 @@ def test_what_is_no_daemon_of_ours_ends_with_6(homes: Path) -> None:
 
 
 def test_a_folder_that_others_can_enter_is_not_trusted(homes: Path) -> None:
-    with foreign(homes / "h", OEE_Protocol="1"):
+    with foreign(homes / "h", OEE_Protocol="2"):
         (homes / "h" / "run").chmod(0o755)
         done = Cli(homes / "h").run(*BUY)
     assert done.returncode == 4

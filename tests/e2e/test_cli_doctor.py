@@ -105,7 +105,7 @@ def test_settings_that_the_running_daemon_does_not_have(cli: Cli, tmp_path: Path
 
 
 def test_another_protocol(homes: Path) -> None:
-    with foreign(homes / "h", OEE_Protocol="2", OEE_Version="9.9.9"):
+    with foreign(homes / "h", OEE_Protocol="9", OEE_Version="9.9.9"):
         code, found = examined(Cli(homes / "h"))
     assert (code, found["protocol_mismatch"]["remedy"]) == (6, "oee daemon restart")
 

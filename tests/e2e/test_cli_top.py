@@ -98,7 +98,7 @@ def test_orders_are_seen_from_their_step_to_their_fill(cli: Cli, api: Shared) ->
     api.end(order_id)
     top.until(lambda s: any(order_id[:8] in line and "✓" in line and "USDC" in line for line in s.said))
     said = "\n".join(top.screen.said)
-    for what in ("meteora", "raydium", "answered in 5 min", "threads", "/s ended", "in flight", "waiting"):
+    for what in ("meteora", "raydium", "answered in 5 min", "threads", "/s ended", "in flight", "due"):
         assert what in said
     assert top.screen.widest <= 120 and top.screen.colored
     top.type(b"q")
@@ -192,7 +192,7 @@ def answering(body: dict[str, Any]) -> Iterator[str]:
         def do_GET(self) -> None:
             content = json.dumps(body).encode()
             self.send_response(200)
-            self.send_header("OEE-Protocol", "1")
+            self.send_header("OEE-Protocol", "2")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

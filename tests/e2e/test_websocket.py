@@ -83,7 +83,7 @@ def refusal(daemon: Daemon, path: str, **headers: str) -> tuple[int, str, str | 
     with pytest.raises(InvalidStatus) as refused, watch(daemon, path, additional_headers=named):
         pass
     answer = refused.value.response
-    assert answer.headers["oee-protocol"] == "1" and answer.body is not None
+    assert answer.headers["oee-protocol"] == "2" and answer.body is not None
     problem = json.loads(answer.body)
     assert problem["status"] == answer.status_code
     return answer.status_code, problem["code"], problem.get("field")
@@ -198,7 +198,7 @@ def test_a_handshake_is_refused_in_words(api: Shared) -> None:
     }.items():
         assert refusal(api.daemon, path) == wanted, path
     for path in (one, "stream"):
-        assert refusal(api.daemon, path, OEE_Protocol="2") == (426, "protocol_mismatch", None)
+        assert refusal(api.daemon, path, OEE_Protocol="1") == (426, "protocol_mismatch", None)
     for path in ("nothing", "execute/x"):
         with pytest.raises(InvalidStatus) as refused, watch(api.daemon, path):
             pass

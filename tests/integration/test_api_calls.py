@@ -49,7 +49,7 @@ def frozen_worker(api: Shared) -> Iterator[None]:
 
 def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
-    assert answer.headers["oee-protocol"] == "1"
+    assert answer.headers["oee-protocol"] == "2"
     found: dict[str, Any] = answer.json()
     model.model_validate(found)
     return found
@@ -58,7 +58,7 @@ def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) ->
 def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["oee-protocol"] == "1"
+    assert answer.headers["oee-protocol"] == "2"
     found: dict[str, Any] = answer.json()
     schema.Problem.model_validate(found)
     assert (found["status"], found["code"], found.get("field")) == (status, code, field)
@@ -259,9 +259,9 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
 
 def test_another_protocol_version_is_told_so(api: Shared) -> None:
     for path in ("/healthz", "/api/orders", "/nowhere"):
-        found = refused(api.http.get(path, headers={"OEE-Protocol": "2"}), 426, "protocol_mismatch")
-        assert found["protocol"] == 1 and found["version"]
-    assert api.http.get("/healthz", headers={"OEE-Protocol": "1"}).status_code == 200
+        found = refused(api.http.get(path, headers={"OEE-Protocol": "1"}), 426, "protocol_mismatch")
+        assert found["protocol"] == 2 and found["version"]
+    assert api.http.get("/healthz", headers={"OEE-Protocol": "2"}).status_code == 200
 
 
 def test_without_postgres_everything_is_503_and_nothing_is_stored(redis_url: str) -> None:

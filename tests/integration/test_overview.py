@@ -48,7 +48,7 @@ def test_an_empty_engine(look: Any) -> None:
     assert set(seen.count.live.values()) == {0} and seen.count.overdue_s == 0
 
 
-def test_each_live_order_is_running_waiting_or_delayed(bench: Bench, look: Any) -> None:
+def test_each_live_order_is_running_due_or_delayed(bench: Bench, look: Any) -> None:
     waiting, delayed, routing, submitted, resting, dead = (bench.place() for _ in range(6))
     bench.set(waiting.id, next_run_at=bench.ago(seconds=30))
     bench.set(delayed.id, next_run_at=bench.ago(seconds=-30))
@@ -62,12 +62,26 @@ def test_each_live_order_is_running_waiting_or_delayed(bench: Bench, look: Any) 
     bench.set(dead.id, lease_until=bench.ago(seconds=1), updated_at=bench.ago(minutes=6))
     ended(bench, seconds=1)
     seen: Overview = look()
-    assert (seen.count.running, seen.count.waiting, seen.count.delayed) == (2, 2, 2)
+    assert (seen.count.running, seen.count.due, seen.count.delayed) == (2, 2, 2)
     assert seen.count.live == {"pending": 2, "routing": 2, "submitted": 2, "building": 0, "waiting": 0}
     assert seen.count.stuck == 1 and 29 < seen.count.overdue_s < 60
     assert seen.accepted == 7
     # The longest in its step first; a dead worker's order is in flight, too, and pending ones are not.
     assert ids(seen.in_flight) == [dead.id, routing.id, submitted.id, resting.id]
+
+
+def test_an_order_that_waits_for_its_condition_is_counted_by_its_status_alone(
+    bench: Bench, look: Any
+) -> None:
+    order = bench.place()
+    # Even as no move would leave it: due for long, and held.
+    bench.set(order.id, status="waiting", next_run_at=bench.ago(hours=1), updated_at=bench.ago(days=1))
+    for held_until in (None, bench.ago(seconds=-5)):
+        bench.set(order.id, lease_owner="one", lease_until=held_until)
+        count = look().count
+        assert count.live["waiting"] == sum(count.live.values()) == 1
+        assert (count.running, count.due, count.delayed, count.stuck, count.overdue_s) == (0, 0, 0, 0, 0)
+        assert look().in_flight == []
 
 
 def test_what_ended_is_told_newest_first_and_by_the_second(bench: Bench, look: Any) -> None:
@@ -139,16 +153,16 @@ def test_venues_are_told_by_their_answers_of_the_last_minutes(bench: Bench, look
 def test_counting_that_takes_long_is_done_more_seldom(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     overviews = Overviews(bench.db)
     bench.place()
-    assert overviews.look().count.waiting == 1
+    assert overviews.look().count.due == 1
     bench.place()
     # Few: as it is now.
-    assert overviews.look().count.waiting == 2
+    assert overviews.look().count.due == 2
     monkeypatch.setattr(overview, "FEW", 0)
     monkeypatch.setattr(overview, "SHARE", 1e-6)
-    assert overviews.look().count.waiting == 2
+    assert overviews.look().count.due == 2
     order = bench.place()
     seen = overviews.look()
-    assert seen.count.waiting == 2
+    assert seen.count.due == 2
     # Everything else is always as it is now.
     assert seen.accepted == 3 and seen.count.at < seen.at
     bench.held(order.id)
@@ -179,7 +193,7 @@ def queue(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_a_worker_is_there_until_it_stops_or_is_silent(queue: redis.Redis, redis_url: str) -> None:
+def test_a_worker_is_there_held_untilit_stops_or_is_silent(queue: redis.Redis, redis_url: str) -> None:
     busy = [3]
     first = Roster(redis_url, owner="home:web:1", threads=10, busy=lambda: busy[0])
     second = Roster(redis_url, owner="db:2", threads=4, busy=lambda: 0)

@@ -67,6 +67,7 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
         api.sql.execute("UPDATE orders SET filled_in = filled_in + 12345 WHERE number % 6 = 0")
         api.sql.execute("UPDATE orders SET filled_out = filled_out + 999 WHERE number = 13")
         _a_day_older(api, 12)
+        _waited(api, 1)
         with frozen_worker(api):
             cancelled = api.place()
             assert api.http.post(f"/api/orders/{cancelled}/cancel").status_code == 200
@@ -87,6 +88,20 @@ def _a_day_older(api: Shared, up_to: int) -> None:
     )
 
 
+def _waited(api: Shared, number: int) -> None:
+    """As if the order had waited ten minutes for its condition."""
+    (order_id,) = api.sql.execute("SELECT id FROM orders WHERE number = %s", (number,)).fetchone() or ()
+    for statement in (
+        "UPDATE orders SET created_at = created_at - interval '10 min', event_seq = event_seq + 1"
+        " WHERE id = %s",
+        "UPDATE order_events SET seq = -seq WHERE order_id = %s",
+        "UPDATE order_events SET seq = 1 - seq WHERE order_id = %s",
+        "INSERT INTO order_events (order_id, seq, status, attempt, at, data)"
+        " SELECT id, 1, 'waiting', 1, created_at, '{}' FROM orders WHERE id = %s",
+    ):
+        api.sql.execute(statement, (order_id,))
+
+
 @pytest.fixture(scope="module")
 def orders(api: Shared) -> list[Order]:
     found = api.http.get("/api/orders", params={"limit": 1000}).json()["orders"]
@@ -105,6 +120,7 @@ def test_the_run_has_everything_that_the_figures_have_to_get_right(orders: list[
     assert {q["error"]["code"] for q in silent} == {"venue_late", "venue_down"}
     assert {o["error"]["code"] for o in orders if o["error"]} == {"no_route", "slippage_exceeded"}
     assert {v for o in orders for _, v, _ in choices(o)} == {"raydium", "meteora"}
+    assert sum(o["events"][0]["status"] == "waiting" for o in orders) == 1
     assert len({slipped(o) > 0 for o in orders if o["status"] == "confirmed"}) == 2
     assert min(slipped(o) for o in orders if o["status"] == "confirmed") < 0
 

@@ -68,7 +68,9 @@ def took(orders: list[Order], step: str, following: str) -> list[timedelta]:
     found = []
     for order in orders:
         for e, after in zip(order["events"], order["events"][1:], strict=False):
-            if (e["status"], after["status"]) == (step, following) and (step != "pending" or e["seq"] == 1):
+            # The queue is the way to the first attempt, from when the order could run.
+            first = step != "pending" or e["attempt"] == 1
+            if (e["status"], after["status"]) == (step, following) and first:
                 found.append(at(after["at"]) - at(e["at"]))
     return found
 

@@ -16,7 +16,7 @@ from oee_cli.errors import Lost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
 
-HEADERS = {"OEE-Protocol": "1"}
+HEADERS = {"OEE-Protocol": "2"}
 Happening = Answer | Lost
 
 

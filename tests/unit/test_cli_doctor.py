@@ -299,7 +299,7 @@ def away(**changes: Any) -> Scene:
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
         | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside.release()},
-        "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "waiting": 0},
+        "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "messages": 0},
         "worker": {"pid": 1, "threads": 10, "running": 0},
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
     }

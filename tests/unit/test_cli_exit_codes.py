@@ -78,8 +78,8 @@ class FakeAnswer:
 
 
 def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
-    refused = FakeAnswer(426, {"OEE-Protocol": "2"}, {"protocol": "2", "version": "9.9.9"})
-    for answer in (refused, FakeAnswer(200, {"OEE-Protocol": "2", "OEE-Version": "9.9.9"})):
+    refused = FakeAnswer(426, {"OEE-Protocol": "9"}, {"protocol": "9", "version": "9.9.9"})
+    for answer in (refused, FakeAnswer(200, {"OEE-Protocol": "9", "OEE-Version": "9.9.9"})):
         with pytest.raises(Unreachable) as e:
             check(answer)
         assert "9.9.9" in e.value.message
@@ -87,7 +87,7 @@ def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
         assert "oee daemon restart" in (e.value.hint or "")
     with pytest.raises(Unreachable):
         check(FakeAnswer(200, {}))
-    assert check(FakeAnswer(200, {"OEE-Protocol": "1"})).status == 200
+    assert check(FakeAnswer(200, {"OEE-Protocol": "2"})).status == 200
 
 
 def test_the_error_object() -> None:

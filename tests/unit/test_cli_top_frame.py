@@ -40,7 +40,7 @@ def engine(**changes: Any) -> dict[str, Any]:
         "startedAt": "2026-11-23T08:00:00Z",
         "network": "simulated",
         "orders": {
-            "live": {}, "running": 12, "waiting": 1204, "delayed": 3, "accepted": 1_000_000, "maxActive": 10,
+            "live": {}, "running": 12, "due": 1204, "delayed": 3, "accepted": 1_000_000, "maxActive": 10,
         },
         "inFlight": [flying(n) for n in range(12)],
         "ended": [
@@ -48,7 +48,7 @@ def engine(**changes: Any) -> dict[str, Any]:
             over(1, status="failed", error=error, filledIn=None),
             *(over(n) for n in range(2, 40)),
         ],
-        "queue": {"reachable": True, "waiting": 7},
+        "queue": {"reachable": True, "messages": 7},
         "workers": [
             worker | {"since": "2026-11-23T09:00:00Z"},
             worker | {"since": "2026-11-22T09:00:00Z", "host": "a-host-with-a-very-long-name", "pid": 99},
@@ -81,7 +81,7 @@ def test_a_frame_is_as_large_as_the_terminal_and_no_larger(width: int, height: i
         {},
         {"trouble": Trouble("the daemon does not answer", "connection refused " * 9, 12.0)},
         {"engine": engine(inFlight=[], ended=[], workers=[], venues=[])},
-        {"engine": engine(workers=None, queue={"reachable": False, "waiting": None})},
+        {"engine": engine(workers=None, queue={"reachable": False, "messages": None})},
     ):
         lines = drawn(width, height, **changes)
         assert len(lines) == height
@@ -92,14 +92,14 @@ def test_at_60_columns_and_24_rows_everything_is_told() -> None:
     lines = drawn(60, 24)
     said = "\n".join(lines)
     assert lines[0].startswith("oee top   simulated") and lines[-1].startswith("q quit")
-    for what in ("12 running of 10", "1,204 waiting", "3 delayed", "raydium 99% 204 ms", "2   20 threads"):
+    for what in ("12 running of 10", "1,204 due", "3 delayed", "raydium 99% 204 ms", "2   20 threads"):
         assert what in said
     assert "submitted" in said and "no_route" in said and "213.27 USDC" in said
 
 
 def test_the_last_that_is_left_are_the_orders() -> None:
     said = "\n".join(drawn(60, 8))
-    assert "in flight   11 more" in said and "0000000b" in said and "waiting" in said
+    assert "in flight   11 more" in said and "0000000b" in said and " due" in said
     assert "raydium 99%" not in said and "threads" not in said
 
 

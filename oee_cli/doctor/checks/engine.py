@@ -124,7 +124,7 @@ def queue(scene: Scene) -> Iterator[Finding]:
         yield _frozen("queue", part)
     elif part.get("reachable"):
         yield from _version(
-            "queue", str(part.get("server")), part, f", {int(part.get('waiting') or 0):,} waiting"
+            "queue", str(part.get("server")), part, f", {int(part.get('messages') or 0):,} queued"
         )
         yield from _shared(scene)
     elif part:
@@ -252,7 +252,7 @@ def orders(scene: Scene) -> Iterator[Finding]:
         )
         yield warn("orders", "faulty", message, "oee daemon logs")
     if overdue > _PATIENCE:
-        message = f"An order has been waiting for a worker for {span(overdue)}."
+        message = f"An order has been due for {span(overdue)}, and no worker has taken it."
         yield warn("orders", "overdue", message, "oee daemon status")
     if not stuck and not faulty and overdue <= _PATIENCE:
         yield ok("orders", f"{sum(live.values()):,} on their way, none stuck")
