@@ -3,6 +3,7 @@
     OeeError                      has a stable code, a sentence, and whether trying again may help
     ├── Refused                   tell the caller; nothing was stored
     │   ├── InvalidInput          422, names the field
+    │   │   └── BadCursor
     │   ├── NotFound              404
     │   ├── Conflict              409, or 422 where a key came with another body
     │   └── Unavailable           503, Postgres can't be reached
@@ -79,6 +80,15 @@ class InvalidInput(Refused):
 
     code = "invalid_input"
     status = 422
+
+
+class BadCursor(InvalidInput):
+    """The cursor of a page is none that was given with an earlier page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
+        )
 
 
 class NotFound(Refused):

@@ -1,5 +1,5 @@
-"""The daemon once its servers answer: migrates, hands the worker its settings, opens the doors, keeps what
-runs alive, and takes it all down in order; each line with its reason.
+"""The daemon once its servers answer: migrates, hands the worker its settings, opens the listeners, keeps
+what runs alive, and takes it all down in order; each line with its reason.
 
 It runs on the main thread: on Linux a child dies with the thread that made it, which is how nothing
 outlives the daemon.
@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import gc_tuning, inherited
 from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
-from oee_daemon.api.doors import Doors
+from oee_daemon.api.listeners import Listeners
+from oee_daemon.api.state import Surroundings
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.worker import STOP_S, WorkerProcess
@@ -79,18 +80,18 @@ class Service:
         self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
-        around = app.Surroundings(
+        around = Surroundings(
             started_at=self._started_at,
             socket_path=home.socket_path(),
-            http=lambda: self._doors.http(),
+            http=lambda: self._listeners.http(),
             servers=servers.describe,
             worker_pid=lambda: self._worker.pid,
             identity=identity,
         )
-        self._app = app.build(settings, self._db, self._broker, self._feed, network, around)
-        self._doors = Doors(
-            self._app,
-            place=home.socket_path,
+        self._state = app.open_state(settings, self._db, self._broker, self._feed, network, around)
+        self._listeners = Listeners(
+            app.build(self._state),
+            path=home.socket_path,
             host=settings.host,
             port=settings.port,
             names=settings.hostnames,
@@ -106,13 +107,13 @@ class Service:
             loop.add_signal_handler(number, self._asked, stop, number.name)
         if signal.SIGHUP not in inherited.farewells():
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        hints = asyncio.create_task(self._app.state.hub.run())
+        hints = asyncio.create_task(self._state.hub.run())
         try:
-            await self._doors.open()
+            await self._listeners.open()
             self._home.phase("worker")
             self._announce()
             gc_tuning.started()
-            log.info("daemon ready", extra={"pid": os.getpid(), "http": self._doors.http()["url"]})
+            log.info("daemon ready", extra={"pid": os.getpid(), "http": self._listeners.http()["url"]})
             await self._watch(stop)
             self._home.stopped(asked=True)
         finally:
@@ -129,7 +130,7 @@ class Service:
         self._worker.reopen_log()
 
     def _announce(self) -> None:
-        http = self._doors.http()
+        http = self._listeners.http()
         self._home.announce(
             {
                 "pid": os.getpid(),
@@ -144,7 +145,7 @@ class Service:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Replaces what dies, or is taken away, until told to stop. Raises `HomeLost`."""
-        listening = self._doors.http()["listening"]
+        listening = self._listeners.http()["listening"]
         for beat in itertools.count():
             if stop.is_set():
                 return
@@ -156,8 +157,8 @@ class Service:
                 self._worker.reopen_log()
             if beat % LOOK_BEATS == 0:
                 self._home.mend()
-                await self._doors.mend()
-            if self._doors.http()["listening"] != listening:
+                await self._listeners.mend()
+            if self._listeners.http()["listening"] != listening:
                 # The port was taken at the start and is ours now.
                 listening = not listening
                 self._announce()
@@ -171,7 +172,7 @@ class Service:
         self._home.must_be_held()
         log.info("stopping")
         # Nothing new is accepted, but those who watch see how what runs ends.
-        self._app.state.draining = True
+        self._state.draining.set()
         self._worker.ask_to_stop()
         deadline = asyncio.get_running_loop().time() + STOP_S
         while not self._worker.stopped() and asyncio.get_running_loop().time() < deadline:
@@ -180,7 +181,7 @@ class Service:
         self._worker.kill()
         # Clients that look from now on find no daemon, instead of one that is going away.
         self._home.announce(None)
-        await self._doors.close()
+        await self._listeners.close()
         hints.cancel()
         self._broker.close()
         self._feed.close()

@@ -1,7 +1,7 @@
-"""The gate of the TCP door: Host, then Origin, then token, for every route, HTTP and WebSocket alike.
+"""Checks each request over TCP: its Host, then its Origin, then its token, HTTP and WebSocket alike.
 
-A new route is closed until it is named in `OPEN`. The Unix socket needs none of this: its folder is its
-owner's alone. Pure ASGI, so that nothing is read or answered before the gate has spoken.
+A new route needs the token until it is named in `OPEN`. The Unix socket needs none of this: only its owner
+may enter its folder. Pure ASGI, so that nothing is read or answered before the check.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def token_of(path: Path) -> str:
     return token
 
 
-class Gate:
+class AuthMiddleware:
     """Lets through what names an own host, comes from no page, and bears the token."""
 
     def __init__(self, app: ASGIApp, *, token: str, hosts: frozenset[str]) -> None:
@@ -63,7 +63,7 @@ class Gate:
             # A header that stands twice is nobody's honest request.
             headers[name] = value if name not in headers else b"\0"
         opened = scope["path"] in OPEN
-        if not opened and not self._is_own(_host(headers.get(b"host", b"")), scope):
+        if not opened and not self._is_own(_read_host(headers.get(b"host", b"")), scope):
             await refuse(scope, send, 403, "foreign_host", "This service does not go by that Host.")
         elif b"origin" in headers:
             await refuse(scope, send, 403, "foreign_origin", "Web pages may not call this service.")
@@ -79,7 +79,7 @@ class Gate:
         """A page can point a name of its own at this machine, but no address: the one that was dialled is
         ours."""
         dialled = str((scope.get("server") or ("",))[0]).removeprefix("::ffff:").partition("%")[0]
-        return host in self._hosts or (host != "" and host == _bracketed(dialled))
+        return host in self._hosts or (host != "" and host == _in_brackets(dialled))
 
     def _bears(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
@@ -89,14 +89,14 @@ class Gate:
 def own_hosts(host: str, names: str | None = None) -> frozenset[str]:
     """The names under which this service may be asked for; `names` are more of them, separated by commas."""
     own = [host.lower(), *(names.split(",") if names else ())]
-    return frozenset({"localhost", "127.0.0.1", "[::1]", *map(_bracketed, own)})
+    return frozenset({"localhost", "127.0.0.1", "[::1]", *map(_in_brackets, own)})
 
 
-def _bracketed(host: str) -> str:
+def _in_brackets(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _host(header: bytes) -> str:
+def _read_host(header: bytes) -> str:
     """The name in a `Host` header, without its port; nothing where it is no such header."""
-    found = _HOST.fullmatch(header.decode("latin-1").lower())
-    return found[1] if found else ""
+    match = _HOST.fullmatch(header.decode("latin-1").lower())
+    return match[1] if match else ""

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from oee_daemon.api.limits import STAMP
+from oee_daemon.api.limits import VERSION_HEADERS
 from oee_daemon.api.problems import problem
 
 #: Seconds from the first byte of a request, or from the connection, to the end of its headers.
@@ -78,7 +78,7 @@ class Http(HttpToolsProtocol):
             return
         answer = problem(status, code, detail)
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), b"connection: close"]
-        lines += [name + b": " + value for name, value in (*answer.raw_headers, *STAMP)]
+        lines += [name + b": " + value for name, value in (*answer.raw_headers, *VERSION_HEADERS)]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body))
         self.transport.close()
 

@@ -11,16 +11,16 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import health, wire
+from oee_daemon.api import wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Moment, Order, Shape
+from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import Unavailable
-from oee_daemon.reads.overview import QUOTES_S, Overview, Overviews, VenueHealth
+from oee_daemon.reads.overview import QUOTES_S, Overview, VenueHealth
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -94,8 +94,8 @@ class Engine(Shape):
 @router.get("/engine", responses=answers(Engine))
 async def engine(request: Request) -> JSONResponse:
     """What `oee top` shows: orders in flight, the queue, workers, venues, what ended, and how fast."""
-    state = request.app.state
-    seen, queue = await asyncio.gather(health.soon(_look, request), health.soon(health.queue_now, request))
+    state = state_of(request)
+    seen, queue = await asyncio.gather(state.probes.overview(), state.probes.queue())
     if seen is None:
         raise Unavailable("Postgres can't be reached. Try again.")
     count = seen.count
@@ -103,7 +103,7 @@ async def engine(request: Request) -> JSONResponse:
         {
             "at": wire.moment(seen.at),
             "version": VERSION,
-            "startedAt": state.started_at,
+            "startedAt": state.around.started_at,
             "network": state.settings.network,
             "orders": {
                 "countedAt": wire.moment(count.at),
@@ -116,21 +116,13 @@ async def engine(request: Request) -> JSONResponse:
             },
             "inFlight": [wire.order_json(order) for order in seen.in_flight],
             "ended": [wire.order_json(order) for order in seen.ended],
-            "queue": {"reachable": queue is not None, "messages": queue and queue["messages"]},
-            "workers": queue and queue["workers"],
+            "queue": {"reachable": queue is not None, "messages": queue and queue.messages},
+            "workers": queue and queue.workers,
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),
             "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},
         }
     )
-
-
-def _look(request: Request) -> Overview | None:
-    overviews: Overviews = request.app.state.overviews
-    try:
-        return overviews.look()
-    except SQLAlchemyError:
-        return None
 
 
 def _venues(seen: Overview, configured: list[str]) -> list[dict[str, Any]]:

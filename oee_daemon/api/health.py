@@ -5,28 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import redis
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.probes import QueueState
+from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
 from oee_daemon.home.addresses import place_of
-from oee_daemon.queue import roster
-from oee_daemon.queue.broker import NAMESPACE, QUEUE
-from oee_daemon.reads.overview import Count, Overviews
-from oee_daemon.store.readiness import Readiness
+from oee_daemon.reads.overview import Count
 
-T = TypeVar("T")
 router = APIRouter(dependencies=[Depends(known_query)])
 
-#: Seconds after which a server that does not answer counts as away: a frozen one never says so.
-ANSWER_S = 2.5
 #: How far the clock was ahead of one that nobody sets when this process came up, seconds.
 CLOCK = time.time() - time.monotonic()
 
@@ -43,114 +36,44 @@ async def readyz(request: Request) -> JSONResponse:
 
     Without the queue an order begins a second or two later, and is taken up all the same.
     """
-    state = request.app.state
-    found, queue = await asyncio.gather(soon(_readiness, request), soon(queue_now, request))
+    state = state_of(request)
+    found, queue = await asyncio.gather(state.probes.readiness(), state.probes.queue())
     parts = {
         "postgres": found is not None and found.writable,
         "worker": found is not None and found.worker and found.moving,
-        "accepting": not state.draining,
+        "accepting": not state.draining.is_set(),
     }
     ready = all(parts.values())
     answer = {"status": "ready" if ready else "not ready"} | parts | {"queue": queue is not None}
     return JSONResponse(answer, 200 if ready else 503)
 
 
-def _readiness(request: Request) -> Readiness | None:
-    state = request.app.state
-    try:
-        found: Readiness = state.history.readiness(state.network.name)
-    except SQLAlchemyError:
-        return None
-    return found
-
-
-async def _asked(request: Request) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What Postgres and the queue say, asked at once; nothing from one that is away or frozen."""
-    figures, queue = await asyncio.gather(soon(_figures, request), soon(queue_now, request))
-    return figures, queue
-
-
-async def soon(ask: Callable[[Request], T | None], request: Request) -> T | None:
-    """What `ask` says; nothing where it takes too long, or has nothing to say.
-
-    It is under way once at most, and whoever asks meanwhile gets the same answer: probes that are repeated
-    while none is answered take no connection from those who trade.
-    """
-    state = request.app.state
-    question: asyncio.Future[T | None] | None = state.probes.get(ask)
-    if question is None or question.done():
-        loop = asyncio.get_running_loop()
-        question = state.probes[ask] = loop.run_in_executor(state.probe_pool, ask, request)
-    await asyncio.wait([question], timeout=ANSWER_S)
-    return question.result() if question.done() else None
-
-
-def _figures(request: Request) -> dict[str, Any] | None:
-    overviews: Overviews = request.app.state.overviews
-    try:
-        return overviews.figures(request.app.state.settings.connections)
-    except SQLAlchemyError:
-        return None
-
-
-def queue_now(request: Request) -> dict[str, Any] | None:
-    """What runs as the queue, how many messages are in it, and who works; nothing where it is away."""
-    client: redis.Redis = request.app.state.broker.client
-    try:
-        server: Any = client.info("server")
-        messages = client.llen(f"{NAMESPACE}:{QUEUE}")
-        workers = roster.present(client)
-    except redis.RedisError:
-        return None
-    kind = "valkey" if "valkey_version" in server else "redis"
-    return {"server": kind, "version": server[f"{kind}_version"], "messages": messages, "workers": workers}
-
-
 @router.get("/api/status", responses=answers(schema.DaemonStatus))
 async def status(request: Request) -> JSONResponse:
     """Everything `oee daemon status` shows."""
-    figures, queue = [found or {} for found in await _asked(request)]
-    count: Count | None = figures.get("count")
-    state = request.app.state
-    own = {str(row["name"]): row for row in state.servers()}
-    settings = state.settings
+    state = state_of(request)
+    figures, queue = await asyncio.gather(state.probes.figures(), state.probes.queue())
+    settings, around = state.settings, state.around
+    own = {str(row["name"]): row for row in around.servers()}
+    count: Count | None = figures and figures["count"]
     return JSONResponse(
         {
             "version": VERSION,
             "protocol": PROTOCOL,
             "pid": os.getpid(),
-            "startedAt": state.started_at,
+            "startedAt": around.started_at,
             "clockJumpedS": round(time.time() - time.monotonic() - CLOCK, 3),
             "home": str(settings.home),
-            "socket": str(state.socket_path),
-            "http": state.http(),
-            "postgres": {
-                "version": figures.get("version"),
-                "own": "postgres" in own,
-                "place": place_of(None if "postgres" in own else settings.database_url),
-                "pid": own.get("postgres", {}).get("pid"),
-                "reachable": bool(figures),
-                "orders": figures.get("accepted"),
-                "bytes": figures.get("bytes"),
-                "revision": figures.get("revision"),
-                "now": wire.moment(figures["now"]) if figures else None,
-                "weaknesses": figures.get("weaknesses", []),
-            },
-            "queue": {
-                "server": queue.get("server"),
-                "version": queue.get("version"),
-                "own": "valkey" in own,
-                "place": place_of(None if "valkey" in own else settings.redis_url),
-                "pid": own.get("valkey", {}).get("pid"),
-                "reachable": bool(queue),
-                "messages": queue.get("messages"),
-            },
+            "socket": str(around.socket_path),
+            "http": around.http(),
+            "postgres": _server(own.get("postgres"), settings.database_url) | _postgres(figures or {}),
+            "queue": _server(own.get("valkey"), settings.redis_url) | _queue(queue),
             "worker": {
                 "threads": settings.worker_threads,
-                "pid": state.worker_pid(),
+                "pid": around.worker_pid(),
                 "running": count and count.running,
             },
-            "workers": queue.get("workers"),
+            "workers": queue and queue.workers,
             "orders": {
                 "live": count and count.live,
                 "running": count and count.running,
@@ -168,10 +91,38 @@ async def status(request: Request) -> JSONResponse:
     )
 
 
+def _server(own: dict[str, object] | None, url: str | None) -> dict[str, object]:
+    """Whether the daemon runs the server itself, and where it is."""
+    place = place_of(None if own else url)
+    return {"own": own is not None, "place": place, "pid": own.get("pid") if own else None}
+
+
+def _postgres(figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": figures.get("version"),
+        "reachable": bool(figures),
+        "orders": figures.get("accepted"),
+        "bytes": figures.get("bytes"),
+        "revision": figures.get("revision"),
+        "now": wire.moment(figures["now"]) if figures else None,
+        "weaknesses": figures.get("weaknesses", []),
+    }
+
+
+def _queue(queue: QueueState | None) -> dict[str, Any]:
+    return {
+        "server": queue and queue.server,
+        "version": queue and queue.version,
+        "reachable": queue is not None,
+        "messages": queue and queue.messages,
+    }
+
+
 @router.get("/metrics", response_class=PlainTextResponse, responses=answers(None))
 async def metrics(request: Request) -> PlainTextResponse:
     """Prometheus text format 0.0.4."""
-    figures, queue = await _asked(request)
+    probes = state_of(request).probes
+    figures, queue = await asyncio.gather(probes.figures(), probes.queue())
     lines = [
         "# HELP oee_up Whether a part answers.",
         "# TYPE oee_up gauge",
@@ -182,17 +133,17 @@ async def metrics(request: Request) -> PlainTextResponse:
         lines += ["# HELP oee_orders_live Orders that have not ended.", "# TYPE oee_orders_live gauge"]
         count: Count = figures["count"]
         lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(count.live.items())]
-        lines += _told("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
-        lines += _told("oee_orders_due", "Orders that are due and that no worker has taken.", count.due)
-        lines += _told("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
-        lines += _told("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
-        lines += _told("oee_leases_held", "Orders in execution.", count.running)
-        lines += _told("oee_database_bytes", "Size of the database.", figures["bytes"])
+        lines += _metric("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
+        lines += _metric("oee_orders_due", "Orders that are due and that no worker has taken.", count.due)
+        lines += _metric("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
+        lines += _metric("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
+        lines += _metric("oee_leases_held", "Orders in execution.", count.running)
+        lines += _metric("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:
-        lines += _told("oee_queue_messages", "Messages that wait for a worker.", queue["messages"])
-        lines += _told("oee_workers", "Workers that are there.", len(queue["workers"]))
+        lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)
+        lines += _metric("oee_workers", "Workers that are there.", len(queue.workers))
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
-def _told(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:
+def _metric(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:
     return [f"# HELP {name} {help_}", f"# TYPE {name} {kind}", f"{name} {value}"]

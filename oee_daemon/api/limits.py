@@ -1,4 +1,4 @@
-"""What every request has to keep to, whichever door it came by, and what every answer carries.
+"""The limits that every request has to keep to, and the headers that every answer carries.
 
 Pure ASGI, so that nothing of the application runs for a request that is refused here. How long a client
 may take over its headers is the connection's business: `connections`.
@@ -16,29 +16,35 @@ from oee_daemon.contract.protocol import MAX_BODY, PROTOCOL, PROTOCOL_HEADER, VE
 #: Seconds a body may take to arrive.
 BODY_S = 10.0
 #: On every answer, refusals too: a client checks them before it reads anything else.
-STAMP = (
+VERSION_HEADERS = (
     (PROTOCOL_HEADER.lower().encode(), str(PROTOCOL).encode()),
     (VERSION_HEADER.lower().encode(), VERSION.encode()),
 )
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
-class Stamped:
-    """Says our protocol and version on every answer. Outermost, so that no refusal goes without."""
+class VersionMiddleware:
+    """Adds our protocol and version to every answer. Outermost, so that refusals carry them too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def stamped(message: Message) -> None:
-            if message["type"] in _STARTS:
-                message["headers"] = [*message.get("headers", ()), *STAMP]
-            await send(message)
-
-        await self._app(scope, receive, stamped)
+        await self._app(scope, receive, adding_headers(send, *VERSION_HEADERS))
 
 
-class Limits:
+def adding_headers(send: Send, *headers: tuple[bytes, bytes]) -> Send:
+    """`send`, which adds `headers` to the answer, or to the acceptance of a WebSocket."""
+
+    async def add_and_send(message: Message) -> None:
+        if message["type"] in _STARTS:
+            message["headers"] = [*message.get("headers", ()), *headers]
+        await send(message)
+
+    return add_and_send
+
+
+class RequestLimits:
     """Refuses another protocol version in words, and bodies that are too long or too slow.
 
     HEAD is GET to all that follows: the connection sends no body where it was asked for none.
@@ -77,10 +83,10 @@ class Limits:
             detail = f"body has more than {MAX_BODY} bytes."
             await refuse(scope, send, 413, "body_too_large", detail, field="body")
             return
-        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
-            return whole.pop() if whole else await receive()
+            return unread.pop() if unread else await receive()
 
         await self._app(scope, replay, send)
 

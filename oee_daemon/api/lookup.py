@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse
 
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import KEY_LENGTH, MAX_PAGE
 from oee_daemon.errors import InvalidInput
-from oee_daemon.reads.history import History
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -57,7 +57,7 @@ def find(request: Request, asked: OrdersAsked) -> JSONResponse:
             code="out_of_range",
             field="orderIds",
         )
-    history: History = request.app.state.history
+    history = state_of(request).history
     found = history.among(asked.order_ids, asked.idempotency_keys, ended=asked.ended)
     return JSONResponse(
         {

@@ -35,7 +35,7 @@ def _problem(status: int) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": content}
 
 
-_SAID: Literal["serialization"] = "serialization"
+_MODE: Literal["serialization"] = "serialization"
 #: Every shape that an answer has.
 _shapes: set[type[BaseModel]] = set()
 
@@ -53,17 +53,28 @@ def answers(
     model: Any, *problems: int, status: int = 200, also: dict[int, Any] | None = None
 ) -> dict[int | str, Any]:
     """The answers of a route: its `model`, and the problems that it may say besides the usual ones."""
-    told: dict[int | str, Any] = {
+    problems_: dict[int | str, Any] = {
         n: _problem(n) for n in sorted({*problems, 401, 403, 408, 422, 426, 431, 503})
     }
     models = ({} if model is None else {status: model}) | (also or {})
-    return told | {n: _answer(n, m) for n, m in models.items()}
+    return problems_ | {n: _answer(n, m) for n, m in models.items()}
 
 
-def body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """For a route that reads its body itself, with exact numbers."""
+def reads(model: type[BaseModel], headers: dict[str, str]) -> dict[str, Any]:
+    """What a route reads that reads its request itself: the body, and headers with what each is for."""
     content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
-    return {"requestBody": {"required": True, "content": content}}
+    text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    parameters = [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": description,
+            "schema": text | {"description": description, "title": name.title()},
+        }
+        for name, description in headers.items()
+    ]
+    return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
 
 
 async def known_query(request: Request) -> None:  # not `def`, which is a thread's work to FastAPI
@@ -92,7 +103,7 @@ def _document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
         routes=[*documented, *app.routes],
     )
     said: set[type[BaseModel]] = {*_shapes, schema.Problem, schema.Event}
-    told = [(model, _SAID) for model in sorted(said, key=str)]
+    told = [(model, _MODE) for model in sorted(said, key=str)]
     _, shapes = models_json_schema([(wire.OrderIn, "validation"), *told], ref_template=_REF)
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {}).update(shapes["$defs"])

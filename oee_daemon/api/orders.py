@@ -4,31 +4,27 @@ words the answer."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import Executor
 from contextlib import nullcontext
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import schema, wire
-from oee_daemon.api.openapi import answers, body_of, known_query
+from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
+from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine import intake as intake_
 from oee_daemon.engine import routing
-from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.networks.network import Network
 from oee_daemon.orders import tokens
 from oee_daemon.orders.quotes import quotes_json
-from oee_daemon.orders.swap import Answer, QuoteRequest
-from oee_daemon.reads.history import History
+from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.store.listing import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
@@ -36,21 +32,6 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 #: Where orders are placed. Served ahead of all that FastAPI routes: see `api.app`.
 EXECUTE = "/api/orders/execute"
 KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
-
-
-def _intake(request: Request) -> Intake:
-    found: Intake = request.app.state.intake
-    return found
-
-
-def _history(request: Request) -> History:
-    found: History = request.app.state.history
-    return found
-
-
-def _network(request: Request) -> Network:
-    found: Network = request.app.state.network
-    return found
 
 
 async def execute(request: Request) -> Response:
@@ -65,33 +46,30 @@ async def execute(request: Request) -> Response:
                 f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
             )
         return await run_in_threadpool(_dry_run, request, new, key)
-    state = request.app.state
-    if state.draining:
+    state = state_of(request)
+    if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
-    async with nullcontext() if key is None else state.turns.of(key):
+    async with nullcontext() if key is None else state.by_key.hold(key):
         loop = asyncio.get_running_loop()
         order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, new, key)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order), 202 if created else 200, headers=headers)
 
 
+#: `execute`, for the OpenAPI document alone: FastAPI's way of reading a request costs as much as all the rest
+#: of accepting an order, so FastAPI does not serve this path.
 documented = APIRouter()
-
-
-@documented.post(
+documented.add_api_route(
     EXECUTE,
+    execute,
+    methods=["POST"],
     status_code=202,
     responses=answers(schema.Order, 413, 503, status=202, also={200: schema.Order | schema.DryRun}),
-    openapi_extra=body_of(wire.OrderIn),
-    name="execute",
-    description=execute.__doc__,
+    openapi_extra=reads(
+        wire.OrderIn,
+        {"idempotency-key": KEY_RULE, "oee-dry-run": "`1`: checks and quotes, stores nothing"},
+    ),
 )
-def _documented(
-    idempotency_key: Annotated[str | None, Header(description=KEY_RULE)] = None,
-    oee_dry_run: Annotated[str | None, Header(description="`1`: checks and quotes, stores nothing")] = None,
-) -> None:
-    """What FastAPI is told of `execute`, which it does not serve: its way of reading a request costs as much
-    as all the rest of accepting an order."""
 
 
 def _header(request: Request, name: str) -> str | None:
@@ -110,7 +88,7 @@ def _key(text: str | None) -> str | None:
 
 def _dry_run(request: Request, new: intake_.NewOrder, key: str | None) -> JSONResponse:
     """Every check of the real path, and the quotes; stores nothing."""
-    values = _intake(request).check(new, key)
+    values = state_of(request).intake.check(new, key)
     draft = wire.draft_json(values)
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
@@ -143,7 +121,7 @@ def listing(
         since=wire.zoned(since, "since"),
         until=wire.zoned(until, "until"),
     )
-    found, following = _history(request).page(wanted, limit=limit, cursor=cursor)
+    found, following = state_of(request).history.page(wanted, limit=limit, cursor=cursor)
     return JSONResponse({"orders": [wire.order_json(o) for o in found], "nextCursor": following})
 
 
@@ -163,7 +141,7 @@ def _statuses(text: str | None) -> tuple[str, ...]:
 @router.get("/orders/{order_id}", responses=answers(schema.WholeOrder, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
-    history = _history(request)
+    history = state_of(request).history
     order, events, swaps = history.whole(history.resolve(order_id))
     more: dict[str, Any] = {
         "events": [wire.event_json(e) for e in events],
@@ -177,12 +155,12 @@ def one(request: Request, order_id: str) -> JSONResponse:
 @router.post("/orders/{order_id}/cancel", responses=answers(schema.Order, 400, 404, 409))
 def cancel(request: Request, order_id: str) -> JSONResponse:
     """Stops the order, if nothing of it can be on the chain."""
-    history = _history(request)
-    found = history.resolve(order_id)
+    state = state_of(request)
+    found = state.history.resolve(order_id)
     try:
-        return JSONResponse(wire.order_json(_intake(request).cancel(found)))
+        return JSONResponse(wire.order_json(state.intake.cancel(found)))
     except Conflict as e:
-        order = wire.order_json(history.order(found))
+        order = wire.order_json(state.history.order(found))
         return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
 
 
@@ -198,7 +176,7 @@ def quotes(
     """All venues' quotes, best first; trades nothing."""
     body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
     new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value})
-    draft = wire.draft_json(intake_.values_of(new, _network(request).name))
+    draft = wire.draft_json(intake_.values_of(new, state_of(request).network.name))
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
     )
@@ -215,8 +193,8 @@ class _Asked:
 
 
 def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, object]]:
-    calls: Mapping[str, Executor] = request.app.state.ask_pools
-    answers: list[Answer] = routing.ask(_network(request).venues, ask, calls)
+    state = state_of(request)
+    answers = routing.ask(state.network.venues, ask, state.ask_pools)
     return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side))
 
 
@@ -228,13 +206,9 @@ def fills(
     cursor: str | None = None,
 ) -> JSONResponse:
     """What the chain says has landed, whatever the engine believes; newest first."""
-    wanted = None if order_id is None else _history(request).resolve(order_id)
-    try:
-        page = _network(request).chain.fills(limit=limit, cursor=cursor, order_id=wanted)
-    except ValueError:
-        raise InvalidInput(
-            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
-        ) from None
+    state = state_of(request)
+    found = None if order_id is None else state.history.resolve(order_id)
+    page = state.chain.fills(limit=limit, cursor=cursor, order_id=found)
     return JSONResponse({"fills": [wire.fill_json(f) for f in page.fills], "nextCursor": page.next_cursor})
 
 
@@ -248,4 +222,6 @@ def listed_tokens() -> JSONResponse:
 @router.get("/venues", responses=answers(schema.Venues))
 def listed_venues(request: Request) -> JSONResponse:
     """Where it can be traded."""
-    return JSONResponse({"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in _network(request).venues]})
+    return JSONResponse(
+        {"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in state_of(request).network.venues]}
+    )

@@ -1,5 +1,7 @@
-"""Every error as RFC 9457 `application/problem+json` with a stable `code`; nothing is ever
-answered as a traceback."""
+"""Every error as RFC 9457 `application/problem+json` with a stable `code`; no answer is ever a traceback.
+
+The errors of the libraries (SQLAlchemy, redis, FastAPI) are translated here and nowhere else in `api`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope, Send
 
-from oee_daemon.errors import ChainUnavailable, OeeError, OutOfThreads, Refused, Unavailable
+from oee_daemon.errors import ChainUnavailable, OutOfThreads, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -61,30 +63,26 @@ async def refuse(
     await send({"type": f"{kind}.body", "body": bytes(answer.body)})
 
 
-def as_problem(error: OeeError) -> JSONResponse:
-    status = error.status if isinstance(error, Refused) else 503
-    field, hint = getattr(error, "field", None), getattr(error, "hint", None)
-    return problem(status, error.code, error.message, retryable=error.retryable, field=field, hint=hint)
+def as_problem(error: Exception) -> JSONResponse:
+    """The problem that tells of `error`. An error that nobody planned is a fault of ours, logged here."""
+    planned = error if isinstance(error, Refused | ChainUnavailable) else _translate(error)
+    if planned is None:
+        log.error("fault of ours", exc_info=error)
+        return problem(500, "internal", "This is a fault of ours; the daemon's log says more.")
+    status = planned.status if isinstance(planned, Refused) else 503
+    field, hint = getattr(planned, "field", None), getattr(planned, "hint", None)
+    retryable = planned.retryable
+    return problem(status, planned.code, planned.message, retryable=retryable, field=field, hint=hint)
 
 
 def install(app: FastAPI) -> None:
-    """Gives `app` one handler for each kind of failure."""
+    """Answers whatever a route raises with a problem."""
 
-    @app.exception_handler(Refused)
-    @app.exception_handler(ChainUnavailable)
-    async def refused(_request: Request, error: OeeError) -> JSONResponse:
+    async def answer(_request: Request, error: Exception) -> JSONResponse:
         return as_problem(error)
 
-    @app.exception_handler(SQLAlchemyError)
-    async def database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
-        if is_away(error):
-            log.warning("Postgres can't be reached", extra={"reason": str(error.__cause__ or error)})
-            return as_problem(_unavailable(error))
-        return await fault(_request, error)
-
-    @app.exception_handler(redis.RedisError)
-    async def queue(_request: Request, error: redis.RedisError) -> JSONResponse:
-        return problem(503, "queue_unavailable", "The queue can't be reached. Try again.", retryable=True)
+    for kind in (Refused, ChainUnavailable, SQLAlchemyError, redis.RedisError, Exception):
+        app.add_exception_handler(kind, answer)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -102,17 +100,21 @@ def install(app: FastAPI) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
-    @app.exception_handler(Exception)
-    async def fault(_request: Request, error: Exception) -> JSONResponse:
-        if OutOfThreads.means(error):
-            log.error("no more threads")
-            detail = "The daemon can start no more threads now. Try again."
-            return problem(503, OutOfThreads.code, detail, retryable=True)
-        log.error("fault of ours", exc_info=error)
-        return problem(500, "internal", "This is a fault of ours; the daemon's log says more.")
+
+def _translate(error: Exception) -> Unavailable | None:
+    """What a library raised, in the engine's own words; None for what nobody planned."""
+    if isinstance(error, SQLAlchemyError) and _is_away(error):
+        log.warning("Postgres can't be reached", extra={"reason": str(error.__cause__ or error)})
+        return _unavailable(error)
+    if isinstance(error, redis.RedisError):
+        return Unavailable("The queue can't be reached. Try again.", code="queue_unavailable")
+    if OutOfThreads.means(error):
+        log.error("no more threads")
+        return Unavailable("The daemon can start no more threads now. Try again.", code=OutOfThreads.code)
+    return None
 
 
-def is_away(error: SQLAlchemyError) -> bool:
+def _is_away(error: SQLAlchemyError) -> bool:
     """Lost, refused, full or shutting down: whatever may be over in a moment."""
     if isinstance(error, PoolTimeout):
         return True

@@ -18,11 +18,12 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.schema import Amount, Moment, Shape
+from oee_daemon.api.state import state_of
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.reads.stats import Figures, Report, Spread, Stats, VenueFigures
+from oee_daemon.reads.stats import Figures, Report, Spread, VenueFigures
 from oee_daemon.store.measures import STEPS, By, Scope
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
@@ -138,8 +139,7 @@ def stats(
     )
     if scope.since is not None and scope.until is not None and scope.since >= scope.until:
         raise InvalidInput("since has to be before until.", field="since", hint="Turn them round.")
-    asked: Stats = request.app.state.stats
-    return JSONResponse(_report(asked.report(scope), scope))
+    return JSONResponse(_report(state_of(request).stats.report(scope), scope))
 
 
 def _report(report: Report, scope: Scope) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from oee_daemon.calls import Calls
-from oee_daemon.errors import ChainUnavailable
+from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.chain import Chain, FillPage
 from oee_daemon.orders.swap import Anchor, Look, SignedSwap
@@ -24,7 +24,7 @@ CHAIN_S = 4.0
 
 
 class BoundedChain:
-    """A `Chain` whose calls end in time, and raise `ChainUnavailable` and nothing else."""
+    """A `Chain` whose calls end in time, and raise nothing but what a `Chain` may."""
 
     def __init__(self, chain: Chain, threads: int, faults: FaultLog) -> None:
         self._chain = chain
@@ -63,7 +63,7 @@ class BoundedChain:
     def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return self._calls.ask(deadline_s, fn, *args, **kwargs)
-        except ChainUnavailable:
+        except (ChainUnavailable, BadCursor):
             raise
         except TimeoutError:
             raise ChainUnavailable(f"The chain did not answer within {deadline_s:g} s.") from None

@@ -57,7 +57,7 @@ class Chain(Protocol):
     def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
         """What has landed, newest first, `limit` of them after `cursor`.
 
-        Raises `ChainUnavailable`, and `ValueError` for a cursor that this chain never gave.
+        Raises `ChainUnavailable`, and `BadCursor` for a cursor that this chain never gave.
         """
         ...
 

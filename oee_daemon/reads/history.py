@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, select
 
 from oee_daemon.contract.protocol import MIN_PREFIX
-from oee_daemon.errors import InvalidInput, NotFound, Refused
+from oee_daemon.errors import BadCursor, NotFound, Refused
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.store import listing, moves, readiness
 from oee_daemon.store.listing import Filter
@@ -83,7 +83,7 @@ class History:
             return found, moves.events(conn, order_id), _swaps(conn, order_id)
 
     def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
-        """Orders, newest first, and the cursor to go on from. Raises `InvalidInput` for a bad cursor.
+        """Orders, newest first, and the cursor to go on from. Raises `BadCursor`.
 
         A page is one moment: an order that ends while it is read must not cut it short.
         """
@@ -117,9 +117,7 @@ class History:
 
 def read_cursor(cursor: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,17}", cursor):
-        raise InvalidInput(
-            "cursor is none that this service gave.", field="cursor", hint="Use nextCursor as it came."
-        )
+        raise BadCursor
     return int(cursor)
 
 

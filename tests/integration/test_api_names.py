@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from oee_cli.api import processes
-from oee_daemon.api.doors import Doors
+from oee_daemon.api.listeners import Listeners
 
 TOKEN = "t" * 43
 
@@ -22,10 +22,10 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def doors(folder: Path, host: str, names: str | None = None) -> Doors:
-    return Doors(
+def listeners(folder: Path, host: str, names: str | None = None) -> Listeners:
+    return Listeners(
         hello,
-        place=lambda: folder / "s",
+        path=lambda: folder / "s",
         host=host,
         port=0,
         names=names,
@@ -41,7 +41,7 @@ async def over_socket(folder: Path) -> int:
         return (await client.get("http://localhost/api/orders")).status_code
 
 
-async def asked(opened: Doors, address: str, host: str, path: str = "/api/orders") -> int:
+async def asked(opened: Listeners, address: str, host: str, path: str = "/api/orders") -> int:
     port = opened.http()["url"].rpartition(":")[2]
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         headers = {"Host": host.replace("PORT", port), "Authorization": f"Bearer {TOKEN}"}
@@ -79,7 +79,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_name_that_is_not_answered_for_keeps_nobody_waiting(folder: Path, silent: threading.Event) -> None:
     async def run() -> None:
-        opened = doors(folder, "desk.corp.example")
+        opened = listeners(folder, "desk.corp.example")
         await opened.open()
         for _ in range(5):
             assert await over_socket(folder) == 200
@@ -98,7 +98,7 @@ def test_a_name_that_is_never_answered_for_does_not_hold_up_the_end(
     folder: Path, silent: threading.Event
 ) -> None:
     async def run() -> None:
-        opened = doors(folder, "desk.corp.example")
+        opened = listeners(folder, "desk.corp.example")
         await opened.open()
         await opened.close()
 
@@ -113,7 +113,7 @@ def test_a_name_that_is_never_answered_for_does_not_hold_up_the_end(
 @pytest.mark.parametrize("host", ["no-such-name.invalid", ".", "a" * 64 + ".example"])
 def test_a_name_without_an_address_is_a_problem_in_words(folder: Path, host: str) -> None:
     async def run() -> None:
-        opened = doors(folder, host)
+        opened = listeners(folder, host)
         await opened.open()
         await turned(lambda: "looked up" not in (opened.http()["problem"] or "looked up"), "the problem")
         assert opened.http()["problem"].startswith(f"{host}:0: ")
@@ -135,7 +135,7 @@ def test_doctor_asks_for_a_name_only_so_long(
 
 def test_on_every_address_each_own_one_is_let_in_and_names_that_are_set(folder: Path) -> None:
     async def run() -> None:
-        opened = doors(folder, "0.0.0.0", "desk.example,fd00::7")  # noqa: S104
+        opened = listeners(folder, "0.0.0.0", "desk.example,fd00::7")  # noqa: S104
         await opened.open()
         assert opened.http()["url"].startswith("http://desk.example:")
         for address, host, wanted in (
@@ -167,7 +167,7 @@ def test_on_every_address_each_own_one_is_let_in_and_names_that_are_set(folder: 
 )
 def test_the_address_that_is_told_can_be_dialled(folder: Path, host: str, url: str) -> None:
     async def run() -> None:
-        opened = doors(folder, host)
+        opened = listeners(folder, host)
         await opened.open()
         if ":" in host and not opened.http()["listening"]:
             pytest.skip("no IPv6 here")
@@ -180,7 +180,7 @@ def test_the_address_that_is_told_can_be_dialled(folder: Path, host: str, url: s
 
 def test_a_socket_that_was_removed_is_made_anew_and_who_is_connected_stays(folder: Path) -> None:
     async def run() -> None:
-        opened = doors(folder, "127.0.0.1")
+        opened = listeners(folder, "127.0.0.1")
         await opened.open()
         transport = httpx.AsyncHTTPTransport(uds=str(folder / "s"))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as connected:

@@ -12,9 +12,15 @@ from typing import Any
 import httpx
 import psycopg
 import redis
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
+from oee_daemon.api.app import open_state
+from oee_daemon.api.state import State, Surroundings
 from oee_daemon.embedded import Servers
+from oee_daemon.networks.network import open_network
+from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.feed import Feed
+from oee_daemon.settings import Settings
 from tests.kit.daemons import Daemon, until
 
 SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
@@ -108,3 +114,13 @@ def shared(servers: Servers, template: str, home: Path, **environ: str) -> Itera
         finally:
             daemon.stop()
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def state_alone(db: Engine, settings: Settings, folder: Path) -> State:
+    """What an application works with that has no daemon around it."""
+    assert settings.redis_url is not None and settings.database_url is not None
+    settings.home.mkdir()
+    around = Surroundings(started_at="", socket_path=folder, http=dict, servers=list, worker_pid=lambda: None)
+    network = open_network(settings, settings.database_url)
+    broker, feed = open_broker(settings.redis_url), Feed(settings.redis_url)
+    return open_state(settings, db, broker, feed, network, around)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import ChainUnavailable
+from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.clock import Clock, SystemClock
@@ -230,7 +230,7 @@ class SimulatedChain:
         if cursor is not None:
             when, _, signature = cursor.partition("-")
             if not re.fullmatch(r"[0-9]{1,18}", when):
-                raise ValueError(f"no cursor of this chain: {cursor!r}")
+                raise BadCursor
             place = (int(when), signature)
         now_ms = self._clock.now_ms()
         with _reachable():

@@ -1,8 +1,8 @@
-"""Two doors to one application: a Unix socket for its owner, and TCP behind the gate.
+"""The two listeners of one application: a Unix socket for the home's owner, a TCP port for who has the token.
 
-Each is a uvicorn server of its own in the same loop, so that which door a request came by is never a
-guess. A TCP port that is taken is tried again every second, and a name is looked up beside the loop; the
-socket serves meanwhile. A socket whose file is gone is made anew.
+Each is a uvicorn server of its own in the same loop, so that which way a request came is never a guess. A TCP
+port that is taken is tried again every second, and a name is looked up on a thread; the socket serves
+meanwhile. A socket whose file was removed is made anew.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from oee_daemon.api import connections
-from oee_daemon.api.addressed import Addressed
-from oee_daemon.api.auth import Gate, own_hosts
-from oee_daemon.api.limits import Stamped
+from oee_daemon.api.auth import AuthMiddleware, own_hosts
+from oee_daemon.api.limits import VersionMiddleware
+from oee_daemon.api.own_home import HomeMiddleware
 from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 
 def _server(app: ASGIApp) -> _Server:
     config = uvicorn.Config(
-        Stamped(app),
+        VersionMiddleware(app),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -66,14 +66,14 @@ def _server(app: ASGIApp) -> _Server:
     return _Server(config)
 
 
-class Doors:
-    """Opens and closes both. `http` tells how the TCP side is doing; `place` where the socket belongs."""
+class Listeners:
+    """Opens and closes both. `path` says where the socket belongs; `http` tells how the TCP side is doing."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        place: Callable[[], Path],
+        path: Callable[[], Path],
         host: str,
         port: int,
         names: str | None,
@@ -81,14 +81,15 @@ class Doors:
         home: Path,
         tag: str,
     ) -> None:
-        self._app = Addressed(app, tag=tag, home=home)
-        self._place = place
+        self._app = HomeMiddleware(app, tag=tag, home=home)
+        self._path = path
         self._host, self._port = host, port
-        self._shown = _shown(host, names)
+        self._dialled = _dialled(host, names)
         self._unix: list[_Server] = []
         self._file: tuple[Path, os.stat_result] | None = None
-        self._told = False
-        self._tcp = _server(Gate(app, token=token, hosts=own_hosts(host, names)))
+        #: The last try to make the socket anew failed, which is logged once.
+        self._failed = False
+        self._tcp = _server(AuthMiddleware(app, token=token, hosts=own_hosts(host, names)))
         self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._http: dict[str, Any] = {"url": None, "listening": False, "problem": None}
@@ -114,12 +115,12 @@ class Doors:
         try:
             await self._open_unix()
         except StartFailed as e:
-            if not self._told:
+            if not self._failed:
                 log.error("the socket can't be made anew", extra={"reason": e.message})
-            self._told = True
+            self._failed = True
         else:
-            log.warning("the socket was gone", extra={"path": str(self._place())})
-            self._told = False
+            log.warning("the socket was gone", extra={"path": str(self._path())})
+            self._failed = False
             for server in self._unix[-2].servers:
                 server.close()
 
@@ -143,7 +144,7 @@ class Doors:
             return False
 
     async def _open_unix(self) -> None:
-        path = self._place()
+        path = self._path()
         try:
             listener = _unix_socket(path)
             self._file = path, path.lstat()
@@ -186,7 +187,7 @@ class Doors:
                 log.warning("the port can't be had", extra={"port": self._port, "reason": reason})
             self._http["problem"] = problem
             return None
-        url = f"http://{self._shown}:{bound.getsockname()[1]}"
+        url = f"http://{self._dialled}:{bound.getsockname()[1]}"
         self._http = {"url": url, "listening": True, "problem": None}
         return bound
 
@@ -200,11 +201,11 @@ class Doors:
             return socket.AF_INET if found.version == 4 else socket.AF_INET6, self._host
         if self._http["problem"] is None:
             self._http["problem"] = f"{self._host}: its address is still being looked up"
-        return await _looked_up(self._host)
+        return await _look_up(self._host)
 
 
-async def _looked_up(name: str) -> tuple[int, str]:
-    """A resolver may not answer for minutes. So it is asked in a thread that nobody waits for at the end."""
+async def _look_up(name: str) -> tuple[int, str]:
+    """A resolver may not answer for minutes, so it is asked on a thread that nobody waits for at the end."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[tuple[int, str]] = loop.create_future()
 
@@ -231,7 +232,7 @@ async def _looked_up(name: str) -> tuple[int, str]:
     return await found
 
 
-def _shown(host: str, names: str | None) -> str:
+def _dialled(host: str, names: str | None) -> str:
     """The name in our address: one that can be dialled, which "every address" can't."""
     try:
         found = ip_address(host)
@@ -239,10 +240,10 @@ def _shown(host: str, names: str | None) -> str:
         return host
     if found.is_unspecified and names:
         return names.partition(",")[0]
-    shown = host
+    address = host
     if found.is_unspecified:
-        shown = "127.0.0.1" if found.version == 4 else "::1"
-    return f"[{shown}]" if found.version == 6 else shown
+        address = "127.0.0.1" if found.version == 4 else "::1"
+    return f"[{address}]" if found.version == 6 else address
 
 
 def _unix_socket(path: Path) -> socket.socket:

@@ -1,7 +1,7 @@
-"""One request at a time of each name, without a thread that waits.
+"""Lets one request of each key through at a time, without a thread that waits.
 
-Whoever repeats a request that hangs, as a client does that got no answer, would hang a thread with each
-repetition, until none is left for anybody else.
+A client that got no answer repeats its request. If each repetition of a request that hangs took a thread, no
+thread would be left for anybody else.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from contextlib import asynccontextmanager
 from oee_daemon.errors import Unavailable
 
 
-class Turns:
+class KeyedLock:
     """Belongs to the event loop."""
 
     def __init__(self, *, within_s: float) -> None:
-        """`within_s`: seconds that a request waits for its turn."""
+        """`within_s`: seconds that a request waits for the one before it."""
         self._within_s = within_s
         self._locks: dict[str, asyncio.Lock] = {}
-        self._interested: dict[str, int] = {}
+        self._waiters: dict[str, int] = {}
 
     @asynccontextmanager
-    async def of(self, name: str) -> AsyncIterator[None]:
-        """Raises `Unavailable` where the turn does not come in time."""
-        lock = self._locks.setdefault(name, asyncio.Lock())
-        self._interested[name] = self._interested.get(name, 0) + 1
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Raises `Unavailable` where the request before this one does not end in time."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        self._waiters[key] = self._waiters.get(key, 0) + 1
         try:
             try:
                 async with asyncio.timeout(self._within_s):
@@ -40,6 +40,6 @@ class Turns:
             finally:
                 lock.release()
         finally:
-            self._interested[name] -= 1
-            if not self._interested[name]:
-                del self._interested[name], self._locks[name]
+            self._waiters[key] -= 1
+            if not self._waiters[key]:
+                del self._waiters[key], self._locks[key]

@@ -23,11 +23,8 @@ from oee_daemon.api import app
 from oee_daemon.api.connections import HEADERS_S
 from oee_daemon.api.limits import BODY_S
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.network import open_network
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import Settings
-from tests.kit.api_daemon import Shared, shared
+from tests.kit.api_daemon import Shared, shared, state_alone
 from tests.kit.daemons import Daemon, until
 
 HALVES = 300
@@ -127,13 +124,7 @@ def ask(
 @pytest.fixture
 def built(db: Engine, settings: Settings, tmp_path: Path) -> FastAPI:
     """The application itself, for its routes."""
-    assert settings.redis_url is not None and settings.database_url is not None
-    settings.home.mkdir()
-    around = app.Surroundings(
-        started_at="", socket_path=tmp_path, http=dict, servers=list, worker_pid=lambda: None
-    )
-    network = open_network(settings, settings.database_url)
-    return app.build(settings, db, open_broker(settings.redis_url), Feed(settings.redis_url), network, around)
+    return app.build(state_alone(db, settings, tmp_path))
 
 
 def routes_of(built: FastAPI) -> set[tuple[str, str]]:

@@ -1,0 +1,66 @@
+"""What the routes work with: one value, made once by `app`, and found by `state_of`.
+
+Nothing of it is replaced while the daemon runs; `draining` is the one thing that changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from oee_daemon.api.hub import Hub
+from oee_daemon.api.keyed_lock import KeyedLock
+from oee_daemon.api.probes import Probes
+from oee_daemon.engine.identity import Identity
+from oee_daemon.engine.intake import Intake
+from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.network import Network
+from oee_daemon.reads.history import History
+from oee_daemon.reads.stats import Stats
+from oee_daemon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the daemon around the application tells it."""
+
+    started_at: str
+    socket_path: Path
+    http: Callable[[], dict[str, Any]]
+    servers: Callable[[], list[dict[str, object]]]
+    worker_pid: Callable[[], int | None]
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    settings: Settings
+    around: Surroundings
+    network: Network
+    #: The network's chain, behind a deadline.
+    chain: BoundedChain
+    intake: Intake
+    history: History
+    stats: Stats
+    hub: Hub
+    probes: Probes
+    #: The threads that ask each venue for its price, by its name.
+    ask_pools: Mapping[str, Executor]
+    #: The threads that accept orders.
+    accept_pool: Executor
+    #: Requests with the same idempotency key, one at a time.
+    by_key: KeyedLock
+    #: Set once the daemon is stopping: no order is accepted any more.
+    draining: Event = field(default_factory=Event)
+
+
+def state_of(connection: HTTPConnection) -> State:
+    """The state of the application that serves this request or WebSocket."""
+    found: State = connection.app.state.oee
+    return found
