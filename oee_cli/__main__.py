@@ -34,18 +34,18 @@ def main() -> None:
             # Started with that stream closed: what would go there goes nowhere.
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # to the end
     try:
-        code = _at_once(sys.argv[1:])
+        code = _answer_without_typer(sys.argv[1:])
         if code is None:
-            code = _guarded(sys.argv[1:])
+            code = _run_guarded(sys.argv[1:])
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:
-        _let_go()
+        _drop_stdout()
         code = 141
     except KeyboardInterrupt:
         code = 130
     except OSError as e:
-        code = _full(e)
+        code = _report_full_disk(e)
     if os.environ.get("OEE_DEBUG") == "1" and code not in (130, 143):
         sys.exit(code)
     # At once: all was closed and flushed above, threads of a stream are not waited for, and taking hundreds
@@ -53,7 +53,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _at_once(arguments: list[str]) -> int | None:
+def _answer_without_typer(arguments: list[str]) -> int | None:
     """What is answered without Typer; `None` for everything else."""
     if arguments[:1] == ["--version"]:
         from oee_daemon.contract.protocol import VERSION
@@ -67,15 +67,15 @@ def _at_once(arguments: list[str]) -> int | None:
     return None
 
 
-def _guarded(arguments: list[str]) -> int:
+def _run_guarded(arguments: list[str]) -> int:
     from oee_cli.errors import CliError, Terminated, no_threads
     from oee_cli.exit_codes import ExitCode
 
     try:
-        _on_terminate()
+        _install_sigterm()
         return _run(arguments)
     except CliError as e:
-        _output(arguments).fail(e)
+        _make_output(arguments).fail(e)
         return e.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -85,14 +85,14 @@ def _guarded(arguments: list[str]) -> int:
         raise
     except Exception as e:
         if "can't start new thread" in str(e):
-            _output(arguments).fail(no_threads())
+            _make_output(arguments).fail(no_threads())
             return ExitCode.FAULT
         if os.environ.get("OEE_DEBUG") == "1" or (isinstance(e, OSError) and e.errno in _FULL):
             raise
         fault = CliError(
             f"A fault of ours: {type(e).__name__}: {e}", hint="OEE_DEBUG=1 shows where it happened."
         )
-        _output(arguments).fail(fault)
+        _make_output(arguments).fail(fault)
         return ExitCode.FAULT
 
 
@@ -120,7 +120,7 @@ def _run(arguments: list[str]) -> int:
     return int(code or 0)
 
 
-def _output(arguments: list[str]) -> Any:
+def _make_output(arguments: list[str]) -> Any:
     """How to speak where no command got as far as to say so."""
     from oee_cli.output import Output
 
@@ -128,7 +128,7 @@ def _output(arguments: list[str]) -> Any:
     return Output(json="--json" in options, no_color="--no-color" in options)
 
 
-def _on_terminate() -> None:
+def _install_sigterm() -> None:
     """What comes by a signal; SIGCHLD as it is by default, or the ends of processes could not be learnt."""
     import signal
 
@@ -142,7 +142,7 @@ def _on_terminate() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _let_go() -> None:
+def _drop_stdout() -> None:
     """Nothing more can be written: let nothing be flushed at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -152,7 +152,7 @@ def _let_go() -> None:
             continue
 
 
-def _full(e: OSError) -> int:
+def _report_full_disk(e: OSError) -> int:
     """A disk without room under one of the streams; the other one may still be heard."""
     try:
         sys.stderr.write(f"x The output can't be written: {e.strerror}.\n")
@@ -160,7 +160,7 @@ def _full(e: OSError) -> int:
         sys.stderr.flush()
     except OSError:
         pass
-    _let_go()
+    _drop_stdout()
     return 1
 
 

@@ -10,7 +10,7 @@
     │       └── HomeLost  or moved, removed or replaced its home
     └── OutcomeUnknown 9  the daemon's answer stayed lost
 
-`Lost` and `Terminated` are not ends but happenings: a connection that dropped, a signal that came.
+`ConnectionLost` and `Terminated` are not ends but happenings: a connection that dropped, a signal that came.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def no_threads() -> CliError:
     )
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The connection dropped or timed out. `sent`: the request may have reached the daemon."""
 
     def __init__(self, reason: str, *, sent: bool, timed_out: bool = False) -> None:

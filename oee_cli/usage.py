@@ -21,16 +21,16 @@ _OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order":
 def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     """A parser's error as one of ours. Not every one of them knows in which command it happened."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else _path(root, arguments)
+    path = context.command_path if context is not None else _typed_path(root, arguments)
     more = f"See: {path} --help"
     command = getattr(context, "command", None)
     message = str(error.format_message()).strip()
     option = getattr(error, "option_name", None)
     unknown = _NO_COMMAND.match(message)
     if unknown:
-        return _no_command(path, command, unknown[1], more)
+        return _unknown_command(path, command, unknown[1], more)
     if type(error).__name__ == "NoSuchOption" and option:
-        return _no_option(path, command, option, arguments, more)
+        return _unknown_option(path, command, option, arguments, more)
     if type(error).__name__ == "MissingParameter":
         parameter = getattr(error, "param", None)
         name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
@@ -42,11 +42,11 @@ def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     wrong = _NOT_ONE_OF.search(message)
     if wrong and choices:
         known = [str(getattr(choice, "value", choice)) for choice in choices]
-        return _unknown(message, wrong[1], known, "", more)
+        return _guess(message, wrong[1], known, "", more)
     return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
 
 
-def _no_command(path: str, command: Any, typed: str, more: str) -> UsageFault:
+def _unknown_command(path: str, command: Any, typed: str, more: str) -> UsageFault:
     known = dict(getattr(command, "commands", {}))
     what = f"{path} has no command {typed!r}."
     if path == "oee" and typed in _OTHERS_SAY:
@@ -54,10 +54,10 @@ def _no_command(path: str, command: Any, typed: str, more: str) -> UsageFault:
     for name, group in known.items():
         if typed in getattr(group, "commands", {}):
             return UsageFault(what, hint=f"Did you mean {path} {name} {typed}?\n{more}")
-    return _unknown(what, typed, list(known), f"{path} ", more)
+    return _guess(what, typed, list(known), f"{path} ", more)
 
 
-def _no_option(path: str, command: Any, option: str, arguments: list[str], more: str) -> UsageFault:
+def _unknown_option(path: str, command: Any, option: str, arguments: list[str], more: str) -> UsageFault:
     what = f"{path} has no option {option}."
     commands = getattr(command, "commands", {})
     if _NUMBER.match(option) and not commands:
@@ -66,17 +66,17 @@ def _no_option(path: str, command: Any, option: str, arguments: list[str], more:
     if following:
         return UsageFault(what, hint=f"Options stand after the command: {path} {following} {option}\n{more}")
     known = [name for p in getattr(command, "params", []) for name in p.opts if name.startswith("--")]
-    return _unknown(what, option, [*known, "--help"], "", more)
+    return _guess(what, option, [*known, "--help"], "", more)
 
 
 def what_next(error: CliError, root: Any, arguments: list[str]) -> str:
     """What to do about an error that came without an advice of its own."""
     if isinstance(error, UsageFault):
-        return f"See: {_path(root, arguments)} --help"
+        return f"See: {_typed_path(root, arguments)} --help"
     return "What is wrong here, and what mends it: oee doctor"
 
 
-def _path(command: Any, arguments: list[str]) -> str:
+def _typed_path(command: Any, arguments: list[str]) -> str:
     path = ["oee"]
     for word in arguments:
         if word in (known := getattr(command, "commands", {})):
@@ -85,7 +85,7 @@ def _path(command: Any, arguments: list[str]) -> str:
     return " ".join(path)
 
 
-def _unknown(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:
+def _guess(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:
     near = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
     return UsageFault(what, hint=f"Did you mean {before}{near[0]}?\n{more}" if near else more)
 
@@ -111,7 +111,7 @@ def help_text(root: Any, words: list[str]) -> str:
         if word not in known:
             names = [*known, *(TOPICS if command is root else ())]
             what = f"There is no help on {' '.join(words)!r}."
-            raise _unknown(what, word, names, "oee help ", "See: oee help")
+            raise _guess(what, word, names, "oee help ", "See: oee help")
         command = known[word]
         context = command.context_class(command, parent=context, info_name=word)
     text = str(command.get_help(context))

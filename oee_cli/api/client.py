@@ -16,7 +16,7 @@ from oee_cli.api.launcher import START_LIMIT, Launcher
 from oee_cli.api.problems import check
 from oee_cli.api.recent import Recent
 from oee_cli.api.transport import UnixTransport, httpx
-from oee_cli.errors import CliError, HomeLost, Lost, OutcomeUnknown, Unreachable, UsageFault
+from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import Settings
@@ -56,8 +56,8 @@ class Client:
         self.until: float | None = None
         #: What the Tab key offers later.
         self.recent = Recent(settings.run_dir, settings.url)
-        self._told = False
-        self._waits = False
+        self._saved_first = False
+        self._said_waiting = False
         self._http: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -99,9 +99,9 @@ class Client:
         for tries_left in reversed(range(_READ_TRIES)):
             try:
                 body = check(self.exchange(method, path, **kwargs)).body
-                self._noticed(body)
+                self._note_orders(body)
                 return body
-            except Lost as lost:
+            except ConnectionLost as lost:
                 if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
                     raise self.unreachable(lost) from None
                 self.ready()
@@ -125,33 +125,33 @@ class Client:
                 )
                 if answer.status < 500:
                     order: Order = check(answer).body
-                    self._placed(order)
+                    self._note_placed(order)
                     return order, answer.status == 200
-                reason: Exception = self._excuse(answer)
+                reason: Exception = self._error_of(answer)
                 # Its commit's answer was lost: the order may be stored.
                 sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
                 over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
-            except Lost as lost:
+            except ConnectionLost as lost:
                 sent = sent or lost.sent
                 reason = lost
                 over = time.monotonic() > deadline - _TOO_LATE
                 reason = self._revive(lost, over) or lost
             if over or (isinstance(reason, CliError) and not reason.retryable):
-                raise self._gave_up(reason, key, sent)
+                raise self._explain_giving_up(reason, key, sent)
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(1.0, pause * 2)
 
-    def _noticed(self, body: Any) -> None:
+    def _note_orders(self, body: Any) -> None:
         """An order, or a page of them, is something that the Tab key may offer."""
         found = body.get("orders", [body]) if isinstance(body, dict) else []
         if isinstance(found, list):
             self.recent.note(found)
 
-    def _placed(self, order: Order) -> None:
+    def _note_placed(self, order: Order) -> None:
         # The first one at once: another shell may want to watch or cancel it while this command waits.
         self.recent.note([order])
-        if not self._told:
-            self._told = True
+        if not self._saved_first:
+            self._saved_first = True
             self.recent.save()
 
     def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
@@ -172,32 +172,32 @@ class Client:
         """How often the daemon tries an order; `None` where it can't say now."""
         try:
             most = check(self.exchange("GET", "/api/status")).body.get("maxAttempts")
-        except (CliError, Lost, AttributeError):
+        except (CliError, ConnectionLost, AttributeError):
             return None
         return most if isinstance(most, int) else None
 
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
-        """One request, one answer, whatever it says. Raises `Lost` where none came."""
+        """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
             _check_text(name, value)
         if timeout is None:
             left = _ANSWER_LIMIT if self.until is None else self.until - time.monotonic()
             timeout = max(1.0, min(_ANSWER_LIMIT, left))
         try:
-            response = self._connection().request(method, path, timeout=timeout, **kwargs)
+            response = self._get_http().request(method, path, timeout=timeout, **kwargs)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
             self.check_tls(e)
-            raise Lost(str(e) or type(e).__name__, sent=False) from None
+            raise ConnectionLost(str(e) or type(e).__name__, sent=False) from None
         except httpx.ReadTimeout:
-            raise Lost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
+            raise ConnectionLost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
         except (httpx.TransportError, httpx.DecodingError) as e:
             self.check_tls(e)
-            raise Lost(str(e) or type(e).__name__, sent=True) from None
+            raise ConnectionLost(str(e) or type(e).__name__, sent=True) from None
         if PROTOCOL_HEADER not in response.headers:
             self.check_tls()
             if self.settings.url is None and response.status_code >= 500:
                 # A daemon that ends at once leaves its last requests to its web server.
-                raise Lost("it ended in the middle of its answer", sent=True)
+                raise ConnectionLost("it ended in the middle of its answer", sent=True)
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Answer(response.status_code, response.headers, response.content)
@@ -225,14 +225,14 @@ class Client:
         if fault is not None:
             raise fault from None
 
-    def unreachable(self, lost: Lost) -> Unreachable:
+    def unreachable(self, lost: ConnectionLost) -> Unreachable:
         if self.settings.url:
             return Unreachable(
                 f"No daemon answers at {self.settings.url} ({lost}).", hint="Check OEE_URL, and that it runs."
             )
         return Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
 
-    def _revive(self, lost: Lost, over: bool) -> CliError | None:
+    def _revive(self, lost: ConnectionLost, over: bool) -> CliError | None:
         """Brings a local daemon back; why that can't be done, otherwise."""
         if over:
             return None if lost.sent else self.unreachable(lost)
@@ -241,14 +241,14 @@ class Client:
         except CliError as e:
             return e
         # A daemon elsewhere may be restarting: go on asking until the time is over.
-        if self.settings.url and not self._waits:
-            self._waits = True
+        if self.settings.url and not self._said_waiting:
+            self._said_waiting = True
             self.output.note(
                 f"no answer from {self.settings.url} ({lost}): asking again until --timeout is over"
             )
         return None
 
-    def _excuse(self, answer: Answer) -> CliError:
+    def _error_of(self, answer: Answer) -> CliError:
         try:
             check(answer)
         except CliError as e:
@@ -257,7 +257,7 @@ class Client:
             return e
         raise AssertionError
 
-    def _gave_up(self, reason: Exception, key: str, sent: bool) -> CliError:
+    def _explain_giving_up(self, reason: Exception, key: str, sent: bool) -> CliError:
         if sent:
             again = f"The same command with --idempotency-key {key} finds it, or places it once."
             return OutcomeUnknown(
@@ -272,16 +272,16 @@ class Client:
                 reason.hint = f"{reason.hint}\n" if reason.hint else ""
                 reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
             return reason
-        assert isinstance(reason, Lost)  # the loop above knows no other
+        assert isinstance(reason, ConnectionLost)  # the loop above knows no other
         return self.unreachable(reason)
 
-    def _connection(self) -> httpx.Client:
+    def _get_http(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
-                self._http = self._open()
+                self._http = self._open_http()
             return self._http
 
-    def _open(self) -> httpx.Client:
+    def _open_http(self) -> httpx.Client:
         # No proxy from the environment: the token and the order go to the daemon and nobody else.
         transport: httpx.BaseTransport
         if self.settings.url:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from oee_cli.api.client import Client
-from oee_cli.errors import CliError, Lost, OutcomeUnknown, Terminated
+from oee_cli.api.orders import without_story
+from oee_cli.errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.output import Output, clean_lines, paint
 from oee_cli.text.messages import ending, step
@@ -80,7 +81,7 @@ def follow(client: Client, screen: Screen, *, deadline: float | None = None, ref
             order = seen(order, event)
             if refresh and event["status"] == "building":
                 # The first choice has fixed the worst price: the header can say it.
-                order = seen(_newer(client, order), event)
+                order = seen(_fetch_newer(client, order), event)
             screen.order = order
             screen.event(event)
         if deadline is not None and time.monotonic() >= deadline and order["status"] not in FINAL:
@@ -114,16 +115,16 @@ def watched(
     try:
         try:
             order = follow(client, screen, deadline=deadline, refresh=output.live)
-        except (CliError, Lost) as e:
+        except (CliError, ConnectionLost) as e:
             screen.close(None)
-            return _lost_sight(output, screen.order, e, final_object)
-        order = _newer(client, order)
+            return _report_lost_sight(output, screen.order, e, final_object)
+        order = _fetch_newer(client, order)
         screen.close(order)
     except (KeyboardInterrupt, Terminated):
         screen.close(None)
         order = screen.order
         if final_object and output.json:
-            output.emit(_bare(order))
+            output.emit(without_story(order))
         if order["status"] not in FINAL:
             output.warn(f"stopped watching; the order goes on.\n  watch again: oee watch {short_id(order)}")
         raise
@@ -144,7 +145,7 @@ def conclude(
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
     code = of_order(order)
     if output.json and final_object:
-        output.emit(_bare(order))
+        output.emit(without_story(order))
     last = ending(order, waited=waited, room=output.width(sys.stdout))
     if code is ExitCode.DONE:
         tell = output.note if output.json or events else _result(output)
@@ -161,24 +162,21 @@ def _result(output: Output) -> Callable[[str], None]:
     return say
 
 
-def _bare(order: Order) -> Order:
-    """The order object alone, as everywhere."""
-    return cast(Order, {k: v for k, v in order.items() if k not in ("events", "swaps")})
-
-
-def _newer(client: Client, order: Order) -> Order:
+def _fetch_newer(client: Client, order: Order) -> Order:
     """The order as the daemon has it; as it was, where the daemon can't be asked now."""
     try:
         return client.order(order["orderId"])
-    except (CliError, Lost):
+    except (CliError, ConnectionLost):
         return order
 
 
-def _lost_sight(output: Output, order: Order, e: CliError | Lost, final_object: bool) -> ExitCode:
+def _report_lost_sight(
+    output: Output, order: Order, e: CliError | ConnectionLost, final_object: bool
+) -> ExitCode:
     """The daemon went away for good while an order of ours was on its way."""
     why = e.message if isinstance(e, CliError) else str(e)
     if output.json and final_object:
-        output.emit(_bare(order))
+        output.emit(without_story(order))
     error = OutcomeUnknown(
         f"Not known how the order ended: {why}", hint=f"When the daemon is back: oee watch {short_id(order)}"
     )

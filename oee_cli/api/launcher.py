@@ -48,14 +48,14 @@ class Launcher(Resident):
         #: What the engine is started with beside `run`.
         self.arguments: tuple[str, ...] = ()
         self._stopped_before = self.mark()
-        self._given_up = 0.0
+        self._give_up_at = 0.0
         self._home = Belongings(settings.home)
 
     @property
     def tag(self) -> str:
         return handshake.tag(self._home)
 
-    def _must_be_in_place(self) -> None:
+    def _require_home(self) -> None:
         """Raises `HomeLost` where the home is another one by now: it does not know what was placed."""
         if not self._home.in_place():
             raise HomeLost(
@@ -70,7 +70,7 @@ class Launcher(Resident):
 
         One that listens and does not answer is not for us to replace: requests to it time out.
         """
-        self._must_be_in_place()
+        self._require_home()
         if self.listens():
             self._home.keep()
             return False
@@ -80,31 +80,31 @@ class Launcher(Resident):
                 hint="Start it: oee daemon start",
             )
         self._make_folders()
-        progress = _Progress(self)
+        progress = _StartLine(self)
         deadline = time.monotonic() + limit
         try:
             return self._start_unless_stopped(deadline, progress)
         finally:
             progress.erase()
 
-    def _start_unless_stopped(self, deadline: float, progress: _Progress) -> bool:
+    def _start_unless_stopped(self, deadline: float, progress: _StartLine) -> bool:
         while True:
-            with self._alone(deadline, progress):
-                started = self._start_alone(deadline, progress)
+            with self._hold_start_lock(deadline, progress):
+                started = self._start_locked(deadline, progress)
             if started is not None:
                 self._home.keep()
                 return started
             # A service manager that restarts it is waited for, once.
-            self._given_up = self._given_up or time.monotonic() + _RESTARTED
-            if time.monotonic() > self._given_up:
+            self._give_up_at = self._give_up_at or time.monotonic() + _RESTARTED
+            if time.monotonic() > self._give_up_at:
                 raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
             time.sleep(_BEAT)
 
-    def _stopped_meanwhile(self) -> bool:
+    def _was_stopped(self) -> bool:
         """Somebody stopped it since we began."""
         return self.mark() not in (None, self._stopped_before)
 
-    def _start_alone(self, deadline: float, progress: _Progress) -> bool | None:
+    def _start_locked(self, deadline: float, progress: _StartLine) -> bool | None:
         """Whether it had to be started; `None` where that is not to be: it was stopped while we ran."""
         child: subprocess.Popen[bytes] | None = None
         log_from: int | None = None
@@ -112,31 +112,31 @@ class Launcher(Resident):
         # It answers a moment before it says who it is.
         while not (self.answers() and self.running()):
             if time.monotonic() > deadline:
-                raise self._not_started("The daemon did not answer in time.", log_from)
+                raise self._start_error_with_log("The daemon did not answer in time.", log_from)
             if child is None and not self.held():
-                self._must_be_in_place()
-                if self._stopped_meanwhile():
+                self._require_home()
+                if self._was_stopped():
                     return None
                 log_from = self._open_log_size()
                 (self.settings.run_dir / "phase").unlink(missing_ok=True)
                 child = self._spawn()
             elif child is not None and child.poll() is not None:
                 if child.returncode == EXIT_OTHER_DATABASE:
-                    raise _other_database(self._logged(log_from))
+                    raise _other_database_error(self._read_log(log_from))
                 if child.returncode != EXIT_HELD:
-                    if self._stopped_meanwhile():
+                    if self._was_stopped():
                         return None
-                    raise self._not_started("The daemon could not be started.", log_from)
+                    raise self._start_error_with_log("The daemon could not be started.", log_from)
                 # Another one holds the home: that one will answer, or go and make room.
                 child = None
             elif child is None and time.monotonic() > patience:
-                self._must_have_a_socket()
-            if not self._stopped_meanwhile():
+                self._require_socket()
+            if not self._was_stopped():
                 progress.draw()
             time.sleep(_BEAT)
         return child is not None
 
-    def _must_have_a_socket(self) -> None:
+    def _require_socket(self) -> None:
         """Raises `Unreachable` where a daemon is up and nothing leads to it: waiting would not help."""
         pid = self.pid()
         if pid and self.running().get("pid") == pid and not self.listens():
@@ -191,17 +191,17 @@ class Launcher(Resident):
         )
         said = check.stderr.decode(errors="replace").splitlines()
         if check.returncode == EXIT_OTHER_DATABASE:
-            raise _other_database(said)
+            raise _other_database_error(said)
         if check.returncode:
-            raise _not_begun("The daemon was not restarted, because it could not be started again.", said)
+            raise _start_error("The daemon was not restarted, because it could not be started again.", said)
         self._make_folders()
-        progress = _Progress(self)
+        progress = _StartLine(self)
         deadline = time.monotonic() + STOP_LIMIT + START_LIMIT
         try:
-            with self._alone(deadline, progress):
+            with self._hold_start_lock(deadline, progress):
                 self.stop(alone=True)
                 self._stopped_before = self.mark()
-                if self._start_alone(time.monotonic() + START_LIMIT, progress) is None:
+                if self._start_locked(time.monotonic() + START_LIMIT, progress) is None:
                     raise Stopped("The daemon was stopped meanwhile.", hint="Start it: oee daemon start")
         finally:
             progress.erase()
@@ -227,7 +227,7 @@ class Launcher(Resident):
             ) from None
 
     @contextmanager
-    def _alone(self, deadline: float, progress: _Progress) -> Iterator[None]:
+    def _hold_start_lock(self, deadline: float, progress: _StartLine) -> Iterator[None]:
         try:
             fd = os.open(self.settings.run_dir / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
@@ -239,8 +239,10 @@ class Launcher(Resident):
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise self._not_started("Another command is still starting the daemon.") from None
-                    if not self._stopped_meanwhile():
+                        raise self._start_error_with_log(
+                            "Another command is still starting the daemon."
+                        ) from None
+                    if not self._was_stopped():
                         progress.draw()
                     time.sleep(_BEAT)
             yield
@@ -280,7 +282,7 @@ class Launcher(Resident):
         log.replace(log.with_name("daemon.log.1"))
         return 0
 
-    def _logged(self, log_from: int | None) -> list[str]:
+    def _read_log(self, log_from: int | None) -> list[str]:
         """What our own start has said; others' words are of something else."""
         if log_from is not None:
             with suppress(OSError), self.settings.log_file.open("rb") as f:
@@ -288,9 +290,9 @@ class Launcher(Resident):
                 return [line for line in f.read().decode("utf-8", "replace").splitlines() if line.strip()]
         return []
 
-    def _not_started(self, what: str, log_from: int | None = None) -> Unreachable:
+    def _start_error_with_log(self, what: str, log_from: int | None = None) -> Unreachable:
         """`log_from`: where in the log the words of our own start begin."""
-        error = _not_begun(what, self._logged(log_from))
+        error = _start_error(what, self._read_log(log_from))
         error.hint = f"Its log: {self.settings.log_file}"
         return error
 
@@ -300,7 +302,7 @@ def daemon_command(*arguments: str) -> list[str]:
     return [sys.executable, *engine_flags(), "-m", "oee_daemon", *arguments]
 
 
-def _other_database(said: list[str]) -> Refused:
+def _other_database_error(said: list[str]) -> Refused:
     """The engine's own words for why it won't begin on this database."""
     last = next((line[3:] for line in reversed(said) if line.startswith("x  ")), "")
     return Refused(
@@ -310,14 +312,14 @@ def _other_database(said: list[str]) -> Refused:
     )
 
 
-def _not_begun(what: str, said: list[str]) -> Unreachable:
+def _start_error(what: str, said: list[str]) -> Unreachable:
     """With the engine's sentence and all that belongs to it; where it left none, its last words."""
     begin = next((n for n in reversed(range(len(said))) if said[n].startswith("x  ")), len(said) - 8)
     lines = [line.removeprefix("x  ") for line in said[max(0, begin) :]]
     return Unreachable("\n".join([what, *(f"  {line}" for line in lines)]), code="daemon_not_started")
 
 
-class _Progress:
+class _StartLine:
     """The one line that a person sees while the daemon starts; erased once it has."""
 
     def __init__(self, launcher: Launcher) -> None:

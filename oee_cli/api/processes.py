@@ -60,7 +60,7 @@ def name(pid: int) -> str | None:
 
 def listener(port: int) -> int | None:
     """The process that listens on a TCP port here, as far as this account may see."""
-    wanted = {f"socket:[{inode}]" for inode in _inodes(port)}
+    wanted = {f"socket:[{inode}]" for inode in _socket_inodes(port)}
     if not wanted:
         return None
     for entry in Path("/proc").iterdir():
@@ -74,7 +74,7 @@ def listener(port: int) -> int | None:
     return None
 
 
-def _inodes(port: int) -> set[str]:
+def _socket_inodes(port: int) -> set[str]:
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with suppress(OSError):
@@ -91,13 +91,13 @@ def can_bind(host: str, port: int) -> OSError | None:
     A name's resolver may take for ever: after `_NAME_S` that is the answer.
     """
     answers: list[OSError | None] = []
-    asked = Thread(target=lambda: answers.append(_bound(host, port)), daemon=True)
+    asked = Thread(target=lambda: answers.append(_try_to_bind(host, port)), daemon=True)
     asked.start()
     asked.join(_NAME_S)
     return answers[0] if answers else TimeoutError(f"no answer in {_NAME_S:.0f} s when asked for its address")
 
 
-def _bound(host: str, port: int) -> OSError | None:
+def _try_to_bind(host: str, port: int) -> OSError | None:
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         # IPv4 first, as the daemon takes it.

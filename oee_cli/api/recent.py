@@ -96,7 +96,7 @@ def read(path: str) -> list[str]:
 
 def offer(arguments: list[str]) -> int:
     """What the shells' scripts ask for by `oee __orders [live]`: `id<tab>what it is`, a line each."""
-    home, url = _home()
+    home, url = _find_home()
     lines = read(os.path.join(home, "run", file_name(url)))
     if arguments == ["live"]:
         lines.sort(key=lambda line: line.endswith(ENDED))
@@ -115,7 +115,7 @@ def file_name(url: str | None) -> str:
     return f"recent-orders-{crc32(url.encode(errors='replace')):08x}"
 
 
-def _home() -> tuple[str, str]:
+def _find_home() -> tuple[str, str]:
     """Where the home is, and the daemon elsewhere, if any: the environment, the file, the default."""
     home, url = os.environ.get("OEE_HOME", ""), os.environ.get("OEE_URL", "")
     if not home or not url:
@@ -124,14 +124,14 @@ def _home() -> tuple[str, str]:
         kept, default = {}, "/var/lib/oee"
         # An account without a folder of its own has no file and no home by default.
         with suppress(RuntimeError):
-            kept = _stored(os.path.join(user_config_dir("oee", appauthor=False), "config.toml"))
+            kept = _read_config(os.path.join(user_config_dir("oee", appauthor=False), "config.toml"))
             default = default if os.geteuid() == 0 else user_data_dir("oee", appauthor=False)
         home = home or kept.get("home", "") or default
         url = url or kept.get("url", "")
     return os.path.expanduser(home), url.rstrip("/")
 
 
-def _stored(path: str) -> dict[str, str]:
+def _read_config(path: str) -> dict[str, str]:
     try:
         with open(path, "rb") as f:
             import tomllib

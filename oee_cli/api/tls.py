@@ -41,7 +41,7 @@ def fault(url: str, e: BaseException) -> CliError | None:
     if found is None or isinstance(found, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLWantReadError):
         return None
     if isinstance(found, ssl.SSLCertVerificationError):
-        return _not_believed(url, found)
+        return _certificate_error(url, found)
     reason = (found.reason or "").replace("_", " ").lower()
     if any(word in reason for word in ("wrong version", "record layer", "http request", "packet length")):
         plain = "http" + url.removeprefix("https")
@@ -67,7 +67,7 @@ def spoken(url: str) -> CliError | None:
     return _error(f"What answers at {url} speaks TLS.", f"OEE_URL=https{url.removeprefix('http')}")
 
 
-def _not_believed(url: str, e: ssl.SSLCertVerificationError) -> CliError:
+def _certificate_error(url: str, e: ssl.SSLCertVerificationError) -> CliError:
     if e.verify_code == _EXPIRED:
         return _error(
             f"The certificate of {url} has expired.", "Renew it there; or set this machine's clock."
@@ -79,7 +79,7 @@ def _not_believed(url: str, e: ssl.SSLCertVerificationError) -> CliError:
             f"The certificate of {url} is for another name: {e.verify_message.rstrip('.')}.",
             "Set OEE_URL to a name that the certificate has.",
         )
-    where = _unreadable()
+    where = _describe_unreadable()
     if e.verify_code in _SELF_SIGNED:
         why = "is signed by itself or by a CA of its own"
     elif e.verify_code in _UNKNOWN_ISSUER:
@@ -92,7 +92,7 @@ def _not_believed(url: str, e: ssl.SSLCertVerificationError) -> CliError:
     )
 
 
-def _unreadable() -> str:
+def _describe_unreadable() -> str:
     for name, needed in (("SSL_CERT_FILE", os.path.isfile), ("SSL_CERT_DIR", os.path.isdir)):
         given = os.environ.get(name)
         if given and not (needed(given) and os.access(given, os.R_OK)):

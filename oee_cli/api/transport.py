@@ -132,7 +132,7 @@ class _Body(httpx.SyncByteStream):
         except TimeoutError as e:
             raise httpx.ReadTimeout(str(e)) from e
         except (OSError, http.client.HTTPException) as e:
-            raise httpx.ReadError(_said(e)) from e
+            raise httpx.ReadError(_describe(e)) from e
 
     def close(self) -> None:
         self.answer.close()
@@ -164,8 +164,8 @@ def _receive(connection: _Connection) -> http.client.HTTPResponse:
     except http.client.RemoteDisconnected as e:
         raise httpx.RemoteProtocolError("it hung up without an answer") from e
     except (OSError, http.client.HTTPException) as e:
-        raise httpx.ReadError(_said(e)) from e
+        raise httpx.ReadError(_describe(e)) from e
 
 
-def _said(e: Exception) -> str:
+def _describe(e: Exception) -> str:
     return str(e) or type(e).__name__

@@ -33,9 +33,9 @@ def backup(
       oee backup orders.oee
       oee backup - > orders.oee
     """
-    from oee_cli.backup.run import backup as take
+    from oee_cli.backup.run import backup
 
-    return take(file, force, with_wallets, Output(json, quiet, no_color))
+    return backup(file, force, with_wallets, Output(json, quiet, no_color))
 
 
 def restore(
@@ -57,6 +57,6 @@ def restore(
       OEE_HOME=~/oee-restored oee restore orders.oee
       oee restore - < orders.oee
     """
-    from oee_cli.backup.run import restore as put_back
+    from oee_cli.backup.run import restore
 
-    return put_back(file, Output(json, quiet, no_color))
+    return restore(file, Output(json, quiet, no_color))

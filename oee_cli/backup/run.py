@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
 from oee_cli.api.launcher import daemon_command
-from oee_cli.backup import streams as places
+from oee_cli.backup import streams
 from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
@@ -42,21 +42,21 @@ _KINDS: dict[str, type[CliError]] = {
 
 def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
     """Writes FILE, or the same bytes to stdout once they are all there."""
-    _here("backup")
-    place = places.stream(file, write=True)
+    _load_local("backup")
+    place = streams.stream(file, write=True)
     if place is not None:
         with place:
             _check_stdout(file, place, output)
             _need_own_database(output)
-            with _folder() as folder:
-                done = _engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
+            with _make_folder() as folder:
+                done = _run_engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
                 with (folder / "backup").open("rb") as made:
                     shutil.copyfileobj(made, place)
         done["file"] = file
     else:
-        target = str(places.whole(file))
+        target = str(streams.whole(file))
         _need_own_database(output)
-        done = _engine(output, "backup", *_options(force, wallets), target)
+        done = _run_engine(output, "backup", *_options(force, wallets), target)
     _tell_backup(file, done, output)
     return ExitCode.DONE
 
@@ -67,12 +67,12 @@ def _options(force: bool, wallets: bool) -> list[str]:
 
 def restore(file: str, output: Output) -> ExitCode:
     """Makes the home's database from FILE."""
-    settings = _here("restore")
-    place = places.stream(file, write=False)
+    settings = _load_local("restore")
+    place = streams.stream(file, write=False)
     if place is None:
-        _tell_restore(settings, _engine(output, "restore", str(places.whole(file))), output)
+        _tell_restore(settings, _run_engine(output, "restore", str(streams.whole(file))), output)
         return ExitCode.DONE
-    with place, _folder() as folder:
+    with place, _make_folder() as folder:
         named = "stdin" if file == "-" else file
         if place.isatty():
             raise UsageFault(
@@ -81,12 +81,12 @@ def restore(file: str, output: Output) -> ExitCode:
         # It is checked to its end before anything is made.
         with (folder / "backup").open("xb") as copy:
             shutil.copyfileobj(place, copy)
-        done = _engine(output, "restore", str(folder / "backup"), named=named)
+        done = _run_engine(output, "restore", str(folder / "backup"), named=named)
     _tell_restore(settings, done, output)
     return ExitCode.DONE
 
 
-def _here(what: str) -> Settings:
+def _load_local(what: str) -> Settings:
     settings = load()
     if settings.url is not None:
         raise UsageFault(
@@ -99,7 +99,7 @@ def _here(what: str) -> Settings:
 def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
     if place.isatty():
         raise UsageFault("A backup is nothing to look at.", hint="oee backup - > orders.oee")
-    if output.json and places.is_stdout(file):
+    if output.json and streams.is_stdout(file):
         raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
 
 
@@ -120,13 +120,13 @@ def _need_own_database(output: Output) -> None:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _make_folder() -> Iterator[Path]:
     """A place of ours alone, for what has to be whole before it goes on."""
     with tempfile.TemporaryDirectory(prefix="oee-") as name:
         yield Path(name)
 
 
-def _engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
+def _run_engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
     """Runs the engine's part to its end; its result. Raises what it says."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -134,7 +134,7 @@ def _engine(output: Output, *arguments: str, named: str | None = None) -> dict[s
         )
         try:
             assert process.stdout is not None
-            result = _listen(
+            result = _read_progress(
                 process.stdout, output, "backing up" if arguments[0] == "backup" else "restoring"
             )
             process.wait()
@@ -147,10 +147,10 @@ def _engine(output: Output, *arguments: str, named: str | None = None) -> dict[s
             found: dict[str, Any] = result["result"]
             return found
         log.seek(0)
-        raise _error(result.get("error"), log.read().decode(errors="replace"), arguments[-1], named)
+        raise _engine_error(result.get("error"), log.read().decode(errors="replace"), arguments[-1], named)
 
 
-def _listen(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
+def _read_progress(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
     """Shows what it is at; its last line."""
     last: dict[str, Any] = {}
     try:
@@ -164,7 +164,7 @@ def _listen(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
     return last
 
 
-def _error(said: Any, log: str, path: str, named: str | None) -> CliError:
+def _engine_error(said: Any, log: str, path: str, named: str | None) -> CliError:
     if not isinstance(said, dict):
         lines = [clean(line) for line in log.splitlines() if line.strip()][-3:]
         return CliError("\n".join(["The engine ended without a word.", *(f"  {line}" for line in lines)]))
@@ -180,43 +180,46 @@ def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
         keys = ("file", "bytes", "orders", "live", "revision", "version", "takenAt", "wallets")
         output.emit({key: done[key] for key in keys})
     else:
-        line = f"✓ backed up {_orders(done)} to {name}   {_size(done['bytes'])}   schema {done['revision']}"
-        if places.is_stdout(file):
-            output.note(_folded(line, output, sys.stderr))
+        size, revision = _format_size(done["bytes"]), done["revision"]
+        line = f"✓ backed up {_count_orders(done)} to {name}   {size}   schema {revision}"
+        if streams.is_stdout(file):
+            output.note(_fold(line, output, sys.stderr))
         else:
-            output.say(_folded(line, output, sys.stdout))
+            output.say(_fold(line, output, sys.stdout))
     if done["wallets"]:
-        output.warn(_below(f"{name} holds secret keys: whoever reads it can spend what they guard", output))
+        output.warn(_indent(f"{name} holds secret keys: whoever reads it can spend what they guard", output))
     else:
-        output.note(_below("without the wallets' keys: keep a copy of them, or say --with-wallets", output))
+        output.note(_indent("without the wallets' keys: keep a copy of them, or say --with-wallets", output))
     if done.get("ledgerFile"):
         ledger = clean(done["ledgerFile"])
-        output.warn(_below(f"without the simulated chain's ledger, which is in {ledger}", output))
+        output.warn(_indent(f"without the simulated chain's ledger, which is in {ledger}", output))
 
 
 def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> None:
     if output.json:
         output.emit(done)
     else:
-        line = f"✓ restored {_orders(done)} into {settings.home}   taken {_moment(done['takenAt'])}"
-        output.say(_folded(line, output, sys.stdout))
+        line = (
+            f"✓ restored {_count_orders(done)} into {settings.home}   taken {_format_moment(done['takenAt'])}"
+        )
+        output.say(_fold(line, output, sys.stdout))
     live: dict[str, int] = done["live"]
     asked = live.get("submitted", 0)
     unsent = sum(live.values()) - asked
     if unsent:
         output.note(
-            _below(
+            _indent(
                 f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output
             )
         )
     if asked:
-        output.note(_below(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
+        output.note(_indent(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
     if done["wallets"]:
-        output.note(_below(f"with the wallet of: {', '.join(done['wallets'])}", output))
-    output.note(_below("two homes have these orders now: let only one of them go on", output))
+        output.note(_indent(f"with the wallet of: {', '.join(done['wallets'])}", output))
+    output.note(_indent("two homes have these orders now: let only one of them go on", output))
 
 
-def _folded(text: str, output: Output, stream: TextIO) -> str:
+def _fold(text: str, output: Output, stream: TextIO) -> str:
     """Between words, where the terminal ends."""
     from textwrap import fill
 
@@ -225,19 +228,19 @@ def _folded(text: str, output: Output, stream: TextIO) -> str:
     return text if len(text) <= width else fill(text, width, subsequent_indent="  ", break_long_words=False)
 
 
-def _below(text: str, output: Output) -> str:
-    return _folded(f"  {text}", output, sys.stderr)
+def _indent(text: str, output: Output) -> str:
+    return _fold(f"  {text}", output, sys.stderr)
 
 
-def _orders(done: dict[str, Any]) -> str:
+def _count_orders(done: dict[str, Any]) -> str:
     return f"{done['orders']:,} order{'' if done['orders'] == 1 else 's'}"
 
 
-def _size(count: int) -> str:
+def _format_size(count: int) -> str:
     return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{max(1, count // 1000):,} KB"
 
 
-def _moment(text: str) -> str:
+def _format_moment(text: str) -> str:
     from oee_cli.text.times import moment
 
     return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"

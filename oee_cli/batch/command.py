@@ -56,8 +56,7 @@ def submit(
     out. A file is a batch by its own name, without its folder; a stream takes --batch. To place the same
     lines anew: --batch "$(date +%F)". Exit: the worst that any line had.
     """
-    from oee_cli.batch.run import Batch
-    from oee_cli.batch.run import submit as place_all
+    from oee_cli.batch.run import Batch, submit
 
     wanted = Batch(
         source=file,
@@ -70,4 +69,4 @@ def submit(
         dry_run=dry_run,
         stop_on_failure=stop_on_failure,
     )
-    return place_all(wanted, Output(json=True, quiet=quiet, no_color=no_color))
+    return submit(wanted, Output(json=True, quiet=quiet, no_color=no_color))

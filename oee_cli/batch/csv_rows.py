@@ -72,7 +72,7 @@ def csv_bodies(lines: Iterable[Line]) -> Bodies:
     """Every row by its first line's number. Raises `UsageFault` where the first row names no fields."""
     source = _CsvLines(lines)
     reader = csv.reader(source, strict=True, skipinitialspace=True)
-    names = _header(reader)
+    names = _read_header(reader)
     while True:
         source.begin()
         try:
@@ -83,21 +83,21 @@ def csv_bodies(lines: Iterable[Line]) -> Bodies:
             yield source.first, fault
             continue
         except csv.Error as e:
-            yield source.first, source.wrong(f"The row can't be read: {_why(e)}.")
+            yield source.first, source.wrong(f"The row can't be read: {_describe(e)}.")
             continue
         if not any(cell.strip() for cell in cells):
             continue
         try:
-            yield source.first, _values(names, [cell.strip() for cell in cells], source)
+            yield source.first, _read_cells(names, [cell.strip() for cell in cells], source)
         except UsageFault as fault:
             yield source.first, fault
 
 
-def _why(e: csv.Error) -> str:
+def _describe(e: csv.Error) -> str:
     return "a quote is left open" if "unexpected end" in str(e) else str(e)
 
 
-def _values(names: list[str], cells: list[str], source: _CsvLines) -> dict[str, Any]:
+def _read_cells(names: list[str], cells: list[str], source: _CsvLines) -> dict[str, Any]:
     if len(cells) != len(names):
         what = f"The row has {len(cells)} fields, the first one names {len(names)}."
         hint = None
@@ -108,11 +108,11 @@ def _values(names: list[str], cells: list[str], source: _CsvLines) -> dict[str, 
         raise source.wrong(what, hint)
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     for name in filter(values.__contains__, (*_AMOUNTS, *WHOLE)):
-        values[name] = _number(name, values[name], source)
+        values[name] = _read_number(name, values[name], source)
     return values
 
 
-def _number(name: str, text: str, source: _CsvLines) -> int | str:
+def _read_number(name: str, text: str, source: _CsvLines) -> int | str:
     """A whole number, or text that the daemon reads; what a spreadsheet made of one is not guessed at."""
     if name in WHOLE and (whole := _WHOLE_NUMBER.fullmatch(text)):
         return int(whole[1])
@@ -122,12 +122,12 @@ def _number(name: str, text: str, source: _CsvLines) -> int | str:
     return text
 
 
-def _header(reader: Any) -> list[str]:
+def _read_header(reader: Any) -> list[str]:
     """The names in the first row: without them a file would lose its first order without a word."""
     try:
         names = [name.strip() for name in next(reader)]
     except csv.Error as e:
-        what = f"The first row of the CSV can't be read: {_why(e)}."
+        what = f"The first row of the CSV can't be read: {_describe(e)}."
         raise UsageFault(what, hint=_EXAMPLE) from None
     unknown = [name for name in names if name not in COLUMNS]
     if len(names) == 1:
@@ -140,7 +140,7 @@ def _header(reader: Any) -> list[str]:
         if name in names[: at - 1]:
             raise UsageFault(f"The first row of the CSV names {name[:40]!r} twice.", hint="Name each once.")
     if unknown:
-        raise _unknown(names, unknown)
+        raise _unknown_field_error(names, unknown)
     if missing := [name for name in _REQUIRED if name not in names]:
         raise UsageFault(f"The first row of the CSV does not name {' and '.join(missing)}.", hint=_EXAMPLE)
     return names
@@ -164,11 +164,11 @@ def _refuse_one_column(name: str) -> None:
         raise UsageFault(what, hint=_EXAMPLE)
 
 
-def _unknown(names: list[str], unknown: list[str]) -> UsageFault:
+def _unknown_field_error(names: list[str], unknown: list[str]) -> UsageFault:
     from difflib import get_close_matches
 
     by_letters = {name.lower(): name for name in COLUMNS}
-    near = [by_letters[it] for it in get_close_matches(_letters(unknown[0]), by_letters, n=1, cutoff=0.5)]
+    near = [by_letters[it] for it in get_close_matches(_fold_name(unknown[0]), by_letters, n=1, cutoff=0.5)]
     if len(unknown) == len(names) and (not near or any(name[:1].isdigit() for name in names)):
         shown = ", ".join(repr(name[:20]) for name in names[:4])
         return UsageFault(
@@ -184,6 +184,6 @@ def _unknown(names: list[str], unknown: list[str]) -> UsageFault:
     )
 
 
-def _letters(name: str) -> str:
+def _fold_name(name: str) -> str:
     """`Input Token`, `input_token` and `'inputToken'` are meant alike."""
     return re.sub(r"[\W_]", "", name).lower()

@@ -45,9 +45,9 @@ class Earlier:
         """
         self._known = {}
         rows = [row for row in page if row.identity is not None]
-        self._ask(key for row in rows for key in (row.key, *self._former.likely(row)))
-        self._ask(key for row in rows if row.key not in self._known for _, key in self._respelled(row))
-        settled = {row.line: self._settled(row) for row in rows}
+        self._look_up(key for row in rows for key in (row.key, *self._former.likely(row)))
+        self._look_up(key for row in rows if row.key not in self._known for _, key in self._respell(row))
+        settled = {row.line: self._find_key(row) for row in rows}
         missed = [row for row in rows if settled[row.line] is None]
         passed_over = []
         for row in missed:
@@ -57,21 +57,21 @@ class Earlier:
             self._search(row, settled)
         for row in passed_over if self._former.begun else ():
             self._search(row, settled)
-        return [self._with(row, settled.get(row.line)) for row in page]
+        return [self._assign_key(row, settled.get(row.line)) for row in page]
 
     def _search(self, row: Row, settled: dict[int, str | None]) -> None:
-        self._ask(self._former.around(row))
+        self._look_up(self._former.around(row))
         settled[row.line] = self._former.take(row, self._known)
 
-    def _with(self, row: Row, key: str | None) -> Row:
+    def _assign_key(self, row: Row, key: str | None) -> Row:
         return row if key is None else replace(row, key=key, order=self._known[key])
 
-    def _settled(self, row: Row) -> str | None:
+    def _find_key(self, row: Row) -> str | None:
         """Under which key it was placed; `None` where nothing says that it was."""
         if row.key in self._known:
             return row.key
         assert row.identity is not None
-        for values, key in self._respelled(row):
+        for values, key in self._respell(row):
             if key in self._known:
                 order = self._known[key]
                 same = order is None or same_terms(row, order)
@@ -79,7 +79,7 @@ class Earlier:
                     return key
         return self._former.take(row, self._known)
 
-    def _respelled(self, row: Row) -> Iterator[tuple[Values, str]]:
+    def _respell(self, row: Row) -> Iterator[tuple[Values, str]]:
         """The same order with an option's value written into the row, or not."""
         assert row.identity is not None
         values = row.identity.values
@@ -91,17 +91,17 @@ class Earlier:
             if other != values:
                 yield other, self._keys.key(other, row.identity.nth)
 
-    def _ask(self, keys: Iterable[str]) -> None:
+    def _look_up(self, keys: Iterable[str]) -> None:
         asked = [key for key in dict.fromkeys(keys) if key not in self._known]
         for at in range(0, len(asked), _PAGE):
-            answer = self._find(asked[at : at + _PAGE])
+            answer = self._request(asked[at : at + _PAGE])
             self._known |= dict.fromkeys(answer["spentKeys"])
             self._known |= {order["idempotencyKey"]: order for order in answer["orders"]}
             if answer["prefixKnown"] is not None:
                 self._former.possible = answer["prefixKnown"]
                 self._asks_for = {}
 
-    def _find(self, keys: list[str]) -> dict[str, Any]:
+    def _request(self, keys: list[str]) -> dict[str, Any]:
         asked = {"idempotencyKeys": keys, **self._asks_for}
         try:
             answer: dict[str, Any] = self._client.read("POST", "/api/orders/find", json=asked)

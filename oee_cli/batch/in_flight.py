@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from oee_cli.api.client import Client
+from oee_cli.api.orders import find_orders
 from oee_cli.batch.reader import Row
 from oee_cli.errors import CliError, HomeLost, OutcomeUnknown, Stopped
 from oee_cli.wire import Order
@@ -37,15 +37,15 @@ class Placed:
 
 
 #: Told for each: its order as it is now, and what keeps that from being known, if anything does.
-Landed = Callable[[Placed, Order, "CliError | None"], None]
+OnEnded = Callable[[Placed, Order, "CliError | None"], None]
 
 
-class Aloft:
-    """Those on their way. `landed` is called once for each, on the thread that follows them."""
+class InFlightPoller:
+    """Asks about the orders on their way. `on_ended` is called once for each, on the thread that asks."""
 
-    def __init__(self, client: Client, landed: Landed) -> None:
+    def __init__(self, client: Client, on_ended: OnEnded) -> None:
         self._client = client
-        self._landed = landed
+        self._on_ended = on_ended
         self._orders: dict[int, Placed] = {}
         self._some = threading.Condition()
         self._closed = threading.Event()
@@ -64,54 +64,52 @@ class Aloft:
     def follow(self) -> None:
         """Until closed."""
         pause, lost_since = _SOON, None
-        while aloft := self._wait():
+        while placed_orders := self._wait_for_some():
             began = time.monotonic()
             ended: list[tuple[Placed, Order, CliError | None]] = []
             try:
-                ended = self._look(aloft, began)
+                ended = self._poll(placed_orders, began)
                 lost_since = None
             except Exception as e:
                 lost_since = lost_since or began
                 given_up = isinstance(e, Stopped) or time.monotonic() - lost_since > PATIENCE
-                ended = [(p, p.order, _unknown(e)) for p in aloft if given_up or p.deadline <= began]
+                ended = [
+                    (p, p.order, _unknown_outcome(e))
+                    for p in placed_orders
+                    if given_up or p.deadline <= began
+                ]
             with self._some:
                 for placed, *_ in ended:
                     del self._orders[placed.row.line]
             for found in ended:
-                self._landed(*found)
+                self._on_ended(*found)
             pause = _SOON if ended else min(_LATE, pause * 2)
             self._closed.wait(max(pause, min(1.0, (time.monotonic() - began) * _REST)))
 
-    def _wait(self) -> list[Placed]:
+    def _wait_for_some(self) -> list[Placed]:
         """All of them, once there are some; none when closed."""
         with self._some:
             while not self._orders and not self._closed.is_set():
                 self._some.wait()
             return [] if self._closed.is_set() else list(self._orders.values())
 
-    def _look(self, aloft: list[Placed], now: float) -> list[tuple[Placed, Order, CliError | None]]:
+    def _poll(self, placed_orders: list[Placed], now: float) -> list[tuple[Placed, Order, CliError | None]]:
         """Those that have ended, or whose wait has. Raises where the daemon can't say."""
-        newest = self._asked(aloft, ended=True)
-        late = [p for p in aloft if p.deadline <= now and p.order["orderId"] not in newest]
+        newest = self._fetch(placed_orders, ended=True)
+        late = [p for p in placed_orders if p.deadline <= now and p.order["orderId"] not in newest]
         if late:
-            newest |= {p.order["orderId"]: p.order for p in late} | self._asked(late, ended=False)
-        return [(p, newest[p.order["orderId"]], None) for p in aloft if p.order["orderId"] in newest]
+            newest |= {p.order["orderId"]: p.order for p in late} | self._fetch(late, ended=False)
+        return [(p, newest[p.order["orderId"]], None) for p in placed_orders if p.order["orderId"] in newest]
 
-    def _asked(self, placed: list[Placed], *, ended: bool) -> dict[str, Order]:
+    def _fetch(self, placed: list[Placed], *, ended: bool) -> dict[str, Order]:
         # Two lines with one key of their own are one order.
         ids = list({p.order["orderId"] for p in placed})
         pages = (ids[at : at + PAGE] for at in range(0, len(ids), PAGE))
-        found = [order for page in pages for order in find(self._client, orderIds=page, ended=ended)]
+        found = [order for page in pages for order in find_orders(self._client, orderIds=page, ended=ended)]
         return {order["orderId"]: order for order in found}
 
 
-def find(client: Client, **asked: Any) -> list[Order]:
-    """The orders with these `orderIds` that there are, in no order."""
-    found: list[Order] = client.read("POST", "/api/orders/find", json=asked)["orders"]
-    return found
-
-
-def _unknown(e: Exception) -> CliError:
+def _unknown_outcome(e: Exception) -> CliError:
     why = e.message if isinstance(e, CliError) else str(e) or type(e).__name__
     hint = e.hint if isinstance(e, HomeLost) else "Once the daemon is back the same batch tells."
     error = OutcomeUnknown(f"Not known how the order ended: {why}", hint=hint)

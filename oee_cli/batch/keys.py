@@ -66,7 +66,7 @@ class Keys:
         return Identity(values, nth, stood)
 
     def key(self, values: Values, nth: int) -> str:
-        return _BEGIN + hashlib.sha256(_text([self.name, values, nth])).hexdigest()
+        return _BEGIN + hashlib.sha256(_encode([self.name, values, nth])).hexdigest()
 
     def claim(self, values: Values, nth: int) -> bool:
         """Whether no row of this run is the `nth` with these values; from here on one is."""
@@ -77,15 +77,17 @@ class Keys:
         return True
 
     def canonical(self, stood: Values) -> Values:
-        values = {name: self._one(name, value) for name, value in stood.items() if value is not None}
+        values = {
+            name: self._canonical_value(name, value) for name, value in stood.items() if value is not None
+        }
         values = {name: value for name, value in values.items() if _USUAL.get(name, _NEVER) != value}
         if "side" in values and values["side"] == _natural_side(values):
             del values["side"]
         return values
 
-    def _one(self, name: str, value: Any) -> Any:
+    def _canonical_value(self, name: str, value: Any) -> Any:
         if name in _AMOUNTS:
-            return _number(value)
+            return _canonical_number(value)
         if name in _TOKENS and isinstance(value, str):
             word = value.strip()
             mints = self._mints()
@@ -94,7 +96,7 @@ class Keys:
 
     @staticmethod
     def _digest(values: Values) -> bytes:
-        return hashlib.sha256(_text(values)).digest()[:16]
+        return hashlib.sha256(_encode(values)).digest()[:16]
 
 
 #: Equal to no value.
@@ -107,7 +109,7 @@ def _natural_side(values: Values) -> str | None:
     return None if given == taken else "buy" if given else "sell"
 
 
-def _number(value: Any) -> Any:
+def _canonical_number(value: Any) -> Any:
     """Plain digits of what the daemon reads as a number; anything else as it stands."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return value
@@ -128,9 +130,9 @@ def former_keys(batch: str, stood: Values, lines: Iterable[int]) -> Iterator[str
     """What 0.1.0 gave a row with these values on each of these lines of a batch."""
     numbers = (*_AMOUNTS, *WHOLE)
     values = {n: _plain(str(value), value) if n in numbers else value for n, value in stood.items()}
-    before, after = f"[{json.dumps(batch)},".encode(), b"," + _text(values) + b"]"
+    before, after = f"[{json.dumps(batch)},".encode(), b"," + _encode(values) + b"]"
     return (FORMER + hashlib.sha256(before + b"%d" % line + after).hexdigest() for line in lines)
 
 
-def _text(value: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -53,7 +53,7 @@ def read_rows(lines: Iterable[Line], defaults: dict[str, Any], keys: Keys) -> It
             rest = chain([line], numbered)
             bodies = _json_bodies(rest) if line.begin == "{" else csv_bodies(rest)
             for number, values in bodies:
-                yield _row(number, values, defaults, keys)
+                yield _make_row(number, values, defaults, keys)
             return
 
 
@@ -63,15 +63,15 @@ def _json_bodies(lines: Iterable[Line]) -> Bodies:
             yield line.number, line.fault
         elif line.begin:
             try:
-                yield line.number, _object(line.text)
+                yield line.number, _read_object(line.text)
             except UsageFault as fault:
                 yield line.number, fault
 
 
-def _object(line: str) -> dict[str, Any]:
+def _read_object(line: str) -> dict[str, Any]:
     try:
         value = json.loads(
-            line, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_repeats
+            line, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats
         )
     except (ValueError, RecursionError, ArithmeticError) as e:
         what = f"The line is not a JSON object: {e}"
@@ -81,23 +81,23 @@ def _object(line: str) -> dict[str, Any]:
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
 
 
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a field is given twice")
     return found
 
 
-def _row(number: int, values: dict[str, Any] | UsageFault, defaults: dict[str, Any], keys: Keys) -> Row:
+def _make_row(number: int, values: dict[str, Any] | UsageFault, defaults: dict[str, Any], keys: Keys) -> Row:
     if isinstance(values, UsageFault):
         return Row(number, {}, fault=values)
     key = values.pop(KEY_FIELD, None)
     try:
-        stood = {name: _sendable(_whole(name, value)) for name, value in values.items()}
+        stood = {name: _make_sendable(_as_whole_number(name, value)) for name, value in values.items()}
     except UsageFault as fault:
         return Row(number, {}, fault=fault)
     body = defaults | {name: value for name, value in stood.items() if value is not None}
@@ -115,19 +115,19 @@ def _row(number: int, values: dict[str, Any] | UsageFault, defaults: dict[str, A
         return Row(number, {}, fault=fault)
 
 
-def _whole(name: str, value: Any) -> Any:
+def _as_whole_number(name: str, value: Any) -> Any:
     """`25.0` as 25 in a field that is counted whole: floats are what programs make of numbers with gaps."""
     if name in WHOLE and isinstance(value, Decimal) and abs(value.adjusted()) < 12 and value == int(value):
         return int(value)
     return value
 
 
-def _sendable(value: Any, depth: int = 0) -> Any:
+def _make_sendable(value: Any, depth: int = 0) -> Any:
     """Decimals as text: what was written is what is sent."""
     if depth > _DEPTH:
         raise UsageFault("The line is nested deeper than an order is.", code="invalid_line")
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return {name: _sendable(inner, depth + 1) for name, inner in value.items()}
-    return [_sendable(inner, depth + 1) for inner in value] if isinstance(value, list) else value
+        return {name: _make_sendable(inner, depth + 1) for name, inner in value.items()}
+    return [_make_sendable(inner, depth + 1) for inner in value] if isinstance(value, list) else value

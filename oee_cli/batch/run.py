@@ -1,6 +1,6 @@
 """`oee submit`: many orders from a stream, a bounded number at once, one line of JSON for each that ended.
 
-What was typed becomes a flight here, and the flight's ends become words. Leaving never touches an order.
+What was typed becomes a `BatchSender` here, and what it counts becomes words. Leaving never touches an order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oee_cli.batch.earlier import Earlier
 from oee_cli.batch.keys import Keys
 from oee_cli.batch.lines import Lines
 from oee_cli.batch.reader import Row, read_rows
-from oee_cli.batch.sender import Flight, Manner
+from oee_cli.batch.sender import BatchSender, SendOptions
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.output import Output, clean_lines
@@ -86,16 +86,16 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             f"--max-inflight takes a whole number from 1 to {_MOST_AT_ONCE}.", hint="50 if not given."
         )
     timeout = read_duration(batch.timeout, "--timeout")
-    options: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     if batch.slippage is not None:
-        options["slippageBps"] = read_slippage(batch.slippage)
+        defaults["slippageBps"] = read_slippage(batch.slippage)
     if batch.valid_for is not None:
-        options["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
+        defaults["validForS"] = read_whole_seconds(batch.valid_for, "--valid-for")
     if batch.name == "":
         raise UsageFault("--batch takes a name.", hint="For example --batch monday")
-    with _opened(batch.source) as source:
-        name = _name(batch, source)
-        manner = Manner(
+    with _open_source(batch.source) as source:
+        name = _name_batch(batch, source)
+        options = SendOptions(
             at_once=batch.max_inflight,
             timeout=timeout,
             detach=batch.detach,
@@ -104,10 +104,10 @@ def submit(batch: Batch, output: Output) -> ExitCode:
             look_ahead=source.size is not None,
         )
         with session(output, connections=batch.max_inflight) as client:
-            return _Run(batch, output, source, name).all(client, manner, options)
+            return _Run(batch, output, source, name).all(client, options, defaults)
 
 
-def _name(batch: Batch, source: _Source) -> _Name:
+def _name_batch(batch: Batch, source: _Source) -> _Name:
     """A file is known by its own name, wherever it is moved to; what has none gets one that nobody had."""
     if batch.name is not None:
         return _Name(batch.name, batch.name)
@@ -118,7 +118,7 @@ def _name(batch: Batch, source: _Source) -> _Name:
 
 
 @contextmanager
-def _opened(source: str) -> Iterator[_Source]:
+def _open_source(source: str) -> Iterator[_Source]:
     if source == "-" and sys.stdin is not None and sys.stdin.isatty():
         raise UsageFault("stdin is a terminal: nothing was piped in.", hint="oee submit - < orders.ndjson")
     try:
@@ -132,11 +132,11 @@ def _opened(source: str) -> Iterator[_Source]:
         if stat.S_ISDIR(found.st_mode):
             raise UsageFault("stdin can't be read: Is a directory.", hint=_FILE)
         regular = stat.S_ISREG(found.st_mode)
-        path = None if source == "-" or not regular else _path(source, found)
+        path = None if source == "-" or not regular else _find_path(source, found)
         yield _Source(stream=stream, size=found.st_size if regular else None, path=path)
 
 
-def _path(source: str, opened: os.stat_result) -> Path | None:
+def _find_path(source: str, opened: os.stat_result) -> Path | None:
     """Where the file is that was opened; `None` where it has no name, as a shell's here-document."""
     path = Path(source).resolve()
     try:
@@ -155,26 +155,26 @@ class _Run:
         self.lines = Lines(source.stream)
         self.name = name
         self.again = name.again
-        self.teller = _Teller(output)
+        self.writer = ResultWriter(output)
 
-    def all(self, client: Client, manner: Manner, options: dict[str, Any]) -> ExitCode:
+    def all(self, client: Client, options: SendOptions, defaults: dict[str, Any]) -> ExitCode:
         began = time.monotonic()
-        keys = Keys(self.name.name, self.name.former, lambda: flight.patiently(lambda: _mints(client)))
+        keys = Keys(self.name.name, self.name.former, lambda: sender.patiently(lambda: _fetch_mints(client)))
         # A name that was just made up has placed nothing.
         earlier = None if self.name.former is None else Earlier(client, keys)
-        flight = Flight(client, manner, self.teller.tell, earlier)
-        with _signals() as came:
-            flight.start(self._named(read_rows(self.lines, options, keys)))
-            self._watch(flight, came)
+        sender = BatchSender(client, options, self.writer.tell, earlier)
+        with _collect_signals() as came:
+            sender.start(self._announce_name(read_rows(self.lines, defaults, keys)))
+            self._watch(sender, came)
             if came:
-                self._leave(flight)
-        flight.silence()
-        self.teller.erase()
+                self._leave(sender)
+        sender.silence()
+        self.writer.erase()
         if came:
             raise KeyboardInterrupt if came[0] == signal.SIGINT else Terminated
-        return self._conclude(flight, time.monotonic() - began)
+        return self._conclude(sender, time.monotonic() - began)
 
-    def _named(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def _announce_name(self, rows: Iterator[Row]) -> Iterator[Row]:
         """Says under which name the batch can be repeated, where nobody would know: before anything is sent,
         and once it is seen to be one."""
         first = next(rows, None)
@@ -185,56 +185,56 @@ class _Run:
         yield first
         yield from rows
 
-    def _watch(self, flight: Flight, came: list[int]) -> None:
+    def _watch(self, sender: BatchSender, came: list[int]) -> None:
         """Draws until it is over, or a signal came."""
-        progress = view.Progress()
+        line = view.ProgressLine()
         drawn = time.monotonic()
-        while not flight.over.wait(_TICK) and not came:
+        while not sender.over.wait(_TICK) and not came:
             if self.output.erasable and time.monotonic() - drawn >= _REDRAW:
                 drawn = time.monotonic()
                 part = None if not self.size else min(1.0, self.lines.bytes_read / self.size)
                 width, color = self.output.width(sys.stderr), self.output.color(sys.stderr)
-                self.teller.draw(progress.line(flight.tally, part, width, color=color))
+                self.writer.draw(line.text(sender.progress, part, width, color=color))
 
-    def _leave(self, flight: Flight) -> None:
+    def _leave(self, sender: BatchSender) -> None:
         """Nothing more is sent; what was sent goes on without us."""
-        flight.stop()
+        sender.stop()
         until = time.monotonic() + _LAST_CALL
-        while flight.tally.unanswered and time.monotonic() < until:
-            flight.over.wait(_TICK / 5)
-        flight.silence()
-        self.teller.erase()
-        text = view.broken_off(flight.tally, dry_run=self.batch.dry_run)
-        then = "tells how they end" if flight.tally.complete else "goes on there"
+        while sender.progress.unanswered and time.monotonic() < until:
+            sender.over.wait(_TICK / 5)
+        sender.silence()
+        self.writer.erase()
+        text = view.broken_off(sender.progress, dry_run=self.batch.dry_run)
+        then = "tells how they end" if sender.progress.complete else "goes on there"
         self.output.sentence("●", text, None if self.batch.dry_run else f"{self.again} {then}")
 
-    def _conclude(self, flight: Flight, seconds: float) -> ExitCode:
-        tally, trouble = flight.tally, flight.trouble
-        if trouble is not None and (not isinstance(trouble, CliError) or not tally.ended):
+    def _conclude(self, sender: BatchSender, seconds: float) -> ExitCode:
+        progress, trouble = sender.progress, sender.trouble
+        if trouble is not None and (not isinstance(trouble, CliError) or not progress.ended):
             raise trouble
-        codes = [*tally.codes]
+        codes = [*progress.codes]
         if isinstance(trouble, CliError):
             codes.append(trouble.exit_code)
             self.output.sentence("✗", clean_lines(trouble.message), trouble.hint)
         code = worst(codes)
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
         mark = "✓" if code is ExitCode.DONE else "●" if code in _GOES_ON else "✗"
-        self._say(mark, view.summary(tally, verb, seconds), always=view.nothing_new(tally))
-        if not tally.complete and not self.batch.dry_run:
-            why = f"stopped at line {tally.first_failed:,}, which failed; " if trouble is None else ""
+        self._say_summary(mark, view.summary(progress, verb, seconds), always=view.nothing_new(progress))
+        if not progress.complete and not self.batch.dry_run:
+            why = f"stopped at line {progress.first_failed:,}, which failed; " if trouble is None else ""
             # In another home at the same place it would begin anew.
             lost = isinstance(trouble, HomeLost | OutcomeUnknown) and not trouble.retryable
             hint = None if lost else f"{self.again} goes on there"
-            self.output.sentence(" ", why + view.unsent(tally), hint)
+            self.output.sentence(" ", why + view.unsent(progress), hint)
         return code
 
-    def _say(self, mark: str, text: str, *, always: bool) -> None:
+    def _say_summary(self, mark: str, text: str, *, always: bool) -> None:
         if always or not self.output.quiet:
             first, *more = text.splitlines()
             self.output.sentence(mark, first, "\n".join(more) or None)
 
 
-def _mints(client: Client) -> dict[str, str]:
+def _fetch_mints(client: Client) -> dict[str, str]:
     """Each token's mint by what it may be called."""
     try:
         listed = client.get("/api/tokens")["tokens"]
@@ -244,7 +244,7 @@ def _mints(client: Client) -> dict[str, str]:
     return {name: t["mint"] for t in listed for name in (t["symbol"].lower(), t["mint"])}
 
 
-class _Teller:
+class ResultWriter:
     """Results on stdout, and the line that is drawn on stderr, out of each other's way."""
 
     def __init__(self, output: Output) -> None:
@@ -287,7 +287,7 @@ class _Teller:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def _collect_signals() -> Iterator[list[int]]:
     """Those that came, instead of an exception in the middle of anything."""
     came: list[int] = []
 

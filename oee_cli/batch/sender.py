@@ -2,7 +2,7 @@
 
 One thread reads, some send, one follows what was sent; who draws and who stops it is the caller, on its own.
 What is held is bounded by what may be on its way at once, never by how many rows there are. Each row is in
-one place at a time: in the slot, flying, or ended. Nothing here writes to a terminal.
+one place at a time: in the slot, in_flight, or ended. Nothing here writes to a terminal.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from oee_cli.api.client import Client
 from oee_cli.batch.earlier import Earlier, same_terms
-from oee_cli.batch.in_flight import PAGE, PATIENCE, Aloft, Placed
+from oee_cli.batch.in_flight import PAGE, PATIENCE, InFlightPoller, Placed
+from oee_cli.batch.progress import BatchProgress
 from oee_cli.batch.reader import Row
-from oee_cli.batch.tally import Tally
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.wire import FINAL, Order
@@ -43,7 +43,7 @@ Result = tuple[dict[str, Any], ExitCode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class SendOptions:
     """How rows are placed and waited for."""
 
     at_once: int
@@ -56,7 +56,7 @@ class Manner:
     look_ahead: bool = False
 
 
-class Flight:
+class BatchSender:
     """`tell` gets each result, one at a time, from any thread; what it raises ends the flight.
 
     `earlier`: none where the batch has a name that nobody has had.
@@ -65,13 +65,13 @@ class Flight:
     def __init__(
         self,
         client: Client,
-        manner: Manner,
+        options: SendOptions,
         tell: Callable[[dict[str, Any]], None],
         earlier: Earlier | None = None,
     ) -> None:
         self.client = client
-        self.manner = manner
-        self.tally = Tally()
+        self.options = options
+        self.progress = BatchProgress()
         #: Why nothing more is sent, where nobody asked for that.
         self.trouble: BaseException | None = None
         #: Set once nothing is left to wait for.
@@ -86,12 +86,12 @@ class Flight:
         self._idle = self._senders = 0
         self._stopping = self._silent = False
         self._read_whole = self._read_over = False
-        self._aloft = Aloft(client, self._landed)
+        self._in_flight = InFlightPoller(client, self._order_ended)
 
     def start(self, rows: Iterable[Row]) -> None:
         # Daemons: who is interrupted does not wait for them.
         threading.Thread(target=self._read, args=(iter(rows),), daemon=True).start()
-        threading.Thread(target=self._aloft.follow, daemon=True).start()
+        threading.Thread(target=self._in_flight.follow, daemon=True).start()
 
     def stop(self) -> None:
         """Nothing more is sent. What was sent goes on, and is told as it ends."""
@@ -112,19 +112,19 @@ class Flight:
         self._settle()
 
     def _settle(self) -> None:
-        self.tally.complete = self._read_whole and self._slot is None
+        self.progress.complete = self._read_whole and self._slot is None
         read = self._read_over and self._slot is None
-        if (read or self._stopping) and not self.tally.flying:
+        if (read or self._stopping) and not self.progress.in_flight:
             self.over.set()
             self._slot_full.notify_all()
-            self._aloft.close()
+            self._in_flight.close()
 
     # Reading
 
     def _read(self, rows: Iterator[Row]) -> None:
         whole = False
         try:
-            whole = all(self._offer(row) for row in self._unplaced(rows))
+            whole = all(self._offer(row) for row in self._skip_placed(rows))
         except BaseException as e:
             if not (self._stopping and isinstance(e, CliError)):
                 self._break(e)
@@ -133,19 +133,24 @@ class Flight:
             self._read_over = True
             self._settle()
 
-    def _unplaced(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def _skip_placed(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows to send, each with the order that it has; those that ended are told here."""
-        size = PAGE if self.manner.look_ahead else 1
+        size = PAGE if self.options.look_ahead else 1
         while self._earlier is not None and not self._stopping and (page := list(islice(rows, size))):
-            for row in self._found(self._earlier, page):
+            for row in self._look_up(self._earlier, page):
                 order = row.order
-                if order is None or self.manner.dry_run or not self._is_ended(order) or not _same(row):
+                if (
+                    order is None
+                    or self.options.dry_run
+                    or not self._is_ended(order)
+                    or not _asks_the_same(row)
+                ):
                     yield row
                 elif not self._stopping:
-                    self._result(self._told(row, order, replayed=True))
+                    self._report(self._make_result(row, order, replayed=True))
         yield from rows
 
-    def _found(self, earlier: Earlier, page: list[Row]) -> list[Row]:
+    def _look_up(self, earlier: Earlier, page: list[Row]) -> list[Row]:
         try:
             return self.patiently(lambda: earlier.found(page))
         except Forbidden:
@@ -174,7 +179,7 @@ class Flight:
                 self._hand_over(row)
         if row.fault is not None:
             # Here, so that the next row is not on its way before this one has failed.
-            self._result(_failed(row.line, row.fault))
+            self._report(_failure(row.line, row.fault))
         return not self._stopping
 
     def _hand_over(self, row: Row) -> None:
@@ -186,7 +191,7 @@ class Flight:
 
     @property
     def _most_senders(self) -> int:
-        return self.manner.at_once if self.manner.dry_run else min(self.manner.at_once, _SENDERS)
+        return self.options.at_once if self.options.dry_run else min(self.options.at_once, _SENDERS)
 
     # Sending
 
@@ -194,7 +199,7 @@ class Flight:
         """The next row, once there is one and room for it; `None` where nothing more is sent."""
         with self._lock:
             self._idle += 1
-            while self._slot is None or self.tally.flying >= self.manner.at_once:
+            while self._slot is None or self.progress.in_flight >= self.options.at_once:
                 if self._stopping or self.over.is_set():
                     return None
                 self._slot_full.wait()
@@ -202,10 +207,10 @@ class Flight:
                 return None
             self._idle -= 1
             row, self._slot = self._slot, None
-            self.tally.sent += 1
-            self.tally.last_sent = row.line
-            self.tally.flying += 1
-            self.tally.unanswered += 1
+            self.progress.sent += 1
+            self.progress.last_sent = row.line
+            self.progress.in_flight += 1
+            self.progress.unanswered += 1
             self._slot_free.notify()
             return row
 
@@ -213,36 +218,36 @@ class Flight:
         while (row := self._take()) is not None:
             result: Result | None
             try:
-                result = self._checked(row) if self.manner.dry_run else self._placed(row)
+                result = self._check(row) if self.options.dry_run else self._place(row)
             except CliError as e:
                 if isinstance(e, _POINTLESS):
                     self._break(e)
                 if row.identity is not None and e.code == _KEY_CONFLICT:
                     e.hint = _OTHER_OPTIONS
-                result = _failed(row.line, e)
+                result = _failure(row.line, e)
             except Exception as e:
-                result = _failed(row.line, CliError(f"A fault of ours: {type(e).__name__}: {e}"))
+                result = _failure(row.line, CliError(f"A fault of ours: {type(e).__name__}: {e}"))
             with self._lock:
-                self.tally.unanswered -= 1
+                self.progress.unanswered -= 1
             if result is not None:
-                self._result(result, flew=True)
+                self._report(result, was_in_flight=True)
 
-    def _checked(self, row: Row) -> Result:
+    def _check(self, row: Row) -> Result:
         # Written in another way it would be found all the same, and only the daemon would call it another.
-        answer = self.client.dry_run(row.body, None if _same(row) else row.key)
+        answer = self.client.dry_run(row.body, None if _asks_the_same(row) else row.key)
         routed = any(quote["error"] is None for quote in answer["quotes"])
         return {"line": row.line, **answer}, ExitCode.DONE if routed else ExitCode.FAILED
 
-    def _placed(self, row: Row) -> Result | None:
+    def _place(self, row: Row) -> Result | None:
         """Its result where it has one already."""
-        deadline = time.monotonic() + self.manner.timeout
-        if row.order is not None and _same(row):
+        deadline = time.monotonic() + self.options.timeout
+        if row.order is not None and _asks_the_same(row):
             order, replayed = row.order, True
         else:
             order, replayed = self._execute(row, deadline)
         if self._is_ended(order):
-            return self._told(row, order, replayed=replayed)
-        self._aloft.add(Placed(row, order, replayed, deadline))
+            return self._make_result(row, order, replayed=replayed)
+        self._in_flight.add(Placed(row, order, replayed, deadline))
         return None
 
     def _execute(self, row: Row, deadline: float) -> tuple[Order, bool]:
@@ -264,25 +269,25 @@ class Flight:
     # Ending
 
     def _is_ended(self, order: Order) -> bool:
-        return self.manner.detach or order["status"] in FINAL
+        return self.options.detach or order["status"] in FINAL
 
-    def _told(self, row: Row, order: Order, *, replayed: bool) -> Result:
+    def _make_result(self, row: Row, order: Order, *, replayed: bool) -> Result:
         result: dict[str, Any] = {"line": row.line, "order": order}
         if replayed:
             result["replayed"] = True
             with self._lock:
                 self._count_replayed(row, order["createdAt"])
-        return result, ExitCode.DONE if self.manner.detach else of_order(order)
+        return result, ExitCode.DONE if self.options.detach else of_order(order)
 
-    def _landed(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
-        result, code = self._told(placed.row, order, replayed=placed.replayed)
+    def _order_ended(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
+        result, code = self._make_result(placed.row, order, replayed=placed.replayed)
         if unknown is not None:
             if isinstance(unknown.__cause__, Stopped):
                 self._break(unknown.__cause__)
             result, code = {**result, "error": unknown.as_dict()}, unknown.exit_code
-        self._result((result, code), flew=True)
+        self._report((result, code), was_in_flight=True)
 
-    def _result(self, told: Result, *, flew: bool = False) -> None:
+    def _report(self, told: Result, *, was_in_flight: bool = False) -> None:
         result, code = told
         with self._telling:
             try:
@@ -292,26 +297,26 @@ class Flight:
                 return
             with self._lock:
                 self._count(result, code)
-                if flew and self.tally.flying:
-                    self.tally.flying -= 1
+                if was_in_flight and self.progress.in_flight:
+                    self.progress.in_flight -= 1
                     self._slot_full.notify()
-                if code is not ExitCode.DONE and self.manner.stop_on_failure:
+                if code is not ExitCode.DONE and self.options.stop_on_failure:
                     self._stop()
                 self._settle()
 
     def _count(self, result: dict[str, Any], code: ExitCode) -> None:
-        tally = self.tally
-        tally.codes[code] += 1
-        tally.ended += 1
-        if code is not ExitCode.DONE and tally.first_failed is None:
-            tally.first_failed = result["line"]
+        progress = self.progress
+        progress.codes[code] += 1
+        progress.ended += 1
+        if code is not ExitCode.DONE and progress.first_failed is None:
+            progress.first_failed = result["line"]
 
     def _count_replayed(self, row: Row, at: str) -> None:
-        tally = self.tally
-        tally.replayed += 1
-        tally.renewable += row.identity is not None
-        tally.placed_from = min(tally.placed_from or at, at)
-        tally.placed_to = max(tally.placed_to, at)
+        progress = self.progress
+        progress.replayed += 1
+        progress.renewable += row.identity is not None
+        progress.placed_from = min(progress.placed_from or at, at)
+        progress.placed_to = max(progress.placed_to, at)
 
     def _break(self, reason: BaseException) -> None:
         """What makes every further row pointless."""
@@ -319,14 +324,14 @@ class Flight:
             self.trouble = self.trouble or reason
             if not isinstance(reason, CliError):
                 # Nobody hears how the others end.
-                self.tally.flying = 0
+                self.progress.in_flight = 0
             self._stop()
 
 
-def _failed(line: int, error: CliError) -> Result:
+def _failure(line: int, error: CliError) -> Result:
     return {"line": line, "error": error.as_dict()}, error.exit_code
 
 
-def _same(row: Row) -> bool:
+def _asks_the_same(row: Row) -> bool:
     """Whether the order that was found for a row is what it asks for in this run; else the daemon refuses."""
     return row.order is not None and same_terms(row, row.order)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from oee_cli.batch.tally import Tally
+from oee_cli.batch.progress import BatchProgress
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import paint
 from oee_cli.text.bars import bar
@@ -39,22 +39,22 @@ _ENDS = {
 }
 
 
-class Progress:
+class ProgressLine:
     """`━━━━━━━━──────  42 %   41,812 done   12 failed   50 in flight   138/s   7 min left`."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int, float]] = deque([(time.monotonic(), 0, 0.0)], maxlen=_LOOKS)
 
-    def line(self, tally: Tally, part: float | None, width: int, *, color: bool) -> str:
+    def text(self, progress: BatchProgress, part: float | None, width: int, *, color: bool) -> str:
         """`part`: how much of the input was read, 0 to 1; `None` where nobody knows."""
         if part is not None:
-            part *= tally.ended / max(1, tally.ended + tally.flying)
-        rate, left = self._pace(tally.ended, part)
-        done = tally.codes[ExitCode.DONE]
+            part *= progress.ended / max(1, progress.ended + progress.in_flight)
+        rate, left = self._pace(progress.ended, part)
+        done = progress.codes[ExitCode.DONE]
         counted = [
             f"{done:,} done",
-            f"{tally.ended - done:,} failed",
-            f"{tally.flying:,} in flight",
+            f"{progress.ended - done:,} failed",
+            f"{progress.in_flight:,} in flight",
             f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s",
         ]
         # One cell stays free: a full line would break.
@@ -67,7 +67,7 @@ class Progress:
         cells = min(_BAR[1], room - len(shown) - 2)
         if cells < _BAR[0]:
             return shown if len(shown) <= room else text
-        ends = "" if left is None else f"{gap}{_whole(left)} left"
+        ends = "" if left is None else f"{gap}{_whole_seconds(left)} left"
         if len(shown) + len(ends) + 2 + 2 * _BAR[0] > room:
             ends = ""
         cells = min(cells, room - len(shown) - len(ends) - 2)
@@ -88,54 +88,54 @@ class Progress:
         return (ended - before) / seconds, left
 
 
-def _whole(seconds: float) -> str:
+def _whole_seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else span(seconds)
 
 
-def summary(tally: Tally, verb: str, seconds: float) -> str:
+def summary(progress: BatchProgress, verb: str, seconds: float) -> str:
     """`2,000 lines: 1,990 confirmed, 10 failed, in 14 s, 142/s`."""
-    if not tally.ended:
+    if not progress.ended:
         return "no lines: nothing to place"
-    ends = [f"{tally.codes[ExitCode.DONE]:,} {verb}"]
-    ends += [f"{tally.codes[code]:,} {word}" for code, word in _ENDS.items() if tally.codes[code]]
-    if others := tally.ended - sum(tally.codes[code] for code in (ExitCode.DONE, *_ENDS)):
+    ends = [f"{progress.codes[ExitCode.DONE]:,} {verb}"]
+    ends += [f"{progress.codes[code]:,} {word}" for code, word in _ENDS.items() if progress.codes[code]]
+    if others := progress.ended - sum(progress.codes[code] for code in (ExitCode.DONE, *_ENDS)):
         ends.append(f"{others:,} other")
-    pace = f", {tally.ended / seconds:,.0f}/s" if tally.ended >= _MANY else ""
+    pace = f", {progress.ended / seconds:,.0f}/s" if progress.ended >= _MANY else ""
     text = f"{', '.join(ends)}, in {took(seconds)}{pace}"
-    when = period(tally.placed_from, tally.placed_to) if tally.replayed else ""
-    if nothing_new(tally):
-        were = "was" if tally.replayed == 1 else "were"
-        text = f"nothing new, {tally.replayed:,} {were} placed {when}: {text}"
-    elif tally.replayed:
-        text += f"\n{tally.replayed:,} of them had been placed before, {when}"
-    if tally.renewable:
+    when = period(progress.placed_from, progress.placed_to) if progress.replayed else ""
+    if nothing_new(progress):
+        were = "was" if progress.replayed == 1 else "were"
+        text = f"nothing new, {progress.replayed:,} {were} placed {when}: {text}"
+    elif progress.replayed:
+        text += f"\n{progress.replayed:,} of them had been placed before, {when}"
+    if progress.renewable:
         text += f"\nto place the same rows anew: {_ANEW}"
-    return f"{lines(tally.ended)}: {text}"
+    return f"{lines(progress.ended)}: {text}"
 
 
-def nothing_new(tally: Tally) -> bool:
+def nothing_new(progress: BatchProgress) -> bool:
     """Whether all that ended well or badly had been placed before this run, so that it did nothing."""
-    return 0 < tally.replayed == tally.ended
+    return 0 < progress.replayed == progress.ended
 
 
-def broken_off(tally: Tally, *, dry_run: bool) -> str:
+def broken_off(progress: BatchProgress, *, dry_run: bool) -> str:
     """What was sent and what was not, when somebody stops it."""
     if dry_run:
-        return f"stopped: {lines(tally.ended)} had been checked; nothing was placed"
-    aloft = tally.flying - tally.unanswered
-    parts = [f"{tally.sent - tally.flying:,} ended"]
-    if aloft:
-        parts.append(f"{aloft:,} {'goes' if aloft == 1 else 'go'} on")
-    if tally.unanswered:
-        parts.append(f"{tally.unanswered:,} without an answer yet")
-    return f"stopped: {lines(tally.sent)} sent ({', '.join(parts)}); {unsent(tally)}"
+        return f"stopped: {lines(progress.ended)} had been checked; nothing was placed"
+    going_on = progress.in_flight - progress.unanswered
+    parts = [f"{progress.sent - progress.in_flight:,} ended"]
+    if going_on:
+        parts.append(f"{going_on:,} {'goes' if going_on == 1 else 'go'} on")
+    if progress.unanswered:
+        parts.append(f"{progress.unanswered:,} without an answer yet")
+    return f"stopped: {lines(progress.sent)} sent ({', '.join(parts)}); {unsent(progress)}"
 
 
-def unsent(tally: Tally) -> str:
+def unsent(progress: BatchProgress) -> str:
     """The part of the input that was left alone."""
-    if tally.complete:
+    if progress.complete:
         return "that was all of them"
-    return f"nothing after line {tally.last_sent:,} was sent" if tally.last_sent else "nothing was sent"
+    return f"nothing after line {progress.last_sent:,} was sent" if progress.last_sent else "nothing was sent"
 
 
 def lines(count: int) -> str:

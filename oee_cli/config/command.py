@@ -51,9 +51,9 @@ def show(
       oee config show --origin
       oee config show --json | jq -r '.[] | select(.origin == "file") | .name'
     """
-    from oee_cli.config import run as config
+    from oee_cli.config.run import show
 
-    return config.show(origin, Output(json, no_color=no_color))
+    return show(origin, Output(json, no_color=no_color))
 
 
 @config_app.command(cls=PlainCommand)
@@ -64,9 +64,9 @@ def path(json: o.Json = False) -> ExitCode:
       oee config path
       oee config path --json
     """
-    from oee_cli.config import run as config
+    from oee_cli.config.run import path
 
-    return config.path(Output(json))
+    return path(Output(json))
 
 
 @config_app.command(cls=PlainCommand)
@@ -77,9 +77,9 @@ def get(name: Name, json: o.Json = False) -> ExitCode:
       oee config get port
       oee config get OEE_DATABASE_URL --json
     """
-    from oee_cli.config import run as config
+    from oee_cli.config.run import get
 
-    return config.get(name, Output(json))
+    return get(name, Output(json))
 
 
 @config_app.command("set", cls=PlainCommand)
@@ -99,9 +99,9 @@ def set_command(
       oee config set port 4000
       oee daemon token | oee config set token -
     """
-    from oee_cli.config import run as config
+    from oee_cli.config.run import put
 
-    return config.put(name, value, Output(json, no_color=no_color))
+    return put(name, value, Output(json, no_color=no_color))
 
 
 @config_app.command(cls=PlainCommand)
@@ -112,6 +112,6 @@ def unset(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> Exit
       oee config unset port
       oee config unset OEE_URL --json
     """
-    from oee_cli.config import run as config
+    from oee_cli.config.run import unset
 
-    return config.unset(name, Output(json, no_color=no_color))
+    return unset(name, Output(json, no_color=no_color))

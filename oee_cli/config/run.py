@@ -13,7 +13,7 @@ from typing import Any
 from oee_cli.errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings import toml as toml_lines
+from oee_cli.settings import toml
 from oee_cli.settings.addresses import OWN
 from oee_cli.settings.load import Settings, config_file, file_name, load, stored
 from oee_cli.settings.origins import ENVIRONMENT, FILE, Value, unknown, value, values
@@ -26,7 +26,7 @@ STDIN = "-"
 def show(origin: bool, output: Output) -> ExitCode:
     kept = stored()
     found = list(values(os.environ, kept).values())
-    running = _in_force(found)
+    running = _differing_in_daemon(found)
     if output.json:
         output.emit([as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
     else:
@@ -49,7 +49,7 @@ def show(origin: bool, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _in_force(found: list[Value]) -> dict[str, str]:
+def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
     """What a daemon that runs here has instead, by setting; a daemon that is not there is not started."""
     from oee_cli.api.launcher import Launcher
     from oee_cli.settings.in_force import differing
@@ -73,7 +73,7 @@ def path(output: Output) -> ExitCode:
 
 def get(name: str, output: Output) -> ExitCode:
     """The value that counts, whole: it was asked for by name."""
-    found = value(_known(name), os.environ, stored())
+    found = value(_find_setting(name), os.environ, stored())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
     if output.json:
@@ -84,28 +84,28 @@ def get(name: str, output: Output) -> ExitCode:
 
 
 def put(name: str, text: str, output: Output) -> ExitCode:
-    setting = _known(name)
+    setting = _find_setting(name)
     if text == STDIN:
         text = sys.stdin.readline()
     text = text.strip()
-    _must_be(setting, text)
+    _require_valid(setting, text)
     before = value(setting, os.environ, stored())
-    _tell(setting, before, toml_lines.edit(config_file(), setting.name, text), output)
+    _report_change(setting, before, toml.edit(config_file(), setting.name, text), output)
     return ExitCode.DONE
 
 
 def unset(name: str, output: Output) -> ExitCode:
     if plain(name) not in BY_NAME and file_name(name) in stored():
         # No setting, but it stands in the file: nothing is easier to take out.
-        toml_lines.edit(config_file(), file_name(name), None)
+        toml.edit(config_file(), file_name(name), None)
         if output.json:
             output.emit({"name": file_name(name), "changed": True})
         else:
             output.say(f"✓ {file_name(name)}   gone from {config_file()}")
         return ExitCode.DONE
-    setting = _known(name)
+    setting = _find_setting(name)
     before = value(setting, os.environ, stored())
-    _tell(setting, before, toml_lines.edit(config_file(), setting.name, None), output)
+    _report_change(setting, before, toml.edit(config_file(), setting.name, None), output)
     return ExitCode.DONE
 
 
@@ -125,7 +125,7 @@ def as_dict(found: Value) -> dict[str, Any]:
     }
 
 
-def _known(name: str) -> Setting:
+def _find_setting(name: str) -> Setting:
     found = BY_NAME.get(plain(name))
     if found is not None:
         return found
@@ -140,7 +140,7 @@ def _known(name: str) -> Setting:
     )
 
 
-def _must_be(setting: Setting, text: str) -> None:
+def _require_valid(setting: Setting, text: str) -> None:
     if not text:
         raise UsageFault(
             f"{setting.name} can't be set to nothing.",
@@ -155,7 +155,7 @@ def _must_be(setting: Setting, text: str) -> None:
         raise UsageFault(f"{setting.name} can't be {shown}: it takes {wanted}.", code="bad_setting") from None
 
 
-def _tell(setting: Setting, before: Value, written: bool, output: Output) -> None:
+def _report_change(setting: Setting, before: Value, written: bool, output: Output) -> None:
     """What counts now, and what still stands in its way."""
     now = value(setting, os.environ, stored())
     in_file = value(setting, {}, stored())

@@ -21,16 +21,16 @@ _GAP, _NARROWEST = 3, 8
 def draw_settings(output: Output, found: Sequence[Value], origin: bool) -> None:
     width = output.width(sys.stdout)
     wide = width >= _WIDE and any(v.origin == FILE for v in found)
-    file = _short(config_file()) if wide else "config.toml"
+    file = _shorten(config_file()) if wide else "config.toml"
     columns = (Column(), Column(), Column())
     rows = [[Cell(v.setting.name, "dim"), _value(v), _origin(v, file) if origin else Cell("")] for v in found]
     names, _, origins = widths_of(columns, rows)
     room = width - names - _GAP - (origins + _GAP if origin else 0)
-    lines = [line for row in rows for line in _folded(row, max(_NARROWEST, room))]
+    lines = [line for row in rows for line in _fold(row, max(_NARROWEST, room))]
     put(output, table(columns, lines, width, indent=0))
 
 
-def _folded(row: Line, room: int) -> list[Line]:
+def _fold(row: Line, room: int) -> list[Line]:
     """The row, and one more for each part of its value that has no room beside the others."""
     name, value, origin = row
     first, *more = textwrap.wrap(value.text, room, break_on_hyphens=False) or [""]
@@ -53,7 +53,7 @@ def _origin(v: Value, file: str) -> Cell:
     return Cell(clean(told), ACCENT)
 
 
-def _short(path: Path) -> str:
+def _shorten(path: Path) -> str:
     home = user_folder()
     if home is None or home == Path("/") or not path.is_relative_to(home):
         return str(path)

@@ -46,9 +46,9 @@ def start(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) 
       oee daemon start
       OEE_PORT=4000 oee daemon start    settings are read when it starts
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import start
 
-    return daemon.start(Output(json, quiet), switch=switch)
+    return start(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -59,9 +59,9 @@ def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
       oee daemon stop
       oee daemon stop --json
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import stop
 
-    return daemon.stop(Output(json, quiet))
+    return stop(Output(json, quiet))
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -72,9 +72,9 @@ def restart(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False
       oee daemon restart
       OEE_WORKER_THREADS=20 oee daemon restart
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import restart
 
-    return daemon.restart(Output(json, quiet), switch=switch)
+    return restart(Output(json, quiet), switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -85,9 +85,9 @@ def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
       oee daemon status
       oee daemon status --json | jq -r .http.url
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import status
 
-    return daemon.status(Output(json, no_color=no_color))
+    return status(Output(json, no_color=no_color))
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -101,9 +101,9 @@ def logs(
       oee daemon logs
       oee daemon logs -n 200 --follow
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import logs
 
-    return daemon.logs(lines, follow, Output())
+    return logs(lines, follow, Output())
 
 
 @daemon_app.command(cls=PlainCommand)
@@ -127,9 +127,9 @@ def token(json: o.Json = False) -> ExitCode:
       oee daemon token
       curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import token
 
-    return daemon.token(Output(json))
+    return token(Output(json))
 
 
 def worker() -> None:

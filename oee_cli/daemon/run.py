@@ -31,7 +31,7 @@ def become(*arguments: str) -> NoReturn:
 
 def run(*, switch: bool) -> NoReturn:
     """The daemon in this process's place, unless the home has one. Raises `Unreachable`."""
-    settings = _local(load(), "run")
+    settings = _require_local(load(), "run")
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
         raise Unreachable(
@@ -39,21 +39,21 @@ def run(*, switch: bool) -> NoReturn:
             hint="See: oee daemon status",
             code="already_running",
         )
-    become("run", *_switching(switch))
+    become("run", *_switch_arguments(switch))
 
 
 def start(output: Output, *, switch: bool) -> ExitCode:
-    settings = _local(load(), "start")
+    settings = _require_local(load(), "start")
     # Asked for in so many words: the setting forbids only what happens on the way.
     launcher = Launcher(Settings(home=settings.home), output)
-    launcher.arguments = _switching(switch)
+    launcher.arguments = _switch_arguments(switch)
     started = launcher.start()
-    _tell(output, launcher, "started" if started else "already running")
+    _report_running(output, launcher, "started" if started else "already running")
     return ExitCode.DONE
 
 
 def stop(output: Output) -> ExitCode:
-    launcher = Launcher(_local(load(), "stop"), output)
+    launcher = Launcher(_require_local(load(), "stop"), output)
     stopped = launcher.stop()
     if output.json:
         output.emit({"running": False, "stopped": stopped})
@@ -63,15 +63,15 @@ def stop(output: Output) -> ExitCode:
 
 
 def restart(output: Output, *, switch: bool) -> ExitCode:
-    settings = _local(load(), "restart")
+    settings = _require_local(load(), "restart")
     launcher = Launcher(Settings(home=settings.home), output)
-    launcher.arguments = _switching(switch)
+    launcher.arguments = _switch_arguments(switch)
     launcher.restart()
-    _tell(output, launcher, "restarted")
+    _report_running(output, launcher, "restarted")
     return ExitCode.DONE
 
 
-def _switching(switch: bool) -> tuple[str, ...]:
+def _switch_arguments(switch: bool) -> tuple[str, ...]:
     return ("--switch-database",) if switch else ()
 
 
@@ -80,15 +80,15 @@ def status(output: Output) -> ExitCode:
     settings = load()
     launcher = Launcher(settings, output)
     if settings.url is None and not launcher.answers():
-        return _not_running(output, launcher)
+        return _report_not_running(output, launcher)
     from oee_cli.api.client import Client
     from oee_cli.api.problems import check
-    from oee_cli.errors import Lost
+    from oee_cli.errors import ConnectionLost
 
     client = Client(settings, output)
     try:
         answer: dict[str, Any] = check(client.exchange("GET", "/api/status")).body
-    except Lost as lost:
+    except ConnectionLost as lost:
         raise client.unreachable(lost) from None
     finally:
         client.close()
@@ -110,7 +110,7 @@ def status(output: Output) -> ExitCode:
 
 def logs(lines: int, follow: bool, output: Output) -> ExitCode:
     """The end of the log, and what is added to it."""
-    path = _local(load(), "logs").log_file
+    path = _require_local(load(), "logs").log_file
     try:
         with path.open("rb") as f:
             for line in deque(f, maxlen=lines) if lines else ():
@@ -125,7 +125,7 @@ def logs(lines: int, follow: bool, output: Output) -> ExitCode:
     except PermissionError:
         raise Forbidden(f"{path} can't be read by this account.") from None
     if follow:
-        _follow(path, position)
+        _follow_file(path, position)
     return ExitCode.DONE
 
 
@@ -134,7 +134,7 @@ def token(output: Output) -> ExitCode:
     settings = load()
     try:
         if not settings.token_file.exists():
-            Launcher(_local(settings, "token"), output).start()
+            Launcher(_require_local(settings, "token"), output).start()
         text = settings.token_file.read_text().strip()
     except PermissionError:
         raise Forbidden(
@@ -149,7 +149,7 @@ def token(output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _local(settings: Settings, what: str) -> Settings:
+def _require_local(settings: Settings, what: str) -> Settings:
     if settings.url is not None:
         raise UsageFault(
             f"OEE_URL is set: `oee daemon {what}` is for a daemon of this machine.",
@@ -158,7 +158,7 @@ def _local(settings: Settings, what: str) -> Settings:
     return settings
 
 
-def _tell(output: Output, launcher: Launcher, what: str) -> None:
+def _report_running(output: Output, launcher: Launcher, what: str) -> None:
     running = launcher.running() | {"pid": launcher.pid()}
     if output.json:
         output.emit({"running": True, **running})
@@ -171,7 +171,7 @@ def where(pid: int | None, called: str = "pid") -> str:
     return f"{called} {pid}" if pid else "in another container"
 
 
-def _not_running(output: Output, launcher: Launcher) -> ExitCode:
+def _report_not_running(output: Output, launcher: Launcher) -> ExitCode:
     pid = launcher.holder()
     if pid is None:
         error = Unreachable(
@@ -192,7 +192,7 @@ def _not_running(output: Output, launcher: Launcher) -> ExitCode:
     return error.exit_code
 
 
-def _follow(path: Path, position: int) -> NoReturn:
+def _follow_file(path: Path, position: int) -> NoReturn:
     inode = path.stat().st_ino if path.exists() else None
     while True:
         time.sleep(_LOOK)

@@ -15,7 +15,7 @@ from oee_cli.text.times import moment
 def draw_status(output: Output, status: dict[str, Any]) -> None:
     lines = [
         ("daemon", _daemon(status)),
-        ("socket", [_home(status.get("socket"))]),
+        ("socket", [_shorten_home(status.get("socket"))]),
         ("http", _http(status.get("http") or {})),
         ("postgres", _postgres(status.get("postgres") or {})),
         ("queue", _queue(status.get("queue") or {}, status.get("orders") or {})),
@@ -43,7 +43,7 @@ def _http(http: dict[str, Any]) -> list[Any]:
 
 
 def _postgres(postgres: dict[str, Any]) -> list[Any]:
-    parts = [postgres.get("version"), _whose(postgres)]
+    parts = [postgres.get("version"), _ownership(postgres)]
     if postgres.get("orders") is not None:
         parts.append(f"{int(postgres['orders']):,} orders accepted")
     if postgres.get("bytes") is not None:
@@ -56,7 +56,7 @@ def _queue(queue: dict[str, Any], orders: dict[str, Any]) -> list[Any]:
     named = " ".join(str(part) for part in (queue.get("server"), queue.get("version")) if part)
     told = [f"{int(orders[n]):,} {n}" for n in ("due", "delayed") if orders.get(n) is not None]
     # Between attempts there is mostly nobody.
-    return [named, _whose(queue), *(text for text in told if text != "0 delayed")]
+    return [named, _ownership(queue), *(text for text in told if text != "0 delayed")]
 
 
 def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
@@ -84,13 +84,13 @@ def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     ]
 
 
-def _whose(server: dict[str, Any]) -> str:
+def _ownership(server: dict[str, Any]) -> str:
     if not server.get("reachable"):
         return "not reachable"
     return "own" if server.get("own") else "outside"
 
 
-def _home(path: Any) -> str:
+def _shorten_home(path: Any) -> str:
     text = str(path or "")
     home = str(user_folder() or "/")
     return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text

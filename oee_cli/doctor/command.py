@@ -15,10 +15,10 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 #: What `oee_cli.doctor.paths` knows by name.
-PLACES = (
+NAMES = (
     "home", "config", "socket", "token", "wallets", "database", "queue", "logs", "log", "completion",
 )  # fmt: skip
-Place = StrEnum("Place", {word.upper(): word for word in PLACES})  # type: ignore[misc]
+PathName = StrEnum("PathName", {word.upper(): word for word in NAMES})  # type: ignore[misc]
 
 
 def doctor(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
@@ -39,7 +39,7 @@ def doctor(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
 
 def paths(
     name: Annotated[
-        Place | None, typer.Argument(metavar="[PLACE]", help="Only this one.", show_default=False)
+        PathName | None, typer.Argument(metavar="[PLACE]", help="Only this one.", show_default=False)
     ] = None,
     json: o.Json = False,
 ) -> ExitCode:

@@ -26,12 +26,12 @@ def paths(settings: Settings) -> dict[str, Path | None]:
     home = settings.home
     return {
         "home": home,
-        "config": _config(),
+        "config": _find_config(),
         "socket": socket_path(settings),
         "token": settings.token_file,
         "wallets": home / "wallets",
-        "database": None if _outside("database_url") else home / "postgres",
-        "queue": None if _outside("redis_url") else home / "valkey",
+        "database": None if _is_outside("database_url") else home / "postgres",
+        "queue": None if _is_outside("redis_url") else home / "valkey",
         "logs": settings.log_file.parent,
         "log": settings.log_file,
         "completion": settings.run_dir / file_name(settings.url),
@@ -54,7 +54,7 @@ def show(name: str | None, output: Output) -> ExitCode:
     settings = load()
     found = paths(settings)
     if name is not None:
-        return _one(name, found, output)
+        return _show_one(name, found, output)
     if output.json:
         output.emit({name: None if path is None else str(path) for name, path in found.items()})
     else:
@@ -72,18 +72,18 @@ def show(name: str | None, output: Output) -> ExitCode:
 _VARIABLE = {"database": "OEE_DATABASE_URL", "queue": "OEE_REDIS_URL"}
 
 
-def _config() -> Path | None:
+def _find_config() -> Path | None:
     try:
         return config_file()
     except UsageFault:
         return None
 
 
-def _outside(name: str) -> bool:
+def _is_outside(name: str) -> bool:
     return bool(os.environ.get(f"OEE_{name.upper()}") or stored().get(name))
 
 
-def _one(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
+def _show_one(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
     path = config_file() if name == "config" else found[name]
     if path is None:
         raise UsageFault(

@@ -1,4 +1,4 @@
-"""`oee doctor`: every check on one scene, in the order in which a cause comes before what it causes.
+"""`oee doctor`: every check on the same facts, in the order in which a cause comes before what it causes.
 
 A check that fails itself is a finding as well: the doctor ends with a diagnosis, whatever it meets.
 """
@@ -20,11 +20,11 @@ from oee_cli.doctor.checks import (
     machine,
     settings,
 )
-from oee_cli.doctor.checks import scene as scenes
+from oee_cli.doctor.checks.facts import Facts, gather
 from oee_cli.exit_codes import ExitCode, worst
 from oee_cli.output import Output
 
-CHECKS: tuple[Callable[[scenes.Scene], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     settings.settings,
     home.home,
     home.permissions,
@@ -46,11 +46,11 @@ CHECKS: tuple[Callable[[scenes.Scene], Iterable[Finding]], ...] = (
 
 
 def run(output: Output) -> ExitCode:
-    found = list(examine(scenes.look(output)))
+    found = list(examine(gather(output)))
     code = worst(f.exit_code for f in found)
     if output.json:
         status = next((s for s in (FAIL, WARN) if any(f.status == s for f in found)), OK)
-        output.emit({"status": status, "exitCode": code, "checks": [_dict(f) for f in found]})
+        output.emit({"status": status, "exitCode": code, "checks": [_as_dict(f) for f in found]})
     else:
         from oee_cli.doctor.view import draw
 
@@ -58,16 +58,16 @@ def run(output: Output) -> ExitCode:
     return code
 
 
-def examine(scene: scenes.Scene) -> Iterator[Finding]:
+def examine(facts: Facts) -> Iterator[Finding]:
     for check in CHECKS:
         try:
-            yield from check(scene)
+            yield from check(facts)
         except Exception as e:
             message = f"This check failed itself: {type(e).__name__}: {e}"
             yield fail(check.__name__, "internal", message, None, ExitCode.FAULT)
 
 
-def _dict(found: Finding) -> dict[str, object]:
+def _as_dict(found: Finding) -> dict[str, object]:
     return {
         "check": found.check,
         "status": found.status,

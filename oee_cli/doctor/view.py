@@ -34,10 +34,10 @@ def draw(output: Output, found: Sequence[Finding]) -> None:
             output.say(before + line)
         if f.remedy:
             output.say(before + paint("try: ", "dim", colors=colors) + clean(f.remedy))
-    output.say("\n" + _sum(output, found, marks))
+    output.say("\n" + _sum_up(output, found, marks))
 
 
-def _sum(output: Output, found: Sequence[Finding], marks: dict[str, str]) -> str:
+def _sum_up(output: Output, found: Sequence[Finding], marks: dict[str, str]) -> str:
     failed, warned = (sum(f.status == status for f in found) for status in (FAIL, WARN))
     parts = [
         f"{n} {word if n == 1 else word + 's'}" for n, word in ((failed, "failure"), (warned, "warning")) if n

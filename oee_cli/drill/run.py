@@ -25,9 +25,9 @@ import httpx
 
 import oee_cli.api.client  # noqa: F401  # first: it lets httpx in without httpx's own command line
 from oee_cli.api.handshake import tag
-from oee_cli.drill import faults as drill_faults
 from oee_cli.drill import verdict
 from oee_cli.drill.crew import Crew
+from oee_cli.drill.injector import OUTAGES, FaultInjector, died_at, failpoints, plan
 from oee_cli.errors import Unreachable
 from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
 
@@ -51,7 +51,7 @@ _BODIES: tuple[dict[str, Any], ...] = (
 
 
 @dataclass
-class Progress:
+class DrillProgress:
     """What is known while it runs."""
 
     orders: int
@@ -73,20 +73,20 @@ class Drill:
     """One drill, from a bare home to a verdict."""
 
     def __init__(self, orders: int, faults: int, seed: int, workers: int = 1) -> None:
-        self.progress = Progress(orders, faults, seed, workers)
+        self.progress = DrillProgress(orders, faults, seed, workers)
         self.home = Path(tempfile.mkdtemp(prefix="oee-drill-", dir="/tmp"))
         # As root the servers' unprivileged account passes through it.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        self._plan = drill_faults.plan(faults, seed, workers)
+        self._plan = plan(faults, seed, workers)
         self._named = self._plan.count("failpoint")
         self._crew = Crew(self.home, self._environ(), workers)
         self._known: dict[str, int] = {}
-        self._faults = drill_faults.Faults(self.home, seed, lambda: self._known, self._crew)
+        self._injector = FaultInjector(self.home, seed, lambda: self._known, self._crew)
         self._next = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Iterator[DrillProgress]:
         """Yields as it goes; ends when every order has ended, or nothing moves any more."""
         clients = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
         self._keep_alive()
@@ -97,16 +97,16 @@ class Drill:
         moved, last = time.monotonic(), -1
         while True:
             self._keep_alive()
-            self._look()
+            self._poll()
             p = self.progress
             if p.ended + len(p.accepted) != last:
                 moved, last = time.monotonic(), p.ended + len(p.accepted)
             done = len(p.accepted) == p.orders and p.live == 0
             struck = sum(p.struck.values())
             due = struck < len(strikes) and (done or p.ended >= (struck + 1) * p.orders // (len(strikes) + 1))
-            if due and self._faults.strike(strikes[struck]):
+            if due and self._injector.strike(strikes[struck]):
                 p.struck[strikes[struck]] += 1
-                if strikes[struck] in drill_faults.OUTAGES:
+                if strikes[struck] in OUTAGES:
                     p.moments.append(time.time())
             yield p
             if (done and struck >= len(strikes)) or time.monotonic() - moved > PATIENCE_S:
@@ -118,16 +118,16 @@ class Drill:
         self._over.set()
         self._keep_alive()
         with _client(self.home, 30) as client:
-            decimals = {t["symbol"]: t["decimals"] for t in _get(client, "/api/tokens")["tokens"]}
-            orders = list(_every_order(client))
-            held = _get(client, "/api/status")["worker"]["running"]
+            decimals = {t["symbol"]: t["decimals"] for t in _get_json(client, "/api/tokens")["tokens"]}
+            orders = list(_all_orders(client))
+            held = _get_json(client, "/api/status")["worker"]["running"]
         self.stop()
         found = verdict.judge(
             self.progress.accepted, orders, verdict.landings(self.home / "ledger.sqlite"), decimals
         )
         if held:
             found.lost.append(f"{held} orders are still held")
-        named = drill_faults.died_at(self.home)
+        named = died_at(self.home)
         if named:
             self.progress.struck["failpoint"] = named
         return found, orders
@@ -165,7 +165,7 @@ class Drill:
             "OEE_SIM_LATENCY_MS": "20",
             "OEE_SIM_CONFIRM_MS": "40",
             "OEE_SIM_LEDGER_FILE": str(self.home / "ledger.sqlite"),
-            "OEE_FAILPOINTS": drill_faults.failpoints(self._named, p.seed),
+            "OEE_FAILPOINTS": failpoints(self._named, p.seed),
         }
 
     def _keep_alive(self) -> None:
@@ -177,7 +177,7 @@ class Drill:
             deadline = time.monotonic() + 60
             while daemon.poll() is None and time.monotonic() < deadline:
                 # Its own word, not its predecessor's.
-                if _told(self.home).get("pid") == daemon.pid:
+                if _read_daemon_file(self.home).get("pid") == daemon.pid:
                     self._crew.keep_others()
                     return
                 time.sleep(0.02)
@@ -189,10 +189,10 @@ class Drill:
         with self._crew.database() as db:
             db.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Asks how far it is; a daemon that does not answer is asked again in the next beat."""
         with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 2) as client:
-            status = _get(client, "/api/status")
+            status = _get_json(client, "/api/status")
             self._known = {
                 name: pid
                 for name, pid in (
@@ -239,7 +239,7 @@ def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _told(home: Path) -> dict[str, Any]:
+def _read_daemon_file(home: Path) -> dict[str, Any]:
     try:
         found = json.loads((home / "run" / "daemon.json").read_text())
     except (OSError, ValueError):
@@ -250,7 +250,7 @@ def _told(home: Path) -> dict[str, Any]:
 @contextmanager
 def _client(home: Path, timeout: float) -> Iterator[Any]:
     """Over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
-    transport = httpx.HTTPTransport(uds=_told(home)["socket"])
+    transport = httpx.HTTPTransport(uds=_read_daemon_file(home)["socket"])
     headers = {HOME_HEADER: tag(home)}
     with httpx.Client(
         transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
@@ -258,20 +258,20 @@ def _client(home: Path, timeout: float) -> Iterator[Any]:
         yield client
 
 
-def _get(client: Any, path: str) -> Any:
+def _get_json(client: Any, path: str) -> Any:
     answer = client.get(path)
     answer.raise_for_status()
     return answer.json()
 
 
-def _every_order(client: Any) -> Iterator[dict[str, Any]]:
+def _all_orders(client: Any) -> Iterator[dict[str, Any]]:
     cursor = None
     while True:
         page = client.get(
             "/api/orders", params={"limit": MAX_PAGE} | ({"cursor": cursor} if cursor else {})
         ).json()
         for order in page["orders"]:
-            yield _get(client, f"/api/orders/{order['orderId']}")
+            yield _get_json(client, f"/api/orders/{order['orderId']}")
         cursor = page["nextCursor"]
         if cursor is None:
             return

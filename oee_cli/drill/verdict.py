@@ -68,7 +68,7 @@ def judge(
 ) -> Verdict:
     """`accepted`: the ids that were answered for; `decimals`: by token symbol.
 
-    Lost: accepted but unknown, or not ended, or confirmed without a landing. Doubled: more than one
+    ConnectionLost: accepted but unknown, or not ended, or confirmed without a landing. Doubled: more than one
     landing, or one of an order that did not confirm. Gaps: events that miss or move illegally. Wrong:
     amounts that differ from the chain's, or a fill worse than the fixed bound.
     """

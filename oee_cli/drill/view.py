@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from oee_cli.drill.run import Drill, Progress
+from oee_cli.drill.run import Drill, DrillProgress
 from oee_cli.drill.verdict import Verdict
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -52,7 +52,7 @@ def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
     return ExitCode.DONE if kept else ExitCode.FAULT
 
 
-def _line(p: Progress, width: int) -> str:
+def _line(p: DrillProgress, width: int) -> str:
     width -= 1
     cells = 24 if width >= 100 else 12
     full = cells * p.ended // max(1, p.orders)

@@ -54,10 +54,10 @@ def history(
       oee history --columns when,pair,price,fee --token SOL
       oee history --limit all --csv > orders.csv
     """
-    from oee_cli.lists.run import Manner, Wanted, history
+    from oee_cli.lists.run import ListOptions, OrderFilter, history
 
     return history(
-        Wanted(
+        OrderFilter(
             status=status or (),
             pair=pair,
             token=token,
@@ -66,7 +66,7 @@ def history(
             since=since,
             until=until,
         ),
-        Manner(limit=limit, columns=columns, as_csv=csv, pager=not no_pager),
+        ListOptions(limit=limit, columns=columns, as_csv=csv, pager=not no_pager),
         Output(json, no_color=no_color),
     )
 
@@ -87,7 +87,7 @@ def fills(
       oee fills --columns at,orderId,paid,received
       oee fills --limit all --csv > fills.csv
     """
-    from oee_cli.lists.run import Manner, fills
+    from oee_cli.lists.run import ListOptions, fills
 
-    manner = Manner(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
-    return fills(order, manner, Output(json, no_color=no_color))
+    options = ListOptions(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
+    return fills(order, options, Output(json, no_color=no_color))

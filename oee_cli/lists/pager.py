@@ -28,7 +28,7 @@ _SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%]")
 
 def show(output: Output, lines: Iterator[str], *, pager: bool) -> None:
     """Writes the lines to stdout, by way of the pager where they don't fit the screen."""
-    command = _command(os.environ) if pager and _is_screen() else None
+    command = _find_pager(os.environ) if pager and _is_screen() else None
     told: Iterable[str] = (output.marks(line, sys.stdout) + "\n" for line in lines)
     if command is not None:
         # One line of the screen is the shell's.
@@ -36,7 +36,7 @@ def show(output: Output, lines: Iterator[str], *, pager: bool) -> None:
         start = list(islice(told, height))
         told = chain(start, told)
         if len(start) == height:
-            _page(told, command)
+            _run_pager(told, command)
             return
     sys.stdout.writelines(told)
     sys.stdout.flush()
@@ -46,7 +46,7 @@ def _is_screen() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _command(environ: Mapping[str, str]) -> Sequence[str] | None:
+def _find_pager(environ: Mapping[str, str]) -> Sequence[str] | None:
     """The pager to run; `None` where none is wanted or it isn't there."""
     text = next((environ[name] for name in ("OEE_PAGER", "PAGER") if name in environ), _DEFAULT)
     try:
@@ -59,12 +59,12 @@ def _command(environ: Mapping[str, str]) -> Sequence[str] | None:
     return ["/bin/sh", "-c", text] if _SHELL.search(text) else words
 
 
-def _page(lines: Iterable[str], command: Sequence[str]) -> None:
+def _run_pager(lines: Iterable[str], command: Sequence[str]) -> None:
     # As git does: where the user says nothing, less shows colours and leaves on the screen what was read.
     environ = {"LESS": "FRX"} | os.environ
     process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environ)
     assert process.stdin is not None
-    with _undisturbed():
+    with _ignore_interrupts():
         try:
             fault = _feed(process.stdin, lines)
             process.wait()
@@ -91,7 +91,7 @@ def _feed(pipe: IO[bytes], lines: Iterable[str]) -> CliError | None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Ctrl-C is the pager's while it has the terminal."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

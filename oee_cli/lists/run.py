@@ -19,7 +19,7 @@ from oee_cli.api.session import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.text.columns import FILLS, ORDERS, Fields, choose, table_of
+from oee_cli.text.columns import FILLS, ORDERS, Listing, choose, table_of
 from oee_cli.text.times import moment, read_moment
 from oee_cli.wire import STATUSES
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class OrderFilter:
     """Which orders, as typed; all of them where nothing is said."""
 
     status: Sequence[str] = ()
@@ -45,7 +45,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class ListOptions:
     """How they are listed, as typed."""
 
     limit: str | None = None
@@ -54,66 +54,66 @@ class Manner:
     pager: bool = True
 
 
-def history(wanted: Wanted, manner: Manner, output: Output) -> ExitCode:
+def history(order_filter: OrderFilter, options: ListOptions, output: Output) -> ExitCode:
     """Past orders, newest first."""
-    params = _params(wanted)
+    params = _read_filter(order_filter)
     nothing = "no order like that" if params else "no orders yet\n  place one: oee buy SOL USDC 1.5"
-    return _list(ORDERS, lambda _: params, manner, output, nothing)
+    return _show_listing(ORDERS, lambda _: params, options, output, nothing)
 
 
-def fills(order: str | None, manner: Manner, output: Output) -> ExitCode:
+def fills(order: str | None, options: ListOptions, output: Output) -> ExitCode:
     """What the chain says has landed, newest first."""
 
     def params(client: Client) -> dict[str, Any]:
         if order is None:
             return {}
-        from oee_cli.api.find import find
+        from oee_cli.api.orders import find_order
 
-        return {"orderId": find(client, order)["orderId"]}
+        return {"orderId": find_order(client, order)["orderId"]}
 
-    return _list(FILLS, params, manner, output, "nothing has landed yet")
+    return _show_listing(FILLS, params, options, output, "nothing has landed yet")
 
 
-def _list(
-    fields: Fields,
+def _show_listing(
+    fields: Listing,
     params: Callable[[Client], dict[str, Any]],
-    manner: Manner,
+    options: ListOptions,
     output: Output,
     nothing: str,
 ) -> ExitCode:
     """Everything typed is checked before anything is started."""
-    if manner.columns is not None and manner.columns.strip().lower() in ("help", "list"):
+    if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
         output.say(table_of(fields))
         return ExitCode.DONE
-    columns = _columns(manner, output, fields)
-    limit = _limit(manner.limit)
+    columns = _read_columns(options, output, fields)
+    limit = _read_limit(options.limit)
     with session(output) as client:
         pages = _Pages(client, fields, params(client), limit)
-        if manner.as_csv:
-            _csv(fields, columns or fields.csv, chain.from_iterable(pages))
+        if options.as_csv:
+            _write_csv(fields, columns or fields.csv, chain.from_iterable(pages))
         elif output.json:
-            _array(chain.from_iterable(pages))
+            _write_array(chain.from_iterable(pages))
         else:
-            _table(fields, columns, pages, manner, output, nothing)
+            _write_table(fields, columns, pages, options, output, nothing)
     return ExitCode.DONE
 
 
-def _columns(manner: Manner, output: Output, fields: Fields) -> tuple[str, ...] | None:
-    if manner.as_csv and output.json:
+def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tuple[str, ...] | None:
+    if options.as_csv and output.json:
         raise UsageFault(
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
-    if manner.columns is None:
+    if options.columns is None:
         return None
     if output.json:
         raise UsageFault(
             "--columns goes with a table or with --csv: --json has every field.",
             hint=f"Choose there with jq: {fields.command} --json | jq '.[] | {{orderId}}'",
         )
-    return choose(manner.columns, fields)
+    return choose(options.columns, fields)
 
 
-def _limit(text: str | None) -> int | None:
+def _read_limit(text: str | None) -> int | None:
     """How many rows at most; `None` is all of them. Raises `UsageFault`."""
     text = str(_USUAL) if text is None else text.strip().lower()
     if text in _ALL:
@@ -125,9 +125,9 @@ def _limit(text: str | None) -> int | None:
     return int(text)
 
 
-def _params(wanted: Wanted) -> dict[str, Any]:
+def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
     """The listing's query. Raises `UsageFault` for what can be seen from here."""
-    statuses = [word.strip().lower() for typed in wanted.status for word in typed.split(",")]
+    statuses = [word.strip().lower() for typed in order_filter.status for word in typed.split(",")]
     for word in statuses:
         if word not in STATUSES:
             from difflib import get_close_matches
@@ -137,19 +137,20 @@ def _params(wanted: Wanted) -> dict[str, Any]:
                 f"--status can't be {word[:40]!r}.{near}",
                 hint=f"It takes {', '.join(map(repr, STATUSES))}; several of them with commas.",
             )
-    since = None if wanted.since is None else read_moment(wanted.since, "--since")
-    until = None if wanted.until is None else read_moment(wanted.until, "--until")
+    since = None if order_filter.since is None else read_moment(order_filter.since, "--since")
+    until = None if order_filter.until is None else read_moment(order_filter.until, "--until")
     if since is not None and until is not None and moment(since) >= moment(until):
         raise UsageFault(
-            f"--since {wanted.since} is not before --until {wanted.until}: nothing is between them.",
+            f"--since {order_filter.since} is not before --until {order_filter.until}:"
+            " nothing is between them.",
             hint="A listing goes from --since up to, and without, --until.",
         )
     params = {
         "status": ",".join(dict.fromkeys(statuses)) or None,
-        "pair": wanted.pair,
-        "token": wanted.token,
-        "side": wanted.side,
-        "type": wanted.type,
+        "pair": order_filter.pair,
+        "token": order_filter.token,
+        "side": order_filter.side,
+        "type": order_filter.type,
         "since": since,
         "until": until,
     }
@@ -159,7 +160,7 @@ def _params(wanted: Wanted) -> dict[str, Any]:
 class _Pages:
     """A listing's pages, each asked for when the one before it has been used. `more`: there are others."""
 
-    def __init__(self, client: Client, fields: Fields, params: Mapping[str, Any], limit: int | None) -> None:
+    def __init__(self, client: Client, fields: Listing, params: Mapping[str, Any], limit: int | None) -> None:
         self.client = client
         self.fields = fields
         self.params = params
@@ -182,7 +183,7 @@ class _Pages:
                 return
 
 
-def _array(rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_array(rows: Iterable[Mapping[str, Any]]) -> None:
     """One array, an element a line, without ever holding it."""
     before = "["
     for row in rows:
@@ -192,7 +193,7 @@ def _array(rows: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.flush()
 
 
-def _csv(fields: Fields, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_csv(fields: Listing, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     values = [fields.known[name].value for name in columns]
@@ -202,11 +203,11 @@ def _csv(fields: Fields, columns: Sequence[str], rows: Iterable[Mapping[str, Any
     sys.stdout.flush()
 
 
-def _table(
-    fields: Fields,
+def _write_table(
+    fields: Listing,
     columns: Sequence[str] | None,
     pages: _Pages,
-    manner: Manner,
+    options: ListOptions,
     output: Output,
     nothing: str,
 ) -> None:
@@ -219,6 +220,6 @@ def _table(
     if first is None:
         output.note(nothing)
         return
-    pager.show(output, chain([first], lines), pager=manner.pager)
-    if pages.more and manner.limit is None and sys.stdout.isatty():
+    pager.show(output, chain([first], lines), pager=options.pager)
+    if pages.more and options.limit is None and sys.stdout.isatty():
         output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")

@@ -11,7 +11,7 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short, signature
-from oee_cli.text.columns import FILLS, ORDERS, Field, moved
+from oee_cli.text.columns import FILLS, ORDERS, ListColumn, market_amount
 from oee_cli.text.layout import Cell, Column, Sheet, kept, side_cell, status_cell, widths_of
 from oee_cli.text.times import ago, between, stamp
 
@@ -29,13 +29,13 @@ def order_lines(
     """The table's lines. `names`: the columns that were asked for, which are all shown whatever the width."""
     width = output.width(sys.stdout)
     if names is not None:
-        yield from _lines(output, pages, [_asked(_ORDERS, ORDERS.known, name) for name in names])
+        yield from _lines(output, pages, [_column_by_name(_ORDERS, ORDERS.known, name) for name in names])
         return
     drawn = [_ORDERS[name] for name in ORDERS.table]
     sheet, fold = _sheet(output, [column for column, _ in drawn]), None
     for page in pages:
         if fold is None:
-            fold = _fold(page, drawn, width)
+            fold = _choose_fold(page, drawn, width)
         yield from sheet.page([fold(row, [draw(row) for _, draw in drawn]) for row in page])
 
 
@@ -43,7 +43,7 @@ def fill_lines(
     output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
 ) -> Iterator[str]:
     if names is not None:
-        return _lines(output, pages, [_asked(_FILLS, FILLS.known, name) for name in names])
+        return _lines(output, pages, [_column_by_name(_FILLS, FILLS.known, name) for name in names])
     drawn = dict(_FILLS)
     if output.width(sys.stdout) >= _WIDE:
         drawn["signature"] = (_FILLS["signature"][0], _text("signature", "dim"))
@@ -62,7 +62,9 @@ def _sheet(output: Output, columns: Sequence[Column]) -> Sheet:
     return Sheet(columns, output.width(sys.stdout), colors=output.color(sys.stdout))
 
 
-def _asked(known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, Field], name: str) -> Any:
+def _column_by_name(
+    known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, ListColumn], name: str
+) -> Any:
     """A column that was asked for by name: it says its name and is never left out."""
     column, draw = known.get(name) or (Column(), _plain(fields[name]))
     if name in _WHOLE:
@@ -70,7 +72,7 @@ def _asked(known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, Field]
     return Column(name, right=column.right), draw
 
 
-def _plain(field: Field) -> Draw:
+def _plain(field: ListColumn) -> Draw:
     def draw(row: Row) -> Cell:
         value = field.value(row)
         return _NOTHING if value is None else Cell(clean(str(value)))
@@ -106,13 +108,13 @@ def _asked_for(order: Row) -> Cell:
 
 
 def _for(order: Row) -> Cell:
-    amount = moved(order)
+    amount = market_amount(order)
     other = "inputToken" if order["swapMode"] == "ExactOut" else "outputToken"
     return _NOTHING if amount is None else Cell(f"{short(amount)} {clean(order[other])}")
 
 
 def _filled_at(order: Row) -> Cell:
-    return Cell(clean(order["venue"])) if order["venue"] and moved(order) is not None else _NOTHING
+    return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) is not None else _NOTHING
 
 
 def _took(order: Row) -> Cell:
@@ -170,39 +172,39 @@ _FILLS: Mapping[str, tuple[Column, Draw]] = {
 _WHOLE = ("signature",)
 
 Fold = Callable[[Row, list[Cell]], list[Cell]]
-_PLACE = {name: place for place, name in enumerate(ORDERS.table)}
+_INDEX = {name: place for place, name in enumerate(ORDERS.table)}
 
 
-def _fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], width: int) -> Fold:
+def _choose_fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], width: int) -> Fold:
     """Where the remarks have no room of their own: as much of them as has, in the other columns' places."""
     columns = [column for column, _ in drawn]
     rows = [(row, [draw(row) for _, draw in drawn]) for row in page]
-    for fold in (_as_it_is, _reasons, _attempts):
+    for fold in (_fold_nothing, _fold_reasons, _fold_attempts):
         told = [fold(row, cells) for row, cells in rows]
         left, _, fits = kept(columns, widths_of(columns, told), width)
-        remarks = any(cells[_PLACE["note"]].text for cells in told)
-        if fits and (not remarks or _PLACE["note"] in left):
+        remarks = any(cells[_INDEX["note"]].text for cells in told)
+        if fits and (not remarks or _INDEX["note"] in left):
             return fold
-    return _as_it_is
+    return _fold_nothing
 
 
-def _as_it_is(order: Row, cells: list[Cell]) -> list[Cell]:
+def _fold_nothing(order: Row, cells: list[Cell]) -> list[Cell]:
     return cells
 
 
-def _reasons(order: Row, cells: list[Cell]) -> list[Cell]:
+def _fold_reasons(order: Row, cells: list[Cell]) -> list[Cell]:
     """Why it failed instead of what came, the attempts beside the status."""
-    cells = _attempts(order, cells)
+    cells = _fold_attempts(order, cells)
     error = order["error"]
     if error is not None and order["status"] == "failed":
-        cells[_PLACE["for"]] = Cell(clean(error["code"]), "dim")
+        cells[_INDEX["for"]] = Cell(clean(error["code"]), "dim")
     return cells
 
 
-def _attempts(order: Row, cells: list[Cell]) -> list[Cell]:
+def _fold_attempts(order: Row, cells: list[Cell]) -> list[Cell]:
     cells = list(cells)
-    cells[_PLACE["note"]] = Cell("")
+    cells[_INDEX["note"]] = Cell("")
     if order["attempt"] > 1:
-        told = cells[_PLACE["status"]]
-        cells[_PLACE["status"]] = Cell(f"{told.text} ×{order['attempt']}", told.style)
+        told = cells[_INDEX["status"]]
+        cells[_INDEX["status"]] = Cell(f"{told.text} ×{order['attempt']}", told.style)
     return cells

@@ -30,9 +30,9 @@ def watch(
       oee watch last         the newest order, to its end
       oee watch --json       every event of every order, a line each
     """
-    from oee_cli.orders.run import watch as follow
+    from oee_cli.orders.run import watch
 
-    return follow(id, timeout, Output(json, quiet, no_color))
+    return watch(id, timeout, Output(json, quiet, no_color))
 
 
 def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
@@ -42,9 +42,9 @@ def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCod
       oee show last
       oee show 0c2f0b8e --json
     """
-    from oee_cli.orders.run import show as explain
+    from oee_cli.orders.run import show
 
-    return explain(id, Output(json, no_color=no_color))
+    return show(id, Output(json, no_color=no_color))
 
 
 def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
@@ -54,6 +54,6 @@ def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitC
       oee cancel last
       oee cancel 0c2f0b8e --json
     """
-    from oee_cli.orders.run import cancel as stop
+    from oee_cli.orders.run import cancel
 
-    return stop(id, Output(json, no_color=no_color))
+    return cancel(id, Output(json, no_color=no_color))

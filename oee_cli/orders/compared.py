@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from oee_cli.orders.explain import Because, Compared, Tried
+from oee_cli.orders.explain import ComparedQuote, Difference, ExplainedAttempt
 from oee_cli.output import clean
 from oee_cli.text.amounts import short
 from oee_cli.text.layout import Cell, Column, Line, columns_of, kept, widths_of
@@ -28,11 +28,11 @@ _COLUMNS = (
 _WHY = len(_COLUMNS) - 1
 
 
-def quote_lines(order: Order, attempts: Sequence[Tried], width: int) -> Iterator[list[Line]]:
+def quote_lines(order: Order, attempts: Sequence[ExplainedAttempt], width: int) -> Iterator[list[Line]]:
     """The lines of each attempt's quotes; none where it got none."""
     titles = list(_COLUMNS)
     titles[1] = Column("would pay" if order["swapMode"] == "ExactOut" else "would get", right=True)
-    rows = {a["attempt"]: [(q, _cells(order, q)) for q in _ranked(a["quotes"])] for a in attempts}
+    rows = {a["attempt"]: [(q, _cells(order, q)) for q in _rank(a["quotes"])] for a in attempts}
     prices = [cells for row in rows.values() for quote, cells in row if quote["error"] is None]
     widths = widths_of(titles, prices)
     left, gap, _ = kept(titles, widths, width)
@@ -50,7 +50,7 @@ def quote_lines(order: Order, attempts: Sequence[Tried], width: int) -> Iterator
 
 def _lines(
     columns: Sequence[Column],
-    quote: Compared,
+    quote: ComparedQuote,
     cells: Sequence[Cell],
     left: Sequence[int],
     widths: Sequence[int],
@@ -64,12 +64,12 @@ def _lines(
         yield [Cell(" " * (2 + widths[0] + gap)), cells[_WHY]]
 
 
-def _ranked(quotes: Sequence[Compared]) -> list[Compared]:
+def _rank(quotes: Sequence[ComparedQuote]) -> list[ComparedQuote]:
     """The best first, those without a price last."""
     return sorted(quotes, key=lambda q: (q["behindBps"] is None, q["behindBps"] or 0.0, q["venue"]))
 
 
-def _cells(order: Order, quote: Compared) -> list[Cell]:
+def _cells(order: Order, quote: ComparedQuote) -> list[Cell]:
     exact_out = order["swapMode"] == "ExactOut"
     amount = quote["amountIn"] if exact_out else quote["amountOut"]
     token = clean(order["inputToken"] if exact_out else order["outputToken"])
@@ -83,11 +83,11 @@ def _cells(order: Order, quote: Compared) -> list[Cell]:
         Cell("" if impact is None else f"{clean(str(impact))} bps", style),
         Cell("" if latency is None else f"{clean(str(latency))} ms", style),
         _verdict(quote),
-        Cell(_why(order, quote, token), "dim"),
+        Cell(_explain_loss(order, quote, token), "dim"),
     ]
 
 
-def _verdict(quote: Compared) -> Cell:
+def _verdict(quote: ComparedQuote) -> Cell:
     if quote["result"] == "chosen":
         return Cell("chosen", "green")
     if quote["result"] == "past_bound":
@@ -95,7 +95,7 @@ def _verdict(quote: Compared) -> Cell:
     return Cell(f"{quote['behindBps'] or 0:.0f} bps behind", "bold")
 
 
-def _why(order: Order, quote: Compared, token: str) -> str:
+def _explain_loss(order: Order, quote: ComparedQuote, token: str) -> str:
     """`4.49 USDC more: price +222, fee +5, impact +0`: the parts of the bps that it was behind."""
     if quote["behind"] is None or quote["result"] != "lost":
         return ""
@@ -104,7 +104,7 @@ def _why(order: Order, quote: Compared, token: str) -> str:
     return text if quote["because"] is None else f"{text}: {_parts(quote, quote['because'])}"
 
 
-def _parts(quote: Compared, because: Because) -> str:
+def _parts(quote: ComparedQuote, because: Difference) -> str:
     """In whole bps that add up to those that are shown."""
     fee, impact = round(because["fee"]), round(because["impact"])
     price = round(quote["behindBps"] or 0.0) - fee - impact

@@ -30,7 +30,7 @@ class StepTime(TypedDict):
     ms: float | None
 
 
-class Because(TypedDict):
+class Difference(TypedDict):
     """By how many bps each part made a quote worse than the best; the parts add up to `behindBps`."""
 
     price: float
@@ -38,17 +38,17 @@ class Because(TypedDict):
     impact: float
 
 
-class Compared(Quote):
+class ComparedQuote(Quote):
     """A quote as the venue gave it, and how it fared: chosen, lost, past_bound or no_price."""
 
     result: str
     behind: str | None
     behindBps: float | None  # noqa: N815
-    because: Because | None
+    because: Difference | None
     pastBoundBps: float | None  # noqa: N815
 
 
-class Tried(TypedDict):
+class ExplainedAttempt(TypedDict):
     """One attempt. `ended`: landed, rejected, lapsed, unknown, never_sent, or null while that is open."""
 
     attempt: int
@@ -59,10 +59,10 @@ class Tried(TypedDict):
     ended: str | None
     error: ErrorInfo | None
     steps: list[StepTime]
-    quotes: list[Compared]
+    quotes: list[ComparedQuote]
 
 
-class Filled(TypedDict):
+class ExplainedFill(TypedDict):
     """The fill against the quote it was chosen on, and against the first one of all."""
 
     quotedIn: str
@@ -71,7 +71,7 @@ class Filled(TypedDict):
     againstFirstQuoteBps: float | None
 
 
-class Bound(TypedDict):
+class ExplainedBound(TypedDict):
     """The worst amount, fixed; `room` is what the fill, or the best quote so far, leaves of it."""
 
     name: str
@@ -82,7 +82,7 @@ class Bound(TypedDict):
     roomBps: float | None
 
 
-class WaitsFor(TypedDict):
+class ExplainedWait(TypedDict):
     """What an order in flight waits for: worker, retry, venues, signing or chain."""
 
     waitsFor: str
@@ -95,21 +95,23 @@ class WaitsFor(TypedDict):
 class Explained(TypedDict):
     totalMs: float | None
     timing: dict[str, float]
-    waiting: WaitsFor | None
-    attempts: list[Tried]
-    fill: Filled | None
-    bound: Bound | None
+    waiting: ExplainedWait | None
+    attempts: list[ExplainedAttempt]
+    fill: ExplainedFill | None
+    bound: ExplainedBound | None
 
 
 #: How an attempt ended whose swap is not stored.
 _IN_DOUBT = {"confirmed": "landed"}
 
 
-def explained(order: Order, now: datetime | None = None) -> Explained:
+def explain(order: Order, now: datetime | None = None) -> Explained:
     """The figures of an order that was asked for with its events and swaps."""
     timeline = Timeline(order.get("events", []))
     swaps = {swap["attempt"]: swap for swap in order.get("swaps", [])}
-    attempts = [_tried(order, timeline, attempt, swaps.get(attempt.number)) for attempt in timeline.attempts]
+    attempts = [
+        _explain_attempt(order, timeline, attempt, swaps.get(attempt.number)) for attempt in timeline.attempts
+    ]
     timing = dict.fromkeys(("queue", "routing", "building", "chain", "betweenAttempts"), 0.0)
     for step in (step for attempt in attempts for step in attempt["steps"]):
         timing[step["kind"]] = round(timing.get(step["kind"], 0.0) + (step["ms"] or 0.0), 1)
@@ -117,14 +119,16 @@ def explained(order: Order, now: datetime | None = None) -> Explained:
     return {
         "totalMs": None if ended is None else _ms(order["createdAt"], ended),
         "timing": timing,
-        "waiting": _waiting(order, timeline, now or datetime.now(UTC)),
+        "waiting": _explain_wait(order, timeline, now or datetime.now(UTC)),
         "attempts": attempts,
-        "fill": _filled(order, timeline),
-        "bound": _bound(order, timeline),
+        "fill": _explain_fill(order, timeline),
+        "bound": _explain_bound(order, timeline),
     }
 
 
-def _tried(order: Order, timeline: Timeline, attempt: Attempt, swap: Swap | None) -> Tried:
+def _explain_attempt(
+    order: Order, timeline: Timeline, attempt: Attempt, swap: Swap | None
+) -> ExplainedAttempt:
     last = attempt is timeline.current
     closing = timeline.final if last else attempt.retry
     sent = next((s.event["data"].get("signature") for s in attempt.steps if s.status == "submitted"), None)
@@ -155,7 +159,7 @@ def _tried(order: Order, timeline: Timeline, attempt: Attempt, swap: Swap | None
             }
             for step in attempt.steps
         ],
-        "quotes": [_compared(order, quote, attempt.quotes, chosen) for quote in attempt.quotes],
+        "quotes": [_compare_quote(order, quote, attempt.quotes, chosen) for quote in attempt.quotes],
     }
 
 
@@ -164,9 +168,9 @@ def kind_of(status: str, attempt: int) -> str:
     return "betweenAttempts" if status == "pending" and attempt > 1 else _KINDS.get(status, status)
 
 
-def _compared(order: Order, quote: Quote, quotes: list[Quote], chosen: str | None) -> Compared:
+def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str | None) -> ComparedQuote:
     best = winner(quotes, order["swapMode"])
-    told: Compared = {
+    told: ComparedQuote = {
         **quote,
         "result": "no_price",
         "behind": None,
@@ -174,7 +178,7 @@ def _compared(order: Order, quote: Quote, quotes: list[Quote], chosen: str | Non
         "because": None,
         "pastBoundBps": None,
     }
-    mine, theirs = _competing(order, quote), None if best is None else _competing(order, best)
+    mine, theirs = _competing_amount(order, quote), None if best is None else _competing_amount(order, best)
     if quote["error"] is not None or mine is None or not theirs:
         return told
     sign = _sign(order)
@@ -186,14 +190,14 @@ def _compared(order: Order, quote: Quote, quotes: list[Quote], chosen: str | Non
     told["behind"] = plain(behind)
     told["behindBps"] = bps = _bps(behind, theirs)
     if best is not None and quote is not best:
-        told["because"] = _because(quote, best, bps)
+        told["because"] = _split_difference(quote, best, bps)
     bound = _bound_amount(order)
     if bound is not None and (mine - bound) * sign > 0:
         told["pastBoundBps"] = _bps((mine - bound) * sign, bound)
     return told
 
 
-def _because(quote: Quote, best: Quote, behind: float) -> Because | None:
+def _split_difference(quote: Quote, best: Quote, behind: float) -> Difference | None:
     """The difference in its parts. Impact is told in whole bps, so the price is known to about one."""
     fees = [_fee_bps(quote), _fee_bps(best)]
     if None in fees or quote["priceImpactBps"] is None or best["priceImpactBps"] is None:
@@ -209,14 +213,14 @@ def _fee_bps(quote: Quote) -> float | None:
     return _bps(Decimal(quote["fee"]), Decimal(quote["amountIn"]))
 
 
-def _filled(order: Order, timeline: Timeline) -> Filled | None:
-    filled = _moved(order)
+def _explain_fill(order: Order, timeline: Timeline) -> ExplainedFill | None:
+    filled = _filled_amount(order)
     best = winner(timeline.quotes, order["swapMode"])
     chosen = next((q for q in timeline.quotes if q["venue"] == order["venue"] and not q["error"]), best)
-    quoted = None if chosen is None else _competing(order, chosen)
+    quoted = None if chosen is None else _competing_amount(order, chosen)
     if filled is None or chosen is None or not quoted:
         return None
-    first = _first_quoted(order, timeline)
+    first = _first_quoted_amount(order, timeline)
     return {
         "quotedIn": chosen["amountIn"] or "",
         "quotedOut": chosen["amountOut"] or "",
@@ -225,14 +229,14 @@ def _filled(order: Order, timeline: Timeline) -> Filled | None:
     }
 
 
-def _bound(order: Order, timeline: Timeline) -> Bound | None:
+def _explain_bound(order: Order, timeline: Timeline) -> ExplainedBound | None:
     amount = _bound_amount(order)
     if amount is None:
         return None
     exact_out = order["swapMode"] == "ExactOut"
     best = winner(timeline.quotes, order["swapMode"])
-    used = _moved(order) or (None if best is None else _competing(order, best))
-    first = _first_quoted(order, timeline)
+    used = _filled_amount(order) or (None if best is None else _competing_amount(order, best))
+    first = _first_quoted_amount(order, timeline)
     sign = _sign(order)
     return {
         "name": "maxSpend" if exact_out else "minReceive",
@@ -244,14 +248,14 @@ def _bound(order: Order, timeline: Timeline) -> Bound | None:
     }
 
 
-def _first_quoted(order: Order, timeline: Timeline) -> Decimal | None:
+def _first_quoted_amount(order: Order, timeline: Timeline) -> Decimal | None:
     """What the first choice of all would have moved: what the bound is measured from."""
     quotes = next((a.quotes for a in timeline.attempts if winner(a.quotes, order["swapMode"])), [])
     best = winner(quotes, order["swapMode"])
-    return None if best is None else _competing(order, best)
+    return None if best is None else _competing_amount(order, best)
 
 
-def _waiting(order: Order, timeline: Timeline, now: datetime) -> WaitsFor | None:
+def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedWait | None:
     attempt = timeline.current
     if order["status"] in FINAL or timeline.final is not None or attempt is None:
         return None
@@ -275,13 +279,13 @@ def _later(at: str, ms: int) -> str:
     return rfc3339(moment(at) + timedelta(milliseconds=ms))
 
 
-def _competing(order: Order, quote: Quote) -> Decimal | None:
+def _competing_amount(order: Order, quote: Quote) -> Decimal | None:
     """The amount that the venues compete on: the other one is fixed by the order."""
     text = quote["amountIn"] if order["swapMode"] == "ExactOut" else quote["amountOut"]
     return None if text is None else Decimal(text)
 
 
-def _moved(order: Order) -> Decimal | None:
+def _filled_amount(order: Order) -> Decimal | None:
     text = order["filledIn"] if order["swapMode"] == "ExactOut" else order["filledOut"]
     return None if text is None else Decimal(text)
 
@@ -306,4 +310,4 @@ def _ms(start: str, end: str) -> float:
 
 def all_of(order: Order) -> dict[str, Any]:
     """What `oee show --json` prints: the order with its events, its swaps, and what they come to."""
-    return {**order, "explained": explained(order)}
+    return {**order, "explained": explain(order)}

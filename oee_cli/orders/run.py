@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from oee_cli.api.client import Client
-from oee_cli.api.find import find
+from oee_cli.api.orders import find_order, without_story
 from oee_cli.api.session import session
 from oee_cli.errors import Refused
 from oee_cli.exit_codes import ExitCode
@@ -22,7 +21,7 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
     with session(output) as client:
         if identifier is None:
             return _watch_all(client, output, None if limit is None else began + limit)
-        order = find(client, identifier)
+        order = find_order(client, identifier)
         from oee_cli.api.follow import screen_for, watched
 
         screen = screen_for(client, output, order, events=output.json)
@@ -33,9 +32,9 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
 
 def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCode:
     from oee_cli.api.stream import all_events
-    from oee_cli.orders.board import Board
+    from oee_cli.orders.event_lines import EventFormatter
 
-    board = Board(client, output)
+    formatter = EventFormatter(client, output)
     if output.live:
         # Or nothing at all would be seen until somebody trades.
         output.note("every order from now on, until Ctrl-C")
@@ -49,14 +48,14 @@ def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCo
         elif message.get("lagged"):
             output.note("some events were missed; past orders: oee history")
         else:
-            output.say(board.line(message))
+            output.say(formatter.line(message))
     return ExitCode.DONE
 
 
 def show(identifier: str, output: Output) -> ExitCode:
     """One order explained."""
     with session(output) as client:
-        order = find(client, identifier)
+        order = find_order(client, identifier)
     if output.json:
         from oee_cli.orders.explain import all_of
 
@@ -71,31 +70,26 @@ def show(identifier: str, output: Output) -> ExitCode:
 def cancel(identifier: str, output: Output) -> ExitCode:
     """Stops an order if nothing of it can be on the chain."""
     with session(output) as client:
-        order = find(client, identifier)
+        order = find_order(client, identifier)
         try:
             order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
         except Refused as e:
             order = e.order or client.order(order["orderId"])
             # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
             if order["status"] != "cancelled":
-                return _too_late(output, e, order)
+                return _report_too_late(output, e, order)
     if output.json:
-        output.emit(_bare(order))
+        output.emit(without_story(order))
     else:
         output.say(f"✓ cancelled {short_id(order)}: nothing left the wallet")
     return ExitCode.DONE
 
 
-def _too_late(output: Output, e: Refused, order: Order) -> ExitCode:
+def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
     """It can no longer be cancelled. With `--json` the order says why."""
     final = order["status"] in FINAL
     hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
     output.sentence("✗", clean_lines(e.message), e.hint or hint)
     if output.json:
-        output.emit(_bare(order))
+        output.emit(without_story(order))
     return e.exit_code
-
-
-def _bare(order: Order) -> dict[str, Any]:
-    """The order object alone, as everywhere."""
-    return {name: value for name, value in order.items() if name not in ("events", "swaps")}

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 
 from oee_cli.orders.compared import quote_lines
-from oee_cli.orders.explain import Explained, Tried, WaitsFor, explained
+from oee_cli.orders.explain import Explained, ExplainedAttempt, ExplainedWait, explain
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import ends, exact, percent
 from oee_cli.text.layout import Cell, Line, put, status_cell
@@ -50,27 +50,27 @@ _WAITS = {
 
 
 def draw_order(output: Output, order: Order) -> None:
-    put(output, order_lines(order, explained(order), output.width(sys.stdout)))
+    put(output, order_lines(order, explain(order), output.width(sys.stdout)))
 
 
-def order_lines(order: Order, told: Explained, width: int) -> Iterator[Line]:
+def order_lines(order: Order, figures: Explained, width: int) -> Iterator[Line]:
     yield header_line(order, width)
     yield []
-    quotes = quote_lines(order, told["attempts"], width)
-    several = len(told["attempts"]) > 1
-    for attempt in told["attempts"]:
+    quotes = quote_lines(order, figures["attempts"], width)
+    several = len(figures["attempts"]) > 1
+    for attempt in figures["attempts"]:
         if several:
             yield _title(order, attempt, width)
         yield from next(quotes)
-        yield from _timeline(order, told, attempt, width)
-        yield from _sent(order, attempt, width, told=several)
+        yield from _timeline(order, figures, attempt, width)
+        yield from _sent_line(order, attempt, width, titled=several)
         yield []
-    yield from _facts(order, told, width)
+    yield from _facts(order, figures, width)
     yield []
-    yield from _ending(order, told["waiting"], width)
+    yield from _ending(order, figures["waiting"], width)
 
 
-def _title(order: Order, attempt: Tried, width: int) -> Line:
+def _title(order: Order, attempt: ExplainedAttempt, width: int) -> Line:
     """`attempt 1  ✗ rejected on the chain: the price moved (slippage_exceeded)`; less where it is narrow."""
     name = f"attempt {attempt['attempt']}"
     mark = {"landed": "✓", None: "●"}.get(attempt["ended"], "✗")
@@ -82,7 +82,7 @@ def _title(order: Order, attempt: Tried, width: int) -> Line:
     return [Cell(name, "bold"), Cell("  "), Cell(mark, _MARKS[mark]), Cell(f" {end}{why}")]
 
 
-def _end(order: Order, attempt: Tried) -> str:
+def _end(order: Order, attempt: ExplainedAttempt) -> str:
     """How the attempt ended."""
     if attempt["ended"] is None:
         if attempt["signature"] is not None:
@@ -93,14 +93,14 @@ def _end(order: Order, attempt: Tried) -> str:
     return end if slot is None else f"{end} in slot {clean(str(slot))}"
 
 
-def _timeline(order: Order, told: Explained, attempt: Tried, width: int) -> Iterator[Line]:
+def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width: int) -> Iterator[Line]:
     """One line a step, each with a bar where its time lies in the whole order's."""
     room = width - _BEFORE
     said = room >= _AFTER + 16
     cells = min(_BAR, room - _AFTER if said else room)
-    waiting = told["waiting"]
-    whole = told["totalMs"] or sum(told["timing"].values()) + (waiting["ms"] if waiting else 0.0)
-    begun = _begun(told, attempt)
+    waiting = figures["waiting"]
+    whole = figures["totalMs"] or sum(figures["timing"].values()) + (waiting["ms"] if waiting else 0.0)
+    begun = _ms_before(figures, attempt)
     for step in attempt["steps"]:
         lasts = step["ms"] is None and waiting is not None
         ms = waiting["ms"] if lasts and waiting else step["ms"] or 0.0
@@ -114,10 +114,10 @@ def _timeline(order: Order, told: Explained, attempt: Tried, width: int) -> Iter
             line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{', so far' if lasts else ''}", "dim"))
         yield line
         begun += ms
-    closing = told["attempts"][-1] is attempt and order["finishedAt"]
+    closing = figures["attempts"][-1] is attempt and order["finishedAt"]
     if closing:
         status = status_cell(order["status"])
-        total = took((told["totalMs"] or 0.0) / 1000)
+        total = took((figures["totalMs"] or 0.0) / 1000)
         yield [
             Cell(f"  {clock(closing)}", "dim"),
             Cell("  "),
@@ -127,9 +127,9 @@ def _timeline(order: Order, told: Explained, attempt: Tried, width: int) -> Iter
         ]
 
 
-def _begun(told: Explained, attempt: Tried) -> float:
+def _ms_before(figures: Explained, attempt: ExplainedAttempt) -> float:
     """Milliseconds from the order's first step to the attempt's."""
-    before = [a for a in told["attempts"] if a["attempt"] < attempt["attempt"]]
+    before = [a for a in figures["attempts"] if a["attempt"] < attempt["attempt"]]
     return sum(step["ms"] or 0.0 for a in before for step in a["steps"])
 
 
@@ -142,22 +142,22 @@ def _bar(begun: float, ms: float, whole: float, cells: int) -> Line:
     return [Cell(" " * start), Cell(bar, "cyan"), Cell(" " * (cells - start - len(bar)))]
 
 
-def _sent(order: Order, attempt: Tried, width: int, *, told: bool) -> Iterator[Line]:
-    """The signature, and how it ended where no title has `told` that."""
+def _sent_line(order: Order, attempt: ExplainedAttempt, width: int, *, titled: bool) -> Iterator[Line]:
+    """The signature, and how it ended where no title has said that."""
     if attempt["signature"] is None:
-        if attempt["ended"] == "unknown" and not told:
+        if attempt["ended"] == "unknown" and not titled:
             yield [Cell(f"  {_ENDS['unknown']}", "dim")]
-        if attempt["ended"] == "never_sent" and not told:
+        if attempt["ended"] == "never_sent" and not titled:
             yield [Cell("  nothing was sent", "dim")]
         return
-    end = "" if told else _end(order, attempt)
+    end = "" if titled else _end(order, attempt)
     room = width - len("  sent as ") - len(end) - 2
     line = [Cell("  sent as ", "dim"), Cell(ends(clean(attempt["signature"]), room))]
     style = {"landed": "green", "rejected": "red", "lapsed": "red"}.get(attempt["ended"] or "", "cyan")
     yield [*line, Cell("  "), Cell(end, style)] if end else line
 
 
-def _facts(order: Order, told: Explained, width: int) -> Iterator[Line]:
+def _facts(order: Order, figures: Explained, width: int) -> Iterator[Line]:
     """What the order came to; only what there is."""
     given, taken = clean(order["inputToken"]), clean(order["outputToken"])
     facts: list[tuple[str, str]] = []
@@ -165,7 +165,7 @@ def _facts(order: Order, told: Explained, width: int) -> Iterator[Line]:
         fee = f", {exact(order['fee'])} of it the venue's fee" if order["fee"] else ""
         facts.append(("paid", f"{exact(order['filledIn'])} {given}{fee}"))
         facts.append(("received", f"{exact(order['filledOut'])} {taken}"))
-    facts += [("fill", _fill(told)), ("worst", _worst(order, told)), ("time", _times(told))]
+    facts += [("fill", _fill(figures)), ("worst", _worst(order, figures)), ("time", _times(figures))]
     facts.append(("order", clean(order["orderId"])))
     kind = f"{clean(order['type'])} order on {clean(order['network'])}"
     facts.append(("", f"{kind}, slippage {percent(order['slippageBps'])}, valid for {order['validForS']} s"))
@@ -185,25 +185,25 @@ def _facts(order: Order, told: Explained, width: int) -> Iterator[Line]:
             yield [Cell(f"  {'' if n else name:<8}  ", "dim"), Cell(part)]
 
 
-def _fill(told: Explained) -> str:
+def _fill(figures: Explained) -> str:
     """The fill against the quote it was chosen on: what slippage really cost."""
-    fill = told["fill"]
+    fill = figures["fill"]
     if fill is None:
         return ""
-    text = _against(fill["againstQuoteBps"], "quoted")
+    text = _compare_to_quote(fill["againstQuoteBps"], "quoted")
     first = fill["againstFirstQuoteBps"]
-    if first is None or first == fill["againstQuoteBps"] or len(told["attempts"]) == 1:
+    if first is None or first == fill["againstQuoteBps"] or len(figures["attempts"]) == 1:
         return text
-    return f"{text}, {_against(first, 'first quoted')}"
+    return f"{text}, {_compare_to_quote(first, 'first quoted')}"
 
 
-def _against(bps: float, what: str) -> str:
+def _compare_to_quote(bps: float, what: str) -> str:
     return f"{abs(bps):g} bps {'worse' if bps > 0 else 'better'} than {what}" if bps else f"as {what}"
 
 
-def _worst(order: Order, told: Explained) -> str:
+def _worst(order: Order, figures: Explained) -> str:
     """The worst amount, and how much of the way to it was left."""
-    bound = told["bound"]
+    bound = figures["bound"]
     if bound is None:
         return "fixed by the first quote that is chosen" if order["status"] not in FINAL else ""
     token = clean(bound["token"])
@@ -219,25 +219,25 @@ def _worst(order: Order, told: Explained) -> str:
     return f"{text}; {who} {exact(bound['room'])} {token}, {bound['roomBps']:g} bps"
 
 
-def _times(told: Explained) -> str:
+def _times(figures: Explained) -> str:
     """Where the time of several attempts went, the longest first; one attempt's stands in its timeline."""
-    if len(told["attempts"]) < 2:
+    if len(figures["attempts"]) < 2:
         return ""
-    whole = sum(told["timing"].values()) or 1.0
+    whole = sum(figures["timing"].values()) or 1.0
     names = {"betweenAttempts": "between attempts", "chain": "the chain", "queue": "in the queue"}
     parts = [
         f"{names.get(kind, kind)} {span(ms / 1000)} ({ms / whole:.0%})"
-        for kind, ms in sorted(told["timing"].items(), key=lambda part: -part[1])
+        for kind, ms in sorted(figures["timing"].items(), key=lambda part: -part[1])
         if ms / whole >= _SEEN
     ]
     return " · ".join(parts)
 
 
-def _ending(order: Order, waiting: WaitsFor | None, width: int) -> Iterator[Line]:
+def _ending(order: Order, waiting: ExplainedWait | None, width: int) -> Iterator[Line]:
     last = ending(order, room=width)
     mark, text, hint = last.mark, last.text, last.hint
     if waiting is not None:
-        mark, text, hint = "●", _waits(order, waiting), f"follow: oee watch {short_id(order)}"
+        mark, text, hint = "●", _describe_wait(order, waiting), f"follow: oee watch {short_id(order)}"
         if waiting["waitsFor"] != "chain":
             hint += f"\nstop:   oee cancel {short_id(order)}"
     elif hint and hint.startswith("why:"):
@@ -249,7 +249,7 @@ def _ending(order: Order, waiting: WaitsFor | None, width: int) -> Iterator[Line
         yield [Cell(f"  {clean(part)}", "dim")]
 
 
-def _waits(order: Order, waiting: WaitsFor) -> str:
+def _describe_wait(order: Order, waiting: ExplainedWait) -> str:
     """What an order in flight is waiting for, since when, and until when."""
     since = span(waiting["ms"] / 1000)
     if waiting["waitsFor"] == "chain":

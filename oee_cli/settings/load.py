@@ -55,13 +55,13 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         try:
             return setting.read(text) if text else None
         except ValueError as wanted:
-            raise _bad(setting.variable, str(wanted)) from None
+            raise _bad_setting_error(setting.variable, str(wanted)) from None
 
     url = (value("url") or "").rstrip("/") or None
     # Who talks to a daemon elsewhere needs no place here.
     home = value("home") or (default_home() if url is None else _default_home_or_none())
     if not in_utf8(home):
-        raise _bad("OEE_HOME", "a path in UTF-8, which the default is not here")
+        raise _bad_setting_error("OEE_HOME", "a path in UTF-8, which the default is not here")
     return Settings(
         home=home,
         url=url,
@@ -120,7 +120,7 @@ def homeless(what: str) -> UsageFault:
     )
 
 
-def _bad(name: str, wanted: str) -> UsageFault:
+def _bad_setting_error(name: str, wanted: str) -> UsageFault:
     return UsageFault(
         f"The setting {name} can't be understood.",
         hint=f"It takes {wanted}. Where it comes from: oee config show --origin",

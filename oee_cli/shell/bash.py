@@ -113,17 +113,17 @@ def script(root: Node) -> list[str]:
     valued, flags, places = [], [], []
     for node in root.walk():
         names = " ".join(name for flag in node.flags for name in flag.names)
-        flags.append(f'"{node.said}") words="{names}" ;;')
+        flags.append(f'"{node.name}") words="{names}" ;;')
         for flag in node.flags:
             if flag.values is not None:
-                keys = " | ".join(f'"{node.said} {name}"' for name in flag.names)
+                keys = " | ".join(f'"{node.name} {name}"' for name in flag.names)
                 valued.append(f"{keys}) {_found(flag.values)}return 0 ;;")
-        for place, values in node.places():
+        for place, values in node.positions():
             if values:
                 path, _, at = place.rpartition(":")
                 pattern = f'"{path}:"*' if at == "*" else f'"{place}"'
                 places.append(f"{pattern}) {_found(values)};;")
-    known = [f'"{node.said}"' for node in root.walk() if node.path]
+    known = [f'"{node.name}"' for node in root.walk() if node.path]
     text = _TEXT.replace("@KNOWN@", " | ".join(known))
     for name, depth, lines in (("@VALUED@", 8, valued), ("@FLAGS@", 12, flags), ("@PLACES@", 12, places)):
         text = text.replace(name, ("\n" + " " * depth).join(lines))

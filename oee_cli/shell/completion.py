@@ -62,7 +62,7 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
     @property
-    def said(self) -> str:
+    def name(self) -> str:
         return " ".join(self.path)
 
     def walk(self) -> Iterator[Node]:
@@ -70,12 +70,12 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
-    def places(self) -> Iterator[tuple[str, Values]]:
+    def positions(self) -> Iterator[tuple[str, Values]]:
         """Every place of a positional word as `path:index` (`path:*` for any), and what may stand there."""
         if self.children:
-            yield f"{self.said}:0", Values(tuple((c.path[-1], c.help) for c in self.children))
+            yield f"{self.name}:0", Values(tuple((c.path[-1], c.help) for c in self.children))
         for i, argument in enumerate(self.arguments):
-            yield f"{self.said}:{'*' if argument.many else i}", argument.values
+            yield f"{self.name}:{'*' if argument.many else i}", argument.values
 
 
 def script(shell: str, command: Any) -> str:
@@ -132,9 +132,9 @@ def _values(parameter: Any, path: tuple[str, ...], name: str) -> Values:
 
         return Values(tuple((setting.name, sentence(setting.meaning)) for setting in SETTINGS))
     if name == "--columns":
-        from oee_cli.text import columns as fields
+        from oee_cli.text.columns import FILLS, ORDERS
 
-        listing = fields.FILLS if path[-1] == "fills" else fields.ORDERS
+        listing = FILLS if path[-1] == "fills" else ORDERS
         columns = tuple((column, sentence(one.says)) for column, one in listing.known.items())
         return Values(columns, listed=True)
     return replace(_words(*_KNOWN.get(name, ())), listed=name == "--status")

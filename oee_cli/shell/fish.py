@@ -97,30 +97,30 @@ def script(root: Node) -> list[str]:
     valued, flags, places, file_options, file_places = [], [], [], [], []
     for node in root.walk():
         described = [(name, flag.help) for flag in node.flags for name in flag.names]
-        flags += [f"case {_quoted(node.said)}", f"    {_printed(described)}"]
+        flags += [f"case {_quote(node.name)}", f"    {_print_command(described)}"]
         for flag in node.flags:
             if flag.values is not None:
-                names = [_quoted(f"{node.said} {name}") for name in flag.names]
+                names = [_quote(f"{node.name} {name}") for name in flag.names]
                 valued.append(f"case {' '.join(names)}")
                 if flag.values.files:
                     file_options += names
                 valued += [f"    set -q argv[3]; and {command}" for command in _commands(flag.values)]
                 valued.append("    return 0")
-        for place, values in node.places():
+        for place, values in node.positions():
             if values:
-                places.append(f"case {_quoted(place)}")
+                places.append(f"case {_quote(place)}")
                 places += [f"    {command}" for command in _commands(values)]
             if values.files:
-                file_places.append(_quoted(place))
+                file_places.append(_quote(place))
     listed = {
-        _quoted(name)
+        _quote(name)
         for node in root.walk()
         for flag in node.flags
         for name in flag.names
         if flag.values is not None and flag.values.listed
     }
     text = _TEXT.replace("@LISTED@", " ".join(sorted(listed)))
-    known = " ".join(_quoted(node.said) for node in root.walk() if node.path)
+    known = " ".join(_quote(node.name) for node in root.walk() if node.path)
     text = text.replace("@KNOWN@", known)
     text = text.replace("@FILE_OPTIONS@", " ".join(file_options) or "''")
     text = text.replace("@FILE_PLACES@", " ".join(file_places) or "''")
@@ -134,14 +134,14 @@ def _commands(values: Values) -> list[str]:
     if values.orders:
         commands.append(f"command oee __orders {values.orders} 2>/dev/null")
     if values.words:
-        commands.append(_printed(list(values.words)))
+        commands.append(_print_command(list(values.words)))
     return commands
 
 
-def _printed(words: list[tuple[str, str]]) -> str:
-    pairs = " ".join(f"{_quoted(word)} {_quoted(what)}" for word, what in words)
+def _print_command(words: list[tuple[str, str]]) -> str:
+    pairs = " ".join(f"{_quote(word)} {_quote(what)}" for word, what in words)
     return rf"printf '%s\t%s\n' {pairs}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

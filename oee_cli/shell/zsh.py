@@ -56,8 +56,8 @@ def _body(node: Node) -> list[str]:
     specs = [spec for flag in node.flags for spec in _flag(flag)]
     if not node.children:
         specs += [_argument(argument) for argument in node.arguments]
-        return [f"    _arguments -s -S {_folded(specs)}"]
-    described = [f"        {_described(c.path[-1], c.help)}" for c in node.children]
+        return [f"    _arguments -s -S {_fold(specs)}"]
+    described = [f"        {_describe(c.path[-1], c.help)}" for c in node.children]
     cases = [f"        {c.path[-1]}) {_function(c.path)} ;;" for c in node.children]
     specs += ["'1: :->command'", "'*:: :->rest'"]
     return [
@@ -66,7 +66,7 @@ def _body(node: Node) -> list[str]:
         "    commands=(",
         *described,
         "    )",
-        f"    _arguments -C {_folded(specs)}",
+        f"    _arguments -C {_fold(specs)}",
         "    case $state in",
         "    command) _describe -t commands command commands ;;",
         "    rest)",
@@ -77,7 +77,7 @@ def _body(node: Node) -> list[str]:
     ]
 
 
-def _folded(specs: list[str]) -> str:
+def _fold(specs: list[str]) -> str:
     return " ".join("\\\n        " + spec for spec in specs)
 
 
@@ -89,13 +89,13 @@ def _flag(flag: Flag) -> list[str]:
         # `--side=buy` is understood beside `--side buy`.
         spelled = name if flag.values is None else f"{name}=" if name.startswith("--") else f"{name}+"
         value = "" if flag.values is None else f":{name.lstrip('-')}:{_action(flag.values) or ' '}"
-        specs.append(_quoted(f"{prefix}{spelled}[{text}]{value}"))
+        specs.append(_quote(f"{prefix}{spelled}[{text}]{value}"))
     return specs
 
 
 def _argument(argument: Argument) -> str:
     label = argument.name.replace(":", " ")
-    return _quoted(f"{'*' if argument.many else ''}:{label}:{_action(argument.values) or '()'}")
+    return _quote(f"{'*' if argument.many else ''}:{label}:{_action(argument.values) or '()'}")
 
 
 def _action(values: Values) -> str:
@@ -106,19 +106,18 @@ def _action(values: Values) -> str:
     if not values.words:
         return ""
     words = (
-        _escaped(f"{word.replace(':', chr(92) + ':')}:{what}" if what else word)
-        for word, what in values.words
+        _escape(f"{word.replace(':', chr(92) + ':')}:{what}" if what else word) for word, what in values.words
     )
     return f" {'_oee_list' if values.listed else '_oee_words'} {' '.join(words)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return "".join(f"\\{c}" if c in " :()[]{}'\"\\$`;&|<>*?~#!" else c for c in text)
 
 
-def _described(word: str, what: str) -> str:
-    return _quoted(f"{word}:{what}")
+def _describe(word: str, what: str) -> str:
+    return _quote(f"{word}:{what}")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"

@@ -45,14 +45,13 @@ def stats(
       oee stats --since 7d --by day
       oee stats --since today --pair SOL/USDC --json | jq .total.slippageBps
     """
-    from oee_cli.stats.run import Wanted
-    from oee_cli.stats.run import stats as ask
+    from oee_cli.stats.run import StatsQuery, stats
 
-    wanted = Wanted(
+    query = StatsQuery(
         since=since,
         until=until,
         by=None if by is None else by.value,
         pair=pair,
         side=None if side is None else side.value,
     )
-    return ask(wanted, csv, Output(json, no_color=no_color))
+    return stats(query, csv, Output(json, no_color=no_color))

@@ -24,7 +24,7 @@ _NAMES = ("venue", "token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class StatsQuery:
     """Which orders, as typed; `by`: told apart by what."""
 
     since: str = "24h"
@@ -37,7 +37,7 @@ class Wanted:
     def everything(self) -> bool:
         return self.since.strip().lower() == "all"
 
-    def _begun(self) -> str:
+    def _read_since(self) -> str:
         try:
             return read_moment(self.since, "--since")
         except UsageFault as fault:
@@ -46,7 +46,7 @@ class Wanted:
 
     def params(self) -> dict[str, str]:
         """The query. Raises `UsageFault` for what can be seen from here."""
-        since = None if self.everything else self._begun()
+        since = None if self.everything else self._read_since()
         until = None if self.until is None else read_moment(self.until, "--until")
         if since is not None and until is not None and moment(since) >= moment(until):
             raise UsageFault(
@@ -57,21 +57,21 @@ class Wanted:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def stats(wanted: Wanted, as_csv: bool, output: Output) -> ExitCode:
+def stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
     """Execution quality over a period. Everything typed is checked before anything is started."""
     if as_csv and output.json:
         raise UsageFault(
             "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
         )
-    params = wanted.params()
+    params = query.params()
     with session(output) as client:
         report: StatsReport = client.get("/api/stats", params)
     if output.json:
         output.emit(report)
     elif as_csv:
-        _csv(report)
+        _write_csv(report)
     elif not report["total"]["orders"]:
-        output.note(_nothing(wanted))
+        output.note(_explain_nothing(query))
     else:
         from oee_cli.stats.view import draw_stats
 
@@ -79,47 +79,47 @@ def stats(wanted: Wanted, as_csv: bool, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _nothing(wanted: Wanted) -> str:
-    if wanted.pair or wanted.side:
+def _explain_nothing(query: StatsQuery) -> str:
+    if query.pair or query.side:
         return "no order like that in this period\n  everything there is: oee stats --since all"
-    if wanted.everything and wanted.until is None:
+    if query.everything and query.until is None:
         return "no orders yet\n  place one: oee buy SOL USDC 1.5"
     return "no orders in this period\n  everything there is: oee stats --since all"
 
 
-def _csv(report: StatsReport) -> None:
+def _write_csv(report: StatsReport) -> None:
     """A row for each group, or one for all; the total has every column that any group has."""
     by = report["by"]
-    columns = [path for path, _ in _flat(report["total"]) if _shown(path, by)]
+    columns = [path for path, _ in _flatten(report["total"]) if _is_column(path, by)]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([by if path == "key" else path for path in columns])
     for row in report["groups"] if by is not None else [report["total"]]:
-        values = dict(_flat(row))
-        writer.writerow([_cell(values.get(path)) for path in columns])
+        values = dict(_flatten(row))
+        writer.writerow([_csv_cell(values.get(path)) for path in columns])
     sys.stdout.flush()
 
 
-def _shown(path: str, by: str | None) -> bool:
+def _is_column(path: str, by: str | None) -> bool:
     """All but what a row by venue says better."""
     return not (path.startswith("venues.") and ".statuses." in path) and (by is not None or path != "key")
 
 
-def _cell(value: Any) -> str:
+def _csv_cell(value: Any) -> str:
     return "" if value is None else clean(str(value))
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every figure with its path. An element of a list goes by its name, and alone by its one value."""
     if isinstance(value, list):
-        value = dict(_named(element) for element in value)
+        value = dict(_name_element(element) for element in value)
     elif not isinstance(value, dict):
         yield path, value
         return
     for name, inner in value.items():
-        yield from _flat(inner, f"{path}.{name}" if path else name)
+        yield from _flatten(inner, f"{path}.{name}" if path else name)
 
 
-def _named(element: dict[str, Any]) -> tuple[str, Any]:
+def _name_element(element: dict[str, Any]) -> tuple[str, Any]:
     name = next(name for name in _NAMES if name in element)
     rest = {key: value for key, value in element.items() if key != name}
     return clean(str(element[name])), rest if len(rest) > 1 else next(iter(rest.values()))

@@ -80,7 +80,7 @@ def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
     found = report["timeline"]
     each = between(found[0]["at"], found[1]["at"])
     if width < _WIDE:
-        found, each = _halved(found), each * 2
+        found, each = _halve(found), each * 2
     orders, failed = [part["orders"] for part in found], [part["failed"] for part in found]
     times = [part["wholeMs"] or 0 for part in found]
     rows = [
@@ -90,24 +90,24 @@ def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
             Cell(told, "dim"),
         ]
         for name, values, told in (
-            ("orders", orders, f"most {max(orders):,} in {_long(each)}"),
+            ("orders", orders, f"most {max(orders):,} in {_format_length(each)}"),
             ("failed", failed, f"most {max(failed):,}"),
             ("took", times, f"p50, most {span(max(times) / 1000)}"),
         )
         if any(values)
     ]
-    ends = _when(found[0]["at"], each), _when(report["until"], each)
+    ends = _format_edge(found[0]["at"], each), _format_edge(report["until"], each)
     rows.append([Cell(""), Cell(ends[0] + ends[1].rjust(len(found) - len(ends[0])), "dim"), Cell("")])
     return table(_CHARTS, rows, width)
 
 
-def _when(text: str, each: float) -> str:
+def _format_edge(text: str, each: float) -> str:
     """As exact as the parts of the chart are long."""
     at = moment(text).astimezone()
     return f"{at.day} {at:%b}" if each >= 3_600 else f"{at:%H:%M}" if each >= 60 else f"{at:%H:%M:%S}"
 
 
-def _halved(parts: Sequence[TimelinePart]) -> list[TimelinePart]:
+def _halve(parts: Sequence[TimelinePart]) -> list[TimelinePart]:
     """Two parts as one, the slower one's time for both."""
     return [
         {
@@ -120,7 +120,7 @@ def _halved(parts: Sequence[TimelinePart]) -> list[TimelinePart]:
     ]
 
 
-def _long(seconds: float) -> str:
+def _format_length(seconds: float) -> str:
     """`30 min`, `2.5 h`, `1.5 d`."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
@@ -157,7 +157,7 @@ def _by_venue(total: StatsRow, width: int) -> list[Line]:
             Cell(_ms(venue["quoteMs"]["p50"]), "dim"),
             Cell(f"{venue['statuses'].get('confirmed', 0):,}"),
             Cell(f"{venue['statuses'].get('failed', 0):,}"),
-            Cell(_bps(_signed(venue["gainBps"]["mean"]))),
+            Cell(_bps(_with_sign(venue["gainBps"]["mean"]))),
         ]
         for venue in total["venues"]
     ]
@@ -243,7 +243,9 @@ def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[
         Cell(_percent(confirmed, row["orders"])),
         Cell(f"{row['statuses'].get('failed', 0):,}"),
         Cell(f"{row['retries']:,}", "dim"),
-        Cell(_bps(", ".join(_signed(gains.get(venue)) or _NOTHING for venue in venues) if gains else None)),
+        Cell(
+            _bps(", ".join(_with_sign(gains.get(venue)) or _NOTHING for venue in venues) if gains else None)
+        ),
         Cell(_bps(row["slippageBps"]["p95"]), "dim"),
         Cell(_ms(whole["p50"])),
         Cell(_ms(whole["p95"]), "dim"),
@@ -286,5 +288,5 @@ def _bps(text: str | None) -> str:
     return _NOTHING if text is None else f"{clean(text)} bps"
 
 
-def _signed(text: str | None) -> str | None:
+def _with_sign(text: str | None) -> str | None:
     return None if text is None else f"{'+' if Decimal(text) > 0 else ''}{text}"

@@ -18,22 +18,22 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ListColumn:
     """One column: what it says, and how its value comes out of a row; `None` where there is none."""
 
     says: str
     value: Callable[[Row], Any]
 
 
-def _of(name: str, says: str) -> Field:
-    return Field(says, lambda row: row.get(name))
+def _field(name: str, says: str) -> ListColumn:
+    return ListColumn(says, lambda row: row.get(name))
 
 
-def _error(part: str, says: str) -> Field:
-    return Field(says, lambda row: (row.get("error") or {}).get(part))
+def _error(part: str, says: str) -> ListColumn:
+    return ListColumn(says, lambda row: (row.get("error") or {}).get(part))
 
 
-def moved(order: Row) -> Any:
+def market_amount(order: Row) -> Any:
     """The amount that the market made: the other one than was asked for."""
     return order["filledIn"] if order["swapMode"] == "ExactOut" else order["filledOut"]
 
@@ -51,56 +51,56 @@ def _note(order: Row) -> str | None:
 
 #: For people; in a table they are short.
 _ORDERS_SHORT = {
-    "order": _of("orderId", "the id; its first 8 characters in a table"),
-    "when": _of("createdAt", "when it was placed; how long ago in a table"),
-    "side": _of("side", "buy or sell"),
-    "pair": _of("pair", "BASE/QUOTE"),
-    "amount": _of("amount", "what was asked for"),
-    "for": Field("what was paid or received for it", moved),
-    "price": _of("price", "quote per base, net of everything"),
-    "venue": _of("venue", "where it was filled"),
-    "status": _of("status", "pending, routing, building, submitted, or how it ended"),
-    "took": Field("seconds from placing to its end", _took),
-    "note": Field("why it failed, or how many attempts it took", _note),
+    "order": _field("orderId", "the id; its first 8 characters in a table"),
+    "when": _field("createdAt", "when it was placed; how long ago in a table"),
+    "side": _field("side", "buy or sell"),
+    "pair": _field("pair", "BASE/QUOTE"),
+    "amount": _field("amount", "what was asked for"),
+    "for": ListColumn("what was paid or received for it", market_amount),
+    "price": _field("price", "quote per base, net of everything"),
+    "venue": _field("venue", "where it was filled"),
+    "status": _field("status", "pending, routing, building, submitted, or how it ended"),
+    "took": ListColumn("seconds from placing to its end", _took),
+    "note": ListColumn("why it failed, or how many attempts it took", _note),
 }
 #: As the API has them, in the order of the CSV.
 _ORDERS_EXACT = {
-    "orderId": _of("orderId", "the whole id"),
-    "createdAt": _of("createdAt", "when it was placed"),
-    "finishedAt": _of("finishedAt", "when it ended"),
+    "orderId": _field("orderId", "the whole id"),
+    "createdAt": _field("createdAt", "when it was placed"),
+    "finishedAt": _field("finishedAt", "when it ended"),
     "status": _ORDERS_SHORT["status"],
-    "type": _of("type", "market"),
+    "type": _field("type", "market"),
     "side": _ORDERS_SHORT["side"],
     "pair": _ORDERS_SHORT["pair"],
-    "inputToken": _of("inputToken", "what leaves the wallet"),
-    "outputToken": _of("outputToken", "what arrives"),
+    "inputToken": _field("inputToken", "what leaves the wallet"),
+    "outputToken": _field("outputToken", "what arrives"),
     "amount": _ORDERS_SHORT["amount"],
-    "swapMode": _of("swapMode", "ExactIn or ExactOut: which token the amount counts"),
-    "slippageBps": _of("slippageBps", "how much worse than the first quote it may be"),
-    "minReceive": _of("minReceive", "the least to receive"),
-    "maxSpend": _of("maxSpend", "the most to spend"),
-    "filledIn": _of("filledIn", "what left the wallet"),
-    "filledOut": _of("filledOut", "what arrived"),
+    "swapMode": _field("swapMode", "ExactIn or ExactOut: which token the amount counts"),
+    "slippageBps": _field("slippageBps", "how much worse than the first quote it may be"),
+    "minReceive": _field("minReceive", "the least to receive"),
+    "maxSpend": _field("maxSpend", "the most to spend"),
+    "filledIn": _field("filledIn", "what left the wallet"),
+    "filledOut": _field("filledOut", "what arrived"),
     "price": _ORDERS_SHORT["price"],
-    "fee": _of("fee", "the venue's part of what left"),
+    "fee": _field("fee", "the venue's part of what left"),
     "venue": _ORDERS_SHORT["venue"],
-    "attempt": _of("attempt", "which attempt it ended in, or is in"),
-    "signature": _of("signature", "of the swap that was sent last"),
+    "attempt": _field("attempt", "which attempt it ended in, or is in"),
+    "signature": _field("signature", "of the swap that was sent last"),
     "errorCode": _error("code", "why it failed, for programs"),
     "errorMessage": _error("message", "why it failed, for people"),
-    "idempotencyKey": _of("idempotencyKey", "the key that it was placed with"),
-    "network": _of("network", "where it was traded"),
+    "idempotencyKey": _field("idempotencyKey", "the key that it was placed with"),
+    "network": _field("network", "where it was traded"),
 }
 _FILLS_SHORT = {
-    "order": _of("orderId", "the order's id; its first 8 characters in a table"),
-    "when": _of("at", "when it landed; how long ago in a table"),
-    "paid": _of("amountIn", "what left the wallet"),
-    "received": _of("amountOut", "what arrived"),
-    "slot": _of("slot", "the chain's slot"),
-    "signature": _of("signature", "of the swap"),
+    "order": _field("orderId", "the order's id; its first 8 characters in a table"),
+    "when": _field("at", "when it landed; how long ago in a table"),
+    "paid": _field("amountIn", "what left the wallet"),
+    "received": _field("amountOut", "what arrived"),
+    "slot": _field("slot", "the chain's slot"),
+    "signature": _field("signature", "of the swap"),
 }
 _FILLS_EXACT = {
-    name: _of(name, says)
+    name: _field(name, says)
     for name, says in (
         ("signature", "of the swap"),
         ("orderId", "the order's whole id"),
@@ -115,7 +115,7 @@ _FILLS_EXACT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class Listing:
     """The columns of one listing: those of its table and of its CSV unless others are named.
 
     `path`, `member`: where the API has its rows.
@@ -124,26 +124,26 @@ class Fields:
     command: str
     path: str
     member: str
-    known: Mapping[str, Field]
+    known: Mapping[str, ListColumn]
     table: tuple[str, ...]
     csv: tuple[str, ...]
 
 
 #: `updatedAt` and `validForS` are asked for too rarely to stand in every CSV.
-ORDERS = Fields(
+ORDERS = Listing(
     "oee history",
     "/api/orders",
     "orders",
     _ORDERS_SHORT
     | _ORDERS_EXACT
     | {
-        "updatedAt": _of("updatedAt", "when it last moved"),
-        "validForS": _of("validForS", "seconds after which it expires unsent"),
+        "updatedAt": _field("updatedAt", "when it last moved"),
+        "validForS": _field("validForS", "seconds after which it expires unsent"),
     },
     tuple(_ORDERS_SHORT),
     tuple(_ORDERS_EXACT),
 )
-FILLS = Fields(
+FILLS = Listing(
     "oee fills",
     "/api/fills",
     "fills",
@@ -153,7 +153,7 @@ FILLS = Fields(
 )
 
 
-def choose(text: str, fields: Fields) -> tuple[str, ...]:
+def choose(text: str, fields: Listing) -> tuple[str, ...]:
     """The columns that `--columns` names, in its order. Raises `UsageFault`, naming those there are."""
     by_key = {_key(name): name for name in fields.known}
     found: list[str] = []
@@ -174,7 +174,7 @@ def choose(text: str, fields: Fields) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _names(fields: Fields) -> str:
+def _names(fields: Listing) -> str:
     """Folded, as a hint is shown as it stands."""
     import textwrap
 
@@ -186,7 +186,7 @@ def _key(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def table_of(fields: Fields) -> str:
+def table_of(fields: Listing) -> str:
     """Every column with what it says, for `--columns help`."""
     room = max(map(len, fields.known))
     lines = [f"  {name:<{room}}  {field.says}" for name, field in fields.known.items()]

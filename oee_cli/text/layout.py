@@ -97,7 +97,7 @@ def table(
     """The rows in aligned columns no wider than `width`, `indent` cells in from the left."""
     widths = widths_of(columns, rows, titles=titles)
     left, gap, _ = kept(columns, widths, width, indent)
-    shown = _narrowed(columns, widths, left, gap, width - indent)
+    shown = _narrow(columns, widths, left, gap, width - indent)
     head = [[Cell(column.title, "dim") for column in columns]] if titles else []
     return [columns_of(columns, row, left, shown, gap, indent) for row in [*head, *rows]]
 
@@ -125,14 +125,14 @@ class Sheet:
             # A column without a title stays away until there is something in it.
             self._kept, self._gap, _ = kept(self.columns, widths, self.width, self.indent)
         self._widths = widths
-        shown = _narrowed(self.columns, widths, self._kept, self._gap, self.width - self.indent)
+        shown = _narrow(self.columns, widths, self._kept, self._gap, self.width - self.indent)
         head = [[Cell(column.title, "dim") for column in self.columns]] if first else []
         for row in [*head, *rows]:
             line = columns_of(self.columns, row, self._kept, shown, self._gap, self.indent)
             yield drawn(line, None, colors=self.colors)
 
 
-def _narrowed(
+def _narrow(
     columns: Sequence[Column], widths: Sequence[int], left: Sequence[int], gap: int, room: int
 ) -> dict[int, int]:
     """The columns' widths, cut where they are too much for the screen: words before numbers."""

@@ -43,20 +43,20 @@ class _Block:
     def draw(self, lines: list[Line]) -> None:
         # What has scrolled off the screen could not be drawn over.
         lines = lines[: max(1, shutil.get_terminal_size((80, 24)).lines - 1)]
-        begin = self._back() if self._height else _HIDE_CURSOR
+        begin = self._erase() if self._height else _HIDE_CURSOR
         self._height = len(lines)
-        self._write(begin + "\n".join(self._drawn(lines)))
+        self._write(begin + "\n".join(self._draw_lines(lines)))
 
     def close(self, lines: Iterable[Line]) -> None:
         """Leaves these lines instead, which may be any number, and the cursor after them."""
         self.open = False
-        self._write(self._back() + _SHOW_CURSOR + "".join(f"{line}\n" for line in self._drawn(lines)))
+        self._write(self._erase() + _SHOW_CURSOR + "".join(f"{line}\n" for line in self._draw_lines(lines)))
 
-    def _back(self) -> str:
+    def _erase(self) -> str:
         """To the beginning of the first line, everything erased."""
         return _ERASE + _UP * (self._height - 1)
 
-    def _drawn(self, lines: Iterable[Line]) -> list[str]:
+    def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
         colors = self._output.color(sys.stderr)
         return [drawn(line, self.width, colors=colors) for line in lines]
 
@@ -84,7 +84,7 @@ class LiveScreen:
         self.max_attempts: int | None = None
         self._ask_max_attempts = ask_max_attempts
         #: When the last event came, by the monotonic clock.
-        self._moved = time.monotonic()
+        self._last_event_at = time.monotonic()
         self._block = _Block(output)
         self.tick()
 
@@ -92,7 +92,7 @@ class LiveScreen:
         if event["status"] == "pending" and event["attempt"] > 1 and self.max_attempts is None:
             self.max_attempts = self._ask_max_attempts()
         self.timeline.add(event)
-        self._moved = time.monotonic()
+        self._last_event_at = time.monotonic()
         self.tick()
 
     def tick(self) -> None:
@@ -125,7 +125,7 @@ class LiveScreen:
         if attempt.retry is not current.steps[0].event:
             return None
         wait = int(attempt.retry["data"].get("retryInMs") or 0) / 1000
-        return max(0.0, wait - (time.monotonic() - self._moved))
+        return max(0.0, wait - (time.monotonic() - self._last_event_at))
 
     def _step_line(self, step: Step, width: int) -> Line:
         running = step.seconds is None and self.timeline.final is None
@@ -142,7 +142,7 @@ class LiveScreen:
     def _bar(self, status: str, width: int) -> Line:
         cells = max(_BAR[0], min(_BAR[1], width - 44))
         at = STEPS.index(status) if status in STEPS else 0
-        elapsed = time.monotonic() - self._moved
+        elapsed = time.monotonic() - self._last_event_at
         part = elapsed / (elapsed + _USUAL.get(status, 0.3))
         full = min(cells - 1, round(cells * (at + part) / (len(STEPS) - 1)))
         return [Cell("━" * full + "╸", ACCENT), Cell("━" * (cells - full - 1), "faint")]

@@ -123,30 +123,30 @@ def ending(order: Order, *, waited: float | None = None, room: int = 1000) -> En
     status = order["status"]
     done = _DONE.get(order["side"], "executed")
     if status == "confirmed":
-        return Ending("✓", _confirmed(order, room - 2))
+        return Ending("✓", _say_confirmed(order, room - 2))
     if unknown(order):
         text = f"not known whether it was {done}: {reason(order['error'])}."
         return Ending("✗", text, "look at the chain before you ask for the same again      (exit 9)")
     if status == "failed":
         attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
         text = f"not {done}{attempts}: {reason(order['error'])}. Nothing left the wallet."
-        return Ending("✗", text, _after_failure(order))
+        return Ending("✗", text, _hint_after_failure(order))
     if status == "cancelled":
         return Ending("✗", f"cancelled: {not_done(order)}")
     if status == "expired":
         why = f"it could not be sent within {order['validForS']} s"
         text = f"expired: {reason(order['error']) if order['error'] else why}. Nothing left the wallet."
         return Ending("✗", text, f"try: {command(order)} --valid-for {order['validForS'] * 2}")
-    return _unfinished(order, done, waited)
+    return _say_unfinished(order, done, waited)
 
 
 def not_done(order: Order) -> str:
     return f"not {_DONE.get(order['side'], 'executed')}. Nothing left the wallet."
 
 
-def _confirmed(order: Order, room: int) -> str:
-    gave = f"{_shown(order, 'in')} {clean(order['inputToken'])}"
-    got = f"{_shown(order, 'out')} {clean(order['outputToken'])}"
+def _say_confirmed(order: Order, room: int) -> str:
+    gave = f"{_format_filled(order, 'in')} {clean(order['inputToken'])}"
+    got = f"{_format_filled(order, 'out')} {clean(order['outputToken'])}"
     text = f"bought {got} for {gave}" if order["side"] == "buy" else f"sold {gave} for {got}"
     price = f" at {short(order['price'])}" if order["price"] else ""
     venue = f" on {clean(order['venue'])}" if order["venue"] else ""
@@ -159,7 +159,7 @@ def _confirmed(order: Order, room: int) -> str:
     return text
 
 
-def _shown(order: Order, which: str) -> str:
+def _format_filled(order: Order, which: str) -> str:
     """The amount that was asked for whole, the one that the market made shortened."""
     filled = order["filledIn"] if which == "in" else order["filledOut"]
     if filled is None:
@@ -167,7 +167,7 @@ def _shown(order: Order, which: str) -> str:
     return exact(filled) if order["swapMode"].lower().endswith(which) else short(filled)
 
 
-def _after_failure(order: Order) -> str | None:
+def _hint_after_failure(order: Order) -> str | None:
     error = order["error"]
     if error is None:
         return None
@@ -176,7 +176,7 @@ def _after_failure(order: Order) -> str | None:
     return f"try: {command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
 
 
-def _unfinished(order: Order, done: str, waited: float | None) -> Ending:
+def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
     follow = f"follow: oee watch {short_id(order)}"
     if order["status"] == "submitted" and not order["signature"]:
         text = "not known yet: the database went back in time, and the order may have been sent before."

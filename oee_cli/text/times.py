@@ -53,13 +53,13 @@ def read_moment(text: str, name: str, now: datetime | None = None) -> str:
         found = _DURATION.fullmatch(word)
         if found and found[2]:
             return rfc3339(now.astimezone(UTC) - timedelta(seconds=float(found[1]) * _UNITS[found[2]]))
-        local = _local(word, now)
-        return rfc3339(_first(local, zone) if local.tzinfo is None else local)
+        local = _read_local(word, now)
+        return rfc3339(_first_moment(local, zone) if local.tzinfo is None else local)
     except (ValueError, OverflowError):
         raise UsageFault(f"{name} can't be {text[:40]!r}.", hint=_MOMENTS) from None
 
 
-def _first(wall: datetime, zone: tzinfo | None) -> datetime:
+def _first_moment(wall: datetime, zone: tzinfo | None) -> datetime:
     """The first moment at which clocks here show `wall`, or more where it is skipped when they are set.
 
     By the zone's own rules: midnight can be before such a change, and now after it.
@@ -77,7 +77,7 @@ def _first(wall: datetime, zone: tzinfo | None) -> datetime:
     return late.replace(microsecond=0) + timedelta(seconds=late.microsecond > 0)
 
 
-def _local(word: str, now: datetime) -> datetime:
+def _read_local(word: str, now: datetime) -> datetime:
     """A moment that is not counted from now. Raises `ValueError` for what is none."""
     days = _DAYS_BACK.get(word)
     if days is None and word in _WEEKDAYS:
@@ -138,7 +138,7 @@ def ago(text: str, now: datetime | None = None) -> str:
         return f"{seconds // 3600:.0f} h ago"
     if days == 1:
         return "yesterday"
-    return _day(then, now)
+    return _format_day(then, now)
 
 
 def period(first: str, last: str, now: datetime | None = None) -> str:
@@ -146,11 +146,11 @@ def period(first: str, last: str, now: datetime | None = None) -> str:
     now = now or datetime.now().astimezone()
     begin, end = (moment(text).astimezone(now.tzinfo) for text in (first, last))
     if begin.date() != end.date():
-        return f"from {_day(begin, now)} to {_day(end, now)}"
-    return f"today at {end:%H:%M}" if end.date() == now.date() else f"on {_day(end, now)}"
+        return f"from {_format_day(begin, now)} to {_format_day(end, now)}"
+    return f"today at {end:%H:%M}" if end.date() == now.date() else f"on {_format_day(end, now)}"
 
 
-def _day(then: datetime, now: datetime) -> str:
+def _format_day(then: datetime, now: datetime) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from oee_cli.api.client import Client
 from oee_cli.api.problems import check
 from oee_cli.api.session import session
-from oee_cli.errors import CliError, Lost, NoSuchOrder, Unreachable, UsageFault
+from oee_cli.errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.times import read_duration
@@ -40,14 +40,14 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
         raise UsageFault("--interval takes from 100ms to 1h.", hint="For example: oee top --interval 5s")
     once = once or output.json
     # Before a daemon is started for nothing.
-    if not once and not _terminal():
+    if not once and not _is_full_terminal():
         raise UsageFault(
             "oee top fills a terminal, and there is none.",
             hint="One look as text: oee top --once\nAs JSON:          oee top --json",
             code="no_terminal",
         )
     with session(output) as client:
-        first = _first(client)
+        first = _fetch_first(client)
         if output.json:
             output.emit(first)
         elif once:
@@ -58,21 +58,21 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _terminal() -> bool:
+def _is_full_terminal() -> bool:
     """One that has another screen, and keys."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _first(client: Client) -> dict[str, Any]:
+def _fetch_first(client: Client) -> dict[str, Any]:
     """The first look, which has to succeed."""
     try:
-        return _look(client)
-    except Lost as lost:
+        return _fetch(client)
+    except ConnectionLost as lost:
         raise client.unreachable(lost) from None
 
 
-def _look(client: Client) -> dict[str, Any]:
-    """Raises `Lost`, and `CliError` for what the daemon refuses."""
+def _fetch(client: Client) -> dict[str, Any]:
+    """Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
     answer = client.exchange("GET", "/api/engine", timeout=_ANSWER_LIMIT)
     try:
         found: dict[str, Any] = check(answer).body
@@ -85,7 +85,7 @@ def _look(client: Client) -> dict[str, Any]:
     return found
 
 
-class _Looker(threading.Thread):
+class _Watcher(threading.Thread):
     """Looks every `interval` seconds, and keeps what it saw last. Wakes `screen` for each news."""
 
     def __init__(self, client: Client, screen: FullScreen, first: dict[str, Any], interval: float) -> None:
@@ -115,28 +115,28 @@ class _Looker(threading.Thread):
             time.sleep(max(0.0, due - time.monotonic()))
             self.going.wait()
             due = time.monotonic() + self.interval
-            self._once()
+            self._look_once()
             if self.trouble is not None:
                 due = min(due, time.monotonic() + _TRY_AGAIN)
             self.screen.wake()
 
-    def _once(self) -> None:
+    def _look_once(self) -> None:
         try:
-            self.seen = _look(self.client), time.monotonic()
+            self.seen = _fetch(self.client), time.monotonic()
             self.trouble = None
-        except Lost as lost:
+        except ConnectionLost as lost:
             # Another daemon may listen in another place.
             self.client.close()
-            self._failed("the daemon does not answer", str(lost))
+            self._note_trouble("the daemon does not answer", str(lost))
         except CliError as e:
             if e.retryable:
-                self._failed(e.message.partition(". ")[0], e.code)
+                self._note_trouble(e.message.partition(". ")[0], e.code)
             else:
                 self.fault = e
         except BaseException as e:
             self.fault = e
 
-    def _failed(self, what: str, why: str) -> None:
+    def _note_trouble(self, what: str, why: str) -> None:
         if self.trouble is None:
             self._since = time.monotonic()
         self.trouble = Trouble(what, why, time.monotonic() - self._since)
@@ -145,12 +145,12 @@ class _Looker(threading.Thread):
 def _watch(client: Client, output: Output, first: dict[str, Any], interval: float) -> None:
     sort, paused = 0, False
     with FullScreen() as screen:
-        looker = _Looker(client, screen, first, interval)
-        picture = looker.picture()
-        looker.start()
-        while looker.fault is None:
+        watcher = _Watcher(client, screen, first, interval)
+        picture = watcher.picture()
+        watcher.start()
+        while watcher.fault is None:
             if not paused:
-                picture = looker.picture()
+                picture = watcher.picture()
             picture = replace(picture, sort=SORTS[sort], paused=paused)
             screen.draw(frame(output, picture, *screen.size))
             for key in screen.keys(_SELDOM if paused else _FRAME).lower():
@@ -160,5 +160,5 @@ def _watch(client: Client, output: Output, first: dict[str, Any], interval: floa
                     sort = (sort + 1) % len(SORTS)
                 if key in "p ":
                     paused = not paused
-                    (looker.going.clear if paused else looker.going.set)()
-        raise looker.fault
+                    (watcher.going.clear if paused else watcher.going.set)()
+        raise watcher.fault

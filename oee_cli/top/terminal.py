@@ -50,14 +50,14 @@ class FullScreen:
         self._before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: None)
         self._wakeup = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         try:
-            self._take()
+            self._take_terminal()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._give_back()
+        self._restore_terminal()
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -120,7 +120,7 @@ class FullScreen:
         except OSError:
             raise BrokenPipeError from None
 
-    def _take(self) -> None:
+    def _take_terminal(self) -> None:
         self._saved = termios.tcgetattr(self._in)
         self._active = True
         mode = termios.tcgetattr(self._in)
@@ -133,7 +133,7 @@ class FullScreen:
         os.write(self._out, _ENTER)
         self._size, self._shown = (0, 0), []
 
-    def _give_back(self) -> None:
+    def _restore_terminal(self) -> None:
         """Puts everything back, once, whatever of it still works."""
         if not self._active:
             return
@@ -156,7 +156,7 @@ class FullScreen:
             # The way back is not to be broken off; whoever is on it goes on with this then.
             self._came = number
             return
-        self._give_back()
+        self._restore_terminal()
         self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
@@ -169,11 +169,11 @@ class FullScreen:
         os.kill(os.getpid(), number)
 
     def _suspend(self, _number: int, _frame: FrameType | None) -> None:
-        self._give_back()
+        self._restore_terminal()
         if self._came is not None:
             self._pass_on(self._came)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         # Here it goes on, in front again.
         signal.signal(signal.SIGTSTP, self._suspend)
-        self._take()
+        self._take_terminal()

@@ -139,7 +139,7 @@ class _Page:
         first = max(min(len(flying), room // 2), room - len(ended))
         first = min(len(flying), max(0, first))
         blank = [""] if roomy else []
-        body = self._list(_IN_FLIGHT, flying[:first], self._flying_title(first, len(flying)))
+        body = self._list(_IN_FLIGHT, flying[:first], self._in_flight_title(first, len(flying)))
         body += blank + self._list(_ENDED, ended[: max(0, room - first)], self._ended_title(ended))
         found = [self._plain(line) for line in head + body]
         if height is None:
@@ -243,16 +243,16 @@ class _Page:
         known = self.engine["workers"] is not None
         return [Cell(f"{'workers':<8}", "dim"), Cell("none" if known else "not known", "red")]
 
-    def _flying_title(self, shown: int, known: int) -> str:
+    def _in_flight_title(self, shown: int, known: int) -> str:
         # The daemon tells of so many; of the others only how many they are.
         there = max(known, self.engine["orders"]["running"]) if known >= _TOLD else known
         more = f"   {there - shown:,} more" if there > shown else "" if known else "   none"
         return self._line([Cell("in flight", "bold"), Cell(more, "dim")])
 
     def _in_flight(self) -> list[Line]:
-        return [self._flying(o) for o in sorted(self.engine["inFlight"], key=self.picture.sort[1])]
+        return [self._in_flight_row(o) for o in sorted(self.engine["inFlight"], key=self.picture.sort[1])]
 
-    def _flying(self, order: Order) -> Line:
+    def _in_flight_row(self, order: Order) -> Line:
         waited = between(order["updatedAt"], self.now)
         return [
             Cell(clean(short_id(order))),
@@ -268,9 +268,9 @@ class _Page:
         ]
 
     def _ended(self) -> list[Line]:
-        return [self._over(order) for order in self.engine["ended"]]
+        return [self._ended_row(order) for order in self.engine["ended"]]
 
-    def _over(self, order: Order) -> Line:
+    def _ended_row(self, order: Order) -> Line:
         done = order["status"] == "confirmed"
         signs = ("✓", "✗") if self.unicode else ("ok", "x")
         ended = order["finishedAt"] or order["updatedAt"]
@@ -281,7 +281,7 @@ class _Page:
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
             Cell(_amount(order)),
-            _came(order) if done else Cell(clean(error["code"] if error else order["status"]), "red"),
+            _filled_cell(order) if done else Cell(clean(error["code"] if error else order["status"]), "red"),
             Cell(short(order["price"]) if order["price"] else "", "dim"),
             Cell(clean(order["venue"] or "") if done else "", "dim"),
             Cell(span(between(order["createdAt"], ended)), "dim"),
@@ -322,7 +322,7 @@ def _amount(order: Order) -> str:
     return f"{exact(order['amount'])} {clean(counted)}"
 
 
-def _came(order: Order) -> Cell:
+def _filled_cell(order: Order) -> Cell:
     """The amount that the market made."""
     exact_out = order["swapMode"] == "ExactOut"
     moved, token = (

@@ -38,10 +38,10 @@ def buy(
       oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
-    from oee_cli.trade.run import Manner, Wanted, place
+    from oee_cli.trade.run import PlaceOptions, TradeRequest, place
 
     return place(
-        Wanted(
+        TradeRequest(
             side="buy",
             base=base,
             quote=quote,
@@ -52,7 +52,7 @@ def buy(
             max_spend=max_spend,
             min_receive=min_receive,
         ),
-        Manner(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
+        PlaceOptions(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
         Output(json, quiet, no_color),
     )
 
@@ -81,10 +81,10 @@ def sell(
       oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
-    from oee_cli.trade.run import Manner, Wanted, place
+    from oee_cli.trade.run import PlaceOptions, TradeRequest, place
 
     return place(
-        Wanted(
+        TradeRequest(
             side="sell",
             base=base,
             quote=quote,
@@ -95,7 +95,7 @@ def sell(
             max_spend=max_spend,
             min_receive=min_receive,
         ),
-        Manner(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
+        PlaceOptions(key=idempotency_key, dry_run=dry_run, timeout=timeout, detach=detach, events=events),
         Output(json, quiet, no_color),
     )
 
@@ -116,6 +116,6 @@ def quote(
       oee quote SOL USDC 1.5                what buying 1.5 SOL would cost
       oee quote SOL USDC 1.5 --side sell    what selling 1.5 SOL would bring
     """
-    from oee_cli.trade.price import quote as ask
+    from oee_cli.trade.price import show_quotes
 
-    return ask(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
+    return show_quotes(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))

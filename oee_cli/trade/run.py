@@ -22,7 +22,7 @@ from oee_cli.wire import Order, side_to_send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TradeRequest:
     """One order as it was typed."""
 
     side: str
@@ -39,7 +39,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class PlaceOptions:
     """How it is placed and waited for."""
 
     key: str | None = None
@@ -49,81 +49,86 @@ class Manner:
     events: bool = False
 
 
-def place(wanted: Wanted, manner: Manner, output: Output) -> ExitCode:
+def place(request: TradeRequest, options: PlaceOptions, output: Output) -> ExitCode:
     """Places one order and follows it. Everything typed is checked before anything is started."""
-    body = body_of(wanted)
-    timeout = read_duration(manner.timeout, "--timeout")
-    key = read_key(manner.key)
+    body = make_body(request)
+    timeout = read_duration(options.timeout, "--timeout")
+    key = read_key(options.key)
     with session(output) as client:
-        if manner.dry_run:
+        if options.dry_run:
             return _dry_run(client, output, body, key)
-        return _execute(client, output, body, key, manner, timeout)
+        return _execute(client, output, body, key, options, timeout)
 
 
-def body_of(wanted: Wanted) -> dict[str, Any]:
+def make_body(request: TradeRequest) -> dict[str, Any]:
     """The HTTP body of what was typed. Raises `UsageFault`."""
-    buys = wanted.side == "buy"
+    buys = request.side == "buy"
     option = "--spend" if buys else "--receive"
-    if "/" in wanted.base:
-        base, _, quote = wanted.base.partition("/")
+    if "/" in request.base:
+        base, _, quote = request.base.partition("/")
         raise UsageFault(
             "A pair is written as two words.",
-            hint=f"oee {wanted.side} {base or 'SOL'} {quote or 'USDC'} {wanted.quote}",
+            hint=f"oee {request.side} {base or 'SOL'} {quote or 'USDC'} {request.quote}",
         )
-    if (wanted.amount is None) == (wanted.other is None):
-        what = "Both an amount and" if wanted.amount is not None else "Neither an amount nor"
-        example = f"oee {wanted.side} {wanted.base} {wanted.quote}"
-        counted = ((f"{example} 1.5", wanted.base), (f"{example} {option} 200", wanted.quote))
+    if (request.amount is None) == (request.other is None):
+        what = "Both an amount and" if request.amount is not None else "Neither an amount nor"
+        example = f"oee {request.side} {request.base} {request.quote}"
+        counted = ((f"{example} 1.5", request.base), (f"{example} {option} 200", request.quote))
         room = max(len(typed) for typed, _ in counted)
         raise UsageFault(
             f"{what} {option} was given: it takes one of them.",
             hint="\n".join(f"{typed.ljust(room)}   counts {token}" for typed, token in counted),
         )
-    if wanted.amount is not None:
-        amount = read_amount(wanted.amount, "The amount")
+    if request.amount is not None:
+        amount = read_amount(request.amount, "The amount")
     else:
-        amount = read_amount(wanted.other or "", option)
-    exact_out = buys == (wanted.amount is not None)
+        amount = read_amount(request.other or "", option)
+    exact_out = buys == (request.amount is not None)
     body: dict[str, Any] = {
-        "inputToken": wanted.quote if buys else wanted.base,
-        "outputToken": wanted.base if buys else wanted.quote,
+        "inputToken": request.quote if buys else request.base,
+        "outputToken": request.base if buys else request.quote,
         "amount": amount,
         "swapMode": "ExactOut" if exact_out else "ExactIn",
     }
-    side = side_to_send(wanted.side, wanted.base, wanted.quote)
+    side = side_to_send(request.side, request.base, request.quote)
     if side is not None:
         body["side"] = side
-    return {**body, **_bounds(wanted, exact_out)}
+    return {**body, **_read_bounds(request, exact_out)}
 
 
-def _bounds(wanted: Wanted, exact_out: bool) -> dict[str, Any]:
+def _read_bounds(request: TradeRequest, exact_out: bool) -> dict[str, Any]:
     """The optional fields. A bound on the amount that is fixed anyway is refused: it would bind nothing."""
     fields: dict[str, Any] = {}
-    if wanted.max_spend is not None:
+    if request.max_spend is not None:
         if not exact_out:
             raise UsageFault(
                 "--max-spend says nothing here: what is spent is fixed.", hint="Use --min-receive instead."
             )
-        fields["maxSpend"] = read_amount(wanted.max_spend, "--max-spend")
-    if wanted.min_receive is not None:
+        fields["maxSpend"] = read_amount(request.max_spend, "--max-spend")
+    if request.min_receive is not None:
         if exact_out:
             raise UsageFault(
                 "--min-receive says nothing here: what is received is fixed.", hint="Use --max-spend instead."
             )
-        fields["minReceive"] = read_amount(wanted.min_receive, "--min-receive")
-    if wanted.slippage is not None:
-        fields["slippageBps"] = read_slippage(wanted.slippage)
-    if wanted.valid_for is not None:
-        fields["validForS"] = read_whole_seconds(wanted.valid_for, "--valid-for")
+        fields["minReceive"] = read_amount(request.min_receive, "--min-receive")
+    if request.slippage is not None:
+        fields["slippageBps"] = read_slippage(request.slippage)
+    if request.valid_for is not None:
+        fields["validForS"] = read_whole_seconds(request.valid_for, "--valid-for")
     return fields
 
 
 def _execute(
-    client: Client, output: Output, body: dict[str, Any], given: str | None, manner: Manner, timeout: float
+    client: Client,
+    output: Output,
+    body: dict[str, Any],
+    given: str | None,
+    options: PlaceOptions,
+    timeout: float,
 ) -> ExitCode:
     key = given or str(uuid.uuid4())
     began = time.monotonic()
-    drawn = output.live and not manner.detach and not manner.events
+    drawn = output.live and not options.detach and not options.events
     try:
         if given is None and not drawn:
             # Before it is sent: even if this process is killed the key can be read.
@@ -139,16 +144,16 @@ def _execute(
         raise
     if replayed:
         output.note(f"placed before with this key: order {order['orderId']}")
-    if manner.detach:
-        return _detached(output, order)
+    if options.detach:
+        return _print_id(output, order)
     from oee_cli.api.follow import screen_for, watched
 
     note = f"key {key}" if given is None else None
-    screen = screen_for(client, output, order, events=manner.events, note=note)
-    return watched(client, output, screen, timeout=timeout, began=began, events=manner.events)
+    screen = screen_for(client, output, order, events=options.events, note=note)
+    return watched(client, output, screen, timeout=timeout, began=began, events=options.events)
 
 
-def _detached(output: Output, order: Order) -> ExitCode:
+def _print_id(output: Output, order: Order) -> ExitCode:
     if output.json:
         output.emit(order)
     else:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import redis
 
-from oee_cli.__main__ import _guarded
+from oee_cli.__main__ import _run_guarded
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared, shared
 from tests.kit.daemons import Process, until
@@ -69,7 +69,7 @@ class Cli:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(os, "environ", self.environ | environ)
             patch.setattr(sys, "stdin", io.StringIO())
-            code = _guarded(list(arguments))
+            code = _run_guarded(list(arguments))
         signal.signal(signal.SIGTERM, terminate)
         out.flush()
         err.flush()

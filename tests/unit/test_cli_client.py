@@ -12,12 +12,12 @@ import pytest
 
 from oee_cli.api import client as client_module
 from oee_cli.api.client import Answer, Client
-from oee_cli.errors import Lost, OutcomeUnknown, Refused, Unreachable
+from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
 
 HEADERS = {"OEE-Protocol": "2"}
-Happening = Answer | Lost
+Happening = Answer | ConnectionLost
 
 
 def answer(status: int, **body: Any) -> Answer:
@@ -38,7 +38,7 @@ class Script(Client):
     def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
         self.keys.append(kwargs.get("headers", {}).get("Idempotency-Key", ""))
         happening = self.happenings.pop(0) if len(self.happenings) > 1 else self.happenings[0]
-        if isinstance(happening, Lost):
+        if isinstance(happening, ConnectionLost):
             raise happening
         return happening
 
@@ -47,8 +47,8 @@ def execute(script: Script, limit: float = 0.5) -> Any:
     return script.execute({}, "the-one-key", time.monotonic() + limit)
 
 
-GONE = Lost("refused", sent=False)
-DROPPED = Lost("reset", sent=True)
+GONE = ConnectionLost("refused", sent=False)
+DROPPED = ConnectionLost("reset", sent=True)
 NO_DATABASE = answer(503, code="database_unavailable", detail="No database.", retryable=True)
 
 
@@ -110,7 +110,7 @@ def test_a_refusal_is_final_at_once() -> None:
 
 def test_reads_are_repeated_after_a_drop_but_not_after_silence() -> None:
     assert Script(DROPPED, answer(200, a=1)).get("/x") == {"a": 1}
-    silent = Script(Lost("no answer", sent=True, timed_out=True))
+    silent = Script(ConnectionLost("no answer", sent=True, timed_out=True))
     with pytest.raises(Unreachable):
         silent.get("/x")
     assert len(silent.keys) == 1

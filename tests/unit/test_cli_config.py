@@ -63,7 +63,7 @@ Run = Callable[..., Said]
 @pytest.fixture
 def oee(capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str) -> Said:
-        code = __main__._guarded(list(arguments))
+        code = __main__._run_guarded(list(arguments))
         return Said(code, *capsys.readouterr())
 
     return run
@@ -289,7 +289,7 @@ def test_paths_are_where_the_daemon_puts_them(
     from oee_daemon.home.folder import Home
 
     found = json.loads(oee("paths", "--json").out)
-    assert tuple(found) == doctor_app.PLACES
+    assert tuple(found) == doctor_app.NAMES
     home = Home(engine.load())
     assert found["home"] == str(home.path) and found["logs"] == str(home.logs)
     assert found["socket"] == str(home.socket_path())

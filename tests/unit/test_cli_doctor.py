@@ -20,7 +20,7 @@ from oee_cli import __main__
 from oee_cli.api.processes import runs
 from oee_cli.doctor import run as doctor
 from oee_cli.doctor.checks import Finding, engine, fail, home, info, ok, outside, warn
-from oee_cli.doctor.checks.scene import Scene, look
+from oee_cli.doctor.checks.facts import Facts, gather
 from oee_cli.doctor.view import draw
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
@@ -69,7 +69,7 @@ def examined(place: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Doctor
 
     def run() -> tuple[int, dict[str, dict[str, Any]]]:
         before = written(place.parent)
-        code = __main__._guarded(["doctor", "--json"])
+        code = __main__._run_guarded(["doctor", "--json"])
         out, err = capsys.readouterr()
         assert written(place.parent) == before and err == ""
         told = json.loads(out)
@@ -231,7 +231,7 @@ def test_every_unknown_setting_is_told_with_what_was_meant(
 ) -> None:
     monkeypatch.setenv("OEE_PROT", "1")
     monkeypatch.setenv("OEE_DATABASE", "x")
-    told = [f.message for f in doctor.examine(look(Output())) if f.code == "unknown_setting"]
+    told = [f.message for f in doctor.examine(gather(Output())) if f.code == "unknown_setting"]
     assert len(told) == 2 and "Did you mean OEE_PORT?" in told[1] and "OEE_DATABASE" in told[0]
 
 
@@ -287,13 +287,13 @@ def test_a_home_of_somebody_else(place: Path) -> None:
     assert str(place) in line and "failed itself" not in done.stdout
 
 
-def away(**changes: Any) -> Scene:
+def away(**changes: Any) -> Facts:
     """What the doctor sees where a daemon answers."""
-    scene = Scene(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
+    facts = Facts(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
     from oee_cli.settings.origins import values
 
-    scene.values = values({}, {})
-    scene.status = {
+    facts.values = values({}, {})
+    facts.status = {
         "version": VERSION,
         "pid": 1,
         "clockJumpedS": 0.0,
@@ -304,9 +304,9 @@ def away(**changes: Any) -> Scene:
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
     }
     for name, part in changes.items():
-        known = scene.status.get(name)
-        scene.status[name] = known | part if isinstance(known, dict) else part
-    return scene
+        known = facts.status.get(name)
+        facts.status[name] = known | part if isinstance(known, dict) else part
+    return facts
 
 
 ENGINE = (
@@ -345,8 +345,8 @@ ENGINE = (
     ],
 )
 def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, words: str) -> None:
-    scene = away(**changes)
-    found = [f for check in ENGINE for f in check(scene) if f.status != "ok"]
+    facts = away(**changes)
+    found = [f for check in ENGINE for f in check(facts) if f.status != "ok"]
     assert [f.code for f in found] == ([code] if code else [])
     assert all(words in f.message for f in found)
 
@@ -362,17 +362,17 @@ def test_the_room_on_the_disk() -> None:
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
-    scene = away(clockJumpedS="what?")
-    found = {f.check: f for f in doctor.examine(scene)}
+    facts = away(clockJumpedS="what?")
+    found = {f.check: f for f in doctor.examine(facts)}
     assert found["clock"].code == "internal" and found["clock"].exit_code is ExitCode.FAULT
     assert found["postgres"].status == "ok"
 
 
 def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
-    scene = away()
-    scene.status, scene.holder = None, 4312
-    scene.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
-    (told,) = engine.daemon(scene)
+    facts = away()
+    facts.status, facts.holder = None, 4312
+    facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
+    (told,) = engine.daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
 
 
@@ -420,40 +420,40 @@ def test_without_utf8_the_marks_are_plain_and_still_aligned(place: Path) -> None
     assert stat.S_ISDIR(place.stat().st_mode)
 
 
-def told(scene: Scene, check: Callable[[Scene], Any]) -> dict[str, str]:
-    return {f.code: f.message for f in check(scene) if f.status == "warn"}
+def told(facts: Facts, check: Callable[[Facts], Any]) -> dict[str, str]:
+    return {f.code: f.message for f in check(facts) if f.status == "warn"}
 
 
 def test_what_a_server_may_lose_orders_by_is_told() -> None:
-    scene = away()
-    assert told(scene, engine.postgres) == {}
-    scene.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
-    assert told(scene, engine.postgres) == {"fsync_off": "fsync is off."}
+    facts = away()
+    assert told(facts, engine.postgres) == {}
+    facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
+    assert told(facts, engine.postgres) == {"fsync_off": "fsync is off."}
 
 
 def test_two_engines_on_one_queue_are_told() -> None:
-    scene = away()
-    assert scene.status is not None
+    facts = away()
+    assert facts.status is not None
     one = {"host": "a", "pid": 1, "version": VERSION, "database": "one"}
-    scene.status["workers"] = [
+    facts.status["workers"] = [
         one,
         one | {"host": "b"},
         one | {"database": "unknown"},
         one | {"database": None},
     ]
-    assert told(scene, engine.queue) == {}
-    scene.status["workers"].append(one | {"host": "c", "database": "two"})
-    assert "2 databases" in told(scene, engine.queue)["shared_queue"]
+    assert told(facts, engine.queue) == {}
+    facts.status["workers"].append(one | {"host": "c", "database": "two"})
+    assert "2 databases" in told(facts, engine.queue)["shared_queue"]
 
 
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
-    scene = away()
-    assert scene.status is not None
+    facts = away()
+    assert facts.status is not None
     one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
-    scene.status["workers"] = [one]
-    assert told(scene, engine.worker) == {}
-    scene.status["workers"] = [one | {"longestS": 500.0}]
-    assert "pid 7" in told(scene, engine.worker)["hangs"]
+    facts.status["workers"] = [one]
+    assert told(facts, engine.worker) == {}
+    facts.status["workers"] = [one | {"longestS": 500.0}]
+    assert "pid 7" in told(facts, engine.worker)["hangs"]
 
 
 def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.explain import Explained, all_of, explained
+from oee_cli.orders.explain import Explained, all_of, explain
 from oee_cli.orders.show import order_lines
 from oee_cli.text.layout import drawn
 from oee_cli.text.times import moment
@@ -52,7 +52,7 @@ def now(ms: int) -> datetime:
 
 
 def test_where_the_milliseconds_went() -> None:
-    told = explained(whole())
+    told = explain(whole())
     assert told["totalMs"] == 2610
     assert told["timing"] == {
         "queue": 2,
@@ -73,17 +73,17 @@ def test_where_the_milliseconds_went() -> None:
 
 
 def test_how_each_attempt_ended_and_why() -> None:
-    first, second = explained(whole())["attempts"]
+    first, second = explain(whole())["attempts"]
     assert (first["ended"], first["signature"], first["venue"]) == ("rejected", SIGNATURE, "raydium")
     assert first["error"] is not None and first["error"]["code"] == "slippage_exceeded"
     assert (second["ended"], second["error"]) == ("landed", None)
-    unsent = explained(ended("cancelled", 6))["attempts"]
+    unsent = explain(ended("cancelled", 6))["attempts"]
     assert [a["ended"] for a in unsent] == ["rejected", "never_sent"]
     assert unsent[1]["signature"] is None
 
 
 def test_why_the_loser_lost_in_parts_that_add_up() -> None:
-    quotes = {q["venue"]: q for q in explained(whole())["attempts"][0]["quotes"]}
+    quotes = {q["venue"]: q for q in explain(whole())["attempts"][0]["quotes"]}
     assert (quotes["raydium"]["result"], quotes["raydium"]["behindBps"]) == ("chosen", 0)
     assert (quotes["orca"]["result"], quotes["orca"]["behind"]) == ("no_price", None)
     loser = quotes["meteora"]
@@ -105,7 +105,7 @@ def test_a_quote_that_would_get_less_is_behind_too() -> None:
     told[2]["data"]["quotes"] = quotes
     spend = whole(4, swapMode="ExactIn", amount="200", maxSpend=None, minReceive="1.393")
     spend["events"] = told
-    figures = explained(spend, now(1000))
+    figures = explain(spend, now(1000))
     worse, best = figures["attempts"][0]["quotes"]
     assert (best["result"], worse["behind"], worse["behindBps"]) == ("chosen", "0.02", 142.9)
     assert worse["because"] == {"price": 149.9, "fee": -5, "impact": -2}
@@ -116,7 +116,7 @@ def test_a_quote_that_would_get_less_is_behind_too() -> None:
 
 
 def test_the_fill_against_its_quote_and_the_room_to_the_worst() -> None:
-    told = explained(whole(filledIn="213.484865"))
+    told = explain(whole(filledIn="213.484865"))
     assert told["fill"] == {
         "quotedIn": "213.271593",
         "quotedOut": "1.5",
@@ -127,13 +127,13 @@ def test_the_fill_against_its_quote_and_the_room_to_the_worst() -> None:
     assert bound is not None
     assert (bound["amount"], bound["overFirstQuoteBps"]) == ("214.33795", 50)
     assert (bound["room"], bound["roomBps"]) == ("0.853085", 40)
-    assert explained(whole(2, maxSpend=None))["bound"] is None
+    assert explain(whole(2, maxSpend=None))["bound"] is None
 
 
 def test_a_best_quote_that_was_past_the_worst_price() -> None:
     told = ended("failed", 6, error=MOVED, maxSpend="210")
     told["events"][-1]["data"]["quotes"] = QUOTES
-    quotes = {q["venue"]: q for q in explained(told)["attempts"][1]["quotes"]}
+    quotes = {q["venue"]: q for q in explain(told)["attempts"][1]["quotes"]}
     assert (quotes["raydium"]["result"], quotes["raydium"]["pastBoundBps"]) == ("past_bound", 155.8)
 
 
@@ -154,7 +154,7 @@ def test_an_order_in_flight_says_what_it_waits_for(
 ) -> None:
     found = whole(count)
     begun = found["events"][-1]["at"]
-    waiting = explained(found, moment(begun))["waiting"]
+    waiting = explain(found, moment(begun))["waiting"]
     assert waiting is not None
     assert (waiting["waitsFor"], waiting["since"], waiting["ms"]) == (waits_for, begun, 0)
     assert (waiting["expiresAt"] is None) == (waits_for == "chain")
@@ -177,7 +177,7 @@ STATES = {
 
 
 def shown(found: Order, width: int, *, colors: bool = False) -> list[str]:
-    return [drawn(line, width, colors=colors) for line in order_lines(found, explained(found), width)]
+    return [drawn(line, width, colors=colors) for line in order_lines(found, explain(found), width)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -238,4 +238,4 @@ def test_json_has_the_order_as_it_came_and_what_it_comes_to() -> None:
     told = all_of(found)
     assert {name: told[name] for name in found} == found
     assert set(told["explained"]) == set(Explained.__annotations__)
-    assert json.loads(json.dumps(told["explained"])) == explained(found)
+    assert json.loads(json.dumps(told["explained"])) == explain(found)

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from oee_cli.api.client import Client
-from oee_cli.api.find import find
+from oee_cli.api.orders import find_order
 from oee_cli.batch.keys import Keys
 from oee_cli.batch.lines import Lines
 from oee_cli.batch.reader import Row, read_rows
@@ -24,7 +24,7 @@ from oee_cli.settings.load import Settings, load
 from oee_cli.text.amounts import exact, plain, read_amount, read_slippage, short
 from oee_cli.text.key import read_key
 from oee_cli.text.times import read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.run import Wanted, body_of
+from oee_cli.trade.run import TradeRequest, make_body
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)
@@ -127,12 +127,12 @@ class Nothing(Client):
 @example("\udcff" * 8)
 def test_an_id_is_asked_for_or_refused_and_never_another_path(typed: str) -> None:
     with pytest.raises((UsageFault, NoSuchOrder)):
-        find(Nothing(), typed)
+        find_order(Nothing(), typed)
 
 
 @given(
     st.builds(
-        Wanted,
+        TradeRequest,
         side=st.sampled_from(["buy", "sell"]),
         base=TYPED,
         quote=TYPED,
@@ -144,9 +144,9 @@ def test_an_id_is_asked_for_or_refused_and_never_another_path(typed: str) -> Non
         min_receive=st.none() | TYPED,
     )
 )
-def test_an_order_typed_any_way_is_a_body_or_a_fault(wanted: Wanted) -> None:
+def test_an_order_typed_any_way_is_a_body_or_a_fault(wanted: TradeRequest) -> None:
     try:
-        body = body_of(wanted)
+        body = make_body(wanted)
     except CliError as fault:
         assert isinstance(fault, UsageFault) and fault.message
         return

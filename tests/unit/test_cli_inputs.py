@@ -12,7 +12,7 @@ from oee_cli.settings.load import load
 from oee_cli.text.amounts import ends, exact, percent, read_amount, read_slippage, short
 from oee_cli.text.key import read_key
 from oee_cli.text.times import ago, read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.run import Wanted, body_of
+from oee_cli.trade.run import TradeRequest, make_body
 
 
 @pytest.mark.parametrize(
@@ -163,23 +163,23 @@ def test_ago() -> None:
     ("wanted", "body"),
     [
         (
-            Wanted(side="buy", base="SOL", quote="USDC", amount="1.5"),
+            TradeRequest(side="buy", base="SOL", quote="USDC", amount="1.5"),
             {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"},
         ),
         (
-            Wanted(side="buy", base="SOL", quote="USDC", other="200"),
+            TradeRequest(side="buy", base="SOL", quote="USDC", other="200"),
             {"inputToken": "USDC", "outputToken": "SOL", "amount": "200", "swapMode": "ExactIn"},
         ),
         (
-            Wanted(side="sell", base="SOL", quote="USDC", amount="1.5"),
+            TradeRequest(side="sell", base="SOL", quote="USDC", amount="1.5"),
             {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5", "swapMode": "ExactIn"},
         ),
         (
-            Wanted(side="sell", base="SOL", quote="USDC", other="200"),
+            TradeRequest(side="sell", base="SOL", quote="USDC", other="200"),
             {"inputToken": "SOL", "outputToken": "USDC", "amount": "200", "swapMode": "ExactOut"},
         ),
         (
-            Wanted(
+            TradeRequest(
                 side="buy", base="BONK", quote="SOL", amount="9", slippage="1%", valid_for="1m", max_spend="2"
             ),
             {
@@ -195,11 +195,11 @@ def test_ago() -> None:
         ),
         (
             # The stable token is the quote, whatever is called the base: no side is sent.
-            Wanted(side="buy", base="usdc", quote="SOL", amount="100"),
+            TradeRequest(side="buy", base="usdc", quote="SOL", amount="100"),
             {"inputToken": "SOL", "outputToken": "usdc", "amount": "100", "swapMode": "ExactOut"},
         ),
         (
-            Wanted(side="sell", base="USDC", quote="USDT", amount="1"),
+            TradeRequest(side="sell", base="USDC", quote="USDT", amount="1"),
             {
                 "inputToken": "USDC",
                 "outputToken": "USDT",
@@ -210,23 +210,23 @@ def test_ago() -> None:
         ),
     ],
 )
-def test_the_body_of_a_command(wanted: Wanted, body: dict[str, object]) -> None:
-    assert body_of(wanted) == body
+def test_the_body_of_a_command(wanted: TradeRequest, body: dict[str, object]) -> None:
+    assert make_body(wanted) == body
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(side="buy", base="SOL", quote="USDC"),
-        Wanted(side="buy", base="SOL", quote="USDC", amount="1", other="2"),
-        Wanted(side="buy", base="SOL", quote="USDC", amount="1", min_receive="1"),
-        Wanted(side="sell", base="SOL", quote="USDC", amount="1", max_spend="1"),
-        Wanted(side="buy", base="SOL/USDC", quote="1.5"),
+        TradeRequest(side="buy", base="SOL", quote="USDC"),
+        TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", other="2"),
+        TradeRequest(side="buy", base="SOL", quote="USDC", amount="1", min_receive="1"),
+        TradeRequest(side="sell", base="SOL", quote="USDC", amount="1", max_spend="1"),
+        TradeRequest(side="buy", base="SOL/USDC", quote="1.5"),
     ],
 )
-def test_contradictions_are_refused_before_anything_is_sent(wanted: Wanted) -> None:
+def test_contradictions_are_refused_before_anything_is_sent(wanted: TradeRequest) -> None:
     with pytest.raises(UsageFault) as e:
-        body_of(wanted)
+        make_body(wanted)
     assert e.value.hint
 
 

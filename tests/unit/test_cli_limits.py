@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from oee_cli.doctor.checks import Finding
+from oee_cli.doctor.checks.facts import Facts
 from oee_cli.doctor.checks.limits import limits
-from oee_cli.doctor.checks.scene import Scene
 from oee_cli.settings.load import Settings
 from oee_cli.settings.origins import values
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 
 def found(pid: int | None, tmp_path: Path) -> list[Finding]:
-    scene = Scene(
+    facts = Facts(
         environ={}, config=tmp_path / "none", values=values({}, {}), settings=Settings(home=tmp_path)
     )
-    scene.holder = pid
-    return list(limits(scene))
+    facts.holder = pid
+    return list(limits(facts))
 
 
 def _held() -> None:

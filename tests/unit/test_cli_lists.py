@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.errors import UsageFault
-from oee_cli.lists.run import Wanted, _limit, _params
+from oee_cli.lists.run import OrderFilter, _read_filter, _read_limit
 from oee_cli.lists.view import fill_lines, order_lines
 from oee_cli.output import Output
 from oee_cli.text.columns import FILLS, ORDERS, choose, table_of
@@ -118,15 +118,21 @@ def test_a_list_in_the_house_colors_and_its_width_without_them() -> None:
 
 
 def test_how_many() -> None:
-    assert [_limit(text) for text in (None, "7", "ALL", "0", "1000000")] == [20, 7, None, None, 1_000_000]
+    assert [_read_limit(text) for text in (None, "7", "ALL", "0", "1000000")] == [
+        20,
+        7,
+        None,
+        None,
+        1_000_000,
+    ]
     for text in ("", "-1", "1.5", "many", "٣", "9" * 20):
         with pytest.raises(UsageFault, match="--limit") as e:
-            _limit(text)
+            _read_limit(text)
         assert "all" in cast(str, e.value.hint)
 
 
 def test_what_the_daemon_is_asked() -> None:
-    wanted = Wanted(
+    wanted = OrderFilter(
         status=["failed,expired", "FAILED"],
         pair="SOL/USDC",
         token="sol",
@@ -135,7 +141,7 @@ def test_what_the_daemon_is_asked() -> None:
         since="2026-11-23T00:00:00Z",
         until="2026-11-24T00:00:00Z",
     )
-    assert _params(wanted) == {
+    assert _read_filter(wanted) == {
         "status": "failed,expired",
         "pair": "SOL/USDC",
         "token": "sol",
@@ -144,9 +150,9 @@ def test_what_the_daemon_is_asked() -> None:
         "since": "2026-11-23T00:00:00Z",
         "until": "2026-11-24T00:00:00Z",
     }
-    assert _params(Wanted()) == {}
+    assert _read_filter(OrderFilter()) == {}
     with pytest.raises(UsageFault, match="'done'") as e:
-        _params(Wanted(status=["failed,done"]))
+        _read_filter(OrderFilter(status=["failed,done"]))
     assert "'confirmed'" in cast(str, e.value.hint)
     with pytest.raises(UsageFault, match="nothing is between"):
-        _params(Wanted(since="1h", until="2h"))
+        _read_filter(OrderFilter(since="1h", until="2h"))

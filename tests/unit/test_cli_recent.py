@@ -150,4 +150,4 @@ def test_the_home_is_found_where_every_command_finds_it(
         (tmp_path / "oee").mkdir()
         (tmp_path / "oee" / "config.toml").write_text(config)
     settings = load()
-    assert recent._home() == (str(settings.home), settings.url or "")
+    assert recent._find_home() == (str(settings.home), settings.url or "")

@@ -1,4 +1,4 @@
-"""What `oee doctor` looks at. Each module here holds checks: functions of a `Scene` that yield findings.
+"""What `oee doctor` looks at. Each module here holds checks: functions of the `Facts` that yield findings.
 
 A check only looks: it makes, removes and starts nothing. It may take some milliseconds where all is well;
 only where something is wrong may it ask longer, to say why.

@@ -13,7 +13,7 @@ from typing import Any
 
 from oee_cli.api.processes import stopped
 from oee_cli.doctor.checks import Finding, fail, info, ok, outside, warn
-from oee_cli.doctor.checks.scene import Scene
+from oee_cli.doctor.checks.facts import Facts
 from oee_cli.errors import CliError
 from oee_cli.text.times import moment, span
 from oee_daemon.contract.protocol import VERSION
@@ -30,65 +30,65 @@ _HANGS = 120.0
 _OLDEST = {"postgres": 15, "valkey": 8, "redis": 7}
 
 
-def daemon(scene: Scene) -> Iterator[Finding]:
-    status = scene.status
+def daemon(facts: Facts) -> Iterator[Finding]:
+    status = facts.status
     if status is None:
-        yield from _no_answer(scene)
+        yield from _no_answer(facts)
         return
     version = str(status.get("version"))
     since = (
         f", since {moment(status['startedAt']).astimezone():%d %b %H:%M}" if status.get("startedAt") else ""
     )
-    where = f" at {scene.settings.url}" if scene.settings.url else ""
+    where = f" at {facts.settings.url}" if facts.settings.url else ""
     if version == VERSION:
-        yield ok("daemon", f"runs{where}, {_process(scene)}, version {version}{since}")
+        yield ok("daemon", f"runs{where}, {_process(facts)}, version {version}{since}")
     else:
         message = f"The daemon{where} is version {version}, this command {VERSION}."
-        yield warn("daemon", "other_version", message, "oee daemon restart" if scene.here else None)
+        yield warn("daemon", "other_version", message, "oee daemon restart" if facts.here else None)
 
 
-def _process(scene: Scene) -> str:
-    pid = (scene.status or {}).get("pid")
-    return f"pid {pid}" if not scene.here or scene.process(pid) else "in another container"
+def _process(facts: Facts) -> str:
+    pid = (facts.status or {}).get("pid")
+    return f"pid {pid}" if not facts.here or facts.process(pid) else "in another container"
 
 
-def _no_answer(scene: Scene) -> Iterator[Finding]:
-    fault = scene.fault
+def _no_answer(facts: Facts) -> Iterator[Finding]:
+    fault = facts.fault
     if fault is not None and fault.code == "no_home":
         yield fail("daemon", fault.code, fault.message, "export OEE_HOME=/a/folder", fault.exit_code)
-    elif fault is None and not scene.settings.autostart:
+    elif fault is None and not facts.settings.autostart:
         message = "The daemon does not run, and OEE_NO_AUTOSTART forbids commands to start it."
         yield warn("daemon", "not_running", message, "oee daemon start")
     elif fault is None:
-        yield from _last_words(scene)
-    elif stopped(scene.holder):
-        message = f"The daemon (pid {scene.holder}) is frozen."
-        yield fail("daemon", "frozen", message, f"kill -CONT {scene.holder}")
-    elif scene.holder is not None and fault.code == "daemon_unreachable":
-        as_ = f"as pid {scene.holder}" if scene.holder else "from another container"
+        yield from _last_words(facts)
+    elif stopped(facts.holder):
+        message = f"The daemon (pid {facts.holder}) is frozen."
+        yield fail("daemon", "frozen", message, f"kill -CONT {facts.holder}")
+    elif facts.holder is not None and fault.code == "daemon_unreachable":
+        as_ = f"as pid {facts.holder}" if facts.holder else "from another container"
         who = f"It holds the home {as_}, and starts, stops or is stuck."
         message = f"{fault.message} {who}"
         yield fail("daemon", "not_answering", message, "oee daemon logs", fault.exit_code)
-    elif scene.home_open or not scene.here:
-        yield fail("daemon", fault.code, fault.message, _mends(scene, fault), fault.exit_code)
+    elif facts.home_open or not facts.here:
+        yield fail("daemon", fault.code, fault.message, _mends(facts, fault), fault.exit_code)
 
 
-def _mends(scene: Scene, fault: CliError) -> str | None:
-    elsewhere = scene.settings.url is not None
+def _mends(facts: Facts, fault: CliError) -> str | None:
+    elsewhere = facts.settings.url is not None
     return {
-        "socket_unsafe": f"chmod 700 {shlex.quote(str(scene.settings.run_dir))}",
-        "home_foreign": f"ls -ld {shlex.quote(str(scene.settings.run_dir))}",
+        "socket_unsafe": f"chmod 700 {shlex.quote(str(facts.settings.run_dir))}",
+        "home_foreign": f"ls -ld {shlex.quote(str(facts.settings.run_dir))}",
         "protocol_mismatch": "oee daemon restart" if not elsewhere else None,
-        "forbidden": f"ls -ld {shlex.quote(str(scene.settings.run_dir))}",
+        "forbidden": f"ls -ld {shlex.quote(str(facts.settings.run_dir))}",
         "unauthorized": "oee config set token -",
         "daemon_unreachable": "oee config show --origin" if elsewhere else "oee daemon logs",
     }.get(fault.code)
 
 
-def _last_words(scene: Scene) -> Iterator[Finding]:
+def _last_words(facts: Facts) -> Iterator[Finding]:
     """Not running is no fault: commands start it. Unless the last start said that it can't."""
     try:
-        with scene.settings.log_file.open("rb") as file:
+        with facts.settings.log_file.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 4096))
             lines = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
@@ -101,9 +101,9 @@ def _last_words(scene: Scene) -> Iterator[Finding]:
         yield info("daemon", "not_running", "does not run; the next order starts it")
 
 
-def postgres(scene: Scene) -> Iterator[Finding]:
-    part, url = scene.part("postgres"), scene.text("database_url")
-    if stopped(scene.process(part.get("pid"))):
+def postgres(facts: Facts) -> Iterator[Finding]:
+    part, url = facts.part("postgres"), facts.text("database_url")
+    if stopped(facts.process(part.get("pid"))):
         yield _frozen("postgres", part)
     elif part.get("reachable"):
         count = int(part.get("orders") or 0)
@@ -113,34 +113,34 @@ def postgres(scene: Scene) -> Iterator[Finding]:
         for weakness in part.get("weaknesses") or ():
             yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
     elif part:
-        yield from _server_away("postgres", part, url if scene.here else None, outside.postgres)
-    elif scene.here and scene.fault is None and url:
+        yield from _server_away("postgres", part, url if facts.here else None, outside.postgres)
+    elif facts.here and facts.fault is None and url:
         yield _asked_outside("postgres", url, outside.postgres)
 
 
-def queue(scene: Scene) -> Iterator[Finding]:
-    part, url = scene.part("queue"), scene.text("redis_url")
-    if stopped(scene.process(part.get("pid"))):
+def queue(facts: Facts) -> Iterator[Finding]:
+    part, url = facts.part("queue"), facts.text("redis_url")
+    if stopped(facts.process(part.get("pid"))):
         yield _frozen("queue", part)
     elif part.get("reachable"):
         yield from _version(
             "queue", str(part.get("server")), part, f", {int(part.get('messages') or 0):,} queued"
         )
-        yield from _shared(scene)
+        yield from _shared(facts)
     elif part:
-        yield from _server_away("queue", part, url if scene.here else None, outside.queue)
-    elif scene.here and scene.fault is None and url:
+        yield from _server_away("queue", part, url if facts.here else None, outside.queue)
+    elif facts.here and facts.fault is None and url:
         yield _asked_outside("queue", url, outside.queue)
 
 
-def _shared(scene: Scene) -> Iterator[Finding]:
+def _shared(facts: Facts) -> Iterator[Finding]:
     """Two engines on one queue take each other's messages, and orders wait until they are rung again."""
-    everyone = [one for one in (scene.status or {}).get("workers") or () if isinstance(one, dict)]
+    everyone = [one for one in (facts.status or {}).get("workers") or () if isinstance(one, dict)]
     databases = {one.get("database") for one in everyone} - {None, "unknown"}
     if len(databases) > 1:
         hosts = ", ".join(sorted({str(one.get("host")) for one in everyone}))
         message = f"Workers of {len(databases)} databases share it (on {hosts}): orders wait for seconds."
-        remedy = "oee config set redis_url redis://HOST/1" if scene.here else None
+        remedy = "oee config set redis_url redis://HOST/1" if facts.here else None
         yield warn("queue", "shared_queue", message + " Give each engine a Redis database.", remedy)
 
 
@@ -180,10 +180,10 @@ def _asked_outside(check: str, url: str, ask: outside.Ask) -> Finding:
     return ok(check, f"{told.version}, outside")
 
 
-def schema(scene: Scene) -> Iterator[Finding]:
-    release, url = outside.release(), scene.text("database_url")
-    revision = scene.part("postgres").get("revision")
-    if revision is None and scene.away and url:
+def schema(facts: Facts) -> Iterator[Finding]:
+    release, url = outside.release(), facts.text("database_url")
+    revision = facts.part("postgres").get("revision")
+    if revision is None and facts.away and url:
         revision = outside.postgres(url).revision
     if revision is None or release is None:
         return
@@ -191,7 +191,7 @@ def schema(scene: Scene) -> Iterator[Finding]:
         yield ok("schema", f"{revision}, as this release has it")
     elif revision < release:
         message = f"The database is at {revision}; this release brings it to {release} when it starts."
-        yield warn("schema", "schema_old", message, "oee daemon restart" if scene.here else None)
+        yield warn("schema", "schema_old", message, "oee daemon restart" if facts.here else None)
     else:
         message = (
             f"The database is at {revision}, this release at {release}: a newer oee was here. Install it."
@@ -199,8 +199,8 @@ def schema(scene: Scene) -> Iterator[Finding]:
         yield fail("schema", "schema_new", message)
 
 
-def worker(scene: Scene) -> Iterator[Finding]:
-    part = scene.part("worker")
+def worker(facts: Facts) -> Iterator[Finding]:
+    part = facts.part("worker")
     if not part:
         return
     pid = part.get("pid")
@@ -208,15 +208,15 @@ def worker(scene: Scene) -> Iterator[Finding]:
         yield fail(
             "worker", "no_worker", "None runs; the daemon starts it again by itself.", "oee daemon logs"
         )
-    elif stopped(scene.process(pid)):
+    elif stopped(facts.process(pid)):
         yield fail("worker", "frozen", f"It is frozen (pid {pid}): no order moves.", f"kill -CONT {pid}")
     else:
-        yield from _workers(scene, part)
+        yield from _workers(facts, part)
 
 
-def _workers(scene: Scene, part: dict[str, Any]) -> Iterator[Finding]:
+def _workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
     """Ours and those on other hosts."""
-    status = scene.status or {}
+    status = facts.status or {}
     everyone = [one for one in status.get("workers") or () if isinstance(one, dict)]
     others = [one for one in everyone if one.get("version") != status.get("version")]
     for one in everyone:
@@ -233,8 +233,8 @@ def _workers(scene: Scene, part: dict[str, Any]) -> Iterator[Finding]:
         yield ok("worker", f"{part.get('threads')} threads, {running:,} orders running{more}")
 
 
-def orders(scene: Scene) -> Iterator[Finding]:
-    part = scene.part("orders")
+def orders(facts: Facts) -> Iterator[Finding]:
+    part = facts.part("orders")
     live, stuck, overdue = part.get("live"), part.get("stuck") or 0, part.get("overdueS") or 0.0
     faulty = part.get("faulty") or 0
     if not isinstance(live, dict):
@@ -258,20 +258,20 @@ def orders(scene: Scene) -> Iterator[Finding]:
         yield ok("orders", f"{sum(live.values()):,} on their way, none stuck")
 
 
-def clock(scene: Scene) -> Iterator[Finding]:
+def clock(facts: Facts) -> Iterator[Finding]:
     remedy = "timedatectl set-ntp true"
     if time.time() < _BEFORE_US:
         yield warn("clock", "clock_wrong", f"It says {time.strftime('%d %b %Y')}: that is past.", remedy)
         return
-    jumped = float((scene.status or {}).get("clockJumpedS") or 0)
+    jumped = float((facts.status or {}).get("clockJumpedS") or 0)
     if abs(jumped) > _CLOCKS_DIFFER:
         message = f"It was set by {jumped:+.0f} s, or the machine slept, since the daemon started."
         yield info("clock", "clock_jumped", message)
-    told = scene.part("postgres").get("now")
+    told = facts.part("postgres").get("now")
     if not isinstance(told, str):
         yield ok("clock", f"{time.strftime('%d %b %Y %H:%M:%S %Z')}")
         return
-    ahead = scene.asked_at - moment(told).timestamp()
+    ahead = facts.asked_at - moment(told).timestamp()
     if abs(ahead) > _CLOCKS_DIFFER:
         way = "ahead of" if ahead > 0 else "behind"
         message = f"This machine's is {span(abs(ahead))} {way} Postgres's, which orders go by."

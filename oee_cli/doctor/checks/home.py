@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oee_cli.doctor.checks import Finding, fail, info, ok, warn
-from oee_cli.doctor.checks.scene import Scene
+from oee_cli.doctor.checks.facts import Facts
 from oee_cli.doctor.paths import socket_path
 from oee_cli.exit_codes import ExitCode
 
@@ -21,14 +21,14 @@ _NO_ROOM, _LITTLE_ROOM = 200_000_000, 1_000_000_000
 _SERVICE_USERS = ("postgres", "nobody")
 
 
-def home(scene: Scene) -> Iterator[Finding]:
-    if scene.settings.url is not None:
+def home(facts: Facts) -> Iterator[Finding]:
+    if facts.settings.url is not None:
         yield info(
             "home", "elsewhere", "OEE_URL is set: home, disk and port are checked where the daemon runs"
         )
         return
-    path = scene.settings.home
-    if scene.fault is not None and scene.fault.code == "no_home":
+    path = facts.settings.home
+    if facts.fault is not None and facts.fault.code == "no_home":
         # Said by what asks for the daemon.
         return
     try:
@@ -55,7 +55,7 @@ def home(scene: Scene) -> Iterator[Finding]:
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield _forbidden("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
     else:
-        yield _passable(scene, path) or ok("home", f"{path}, yours and writable")
+        yield _passable(facts, path) or ok("home", f"{path}, yours and writable")
 
 
 def _missing(path: Path) -> Finding:
@@ -65,15 +65,15 @@ def _missing(path: Path) -> Finding:
     return info("home", "home_missing", f"{path} is not there yet: the first order makes it")
 
 
-def _passable(scene: Scene, home: Path) -> Finding | None:
+def _passable(facts: Facts, home: Path) -> Finding | None:
     """As root the servers run under an account that has to get as far as the home; if they run, it does."""
     if (
         os.geteuid() != 0
-        or scene.status is not None
-        or (scene.text("database_url") and scene.text("redis_url"))
+        or facts.status is not None
+        or (facts.text("database_url") and facts.text("redis_url"))
     ):
         return None
-    named = scene.text("service_user")
+    named = facts.text("service_user")
     for name in (named,) if named else _SERVICE_USERS:
         try:
             account = pwd.getpwnam(name)
@@ -90,16 +90,16 @@ def _passable(scene: Scene, home: Path) -> Finding | None:
     message = (
         f"As root the servers need an account to run under: there is no {named or 'postgres or nobody'}."
     )
-    return fail("home", "no_service_user", message, scene.setting("service_user", "ACCOUNT"))
+    return fail("home", "no_service_user", message, facts.setting("service_user", "ACCOUNT"))
 
 
-def permissions(scene: Scene) -> Iterator[Finding]:
-    path = scene.settings.home
+def permissions(facts: Facts) -> Iterator[Finding]:
+    path = facts.settings.home
     # Whose home is somebody else's, is told so once.
-    if not scene.here or not scene.home_open or os.geteuid() not in (0, path.stat().st_uid):
+    if not facts.here or not facts.home_open or os.geteuid() not in (0, path.stat().st_uid):
         return
     found = [*_open(path, 0o022, "can be changed by others", "chmod go-w")]
-    places = [path / "run", path / "token", path / "wallets", path / "logs", socket_path(scene.settings)]
+    places = [path / "run", path / "token", path / "wallets", path / "logs", socket_path(facts.settings)]
     for place in places:
         closed = "chmod 700" if place.suffix == "" and place.name != "token" else "chmod 600"
         found += _open(place, 0o077, "can be opened by others", closed)
@@ -121,10 +121,10 @@ def _open(path: Path, bits: int, what: str, remedy: str) -> Iterator[Finding]:
         yield _forbidden("permissions", message, f"{remedy} {shlex.quote(str(path))}", "open_to_others")
 
 
-def disk(scene: Scene) -> Iterator[Finding]:
-    if not scene.here:
+def disk(facts: Facts) -> Iterator[Finding]:
+    if not facts.here:
         return
-    path = scene.settings.home
+    path = facts.settings.home
     above = _nearest(path)
     found = os.statvfs(above)
     yield judged(above, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
@@ -143,16 +143,16 @@ def judged(path: Path, free: int, files: int | None) -> Finding:
     return ok("disk", shown)
 
 
-def wallet(scene: Scene) -> Iterator[Finding]:
-    if not scene.here or not scene.home_open:
+def wallet(facts: Facts) -> Iterator[Finding]:
+    if not facts.here or not facts.home_open:
         return
-    path = scene.settings.home / "wallets" / f"{scene.text('network')}.json"
+    path = facts.settings.home / "wallets" / f"{facts.text('network')}.json"
     quoted = shlex.quote(str(path))
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         content = path.read_text(errors="replace")
     except FileNotFoundError:
-        if scene.status is not None:
+        if facts.status is not None:
             yield fail(
                 "wallet",
                 "wallet_gone",

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from oee_cli.api.processes import runs
 from oee_cli.doctor.checks import Finding, ok, warn
-from oee_cli.doctor.checks.scene import Scene
+from oee_cli.doctor.checks.facts import Facts
 from oee_cli.doctor.paths import socket_path
 from oee_daemon.contract.protocol import READY
 
 _REMEDY = "oee daemon start"
 #: What no server and no daemon leaves when it ends in order.
-_PLACES = (
+_LEFT_FILES = (
     "run/daemon.json",
     "sockets/.s.PGSQL.5432",
     "sockets/valkey.sock",
@@ -30,14 +30,14 @@ _PLACES = (
 _SERVERS = {"postgres": "postgres/postmaster.pid", "valkey-server": "valkey/valkey.pid"}
 
 
-def leftovers(scene: Scene) -> Iterator[Finding]:
-    if not scene.away or not scene.home_open:
+def leftovers(facts: Facts) -> Iterator[Finding]:
+    if not facts.away or not facts.home_open:
         return
-    home = scene.settings.home
+    home = facts.settings.home
     with suppress(PermissionError):
-        running = [name for name, file in _SERVERS.items() if runs(_pid(home / file), name, home)]
-        found = [str(path.relative_to(home)) for path in _left(home)]
-        socket = socket_path(scene.settings)
+        running = [name for name, file in _SERVERS.items() if runs(_read_pid(home / file), name, home)]
+        found = [str(path.relative_to(home)) for path in _find_leftovers(home)]
+        socket = socket_path(facts.settings)
         if socket.exists():
             found.append(str(socket.relative_to(home)) if socket.is_relative_to(home) else str(socket))
         if running:
@@ -50,8 +50,8 @@ def leftovers(scene: Scene) -> Iterator[Finding]:
             yield ok("leftovers", "none")
 
 
-def _left(home: Path) -> Iterator[Path]:
-    for pattern in _PLACES:
+def _find_leftovers(home: Path) -> Iterator[Path]:
+    for pattern in _LEFT_FILES:
         folder, _, name = pattern.rpartition("/")
         yield from sorted((home / folder).glob(name))
     with suppress(FileNotFoundError):
@@ -60,7 +60,7 @@ def _left(home: Path) -> Iterator[Path]:
             yield home / "run" / "phase"
 
 
-def _pid(file: Path) -> int:
+def _read_pid(file: Path) -> int:
     """What the file says; 0 where it says nothing."""
     with suppress(FileNotFoundError, NotADirectoryError, ValueError, IndexError):
         return int(file.read_text(errors="replace").split()[0])

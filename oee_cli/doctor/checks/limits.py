@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oee_cli.doctor.checks import Finding, warn
-from oee_cli.doctor.checks.scene import Scene
+from oee_cli.doctor.checks.facts import Facts
 
 
 class _Limit(NamedTuple):
@@ -33,12 +33,12 @@ _LIMITS = (
 )
 
 
-def limits(scene: Scene) -> Iterator[Finding]:
-    pid = (scene.status or {}).get("pid") or scene.holder
-    remedy = None if scene.away else "oee daemon restart"
-    if not scene.here or not isinstance(pid, int) or pid <= 0:
+def limits(facts: Facts) -> Iterator[Finding]:
+    pid = (facts.status or {}).get("pid") or facts.holder
+    remedy = None if facts.away else "oee daemon restart"
+    if not facts.here or not isinstance(pid, int) or pid <= 0:
         # None runs: what a daemon could not put back that were started from here.
-        found, who = (_of("self", column=1), "A daemon that is started from here") if scene.away else ({}, "")
+        found, who = (_of("self", column=1), "A daemon that is started from here") if facts.away else ({}, "")
     else:
         found, who = _of(str(pid), column=0), f"The daemon (pid {pid})"
         nice = _nice(pid)

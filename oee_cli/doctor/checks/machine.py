@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oee_cli.api.processes import can_bind, listener, name
 from oee_cli.doctor.checks import Finding, fail, info, ok, warn
-from oee_cli.doctor.checks.scene import Scene
+from oee_cli.doctor.checks.facts import Facts
 from oee_cli.settings.load import user_folder
 from oee_daemon.contract.protocol import VERSION
 
@@ -28,35 +28,35 @@ _SYSTEM = {
 }
 
 
-def port(scene: Scene) -> Iterator[Finding]:
-    if not scene.here:
+def port(facts: Facts) -> Iterator[Finding]:
+    if not facts.here:
         return
-    http = scene.part("http")
+    http = facts.part("http")
     if http.get("listening"):
         yield ok("port", f"{http.get('url')}")
         return
-    number, host = int(scene.text("port") or 0), scene.text("host") or ""
+    number, host = int(facts.text("port") or 0), facts.text("host") or ""
     if http:
         told = str(http.get("problem") or f"{host}:{number} is not open yet")
-        yield _taken(scene, number, told, can_bind(host, number))
-    elif scene.away and not number:
+        yield _taken(facts, number, told, can_bind(host, number))
+    elif facts.away and not number:
         yield ok("port", "any that is free")
-    elif scene.away:
+    elif facts.away:
         fault = can_bind(host, number)
         told = f"{host}:{number}: {fault and (fault.strerror or fault)}"
-        yield _taken(scene, number, told, fault) if fault else ok("port", f"{host}:{number} is free")
+        yield _taken(facts, number, told, fault) if fault else ok("port", f"{host}:{number} is free")
 
 
-def _taken(scene: Scene, number: int, told: str, fault: OSError | None) -> Finding:
+def _taken(facts: Facts, number: int, told: str, fault: OSError | None) -> Finding:
     """The command line goes on over its socket, so this is no failure."""
     pid = listener(number)
     if pid or (fault is not None and fault.errno == errno.EADDRINUSE):
         who = f" by {name(pid) or 'a process'} (pid {pid})" if pid else ""
-        told = f"{scene.text('host')}:{number} is taken{who}"
+        told = f"{facts.text('host')}:{number} is taken{who}"
     message = f"{told}. Commands go on over the socket; HTTP waits for it."
     if fault is not None and fault.errno not in (errno.EADDRINUSE, errno.EACCES):
-        return warn("port", "no_such_host", message, scene.setting("host", "127.0.0.1"))
-    return warn("port", "port_taken", message, scene.setting("port", str(_other(max(number, 1023)))))
+        return warn("port", "no_such_host", message, facts.setting("host", "127.0.0.1"))
+    return warn("port", "port_taken", message, facts.setting("port", str(_other(max(number, 1023)))))
 
 
 def _other(number: int) -> int:
@@ -64,25 +64,25 @@ def _other(number: int) -> int:
     return next((n for n in range(number + 1, min(number + 100, 65535)) if not can_bind("127.0.0.1", n)), 0)
 
 
-def versions(scene: Scene) -> Iterator[Finding]:
+def versions(facts: Facts) -> Iterator[Finding]:
     parts = [f"oee {VERSION}", f"Python {platform.python_version()}"]
     for setting, (server, wheel) in _WHEELS.items():
         try:
             parts.append(f"{wheel} {version(wheel)}")
         except PackageNotFoundError:
-            if scene.here and not scene.text(setting):
+            if facts.here and not facts.text(setting):
                 message = f"{server} is not part of this installation: {wheel} is missing."
-                yield fail("versions", "no_wheel", message, scene.setting(setting, "ADDRESS"))
+                yield fail("versions", "no_wheel", message, facts.setting(setting, "ADDRESS"))
     yield ok("versions", ", ".join(parts))
 
 
-def completion(scene: Scene) -> Iterator[Finding]:
-    shell = Path(scene.environ.get("SHELL") or "").name
+def completion(facts: Facts) -> Iterator[Finding]:
+    shell = Path(facts.environ.get("SHELL") or "").name
     home = user_folder()
     if home is None:
         return
-    data = Path(scene.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    config = Path(scene.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    data = Path(facts.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    config = Path(facts.environ.get("XDG_CONFIG_HOME") or home / ".config")
     own, start = {
         "bash": (data / "bash-completion/completions/oee", home / ".bashrc"),
         "zsh": (home / ".zfunc/_oee", home / ".zshrc"),

@@ -19,7 +19,7 @@ import oee_cli.api.hush  # noqa: F401
 _LIMIT = 2
 
 
-class Told(NamedTuple):
+class ServerAnswer(NamedTuple):
     """What a server said, or why it said nothing; never its address, which may hold a password."""
 
     version: str | None = None
@@ -27,25 +27,25 @@ class Told(NamedTuple):
     fault: str | None = None
 
 
-Ask = Callable[[str], Told]
+Ask = Callable[[str], ServerAnswer]
 
 
-def _in_time(ask: Ask) -> Ask:
+def _with_time_limit(ask: Ask) -> Ask:
     """What does not answer in time is told so: a server may take a connection and fall silent."""
 
-    def asked(url: str) -> Told:
-        found: list[Told] = []
+    def asked(url: str) -> ServerAnswer:
+        found: list[ServerAnswer] = []
         asking = threading.Thread(target=lambda: found.append(ask(url)), daemon=True)
         asking.start()
         asking.join(3 * _LIMIT)
-        return found[0] if found else Told(fault="It takes connections, and does not answer on them.")
+        return found[0] if found else ServerAnswer(fault="It takes connections, and does not answer on them.")
 
     return asked
 
 
 @cache
-@_in_time
-def postgres(url: str) -> Told:
+@_with_time_limit
+def postgres(url: str) -> ServerAnswer:
     import psycopg
 
     try:
@@ -57,22 +57,22 @@ def postgres(url: str) -> Told:
             revision: Any = None
             if told and told[0]:
                 revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return Told(f"PostgreSQL {version.split()[0]}", revision and str(revision[0]))
+            return ServerAnswer(f"PostgreSQL {version.split()[0]}", revision and str(revision[0]))
     except psycopg.Error as e:
-        return Told(fault=_first(e))
+        return ServerAnswer(fault=_first_line(e))
 
 
 @cache
-def queue(url: str) -> Told:
+def queue(url: str) -> ServerAnswer:
     import redis
 
     try:
         with redis.Redis.from_url(url, socket_timeout=_LIMIT, socket_connect_timeout=_LIMIT) as client:
             server: Any = client.info("server")
     except (redis.RedisError, ValueError) as e:
-        return Told(fault=_first(e))
+        return ServerAnswer(fault=_first_line(e))
     kind = "valkey" if "valkey_version" in server else "redis"
-    return Told(f"{kind} {server[f'{kind}_version']}")
+    return ServerAnswer(f"{kind} {server[f'{kind}_version']}")
 
 
 def release() -> str | None:
@@ -84,7 +84,7 @@ def release() -> str | None:
     return max((name.partition("_")[0] for name in names), default=None)
 
 
-def _first(e: Exception) -> str:
+def _first_line(e: Exception) -> str:
     """The first line of a driver's words; the others guess."""
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
     first = lines[0] if lines else type(e).__name__

@@ -96,7 +96,7 @@ def failpoints(count: int, seed: int) -> str:
     )
 
 
-class Faults:
+class FaultInjector:
     """Strikes. `pids` tells the processes by name, as far as they are known."""
 
     def __init__(

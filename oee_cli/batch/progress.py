@@ -1,4 +1,4 @@
-"""How far a batch is: counted by the flight, shown by its view."""
+"""How far a batch is: counted by its `BatchSender`, shown by the view."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from oee_cli.exit_codes import ExitCode
 
 
 @dataclass(slots=True)
-class Tally:
-    """How far it is."""
+class BatchProgress:
+    """Counts of a batch's rows."""
 
     #: Rows that a sender took, and the line of the last of them.
     sent: int = 0
     last_sent: int = 0
     #: Sent, and not ended; of these, those without an answer yet.
-    flying: int = 0
+    in_flight: int = 0
     unanswered: int = 0
     ended: int = 0
     #: Of those that ended: placed before this run, and of these the ones that another batch would place anew.

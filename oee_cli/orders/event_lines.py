@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import Any, cast
 
 from oee_cli.api.client import Client
-from oee_cli.errors import CliError, Lost
+from oee_cli.errors import CliError, ConnectionLost
 from oee_cli.output import Output, clean
 from oee_cli.text.messages import detail, header
 from oee_cli.text.times import clock
@@ -19,7 +19,7 @@ from oee_cli.wire import FINAL, Event
 _KNOWN = 2000
 
 
-class Board:
+class EventFormatter:
     """What the running orders are."""
 
     def __init__(self, client: Client, output: Output) -> None:
@@ -40,7 +40,7 @@ class Board:
         if order_id not in self.names:
             try:
                 self.names[order_id] = header(self.client.order(order_id), bound=False, slippage=False)
-            except (CliError, Lost):
+            except (CliError, ConnectionLost):
                 return ""
             if len(self.names) > _KNOWN:
                 self.names.popitem(last=False)

@@ -1,6 +1,8 @@
-"""An order by what people call it: its id, a unique prefix of it, or `last`."""
+"""Orders as the daemon has them: one by its id, a unique prefix of it or `last`; many by their ids."""
 
 from __future__ import annotations
+
+from typing import Any, cast
 
 from oee_cli.api.client import Client
 from oee_cli.errors import NoSuchOrder, UsageFault
@@ -8,7 +10,7 @@ from oee_cli.wire import Order
 from oee_daemon.contract.protocol import MIN_PREFIX
 
 
-def find(client: Client, identifier: str) -> Order:
+def find_order(client: Client, identifier: str) -> Order:
     """The order of an id, a prefix or `last`, with its events. Raises `NoSuchOrder`, `UsageFault`."""
     if identifier.lower() == "last":
         newest = client.get("/api/orders", {"limit": 1})["orders"]
@@ -21,3 +23,14 @@ def find(client: Client, identifier: str) -> Order:
             hint="Or `last` for the newest one. Past orders: oee history",
         )
     return client.order(identifier.lower())
+
+
+def find_orders(client: Client, **criteria: Any) -> list[Order]:
+    """The orders with these `orderIds` that there are, in no order."""
+    found: list[Order] = client.read("POST", "/api/orders/find", json=criteria)["orders"]
+    return found
+
+
+def without_story(order: Order) -> Order:
+    """The order object alone, as everywhere: without its events and swaps."""
+    return cast(Order, {name: value for name, value in order.items() if name not in ("events", "swaps")})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.api.launcher import Launcher
-from oee_cli.errors import CliError, Lost, UsageFault
+from oee_cli.errors import CliError, ConnectionLost, UsageFault
 from oee_cli.output import Output
 from oee_cli.settings.load import NOWHERE, Settings, config_file, homeless, stored
 from oee_cli.settings.origins import ENVIRONMENT, Value, values
@@ -24,7 +24,7 @@ _ANSWER_LIMIT = 4.0
 
 
 @dataclass
-class Scene:
+class Facts:
     """`status` is the daemon's own account of itself; where there is none, `fault` says why."""
 
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -80,32 +80,32 @@ class Scene:
         return found if isinstance(found, dict) else {}
 
 
-def look(output: Output) -> Scene:
-    scene = Scene()
+def gather(output: Output) -> Facts:
+    facts = Facts()
     with suppress(UsageFault):
-        scene.config = config_file()
+        facts.config = config_file()
     try:
-        scene.kept = stored(scene.config)
+        facts.kept = stored(facts.config)
     except UsageFault as fault:
-        scene.config_fault = fault
-    scene.values = values(scene.environ, scene.kept)
-    scene.settings = _settings(scene)
-    if scene.settings.home == NOWHERE and scene.settings.url is None:
-        scene.fault = homeless("the home of oee")
-        return scene
-    if scene.bad("url") or (scene.settings.url is None and scene.bad("home")):
-        scene.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
-        return scene
+        facts.config_fault = fault
+    facts.values = values(facts.environ, facts.kept)
+    facts.settings = _settings(facts)
+    if facts.settings.home == NOWHERE and facts.settings.url is None:
+        facts.fault = homeless("the home of oee")
+        return facts
+    if facts.bad("url") or (facts.settings.url is None and facts.bad("home")):
+        facts.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
+        return facts
     try:
-        _ask(scene, output)
+        _ask(facts, output)
     except CliError as fault:
-        scene.fault = fault
-    return scene
+        facts.fault = fault
+    return facts
 
 
-def _settings(scene: Scene) -> Settings:
+def _settings(facts: Facts) -> Settings:
     def value(name: str) -> Any:
-        text = scene.text(name)
+        text = facts.text(name)
         return BY_NAME[name].read(text) if text else None
 
     return Settings(
@@ -116,23 +116,23 @@ def _settings(scene: Scene) -> Settings:
     )
 
 
-def _ask(scene: Scene, output: Output) -> None:
+def _ask(facts: Facts, output: Output) -> None:
     """Fills `status`, or leaves it empty where nothing runs. Raises `CliError` for what should answer."""
     from oee_cli.api.client import Client
     from oee_cli.api.problems import check
 
-    launcher = Launcher(scene.settings, output)
-    if scene.settings.url is None:
-        scene.holder = launcher.holder()
-        if scene.holder is None and not launcher.listens():
+    launcher = Launcher(facts.settings, output)
+    if facts.settings.url is None:
+        facts.holder = launcher.holder()
+        if facts.holder is None and not launcher.listens():
             return
-    client = Client(scene.settings, output)
+    client = Client(facts.settings, output)
     try:
         began = time.time()
         answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
-        scene.asked_at = (began + time.time()) / 2
-        scene.status = check(answer).body
-    except Lost as lost:
+        facts.asked_at = (began + time.time()) / 2
+        facts.status = check(answer).body
+    except ConnectionLost as lost:
         raise client.unreachable(lost) from None
     finally:
         client.close()
