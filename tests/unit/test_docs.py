@@ -1,0 +1,68 @@
+"""The pages of the project hold: links lead somewhere, paths exist, all rooms and decisions are named."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def commands(page: str, block: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"<!-- {block} -->\n```console\n(.*?)```", text, re.DOTALL)
+    assert found, block
+    return re.findall(r"^\$ (.+)$", found[1], re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+    if page.name != "CHANGELOG.md":
+        for path in re.findall(r"`((?:oee_daemon|oee_cli|tests|benchmarks|docs)/[\w./-]+)`", text):
+            assert "NAME" in path or (ROOT / path).exists(), path
+
+
+def test_the_architecture_names_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for package in ("oee_daemon", "oee_cli"):
+        table = text.partition(f"| room in `{package}/`")[2].partition("\n\n")[0]
+        told = set(re.findall(r"`(\w+)/`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:])))
+        assert told == {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\[\d+\]\((\S+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(path.name for path in folder.glob("0*.md"))
+
+
+def test_contributing_installs_as_the_readme_does() -> None:
+    install = commands("CONTRIBUTING.md", "install")[0]
+    assert commands("README.md", "tests")[0].startswith(f"{install} && ")
+
+
+@pytest.mark.parametrize("command", commands("CONTRIBUTING.md", "check"))
+def test_a_command_of_contributing_runs(command: str) -> None:
+    """Each program is there, and takes what stands there: asked for help, it does nothing."""
+    for part in command.split(" && "):
+        assert all((ROOT / word).exists() for word in part.split() if "/" in word)
+        done = subprocess.run(
+            [*part.split(), "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
