@@ -10,7 +10,8 @@
     ├── AttemptFailed             this attempt ends, another may follow (see `retryable`)
     │   └── VenueError            a venue did not give a price
     │       ├── VenueRefused      it said no: asking again won't help
-    │       └── VenueLate         it did not answer in time: asking again may help
+    │       ├── VenueLate         it did not answer in time: asking again may help
+    │       └── UnsafeSwap        it built a swap that may not be signed
     ├── ChainUnavailable          the chain did not answer; this decides nothing about a swap
     ├── BackupFailed              a backup was not taken or not restored; nothing is half done
     └── StartFailed               the daemon can't start; the message is for a person
@@ -141,6 +142,12 @@ class VenueLate(VenueError):
 
     code = "venue_late"
     retryable = True
+
+
+class UnsafeSwap(VenueError):
+    """The venue built a swap that does something else than it was asked for, so it is not signed."""
+
+    code = "unsafe_swap"
 
 
 class ChainUnavailable(OeeError):

@@ -22,6 +22,7 @@ from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker
 from oee_daemon.queue.feed import Feed
+from oee_daemon.reads.fills import Fills
 from oee_daemon.reads.history import History
 from oee_daemon.reads.overview import Overviews
 from oee_daemon.reads.stats import Stats
@@ -45,7 +46,7 @@ def open_state(
         settings=settings,
         around=around,
         network=network,
-        chain=BoundedChain(network.chain, ASKS, FaultLog()),
+        fills=Fills(db, BoundedChain(network.chain, ASKS, FaultLog())),
         intake=Intake(db, broker, feed, network=network.name, identity=around.identity),
         history=history,
         stats=Stats(db),

@@ -208,8 +208,12 @@ def fills(
     """What the chain says has landed, whatever the engine believes; newest first."""
     state = state_of(request)
     found = None if order_id is None else state.history.resolve(order_id)
-    page = state.chain.fills(limit=limit, cursor=cursor, order_id=found)
-    return JSONResponse({"fills": [wire.fill_json(f) for f in page.fills], "nextCursor": page.next_cursor})
+    if found is None:
+        page = state.fills.page(limit=limit, before=cursor)
+    else:
+        page = state.fills.of_order(found, limit=limit, before=cursor)
+    fills = [wire.fill_json(fill, state.network.tokens) for fill in page.fills]
+    return JSONResponse({"fills": fills, "nextCursor": page.before})
 
 
 @router.get("/tokens", responses=answers(schema.Tokens))

@@ -19,8 +19,8 @@ from oee_daemon.api.keyed_lock import KeyedLock
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.intake import Intake
-from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
+from oee_daemon.reads.fills import Fills
 from oee_daemon.reads.history import History
 from oee_daemon.reads.stats import Stats
 from oee_daemon.settings import Settings
@@ -43,8 +43,7 @@ class State:
     settings: Settings
     around: Surroundings
     network: Network
-    #: The network's chain, behind a deadline.
-    chain: BoundedChain
+    fills: Fills
     intake: Intake
     history: History
     stats: Stats

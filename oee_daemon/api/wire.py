@@ -21,6 +21,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import NewOrder
 from oee_daemon.errors import InvalidInput
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
@@ -284,14 +285,15 @@ def swap_json(swap: Swap) -> dict[str, Any]:
     }
 
 
-def fill_json(fill: Fill) -> dict[str, Any]:
+def fill_json(fill: Fill, tokens: TokenBook) -> dict[str, Any]:
+    given, taken = tokens.by_mint(fill.input_mint), tokens.by_mint(fill.output_mint)
     return {
         "signature": fill.signature,
         "orderId": None if fill.order_id is None else str(fill.order_id),
-        "inputToken": fill.input_token,
-        "outputToken": fill.output_token,
-        "amountIn": TOKENS[fill.input_token].text(fill.amount_in),
-        "amountOut": TOKENS[fill.output_token].text(fill.amount_out),
+        "inputToken": given.symbol,
+        "outputToken": taken.symbol,
+        "amountIn": given.text(fill.amount_in),
+        "amountOut": taken.text(fill.amount_out),
         "slot": fill.slot,
         "at": moment(fill.at),
     }

@@ -308,7 +308,7 @@ class Execution:
     ) -> Order | None:
         fill = outcome.fill
         found = {} if fill.signature == order.signature else {"signature": fill.signature}
-        given, taken = TOKENS[fill.input_token], TOKENS[fill.output_token]
+        given, taken = TOKENS[order.input_token], TOKENS[order.output_token]
         return self._move(
             conn,
             order,
@@ -318,7 +318,7 @@ class Execution:
                 "filledIn": given.text(fill.amount_in),
                 "filledOut": taken.text(fill.amount_out),
                 "price": price_text(order.side, given.amount(fill.amount_in), taken.amount(fill.amount_out)),
-                "fee": given.text(fill.fee),
+                "fee": None if fill.fee is None else given.text(fill.fee),
                 "slot": fill.slot,
             },
             swap_ended=swap_ended,

@@ -17,7 +17,7 @@ from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap, UnsignedSwap
@@ -67,7 +67,7 @@ class Outside:
         plan = _plan(order, venue.name, self._network.wallet.address)
         anchor = self.chain.anchor()
         try:
-            unsigned = self._venues[venue.name].ask(BUILD_S, venue.build, plan, anchor)
+            unsigned = self._venues[venue.name].ask(BUILD_S, self._built, venue, plan, anchor)
             _must_be_anchored(unsigned, anchor)
             return self._network.wallet.sign(unsigned, order.id, order.attempt)
         except AttemptFailed:
@@ -78,6 +78,11 @@ class Outside:
             self._faults.say("a venue failed", e, order_id=order.id, venue=venue.name)
             failed = f"{venue.name} failed to build the swap: {type(e).__name__}."
             raise VenueError(failed, retryable=True) from e
+
+    def _built(self, venue: Venue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+        unsigned = venue.build(plan, anchor, BUILD_S)
+        self._network.guard.check(unsigned, plan)
+        return unsigned
 
     def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
         """Raises `ChainUnavailable` and nothing else."""
@@ -114,4 +119,4 @@ def _plan(order: Order, venue: str, payer: str) -> Plan:
         fee=order.quote_fee,
         price_impact_bps=0,
     )
-    return Plan(order_id=order.id, request=request_of(order), quote=quote, limit=order.worst, payer=payer)
+    return Plan(order_id=order.id, request=request_of(order), quote=quote, bound=order.worst, payer=payer)

@@ -14,14 +14,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, text, update
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.chain import Chain
+from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Landed, Lapsed, Rejected
+from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected
 from oee_daemon.store.tables import doubts, orders
 
 #: Between two questions about one order, at least and at most.
 PAUSE = (timedelta(seconds=5), timedelta(seconds=60))
+#: Landings that are asked for at once.
+_PAGE = 1000
+#: The most that the chain's clock may differ from Postgres's.
+_CLOCKS_APART = timedelta(hours=1)
 
 # The fence is raised past all that it may have been before that was forgotten: whoever holds it by a claim of
 # then is told, too. The steps that an order has not been seen to take are told as well: its events stay in
@@ -80,7 +84,7 @@ class StillInDoubt(Exception):
         self.pause = pause
 
 
-def ask(conn: Connection, chain: Chain, order: Order, said: Rejected | Lapsed | None) -> Landed:
+def ask(conn: Connection, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None) -> Landed:
     """What the order came to, where its stored swap, if it has one, has `said` that it moved nothing.
 
     Raises `AttemptFailed`: nothing of it can land any more; or, with the code `restored_unknown`, no chain
@@ -101,7 +105,7 @@ def ask(conn: Connection, chain: Chain, order: Order, said: Rejected | Lapsed | 
     return landed
 
 
-def elsewhere(conn: Connection, chain: Chain, order: Order) -> bool:
+def elsewhere(conn: Connection, chain: BoundedChain, order: Order) -> bool:
     """Whether what is stored of it is for another chain, so that this one never says what became of it.
     False where that can't be asked."""
     stored = conn.execute(select(doubts.c.chain).where(doubts.c.order_id == order.id)).scalar()
@@ -111,11 +115,11 @@ def elsewhere(conn: Connection, chain: Chain, order: Order) -> bool:
         return False
 
 
-def _found(conn: Connection, chain: Chain, order: Order, row: Row[Any]) -> Landed | None:
+def _found(conn: Connection, chain: BoundedChain, order: Order, row: Row[Any]) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
-    page = chain.fills(limit=1, order_id=order.id)
-    if page.fills:
-        return Landed(page.fills[0])
+    fill, height = _search(chain, order)
+    if fill is not None:
+        return Landed(fill)
     # In a copy of the database even the same chain is a copy, which knows nothing of what came after.
     if chain.identity() != row.chain or (chain.inside and row.until is not None):
         raise AttemptFailed(
@@ -132,9 +136,25 @@ def _found(conn: Connection, chain: Chain, order: Order, row: Row[Any]) -> Lande
         # Not where it was put in doubt again meanwhile: then more was signed than this anchor knows of.
         conn.execute(update(doubts).where(doubts.c.order_id.in_(held)).values(last_height=last))
         raise StillInDoubt(PAUSE[0])
-    if page.height <= row.last_height + MARGIN_BLOCKS:
+    if height <= row.last_height + MARGIN_BLOCKS:
         raise StillInDoubt(PAUSE[0])
     return None
+
+
+def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
+    """The landing whose bytes name the order, and the height up to which that is all.
+
+    By the order's id, not by a signature: whatever swap it had may be forgotten here.
+    """
+    page = chain.fills(limit=_PAGE)
+    height = page.height
+    while True:
+        for fill in page.fills:
+            if fill.order_id == order.id:
+                return fill, height
+        if page.before is None or (page.fills and page.fills[-1].at < order.created_at - _CLOCKS_APART):
+            return None, height
+        page = chain.fills(limit=_PAGE, before=page.before)
 
 
 def _moved_nothing(said: Rejected | Lapsed | None) -> AttemptFailed:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
-from uuid import UUID
 
 from oee_daemon.calls import Calls
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.chain import Chain, FillPage
-from oee_daemon.orders.swap import Anchor, Look, SignedSwap
+from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +23,7 @@ CHAIN_S = 4.0
 
 
 class BoundedChain:
-    """A `Chain` whose calls end in time, and raise nothing but what a `Chain` may."""
+    """A `Chain` that knows its deadlines: its calls end in time, and raise nothing but what a `Chain` may."""
 
     def __init__(self, chain: Chain, threads: int, faults: FaultLog) -> None:
         self._chain = chain
@@ -49,16 +48,19 @@ class BoundedChain:
         return self._ask(CHAIN_S, self._chain.identity)
 
     def anchor(self) -> Anchor:
-        return self._ask(CHAIN_S, self._chain.anchor)
+        return self._ask(CHAIN_S, self._chain.anchor, CHAIN_S)
 
     def submit(self, swap: SignedSwap) -> None:
-        self._ask(CHAIN_S, self._chain.submit, swap)
+        self._ask(CHAIN_S, self._chain.submit, swap, CHAIN_S)
 
     def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
         return self._ask(wait_s + CHAIN_S, self._chain.look, swap, wait_s=wait_s)
 
-    def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
-        return self._ask(CHAIN_S, self._chain.fills, limit=limit, cursor=cursor, order_id=order_id)
+    def fill(self, signature: str) -> Fill | None:
+        return self._ask(CHAIN_S, self._chain.fill, signature)
+
+    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        return self._ask(CHAIN_S, self._chain.fills, limit=limit, before=before)
 
     def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:

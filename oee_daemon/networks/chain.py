@@ -1,9 +1,10 @@
 """What every chain offers. `submit` is the one call in the engine with an effect.
 
-The rules that make an order safe rest on two promises, which the suite in `tests/networks` checks on every
-chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
-nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once.
-What all that amounts to is decided in `verdict`, for every chain alike.
+The rules that make an order safe rest on two promises, which the suite in `networks.conformance` checks on
+every chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
+nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once. What
+all that amounts to is decided in `verdict`, for every chain alike. A chain knows signatures, mints and
+amounts; whose they are, the engine knows.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
 
 @dataclass(frozen=True, slots=True)
 class FillPage:
-    """Fills, and the cursor to go on from where there are more. `height`: up to where all are in it."""
+    """Fills, newest first. `before`: the signature to go on from, where there are more. `height`: up to which
+    block all are known."""
 
     fills: Sequence[Fill]
-    next_cursor: str | None
+    before: str | None
     height: int = 0
 
 
@@ -35,12 +36,12 @@ class Chain(Protocol):
         """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
         ...
 
-    def anchor(self) -> Anchor:
-        """A recent blockhash to build on. Raises `ChainUnavailable`."""
+    def anchor(self, deadline_s: float) -> Anchor:
+        """A recent blockhash to build on, within `deadline_s` seconds. Raises `ChainUnavailable`."""
         ...
 
-    def submit(self, swap: SignedSwap) -> None:
-        """Hands in the signed bytes; harmless to repeat with the same swap.
+    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+        """Hands in the signed bytes within `deadline_s` seconds; harmless to repeat with the same swap.
 
         Raises `ChainUnavailable` where the answer is missing or a refusal: neither decides anything,
         for an earlier or lost send of the same bytes may still land.
@@ -54,10 +55,17 @@ class Chain(Protocol):
         """
         ...
 
-    def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
-        """What has landed, newest first, `limit` of them after `cursor`.
+    def fill(self, signature: str) -> Fill | None:
+        """What that signature has moved for good; none where it is not known to have landed.
 
-        Raises `ChainUnavailable`, and `BadCursor` for a cursor that this chain never gave.
+        Raises `ChainUnavailable`.
+        """
+        ...
+
+    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        """What has landed for good, newest first: `limit` of them, older than the signature `before`.
+
+        Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.
         """
         ...
 

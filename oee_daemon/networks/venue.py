@@ -1,7 +1,7 @@
 """What every venue offers: a firm price, and a swap built from it. Neither has an effect.
 
-A venue honours its deadline by itself, with a timeout on every call it makes; a new one passes the suite
-in `tests/networks` before anything trades on it.
+A venue honours its deadline by itself, with a timeout on every call it makes; a new one passes the suite in
+`networks.conformance` before anything trades on it. What it builds is judged by the network's guard.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 class Plan:
     """What is to be swapped: the chosen quote of an order's attempt, and the bound it must keep.
 
-    `limit` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is
-    the wallet's address.
+    `quote.route` is what the venue gave with that quote, also after a crash. `bound` is the least to receive
+    (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is the wallet's address.
     """
 
     order_id: UUID
     request: QuoteRequest
     quote: Quote
-    limit: int
+    bound: int
     payer: str
 
 
@@ -35,7 +35,9 @@ class Venue(Protocol):
     def name(self) -> str: ...
 
     @property
-    def fee_bps(self) -> int: ...
+    def fee_bps(self) -> int | None:
+        """What it takes of every input, in basis points; none where that differs from pool to pool."""
+        ...
 
     def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         """A firm price within `deadline_s` seconds.
@@ -44,6 +46,9 @@ class Venue(Protocol):
         """
         ...
 
-    def build(self, plan: Plan, anchor: Anchor) -> UnsignedSwap:
-        """The swap to sign, which can land up to the anchor's height. Raises `VenueError`."""
+    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        """The swap to sign, within `deadline_s` seconds, which can land up to the anchor's height.
+
+        Its bytes carry the order's id, so that the chain's fills tell whose they are. Raises `VenueError`.
+        """
         ...

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from oee_daemon.orders.swap import Lapsed, Look, Outcome, SignedSwap, Unknown
 
-#: Blocks for which a swap can land after the one that it is anchored to: Solana's figure.
+#: Blocks for which a swap can land after the one that it is anchored to: Solana's figure
+#: (https://solana.com/developers/guides/advanced/confirmation).
 VALID_BLOCKS = 150
 #: Blocks past a swap's last one before its absence counts: the next one still takes it, and a node's count
 #: may be a little ahead.

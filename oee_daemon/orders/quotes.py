@@ -45,7 +45,7 @@ def _quote_json(answer: Answer, traded: Traded) -> dict[str, object]:
             "amountIn": given.text(quote.amount_in),
             "amountOut": taken.text(quote.amount_out),
             "price": price_text(traded.side, amount_in, amount_out),
-            "fee": given.text(quote.fee),
+            "fee": None if quote.fee is None else given.text(quote.fee),
             "priceImpactBps": quote.price_impact_bps,
         }
     return row

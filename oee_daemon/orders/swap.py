@@ -27,13 +27,18 @@ class QuoteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """One venue's firm answer for one amount; everything net. `fee` is part of `amount_in`."""
+    """One venue's firm answer for one amount; everything net.
+
+    `fee` is part of `amount_in`; it and the impact are none where the venue does not say. `route` is what the
+    venue needs to build just this swap: opaque bytes, stored with the choice and given back to it.
+    """
 
     venue: str
     amount_in: int
     amount_out: int
-    fee: int
-    price_impact_bps: int
+    fee: int | None = None
+    price_impact_bps: int | None = None
+    route: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +80,21 @@ class SignedSwap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """What the chain says really moved."""
+    """What the chain says really moved: of which mint how much, in base units.
+
+    `order_id` is what the swap's own bytes say, none where they say nothing; the engine's word on it is the
+    swap that it stored by that signature. `fee` is none where the chain does not say.
+    """
 
     signature: str
-    order_id: UUID | None
-    input_token: str
-    output_token: str
+    input_mint: str
+    output_mint: str
     amount_in: int
     amount_out: int
-    fee: int
+    fee: int | None
     slot: int
     at: datetime
+    order_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

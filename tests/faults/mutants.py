@@ -103,8 +103,8 @@ def confirm_from_a_sends_answer() -> None:
         fill = Fill(
             signature=swap.signature,
             order_id=order.id,
-            input_token=order.input_token,
-            output_token=order.output_token,
+            input_mint="",
+            output_mint="",
             amount_in=order.quote_in,
             amount_out=order.quote_out,
             fee=order.quote_fee or 0,
@@ -125,7 +125,7 @@ def reject_from_a_sends_answer() -> None:
 
     def sent(self: Execution, swap: SignedSwap) -> None:
         try:
-            self._network.chain.submit(swap)
+            self._outside.chain.submit(swap)
         except ChainUnavailable:
             refused.add(swap.signature)
         failpoints.hit("sent", swap.attempt)

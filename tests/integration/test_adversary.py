@@ -265,11 +265,12 @@ def test_a_swap_on_another_anchor_is_not_signed(
     """It could land after it was proven that it can't."""
     build = SimulatedVenue.build
 
-    def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+    def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         if what == "height":
-            return replace(build(self, plan, anchor), last_valid_height=anchor.last_valid_height - 100)
+            built = build(self, plan, anchor, deadline_s)
+            return replace(built, last_valid_height=anchor.last_valid_height - 100)
         other = Anchor(str(Hash.new_unique()), anchor.last_valid_height)
-        return replace(build(self, plan, other))
+        return build(self, plan, other, deadline_s)
 
     monkeypatch.setattr(SimulatedVenue, "build", elsewhere)
     chain = bench.chain()
@@ -277,6 +278,23 @@ def test_a_swap_on_another_anchor_is_not_signed(
     bench.execution(chain).run(order.id)
     found = bench.order(order.id)
     assert (found.status, found.attempt) == (Status.PENDING, 2)
+    assert chain.sent == [] and bench.swaps(order.id) == []
+
+
+def test_a_swap_that_is_not_what_was_planned_is_not_signed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = SimulatedVenue.build
+
+    def generous(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        return build(self, replace(plan, bound=1), anchor, deadline_s)
+
+    monkeypatch.setattr(SimulatedVenue, "build", generous)
+    order = bench.place()
+    chain = bench.chain()
+    bench.execution(chain).run(order.id)
+    found = bench.order(order.id)
+    assert (found.status, found.error and found.error["code"]) == (Status.FAILED, "unsafe_swap")
     assert chain.sent == [] and bench.swaps(order.id) == []
 
 
@@ -298,8 +316,8 @@ def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_s
     build = SimulatedVenue.build
     payer = Keypair.from_seed(bytes(32) if ours else bytes([9] * 32))
 
-    def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
-        legacy = build(self, plan, anchor)
+    def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        legacy = build(self, plan, anchor, deadline_s)
         return replace(legacy, message=as_v0(legacy.message, payer))
 
     monkeypatch.setattr(SimulatedVenue, "build", versioned)
@@ -310,8 +328,8 @@ def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_s
         assert bench.trail(order.id) == CONFIRMED
         assert len(bench.ledgered(order.id)) == 1
     else:
-        assert bench.trail(order.id) == ["pending", "routing", "building", "pending"]
-        assert bench.events(order.id)[-1].data["error"]["code"] == "unsignable"
+        assert bench.trail(order.id) == ["pending", "routing", "building", "failed"]
+        assert bench.events(order.id)[-1].data["error"]["code"] == "unsafe_swap"
         assert chain.sent == [] and bench.swaps(order.id) == []
 
 

@@ -88,13 +88,13 @@ def test_an_order_goes_its_five_steps_and_says_what_it_did(bench: Bench, sell: b
         one = best if q["venue"] == best.venue else other
         assert q["amountIn"] == given.text(one.amount_in)
         assert q["amountOut"] == taken.text(one.amount_out)
-        assert q["fee"] == given.text(one.fee)
+        assert q["fee"] == given.text(one.fee or 0)
         assert (q["error"], q["priceImpactBps"]) == (None, one.price_impact_bps)
         assert isinstance(q["latencyMs"], int)
     assert confirmed["signature"] == signature
     assert confirmed["filledIn"] == given.text(best.amount_in)
     assert confirmed["filledOut"] == taken.text(best.amount_out)
-    assert confirmed["fee"] == given.text(best.fee)
+    assert confirmed["fee"] == given.text(best.fee or 0)
     assert set(confirmed) == {"signature", "filledIn", "filledOut", "price", "fee", "slot"}
     assert confirmed["price"] == next(q["price"] for q in building["quotes"] if q["venue"] == best.venue)
 

@@ -123,7 +123,7 @@ def test_one_kind_of_fault_has_one_traceback_in_the_log(
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def build(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+    def build(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         raise error
 
     monkeypatch.setattr(SimulatedVenue, "build", build)
@@ -159,10 +159,10 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
     hanging = threading.Event()
     build = SimulatedVenue.build
 
-    def hang(self: SimulatedVenue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+    def hang(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         if self.name == "raydium":
             hanging.wait(30)
-        return build(self, plan, anchor)
+        return build(self, plan, anchor, deadline_s)
 
     monkeypatch.setattr(SimulatedVenue, "build", hang)
     execution = bench.execution()

@@ -158,10 +158,10 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     beats: list[None] = []
     asked, answered = threading.Event(), threading.Event()
 
-    def silent(chain: SimulatedChain) -> Anchor:
+    def silent(chain: SimulatedChain, deadline_s: float) -> Anchor:
         asked.set()
         answered.wait(30)
-        return anchor(chain)
+        return anchor(chain, deadline_s)
 
     anchor = SimulatedChain.anchor
     monkeypatch.setattr(SimulatedChain, "anchor", silent)

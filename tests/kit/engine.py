@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from solders.keypair import Keypair
-from solders.transaction import Transaction
+from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
 from oee_daemon.contract.status import Status
@@ -23,8 +23,10 @@ from oee_daemon.networks.network import Network
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.chain import SimulatedChain
 from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.guard import SimulatedGuard
 from oee_daemon.networks.simulated.ledger import sim_ledger
 from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Anchor, Look, SignedSwap
@@ -54,14 +56,14 @@ class HookedChain(SimulatedChain):
         super().__init__(db, seed=0, failure_rate=Decimal(failure_rate), confirm_ms=400, clock=clock)
         self.sent: list[str] = []
 
-    def anchor(self) -> Anchor:
+    def anchor(self, deadline_s: float) -> Anchor:
         self.before_anchor()
-        return super().anchor()
+        return super().anchor(deadline_s)
 
-    def submit(self, swap: SignedSwap) -> None:
+    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         self.before_submit()
         self.sent.append(swap.signature)
-        super().submit(swap)
+        super().submit(swap, deadline_s)
 
     def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         self.before_outcome()
@@ -95,7 +97,15 @@ class Bench:
             SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock)
             for pool in market.POOLS
         ]
-        return Network("simulated", venues, chain, self.wallet, lambda: None)
+        return Network(
+            name="simulated",
+            venues=venues,
+            chain=chain,
+            wallet=self.wallet,
+            tokens=TokenBook("simulated", TOKENS.values()),
+            guard=SimulatedGuard(),
+            close=lambda: None,
+        )
 
     def execution(
         self,
@@ -240,7 +250,8 @@ class Bench:
         found = select(swaps.c.raw).where(swaps.c.order_id == order_id, swaps.c.attempt == attempt)
         with self.db.connect() as conn:
             raw = conn.execute(found).scalar_one()
-        content: dict[str, Any] = json.loads(bytes(Transaction.from_bytes(raw).message.instructions[0].data))
+        (swap,) = VersionedTransaction.from_bytes(raw).message.instructions
+        content: dict[str, Any] = json.loads(bytes(swap.data))
         return content
 
     # The simulated network.

@@ -15,7 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from solders.hash import Hash
@@ -47,6 +47,8 @@ from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
 
 T = TypeVar("T")
+
+DEADLINE_S = 4.0
 
 #: Milliseconds; odd on purpose, so that no wait is right by chance.
 CONFIRM_MS = 457
@@ -93,19 +95,19 @@ class Bench:
         anchor: Anchor | None = None,
         number: int = 1,
         mode: SwapMode = SwapMode.EXACT_IN,
-        limit_off: int = 0,
+        bound_off: int = 0,
     ) -> SignedSwap:
-        """A signed swap of a new order; `limit_off`: how much stricter than its quote the limit is."""
+        """A signed swap of a new order; `bound_off`: how much stricter than its quote the bound is."""
         given, taken = ("SOL", "USDC") if mode is SwapMode.EXACT_IN else ("USDC", "SOL")
         request = QuoteRequest(
             input_token=TOKENS[given], output_token=TOKENS[taken], amount=10**9, mode=mode, number=number
         )
         quote = Quote(venue="raydium", amount_in=10**9, amount_out=7, fee=3, price_impact_bps=0)
         exact_in = mode is SwapMode.EXACT_IN
-        limit = quote.amount_out + limit_off if exact_in else quote.amount_in - limit_off
+        bound = quote.amount_out + bound_off if exact_in else quote.amount_in - bound_off
         order_id = uuid4()
-        plan = Plan(order_id=order_id, request=request, quote=quote, limit=limit, payer=self.wallet.address)
-        unsigned = self.venue.build(plan, anchor or self.chain.anchor())
+        plan = Plan(order_id=order_id, request=request, quote=quote, bound=bound, payer=self.wallet.address)
+        unsigned = self.venue.build(plan, anchor or self.chain.anchor(DEADLINE_S), DEADLINE_S)
         return self.wallet.sign(unsigned, order_id, 1)
 
     def landed(self) -> int:
@@ -127,16 +129,16 @@ class Bench:
                 conn.execute(select(sim_faults.c.remaining).where(sim_faults.c.id == fault)).scalar_one()
             )
 
-    def fills(self, limit: int, order_id: UUID | None = None) -> list[Fill]:
+    def fills(self, limit: int) -> list[Fill]:
         """All of them, page by page."""
         found: list[Fill] = []
-        cursor = None
+        before = None
         while True:
-            page = self.chain.fills(limit=limit, cursor=cursor, order_id=order_id)
-            assert 0 < len(page.fills) <= limit or (cursor is None and not page.fills)
+            page = self.chain.fills(limit=limit, before=before)
+            assert 0 < len(page.fills) <= limit or (before is None and not page.fills)
             found += page.fills
-            cursor = page.next_cursor
-            if cursor is None:
+            before = page.before
+            if before is None:
                 return found
 
 
@@ -165,7 +167,7 @@ def at_once(times: int, what: Callable[[], T]) -> list[T | ChainUnavailable]:
 
 def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert bench.outcome(swap) == Unknown("not confirmed yet")
     bench.clock.wind(ms=CONFIRM_MS - 1)
     assert isinstance(bench.outcome(swap), Unknown)
@@ -174,7 +176,7 @@ def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench:
     assert isinstance(landed, Landed)
     fill = landed.fill
     assert (fill.signature, fill.order_id) == (swap.signature, swap.order_id)
-    assert (fill.input_token, fill.output_token) == ("SOL", "USDC")
+    assert (fill.input_mint, fill.output_mint) == (TOKENS["SOL"].mint, TOKENS["USDC"].mint)
     assert (fill.amount_in, fill.amount_out, fill.fee) == (10**9, 7, 3)
     assert fill.at.timestamp() * 1000 == bench.clock.now_ms()
     bench.clock.wind(s=3600)
@@ -183,23 +185,23 @@ def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench:
 
 def test_the_same_bytes_land_once_however_many_send_them(bench: Bench) -> None:
     swap = bench.swap()
-    assert at_once(10, lambda: bench.chain.submit(swap)) == [None] * 10
+    assert at_once(10, lambda: bench.chain.submit(swap, DEADLINE_S)) == [None] * 10
     bench.clock.wind(ms=CONFIRM_MS)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert bench.landed() == 1
     assert len(bench.fills(10)) == 1
 
 
 def test_two_swaps_are_two(bench: Bench) -> None:
     one, two = bench.swap(), bench.swap()
-    bench.chain.submit(one)
-    bench.chain.submit(two)
+    bench.chain.submit(one, DEADLINE_S)
+    bench.chain.submit(two, DEADLINE_S)
     assert bench.landed() == 2
 
 
 def test_waiting_ends_at_the_confirmation_and_not_a_poll_later(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     begun = bench.clock.now_ms()
     assert isinstance(bench.outcome(swap, wait_s=10), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS
@@ -211,7 +213,7 @@ def test_waiting_ends_in_time_where_nothing_comes(bench: Bench) -> None:
     begun = bench.clock.now_ms()
     assert bench.outcome(swap, wait_s=2) == Unknown("not on the chain yet")
     assert bench.clock.now_ms() - begun == 2000
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert isinstance(bench.outcome(swap, wait_s=CONFIRM_MS / 1000 - 0.001), Unknown)
 
 
@@ -242,7 +244,7 @@ def test_a_swap_lapses_only_well_after_its_last_height_and_seen_twice(bench: Ben
 def test_at_its_last_height_a_swap_still_lands(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS - 1)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(s=60)
     assert isinstance(bench.outcome(swap), Landed)
 
@@ -251,7 +253,7 @@ def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS)
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(swap)
 
@@ -259,7 +261,7 @@ def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
 def test_a_submission_that_waits_to_be_confirmed_never_lapses(bench: Bench) -> None:
     slow = bench.open_chain(confirm_ms=2 * LIFETIME_MS)
     swap = bench.swap()
-    slow.submit(swap)
+    slow.submit(swap, DEADLINE_S)
     bench.clock.wind(ms=LIFETIME_MS + SLOT_MS)
     assert isinstance(bench.outcome(swap, chain=slow), Unknown)
     bench.clock.wind(ms=LIFETIME_MS)
@@ -274,7 +276,7 @@ def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Be
     bench.clock.wind(s=-back_s)
     for chain in (bench.chain, bench.open_chain()):
         # Taken or refused: it has no effect.
-        at_once(3, lambda chain=chain: chain.submit(swap))  # type: ignore[misc]
+        at_once(3, lambda chain=chain: chain.submit(swap, DEADLINE_S))  # type: ignore[misc]
         bench.clock.wind(ms=CONFIRM_MS)
         assert not isinstance(bench.outcome(swap, chain=chain), Landed | Rejected)
     bench.clock.wind(s=back_s)
@@ -284,7 +286,7 @@ def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Be
 
 def test_what_has_landed_is_never_called_anything_else_though_the_clock_goes_back(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(ms=CONFIRM_MS)
     landed = bench.outcome(swap)
     bench.clock.wind(s=-3600)
@@ -303,7 +305,7 @@ def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
             if next(turns) % 2:
                 bench.clock.wind(ms=1)
                 return bench.outcome(swap)
-            return bench.chain.submit(swap)  # type: ignore[func-returns-value]
+            return bench.chain.submit(swap, DEADLINE_S)  # type: ignore[func-returns-value]
 
         said = at_once(8, act)
         bench.clock.wind(ms=PAST_MS)
@@ -318,13 +320,13 @@ def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
 def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothing(bench: Bench) -> None:
     chain = bench.open_chain(failure_rate="1")
     swap = bench.swap()
-    chain.submit(swap)
+    chain.submit(swap, DEADLINE_S)
     assert isinstance(bench.outcome(swap, chain=chain), Unknown)
     rejected = bench.outcome(swap, chain=chain, wait_s=2)
     assert isinstance(rejected, Rejected)
     assert (rejected.code, rejected.retryable) == ("slippage_exceeded", True)
     # And it stays so, even where the price would not move away any more.
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(s=3600)
     assert bench.outcome(swap) == rejected
     assert bench.landed() == 0
@@ -333,9 +335,9 @@ def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothin
 
 @pytest.mark.parametrize("mode", SwapMode)
 @pytest.mark.parametrize("off", [0, 1])
-def test_the_limit_is_kept_where_the_money_moves(bench: Bench, mode: SwapMode, off: int) -> None:
-    swap = bench.swap(mode=mode, limit_off=off)
-    bench.chain.submit(swap)
+def test_the_bound_is_kept_where_the_money_moves(bench: Bench, mode: SwapMode, off: int) -> None:
+    swap = bench.swap(mode=mode, bound_off=off)
+    bench.chain.submit(swap, DEADLINE_S)
     outcome = bench.outcome(swap, wait_s=1)
     if off:
         assert isinstance(outcome, Rejected) and outcome.code == "slippage_exceeded"
@@ -352,10 +354,10 @@ def test_bytes_that_were_tampered_with_are_refused(bench: Bench) -> None:
         raw = bytearray(swap.raw)
         raw[place] ^= 1
         with pytest.raises(ChainUnavailable):
-            bench.chain.submit(replace(swap, raw=bytes(raw)))
+            bench.chain.submit(replace(swap, raw=bytes(raw)), DEADLINE_S)
     for raw_bytes in (b"", b"nonsense", swap.raw[:-1]):
         with pytest.raises(ChainUnavailable):
-            bench.chain.submit(replace(swap, raw=raw_bytes))
+            bench.chain.submit(replace(swap, raw=raw_bytes), DEADLINE_S)
     assert isinstance(bench.outcome(swap), Unknown)
     assert bench.landed() == 0
 
@@ -363,18 +365,18 @@ def test_bytes_that_were_tampered_with_are_refused(bench: Bench) -> None:
 def test_a_blockhash_that_is_none_of_this_chains_is_refused(bench: Bench) -> None:
     swap = bench.swap(anchor=Anchor(str(Hash.new_unique()), 10**6))
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
     assert bench.landed() == 0
 
 
 def test_an_anchor_is_recent_and_valid_for_its_slots(bench: Bench) -> None:
-    bench.chain.anchor()
+    bench.chain.anchor(DEADLINE_S)
     bench.clock.wind(ms=10 * SLOT_MS)
-    anchor = bench.chain.anchor()
+    anchor = bench.chain.anchor(DEADLINE_S)
     assert anchor.last_valid_height == bench.chain.height() + VALID_SLOTS
-    assert anchor == bench.chain.anchor()
+    assert anchor == bench.chain.anchor(DEADLINE_S)
     bench.clock.wind(ms=SLOT_MS)
-    assert anchor.blockhash != bench.chain.anchor().blockhash
+    assert anchor.blockhash != bench.chain.anchor(DEADLINE_S).blockhash
 
 
 # Faults that can be ordered.
@@ -386,10 +388,10 @@ def test_a_refused_or_hanging_submission_lands_nothing(bench: Bench, kind: str, 
     swap = bench.swap()
     begun = bench.clock.now_ms()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
     assert bench.clock.now_ms() - begun == takes_ms
     assert (bench.landed(), bench.remaining(fault)) == (0, 0)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert bench.landed() == 1
 
 
@@ -397,16 +399,16 @@ def test_a_lost_answer_is_a_landing_all_the_same(bench: Bench) -> None:
     bench.fault("lose", remaining=1)
     swap = bench.swap()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
     assert isinstance(bench.outcome(swap, wait_s=1), Landed)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert bench.landed() == 1
 
 
 def test_a_dropped_submission_is_accepted_and_never_lands(bench: Bench) -> None:
     bench.fault("drop", remaining=1)
     dropped = bench.swap()
-    bench.chain.submit(dropped)
+    bench.chain.submit(dropped, DEADLINE_S)
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(dropped)
     assert bench.landed() == 0
@@ -415,15 +417,15 @@ def test_a_dropped_submission_is_accepted_and_never_lands(bench: Bench) -> None:
 def test_a_dropped_submission_lands_when_it_is_sent_again(bench: Bench) -> None:
     bench.fault("drop", remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
+    bench.chain.submit(swap, DEADLINE_S)
     assert isinstance(bench.outcome(swap, wait_s=1), Landed)
 
 
 def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
     fault = bench.fault("mute", remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert bench.remaining(fault) == 1
     with pytest.raises(ChainUnavailable):
         bench.outcome(swap)
@@ -433,7 +435,7 @@ def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
 def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -> None:
     bench.fault("lag", remaining=1, ms=5000)
     landed, never = bench.swap(), bench.swap()
-    bench.chain.submit(landed)
+    bench.chain.submit(landed, DEADLINE_S)
     bench.clock.wind(ms=CONFIRM_MS + 4999)
     assert isinstance(bench.outcome(landed), Unknown)
     assert isinstance(bench.outcome(landed), Landed)
@@ -447,7 +449,7 @@ def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -
 def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> None:
     bench.fault("lag", ms=1000)
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     begun = bench.clock.now_ms()
     assert isinstance(bench.outcome(swap, wait_s=5), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS + 1000
@@ -456,9 +458,9 @@ def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> Non
 @pytest.mark.parametrize("kind", ["refuse", "hang", "lose"])
 def test_a_fault_for_one_order_leaves_the_others_alone(bench: Bench, kind: str) -> None:
     bench.fault(kind, number=2)
-    bench.chain.submit(bench.swap(number=1))
+    bench.chain.submit(bench.swap(number=1), DEADLINE_S)
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(bench.swap(number=2))
+        bench.chain.submit(bench.swap(number=2), DEADLINE_S)
 
 
 def test_an_outcomes_fault_for_one_order_is_for_that_order(bench: Bench) -> None:
@@ -472,7 +474,7 @@ def test_an_outcomes_fault_for_one_order_is_for_that_order(bench: Bench) -> None
 def test_faults_are_used_up_exactly_once_by_ten_at_once(bench: Bench) -> None:
     fault = bench.fault("refuse", remaining=7)
     swaps = iter([bench.swap() for _ in range(10)])
-    said = at_once(10, lambda: bench.chain.submit(next(swaps)))
+    said = at_once(10, lambda: bench.chain.submit(next(swaps), DEADLINE_S))
     assert sum(isinstance(s, ChainUnavailable) for s in said) == 7
     assert bench.landed() == 3
     assert bench.remaining(fault) == 0
@@ -483,9 +485,9 @@ def test_the_first_ordered_fault_comes_first_and_then_the_next(bench: Bench) -> 
     bench.fault("drop", remaining=1)
     one, two, three = bench.swap(), bench.swap(), bench.swap()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(one)
-    bench.chain.submit(two)
-    bench.chain.submit(three)
+        bench.chain.submit(one, DEADLINE_S)
+    bench.chain.submit(two, DEADLINE_S)
+    bench.chain.submit(three, DEADLINE_S)
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(two)
     assert [type(bench.outcome(s)) for s in (one, three)] == [Landed, Landed]
@@ -513,7 +515,7 @@ def test_a_fault_of_some_percent_hits_about_as_many(bench: Bench) -> None:
 @pytest.mark.parametrize("target", ["chain", "node 1", "node 2"])
 def test_no_bad_node_makes_a_landing_a_lapse(bench: Bench, target: str, row: dict[str, Any]) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(ms=PAST_MS)
     fault = bench.fault(**row, target=target)
     for _ in range(3):
@@ -576,8 +578,8 @@ def test_two_nodes_prove_it_by_two_sights_each(bench: Bench) -> None:
 def test_what_lands_in_the_last_block_that_takes_it_is_found(bench: Bench, kind: str) -> None:
     bench.fault(kind, remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap)
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
+    bench.chain.submit(swap, DEADLINE_S)
     assert isinstance(bench.outcome(swap, wait_s=FORK_MS / 1000), Unknown)
     assert bench.fills(10) == []
     while bench.chain.height() <= swap.last_valid_height:
@@ -591,7 +593,7 @@ def test_what_lands_in_the_last_block_that_takes_it_is_found(bench: Bench, kind:
 def test_a_block_that_is_lost_is_shown_and_gone(bench: Bench) -> None:
     bench.fault("fork", remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap)
+    bench.chain.submit(swap, DEADLINE_S)
     assert {(type(look.seen), look.final) for look in bench.chain.look(swap)} == {(Landed, False)}
     bench.clock.wind(ms=FORK_MS)
     assert {look.seen for look in bench.chain.look(swap)} == {None}
@@ -620,7 +622,7 @@ def test_a_send_that_was_frozen_past_the_proof_lands_no_more(bench: Bench) -> No
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(swap)
     with suppress(ChainUnavailable):
-        frozen.submit(swap)
+        frozen.submit(swap, DEADLINE_S)
     assert bench.lapses(swap)
     assert bench.landed() == 0
 
@@ -633,7 +635,7 @@ def test_fills_are_paged_to_the_end_with_none_doubled_or_missing(bench: Bench, l
     sent = []
     for n in range(12):
         swap = bench.swap(number=n)
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
         sent.append(swap.signature)
         if n % 3 == 0:  # several of the same millisecond
             bench.clock.wind(ms=100)
@@ -646,52 +648,59 @@ def test_fills_are_paged_to_the_end_with_none_doubled_or_missing(bench: Bench, l
 def test_fills_that_come_while_paging_disturb_nothing(bench: Bench) -> None:
     first = [bench.swap() for _ in range(4)]
     for swap in first:
-        bench.chain.submit(swap)
+        bench.chain.submit(swap, DEADLINE_S)
     bench.clock.wind(ms=CONFIRM_MS)
     page = bench.chain.fills(limit=2)
     for _ in range(3):
         bench.clock.wind(ms=CONFIRM_MS)
-        bench.chain.submit(bench.swap())
+        bench.chain.submit(bench.swap(), DEADLINE_S)
     bench.clock.wind(ms=CONFIRM_MS)
-    rest = bench.chain.fills(limit=1000, cursor=page.next_cursor)
+    rest = bench.chain.fills(limit=1000, before=page.before)
     assert sorted(f.signature for f in (*page.fills, *rest.fills)) == sorted(s.signature for s in first)
-    assert rest.next_cursor is None
+    assert rest.before is None
 
 
-def test_fills_show_only_what_is_confirmed_and_of_the_order_asked_for(bench: Bench) -> None:
+def test_fills_show_only_what_is_confirmed_and_whose_it_is(bench: Bench) -> None:
     one, two = bench.swap(), bench.swap()
-    bench.chain.submit(one)
-    bench.chain.submit(two)
+    bench.chain.submit(one, DEADLINE_S)
+    bench.chain.submit(two, DEADLINE_S)
     assert bench.fills(10) == []
     bench.clock.wind(ms=CONFIRM_MS)
-    assert [f.signature for f in bench.fills(10, two.order_id)] == [two.signature]
-    assert bench.fills(10, uuid4()) == []
+    assert {f.signature: f.order_id for f in bench.fills(10)} == {s.signature: s.order_id for s in (one, two)}
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-", "x-y", "1.5-y"])
-def test_a_cursor_that_was_never_given_is_refused(bench: Bench, cursor: str) -> None:
+def test_a_fill_is_found_by_its_signature_once_it_is_final(bench: Bench) -> None:
+    swap = bench.swap()
+    bench.chain.submit(swap, DEADLINE_S)
+    assert bench.chain.fill(swap.signature) is None
+    bench.clock.wind(ms=CONFIRM_MS)
+    assert bench.chain.fill(swap.signature) == bench.fills(10)[0]
+    assert bench.chain.fill(bench.swap().signature) is None
+    rejected = bench.swap(bound_off=1)
+    bench.chain.submit(rejected, DEADLINE_S)
+    bench.clock.wind(ms=CONFIRM_MS)
+    assert bench.chain.fill(rejected.signature) is None
+
+
+@pytest.mark.parametrize("before", ["", "x", "1700000000000-x", "9" * 64, "tip", "\x00"])
+def test_fills_before_a_swap_that_never_landed_are_refused(bench: Bench, before: str) -> None:
     with pytest.raises(BadCursor):
-        bench.chain.fills(limit=1, cursor=cursor)
-
-
-def test_a_cursor_past_all_times_is_refused(bench: Bench) -> None:
-    with pytest.raises(BadCursor):
-        bench.chain.fills(limit=1, cursor=f"{10**30}-x")
+        bench.chain.fills(limit=1, before=before)
 
 
 def test_the_ledger_survives_being_opened_again(bench: Bench) -> None:
     landed, waiting = bench.swap(), bench.swap()
-    bench.chain.submit(landed)
+    bench.chain.submit(landed, DEADLINE_S)
     bench.clock.wind(s=10)
     before, height = bench.outcome(landed), bench.chain.height()
-    bench.chain.submit(waiting)
+    bench.chain.submit(waiting, DEADLINE_S)
     bench.ledger.dispose()
     again = bench.open_chain()
     assert again.height() == height > 0
     assert bench.outcome(landed, chain=again) == before
     assert isinstance(bench.outcome(waiting, chain=again), Unknown)
-    again.submit(waiting)
-    again.submit(landed)
+    again.submit(waiting, DEADLINE_S)
+    again.submit(landed, DEADLINE_S)
     assert bench.landed() == 2
 
 
@@ -699,8 +708,8 @@ def test_a_file_that_two_share_is_one_ledger(tmp_path: Path, clock: FakeClock, w
     one = Bench(open_file(tmp_path / "sim.db"), clock, wallet)
     two = Bench(open_file(tmp_path / "sim.db"), clock, wallet)
     swap = one.swap()
-    one.chain.submit(swap)
-    two.chain.submit(swap)
+    one.chain.submit(swap, DEADLINE_S)
+    two.chain.submit(swap, DEADLINE_S)
     assert two.landed() == one.landed() == 1
     assert two.outcome(swap, wait_s=1) == one.outcome(swap)
     for bench in (one, two):
@@ -716,7 +725,7 @@ def test_a_ledger_that_is_away_is_a_chain_that_is_away(
         for table in (sim_ledger, sim_faults):
             table.drop(conn)
     for call in (
-        lambda: bench.chain.submit(swap),
+        lambda: bench.chain.submit(swap, DEADLINE_S),
         lambda: bench.outcome(swap),
         lambda: bench.chain.fills(limit=1),
     ):

@@ -110,6 +110,7 @@ def test_the_exact_side_is_kept_and_the_fee_is_exact_and_part_of_the_input(
     assert found.amount_out > 0
     # Rounded up, as a pool does: the fee is never less than its rate, and by less than one unit more.
     share = Fraction(found.amount_in * pool.fee_bps, 10_000)
+    assert found.fee is not None and found.price_impact_bps is not None
     assert 0 < found.fee <= found.amount_in
     assert abs(found.fee - share) < 1
     assert found.price_impact_bps >= 0
@@ -138,6 +139,8 @@ def test_impact_and_the_price_paid_grow_with_size(
     seed: int, pool: Pool, ask: QuoteRequest, times: int
 ) -> None:
     small, large = _at_one_mid(seed, pool, ask, _other(ask, amount=ask.amount * times, mode=ask.mode))
+    assert large.price_impact_bps is not None and small.price_impact_bps is not None
+    assert large.fee is not None and small.fee is not None
     assert large.price_impact_bps >= small.price_impact_bps
     # Out per in, after the fee, never gets better with size, but for the rounding to whole units.
     small_net, large_net = small.amount_in - small.fee, large.amount_in - large.fee
@@ -155,8 +158,8 @@ def test_the_impact_of_a_large_order_is_real(seed: int, pool: Pool) -> None:
         )
 
     small, large = quote(seed, pool, ask(100)), quote(seed, pool, ask(pool.depth_usd // 10))
-    assert small.price_impact_bps <= 1
-    assert large.price_impact_bps > 800
+    assert small.price_impact_bps is not None and small.price_impact_bps <= 1
+    assert large.price_impact_bps is not None and large.price_impact_bps > 800
 
 
 @given(seeds, pools, requests(), st.integers(1, 100))

@@ -154,7 +154,7 @@ class FakeVenue:
     def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         return self.answer(request, deadline_s)
 
-    def build(self, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         raise NotImplementedError
 
 

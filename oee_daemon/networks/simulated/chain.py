@@ -8,7 +8,6 @@ such a swap is on the chain with an error and moved nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -26,9 +25,10 @@ from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.clock import Clock, SystemClock
 from oee_daemon.networks.simulated.faults import ORDERED, READS, WRITES, Fault, Faults
+from oee_daemon.networks.simulated.instruction import read_instruction
 from oee_daemon.networks.simulated.ledger import Ledger, LedgerRow, fill_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
-from oee_daemon.orders.swap import Anchor, Landed, Look, Rejected, SignedSwap
+from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Rejected, SignedSwap
 
 #: Milliseconds a slot.
 SLOT_MS = 400
@@ -42,6 +42,8 @@ NODES = ("node 1", "node 2")
 FORK_MS = 1200
 #: In front of the signature: a swap in such a block.
 ORPHAN = "orphaned "
+#: 64 bytes in base 58.
+_SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 
 
 class SimulatedChain:
@@ -91,11 +93,11 @@ class SimulatedChain:
         """The height at a time."""
         return max(0, now_ms - self._begun()) // SLOT_MS
 
-    def anchor(self) -> Anchor:
+    def anchor(self, deadline_s: float) -> Anchor:
         height = self.height()
         return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
 
-    def submit(self, swap: SignedSwap) -> None:
+    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         transaction, content = _verified(swap.raw)
         row, last = self._landing(transaction, content)
         with _reachable():
@@ -109,7 +111,7 @@ class SimulatedChain:
         kind = "" if fault is None else fault.kind
         if kind in ("refuse", "hang"):
             if kind == "hang":
-                self._clock.sleep(CALL_TIMEOUT_S)
+                self._clock.sleep(min(CALL_TIMEOUT_S, deadline_s))
             raise ChainUnavailable(f"the chain did not take it ({kind})")
         if kind == "drop":
             return
@@ -159,10 +161,10 @@ class SimulatedChain:
         return row, last
 
     def _error(self, content: dict[str, Any]) -> str | None:
-        """The program's own check, made where the money moves: never worse than the limit."""
-        limit, amount_in, amount_out = (int(content[k]) for k in ("limit", "amountIn", "amountOut"))
+        """The program's own check, made where the money moves: never worse than the bound."""
+        bound, amount_in, amount_out = (int(content[k]) for k in ("limit", "amountIn", "amountOut"))
         exact_in = content["mode"] == SwapMode.EXACT_IN
-        if amount_out < limit if exact_in else amount_in > limit:
+        if amount_out < bound if exact_in else amount_in > bound:
             return "slippage_exceeded"
         number, attempt = content["number"], content["attempt"]
         if market.moves_away(self._seed, number, attempt, self._failure_rate):
@@ -225,20 +227,27 @@ class SimulatedChain:
         seen = _result(row)
         return Look(node=node, height=height, as_of=as_of, remembers_from=remembers, seen=seen, final=final)
 
-    def fills(self, *, limit: int, cursor: str | None = None, order_id: UUID | None = None) -> FillPage:
-        place = None
-        if cursor is not None:
-            when, _, signature = cursor.partition("-")
-            if not re.fullmatch(r"[0-9]{1,18}", when):
-                raise BadCursor
-            place = (int(when), signature)
+    def fill(self, signature: str) -> Fill | None:
         now_ms = self._clock.now_ms()
         with _reachable():
-            rows = self._ledger.landed(now_ms=now_ms, limit=limit + 1, before=place, order_id=order_id)
-        last = rows[limit - 1] if len(rows) > limit else None
+            row, _ = self._ledger.find(signature)
+        if row is None or row.state != "landed" or row.visible_ms > now_ms:
+            return None
+        return fill_of(row)
+
+    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        now_ms = self._clock.now_ms()
+        place = None
+        with _reachable():
+            if before is not None:
+                row = self._ledger.find(before)[0] if _SIGNATURE.fullmatch(before) else None
+                if row is None or row.state != "landed":
+                    raise BadCursor
+                place = (row.visible_ms, row.signature)
+            rows = self._ledger.landed(now_ms=now_ms, limit=limit + 1, before=place)
         return FillPage(
             [fill_of(row) for row in rows[:limit]],
-            None if last is None else f"{last.visible_ms}-{last.signature}",
+            rows[limit - 1].signature if len(rows) > limit else None,
             # What landed later than this is not shown yet.
             self._at(now_ms - self._confirm_ms),
         )
@@ -286,8 +295,7 @@ def _verified(raw: bytes) -> tuple[VersionedTransaction, dict[str, Any]]:
         transaction = VersionedTransaction.from_bytes(raw)
         if not all(transaction.verify_with_results()):
             raise ValueError("its signature is another's")
-        content = json.loads(bytes(transaction.message.instructions[0].data))
-        int(content["number"])
+        content = read_instruction(bytes(transaction.message.instructions[0].data))
     except Exception as e:
         # Not solders' own classes: they differ by what is broken, and all mean the same here.
         raise ChainUnavailable(f"the chain refuses it: {e}") from None

@@ -36,6 +36,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from oee_daemon.orders.swap import Fill
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.prepared import Prepared
 
 simulation = MetaData()
@@ -181,9 +182,7 @@ class Ledger:
         *row, ordered = found
         return None if row[0] is None else LedgerRow(*row), bool(ordered)
 
-    def landed(
-        self, *, now_ms: int, limit: int, before: tuple[int, str] | None, order_id: UUID | None
-    ) -> list[LedgerRow]:
+    def landed(self, *, now_ms: int, limit: int, before: tuple[int, str] | None) -> list[LedgerRow]:
         """Landed rows that are visible at `now_ms`, newest first, after the place `before`."""
         c = sim_ledger.c
         # One row value, what is visible and what comes after `before` in one: it is a place in the index,
@@ -192,11 +191,15 @@ class Ledger:
         found = select(sim_ledger).where(
             _landed, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
         )
-        if order_id is not None:
-            found = found.where(c.order_id == order_id)
         with self._db.connect() as conn:
             rows = conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit))
             return [LedgerRow(*row) for row in rows]
+
+
+def _mint(text: str) -> str:
+    """Up to release 0.1.0 a row held the symbol."""
+    token = TOKENS.get(text)
+    return text if token is None else token.mint
 
 
 def fill_of(row: LedgerRow) -> Fill:
@@ -204,8 +207,8 @@ def fill_of(row: LedgerRow) -> Fill:
     return Fill(
         signature=row.signature,
         order_id=row.order_id,
-        input_token=row.input_token,
-        output_token=row.output_token,
+        input_mint=_mint(row.input_token),
+        output_mint=_mint(row.output_token),
         amount_in=int(row.amount_in),
         amount_out=int(row.amount_out),
         fee=int(row.fee),

@@ -1,12 +1,9 @@
 """A venue of the simulated network: `market`'s prices after a latency, and faults that can be ordered.
 
-The swap it builds is a real Solana message whose one instruction says, as JSON, what to swap; the
-simulated chain reads it from the signed bytes and from nowhere else.
+The swap it builds is a real Solana message with the one instruction of the simulated program.
 """
 
 from __future__ import annotations
-
-import json
 
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -17,11 +14,9 @@ from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.clock import Clock, SystemClock
 from oee_daemon.networks.simulated.faults import Faults
+from oee_daemon.networks.simulated.instruction import PROGRAM, instruction_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
-
-#: The program that a simulated swap calls; an address that no real program has.
-PROGRAM = Pubkey.from_bytes(b"oee simulated network swap progr")
 
 
 class SimulatedVenue:
@@ -62,30 +57,10 @@ class SimulatedVenue:
             raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
         return market.quote(self._seed, self._pool, request)
 
-    def build(self, plan: Plan, anchor: Anchor) -> UnsignedSwap:
+    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         payer = Pubkey.from_string(plan.payer)
         swap = Instruction(
-            PROGRAM, _instruction(plan), [AccountMeta(payer, is_signer=True, is_writable=True)]
+            PROGRAM, instruction_of(plan), [AccountMeta(payer, is_signer=True, is_writable=True)]
         )
         message = Message.new_with_blockhash([swap], payer, Hash.from_string(anchor.blockhash))
         return UnsignedSwap(message=bytes(message), last_valid_height=anchor.last_valid_height)
-
-
-def _instruction(plan: Plan) -> bytes:
-    """Keys in a fixed order: the same plan on the same anchor gives the same bytes, hence signature."""
-    return json.dumps(
-        {
-            "order": str(plan.order_id),
-            "number": plan.request.number,
-            "attempt": plan.request.attempt,
-            "venue": plan.quote.venue,
-            "mode": plan.request.mode,
-            "input": plan.request.input_token.symbol,
-            "output": plan.request.output_token.symbol,
-            "amountIn": str(plan.quote.amount_in),
-            "amountOut": str(plan.quote.amount_out),
-            "fee": str(plan.quote.fee),
-            "limit": str(plan.limit),
-        },
-        separators=(",", ":"),
-    ).encode()

@@ -1,0 +1,51 @@
+"""The simulated network, put together from the settings `OEE_SIM_…`.
+
+Its ledger is in the engine's Postgres, on connections of its own, or in a file where one was asked for.
+"""
+
+from __future__ import annotations
+
+from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.simulated import market
+from oee_daemon.networks.simulated.chain import SimulatedChain
+from oee_daemon.networks.simulated.faults import Faults
+from oee_daemon.networks.simulated.guard import SimulatedGuard
+from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
+from oee_daemon.store.database import open_database
+
+
+def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
+    """As `networks.network.open_network`."""
+    if settings.sim_ledger_file is not None:
+        ledger = open_file(settings.sim_ledger_file)
+    else:
+        ledger = open_database(database_url, pool_size=LEDGER_CONNECTIONS)
+    chain = SimulatedChain(
+        ledger,
+        seed=settings.sim_seed,
+        failure_rate=settings.sim_failure_rate,
+        confirm_ms=settings.sim_confirm_ms,
+    )
+    faults = Faults(ledger)
+    venues = [
+        SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
+        for pool in market.POOLS
+    ]
+    key = settings.home / "wallets" / f"{settings.network}.json"
+    if not key.exists() and named() is None:
+        # Here alone a key is made by itself: it holds nothing of worth.
+        make_wallet(key)
+    return Network(
+        name=settings.network,
+        venues=venues,
+        chain=chain,
+        wallet=open_wallet(key, named),
+        tokens=TokenBook(settings.network, TOKENS.values()),
+        guard=SimulatedGuard(),
+        close=ledger.dispose,
+    )
