@@ -1,6 +1,7 @@
 """Real servers for every test: one Postgres and one Valkey a session, one database a test.
 
-A database is a copy of a migrated template (20 ms); Valkey is emptied instead. Nothing here is a fake.
+A database is a copy of a migrated template; Valkey is emptied instead. Nothing here is a fake.
+`tests/kit/README.md` says what to use when.
 """
 
 from __future__ import annotations
@@ -9,22 +10,18 @@ import os
 import shutil
 import signal
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import redis
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
-from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
-
-TEMPLATE = "oee_template"
+from tests.kit.databases import Databases
 
 # Started in the background of a shell, a test run ignores SIGINT, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -74,41 +71,24 @@ def servers() -> Iterator[Servers]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _admin(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
-    url = make_url(servers.database_url)
-    return psycopg.connect(
-        host=str(url.query["host"]),
-        port=str(url.query["port"]),
-        user=url.username,
-        dbname="postgres",
-        autocommit=True,
-    )
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Databases:
+    """Databases of that Postgres, all of one migrated template."""
+    return Databases(servers.database_url)
 
 
 @pytest.fixture(scope="session")
-def template(servers: Servers) -> str:
+def template(databases: Databases) -> str:
     """A migrated database that nobody is connected to, to copy from."""
-    with _admin(servers) as admin:
-        admin.execute(f"CREATE DATABASE {TEMPLATE}")
-    db = open_database(_named(servers, TEMPLATE), pool_size=2)
-    migrations.migrate(db)
-    db.dispose()
-    return TEMPLATE
-
-
-def _named(servers: Servers, name: str) -> str:
-    return make_url(servers.database_url).set(database=name).render_as_string(hide_password=False)
+    return databases.TEMPLATE
 
 
 @pytest.fixture
-def database_url(servers: Servers, template: str) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A database of this test's own."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    with _admin(servers) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _named(servers, name)
-    with _admin(servers) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = databases.take()
+    yield url
+    databases.give(url)
 
 
 @pytest.fixture

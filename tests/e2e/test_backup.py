@@ -36,9 +36,10 @@ from oee_daemon.embedded import Servers
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
-from tests.kit.api_daemon import QUICK, SELL, Connection, Shared, connect
+from tests.kit.api_daemon import QUICK, SELL, Shared
 from tests.kit.commands import OEE, Cli, end, frozen_worker
 from tests.kit.daemons import Daemon, Process, until
+from tests.kit.databases import Connection, connect
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
 

@@ -17,9 +17,10 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_help import COMMANDS
-from tests.kit.api_daemon import Shared, connect
+from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, QUICK, Cli, end, frozen_worker, queue_of_its_own, refusal
 from tests.kit.daemons import until
+from tests.kit.databases import connect
 from tests.kit.terminal import CTRL_C, Terminal, shows
 
 #: What each command that needs a daemon is typed as, and what each that does not.

@@ -19,9 +19,10 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.integration.test_embedded import as_root, become
-from tests.kit.api_daemon import Shared, connect
+from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, NO_PRICE, Cli, end, faults, frozen_worker, newest, refusal, until_stored
 from tests.kit.daemons import until
+from tests.kit.databases import connect
 
 
 def test_0_confirmed_and_0_durable(cli: Cli, api: Shared) -> None:

@@ -20,9 +20,9 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import connect
 from tests.kit.commands import OEE, QUICK, Cli, Done, end, queue_of_its_own, serving
 from tests.kit.daemons import Process, until
+from tests.kit.databases import connect
 
 #: Sold in this file, and counted: `USDC,SOL,30` spends exactly so much.
 ROWS = "inputToken,outputToken,amount\n"

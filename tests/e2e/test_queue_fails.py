@@ -22,8 +22,9 @@ from websockets.sync.client import unix_connect
 
 from oee_cli.text.times import moment
 from oee_daemon.embedded import Servers
-from tests.kit.api_daemon import QUICK, SELL, connect
+from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, until
+from tests.kit.databases import connect
 
 
 class Engine:

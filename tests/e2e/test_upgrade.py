@@ -33,8 +33,8 @@ from oee_daemon.settings import Settings
 from oee_daemon.store import leases, migrations
 from oee_daemon.store.database import open_database, transactions
 from tests.integration.test_embedded import ROOT, become
-from tests.kit.api_daemon import Connection, connect
 from tests.kit.commands import Cli, serving
+from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench
 
 FIRST = "0001"

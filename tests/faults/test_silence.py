@@ -20,9 +20,10 @@ from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
 from oee_daemon.queue import roster
-from tests.kit.api_daemon import QUICK, connect
+from tests.kit.api_daemon import QUICK
 from tests.kit.commands import queue_of_its_own
 from tests.kit.daemons import Daemon, until
+from tests.kit.databases import connect
 from tests.kit.proxy import Proxy
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}

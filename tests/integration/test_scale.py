@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, event, make_url, text
+from sqlalchemy import Connection, Engine, event, text
 
 from oee_daemon.contract.status import Status
-from oee_daemon.embedded import Servers
 from oee_daemon.engine.retention import Retention
 from oee_daemon.networks.simulated.ledger import Ledger, open_file, sim_ledger
 from oee_daemon.orders.order import Order
@@ -27,26 +25,23 @@ from oee_daemon.reads.history import History
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import NEAR, Filter
-from tests.conftest import TEMPLATE
+from tests.kit.databases import Databases
 from tests.kit.engine import Bench
 from tests.kit.long_history import FILL, FILTERS, LIVE, ORDERS, START
 
 
 @pytest.fixture(scope="module")
-def long_ago(servers: Servers, template: str) -> Iterator[str]:
+def long_ago(databases: Databases) -> Iterator[str]:
     """The address of the database with the history."""
-    admin = make_url(servers.database_url).set(database="postgres", drivername="postgresql")
-    url = make_url(servers.database_url).set(database="long_ago")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE long_ago TEMPLATE {TEMPLATE}")
-        db = open_database(url.render_as_string(hide_password=False), pool_size=1)
-        with db.connect() as own:
-            for statement in FILL.split(";\n"):
-                own.execute(text(statement.replace(":00", r"\:00"))) if statement.strip() else None
-            own.execute(text("VACUUM ANALYZE"))
-        db.dispose()
-        yield url.render_as_string(hide_password=False)
-        conn.execute("DROP DATABASE long_ago WITH (FORCE)")
+    url = databases.take()
+    db = open_database(url, pool_size=1)
+    with db.connect() as own:
+        for statement in FILL.split(";\n"):
+            own.execute(text(statement.replace(":00", r"\:00"))) if statement.strip() else None
+        own.execute(text("VACUUM ANALYZE"))
+    db.dispose()
+    yield url
+    databases.give(url)
 
 
 @pytest.fixture(scope="module", params=["custom", "generic"])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import redis
 from sqlalchemy import Engine, make_url
 
@@ -22,24 +21,11 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import Settings
 from tests.kit.daemons import Daemon, until
+from tests.kit.databases import Connection, connect
 
 SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
 FINAL = {"confirmed", "failed", "cancelled", "expired"}
 QUICK = {"OEE_SIM_LATENCY_MS": "0", "OEE_SIM_CONFIRM_MS": "0", "OEE_SIM_FAILURE_RATE": "0"}
-
-Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-def connect(url: str) -> Connection:
-    """To look from behind."""
-    address = make_url(url)
-    return psycopg.connect(
-        host=str(address.query["host"]),
-        port=str(address.query["port"]),
-        user=address.username,
-        dbname=address.database,
-        autocommit=True,
-    )
 
 
 class Shared:

@@ -1,0 +1,119 @@
+"""Databases of a test's own, used again: one that is as it was made is emptied instead of dropped.
+
+Making and dropping one costs a quarter of a second of the server's time, emptying one a tenth of that. A test
+may do to its database what it likes: one whose schema, statistics or settings it touched is dropped after it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+from sqlalchemy import make_url
+
+from oee_daemon.store import migrations
+from oee_daemon.store.database import open_database
+
+#: What is the same in a database that the next test may have: an `ALTER` leaves a newer row in a catalogue.
+_SHAPE = """
+SELECT ROW(
+    (SELECT array_agg((relname, relkind, relpersistence, reloptions, CASE relkind WHEN 'r' THEN reltuples END)
+        ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
+    (SELECT array_agg((datconnlimit, datallowconn)) FROM pg_database WHERE datname = current_database()),
+    (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+        WHERE datname = current_database()),
+    (SELECT array_agg(version_num) FROM alembic_version),
+    (SELECT max(xmin::text::bigint) FROM pg_attribute), (SELECT max(xmin::text::bigint) FROM pg_constraint),
+    (SELECT max(xmin::text::bigint) FROM pg_index), (SELECT max(xmin::text::bigint) FROM pg_trigger),
+    (SELECT max(xmin::text::bigint) FROM pg_proc), (SELECT max(xmin::text::bigint) FROM pg_rewrite),
+    (SELECT max(xmin::text::bigint) FROM pg_type), (SELECT max(xmin::text::bigint) FROM pg_namespace),
+    (SELECT count(*) FROM pg_statistic WHERE starelid >= 16384),
+    (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_extension)
+)::text
+"""
+#: The rows of a migrated database are its revision alone.
+EMPTY = """
+DO $$ DECLARE one record; held boolean; BEGIN
+    FOR one IN SELECT oid::regclass AS name, relkind FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND relname <> 'alembic_version'
+    LOOP
+        IF one.relkind = 'S' THEN
+            PERFORM setval(one.name, (SELECT seqstart FROM pg_sequence WHERE seqrelid = one.name), false);
+        ELSE
+            EXECUTE 'SELECT EXISTS (SELECT FROM ' || one.name || ')' INTO held;
+            IF held THEN EXECUTE 'TRUNCATE ' || one.name; END IF;
+        END IF;
+    END LOOP;
+END $$
+"""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(url: str) -> Connection:
+    """To look from behind; every statement commits."""
+    address = make_url(url)
+    return psycopg.connect(
+        host=str(address.query["host"]),
+        port=str(address.query["port"]),
+        user=address.username,
+        dbname=address.database,
+        autocommit=True,
+    )
+
+
+class Databases:
+    """Copies of one migrated template on one Postgres."""
+
+    TEMPLATE = "oee_template"
+
+    def __init__(self, url: str) -> None:
+        """Makes the template; `url` is any database of the server's."""
+        self._url = make_url(url)
+        self._free: list[str] = []
+        self._shapes: dict[str, str] = {}
+        with connect(self.url("postgres")) as admin:
+            admin.execute(f"CREATE DATABASE {self.TEMPLATE}")
+        db = open_database(self.url(self.TEMPLATE), pool_size=2)
+        migrations.migrate(db)
+        db.dispose()
+
+    def url(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def take(self) -> str:
+        """The address of a migrated database with nothing in it."""
+        if self._free:
+            return self._free.pop()
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        with connect(self.url("postgres")) as admin:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {self.TEMPLATE}")
+        url = self.url(name)
+        with connect(url) as fresh:
+            self._shapes[url] = _shape(fresh)
+        return url
+
+    def give(self, url: str) -> None:
+        """It is used no more: whoever is still connected to it is thrown out."""
+        name = make_url(url).database
+        with connect(self.url("postgres")) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            try:
+                with connect(url) as used:
+                    used.execute(EMPTY)
+                    clean = _shape(used) == self._shapes[url]
+            except psycopg.Error:
+                clean = False
+            if clean:
+                self._free.append(url)
+            else:
+                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _shape(conn: Connection) -> str:
+    row = conn.execute(_SHAPE).fetchone()
+    assert row is not None
+    return str(row[0])
