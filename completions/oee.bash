@@ -27,7 +27,7 @@ _oee_takes_value() {
         "quote --spend") return 0 ;;
         "quote --receive") return 0 ;;
         "watch --timeout") return 0 ;;
-        "history --status") words="pending routing building submitted confirmed failed cancelled expired"; list="1"; return 0 ;;
+        "history --status") words="waiting pending routing building submitted confirmed failed cancelled expired"; list="1"; return 0 ;;
         "history --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
         "history --token") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; return 0 ;;
         "history --side") words="buy sell"; return 0 ;;

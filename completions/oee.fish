@@ -54,7 +54,7 @@ function __oee_value
         case 'watch --timeout'
             return 0
         case 'history --status'
-            set -q argv[3]; and printf '%s\t%s\n' 'pending' '' 'routing' '' 'building' '' 'submitted' '' 'confirmed' '' 'failed' '' 'cancelled' '' 'expired' ''
+            set -q argv[3]; and printf '%s\t%s\n' 'waiting' '' 'pending' '' 'routing' '' 'building' '' 'submitted' '' 'confirmed' '' 'failed' '' 'cancelled' '' 'expired' ''
             return 0
         case 'history --pair'
             set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''

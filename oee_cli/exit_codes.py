@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from oee_cli.wire import Order, unknown
+from oee_daemon.contract.shapes import Order
 
 
 class ExitCode(IntEnum):
@@ -70,6 +70,12 @@ _WORST_FIRST = (
     ExitCode.TIMEOUT,
     ExitCode.STOPPED,
 )
+
+
+def unknown(order: Order) -> bool:
+    """It has ended, and nobody here can know whether it was executed: its database was restored or copied."""
+    error = order["error"]
+    return error is not None and error["code"] == "restored_unknown"
 
 
 def of_order(order: Order) -> ExitCode:

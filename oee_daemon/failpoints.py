@@ -20,15 +20,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
-#: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.
-NAMES = frozenset({
-    "accepted", "rung", "claimed", "signed", "sent", "landed",
-    "after_routing", "before_building", "after_building",
-    "before_submitted", "after_submitted", "before_confirmed", "after_confirmed",
-    "before_pending", "after_pending", "before_failed", "after_failed",
-    "before_expired", "after_expired",
-})  # fmt: skip
+from oee_daemon.contract.simulated import FAILPOINTS
 
 _RULE = re.compile(r"(\w+)=(kill|freeze|lose)(?:@(\d+))?(?:\*(\d+))?(?:%(\d+))?")
 
@@ -72,8 +64,10 @@ def arm(spec: str, home: Path) -> None:
     _armed.clear()
     for text in filter(None, (part.strip() for part in spec.split(","))):
         rule = _RULE.fullmatch(text)
-        if rule is None or rule[1] not in NAMES:
-            raise ValueError(f"OEE_FAILPOINTS: {text!r} is no rule; the names are {', '.join(sorted(NAMES))}")
+        if rule is None or rule[1] not in FAILPOINTS:
+            raise ValueError(
+                f"OEE_FAILPOINTS: {text!r} is no rule; the names are {', '.join(sorted(FAILPOINTS))}"
+            )
         name, action, attempt, times, percent = rule.groups()
         _armed.setdefault(name, []).append(
             _Rule(

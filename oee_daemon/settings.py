@@ -1,4 +1,5 @@
-"""What can be set, where it comes from and what it may be; read once, frozen after.
+"""What the engine was set to, and where it comes from; read once, frozen after. What a setting may be stands
+in `contract/settings.py`.
 
 The environment wins over `config.toml` in the config folder, which wins over the default. Nothing else
 in the engine reads the environment (failpoints excepted), and nothing here opens a connection.
@@ -7,21 +8,20 @@ in the engine reads the environment (failpoints excepted), and nothing here open
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
+from oee_daemon.contract.settings import BY_NAME, file_name, in_utf8
 from oee_daemon.errors import BadSetting
 from oee_daemon.timing import USUAL, Timing
 from oee_daemon.timing import read as read_timing
 
-NETWORKS = ("simulated",)
 #: Connections to Postgres: of the API, as many as requests that can wait on it at once; of a worker beside
 #: one for each thread, recovery's, retention's, and those for a lost answer; of the simulated chain's ledger,
 #: in both.
@@ -36,7 +36,7 @@ def default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/oee")
     found = _of_the_account(user_data_path)
-    if found is None or not _in_utf8(found):
+    if found is None or not in_utf8(found):
         raise BadSetting(
             "This account has no home folder whose path could be used. Set HOME, or OEE_HOME to a folder of "
             "yours: an absolute path in UTF-8."
@@ -59,107 +59,41 @@ def _of_the_account(folder: Callable[..., Path]) -> Path | None:
     return found if found.is_absolute() else None
 
 
-def _in_utf8(path: Path) -> bool:
-    """Whether all who are given this path as text find the same file: servers and drivers speak UTF-8."""
-    try:
-        return str(path).encode() == os.fsencode(path)
-    except UnicodeError:
-        return False
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def _rate(text: str) -> Decimal:
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("a number from 0 to 1") from None
-    if not rate.is_finite() or not 0 <= rate <= 1:
-        raise ValueError("a number from 0 to 1")
-    return rate
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not text.startswith(tuple(f"{s}:" for s in schemes)):
-            raise ValueError("an address that starts with " + " or ".join(f"{s}:" for s in schemes))
-        return text
-
-    return read
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError("one of " + ", ".join(choices))
-        return text
-
-    return read
-
-
-def _path(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError("the home of an account that exists") from None
-    if not path.is_absolute():
-        raise ValueError("an absolute path")
-    if not _in_utf8(path):
-        raise ValueError("a path in UTF-8")
-    return path
-
-
-def _names(text: str) -> str:
-    names = [part.strip().lower() for part in text.split(",")]
-    if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
-        raise ValueError("names or addresses separated by commas, without ports")
-    return ",".join(names)
-
-
-def _setting(read: Callable[[str], Any], default: Any, *, hidden: bool = False) -> Any:
-    """A field with the reader that turns its text into its value. `hidden`: no user's, and in no table."""
-    return field(default=default, metadata={"read": read, "hidden": hidden})
+def _setting(name: str) -> Any:
+    """A field with the default that the table has, and its reader."""
+    row = BY_NAME[name]
+    return field(default=row.value, metadata={"read": row.read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One frozen set of settings. The variable of a field is `OEE_` and its name in capitals."""
 
-    home: Path = field(default_factory=default_home, metadata={"read": _path})
-    database_url: str | None = _setting(_url("postgresql", "postgres", "postgresql+psycopg"), None)
-    redis_url: str | None = _setting(_url("redis", "rediss", "unix"), None)
+    home: Path = field(default_factory=default_home, metadata={"read": BY_NAME["home"].read})
+    database_url: str | None = _setting("database_url")
+    redis_url: str | None = _setting("redis_url")
     #: The TCP side; the Unix socket is always there.
-    host: str = _setting(str, "127.0.0.1")
-    port: int = _setting(_whole(0, 65535), 3000)
-    #: More names under which the TCP side may be asked for, in small letters, separated by commas.
-    hostnames: str | None = _setting(_names, None)
-    #: Orders in execution at once, per worker.
-    worker_threads: int = _setting(_whole(1, 200), 10)
-    #: Orders in execution at once over all workers; the same for every worker of an engine.
-    max_active: int = _setting(_whole(1, 1000), 10)
-    max_attempts: int = _setting(_whole(1, 100), 3)
-    #: Days for which an order is kept after its end; None: for ever.
-    keep_days: int | None = _setting(_whole(1, 36_500), None)
-    network: str = _setting(_one_of(*NETWORKS), "simulated")
-    sim_seed: int = _setting(_whole(0, 2**62), 0)
-    sim_latency_ms: int = _setting(_whole(0, 60_000), 200)
-    sim_failure_rate: Decimal = _setting(_rate, Decimal("0.05"))
-    #: From submission to confirmation, milliseconds; one Solana slot by default.
-    sim_confirm_ms: int = _setting(_whole(0, 600_000), 400)
-    #: Each landing is also appended and flushed to this file: a witness outside Postgres.
-    sim_ledger_file: Path | None = _setting(_path, None)
-    #: The account that runs the embedded servers when the daemon is root.
-    service_user: str | None = _setting(str, None)
-    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
+    host: str = _setting("host")
+    port: int = _setting("port")
+    #: In small letters, separated by commas.
+    hostnames: str | None = _setting("hostnames")
+    worker_threads: int = _setting("worker_threads")
+    #: The same for every worker of an engine.
+    max_active: int = _setting("max_active")
+    max_attempts: int = _setting("max_attempts")
+    keep_days: int | None = _setting("keep_days")
+    network: str = _setting("network")
+    sim_seed: int = _setting("sim_seed")
+    sim_latency_ms: int = _setting("sim_latency_ms")
+    sim_failure_rate: Decimal = _setting("sim_failure_rate")
+    #: One Solana slot by default.
+    sim_confirm_ms: int = _setting("sim_confirm_ms")
+    #: Each landing is also appended and flushed to this file.
+    sim_ledger_file: Path | None = _setting("sim_ledger_file")
+    service_user: str | None = _setting("service_user")
+    log_level: str = _setting("log_level")
     #: For tests alone: what the engine waits for, shorter than it is.
-    timing: Timing = _setting(read_timing, USUAL, hidden=True)
+    timing: Timing = field(default=USUAL, metadata={"read": read_timing, "hidden": True})
 
     @property
     def run_dir(self) -> Path:
@@ -231,4 +165,4 @@ def _stored(config: Path | None) -> dict[str, Any]:
         table = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadSetting(f"{config} is not valid TOML: {e}.") from None
-    return {k.lower().removeprefix("oee_"): v for k, v in table.items()}
+    return {file_name(key): value for key, value in table.items()}

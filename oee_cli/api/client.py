@@ -20,7 +20,6 @@ from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, U
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import Settings
-from oee_cli.wire import Order
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     HOME_HEADER,
@@ -29,6 +28,7 @@ from oee_daemon.contract.protocol import (
     PROTOCOL_HEADER,
     VERSION,
 )
+from oee_daemon.contract.shapes import Order
 
 if TYPE_CHECKING:
     from ssl import SSLContext

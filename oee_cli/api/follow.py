@@ -16,8 +16,9 @@ from oee_cli.api.orders import without_story
 from oee_cli.errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
 from oee_cli.exit_codes import ExitCode, of_order
 from oee_cli.output import Output, clean_lines, paint
-from oee_cli.text.messages import ending, step
-from oee_cli.wire import FINAL, Event, Order, short_id
+from oee_cli.text.messages import ending, short_id, step
+from oee_daemon.contract.shapes import Event, Order
+from oee_daemon.contract.status import FINAL
 
 
 class Screen(Protocol):

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from oee_cli.api.client import Client
 from oee_cli.errors import NoSuchOrder, UsageFault
-from oee_cli.wire import Order
 from oee_daemon.contract.protocol import MIN_PREFIX
+from oee_daemon.contract.shapes import Order
 
 
 def find_order(client: Client, identifier: str) -> Order:

@@ -20,7 +20,8 @@ from websockets.sync.client import ClientConnection, connect, unix_connect
 from oee_cli.api.client import Answer, Client
 from oee_cli.api.problems import check
 from oee_cli.errors import CliError, Unreachable
-from oee_cli.wire import FINAL, Event
+from oee_daemon.contract.shapes import Event
+from oee_daemon.contract.status import FINAL
 
 Opened = AbstractContextManager[ClientConnection]
 

@@ -16,7 +16,7 @@ from oee_cli.api.client import Client
 from oee_cli.batch.keys import FORMER, TERMS, WHOLE, Keys, Values, former_keys
 from oee_cli.batch.reader import Row
 from oee_cli.errors import NoSuchOrder, Unreachable, UsageFault
-from oee_cli.wire import Order
+from oee_daemon.contract.shapes import Order
 
 #: Keys in one request: as many as a body holds.
 _PAGE = 800

@@ -16,7 +16,7 @@ from oee_cli.api.client import Client
 from oee_cli.api.orders import find_orders
 from oee_cli.batch.reader import Row
 from oee_cli.errors import CliError, HomeLost, OutcomeUnknown, Stopped
-from oee_cli.wire import Order
+from oee_daemon.contract.shapes import Order
 
 #: Orders asked for in one request.
 PAGE = 200

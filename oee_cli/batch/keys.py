@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 
 from oee_cli.text.amounts import plain
-from oee_cli.wire import is_stable
+from oee_daemon.contract.tokens import is_stable
 
 #: Fields that are counted whole, and what an order that does not say is placed with, by the contract.
 WHOLE = ("slippageBps", "validForS")

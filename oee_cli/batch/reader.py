@@ -17,7 +17,7 @@ from oee_cli.batch.csv_rows import KEY_FIELD, Bodies, csv_bodies
 from oee_cli.batch.keys import WHOLE, Identity, Keys
 from oee_cli.batch.lines import ONE_A_LINE, Line
 from oee_cli.errors import UsageFault
-from oee_cli.wire import Order
+from oee_daemon.contract.shapes import Order
 
 #: No field holds more than a plain value; how deep a wrong one is read before it is refused here.
 _DEPTH = 20

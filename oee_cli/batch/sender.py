@@ -21,7 +21,8 @@ from oee_cli.batch.progress import BatchProgress
 from oee_cli.batch.reader import Row
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, of_order
-from oee_cli.wire import FINAL, Order
+from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.status import FINAL
 
 #: Requests under way at once where each is short; a dry run's waits for venues.
 _SENDERS = 16

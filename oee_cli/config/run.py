@@ -14,10 +14,10 @@ from oee_cli.errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings import toml
-from oee_cli.settings.addresses import OWN
-from oee_cli.settings.load import Settings, config_file, file_name, load, stored
+from oee_cli.settings.load import Settings, config_file, load, stored
 from oee_cli.settings.origins import ENVIRONMENT, FILE, Value, unknown, value, values
-from oee_cli.settings.table import BY_NAME, ENVIRONMENT_ONLY, Setting, near, plain
+from oee_daemon.contract.addresses import OWN
+from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
 
 #: For a value that is read from standard input, so that a secret is in nobody's history.
 STDIN = "-"

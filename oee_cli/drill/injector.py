@@ -19,6 +19,7 @@ from typing import Any
 
 from oee_cli.api.processes import descends
 from oee_cli.drill.crew import Crew
+from oee_daemon.contract.simulated import DRILLED, ORDER_FAULT
 
 #: How often each fault is drawn, relative to the others.
 WEIGHTS = {
@@ -58,13 +59,6 @@ _QUEUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "queue read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
 }
 
-#: The engine's named places to die; armed from the start, each dies where its turn comes.
-PLACES = (
-    "accepted", "rung", "claimed", "after_routing", "before_building", "after_building",
-    "signed", "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
-    "before_pending", "after_pending",
-)  # fmt: skip
-
 #: The part of the places after a commit that lose its answer instead of dying.
 LOSES = 0.3
 #: Sends of one swap that are dropped: more than there are while it can land.
@@ -86,7 +80,7 @@ def failpoints(count: int, seed: int) -> str:
     """The setting that arms `count` of the engine's named places, each to die at a chance of 3 in 100
     passes; places repeat where there are more faults than places."""
     draw = random.Random(f"{seed} places")  # noqa: S311
-    names = [PLACES[n % len(PLACES)] for n in range(count)]
+    names = [DRILLED[n % len(DRILLED)] for n in range(count)]
     draw.shuffle(names)
     rules = {name: names.count(name) for name in names}
     return ",".join(
@@ -215,11 +209,10 @@ class FaultInjector:
         return False
 
     def _spoil(self, row: dict[str, Any], remaining: int | None = None) -> bool:
-        values = row | {"remaining": remaining or self._draw.randint(1, 4), "percent": 100}
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
+        count = remaining or self._draw.randint(1, 4)
+        values = {"ms": None, "number": None, **row, "remaining": count, "percent": 100}
         with sqlite3.connect(self._home / "ledger.sqlite", timeout=30) as db:
-            db.execute(f"INSERT INTO sim_faults ({names}) VALUES ({marks})", values)  # noqa: S608
+            db.execute(ORDER_FAULT, values)
         db.close()
         return True
 

@@ -16,15 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-FINAL = frozenset({"confirmed", "failed", "cancelled", "expired"})
-#: Every move there is, by the contract's table.
-MOVES: Mapping[str, frozenset[str]] = {
-    "waiting": frozenset({"pending", "cancelled", "expired"}),
-    "pending": frozenset({"routing", "failed", "cancelled", "expired"}),
-    "routing": frozenset({"building", "pending", "failed", "cancelled", "expired"}),
-    "building": frozenset({"submitted", "pending", "failed", "cancelled", "expired"}),
-    "submitted": frozenset({"confirmed", "pending", "failed"}),
-}
+from oee_daemon.contract.simulated import LANDED
+from oee_daemon.contract.status import FINAL, MOVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +47,7 @@ class Verdict:
 def landings(ledger: Path) -> list[Landing]:
     """Every landed swap of a simulated chain's ledger file, read without the engine's help."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-        rows = db.execute(
-            "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"
-        ).fetchall()
+        rows = db.execute(LANDED).fetchall()
     return [Landing(s, str(o).replace("-", ""), int(i), int(out)) for s, o, i, out in rows]
 
 
@@ -108,7 +99,7 @@ def _judge_events(verdict: Verdict, order_id: str, order: Mapping[str, Any]) -> 
         return
     for before, after in pairwise(events):
         step = 1 if after["status"] == "pending" and before["status"] != "waiting" else 0
-        legal = after["status"] in MOVES.get(before["status"], frozenset())
+        legal = after["status"] in MOVES.get(before["status"], ())
         if not legal or after["attempt"] != before["attempt"] + step:
             verdict.gaps.append(
                 f"{order_id}: {before['status']} {before['attempt']} -> {after['status']} {after['attempt']}"

@@ -21,8 +21,8 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.columns import FILLS, ORDERS, Listing, choose, table_of
 from oee_cli.text.times import moment, read_moment
-from oee_cli.wire import STATUSES
 from oee_daemon.contract.protocol import MAX_PAGE
+from oee_daemon.contract.status import Status
 
 #: Rows where no number is asked for.
 _USUAL = 20
@@ -129,13 +129,13 @@ def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
     """The listing's query. Raises `UsageFault` for what can be seen from here."""
     statuses = [word.strip().lower() for typed in order_filter.status for word in typed.split(",")]
     for word in statuses:
-        if word not in STATUSES:
+        if word not in tuple(Status):
             from difflib import get_close_matches
 
-            near = "".join(f" Did you mean {it}?" for it in get_close_matches(word, STATUSES, n=1))
+            near = "".join(f" Did you mean {it}?" for it in get_close_matches(word, tuple(Status), n=1))
             raise UsageFault(
                 f"--status can't be {word[:40]!r}.{near}",
-                hint=f"It takes {', '.join(map(repr, STATUSES))}; several of them with commas.",
+                hint=f"It takes {', '.join(map(repr, Status))}; several of them with commas.",
             )
     since = None if order_filter.since is None else read_moment(order_filter.since, "--since")
     until = None if order_filter.until is None else read_moment(order_filter.until, "--until")

@@ -13,7 +13,7 @@ from oee_cli.output import clean
 from oee_cli.text.amounts import short
 from oee_cli.text.layout import Cell, Column, Line, columns_of, kept, widths_of
 from oee_cli.text.messages import reason
-from oee_cli.wire import Order
+from oee_daemon.contract.shapes import Order
 
 _COLUMNS = (
     Column("venue"),

@@ -13,7 +13,8 @@ from oee_cli.errors import CliError, ConnectionLost
 from oee_cli.output import Output, clean
 from oee_cli.text.messages import detail, header
 from oee_cli.text.times import clock
-from oee_cli.wire import FINAL, Event
+from oee_daemon.contract.shapes import Event
+from oee_daemon.contract.status import FINAL
 
 #: Orders remembered at once; more than ever run at once.
 _KNOWN = 2000

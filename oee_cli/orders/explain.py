@@ -11,10 +11,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from oee_cli.exit_codes import unknown
 from oee_cli.text.amounts import plain
 from oee_cli.text.timeline import Attempt, Timeline
 from oee_cli.text.times import moment, rfc3339
-from oee_cli.wire import FINAL, ErrorInfo, Order, Quote, Swap, unknown, winner
+from oee_daemon.contract.ranking import BPS, competing, winner
+from oee_daemon.contract.shapes import ErrorInfo, Order, Quote, Swap
+from oee_daemon.contract.status import FINAL
 
 #: What the time in a status is spent on, and what an order in it waits for.
 _KINDS = {"pending": "queue", "routing": "routing", "building": "building", "submitted": "chain"}
@@ -178,7 +181,8 @@ def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str 
         "because": None,
         "pastBoundBps": None,
     }
-    mine, theirs = _competing_amount(order, quote), None if best is None else _competing_amount(order, best)
+    mine = competing(order["swapMode"], quote)
+    theirs = None if best is None else competing(order["swapMode"], best)
     if quote["error"] is not None or mine is None or not theirs:
         return told
     sign = _sign(order)
@@ -217,7 +221,7 @@ def _explain_fill(order: Order, timeline: Timeline) -> ExplainedFill | None:
     filled = _filled_amount(order)
     best = winner(timeline.quotes, order["swapMode"])
     chosen = next((q for q in timeline.quotes if q["venue"] == order["venue"] and not q["error"]), best)
-    quoted = None if chosen is None else _competing_amount(order, chosen)
+    quoted = None if chosen is None else competing(order["swapMode"], chosen)
     if filled is None or chosen is None or not quoted:
         return None
     first = _first_quoted_amount(order, timeline)
@@ -235,7 +239,7 @@ def _explain_bound(order: Order, timeline: Timeline) -> ExplainedBound | None:
         return None
     exact_out = order["swapMode"] == "ExactOut"
     best = winner(timeline.quotes, order["swapMode"])
-    used = _filled_amount(order) or (None if best is None else _competing_amount(order, best))
+    used = _filled_amount(order) or (None if best is None else competing(order["swapMode"], best))
     first = _first_quoted_amount(order, timeline)
     sign = _sign(order)
     return {
@@ -252,7 +256,7 @@ def _first_quoted_amount(order: Order, timeline: Timeline) -> Decimal | None:
     """What the first choice of all would have moved: what the bound is measured from."""
     quotes = next((a.quotes for a in timeline.attempts if winner(a.quotes, order["swapMode"])), [])
     best = winner(quotes, order["swapMode"])
-    return None if best is None else _competing_amount(order, best)
+    return None if best is None else competing(order["swapMode"], best)
 
 
 def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedWait | None:
@@ -279,12 +283,6 @@ def _later(at: str, ms: int) -> str:
     return rfc3339(moment(at) + timedelta(milliseconds=ms))
 
 
-def _competing_amount(order: Order, quote: Quote) -> Decimal | None:
-    """The amount that the venues compete on: the other one is fixed by the order."""
-    text = quote["amountIn"] if order["swapMode"] == "ExactOut" else quote["amountOut"]
-    return None if text is None else Decimal(text)
-
-
 def _filled_amount(order: Order) -> Decimal | None:
     text = order["filledIn"] if order["swapMode"] == "ExactOut" else order["filledOut"]
     return None if text is None else Decimal(text)
@@ -301,7 +299,7 @@ def _sign(order: Order) -> int:
 
 
 def _bps(part: Decimal, whole: Decimal) -> float:
-    return float(round(part / whole * 10_000, 1))
+    return float(round(part / whole * BPS, 1))
 
 
 def _ms(start: str, end: str) -> float:

@@ -10,8 +10,10 @@ from oee_cli.api.session import session
 from oee_cli.errors import Refused
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
+from oee_cli.text.messages import short_id
 from oee_cli.text.times import read_duration
-from oee_cli.wire import FINAL, Order, short_id
+from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.status import FINAL
 
 
 def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:

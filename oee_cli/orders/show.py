@@ -15,10 +15,11 @@ from oee_cli.orders.explain import Explained, ExplainedAttempt, ExplainedWait, e
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import ends, exact, percent
 from oee_cli.text.layout import Cell, Line, put, status_cell
-from oee_cli.text.messages import ending, reason
+from oee_cli.text.messages import ending, reason, short_id
 from oee_cli.text.order import header_line
 from oee_cli.text.times import ago, clock, moment, span, stamp, took
-from oee_cli.wire import FINAL, Order, short_id
+from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.status import FINAL
 
 #: Cells of the timeline before its bars, and of what is said after them.
 _BEFORE, _AFTER = 36, 24

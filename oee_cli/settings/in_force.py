@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oee_cli.settings.addresses import OWN, place_of
 from oee_cli.settings.origins import DEFAULT, Value
+from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.protocol import VERSION
 
 #: The servers' settings, and the part of the daemon's status that tells of them.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.errors import UsageFault
-from oee_cli.settings.table import BY_NAME, in_utf8
+from oee_daemon.contract.settings import BY_NAME, file_name, in_utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,3 @@ def _is_there(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def file_name(key: str) -> str:
-    """The setting that a key of the file sets: `port` and `OEE_PORT` are one."""
-    return key.lower().removeprefix("oee_")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from oee_cli.errors import UsageFault
 from oee_cli.settings.load import default_home
-from oee_cli.settings.table import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
+from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, SETTINGS, Setting, near, plain
 
 ENVIRONMENT, FILE, DEFAULT = "environment", "file", "default"
 

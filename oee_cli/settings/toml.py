@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.errors import Forbidden, UsageFault
-from oee_cli.settings.load import file_name
+from oee_daemon.contract.settings import file_name
 
 _LINE = re.compile(
     r"""(?P<head>\s*(?P<quote>["']?)(?P<key>[\w-]+)(?P=quote)\s*=\s*)"""

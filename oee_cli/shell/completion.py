@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from oee_cli.wire import STATUSES, SYMBOLS
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.tokens import STABLE, SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _values(parameter: Any, path: tuple[str, ...], name: str) -> Values:
         live = path[-1] in ("watch", "cancel")
         return Values((("last", "the newest order"),), orders="live" if live else "all")
     if metavar == "SETTING":
-        from oee_cli.settings.table import SETTINGS
+        from oee_daemon.contract.settings import SETTINGS
 
         return Values(tuple((setting.name, sentence(setting.meaning)) for setting in SETTINGS))
     if name == "--columns":
@@ -144,15 +145,14 @@ def _words(*words: str) -> Values:
     return Values(tuple((word, "") for word in words))
 
 
-_STABLE = ("USDC", "USDT")
 _TIMES = ("15m", "1h", "24h", "7d", "today", "yesterday")
 #: What options and arguments take that have no choices of their own: all of it, or what is often wanted.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "BASE": SYMBOLS,
     "QUOTE": SYMBOLS,
     "--token": SYMBOLS,
-    "--pair": tuple(f"{base}/{quote}" for quote in _STABLE for base in SYMBOLS if base not in _STABLE),
-    "--status": STATUSES,
+    "--pair": tuple(f"{base}/{quote}" for quote in STABLE for base in SYMBOLS if base not in STABLE),
+    "--status": tuple(Status),
     "--type": ("market",),
     "--since": _TIMES,
     "--until": _TIMES,

@@ -17,7 +17,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.times import moment, read_moment
-from oee_cli.wire import StatsReport
+from oee_daemon.contract.shapes import StatsReport
 
 #: What a list's elements go by in a column's name.
 _NAMES = ("venue", "token")

@@ -15,7 +15,8 @@ from oee_cli.text.amounts import short
 from oee_cli.text.bars import bar, chart, spans
 from oee_cli.text.layout import ACCENT, Cell, Column, Line, put, sentence, status_cell, table
 from oee_cli.text.times import between, moment, span
-from oee_cli.wire import FINAL, STATUSES, StatsReport, StatsRow, TimelinePart, TokenAmount, VenueStats
+from oee_daemon.contract.shapes import StatsReport, StatsRow, TimelinePart, TokenAmount, VenueStats
+from oee_daemon.contract.status import FINAL, Status
 
 _NOTHING = "–"
 #: Stands for a space at which no line may be folded.
@@ -132,7 +133,7 @@ def _format_length(seconds: float) -> str:
 def _by_status(total: StatsRow, width: int) -> list[Line]:
     counts = total["statuses"]
     # Ends first; what a newer daemon may say besides comes last.
-    known = [*sorted(STATUSES, key=lambda word: word not in FINAL), *counts]
+    known = [*sorted(Status, key=lambda word: word not in FINAL), *counts]
     shown = [word for word in dict.fromkeys(known) if counts.get(word)]
     rows = [
         [

@@ -17,7 +17,8 @@ from oee_cli.text.messages import detail
 from oee_cli.text.order import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.timeline import Attempt, Step, Timeline
 from oee_cli.text.times import span
-from oee_cli.wire import STEPS, Event, Order
+from oee_daemon.contract.shapes import Event, Order
+from oee_daemon.contract.status import STEPS
 
 #: What a step takes on an ordinary day, seconds: only how fast the bar moves, never past its own part.
 _USUAL = {"pending": 0.05, "routing": 0.25, "building": 0.05, "submitted": 0.6}

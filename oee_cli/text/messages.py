@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oee_cli.exit_codes import unknown
 from oee_cli.output import clean
 from oee_cli.text.amounts import exact, percent, short, signature
 from oee_cli.text.times import between, span, took
-from oee_cli.wire import Event, Order, short_id, unknown
+from oee_daemon.contract.shapes import Event, Order
 
 _DONE = {"buy": "bought", "sell": "sold"}
 
@@ -37,6 +38,10 @@ def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
     elif counted == base:
         text += f" for {quote}" if order["side"] == "sell" else f" with {quote}"
     return f"{text} (slippage {percent(order['slippageBps'])})" if slippage else text
+
+
+def short_id(order: Order) -> str:
+    return order["orderId"][:8]
 
 
 def heading(order: Order, width: int) -> tuple[str, str, str]:

@@ -8,7 +8,8 @@ from oee_cli.text.layout import Cell, Column, Line, side_cell, table
 from oee_cli.text.messages import heading, reason, retry
 from oee_cli.text.timeline import Attempt, Timeline
 from oee_cli.text.times import span
-from oee_cli.wire import Order, Quote, QuoteList, behind_bps, winner
+from oee_daemon.contract.ranking import behind_bps, competing, winner
+from oee_daemon.contract.shapes import Order, Quote, QuoteList
 
 _QUOTES = (
     Column(),
@@ -51,7 +52,9 @@ def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int
     impact, latency = quote["priceImpactBps"], quote["latencyMs"]
     verdict = Cell("best", "green")
     if quote is not best:
-        verdict = Cell(f"{'+' if exact_out else '-'}{behind_bps(best, quote, of['swapMode'])} bps", "dim")
+        mine, least = competing(of["swapMode"], quote), competing(of["swapMode"], best)
+        behind = f"{behind_bps(of['swapMode'], mine, least):.0f}" if mine is not None and least else None
+        verdict = Cell(f"{'+' if exact_out else '-'}{behind} bps", "dim")
     words = (
         clean(quote["venue"]).ljust(name_width),
         f"{short(amount)} {token}" if amount else "",

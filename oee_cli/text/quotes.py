@@ -8,7 +8,7 @@ from oee_cli.output import Output, clean
 from oee_cli.text.layout import Cell, put, sentence, side_cell
 from oee_cli.text.messages import header
 from oee_cli.text.order import quote_table, quotes_title
-from oee_cli.wire import Order, Quote, QuoteList
+from oee_daemon.contract.shapes import Order, Quote, QuoteList
 
 
 def draw_quotes(output: Output, answer: QuoteList) -> None:

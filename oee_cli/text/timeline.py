@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from oee_cli.text.times import between
-from oee_cli.wire import FINAL, Event, Quote
+from oee_daemon.contract.shapes import Event, Quote
+from oee_daemon.contract.status import FINAL
 
 
 @dataclass(slots=True)

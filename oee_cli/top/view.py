@@ -16,8 +16,9 @@ from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short
 from oee_cli.text.bars import chart
 from oee_cli.text.layout import Cell, Column, Line, Sheet, drawn, side_cell
+from oee_cli.text.messages import short_id
 from oee_cli.text.times import between, moment, span
-from oee_cli.wire import Order, short_id
+from oee_daemon.contract.shapes import Order
 
 #: Rows from which there is room for tables and blank lines, for the lines above the orders, for a chart.
 _ROOMY, _COMPACT = 30, 12

@@ -7,7 +7,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.trade.run import TradeRequest, make_body
-from oee_cli.wire import QuoteList
+from oee_daemon.contract.shapes import QuoteList
 
 
 def show_quotes(

@@ -18,7 +18,8 @@ from oee_cli.output import Output
 from oee_cli.text.amounts import read_amount, read_slippage
 from oee_cli.text.key import read_key
 from oee_cli.text.times import read_duration, read_whole_seconds
-from oee_cli.wire import Order, side_to_send
+from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.tokens import is_stable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +91,9 @@ def make_body(request: TradeRequest) -> dict[str, Any]:
         "amount": amount,
         "swapMode": "ExactOut" if exact_out else "ExactIn",
     }
-    side = side_to_send(request.side, request.base, request.quote)
-    if side is not None:
-        body["side"] = side
+    if is_stable(request.base) == is_stable(request.quote):
+        # The tokens leave it open which way it is.
+        body["side"] = request.side
     return {**body, **_read_bounds(request, exact_out)}
 
 

@@ -14,8 +14,8 @@ from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.probes import QueueState
 from oee_daemon.api.state import state_of
+from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
-from oee_daemon.home.addresses import place_of
 from oee_daemon.reads.overview import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 
+from oee_daemon.contract.ranking import BPS, standing
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.networks.venue import Venue
@@ -19,7 +20,6 @@ from oee_daemon.orders.tokens import MAX_UNITS
 
 log = logging.getLogger(__name__)
 
-BPS = 10_000
 #: Seconds a venue has to quote.
 DEADLINE_S = 1.0
 #: Seconds past the deadline after which a venue that ignores it is left alone.
@@ -67,8 +67,7 @@ def rank(answers: Sequence[Answer], mode: SwapMode) -> list[Answer]:
     def key(answer: Answer) -> tuple[bool, int, str]:
         if answer.quote is None:
             return True, 0, answer.venue
-        net = -answer.quote.amount_out if mode is SwapMode.EXACT_IN else answer.quote.amount_in
-        return False, net, answer.venue
+        return False, *standing(mode, answer.venue, answer.quote.amount_in, answer.quote.amount_out)
 
     return sorted(answers, key=key)
 

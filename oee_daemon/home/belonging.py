@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
+from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.errors import OtherDatabase
-from oee_daemon.home.addresses import OWN, place_of
 from oee_daemon.home.folder import write_whole
 
 #: Seconds to connect to a database that is asked who it is.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
+from oee_daemon.contract.tokens import LISTED
 from oee_daemon.errors import InvalidInput
 
 #: The largest amount an SPL token account can hold, in base units.
@@ -35,24 +36,7 @@ class Token:
         return Decimal(units).scaleb(-self.decimals)
 
 
-TOKENS: Mapping[str, Token] = MappingProxyType({
-    token.symbol: token
-    for token in (
-        Token("SOL", "So11111111111111111111111111111111111111112", 9),
-        Token("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6, stable=True),
-        Token("USDT", "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", 6, stable=True),
-        Token("JUP", "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN", 6),
-        Token("BONK", "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263", 5),
-        Token("RAY", "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R", 6),
-        Token("WIF", "EKpQGSJtjMFqKZ9KQanSqYXRcF8fBopzLHYxdM65zcjm", 6),
-        Token("PYTH", "HZ1JovNiVvGrGNiiYvEozEVgZ58xaU3RKwX8eACQBCt3", 6),
-        Token("JTO", "jtojtomepa8beP8AuQc6eXt5FriJwfFMwQx2v2f9mCL", 9),
-        Token("mSOL", "mSoLzYCxHdYgdzU16g5QSh3i5K3z3KZK7ytfqcJm7So", 9),
-        Token("JitoSOL", "J1toso1uCk3RLmjorhTtrVwY9HJ7X8V9yYac6Y7kGCPn", 9),
-        Token("ORCA", "orcaEKTdK7LKz57vaAYr9QeNsVEPfiu6QeMU1kektZE", 6),
-        Token("MET", "METvsvVRapdj9cFLzq4Tr43xK4tAjQfwX76z3n6mWQL", 6),
-    )
-})  # fmt: skip
+TOKENS: Mapping[str, Token] = MappingProxyType({row.symbol: Token(*row) for row in LISTED})
 
 _BY_NAME = {t.symbol.lower(): t for t in TOKENS.values()} | {t.mint: t for t in TOKENS.values()}
 

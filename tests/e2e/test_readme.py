@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import pytest
 
 from oee_cli.exit_codes import ExitCode
-from oee_cli.settings.table import SETTINGS
+from oee_daemon.contract.settings import SETTINGS
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_help import COMMANDS
 from tests.kit.api_daemon import Shared

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from oee_cli import wire
 from oee_daemon.api.stats import StatsReport, StatsRow, TimelinePart, VenueStats
+from oee_daemon.contract import shapes
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
 from oee_daemon.reads.stats import PARTS, Stats
@@ -240,12 +240,12 @@ def test_what_takes_too_long_is_told_and_leaves_nothing_behind(db: Engine) -> No
         assert conn.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
 
 
-def test_the_command_line_knows_the_same_shape() -> None:
+def test_the_contract_knows_the_same_shape() -> None:
     for ours, theirs in (
-        (StatsReport, wire.StatsReport),
-        (StatsRow, wire.StatsRow),
-        (VenueStats, wire.VenueStats),
-        (TimelinePart, wire.TimelinePart),
+        (StatsReport, shapes.StatsReport),
+        (StatsRow, shapes.StatsRow),
+        (VenueStats, shapes.VenueStats),
+        (TimelinePart, shapes.TimelinePart),
     ):
         assert {f.alias for f in ours.model_fields.values()} == theirs.__annotations__.keys()
 

@@ -1,4 +1,4 @@
-"""Where a server is, as it may be shown: the engine's page and the command line's are one."""
+"""Where a server is, as it may be shown and compared."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.settings import addresses as command
+from oee_daemon.contract.addresses import place_of
 from oee_daemon.errors import OtherDatabase
-from oee_daemon.home import addresses as engine
 from oee_daemon.home.belonging import note, require
 
 PLACES = {
@@ -29,8 +28,8 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("url", "place"), PLACES.items())
-def test_both_pages_say_where_without_account_and_password(url: str | None, place: str) -> None:
-    assert engine.place_of(url) == command.place_of(url) == place
+def test_a_place_is_told_without_account_and_password(url: str | None, place: str) -> None:
+    assert place_of(url) == place
 
 
 OUTSIDE = "postgresql://me:s3cret@db/oee"

@@ -19,10 +19,10 @@ from oee_cli import __main__
 from oee_cli.doctor import command as doctor_app
 from oee_cli.doctor import paths
 from oee_cli.errors import UsageFault
-from oee_cli.settings.load import Settings, file_name
-from oee_cli.settings.table import SETTINGS, Setting
+from oee_cli.settings.load import Settings
 from oee_cli.settings.toml import NotFlat, changed, edit
 from oee_daemon import settings as engine
+from oee_daemon.contract.settings import SETTINGS, Setting, file_name
 
 #: A value that is no default, by setting: what is written has to reach the engine as this.
 GIVEN = {

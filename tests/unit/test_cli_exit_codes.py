@@ -9,7 +9,7 @@ import pytest
 from oee_cli.api.problems import check, of_problem
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import MEANINGS, ExitCode, of_order, table, worst
-from oee_cli.wire import Order
+from oee_daemon.contract.shapes import Order
 
 CONTRACT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143]
 

@@ -13,7 +13,7 @@ from oee_cli.orders.explain import Explained, all_of, explain
 from oee_cli.orders.show import order_lines
 from oee_cli.text.layout import drawn
 from oee_cli.text.times import moment
-from oee_cli.wire import Event, Order
+from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
 
 MOVED = {"code": "slippage_exceeded", "message": "The price moved.", "retryable": True}

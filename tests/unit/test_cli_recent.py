@@ -14,7 +14,7 @@ import pytest
 from oee_cli.api import recent
 from oee_cli.api.recent import LIMIT, Recent, described, read
 from oee_cli.settings.load import load
-from oee_cli.wire import FINAL
+from oee_daemon.contract.status import FINAL
 
 
 def order(number: int, status: str = "submitted", **more: Any) -> dict[str, Any]:

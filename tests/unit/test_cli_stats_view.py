@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from oee_cli.output import Output
 from oee_cli.stats.view import draw_stats
 from oee_cli.text.bars import bar, chart, spans
-from oee_cli.wire import STATUSES, StatsReport
+from oee_daemon.contract.shapes import StatsReport
+from oee_daemon.contract.status import Status
 
 WIDTHS = (60, 80, 120)
 
@@ -41,7 +42,7 @@ def row(key: str | None = None, statuses: dict[str, int] | None = None, **change
     values = {
         "key": key,
         "orders": sum(statuses.values()),
-        "statuses": dict.fromkeys(STATUSES, 0) | statuses,
+        "statuses": dict.fromkeys(Status, 0) | statuses,
         "retried": 9,
         "retries": 12,
         "volume": [{"token": "USDC", "amount": "1213274.123456"}],

@@ -13,7 +13,7 @@ from oee_cli.text.layout import Line, cell_len
 from oee_cli.text.layout import drawn as draw
 from oee_cli.text.messages import command, ending, header
 from oee_cli.text.timeline import Timeline
-from oee_cli.wire import Event, Order, Quote
+from oee_daemon.contract.shapes import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
 SIGNATURE = "5xKq" + "a" * 80 + "9f2Z"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon import failpoints
+from oee_daemon.contract.simulated import FAILPOINTS
 from oee_daemon.failpoints import Lost, arm, hit
 
 
@@ -44,10 +45,10 @@ ALIVE, KILLED = (0, "alive\n"), (-signal.SIGKILL, "")
 
 
 def test_nothing_happens_unless_asked_for(tmp_path: Path) -> None:
-    for name in failpoints.NAMES:
+    for name in FAILPOINTS:
         hit(name, 1)
     arm("sent=lose", tmp_path)
-    for name in failpoints.NAMES - {"sent"}:
+    for name in FAILPOINTS - {"sent"}:
         hit(name, 1)
     with pytest.raises(Lost, match="sent"):
         hit("sent", 1)
@@ -138,4 +139,4 @@ def test_every_place_in_the_engine_has_a_name_that_exists_and_every_name_a_place
     execution = (Path(failpoints.__file__).parent / "engine" / "execution.py").read_text()
     targets = {name.lower() for name in re.findall(r"Status\.([A-Z]+)[,)\n]", execution)}
     moves = {f"{when}_{status}" for when in ("before", "after") for status in targets}
-    assert literal | moves == failpoints.NAMES
+    assert literal | moves == FAILPOINTS

@@ -17,7 +17,7 @@ from oee_cli.errors import CliError, ConnectionLost, UsageFault
 from oee_cli.output import Output
 from oee_cli.settings.load import NOWHERE, Settings, config_file, homeless, stored
 from oee_cli.settings.origins import ENVIRONMENT, Value, values
-from oee_cli.settings.table import BY_NAME
+from oee_daemon.contract.settings import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
 _ANSWER_LIMIT = 4.0

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from oee_cli.doctor.checks import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.facts import Facts
 from oee_cli.exit_codes import ExitCode
-from oee_cli.settings.addresses import OWN, place_of
 from oee_cli.settings.in_force import database_before, differing
 from oee_cli.settings.origins import ENVIRONMENT, FILE, Value, unknown
+from oee_daemon.contract.addresses import OWN, place_of
 
 _NAME = "settings"
 

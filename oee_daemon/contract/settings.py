@@ -1,7 +1,7 @@
 """Every setting that there is: its name, default and meaning, who reads it, and what it may be.
 
-To add one: a line in `SETTINGS`. The engine has its own page of its own settings; a test holds both
-against each other, by name, default and what they take. Nothing here reads the environment or a file.
+To add one: a line in `SETTINGS` and, where the engine reads it, a field in `oee_daemon/settings.py`. Nothing
+here reads the environment or a file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _SECRET_PART = re.compile(r"(?<=://)([^:/@]*):.*@")
 _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&]*")
 #: What stands for a secret that is not shown.
 MASK = "***"
+#: Where orders can be traded.
+NETWORKS = ("simulated",)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -116,6 +118,11 @@ class Setting(NamedTuple):
     hidden: str = ""
 
     @property
+    def value(self) -> Any:
+        """The default, read."""
+        return None if self.default is None else self.read(self.default)
+
+    @property
     def variable(self) -> str:
         return f"OEE_{self.name.upper()}"
 
@@ -145,7 +152,7 @@ SETTINGS = (
     Setting("max_active", "10", "orders in execution at once, over all workers", _whole(1, 1000)),
     Setting("max_attempts", "3", "attempts before an order fails", _whole(1, 100)),
     Setting("keep_days", None, "days an order is kept after its end; unset: for ever", _whole(1, 36_500)),
-    Setting("network", "simulated", "where orders are traded", _one_of("simulated")),
+    Setting("network", "simulated", "where orders are traded", _one_of(*NETWORKS)),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
     Setting("sim_failure_rate", "0.05", "how often a simulated swap fails", _rate),
@@ -164,6 +171,11 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 def plain(name: str) -> str:
     """The name of a setting however it is spelled: `OEE_PORT`, `Port`, `worker-threads`."""
     return name.lower().replace("-", "_").removeprefix("oee_")
+
+
+def file_name(key: str) -> str:
+    """The setting that a key of the file sets: `port` and `OEE_PORT` are one."""
+    return key.lower().removeprefix("oee_")
 
 
 def near(name: str) -> str | None:

@@ -1,0 +1,43 @@
+"""The tokens that are listed: symbol, mint, decimals, and which of them are worth one US dollar.
+
+The command line completes by them; what is traded, a network decides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Listed(NamedTuple):
+    """`decimals`: how many digits after the point one whole token has."""
+
+    symbol: str
+    mint: str
+    decimals: int
+    stable: bool = False
+
+
+LISTED = (
+    Listed("SOL", "So11111111111111111111111111111111111111112", 9),
+    Listed("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6, stable=True),
+    Listed("USDT", "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", 6, stable=True),
+    Listed("JUP", "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN", 6),
+    Listed("BONK", "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263", 5),
+    Listed("RAY", "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R", 6),
+    Listed("WIF", "EKpQGSJtjMFqKZ9KQanSqYXRcF8fBopzLHYxdM65zcjm", 6),
+    Listed("PYTH", "HZ1JovNiVvGrGNiiYvEozEVgZ58xaU3RKwX8eACQBCt3", 6),
+    Listed("JTO", "jtojtomepa8beP8AuQc6eXt5FriJwfFMwQx2v2f9mCL", 9),
+    Listed("mSOL", "mSoLzYCxHdYgdzU16g5QSh3i5K3z3KZK7ytfqcJm7So", 9),
+    Listed("JitoSOL", "J1toso1uCk3RLmjorhTtrVwY9HJ7X8V9yYac6Y7kGCPn", 9),
+    Listed("ORCA", "orcaEKTdK7LKz57vaAYr9QeNsVEPfiu6QeMU1kektZE", 6),
+    Listed("MET", "METvsvVRapdj9cFLzq4Tr43xK4tAjQfwX76z3n6mWQL", 6),
+)
+SYMBOLS = tuple(token.symbol for token in LISTED)
+STABLE = tuple(token.symbol for token in LISTED if token.stable)
+
+_STABLE_NAMES = {name.lower() for token in LISTED if token.stable for name in (token.symbol, token.mint)}
+
+
+def is_stable(name: str) -> bool:
+    """Whether a symbol or mint is the quote against anything that is not stable."""
+    return name.lower() in _STABLE_NAMES
