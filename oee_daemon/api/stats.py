@@ -24,7 +24,7 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.reads.stats import Figures, Report, Spread, VenueFigures
-from oee_daemon.store.measures import STEPS, By, Scope
+from oee_daemon.store.report import STEPS, By, Scope
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -152,7 +152,7 @@ def _report(report: Report, scope: Scope) -> dict[str, Any]:
         "total": _row(report.total),
         "groups": [_row(figures) for figures in report.groups],
         "timeline": [
-            {"at": wire.moment(p.at), "orders": p.orders, "failed": p.failed, "wholeMs": _ms(p.whole_p50)}
+            {"at": wire.moment(p.at), "orders": p.orders, "failed": p.failed, "wholeMs": _ms(p.total_p50)}
             for p in report.parts
         ],
     }
@@ -170,7 +170,7 @@ def _row(figures: Figures) -> dict[str, Any]:
         "volume": _amounts(figures.volume),
         "fees": _amounts(figures.fees),
         "slippageBps": {"p50": _bps(figures.slippage.p50), "p95": _bps(figures.slippage.p95)},
-        "latencyMs": steps | {"whole": _times(figures.whole)},
+        "latencyMs": steps | {"whole": _times(figures.total)},
         "venues": [_venue(figures.venues[name]) for name in sorted(figures.venues)],
     }
 

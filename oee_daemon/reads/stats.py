@@ -2,8 +2,8 @@
 
 A period is the orders placed in it, whenever they ended; every figure is about those orders and says at its
 field below what it means (docs/http.md says the same). All statements of a report see one moment and share
-one time limit: who asks for too much is told so, and Postgres goes on working. The SQL is in `measures`; how
-an answer looks outside is decided in `api.stats`.
+one time limit: who asks for too much is told so, and Postgres goes on working. The SQL is in `store.report`;
+how an answer looks outside is decided in `api.stats`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Engine, Subquery, func, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
-from oee_daemon.store import measures
+from oee_daemon.store import report
 from oee_daemon.store.connection import GRACE_S
-from oee_daemon.store.measures import STEPS, By, Scope, Statement
-from oee_daemon.store.statement import driver
+from oee_daemon.store.report import STEPS, By, Kinds, Scope
+from oee_daemon.store.statement import Statement, driver
 
 #: Seconds that Postgres may take for one report, all its statements together; clients wait for 10.
 LIMIT_S = 8.0
@@ -34,7 +34,8 @@ PARTS = 48
 _CANCELED = "57014"
 
 T = TypeVar("T")
-Ask = Callable[[Statement], Sequence[Any]]
+#: Asks one statement, or the one for the scope's groups, about the scope.
+Ask = Callable[..., Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,9 @@ class Figures:
     fees: Counter[str] = field(default_factory=Counter)
     #: Bps, over confirmed orders: the fill against the quote it was sent on; above 0 is worse than quoted.
     slippage: Spread[Decimal] = Spread()
-    #: How long each step took, in every attempt that got past it; `whole`: from placed to confirmed.
+    #: How long each step took, in every attempt that got past it; `total`: from placed to confirmed.
     steps: dict[str, Spread[timedelta]] = field(default_factory=dict)
-    whole: Spread[timedelta] = Spread()
+    total: Spread[timedelta] = Spread()
     venues: dict[str, VenueFigures] = field(default_factory=dict)
 
     def venue(self, name: str) -> VenueFigures:
@@ -96,7 +97,7 @@ class Part:
     at: datetime
     orders: int = 0
     failed: int = 0
-    whole_p50: timedelta | None = None
+    total_p50: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,11 @@ class Stats:
                 # Its statements have a limit of their own, which they may use up.
                 driver(conn).answer_s = self._limit_s + GRACE_S
 
-                def ask(statement: Statement) -> Sequence[Any]:
+                def ask(asked: Statement[Any] | Kinds, **also: Any) -> Sequence[Any]:
                     left_ms = max(1, round((deadline - time.monotonic()) * 1000))
-                    limit = func.set_config("statement_timeout", str(left_ms), True)
-                    # A plan for a day is none for a year: each period gets its own.
-                    plan = func.set_config("plan_cache_mode", "force_custom_plan", True)
-                    conn.execute(select(limit, plan))
-                    return conn.execute(statement).all()
+                    report.LIMIT.first(conn, {"ms": left_ms})
+                    statement = asked if isinstance(asked, Statement) else asked[scope.by]
+                    return statement.all(conn, scope.values | also)
 
                 return _report(scope, ask)
         except OperationalError as e:
@@ -146,34 +145,33 @@ class Stats:
 
 
 def _report(scope: Scope, ask: Ask) -> Report:
-    orders = measures.picked(scope)
-    ((now, first),) = ask(measures.bounds(orders))
+    ((now, first),) = ask(report.BOUNDS)
     since, until = scope.since or first, scope.until or now
     found = _Found(scope.by)
     if first is None:
         return Report(since=since, until=until, total=found.total, groups=[], parts=[])
-    for row in ask(measures.counts(orders)):
+    for row in ask(report.COUNTS):
         found.add_counts(row)
-    for row in ask(measures.amounts(orders)):
+    for row in ask(report.AMOUNTS):
         found.add_amounts(row)
-    for row in ask(measures.fills(orders, scope.by)):
+    for row in ask(report.FILLS):
         figures = found.of(row)
-        figures.slippage, figures.whole = Spread(*row.slippage or ()), Spread(*row.whole or ())
-    for row in ask(measures.steps(orders, scope.by)):
+        figures.slippage, figures.total = Spread(*row.slippage or ()), Spread(*row.total or ())
+    for row in ask(report.STEPS_TAKEN):
         found.of(row).steps = {name: Spread(*getattr(row, name) or ()) for name in STEPS}
-    for row in ask(measures.quotes(orders, scope.by)):
-        found.add_quotes(row)
-    parts = _parts(ask, orders, first, until)
+    for row in ask(report.VENUES):
+        found.add_venue(row)
+    parts = _parts(ask, first, until)
     return Report(since=since, until=until, total=found.total, groups=found.groups(), parts=parts)
 
 
-def _parts(ask: Ask, orders: Subquery, first: datetime, until: datetime) -> list[Part]:
+def _parts(ask: Ask, first: datetime, until: datetime) -> list[Part]:
     # Rounded up, so that the last one ends no earlier than the period.
     each = (until - first) / PARTS + timedelta(microseconds=1)
-    found = {row.begun: row for row in ask(measures.parts(orders, first, each))}
+    found = {row.begun: row for row in ask(report.PARTS, first=first, each=each)}
     moments = [first + n * each for n in range(PARTS)]
     return [
-        Part(at, found[at].orders, found[at].failed, found[at].whole_p50) if at in found else Part(at)
+        Part(at, found[at].orders, found[at].failed, found[at].total_p50) if at in found else Part(at)
         for at in moments
     ]
 
@@ -198,9 +196,8 @@ class _Found:
         """What a row is of that says itself whether it is a total."""
         return self.total if row.is_total else self._group(row.key)
 
-    def _group(self, key: Any) -> Figures:
-        name = None if key is None else str(key)
-        return self._groups.setdefault(name, Figures(key=name))
+    def _group(self, key: str | None) -> Figures:
+        return self._groups.setdefault(key, Figures(key=key))
 
     def _both(self, row: Any) -> Iterator[Figures]:
         """What a row counts for that says only its group."""
@@ -224,7 +221,7 @@ class _Found:
             )
             figures.fees[row.input_token] += row.fees
 
-    def add_quotes(self, row: Any) -> None:
+    def add_venue(self, row: Any) -> None:
         venue = self.of(row).venue(row.venue)
         venue.asked, venue.quoted = row.asked, row.quoted
         venue.choices, venue.chosen = row.choices, row.chosen

@@ -18,6 +18,8 @@ from oee_daemon.queue import roster
 from oee_daemon.queue.roster import Roster
 from oee_daemon.reads import overview
 from oee_daemon.reads.overview import Overview, Overviews
+from oee_daemon.store import overview as statements
+from oee_daemon.store.statement import Statement
 from tests.kit.engine import Bench
 
 TO_SUBMITTED = (Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
@@ -100,7 +102,7 @@ def test_what_ended_is_told_newest_first_and_by_the_second(bench: Bench, look: A
 
 
 def test_a_clock_that_was_set_back_begins_the_rates_anew(bench: Bench) -> None:
-    tally = overview._BySecond(overview._ENDED)
+    tally = overview.BySecond(statements.ENDED_BY_SECOND)
     ended(bench, seconds=5)
     now = datetime.now(UTC)
     with bench.db.connect() as conn:
@@ -120,7 +122,8 @@ def quoted(bench: Bench, order: Order, seq: int, status: str, at: Any, *quotes: 
                 "seq": seq,
                 "status": status,
                 "ago": timedelta(seconds=at),
-                "data": json.dumps({"quotes": list(quotes)}),
+                # The older answers in the form that releases up to 0.1.0 wrote.
+                "data": json.dumps({"quotes" if at > 7 else "answers": list(quotes)}),
             },
         )
 
@@ -176,14 +179,16 @@ def test_no_look_reads_what_is_long_over(bench: Bench, look: Any) -> None:
         # A small table would always be read as a whole.
         conn.execute(text("SET enable_seqscan = off"))
         for statement, values in (
-            (overview._ACCEPTED, {"since": 1}),
-            (overview._ENDED, {"since": 1}),
-            (overview._VENUES, {"orders": 200, "age": 300}),
-            (overview._COUNT, {"stuck": 300, "faulty": 3}),
+            (statements.ACCEPTED_BY_SECOND, {"since": 1}),
+            (statements.ENDED_BY_SECOND, {"since": 1}),
+            (statements.VENUES, {"orders": 200, "age": 300}),
+            (statements.COUNT, {"stuck": 300, "faulty": 3, "most": 40}),
+            (statements.IN_FLIGHT, {"resting": [], "most": 40}),
+            (statements.ENDED, {"most": 40}),
         ):
-            plan = conn.execute(text(f"EXPLAIN {statement}"), values).scalars().all()
+            plan = [line for (line,) in Statement(f"EXPLAIN {statement.text}").all(conn, values)]
             assert not any("Seq Scan on or" in line for line in plan), "\n".join(plan)
-            assert sum("order_events_pkey" in line for line in plan) == (statement is overview._VENUES)
+            assert sum("order_events_pkey" in line for line in plan) == (statement is statements.VENUES)
         conn.execute(text("RESET enable_seqscan"))
 
 

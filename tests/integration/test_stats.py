@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -15,11 +17,12 @@ from oee_daemon.api.stats import StatsReport, StatsRow, TimelinePart, VenueStats
 from oee_daemon.contract import shapes
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
-from oee_daemon.reads.stats import PARTS, Stats
-from oee_daemon.store import measures
+from oee_daemon.reads.stats import PARTS, Spread, Stats
+from oee_daemon.store import report
 from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
-from oee_daemon.store.measures import By, Scope
+from oee_daemon.store.report import By, Scope
+from oee_daemon.store.statement import Statement
 from tests.integration.test_api_calls import frozen_worker, refused, shaped
 from tests.kit.api_daemon import Shared, shared
 from tests.kit.reckoned import Order, at, choices, ms, row, slipped, spread
@@ -250,6 +253,45 @@ def test_the_contract_knows_the_same_shape() -> None:
         assert {f.alias for f in ours.model_fields.values()} == theirs.__annotations__.keys()
 
 
+#: What two venues said to an order of 2 SOL: the better one, the other, and one that said nothing.
+OLD_ANSWERS = """[
+    {"venue": "one", "latencyMs": 40, "amountIn": "2", "amountOut": "300.3", "fee": "0.005", "error": null},
+    {"venue": "two", "latencyMs": 90, "amountIn": "2", "amountOut": "300", "fee": "0.005", "error": null},
+    {"venue": "three", "latencyMs": 7, "amountIn": null, "amountOut": null, "error": {"code": "down"}}]"""
+NEW_ANSWERS = """[
+    {"venue": "one", "latency_ms": 40, "amount_in": 2000000000, "amount_out": 300300000, "fee": 5000000},
+    {"venue": "two", "latency_ms": 90, "amount_in": 2000000000, "amount_out": 300000000, "fee": null},
+    {"venue": "three", "latency_ms": 7, "error": {"code": "down", "message": "", "retryable": true}}]"""
+
+
+def test_events_of_before_count_as_those_of_now(db: Engine) -> None:
+    """Releases up to 0.1.0 kept the venues' answers in whole tokens, and under other names."""
+    order = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount,
+        swap_mode, slippage_bps, valid_for_s, status, attempt, venue, filled_in, filled_out, fee,
+        quote_in, quote_out, created_at, finished_at, next_run_at, expires_at)
+        VALUES (%(id)s, 'simulated', 'market', 'sell', %(pair)s, 'SOL', 'USDC', 2000000000,
+        'ExactIn', 50, 300, 'confirmed', 2, 'one', 2000000000, 300300000, 5000000,
+        2000000000, 300300000, now(), now(), NULL, now()) RETURNING id"""
+    event = """INSERT INTO order_events (order_id, seq, status, attempt, data)
+        SELECT %(id)s, seq, status, attempt,
+            CASE WHEN status = 'building' THEN '{"venue": "one"}' ELSE '{}' END::jsonb || said
+        FROM (VALUES (4, 'pending', 2), (6, 'building', 2)) AS e (seq, status, attempt),
+            jsonb_build_object(%(name)s::text, %(answers)s::jsonb) AS said RETURNING seq"""
+    forms = {"OLD/USDC": ("quotes", OLD_ANSWERS), "NEW/USDC": ("answers", NEW_ANSWERS)}
+    with db.connect() as conn:
+        for pair, (name, said) in forms.items():
+            values = {"id": uuid4(), "pair": pair, "name": name, "answers": said}
+            Statement(order).first(conn, values)
+            Statement(event).first(conn, values)
+    old, new = (Stats(db).report(Scope(pair=pair)).total for pair in forms)
+    assert old.venues == new.venues
+    one, two, three = (new.venues[name] for name in ("one", "two", "three"))
+    assert (one.asked, one.quoted, one.choices, one.chosen, one.gain_mean) == (2, 2, 1, 1, Decimal(0))
+    assert (two.asked, two.quoted, two.choices, two.chosen, two.gain_p50) == (2, 2, 1, 0, Decimal(10))
+    assert (three.asked, three.quoted, three.choices, three.gain_p50) == (2, 0, 0, None)
+    assert (two.latency, three.latency) == (Spread(90, 90), Spread())
+
+
 def test_a_period_is_found_by_an_index(db: Engine) -> None:
     """Of very many orders a day's are looked up, not searched for."""
     many = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
@@ -261,9 +303,9 @@ def test_a_period_is_found_by_an_index(db: Engine) -> None:
         conn.execute(text(many.replace(":00:00Z", r"\:00\:00Z")))
         conn.execute(text("ANALYZE orders"))
         for by in (None, *By):
-            picked = measures.picked(Scope(since=datetime.fromisoformat("2026-11-22T10:00:00Z"), by=by))
-            asked = measures.counts(picked), measures.steps(picked, by), measures.quotes(picked, by)
-            for statement in asked:
-                compiled = str(statement.compile(conn, compile_kwargs={"literal_binds": True}))
-                plan = "\n".join(row[0] for row in conn.exec_driver_sql("EXPLAIN " + compiled))
+            scope = Scope(since=datetime.fromisoformat("2026-11-22T10:00:00Z"), by=by)
+            for kinds in (report.COUNTS, report.STEPS_TAKEN, report.VENUES):
+                report.LIMIT.first(conn, {"ms": 0})
+                explain = Statement("EXPLAIN " + kinds[by].text)
+                plan = "\n".join(line for (line,) in explain.all(conn, scope.values))
                 assert "Index Cond: (created_at >=" in plan and "Seq Scan on orders" not in plan, plan
