@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _answer_without_typer(arguments: list[str]) -> int | None:
-    """What is answered without Typer; `None` for everything else."""
+    """The exit code of what is answered without Typer; `None` for everything else."""
     if arguments[:1] == ["--version"]:
         from oee_daemon.contract.protocol import VERSION
 
@@ -121,7 +121,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _make_output(arguments: list[str]) -> Any:
-    """How to speak where no command got as far as to say so."""
+    """The streams' options, read from the arguments where no command got as far as to read them."""
     from oee_cli.output import Output
 
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -129,7 +129,7 @@ def _make_output(arguments: list[str]) -> Any:
 
 
 def _install_sigterm() -> None:
-    """What comes by a signal; SIGCHLD as it is by default, or the ends of processes could not be learnt."""
+    """SIGTERM raises `Terminated`; SIGCHLD is put back to its default, or no child could be waited for."""
     import signal
 
     from oee_cli.errors import Terminated
@@ -143,7 +143,7 @@ def _install_sigterm() -> None:
 
 
 def _drop_stdout() -> None:
-    """Nothing more can be written: let nothing be flushed at exit."""
+    """Lets the exit flush nothing: nobody reads stdout any more."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -153,7 +153,7 @@ def _drop_stdout() -> None:
 
 
 def _report_full_disk(e: OSError) -> int:
-    """A disk without room under one of the streams; the other one may still be heard."""
+    """Says on the other stream that the disk under one of them is full."""
     try:
         sys.stderr.write(f"x The output can't be written: {e.strerror}.\n")
         sys.stderr.write("  Make room where it goes. What was placed goes on: oee history\n")

@@ -23,58 +23,24 @@ class Oee(LazyGroup):
             Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy"),
             Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell"),
             Entry("submit", "Place many orders, one a line", "batch:submit"),
-            Entry(
-                "cancel",
-                "Stop an order if nothing of it can be on the chain",
-                "orders:cancel",
-            ),
+            Entry("cancel", "Stop an order if nothing of it can be on the chain", "orders:cancel"),
         ),
         "Look": (
             Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote"),
-            Entry(
-                "watch",
-                "Follow one order from its first event on, or every order",
-                "orders:watch",
-            ),
-            Entry(
-                "show",
-                "One order explained: its timeline, attempts, quotes and fill",
-                "orders:show",
-            ),
+            Entry("watch", "Follow one order from its first event on, or every order", "orders:watch"),
+            Entry("show", "One order explained: its timeline, attempts, quotes and fill", "orders:show"),
             Entry("history", "Past orders, newest first", "lists:history"),
             Entry("fills", "The chain's own ledger, for audits", "lists:fills"),
-            Entry(
-                "top",
-                "The engine live: orders in flight, queue, workers, venues, fills",
-                "top:top",
-            ),
-            Entry(
-                "stats",
-                "Execution quality: routing's gain, slippage, latency",
-                "stats:stats",
-            ),
+            Entry("top", "The engine live: orders in flight, queue, workers, venues, fills", "top:top"),
+            Entry("stats", "Execution quality: routing's gain, slippage, latency", "stats:stats"),
         ),
         "Run": (
-            Entry(
-                "daemon",
-                "The local daemon; any command that needs it starts it",
-                "daemon:daemon_app",
-            ),
+            Entry("daemon", "The local daemon; any command that needs it starts it", "daemon:daemon_app"),
             Entry("worker", "Run one more worker", "daemon:worker"),
+            Entry("drill", "Check the promise on this machine, in a home of its own", "drill:drill"),
+            Entry("backup", "Copy all orders into one file, while the daemon works", "backup:backup"),
             Entry(
-                "drill",
-                "Check the promise on this machine, in a home of its own",
-                "drill:drill",
-            ),
-            Entry(
-                "backup",
-                "Copy all orders into one file, while the daemon works",
-                "backup:backup",
-            ),
-            Entry(
-                "restore",
-                "Put a backup into a fresh home, where nothing is executed again",
-                "backup:restore",
+                "restore", "Put a backup into a fresh home, where nothing is executed again", "backup:restore"
             ),
         ),
         "Set up": (

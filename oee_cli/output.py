@@ -34,7 +34,7 @@ _ASCII = {
 
 
 def clean(text: str) -> str:
-    """Without control characters: an escape sequence in a message must not reach a terminal."""
+    """`text` without control characters: an escape sequence in a message must not reach a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -87,22 +87,22 @@ class Output:
         return max(20, shutil.get_terminal_size((_USUAL, 24)).columns)
 
     def say(self, text: str) -> None:
-        """A result."""
+        """Writes a result to stdout."""
         sys.stdout.write(self.marks(text, sys.stdout) + "\n")
         sys.stdout.flush()
 
     def emit(self, value: Any) -> None:
-        """A result as one line of JSON."""
+        """Writes a result to stdout as one line of JSON."""
         sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
-        """Progress, for those who want it."""
+        """Writes progress to stderr, unless `--quiet`."""
         if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """What has to be said even with `--quiet`."""
+        """Writes to stderr what has to be said even with `--quiet`."""
         sys.stderr.write(self.marks(text, sys.stderr) + "\n")
         sys.stderr.flush()
 
@@ -112,13 +112,13 @@ class Output:
         sys.stderr.flush()
 
     def fail(self, error: CliError) -> None:
-        """What went wrong, why, and what to do next; with `--json` on stdout as an object, too."""
+        """Says what went wrong, why, and what to do next; with `--json` on stdout as an object, too."""
         self.sentence("✗", clean_lines(error.message), error.hint)
         if self.json:
             self.emit({"error": error.as_dict()})
 
     def sentence(self, mark: str, text: str, hint: str | None = None) -> None:
-        """A failure's sentence on stderr, its mark in colour, what to do next below it."""
+        """Writes a sentence to stderr with its mark in colour, and what to do next below it."""
         shown = paint(mark, _MARKS.get(mark, ""), colors=self.color(sys.stderr))
         room = self.width(sys.stderr) - 2
         # Sentences are folded between words; what is to be typed stays whole.

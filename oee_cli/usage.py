@@ -5,11 +5,11 @@ Knows commands and options only through the tree that Typer built; nothing here 
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from oee_cli.errors import CliError, UsageFault
+from oee_cli.text.nearest import nearest
 
 _NUMBER = re.compile(r"-[\d.]")
 _NO_COMMAND = re.compile(r"No such command '(.*)'")
@@ -86,8 +86,8 @@ def _typed_path(command: Any, arguments: list[str]) -> str:
 
 
 def _guess(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:
-    near = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
-    return UsageFault(what, hint=f"Did you mean {before}{near[0]}?\n{more}" if near else more)
+    near = nearest(typed, known)
+    return UsageFault(what, hint=f"Did you mean {before}{near}?\n{more}" if near else more)
 
 
 def _usage(context: Any) -> str:

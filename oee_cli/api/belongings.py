@@ -15,7 +15,7 @@ _PARTS = ("", "id", "postgres/PG_VERSION")
 
 
 class Belongings:
-    """Of one home, for the time of one command."""
+    """The parts of one home, held open for the time of one command."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -23,7 +23,7 @@ class Belongings:
         self.keep()
 
     def keep(self) -> None:
-        """From now on what is there has to stay. Called whenever a daemon has answered."""
+        """Holds every part that is there now. Called whenever a daemon has answered."""
         for path in (self._home / part for part in _PARTS):
             if path not in self._kept:
                 with suppress(OSError):
@@ -31,12 +31,12 @@ class Belongings:
                     weakref.finalize(self, os.close, self._kept[path])
 
     def folder(self) -> os.stat_result:
-        """The home's. Raises `OSError` where there is none."""
+        """The home's own folder. Raises `OSError` where there is none."""
         kept = self._kept.get(self._home)
         return self._home.stat() if kept is None else os.fstat(kept)
 
     def in_place(self) -> bool:
-        """Whether none was moved, removed or replaced."""
+        """Whether no held part was moved, removed or replaced."""
         try:
             return all(os.path.samestat(os.fstat(kept), path.stat()) for path, kept in self._kept.items())
         except OSError:

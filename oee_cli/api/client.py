@@ -108,7 +108,7 @@ class Client:
         raise AssertionError
 
     def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
-        """Places an order, and whether it had been placed before.
+        """Places an order. Returns it, and whether it had been placed before.
 
         The same key goes with every repeat, so a lost answer never becomes a second order.
         """
@@ -142,7 +142,7 @@ class Client:
             pause = min(1.0, pause * 2)
 
     def _note_orders(self, body: Any) -> None:
-        """An order, or a page of them, is something that the Tab key may offer."""
+        """Remembers an order, or a page of them, for the Tab key."""
         found = body.get("orders", [body]) if isinstance(body, dict) else []
         if isinstance(found, list):
             self.recent.note(found)
@@ -155,7 +155,7 @@ class Client:
             self.recent.save()
 
     def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
-        """Every check of the real path, and the quotes; places nothing."""
+        """Asks the daemon for every check of the real path and for the quotes; places nothing."""
         headers = {DRY_RUN_HEADER: "1"} | ({} if key is None else {KEY_HEADER: key})
         answer: dict[str, Any] = self.read("POST", "/api/orders/execute", json=body, headers=headers)
         return answer
@@ -176,7 +176,7 @@ class Client:
             return None
         return most if isinstance(most, int) else None
 
-    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
+    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
         """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
         for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
             _check_text(name, value)
@@ -200,12 +200,12 @@ class Client:
                 raise ConnectionLost("it ended in the middle of its answer", sent=True)
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
-        return Answer(response.status_code, response.headers, response.content)
+        return Response(response.status_code, response.headers, response.content)
 
     @cached_property
     def tls(self) -> SSLContext | None:
-        """For both kinds of connections alike; `None` where none is encrypted. Certificates are loaded only
-        for an address that needs them."""
+        """The TLS context of HTTP and WebSocket alike; `None` where neither is encrypted. Certificates are
+        loaded only for an address that needs them."""
         if not (self.settings.url or "").startswith("https:"):
             return None
         from oee_cli.api.tls import context
@@ -233,7 +233,7 @@ class Client:
         return Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
 
     def _revive(self, lost: ConnectionLost, over: bool) -> CliError | None:
-        """Brings a local daemon back; why that can't be done, otherwise."""
+        """Brings a local daemon back. Returns the error where that can't be done."""
         if over:
             return None if lost.sent else self.unreachable(lost)
         try:
@@ -248,7 +248,7 @@ class Client:
             )
         return None
 
-    def _error_of(self, answer: Answer) -> CliError:
+    def _error_of(self, answer: Response) -> CliError:
         try:
             check(answer)
         except CliError as e:
@@ -297,7 +297,7 @@ class Client:
 
 
 def _check_text(name: str, value: Any) -> None:
-    """What can't be written as UTF-8 can't be sent. Raises `UsageFault`, naming the field."""
+    """Raises `UsageFault`, naming the field, for text that can't be sent because it is not UTF-8."""
     try:
         f"{name}{value}".encode()
     except UnicodeEncodeError:
@@ -306,7 +306,7 @@ def _check_text(name: str, value: Any) -> None:
         ) from None
 
 
-class Answer:
+class Response:
     """A status, its headers and its content, read or not."""
 
     def __init__(self, status: int, headers: Any, content: bytes) -> None:

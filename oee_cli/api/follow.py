@@ -79,10 +79,10 @@ def follow(client: Client, screen: Screen, *, deadline: float | None = None, ref
         if event is None:
             screen.tick()
         else:
-            order = seen(order, event)
+            order = apply_event(order, event)
             if refresh and event["status"] == "building":
                 # The first choice has fixed the worst price: the header can say it.
-                order = seen(_fetch_newer(client, order), event)
+                order = apply_event(_fetch_newer(client, order), event)
             screen.order = order
             screen.event(event)
         if deadline is not None and time.monotonic() >= deadline and order["status"] not in FINAL:
@@ -90,8 +90,8 @@ def follow(client: Client, screen: Screen, *, deadline: float | None = None, ref
     return order
 
 
-def seen(order: Order, event: Event) -> Order:
-    """The order as an event says that it is."""
+def apply_event(order: Order, event: Event) -> Order:
+    """`order` with the status, attempt and time of `event` applied."""
     news = {"status": event["status"], "attempt": event["attempt"], "updatedAt": event["at"]}
     for name in ("venue", "signature", "error"):
         if name in event["data"]:
@@ -99,7 +99,7 @@ def seen(order: Order, event: Event) -> Order:
     return cast(Order, {**order, **news})
 
 
-def watched(
+def watch_to_end(
     client: Client,
     output: Output,
     screen: Screen,

@@ -22,8 +22,8 @@ from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
 _ENOUGH = 262_144
 
 
-class Answer(NamedTuple):
-    """What was said: a status, headers by name in small letters, the content."""
+class RawResponse(NamedTuple):
+    """An HTTP response: its status, its headers by name in small letters, its content."""
 
     status: int
     headers: dict[str, str]
@@ -31,8 +31,8 @@ class Answer(NamedTuple):
 
 
 def tag(home: Path | Belongings) -> str:
-    """This very folder, by device and inode: a copy of a home has another. So has one that was made anew
-    while a daemon lives: it keeps the folder open, and until it ends the number is nobody else's."""
+    """The home's identity, by device and inode of its folder: a copy of a home has another. So has one that
+    was made anew while a daemon lives: it keeps the folder open, so that the number is nobody else's."""
     try:
         folder = home.stat() if isinstance(home, Path) else home.folder()
     except OSError:
@@ -40,7 +40,7 @@ def tag(home: Path | Belongings) -> str:
     return f"{folder.st_dev}:{folder.st_ino}"
 
 
-def connected(path: Path, limit: float) -> socket.socket | None:
+def connect(path: Path, limit: float) -> socket.socket | None:
     """A connection; `None` where nothing listens. Raises `PermissionError`."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     s.settimeout(limit)
@@ -54,7 +54,7 @@ def connected(path: Path, limit: float) -> socket.socket | None:
     return s
 
 
-def peer(s: socket.socket) -> int | None:
+def peer_pid(s: socket.socket) -> int | None:
     """The process that listens at the other end; `None` where it is in another container."""
     pid = 0
     with suppress(OSError):
@@ -66,7 +66,7 @@ def peer(s: socket.socket) -> int | None:
     return pid or None
 
 
-def ask(s: socket.socket, path: str, home: str) -> Answer | None:
+def ask(s: socket.socket, path: str, home: str) -> RawResponse | None:
     """One question over a fresh connection, for the daemon of that tag; `None` where HTTP is not spoken."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"{PROTOCOL_HEADER}: {PROTOCOL}"]
     lines += [f"{HOME_HEADER}: {home}", "Connection: close", "", ""]
@@ -83,7 +83,7 @@ def ask(s: socket.socket, path: str, home: str) -> Answer | None:
     if not first.startswith("HTTP/1.1 ") or not words[1].isdigit():
         return None
     named = (line.partition(":") for line in rest)
-    return Answer(int(words[1]), {name.lower(): value.strip() for name, _, value in named}, content)
+    return RawResponse(int(words[1]), {name.lower(): value.strip() for name, _, value in named}, content)
 
 
 def holder(locks: Iterable[Path]) -> int | None:
@@ -96,7 +96,7 @@ def holder(locks: Iterable[Path]) -> int | None:
 
 
 def holds(pid: int, lock: Path) -> bool:
-    """Open is not enough: who looks whether a lock is held has it open as well."""
+    """Whether the process holds the lock. Having it open is not enough: whoever looks has it open, too."""
     with suppress(OSError):
         wanted = lock.stat()
         for entry in Path(f"/proc/{pid}/fd").iterdir():

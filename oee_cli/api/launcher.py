@@ -65,8 +65,8 @@ class Launcher(Resident):
             )
 
     def start(self, limit: float = START_LIMIT) -> bool:
-        """Returns once there is a daemon; whether it had to be started. Raises `Unreachable`, `Refused`, and
-        `Stopped` where somebody stopped it while this command ran.
+        """Waits until there is a daemon. Returns whether it started one. Raises `Unreachable`, `Refused`,
+        and `Stopped` where somebody stopped it while this command ran.
 
         One that listens and does not answer is not for us to replace: requests to it time out.
         """
@@ -101,11 +101,11 @@ class Launcher(Resident):
             time.sleep(_BEAT)
 
     def _was_stopped(self) -> bool:
-        """Somebody stopped it since we began."""
+        """Whether somebody stopped the daemon since this command began."""
         return self.mark() not in (None, self._stopped_before)
 
     def _start_locked(self, deadline: float, progress: _StartLine) -> bool | None:
-        """Whether it had to be started; `None` where that is not to be: it was stopped while we ran."""
+        """Returns whether the daemon had to be started; `None` where somebody stopped it meanwhile."""
         child: subprocess.Popen[bytes] | None = None
         log_from: int | None = None
         patience = time.monotonic() + _SOCKET_BACK
@@ -147,7 +147,7 @@ class Launcher(Resident):
             )
 
     def stop(self, *, alone: bool = False) -> bool:
-        """Asks the daemon to drain and waits until it has let go of its home. False: none was running.
+        """Asks the daemon to drain and waits until it has let go of its home. Returns False where none ran.
 
         `alone`: no other command can be starting one. Only a process that is known to be this home's daemon
         is signalled. Raises `Unreachable` for one of another container.
@@ -207,7 +207,7 @@ class Launcher(Resident):
             progress.erase()
 
     def phases(self) -> list[str]:
-        """What a starting daemon has behind it."""
+        """The phases that a starting daemon has behind it."""
         try:
             return (self.settings.run_dir / "phase").read_text().split()
         except (OSError, UnicodeDecodeError):
@@ -283,7 +283,7 @@ class Launcher(Resident):
         return 0
 
     def _read_log(self, log_from: int | None) -> list[str]:
-        """What our own start has said; others' words are of something else."""
+        """The log's lines from our own start on; what stands before them is of another."""
         if log_from is not None:
             with suppress(OSError), self.settings.log_file.open("rb") as f:
                 f.seek(log_from)
@@ -303,7 +303,7 @@ def daemon_command(*arguments: str) -> list[str]:
 
 
 def _other_database_error(said: list[str]) -> Refused:
-    """The engine's own words for why it won't begin on this database."""
+    """The refusal of an engine that won't begin on this database, in the engine's own words."""
     last = next((line[3:] for line in reversed(said) if line.startswith("x  ")), "")
     return Refused(
         last.partition(" If it is meant")[0] or "This home has worked on another database.",
@@ -313,7 +313,7 @@ def _other_database_error(said: list[str]) -> Refused:
 
 
 def _start_error(what: str, said: list[str]) -> Unreachable:
-    """With the engine's sentence and all that belongs to it; where it left none, its last words."""
+    """The error of an engine that did not begin, with its own sentence, or else its last lines."""
     begin = next((n for n in reversed(range(len(said))) if said[n].startswith("x  ")), len(said) - 8)
     lines = [line.removeprefix("x  ") for line in said[max(0, begin) :]]
     return Unreachable("\n".join([what, *(f"  {line}" for line in lines)]), code="daemon_not_started")

@@ -13,7 +13,7 @@ from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER, VERSION, VER
 
 
 class Readable(Protocol):
-    """As much of an answer as has to be known here."""
+    """The parts of a response that are read here."""
 
     @property
     def status(self) -> int: ...
@@ -47,7 +47,7 @@ _HINTS: dict[type[CliError] | str, str] = {
 
 
 def check(answer: AnswerT) -> AnswerT:
-    """The answer, if it is one of our protocol and a success. Raises the error that it stands for."""
+    """Returns a response of our protocol that is a success. Raises the error that another stands for."""
     spoken = answer.headers.get(PROTOCOL_HEADER)
     if spoken != str(PROTOCOL) or answer.status == 426:
         raise _mismatch(answer, spoken)

@@ -38,14 +38,14 @@ def descends(pid: int, ancestor: int) -> bool:
 
 
 def state(pid: int) -> str | None:
-    """One letter: R, S, T (stopped), Z; `None` where it can't be known."""
+    """The process's state as a letter: R, S, T (stopped), Z; `None` where it can't be known."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return None
 
 
 def stopped(pid: object) -> bool:
-    """It was frozen by a signal and goes on when it is told to."""
+    """Whether the process was frozen by a signal."""
     return isinstance(pid, int) and pid > 0 and state(pid) in ("T", "t")
 
 

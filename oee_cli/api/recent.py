@@ -46,7 +46,7 @@ class Recent:
         with self._lock:
             for order in reversed(list(orders)[:LIMIT]):
                 try:
-                    identifier, line = order["orderId"], described(order)
+                    identifier, line = order["orderId"], describe(order)
                 except (KeyError, TypeError):
                     continue
                 self._new.pop(identifier, None)
@@ -56,7 +56,7 @@ class Recent:
                 del self._new[next(iter(self._new))]
 
     def save(self) -> None:
-        """Puts them before those that were known. A folder that is not there is not made."""
+        """Writes the new orders before those that the file has. A folder that is not there is not made."""
         with self._lock:
             if self._saved:
                 return
@@ -74,7 +74,7 @@ class Recent:
                 return
 
 
-def described(order: Any) -> str:
+def describe(order: Any) -> str:
     """`ID SOL/USDC buy 1.5 submitted`; an amount of the quote is said with its token."""
     pair, amount = order["pair"], order["amount"]
     counted = order["inputToken"] if order["swapMode"] == "ExactIn" else order["outputToken"]

@@ -52,22 +52,22 @@ class Resident:
             with suppress(OSError):
                 if path.parent.samefile(usual.parent):
                     return usual
-            if not self._ours(path):
+            if not self._is_ours(path):
                 return usual
             self._believed = path
         return path
 
-    def _ours(self, path: Path) -> bool:
+    def _is_ours(self, path: Path) -> bool:
         """Whether what listens outside of the home is its daemon: as it says itself, or as the lock does."""
         try:
             check_folder(path.parent)
-            s = handshake.connected(path, PROBE)
+            s = handshake.connect(path, PROBE)
         except (Forbidden, OSError):
             return False
         if s is None:
             return False
         with s:
-            pid = handshake.peer(s)
+            pid = handshake.peer_pid(s)
             if pid is not None and any(handshake.holds(pid, lock) for lock in self._locks):
                 return True
             answer = handshake.ask(s, "/healthz", self.tag)
@@ -102,13 +102,13 @@ class Resident:
             return False
         with s:
             answer = handshake.ask(s, "/healthz", self.tag)
-        return answer is not None and not self._foreign(answer)
+        return answer is not None and not self._is_foreign(answer)
 
-    def _foreign(self, answer: handshake.Answer) -> bool:
+    def _is_foreign(self, answer: handshake.RawResponse) -> bool:
         """A release that does not say whose it is, is this home's: it listens inside of it."""
         return answer.headers.get(HOME_HEADER.lower(), self.tag) != self.tag
 
-    def asked(self, path: str) -> Any:
+    def fetch(self, path: str) -> Any:
         """What this home's daemon says to a GET, read as JSON, for those who do without a client; `None`
         where it says nothing that can be read."""
         s = self._connect()
@@ -126,7 +126,7 @@ class Resident:
     def _connect(self) -> socket | None:
         path = self.checked_socket()
         try:
-            return handshake.connected(path, PROBE)
+            return handshake.connect(path, PROBE)
         except PermissionError:
             raise Forbidden(f"{path} can't be opened by this account.") from None
 
@@ -139,9 +139,9 @@ class Resident:
             s = None
         if s is not None:
             with s:
-                pid, answer = handshake.peer(s), handshake.ask(s, "/healthz", self.tag)
+                pid, answer = handshake.peer_pid(s), handshake.ask(s, "/healthz", self.tag)
             # A frozen one says nothing; but nobody else listens inside of the home.
-            return None if answer is not None and self._foreign(answer) else pid
+            return None if answer is not None and self._is_foreign(answer) else pid
         return handshake.holder(self._locks) if self.held() else None
 
     @property
@@ -158,7 +158,7 @@ class Resident:
         """Whether a daemon holds the home. Looking takes a shared lock for an instant, so never look while a
         daemon of ours is starting."""
         try:
-            return any(map(_locked, self._locks))
+            return any(map(_is_locked, self._locks))
         except PermissionError:
             raise Forbidden(f"{self.settings.run_dir} can't be read by this account.") from None
 
@@ -167,20 +167,20 @@ class Resident:
         most: at first a daemon holds nothing."""
         deadline = time.monotonic() + limit
         while not self.held():
-            if not _locked(self.settings.run_dir / "start.lock") or time.monotonic() > deadline:
+            if not _is_locked(self.settings.run_dir / "start.lock") or time.monotonic() > deadline:
                 return self.held()
             time.sleep(_BEAT)
         return True
 
     def mark(self) -> str | None:
-        """What the last stop left, another for each; a start takes it away."""
+        """The random text that the last stop left; a start removes it."""
         try:
             return (self.settings.run_dir / "stopped").read_text()
         except (OSError, UnicodeDecodeError):
             return None
 
 
-def _locked(place: Path) -> bool:
+def _is_locked(place: Path) -> bool:
     """Whether somebody holds that folder or file. Raises `PermissionError` where it can't be looked at."""
     try:
         fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
-from oee_cli.api.client import Answer, Client
+from oee_cli.api.client import Client, Response
 from oee_cli.api.problems import check
 from oee_cli.errors import CliError, Unreachable
 from oee_daemon.contract.shapes import Event
@@ -116,13 +116,13 @@ def check_handshake(connection: ClientConnection) -> None:
     """A stream of another protocol is refused as an answer of another protocol is."""
     response = connection.response
     if response is not None:
-        check(Answer(200, response.headers, b""))
+        check(Response(200, response.headers, b""))
 
 
 def _refusal(e: InvalidStatus) -> CliError:
     response = e.response
     try:
-        check(Answer(response.status_code, response.headers, bytes(response.body or b"")))
+        check(Response(response.status_code, response.headers, bytes(response.body or b"")))
     except CliError as error:
         error.retryable = response.status_code == 503
         return error

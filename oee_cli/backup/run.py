@@ -104,7 +104,7 @@ def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
 
 
 def _need_own_database(output: Output) -> None:
-    """The daemon is there and runs the database itself. Raises `UsageFault` where somebody else does."""
+    """Raises `UsageFault` where the daemon does not run the database itself."""
     from oee_cli.api.session import session
 
     own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
@@ -121,13 +121,13 @@ def _need_own_database(output: Output) -> None:
 
 @contextmanager
 def _make_folder() -> Iterator[Path]:
-    """A place of ours alone, for what has to be whole before it goes on."""
+    """A folder of ours alone, for a backup that has to be complete before it is passed on."""
     with tempfile.TemporaryDirectory(prefix="oee-") as name:
         yield Path(name)
 
 
 def _run_engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
-    """Runs the engine's part to its end; its result. Raises what it says."""
+    """Runs the engine's part to its end. Returns its result, or raises the error that it tells."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             daemon_command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
@@ -151,7 +151,7 @@ def _run_engine(output: Output, *arguments: str, named: str | None = None) -> di
 
 
 def _read_progress(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
-    """Shows what it is at; its last line."""
+    """Shows the phases that the engine tells. Returns its last line."""
     last: dict[str, Any] = {}
     try:
         for line in stream:
@@ -220,7 +220,7 @@ def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> N
 
 
 def _fold(text: str, output: Output, stream: TextIO) -> str:
-    """Between words, where the terminal ends."""
+    """`text` folded between words where the terminal ends."""
     from textwrap import fill
 
     # A path is never cut, and three spaces between facts stay three.

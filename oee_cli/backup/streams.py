@@ -45,7 +45,7 @@ def stream(typed: str, *, write: bool) -> BinaryIO | None:
 
 
 def is_stdout(typed: str) -> bool:
-    """By its name; what else may lead there is not looked for."""
+    """Whether FILE is stdout by its name; what else may lead there is not looked for."""
     return typed == "-" or _descriptor(typed) == 1
 
 

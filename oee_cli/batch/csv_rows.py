@@ -13,6 +13,7 @@ from typing import Any
 from oee_cli.batch.keys import WHOLE
 from oee_cli.batch.lines import Line
 from oee_cli.errors import UsageFault
+from oee_cli.text.nearest import nearest
 from oee_daemon.contract.protocol import MAX_BODY
 
 KEY_FIELD = "idempotencyKey"
@@ -165,17 +166,15 @@ def _refuse_one_column(name: str) -> None:
 
 
 def _unknown_field_error(names: list[str], unknown: list[str]) -> UsageFault:
-    from difflib import get_close_matches
-
     by_letters = {name.lower(): name for name in COLUMNS}
-    near = [by_letters[it] for it in get_close_matches(_fold_name(unknown[0]), by_letters, n=1, cutoff=0.5)]
+    near = nearest(_fold_name(unknown[0]), by_letters)
     if len(unknown) == len(names) and (not near or any(name[:1].isdigit() for name in names)):
         shown = ", ".join(repr(name[:20]) for name in names[:4])
         return UsageFault(
             f"The first row of a CSV names its fields: at least {', '.join(_REQUIRED)}. It is {shown}.",
             hint=_EXAMPLE,
         )
-    hint = f"Did you mean {near[0]}?\n" if near else ""
+    hint = f"Did you mean {by_letters[near]}?\n" if near else ""
     if re.fullmatch(r"Unnamed: \d+|index|level_\d+", unknown[0]):
         hint = f"{_INDEX}\n"
     return UsageFault(

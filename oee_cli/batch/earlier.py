@@ -39,7 +39,7 @@ class Earlier:
         self._known: dict[str, Order | None] = {}
 
     def found(self, page: list[Row]) -> list[Row]:
-        """The rows, those that were placed with the key and the order of that.
+        """Returns the rows; a row that was placed before has that order and its key.
 
         Where retention has removed the order its key is there alone. Raises what keeps the daemon silent.
         """
@@ -67,7 +67,7 @@ class Earlier:
         return row if key is None else replace(row, key=key, order=self._known[key])
 
     def _find_key(self, row: Row) -> str | None:
-        """Under which key it was placed; `None` where nothing says that it was."""
+        """The key under which a row was placed; `None` where nothing says that it was."""
         if row.key in self._known:
             return row.key
         assert row.identity is not None
@@ -128,11 +128,11 @@ class _Former:
         self._taken: set[int] = set()
 
     def likely(self, row: Row) -> Iterator[str]:
-        """Its keys where it stands, and where the last one that was found had stood."""
+        """The row's keys on its own line, and on the line moved as far as the last row that was found."""
         return self._keys(row, dict.fromkeys([self._shift, 0]))
 
     def around(self, row: Row) -> Iterator[str]:
-        """From near to far."""
+        """The keys that the row had on the lines around it, from near to far."""
         return self._keys(row, _AROUND)
 
     def _keys(self, row: Row, shifts: Iterable[int]) -> Iterator[str]:
@@ -142,7 +142,7 @@ class _Former:
         return former_keys(self._name, row.identity.stood, (row.line + shift for shift in shifts))
 
     def take(self, row: Row, known: Mapping[str, Order | None]) -> str | None:
-        """The nearest one that is there and nobody's yet."""
+        """Claims the row's nearest key that the engine knows and no other row has."""
         for shift, key in zip(_AROUND, self.around(row), strict=False):
             if key in known and (end := int(key[-16:], 16)) not in self._taken:
                 self._taken.add(end)
@@ -151,7 +151,7 @@ class _Former:
         return None
 
     def worth_a_search(self) -> bool:
-        """Asked for each row without an order."""
+        """Whether a row without an order may be one of 0.1.0's. Asked once for each."""
         self._missed += 1
         may_be = self._name is not None and self.possible
         return may_be and (self.begun or self._missed <= _FIRST or self._missed % _ONE_IN == 0)

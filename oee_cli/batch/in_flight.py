@@ -56,13 +56,13 @@ class InFlightPoller:
             self._some.notify()
 
     def close(self) -> None:
-        """Nobody is followed any more."""
+        """Ends `follow`."""
         self._closed.set()
         with self._some:
             self._some.notify()
 
     def follow(self) -> None:
-        """Until closed."""
+        """Asks until closed."""
         pause, lost_since = _SOON, None
         while placed_orders := self._wait_for_some():
             began = time.monotonic()
@@ -87,14 +87,14 @@ class InFlightPoller:
             self._closed.wait(max(pause, min(1.0, (time.monotonic() - began) * _REST)))
 
     def _wait_for_some(self) -> list[Placed]:
-        """All of them, once there are some; none when closed."""
+        """Waits for orders. Returns all of them; none when closed."""
         with self._some:
             while not self._orders and not self._closed.is_set():
                 self._some.wait()
             return [] if self._closed.is_set() else list(self._orders.values())
 
     def _poll(self, placed_orders: list[Placed], now: float) -> list[tuple[Placed, Order, CliError | None]]:
-        """Those that have ended, or whose wait has. Raises where the daemon can't say."""
+        """The orders that have ended, or whose wait has. Raises where the daemon can't say."""
         newest = self._fetch(placed_orders, ended=True)
         late = [p for p in placed_orders if p.deadline <= now and p.order["orderId"] not in newest]
         if late:

@@ -88,7 +88,7 @@ def _wrong(number: int, raw: bytes, what: str) -> Line:
 
 
 def _refuse_foreign(raw: bytes) -> None:
-    """By the first line, as far as it was read."""
+    """Raises `UsageFault` where the first line, as far as it was read, begins as no text does."""
     for begins, what, remedy in _FOREIGN:
         if raw.startswith(begins):
             raise UsageFault(f"The input is {what}; it takes UTF-8 text.", hint=remedy)

@@ -48,7 +48,7 @@ _FILE = "It takes a file with a JSON object or a CSV row for each order, or - fo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What was typed."""
+    """The command's arguments, as typed."""
 
     source: str
     name: str | None = None
@@ -186,7 +186,7 @@ class _Run:
         yield from rows
 
     def _watch(self, sender: BatchSender, came: list[int]) -> None:
-        """Draws until it is over, or a signal came."""
+        """Draws the progress until the batch is over, or a signal came."""
         line = view.ProgressLine()
         drawn = time.monotonic()
         while not sender.over.wait(_TICK) and not came:
@@ -197,7 +197,7 @@ class _Run:
                 self.writer.draw(line.text(sender.progress, part, width, color=color))
 
     def _leave(self, sender: BatchSender) -> None:
-        """Nothing more is sent; what was sent goes on without us."""
+        """Stops sending and leaves; what was sent goes on without this command."""
         sender.stop()
         until = time.monotonic() + _LAST_CALL
         while sender.progress.unanswered and time.monotonic() < until:
@@ -245,7 +245,7 @@ def _fetch_mints(client: Client) -> dict[str, str]:
 
 
 class ResultWriter:
-    """Results on stdout, and the line that is drawn on stderr, out of each other's way."""
+    """Writes results to stdout and draws the line on stderr, out of each other's way."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -288,7 +288,7 @@ class ResultWriter:
 
 @contextmanager
 def _collect_signals() -> Iterator[list[int]]:
-    """Those that came, instead of an exception in the middle of anything."""
+    """Collects the signals that come, instead of an exception in the middle of anything."""
     came: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:

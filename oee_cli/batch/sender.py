@@ -58,7 +58,7 @@ class SendOptions:
 
 
 class BatchSender:
-    """`tell` gets each result, one at a time, from any thread; what it raises ends the flight.
+    """`tell` gets each result, one at a time, from any thread; what it raises ends the batch.
 
     `earlier`: none where the batch has a name that nobody has had.
     """
@@ -73,7 +73,7 @@ class BatchSender:
         self.client = client
         self.options = options
         self.progress = BatchProgress()
-        #: Why nothing more is sent, where nobody asked for that.
+        #: The error that stopped the batch, if one did.
         self.trouble: BaseException | None = None
         #: Set once nothing is left to wait for.
         self.over = threading.Event()
@@ -95,12 +95,12 @@ class BatchSender:
         threading.Thread(target=self._in_flight.follow, daemon=True).start()
 
     def stop(self) -> None:
-        """Nothing more is sent. What was sent goes on, and is told as it ends."""
+        """Sends nothing more. What was sent goes on, and is told as it ends."""
         with self._lock:
             self._stop()
 
     def silence(self) -> None:
-        """Nothing more is told: the caller leaves. A line that is being written is waited for a moment."""
+        """Tells nothing more, as the caller leaves. A line that is being written is waited for a moment."""
         if not self._silent:
             self._silent = self._telling.acquire(timeout=_LAST_WORD)
 
@@ -159,7 +159,7 @@ class BatchSender:
             return page
 
     def patiently(self, ask: Callable[[], T]) -> T:
-        """With the patience of `_execute`: without an answer nothing may be sent, or it is bought twice."""
+        """Asks for as long as `_execute` tries: what is sent without an answer may be bought twice."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -170,7 +170,7 @@ class BatchSender:
             self.over.wait(_PAUSE)
 
     def _offer(self, row: Row) -> bool:
-        """Waits until a sender can take it; whether more may be offered."""
+        """Waits until a sender can take the row. Returns whether more may be offered."""
         with self._lock:
             while self._slot is not None and not self._stopping:
                 self._slot_free.wait()
@@ -240,7 +240,7 @@ class BatchSender:
         return {"line": row.line, **answer}, ExitCode.DONE if routed else ExitCode.FAILED
 
     def _place(self, row: Row) -> Result | None:
-        """Its result where it has one already."""
+        """Places the row. Returns its result where it has one already."""
         deadline = time.monotonic() + self.options.timeout
         if row.order is not None and _asks_the_same(row):
             order, replayed = row.order, True
@@ -252,7 +252,7 @@ class BatchSender:
         return None
 
     def _execute(self, row: Row, deadline: float) -> tuple[Order, bool]:
-        """With the patience to see a daemon restarted: the key makes it one order."""
+        """Places the row, trying for as long as a daemon's restart takes: the key makes it one order."""
         until = min(deadline, time.monotonic() + PATIENCE)
         lost: CliError | None = None
         while True:
@@ -320,7 +320,7 @@ class BatchSender:
         progress.placed_to = max(progress.placed_to, at)
 
     def _break(self, reason: BaseException) -> None:
-        """What makes every further row pointless."""
+        """Stops the batch because of an error that makes every further row pointless."""
         with self._lock:
             self.trouble = self.trouble or reason
             if not isinstance(reason, CliError):

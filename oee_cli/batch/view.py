@@ -76,7 +76,7 @@ class ProgressLine:
         return "  " + paint(full, ACCENT, colors=color) + paint(rest, "faint", colors=color) + shown + ends
 
     def _pace(self, ended: int, part: float | None) -> tuple[float, float | None]:
-        """Lines a second of late, and seconds left."""
+        """How many lines ended in a second of late, and how many seconds are left."""
         now = time.monotonic()
         if now - self._looks[-1][0] >= _RECENT_S / _LOOKS:
             self._looks.append((now, ended, part or 0.0))

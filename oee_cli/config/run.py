@@ -50,13 +50,13 @@ def show(origin: bool, output: Output) -> ExitCode:
 
 
 def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
-    """What a daemon that runs here has instead, by setting; a daemon that is not there is not started."""
+    """By setting, what a daemon that runs here has instead. A daemon that is not there is not started."""
     from oee_cli.api.launcher import Launcher
     from oee_cli.settings.in_force import differing
 
     try:
         settings = load()
-        status = None if settings.url else Launcher(settings, Output()).asked("/api/status")
+        status = None if settings.url else Launcher(settings, Output()).fetch("/api/status")
     except CliError:
         return {}
     return differing({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
@@ -72,7 +72,7 @@ def path(output: Output) -> ExitCode:
 
 
 def get(name: str, output: Output) -> ExitCode:
-    """The value that counts, whole: it was asked for by name."""
+    """Prints the value that counts, secrets too: it was asked for by name."""
     found = value(_find_setting(name), os.environ, stored())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
@@ -156,7 +156,7 @@ def _require_valid(setting: Setting, text: str) -> None:
 
 
 def _report_change(setting: Setting, before: Value, written: bool, output: Output) -> None:
-    """What counts now, and what still stands in its way."""
+    """Says which value counts now, and what still stands in its way."""
     now = value(setting, os.environ, stored())
     in_file = value(setting, {}, stored())
     overridden = setting.variable if now.origin == ENVIRONMENT else None

@@ -30,7 +30,7 @@ def become(*arguments: str) -> NoReturn:
 
 
 def run(*, switch: bool) -> NoReturn:
-    """The daemon in this process's place, unless the home has one. Raises `Unreachable`."""
+    """Replaces this process by the daemon, unless the home has one. Raises `Unreachable`."""
     settings = _require_local(load(), "run")
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
@@ -76,7 +76,7 @@ def _switch_arguments(switch: bool) -> tuple[str, ...]:
 
 
 def status(output: Output) -> ExitCode:
-    """What runs; never starts it."""
+    """Prints what runs; never starts it."""
     settings = load()
     launcher = Launcher(settings, output)
     if settings.url is None and not launcher.answers():
@@ -109,7 +109,7 @@ def status(output: Output) -> ExitCode:
 
 
 def logs(lines: int, follow: bool, output: Output) -> ExitCode:
-    """The end of the log, and what is added to it."""
+    """Prints the end of the log, and what is added to it."""
     path = _require_local(load(), "logs").log_file
     try:
         with path.open("rb") as f:
@@ -130,7 +130,7 @@ def logs(lines: int, follow: bool, output: Output) -> ExitCode:
 
 
 def token(output: Output) -> ExitCode:
-    """The token that TCP asks for; made with the home, so a home without one is started."""
+    """Prints the token that TCP asks for; it is made with the home, so a home without one is started."""
     settings = load()
     try:
         if not settings.token_file.exists():
@@ -167,7 +167,7 @@ def _report_running(output: Output, launcher: Launcher, what: str) -> None:
 
 
 def where(pid: int | None, called: str = "pid") -> str:
-    """A daemon that runs and has no process id here, or none that may be seen, is somewhere else."""
+    """Which process the daemon is: one that runs and has no process id here is in another container."""
     return f"{called} {pid}" if pid else "in another container"
 
 

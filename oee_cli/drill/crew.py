@@ -25,7 +25,7 @@ _STOP_S = 60.0
 
 
 class Crew:
-    """Starts, replaces and stops them. `environ` is what all of them share."""
+    """Starts, replaces and stops the drill's processes. `environ` is what all of them share."""
 
     def __init__(self, home: Path, environ: dict[str, str], workers: int) -> None:
         self._home = home
@@ -52,7 +52,7 @@ class Crew:
         )
 
     def start_daemon(self) -> subprocess.Popen[bytes]:
-        """One daemon, whether or not there was one."""
+        """Starts a daemon, whether or not there was one."""
         self.daemon = _process("run", self._environ | {"OEE_HOME": str(self._home)}, self._home)
         return self.daemon
 
@@ -68,7 +68,7 @@ class Crew:
         return [draw.choice(running)] if running else []
 
     def silence(self, draw: random.Random) -> bool:
-        """All connections of one other worker go silent. False: none runs now."""
+        """Silences all connections of one other worker. Returns False where none runs now."""
         running = [other for other in self._others if other.running]
         if not running:
             return False

@@ -91,7 +91,7 @@ def failpoints(count: int, seed: int) -> str:
 
 
 class FaultInjector:
-    """Strikes. `pids` tells the processes by name, as far as they are known."""
+    """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class FaultInjector:
         self._crew = crew
 
     def strike(self, fault: str) -> bool:
-        """Does it. False: what it was meant for is not there right now."""
+        """Injects one fault. Returns False where what it is meant for is not there right now."""
         if fault in _ROWS:
             return self._spoil(_ROWS[fault])
         if fault == "swap lapsed":

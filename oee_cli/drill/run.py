@@ -21,10 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-import oee_cli.api.client  # noqa: F401  # first: it lets httpx in without httpx's own command line
 from oee_cli.api.handshake import tag
+from oee_cli.api.transport import UnixTransport, httpx
 from oee_cli.drill import verdict
 from oee_cli.drill.crew import Crew
 from oee_cli.drill.injector import OUTAGES, FaultInjector, died_at, failpoints, plan
@@ -52,7 +50,7 @@ _BODIES: tuple[dict[str, Any], ...] = (
 
 @dataclass
 class DrillProgress:
-    """What is known while it runs."""
+    """What is known of a drill while it runs."""
 
     orders: int
     faults: int
@@ -87,7 +85,7 @@ class Drill:
         self._over = threading.Event()
 
     def run(self) -> Iterator[DrillProgress]:
-        """Yields as it goes; ends when every order has ended, or nothing moves any more."""
+        """Yields the drill's progress; ends when every order has ended, or nothing moves any more."""
         clients = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
         self._keep_alive()
         self._tune()
@@ -185,12 +183,12 @@ class Drill:
         raise Unreachable(f"The drill's daemon can't be started. Its log: {log_file}")
 
     def _tune(self) -> None:
-        """A tuning that people use and that would lose orders: the engine may not believe in it."""
+        """Sets what people tune Postgres by and what would lose orders, if the engine believed in it."""
         with self._crew.database() as db:
             db.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
 
     def _poll(self) -> None:
-        """Asks how far it is; a daemon that does not answer is asked again in the next beat."""
+        """Asks how far the orders are; a daemon that does not answer is asked again in the next beat."""
         with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 2) as client:
             status = _get_json(client, "/api/status")
             self._known = {
@@ -220,7 +218,7 @@ class Drill:
             self._place(number)
 
     def _place(self, number: int) -> None:
-        """One order, repeated with its key until the daemon has answered for it."""
+        """Places one order, repeated with its key until the daemon has answered for it."""
         body = _BODIES[number % len(_BODIES)]
         headers = {KEY_HEADER: f"drill-{self.progress.seed}-{number}"}
         while not self._over.is_set():
@@ -249,8 +247,8 @@ def _read_daemon_file(home: Path) -> dict[str, Any]:
 
 @contextmanager
 def _client(home: Path, timeout: float) -> Iterator[Any]:
-    """Over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
-    transport = httpx.HTTPTransport(uds=_read_daemon_file(home)["socket"])
+    """A client over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
+    transport = UnixTransport(_read_daemon_file(home)["socket"])
     headers = {HOME_HEADER: tag(home)}
     with httpx.Client(
         transport=transport, base_url="http://localhost", timeout=timeout, headers=headers

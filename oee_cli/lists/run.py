@@ -20,7 +20,8 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.columns import FILLS, ORDERS, Listing, choose, table_of
-from oee_cli.text.times import moment, read_moment
+from oee_cli.text.nearest import nearest
+from oee_cli.text.times import read_period
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.status import Status
 
@@ -33,7 +34,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Which orders, as typed; all of them where nothing is said."""
+    """Which orders to list, as typed; all of them where nothing is given."""
 
     status: Sequence[str] = ()
     pair: str | None = None
@@ -46,7 +47,7 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOptions:
-    """How they are listed, as typed."""
+    """How rows are listed, as typed."""
 
     limit: str | None = None
     columns: str | None = None
@@ -81,7 +82,7 @@ def _show_listing(
     output: Output,
     nothing: str,
 ) -> ExitCode:
-    """Everything typed is checked before anything is started."""
+    """Prints a listing. Everything typed is checked before anything is started."""
     if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
         output.say(table_of(fields))
         return ExitCode.DONE
@@ -130,21 +131,13 @@ def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
     statuses = [word.strip().lower() for typed in order_filter.status for word in typed.split(",")]
     for word in statuses:
         if word not in tuple(Status):
-            from difflib import get_close_matches
-
-            near = "".join(f" Did you mean {it}?" for it in get_close_matches(word, tuple(Status), n=1))
+            near = nearest(word, Status)
             raise UsageFault(
-                f"--status can't be {word[:40]!r}.{near}",
-                hint=f"It takes {', '.join(map(repr, Status))}; several of them with commas.",
+                f"--status can't be {word[:40]!r}.{f' Did you mean {near}?' if near else ''}",
+                hint=f"It takes {', '.join(map(repr, map(str, Status)))}; several of them with commas.",
             )
-    since = None if order_filter.since is None else read_moment(order_filter.since, "--since")
-    until = None if order_filter.until is None else read_moment(order_filter.until, "--until")
-    if since is not None and until is not None and moment(since) >= moment(until):
-        raise UsageFault(
-            f"--since {order_filter.since} is not before --until {order_filter.until}:"
-            " nothing is between them.",
-            hint="A listing goes from --since up to, and without, --until.",
-        )
+    hint = "A listing goes from --since up to, and without, --until."
+    since, until = read_period(order_filter.since, order_filter.until, hint)
     params = {
         "status": ",".join(dict.fromkeys(statuses)) or None,
         "pair": order_filter.pair,

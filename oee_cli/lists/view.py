@@ -12,7 +12,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short, signature
 from oee_cli.text.columns import FILLS, ORDERS, ListColumn, market_amount
-from oee_cli.text.layout import Cell, Column, Sheet, kept, side_cell, status_cell, widths_of
+from oee_cli.text.layout import Cell, Column, Sheet, choose_columns, side_cell, status_cell, widths_of
 from oee_cli.text.times import ago, between, stamp
 
 Row = Mapping[str, Any]
@@ -93,7 +93,7 @@ def _moment(name: str) -> Draw:
 
 
 def _amount(name: str, token: str) -> Draw:
-    """An amount never stands without its token, a token never without an amount."""
+    """Draws an amount with its token; neither stands alone."""
     return lambda row: Cell(f"{exact(row[name])} {clean(row[token])}") if row[name] else _NOTHING
 
 
@@ -176,12 +176,12 @@ _INDEX = {name: place for place, name in enumerate(ORDERS.table)}
 
 
 def _choose_fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], width: int) -> Fold:
-    """Where the remarks have no room of their own: as much of them as has, in the other columns' places."""
+    """How remarks are folded into other columns where they have no room of their own."""
     columns = [column for column, _ in drawn]
     rows = [(row, [draw(row) for _, draw in drawn]) for row in page]
     for fold in (_fold_nothing, _fold_reasons, _fold_attempts):
         told = [fold(row, cells) for row, cells in rows]
-        left, _, fits = kept(columns, widths_of(columns, told), width)
+        left, _, fits = choose_columns(columns, widths_of(columns, told), width)
         remarks = any(cells[_INDEX["note"]].text for cells in told)
         if fits and (not remarks or _INDEX["note"] in left):
             return fold
@@ -193,7 +193,7 @@ def _fold_nothing(order: Row, cells: list[Cell]) -> list[Cell]:
 
 
 def _fold_reasons(order: Row, cells: list[Cell]) -> list[Cell]:
-    """Why it failed instead of what came, the attempts beside the status."""
+    """Puts the error where the amount would be, and the attempts beside the status."""
     cells = _fold_attempts(order, cells)
     error = order["error"]
     if error is not None and order["status"] == "failed":

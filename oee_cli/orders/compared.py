@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from oee_cli.orders.explain import ComparedQuote, Difference, ExplainedAttempt
 from oee_cli.output import clean
 from oee_cli.text.amounts import short
-from oee_cli.text.layout import Cell, Column, Line, columns_of, kept, widths_of
+from oee_cli.text.layout import Cell, Column, Line, align_cells, choose_columns, widths_of
 from oee_cli.text.messages import reason
 from oee_daemon.contract.shapes import Order
 
@@ -35,14 +35,14 @@ def quote_lines(order: Order, attempts: Sequence[ExplainedAttempt], width: int) 
     rows = {a["attempt"]: [(q, _cells(order, q)) for q in _rank(a["quotes"])] for a in attempts}
     prices = [cells for row in rows.values() for quote, cells in row if quote["error"] is None]
     widths = widths_of(titles, prices)
-    left, gap, _ = kept(titles, widths, width)
+    left, gap, _ = choose_columns(titles, widths, width)
     titled = False
     for attempt in attempts:
         lines: list[Line] = []
         if not titled and any(quote["error"] is None for quote, _ in rows[attempt["attempt"]]):
             titled = True
             head = [Cell(column.title, "dim") for column in titles]
-            lines.append(columns_of(titles, head, left, widths, gap))
+            lines.append(align_cells(titles, head, left, widths, gap))
         for quote, cells in rows[attempt["attempt"]]:
             lines += _lines(titles, quote, cells, left, widths, gap)
         yield lines
@@ -59,7 +59,7 @@ def _lines(
     if quote["error"] is not None:
         yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{reason(quote['error'])}", "dim")]
         return
-    yield columns_of(columns, cells, left, widths, gap)
+    yield align_cells(columns, cells, left, widths, gap)
     if _WHY not in left and cells[_WHY].text:
         yield [Cell(" " * (2 + widths[0] + gap)), cells[_WHY]]
 

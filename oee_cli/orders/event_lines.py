@@ -21,7 +21,7 @@ _KNOWN = 2000
 
 
 class EventFormatter:
-    """What the running orders are."""
+    """Formats events as lines, each with what its order is."""
 
     def __init__(self, client: Client, output: Output) -> None:
         self.client = client

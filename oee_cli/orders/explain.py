@@ -294,7 +294,7 @@ def _bound_amount(order: Order) -> Decimal | None:
 
 
 def _sign(order: Order) -> int:
-    """More of what is paid is worse, more of what arrives is better."""
+    """1 where more of the competing amount is worse, as it is paid; -1 where more of it is better."""
     return 1 if order["swapMode"] == "ExactOut" else -1
 
 

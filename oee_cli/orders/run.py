@@ -24,10 +24,10 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
         if identifier is None:
             return _watch_all(client, output, None if limit is None else began + limit)
         order = find_order(client, identifier)
-        from oee_cli.api.follow import screen_for, watched
+        from oee_cli.api.follow import screen_for, watch_to_end
 
         screen = screen_for(client, output, order, events=output.json)
-        return watched(
+        return watch_to_end(
             client, output, screen, timeout=limit, began=began, events=output.json, final_object=False
         )
 
@@ -88,7 +88,7 @@ def cancel(identifier: str, output: Output) -> ExitCode:
 
 
 def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
-    """It can no longer be cancelled. With `--json` the order says why."""
+    """Says that an order can no longer be cancelled. With `--json` the order says why."""
     final = order["status"] in FINAL
     hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
     output.sentence("✗", clean_lines(e.message), e.hint or hint)

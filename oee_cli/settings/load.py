@@ -105,7 +105,7 @@ def _default_home_or_none() -> Path:
 
 
 def user_folder() -> Path | None:
-    """This account's own; `None` where it has none."""
+    """This account's own folder; `None` where it has none."""
     try:
         return Path.home()
     except RuntimeError:

@@ -16,7 +16,7 @@ from oee_cli.api.session import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.text.times import moment, read_moment
+from oee_cli.text.times import read_period
 from oee_daemon.contract.shapes import StatsReport
 
 #: What a list's elements go by in a column's name.
@@ -25,7 +25,7 @@ _NAMES = ("venue", "token")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsQuery:
-    """Which orders, as typed; `by`: told apart by what."""
+    """Which orders to measure, as typed. `by`: what groups them."""
 
     since: str = "24h"
     until: str | None = None
@@ -37,22 +37,14 @@ class StatsQuery:
     def everything(self) -> bool:
         return self.since.strip().lower() == "all"
 
-    def _read_since(self) -> str:
-        try:
-            return read_moment(self.since, "--since")
-        except UsageFault as fault:
-            fault.hint = f"{fault.hint}\nEverything there is: all."
-            raise
-
     def params(self) -> dict[str, str]:
         """The query. Raises `UsageFault` for what can be seen from here."""
-        since = None if self.everything else self._read_since()
-        until = None if self.until is None else read_moment(self.until, "--until")
-        if since is not None and until is not None and moment(since) >= moment(until):
-            raise UsageFault(
-                f"--since {self.since} is not before --until {self.until}: nothing is between them.",
-                hint="The period goes from --since up to, and without, --until.",
-            )
+        since, until = read_period(
+            None if self.everything else self.since,
+            self.until,
+            hint="The period goes from --since up to, and without, --until.",
+            moments="Everything there is: all.",
+        )
         found = {"since": since, "until": until, "by": self.by, "pair": self.pair, "side": self.side}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -100,7 +92,7 @@ def _write_csv(report: StatsReport) -> None:
 
 
 def _is_column(path: str, by: str | None) -> bool:
-    """All but what a row by venue says better."""
+    """Whether a figure is a column: all but what a row by venue says better."""
     return not (path.startswith("venues.") and ".statuses." in path) and (by is not None or path != "key")
 
 

@@ -103,7 +103,7 @@ def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
 
 
 def _format_edge(text: str, each: float) -> str:
-    """As exact as the parts of the chart are long."""
+    """A moment, as exact as the parts of the chart are long."""
     at = moment(text).astimezone()
     return f"{at.day} {at:%b}" if each >= 3_600 else f"{at:%H:%M}" if each >= 60 else f"{at:%H:%M:%S}"
 
@@ -181,7 +181,7 @@ def _by_step(total: StatsRow, width: int) -> list[Line]:
 
 
 def _facts(total: StatsRow, width: int) -> list[Line]:
-    """What is said in words; folded where it is narrow, and no amount away from its token."""
+    """The figures in words; folded where it is narrow, and no amount away from its token."""
     slipped, retried = total["slippageBps"], total["retried"]
     facts = []
     if slipped["p50"] is not None:

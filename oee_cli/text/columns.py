@@ -6,12 +6,12 @@ programs. The names of the API's fields stand beside a few that people ask for.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.errors import UsageFault
+from oee_cli.text.nearest import nearest
 from oee_cli.text.times import between
 
 Row = Mapping[str, Any]
@@ -160,8 +160,8 @@ def choose(text: str, fields: Listing) -> tuple[str, ...]:
     for word in filter(None, (part.strip() for part in text.split(","))):
         name = by_key.get(_key(word))
         if name is None:
-            near = difflib.get_close_matches(_key(word), by_key, n=1, cutoff=0.5)
-            guess = f" Did you mean {by_key[near[0]]}?" if near else ""
+            near = nearest(_key(word), by_key)
+            guess = f" Did you mean {by_key[near]}?" if near else ""
             raise UsageFault(
                 f"--columns can't have {word[:40]!r}.{guess}",
                 hint=f"{_names(fields)}\nWhat they are: {fields.command} --columns help",

@@ -61,10 +61,10 @@ def cell_len(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def kept(
+def choose_columns(
     columns: Sequence[Column], widths: Sequence[int], width: int, indent: int = 2
 ) -> tuple[list[int], int, bool]:
-    """The columns that are kept, by their place, the cells between them, and whether they fit."""
+    """The columns that are kept, by their index, the cells between them, and whether they fit."""
     left = [i for i in range(len(columns)) if widths[i]]
     gap = _GAPS[0]
     while indent + _total(left, widths, gap) > width:
@@ -96,10 +96,10 @@ def table(
 ) -> list[Line]:
     """The rows in aligned columns no wider than `width`, `indent` cells in from the left."""
     widths = widths_of(columns, rows, titles=titles)
-    left, gap, _ = kept(columns, widths, width, indent)
+    left, gap, _ = choose_columns(columns, widths, width, indent)
     shown = _narrow(columns, widths, left, gap, width - indent)
     head = [[Cell(column.title, "dim") for column in columns]] if titles else []
-    return [columns_of(columns, row, left, shown, gap, indent) for row in [*head, *rows]]
+    return [align_cells(columns, row, left, shown, gap, indent) for row in [*head, *rows]]
 
 
 class Sheet:
@@ -123,12 +123,12 @@ class Sheet:
             w and not before for w, before in zip(widths, self._widths, strict=True)
         ):
             # A column without a title stays away until there is something in it.
-            self._kept, self._gap, _ = kept(self.columns, widths, self.width, self.indent)
+            self._kept, self._gap, _ = choose_columns(self.columns, widths, self.width, self.indent)
         self._widths = widths
         shown = _narrow(self.columns, widths, self._kept, self._gap, self.width - self.indent)
         head = [[Cell(column.title, "dim") for column in self.columns]] if first else []
         for row in [*head, *rows]:
-            line = columns_of(self.columns, row, self._kept, shown, self._gap, self.indent)
+            line = align_cells(self.columns, row, self._kept, shown, self._gap, self.indent)
             yield drawn(line, None, colors=self.colors)
 
 
@@ -145,7 +145,7 @@ def _narrow(
     return shown
 
 
-def columns_of(
+def align_cells(
     columns: Sequence[Column],
     row: Line,
     left: Sequence[int],

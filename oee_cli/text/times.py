@@ -59,6 +59,26 @@ def read_moment(text: str, name: str, now: datetime | None = None) -> str:
         raise UsageFault(f"{name} can't be {text[:40]!r}.", hint=_MOMENTS) from None
 
 
+def read_period(
+    since: str | None, until: str | None, hint: str, moments: str = ""
+) -> tuple[str | None, str | None]:
+    """What `--since` and `--until` name, as RFC 3339.
+
+    Raises `UsageFault`; with `hint` where nothing is between them. `moments`: what else `--since` takes.
+    """
+    try:
+        first = None if since is None else read_moment(since, "--since")
+    except UsageFault as fault:
+        fault.hint = f"{fault.hint}\n{moments}".rstrip()
+        raise
+    last = None if until is None else read_moment(until, "--until")
+    if first is not None and last is not None and moment(first) >= moment(last):
+        raise UsageFault(
+            f"--since {since} is not before --until {until}: nothing is between them.", hint=hint
+        )
+    return first, last
+
+
 def _first_moment(wall: datetime, zone: tzinfo | None) -> datetime:
     """The first moment at which clocks here show `wall`, or more where it is skipped when they are set.
 

@@ -34,7 +34,7 @@ _FRAME = 1.0
 
 
 def top(interval: str, once: bool, output: Output) -> ExitCode:
-    """Until q; or one look, where that is asked for."""
+    """Shows the engine until q; once, where that is asked for."""
     seconds = read_duration(interval, "--interval")
     if not _OFTEN <= seconds <= _SELDOM:
         raise UsageFault("--interval takes from 100ms to 1h.", hint="For example: oee top --interval 5s")
@@ -59,7 +59,7 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
 
 
 def _is_full_terminal() -> bool:
-    """One that has another screen, and keys."""
+    """Whether stdin and stdout are a terminal that has another screen, and keys."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -72,7 +72,7 @@ def _fetch_first(client: Client) -> dict[str, Any]:
 
 
 def _fetch(client: Client) -> dict[str, Any]:
-    """Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
+    """The engine as it is now. Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
     answer = client.exchange("GET", "/api/engine", timeout=_ANSWER_LIMIT)
     try:
         found: dict[str, Any] = check(answer).body

@@ -294,7 +294,7 @@ class _Page:
         return [*sheet.page(rows[:_MOST]), *more]
 
     def _list(self, columns: Sequence[Column], rows: list[Line], title: str) -> list[str]:
-        """Without its columns' names: what stands in them says so."""
+        """A list below its title, without its columns' names: what stands in them says so."""
         if not rows:
             return [title]
         sheet = Sheet(columns, self.width, colors=self.colors)

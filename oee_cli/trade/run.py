@@ -41,7 +41,7 @@ class TradeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOptions:
-    """How it is placed and waited for."""
+    """How an order is placed and waited for."""
 
     key: str | None = None
     dry_run: bool = False
@@ -98,7 +98,7 @@ def make_body(request: TradeRequest) -> dict[str, Any]:
 
 
 def _read_bounds(request: TradeRequest, exact_out: bool) -> dict[str, Any]:
-    """The optional fields. A bound on the amount that is fixed anyway is refused: it would bind nothing."""
+    """The body's optional fields. A bound on the amount that is fixed is refused: it would bind nothing."""
     fields: dict[str, Any] = {}
     if request.max_spend is not None:
         if not exact_out:
@@ -147,11 +147,11 @@ def _execute(
         output.note(f"placed before with this key: order {order['orderId']}")
     if options.detach:
         return _print_id(output, order)
-    from oee_cli.api.follow import screen_for, watched
+    from oee_cli.api.follow import screen_for, watch_to_end
 
     note = f"key {key}" if given is None else None
     screen = screen_for(client, output, order, events=options.events, note=note)
-    return watched(client, output, screen, timeout=timeout, began=began, events=options.events)
+    return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
 
 
 def _print_id(output: Output, order: Order) -> ExitCode:

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from oee_cli.api import client as client_module
-from oee_cli.api.client import Answer, Client
+from oee_cli.api.client import Client, Response
 from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
 
 HEADERS = {"OEE-Protocol": "2"}
-Happening = Answer | ConnectionLost
+Happening = Response | ConnectionLost
 
 
-def answer(status: int, **body: Any) -> Answer:
-    return Answer(status, HEADERS, json.dumps(body).encode())
+def answer(status: int, **body: Any) -> Response:
+    return Response(status, HEADERS, json.dumps(body).encode())
 
 
 class Script(Client):
@@ -35,7 +35,7 @@ class Script(Client):
     def ready(self) -> None:
         pass
 
-    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Answer:
+    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
         self.keys.append(kwargs.get("headers", {}).get("Idempotency-Key", ""))
         happening = self.happenings.pop(0) if len(self.happenings) > 1 else self.happenings[0]
         if isinstance(happening, ConnectionLost):

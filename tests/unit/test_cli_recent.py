@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oee_cli.api import recent
-from oee_cli.api.recent import LIMIT, Recent, described, read
+from oee_cli.api.recent import LIMIT, Recent, describe, read
 from oee_cli.settings.load import load
 from oee_daemon.contract.status import FINAL
 
@@ -48,11 +48,11 @@ def offered(*arguments: str, **environ: str) -> str:
 
 
 def test_an_order_is_described_by_what_it_is() -> None:
-    said = described(order(1)).partition(" ")[2]
+    said = describe(order(1)).partition(" ")[2]
     assert said == "SOL/USDC buy 1.5 submitted"
     spends = order(1, swapMode="ExactIn", amount="200")
-    assert described(spends).endswith("SOL/USDC buy for 200 USDC submitted")
-    assert "\x1b" not in described(order(1, status="\x1b[2Jgone\n"))
+    assert describe(spends).endswith("SOL/USDC buy for 200 USDC submitted")
+    assert "\x1b" not in describe(order(1, status="\x1b[2Jgone\n"))
 
 
 def test_the_last_ones_are_kept_the_newest_first_each_once(tmp_path: Path) -> None:

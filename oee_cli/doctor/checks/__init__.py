@@ -30,17 +30,17 @@ def ok(check: str, message: str) -> Finding:
 
 
 def info(check: str, code: str, message: str, remedy: str | None = None) -> Finding:
-    """Neither good nor bad."""
+    """A finding that is neither good nor bad."""
     return Finding(check, INFO, code, message, remedy)
 
 
 def warn(check: str, code: str, message: str, remedy: str | None = None) -> Finding:
-    """Everything works, and something should be looked at."""
+    """A finding that should be looked at while everything works."""
     return Finding(check, WARN, code, message, remedy)
 
 
 def fail(
     check: str, code: str, message: str, remedy: str | None = None, exit_code: ExitCode = ExitCode.UNREACHABLE
 ) -> Finding:
-    """Commands fail because of this, or will."""
+    """A finding because of which commands fail, or will."""
     return Finding(check, FAIL, code, message, remedy, exit_code)

@@ -42,17 +42,17 @@ class Facts:
 
     @property
     def here(self) -> bool:
-        """The daemon, running or not, is one of this machine, and which home is known."""
+        """Whether the daemon, running or not, is one of this machine, and its home is known."""
         return self.settings.url is None and not self.bad("home") and not self.bad("url")
 
     @property
     def away(self) -> bool:
-        """Nothing runs on this home."""
+        """No daemon runs on this home, and none failed to answer."""
         return self.here and self.status is None and self.holder is None and not self.fault
 
     @property
     def home_open(self) -> bool:
-        """The home is there and this account may look into it."""
+        """Whether the home is there and this account may look into it."""
         return os.access(self.settings.home, os.R_OK | os.X_OK)
 
     def bad(self, name: str) -> bool:
@@ -70,7 +70,7 @@ class Facts:
         return (where or f"oee config set {name} {value}") + (" && oee daemon restart" if self.status else "")
 
     def process(self, pid: object) -> int:
-        """A process id that the daemon told, if it is called so here as well: 0 for another container's."""
+        """The daemon's process id, if the process has it here as well; 0 for another container's."""
         same = self.here and bool(self.holder) and self.holder == (self.status or {}).get("pid")
         return pid if same and isinstance(pid, int) else 0
 

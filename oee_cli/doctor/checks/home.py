@@ -185,7 +185,7 @@ def _is_keypair(content: str) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """The first of it and the folders above that is there."""
+    """The path itself, or the nearest folder above it that is there."""
     return next((p for p in (path, *path.parents) if os.access(p, os.F_OK)), Path("/"))
 
 

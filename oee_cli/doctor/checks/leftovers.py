@@ -61,7 +61,7 @@ def _find_leftovers(home: Path) -> Iterator[Path]:
 
 
 def _read_pid(file: Path) -> int:
-    """What the file says; 0 where it says nothing."""
+    """The process id in the file; 0 where it has none."""
     with suppress(FileNotFoundError, NotADirectoryError, ValueError, IndexError):
         return int(file.read_text(errors="replace").split()[0])
     return 0

@@ -1,0 +1,13 @@
+"""What was probably meant by a word that nothing here is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(typed: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that looks most like `typed`; `None` where none is like it."""
+    # difflib costs a command that is typed right nothing.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(typed, known, n=1, cutoff=0.5)), None)
