@@ -28,7 +28,7 @@ from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings
 from oee_daemon.store import migrations
 from oee_daemon.store.database import LONG_S, open_database
-from oee_daemon.store.tables import engine, orders, slots
+from oee_daemon.store.tables import engine, execution_slots, orders
 
 #: The time that is over by every clock, also on a machine whose clock is set back after the restore.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,7 +165,7 @@ def _end_all(conn: Connection) -> dict[str, int]:
     chain = conn.execute(select(engine.c.chain)).scalar() or "the original's"
     live = Counter(recall.doubt(conn, chain, elsewhere=True))
     conn.execute(update(orders).where(orders.c.finished_at.is_(None)).values(expires_at=LONG_AGO))
-    conn.execute(update(slots).values(order_id=None, taken_at=None))
+    conn.execute(update(execution_slots).values(order_id=None, taken_at=None))
     conn.execute(delete(engine))
     return dict(sorted(live.items()))
 

@@ -20,7 +20,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.engine import recall, routing
 from oee_daemon.engine.outside import Outside, request_of
-from oee_daemon.engine.slots import Hands, Places
+from oee_daemon.engine.slots import Hands, Slots
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
@@ -45,7 +45,7 @@ PAUSE_S = (2.0, 60.0)
 FAULT_PAUSE_S = (0.5, 60.0)
 #: What an attempt can end in.
 ENDS = FINAL | {Status.PENDING}
-#: When an order comes back that found no place before its worker stopped.
+#: When an order comes back that found no slot before its worker stopped.
 COME_AGAIN = timedelta(milliseconds=100)
 
 
@@ -76,7 +76,7 @@ class Execution:
         self._feed = feed
         self._owner = owner
         self._max_attempts = max_attempts
-        self.places = Places(owner=owner, network=network.name, most=max_active)
+        self.slots = Slots(owner=owner, network=network.name, most=max_active)
         self._faults = FaultLog()
         self._outside = Outside(network, threads, self._faults)
         self._hands = Hands()
@@ -92,8 +92,8 @@ class Execution:
         return max(self._hands.longest_s(), self._outside.hang_s)
 
     def stop(self) -> None:
-        """What runs goes on; who waits for a place comes back later."""
-        self.places.stop()
+        """What runs goes on; who waits for a slot comes back later."""
+        self.slots.stop()
 
     def close(self) -> None:
         """Ends the threads that ask venues and the chain; call it when nothing runs any more."""
@@ -102,7 +102,7 @@ class Execution:
     def run(self, order_id: UUID) -> timedelta | None:
         """Runs the order as far as it goes. Returns when it wants to be run again, if ever.
 
-        Never raises: a fault costs this one order a pause, and nobody a place. Where Postgres is away the
+        Never raises: a fault costs this one order a pause, and nobody a slot. Where Postgres is away the
         order is as it was last committed, and recovery goes on from there.
         """
         if not self._hands.take(order_id):
@@ -132,8 +132,8 @@ class Execution:
 
     def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
         try:
-            claimed = self.places.claim(conn, order_id)
-        except leases.NoPlace:
+            claimed = self.slots.claim(conn, order_id)
+        except leases.NoSlot:
             return COME_AGAIN
         if claimed is None:
             return None
@@ -146,11 +146,11 @@ class Execution:
         try:
             return self._go(conn, order)
         finally:
-            self.places.given_back()
+            self.slots.given_back()
 
     def _go(self, conn: Connection, order: Order) -> timedelta | None:
         """From the status that it was found in, as far as it goes."""
-        if order.stale and order.status is not Status.SUBMITTED:
+        if order.expired_by_now and order.status is not Status.SUBMITTED:
             self._expire(conn, order)
             return None
         moved: Order | None = order
@@ -236,7 +236,7 @@ class Execution:
     def _too_late(self, conn: Connection, order: Order) -> Order | None:
         """It could not be stored: another holder has it, or its time is over and nothing of it has left."""
         current = leases.extend(conn, order)
-        if current is not None and current.stale:
+        if current is not None and current.expired_by_now:
             return self._expire(conn, current)
         return None
 
@@ -251,7 +251,7 @@ class Execution:
         current: Order | None = order
         while current is not None:
             # Past its time nothing is sent any more; what an earlier send left is still asked about.
-            if not current.stale:
+            if not current.expired_by_now:
                 self._send(swap)
             outcome = self._outcome(swap)
             if isinstance(outcome, Landed):

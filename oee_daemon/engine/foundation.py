@@ -48,7 +48,7 @@ _LOOK = text("""
         (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
             AND application_name = 'oee' AND datname = current_database()) AS ours
 """)
-_TABLES = ["orders", "order_events", "swaps", "slots", "spent_keys"]
+_TABLES = ["orders", "order_events", "swaps", "execution_slots", "spent_keys"]
 _POOLER = (
     " Every order relies on settings and prepared statements of its own connection, which are then another"
     " client's. Let OEE_DATABASE_URL lead to Postgres itself, or to a pool in session mode (PgBouncer:"

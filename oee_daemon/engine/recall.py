@@ -13,11 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text, update
 
+from oee_daemon.contract.status import STEPS, Status
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected
+from oee_daemon.store.leases import FREED
+from oee_daemon.store.predicates import LIVE
+from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import doubts, orders
 
 #: Between two questions about one order, at least and at most.
@@ -30,26 +34,28 @@ _CLOCKS_APART = timedelta(hours=1)
 # The fence is raised past all that it may have been before that was forgotten: whoever holds it by a claim of
 # then is told, too. The steps that an order has not been seen to take are told as well: its events stay in
 # the order that the moves allow.
-_DOUBT = """
+_WAY = (Status.WAITING, *STEPS[: STEPS.index(Status.SUBMITTED) + 1])
+_STEPS = ", ".join(
+    f"('{began.value}', {n}, '{step.value}')"
+    for began in _WAY
+    for n, step in enumerate(_WAY[_WAY.index(began) + 1 :], 1)
+)
+_DOUBT = Statement(f"""
+    -- doubt: every live order may be on a chain
     WITH live AS (
-        SELECT id, status, event_seq, attempt, expires_at FROM orders WHERE finished_at IS NULL FOR UPDATE
+        SELECT id, status, event_seq, attempt, expires_at FROM orders WHERE {LIVE} FOR UPDATE
     ), noted AS (
         INSERT INTO doubts (order_id, chain, until)
-        SELECT id, :chain, CASE WHEN :elsewhere THEN expires_at END FROM live
+        SELECT id, %(chain)s, CASE WHEN %(elsewhere)s THEN expires_at END FROM live
         ON CONFLICT (order_id) DO UPDATE
             SET last_height = NULL, until = GREATEST(doubts.until, EXCLUDED.until)
     ), steps (began, n, status) AS (
-        VALUES ('waiting', 1, 'pending'), ('waiting', 2, 'routing'), ('waiting', 3, 'building'),
-            ('waiting', 4, 'submitted'),
-            ('pending', 1, 'routing'), ('pending', 2, 'building'), ('pending', 3, 'submitted'),
-            ('routing', 1, 'building'), ('routing', 2, 'submitted'), ('building', 1, 'submitted')
+        VALUES {_STEPS}
     ), said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq + n, steps.status, attempt, statement_timestamp(), '{"assumed": true}'
+        SELECT id, event_seq + n, steps.status, attempt, statement_timestamp(), '{{"assumed": true}}'
         FROM live JOIN steps ON began = live.status
-    ), freed AS (
-        UPDATE slots SET order_id = NULL FROM live WHERE slots.order_id = live.id
-    )
+    ), freed AS ({FREED.format(moved="live")})
     UPDATE orders SET
         status = 'submitted', fence = fence + 1000000, asks = 0,
         event_seq = orders.event_seq + (SELECT count(*) FROM steps WHERE began = live.status),
@@ -57,7 +63,7 @@ _DOUBT = """
         lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp()
     FROM live WHERE orders.id = live.id
     RETURNING live.status
-"""
+""")  # noqa: S608  # the names are our own columns
 
 
 def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
@@ -66,7 +72,7 @@ def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
     `elsewhere`: this is a copy, and the engine that it was copied from may go on with them. Whoever holds one
     of them is told by the raised fence.
     """
-    return list(conn.execute(text(_DOUBT), {"chain": chain, "elsewhere": elsewhere}).scalars())
+    return [row[0] for row in _DOUBT.all(conn, {"chain": chain, "elsewhere": elsewhere})]
 
 
 def forget_the_ended(conn: Connection) -> None:

@@ -177,7 +177,7 @@ class Worker:
 
     def _allow(self) -> None:
         # Until it is known whose database it is, and where, nothing is claimed.
-        self.execution.places.where = self.identity.known if self.identity.settled else NOWHERE
+        self.execution.slots.where = self.identity.known if self.identity.settled else NOWHERE
 
     def start(self) -> None:
         if not self.identity.settled:

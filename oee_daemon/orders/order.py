@@ -86,8 +86,8 @@ class Order:
     finished_at: datetime | None
     expires_at: datetime
     next_run_at: datetime | None
-    #: By Postgres's clock, when this row was read: the order's time is over.
-    stale: bool = False
+    #: By Postgres's clock, when this row was read: the order's time was over.
+    expired_by_now: bool = False
 
     @property
     def worst(self) -> int | None:

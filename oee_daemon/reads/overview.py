@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Engine
 from oee_daemon.contract.status import LIVE, RUNNABLE
 from oee_daemon.engine import foundation
 from oee_daemon.orders.order import Order
-from oee_daemon.store import moves
 from oee_daemon.store import overview as statements
 from oee_daemon.store.statement import Statement
 
@@ -137,8 +136,8 @@ class Overviews:
                 at=now,
                 count=count,
                 accepted=_accepted(conn),
-                in_flight=[moves.order_of(row) for row in flying],
-                ended=[moves.order_of(row) for row in ended],
+                in_flight=flying,
+                ended=ended,
                 venues=[VenueHealth(**row._asdict()) for row in venues],
                 accepted_by_second=came,
                 ended_by_second=went,

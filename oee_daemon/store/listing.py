@@ -21,7 +21,8 @@ from sqlalchemy import Connection, text
 from oee_daemon.contract.status import LIVE, Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
-from oee_daemon.store import moves, tables
+from oee_daemon.store import moves, predicates, tables
+from oee_daemon.store.order_rows import ORDER
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
 #: was taken, so the two may disagree among orders that were accepted at once: those are at most as many as
@@ -63,7 +64,7 @@ def page(conn: Connection, wanted: Filter, *, limit: int, before: int | None) ->
 
 def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
     """Those of the orders with these ids or keys that there are, each once."""
-    rest = f" AND NOT {moves.LIVE}" if ended else ""
+    rest = f" AND NOT {predicates.IS_LIVE}" if ended else ""
     rows = conn.execute(text(_AMONG.format(rest=rest)), {"ids": ids, "keys": keys})
     return [moves.order_of(row) for row in rows]
 
@@ -87,14 +88,14 @@ _HAS_KEYS = """
 
 # Found before it is narrowed, each half by its own index.
 _AMONG = f"""
-    SELECT {moves.RETURNED} FROM orders WHERE id = ANY (ARRAY(
+    SELECT {ORDER} FROM orders WHERE id = ANY (ARRAY(
         SELECT id FROM orders WHERE id = ANY (CAST(:ids AS uuid[]))
         UNION SELECT id FROM orders WHERE idempotency_key = ANY (CAST(:keys AS text[]))
     )) {{rest}}"""  # noqa: S608  # constants of ours
 
 _SPAN = "number >= CAST(:first AS bigint) AND number < CAST(:before AS bigint)"
 
-_PAGE = f"SELECT {moves.RETURNED} FROM orders WHERE {{found}} ORDER BY number DESC LIMIT :most"  # noqa: S608
+_PAGE = f"SELECT {ORDER} FROM orders WHERE {{found}} ORDER BY number DESC LIMIT :most"  # noqa: S608
 
 _NEWEST = "SELECT number FROM ({sources}) AS source ORDER BY number DESC LIMIT :most"
 
@@ -124,7 +125,7 @@ _MISSED = """
 
 # Read whole before it is narrowed: by the number, the planner might walk through everything that ended.
 _LIVE = f"""
-    SELECT number FROM (SELECT * FROM orders WHERE {tables.LIVE} OFFSET 0) AS live
+    SELECT number FROM (SELECT * FROM orders WHERE {predicates.LIVE} OFFSET 0) AS live
     WHERE {_SPAN} {{rest}}"""  # noqa: S608  # constants of ours, here and below
 
 _RUNS = text("""

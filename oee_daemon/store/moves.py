@@ -9,7 +9,6 @@ a crash may repeat for free too: an event that was streamed must not come back a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,54 +17,36 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Interval, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Interval, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.elements import ColumnElement
 
-from oee_daemon.contract.status import FINAL, UNSENT, Status, check
+from oee_daemon.contract.status import FINAL, LETS_GO, MAY_CANCEL, Status, check
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
+from oee_daemon.store import order_rows
 from oee_daemon.store.prepared import Prepared
 from oee_daemon.store.statement import driver, fault
-from oee_daemon.store.tables import Units, order_events, orders, slots, swaps
+from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
+from oee_daemon.timing import USUAL
 
-#: How long a claim holds without a sign of life; extended at every move and every ask.
-LEASE = timedelta(seconds=15)
-
-_FIELDS = tuple(f.name for f in fields(Order))
-_UNITS = tuple(name for name in _FIELDS if name != "stale" and isinstance(orders.c[name].type, Units))
 _now = func.clock_timestamp()
-COLUMNS = [orders.c[name] for name in _FIELDS if name != "stale"]
-_stale = (orders.c.expires_at <= _now).label("stale")
-#: Not final, worded as the indexes on such rows word it: by a column that no move but the last one touches.
-LIVE = "(finished_at IS NULL)"
-LIVE_ROWS: ColumnElement[bool] = literal_column(LIVE)
-#: The columns that `order_of` reads, as SQL.
-RETURNED = ", ".join(
-    [*(f"orders.{c.name}" for c in COLUMNS), "orders.expires_at <= clock_timestamp() AS stale"]
-)
+COLUMNS = [orders.c[f.name] for f in fields(Order) if f.name != "expired_by_now"]
+_expired = (orders.c.expires_at <= _now).label("expired_by_now")
 
 
-def order_of(row: Sequence[Any]) -> Order:
-    """The order that a row of `COLUMNS` holds, and of `stale` where it was asked for."""
-    values = dict(zip(_FIELDS, row, strict=False))
-    for name in _UNITS:
-        if values[name] is not None:
-            values[name] = int(values[name])
-    values["status"] = Status(values["status"])
-    values["side"] = Side(values["side"])
-    values["swap_mode"] = SwapMode(values["swap_mode"])
-    return Order(**values)
+def order_of(row: Any) -> Order:
+    """The order that a row of `COLUMNS` holds."""
+    return order_rows.order_of({"expired_by_now": False} | dict(row._mapping))
 
 
 def find(conn: Connection, order_id: UUID) -> Order | None:
-    row = conn.execute(select(*COLUMNS, _stale).where(orders.c.id == order_id)).first()
+    row = conn.execute(select(*COLUMNS, _expired).where(orders.c.id == order_id)).first()
     return None if row is None else order_of(row)
 
 
 def find_key(conn: Connection, key: str) -> Order | None:
-    row = conn.execute(select(*COLUMNS, _stale).where(orders.c.idempotency_key == key)).first()
+    row = conn.execute(select(*COLUMNS, _expired).where(orders.c.idempotency_key == key)).first()
     return None if row is None else order_of(row)
 
 
@@ -155,6 +136,7 @@ def advance(
     swap: SignedSwap | None = None,
     swap_ended: str | None = None,
     delay: timedelta | None = None,
+    lease: timedelta = USUAL.lease,
     **changes: Any,
 ) -> Order | None:
     """Moves an order that the caller holds, with its event, in one statement.
@@ -168,6 +150,7 @@ def advance(
     values: dict[str, Any] = {f"set_{k}": _sent(k, v) for k, v in changes.items()}
     values |= {"the_id": order.id, "the_status": order.status.value, "the_fence": order.fence}
     values |= {"the_data": data or {}, "the_delay": delay or timedelta(0), "the_end": swap_ended}
+    values["the_lease"] = lease
     if swap is not None:
         values |= {
             "the_signature": swap.signature,
@@ -177,7 +160,7 @@ def advance(
     row = statement.first(conn, values)
     if row is None:
         return None
-    updated_at, finished_at, next_run_at, stale = row
+    updated_at, finished_at, next_run_at, expired_by_now = row
     # Its other columns are as they were: nobody else writes them while the fence stands.
     return replace(
         order,
@@ -186,14 +169,14 @@ def advance(
         updated_at=updated_at,
         finished_at=finished_at,
         next_run_at=next_run_at,
-        stale=stale,
+        expired_by_now=expired_by_now,
         **changes,
     )
 
 
 def _sent(name: str, value: Any) -> Any:
     """Base units go as numerics: some of them are larger than a bigint."""
-    return Decimal(value) if name in _UNITS and value is not None else value
+    return Decimal(value) if name in order_rows.UNITS and value is not None else value
 
 
 @lru_cache(maxsize=64)
@@ -202,13 +185,13 @@ def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bo
     o = orders.c
     values: dict[str, Any] = {name: bindparam(f"set_{name}", type_=o[name].type) for name in changed}
     values |= {"status": to.value, "event_seq": o.event_seq + 1, "updated_at": _now}
-    lets_go = to in FINAL or to is Status.PENDING
+    lets_go = to in LETS_GO
     if lets_go:
         # Between attempts nobody holds it: ten at once means ten leases.
         values |= {"lease_owner": None, "lease_until": None, "rung_at": None}
     else:
         # No indexed column changes here, so that Postgres touches no index.
-        values["lease_until"] = _now + LEASE
+        values["lease_until"] = _now + bindparam("the_lease", type_=Interval)
     if to in FINAL:
         values |= {"finished_at": _now, "next_run_at": None}
     elif lets_go:
@@ -222,17 +205,22 @@ def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bo
             *([o.expires_at > _now] if stores_swap else []),
         )
         .values(values)
-        .returning(*(o[name] for name in _SAID), *(o[name] for name in _TIMES), _stale)
+        .returning(*(o[name] for name in _SAID), *(o[name] for name in _TIMES), _expired)
         .cte("moved")
     )
     beside = _swap_cte(moved, stores_swap, ends_swap) + ([freed(moved)] if lets_go else [])
-    told = select(*(moved.c[name] for name in _TIMES), moved.c.stale)
+    told = select(*(moved.c[name] for name in _TIMES), moved.c.expired_by_now)
     return Prepared(_with_event(moved, beside, told))
 
 
 def freed(moved: Any) -> Any:
-    """Whoever is no longer executed gives its place back, in the statement that says so."""
-    return update(slots).where(slots.c.order_id == moved.c.id).values(order_id=None).cte("freed")
+    """Whoever is no longer executed gives its slot back, in the statement that says so."""
+    return (
+        update(execution_slots)
+        .where(execution_slots.c.order_id == moved.c.id)
+        .values(order_id=None)
+        .cte("freed")
+    )
 
 
 def _swap_cte(moved: Any, stores: bool, ends: bool) -> list[Any]:
@@ -301,7 +289,7 @@ def cancel(conn: Connection, order_id: UUID) -> Order | None:
     o = orders.c
     moved = (
         update(orders)
-        .where(o.id == order_id, o.status.in_([s.value for s in UNSENT]))
+        .where(o.id == order_id, o.status.in_([s.value for s in MAY_CANCEL]))
         .values(
             status=Status.CANCELLED.value,
             fence=o.fence + 1,
@@ -312,7 +300,7 @@ def cancel(conn: Connection, order_id: UUID) -> Order | None:
             lease_owner=None,
             lease_until=None,
         )
-        .returning(*COLUMNS, _stale)
+        .returning(*COLUMNS, _expired)
         .cte("moved")
     )
     row = conn.execute(_with_event(moved, [freed(moved)], select(moved)), {"the_data": {}}).first()

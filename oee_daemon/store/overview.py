@@ -5,8 +5,8 @@ ended; `COUNT` looks at all live ones. What is asked how often is decided in `re
 from __future__ import annotations
 
 from oee_daemon.contract.status import HOLDS_SLOT
-from oee_daemon.store import moves
 from oee_daemon.store.answers import ANSWERED, ANSWERS
+from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.predicates import HELD, LIVE, RUNNABLE, status_in
 from oee_daemon.store.statement import Statement, named_row
 
@@ -44,18 +44,25 @@ ENDED_BY_SECOND = Statement("""
     WHERE finished_at >= to_timestamp(%(since)s) GROUP BY second
 """)
 
-IN_FLIGHT = Statement(f"""
+IN_FLIGHT = Statement(
+    f"""
     -- in flight: orders that hold a slot, and those `resting`, the longest in its step first
-    SELECT {moves.RETURNED} FROM orders
-    WHERE id = ANY (ARRAY(SELECT order_id FROM slots WHERE order_id IS NOT NULL) || %(resting)s::uuid[])
+    SELECT {ORDER} FROM orders
+    WHERE id = ANY (ARRAY(SELECT order_id FROM execution_slots WHERE order_id IS NOT NULL)
+            || %(resting)s::uuid[])
         AND {status_in(HOLDS_SLOT)}
     ORDER BY updated_at LIMIT %(most)s
-""")  # noqa: S608
-ENDED = Statement(f"""
+    """,  # noqa: S608
+    order_row,
+)
+ENDED = Statement(
+    f"""
     -- ended: the orders that ended last
-    SELECT {moves.RETURNED} FROM orders WHERE finished_at IS NOT NULL
+    SELECT {ORDER} FROM orders WHERE finished_at IS NOT NULL
     ORDER BY finished_at DESC LIMIT %(most)s
-""")  # noqa: S608
+    """,  # noqa: S608
+    order_row,
+)
 
 # `OFFSET 0`: always by each order's own events, never by all events there are.
 VENUES = Statement(
@@ -65,7 +72,7 @@ VENUES = Statement(
         (SELECT id FROM orders WHERE finished_at > now() - make_interval(secs => %(age)s)
             ORDER BY finished_at DESC LIMIT %(orders)s)
         UNION
-        SELECT order_id FROM slots WHERE order_id IS NOT NULL
+        SELECT order_id FROM execution_slots WHERE order_id IS NOT NULL
     ), recent AS (
         SELECT e.at, a.* FROM asking CROSS JOIN LATERAL (
             SELECT at, data FROM order_events

@@ -22,23 +22,29 @@ def status_in(statuses: Iterable[Status]) -> str:
     return f"status IN ({', '.join(repr(s.value) for s in sorted(statuses))})"
 
 
-#: Not final, in the words of the partial indexes: only the last move writes that column, and an update that
-#: changes no indexed column leaves every index alone.
-LIVE = "finished_at IS NULL"
-#: The order may be claimed. An order that waits for its condition may not.
-RUNNABLE = f"({LIVE} AND {status_in(status.RUNNABLE)})"
-WAITING = f"({LIVE} AND {status_in([Status.WAITING])})"
+# To find such orders among all: in the words of the partial indexes, which name no status, for an update that
+# changes no indexed column leaves every index alone. `orders_runnable` and `orders_finished` in `tables` hold
+# that both wordings mean the same.
+
+#: The order may be claimed, rung and counted as due, stuck or overdue. Index `orders_due`.
+RUNNABLE = "next_run_at IS NOT NULL"
+#: The order waits for its condition. Index `orders_waiting`.
+WAITING = "(finished_at IS NULL AND next_run_at IS NULL)"
+#: Not final.
+LIVE = f"({RUNNABLE} OR {WAITING})"
+
+# To ask it of orders that were found otherwise, by their ids: in words of no index, for Postgres may take an
+# index on what is due for the way to one order, and read every one that is.
+
+IS_RUNNABLE = status_in(status.RUNNABLE)
+IS_LIVE = status_in(status.LIVE)
 MAY_CANCEL = status_in(status.MAY_CANCEL)
+
 #: The order's time is over.
 EXPIRED = "expires_at <= clock_timestamp()"
-
 #: A worker holds the order, and not by a clock that jumped.
 HELD = f"(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + {ABSURD}) IS TRUE"
-#: The order's next run may begin; of use beside RUNNABLE only.
-DUE = (
-    f"(next_run_at <= clock_timestamp() + {TOLERANCE} OR next_run_at > clock_timestamp() + {ABSURD}) IS TRUE"
-)
+#: The order's next run may begin.
+DUE = f"(next_run_at <= clock_timestamp() + {TOLERANCE} OR next_run_at > clock_timestamp() + {ABSURD})"
 #: Nobody has begun the order's next run for `%(overdue)s`, an interval, after it was due.
-OVERDUE = (
-    f"(next_run_at <= clock_timestamp() - %(overdue)s OR next_run_at > clock_timestamp() + {ABSURD}) IS TRUE"
-)
+OVERDUE = f"(next_run_at <= clock_timestamp() - %(overdue)s OR next_run_at > clock_timestamp() + {ABSURD})"

@@ -12,9 +12,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from oee_daemon.store import tables
-from oee_daemon.store.leases import ABSURD
-from oee_daemon.store.prepared import Prepared
+from oee_daemon.store.predicates import HELD, RUNNABLE
+from oee_daemon.store.statement import Statement
 
 #: For how long a worker counts as there after a beat, and for how long its beat is kept.
 THERE = timedelta(seconds=5)
@@ -23,23 +22,27 @@ KEPT = timedelta(minutes=1)
 #: work.
 PATIENCE = timedelta(seconds=8)
 
-_BEAT = Prepared("""
+_BEAT = Statement("""
+    -- beat: a worker says that it looks for what is due
     WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - %(kept)s AND owner <> %(owner)s)
     INSERT INTO workers (owner, network, seen_at) VALUES (%(owner)s, %(network)s, clock_timestamp())
     ON CONFLICT (owner) DO UPDATE SET seen_at = EXCLUDED.seen_at
     RETURNING seen_at
 """)
-_LEFT = Prepared("DELETE FROM workers WHERE owner = %(owner)s RETURNING owner")
+_LEFT = Statement("""
+    -- left: a worker takes nothing up any more
+    DELETE FROM workers WHERE owner = %(owner)s RETURNING owner
+""")
 # A backlog is no standstill: while orders are claimed, those that are due come to their turn.
-_LOOK = Prepared(f"""
+_LOOK = Statement(f"""
+    -- readiness: whether Postgres takes writes, a worker is there, and what is due is taken up
     SELECT current_setting('transaction_read_only') = 'off',
         EXISTS (SELECT FROM workers WHERE network = %(network)s
             AND abs(extract(epoch FROM clock_timestamp() - seen_at)) < extract(epoch FROM
             %(there)s::interval)),
-        NOT EXISTS (SELECT FROM orders WHERE {tables.LIVE} AND network = %(network)s
-            AND next_run_at < clock_timestamp() - %(patience)s::interval
-            AND (lease_until BETWEEN clock_timestamp() AND clock_timestamp() + %(absurd)s) IS NOT TRUE)
-        OR EXISTS (SELECT FROM slots WHERE taken_at > clock_timestamp() - %(patience)s::interval)
+        NOT EXISTS (SELECT FROM orders WHERE {RUNNABLE} AND network = %(network)s
+            AND next_run_at < clock_timestamp() - %(patience)s::interval AND NOT {HELD})
+        OR EXISTS (SELECT FROM execution_slots WHERE taken_at > clock_timestamp() - %(patience)s::interval)
 """)  # noqa: S608  # constants of this page
 
 
@@ -63,7 +66,7 @@ def left(conn: Connection, owner: str) -> None:
 
 
 def look(conn: Connection, network: str) -> Readiness:
-    values = {"network": network, "there": THERE, "patience": PATIENCE, "absurd": ABSURD}
+    values = {"network": network, "there": THERE, "patience": PATIENCE}
     row = _LOOK.first(conn, values)
     assert row is not None
     return Readiness(*row)

@@ -33,8 +33,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from oee_daemon.contract.status import FINAL, Status
+from oee_daemon.contract import status
+from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.store import predicates
 
 
 class Units(TypeDecorator[int]):
@@ -67,14 +69,10 @@ metadata = MetaData()
 Time = DateTime(timezone=True)
 #: The order's number counts accepted orders from 1; the simulated market depends on it.
 order_numbers = Sequence("order_numbers", metadata=metadata)
-_LIVE = f"NOT {_one_of('status', sorted(FINAL))}"
-#: Not final, as the indexes on such rows word it. A query has to say it in these words to be served by them.
-#:
-#: They say it by a column that the end alone writes, and no index names the status itself: an update that
-#: changes no indexed column leaves every index alone, and so do all moves of an order but its last.
-LIVE = "finished_at IS NULL"
 #: How an order ends that moved nothing.
-MISSED = tuple(sorted(FINAL - {Status.CONFIRMED}))
+MISSED = tuple(sorted(status.MISSED))
+#: The class of the slots that market orders take.
+MARKET = "market"
 
 orders = Table(
     "orders",
@@ -140,11 +138,16 @@ orders = Table(
     CheckConstraint(
         "(status = 'confirmed') = (filled_in IS NOT NULL AND filled_out IS NOT NULL)", name="orders_filled"
     ),
-    CheckConstraint(f"({_LIVE}) = ({LIVE})", name="orders_finished"),
+    # What statuses say, in the words of the partial indexes; see `predicates`.
+    CheckConstraint(f"({predicates.IS_LIVE}) = (finished_at IS NULL)", name="orders_finished"),
+    CheckConstraint(f"({predicates.IS_RUNNABLE}) = ({predicates.RUNNABLE})", name="orders_runnable"),
     # Room on each page for an order's next versions.
     postgresql_with={"fillfactor": 75},
 )
-Index("orders_due", orders.c.next_run_at, postgresql_where=text(LIVE))
+# No index names the status: an update that changes no indexed column leaves every index alone, and so do all
+# moves of an order from its claim to its end.
+Index("orders_due", orders.c.next_run_at, postgresql_where=text(predicates.RUNNABLE))
+Index("orders_waiting", orders.c.expires_at, postgresql_where=text(predicates.WAITING))
 # What ended last: for those who watch, and for what goes by age.
 Index("orders_ended", orders.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 # What listings walk, newest first; see `listing`.
@@ -193,10 +196,12 @@ order_events = Table(
 )
 Index("order_events_xact", order_events.c.xact, postgresql_where=text("xact IS NOT NULL"))
 
-#: The wallet's places for active executions: one row each, from 1. An order in none is not executing.
-slots = Table(
-    "slots",
+#: One row for each order that may be in execution at once, in each class numbered from 1. An order in none is
+#: not executing.
+execution_slots = Table(
+    "execution_slots",
     metadata,
+    Column("class", Text, primary_key=True, server_default=MARKET),
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("order_id", Uuid),
     Column("taken_at", Time),

@@ -20,7 +20,7 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, moves
-from oee_daemon.store.tables import slots
+from oee_daemon.store.tables import execution_slots
 from tests.integration.test_worker import running, settings  # noqa: F401
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
@@ -34,7 +34,7 @@ class Unplanned(Exception):
 
 def taken(bench: Bench) -> int:
     with bench.db.connect() as conn:
-        return conn.execute(select(func.count(slots.c.order_id))).scalar_one()
+        return conn.execute(select(func.count(execution_slots.c.order_id))).scalar_one()
 
 
 def breaks(*_: Any, **__: Any) -> Any:

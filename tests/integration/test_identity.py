@@ -179,10 +179,10 @@ def test_only_where_the_database_is_known_to_be_anything_is_claimed(bench: Bench
     other_timeline = here._replace(timeline="0000000A")
     restarted = here._replace(started=here.started - timedelta(seconds=1))
     for place in (NOWHERE, other_timeline, restarted):
-        execution.places.where = place
+        execution.slots.where = place
         execution.run(order.id)
         assert bench.trail(order.id) == ["pending"]
-    execution.places.where = here
+    execution.slots.where = here
     execution.run(order.id)
     assert bench.trail(order.id) == CONFIRMED
 

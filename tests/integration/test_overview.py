@@ -76,8 +76,8 @@ def test_an_order_that_waits_for_its_condition_is_counted_by_its_status_alone(
     bench: Bench, look: Any
 ) -> None:
     order = bench.place()
-    # Even as no move would leave it: due for long, and held.
-    bench.set(order.id, status="waiting", next_run_at=bench.ago(hours=1), updated_at=bench.ago(days=1))
+    # Even as no move would leave it: held.
+    bench.set(order.id, status="waiting", updated_at=bench.ago(days=1))
     for held_until in (None, bench.ago(seconds=-5)):
         bench.set(order.id, lease_owner="one", lease_until=held_until)
         count = look().count

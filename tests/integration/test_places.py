@@ -13,37 +13,37 @@ from sqlalchemy import func, select, update
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import COME_AGAIN
-from oee_daemon.engine.slots import Places
+from oee_daemon.engine.slots import Slots
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import transactions
-from oee_daemon.store.tables import slots
+from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
 
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
     with bench.db.connect() as conn:
-        leases.furnish(conn, places)
+        leases.ensure_slots(conn, places)
         leases.reap(conn)
-        return leases.claim(conn, order_id, owner, "simulated", places)
+        return leases.claim(conn, order_id, owner=owner, network="simulated", slots=places)
 
 
 def age(bench: Bench, **by: float) -> None:
     """As if every place had been taken so long ago."""
     with bench.db.connect() as conn:
-        conn.execute(update(slots).values(taken_at=func.clock_timestamp() - timedelta(**by)))
+        conn.execute(update(execution_slots).values(taken_at=func.clock_timestamp() - timedelta(**by)))
 
 
 def taken(bench: Bench) -> int:
     with bench.db.connect() as conn:
-        return conn.execute(select(func.count(slots.c.order_id))).scalar_one()
+        return conn.execute(select(func.count(execution_slots.c.order_id))).scalar_one()
 
 
 def test_no_worker_gets_more_than_there_is(bench: Bench) -> None:
     first, second, third = (bench.place().id for _ in range(3))
     assert claim(bench, first, "one", 2) and claim(bench, second, "two", 2)
     for owner in ("one", "two", "three"):
-        with pytest.raises(leases.NoPlace):
+        with pytest.raises(leases.NoSlot):
             claim(bench, third, owner, 2)
     assert bench.order(third).status is Status.PENDING
     assert bench.row(third).fence == 0
@@ -76,7 +76,7 @@ def test_a_killed_worker_keeps_its_place_no_longer_than_its_lease(bench: Bench) 
     held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
     age(bench, seconds=60)
     # A long run is no death: its lease holds.
-    with pytest.raises(leases.NoPlace):
+    with pytest.raises(leases.NoSlot):
         claim(bench, waiting, "two", 1)
     bench.set(held.id, lease_until=bench.ago(seconds=1))
     assert claim(bench, waiting, "two", 1)
@@ -171,7 +171,7 @@ def test_who_waits_for_a_place_when_its_worker_stops_comes_back(bench: Bench) ->
 
 def test_a_place_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "one"), bench.place().id
-    places = Places(owner="one", network="simulated", most=1)
+    places = Slots(owner="one", network="simulated", most=1)
     begun = time.monotonic()
 
     def wait() -> Any:

@@ -40,11 +40,11 @@ def test_an_order_that_nobody_takes_up_is_a_standstill_and_a_backlog_is_none(ben
     bench.held(other.id)
     assert look(bench).moving
     with bench.db.connect() as conn:
-        conn.exec_driver_sql("UPDATE slots SET taken_at = taken_at - interval '9 seconds'")
+        conn.exec_driver_sql("UPDATE execution_slots SET taken_at = taken_at - interval '9 seconds'")
     assert not look(bench).moving
     bench.held(order.id)
     with bench.db.connect() as conn:
-        conn.exec_driver_sql("UPDATE slots SET taken_at = taken_at - interval '9 seconds'")
+        conn.exec_driver_sql("UPDATE execution_slots SET taken_at = taken_at - interval '9 seconds'")
     assert look(bench).moving
 
 

@@ -55,7 +55,7 @@ def db(request: pytest.FixtureRequest, long_ago: str) -> Iterator[Engine]:
 
 
 COUNTED = text("""
-    SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname <> 'slots'),
+    SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname <> 'execution_slots'),
         (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes),
         (SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes)
 """)
@@ -92,7 +92,7 @@ def test_a_listing_touches_what_it_shows(db: Engine, name: str, limit: int, curs
     assert found.rows == 0
     # The runs are looked for twice and the page is read in its index and by number; a time costs its guess.
     assert found.entries <= 6 * (limit + 1) + 60 + 2 * NEAR
-    assert found.pages <= 60
+    assert found.pages <= 70
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

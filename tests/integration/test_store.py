@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon.contract.status import FINAL, LIVE, UNSENT, IllegalMove, Status
+from oee_daemon.contract.status import FINAL, RUNNABLE, UNSENT, IllegalMove, Status
 from oee_daemon.orders.order import Order
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import order_events, orders, swaps
+from oee_daemon.timing import USUAL
 from tests.kit.engine import Bench
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def test_a_claim_holds_for_fifteen_seconds_and_is_extended_by_a_sign_of_life(ben
     order = bench.held(bench.place().id)
     with bench.db.connect() as conn:
         left = select(orders.c.lease_until - text("clock_timestamp()")).where(orders.c.id == order.id)
-        assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= moves.LEASE
+        assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= USUAL.lease
         bench.set(order.id, lease_until=bench.ago(seconds=-1))
         assert leases.extend(conn, order) is not None
         assert conn.execute(left).scalar_one() > timedelta(seconds=10)
@@ -297,7 +298,7 @@ def _due(bench: Bench, *, owner: str = "one", busy: tuple[UUID, ...] = (), limit
         return leases.due(conn, network="simulated", owner=owner, busy=busy, limit=limit)
 
 
-def _waiting(bench: Bench, count: int) -> list[UUID]:
+def _overdue(bench: Bench, count: int) -> list[UUID]:
     """Orders that are overdue, the oldest first."""
     placed = [bench.place().id for _ in range(count)]
     for n, order_id in enumerate(placed):
@@ -307,7 +308,7 @@ def _waiting(bench: Bench, count: int) -> list[UUID]:
 
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_due_takes_the_oldest_and_never_more_than_its_limit(bench: Bench, analyzed: bool) -> None:
-    placed = _waiting(bench, 12)
+    placed = _overdue(bench, 12)
     if analyzed:  # other figures, other plans
         with bench.db.connect() as conn:
             conn.execute(text("ANALYZE orders"))
@@ -318,7 +319,7 @@ def test_due_takes_the_oldest_and_never_more_than_its_limit(bench: Bench, analyz
 
 
 def test_two_that_look_for_what_is_due_at_once_share_it_out(bench: Bench) -> None:
-    placed = _waiting(bench, 20)
+    placed = _overdue(bench, 20)
     calls = [partial(_due, bench, owner=f"worker{n}", limit=10) for n in range(4)]
     found = [order_id for part in at_once(*calls) for order_id in part]
     found += _due(bench)
@@ -337,13 +338,13 @@ def test_its_own_bell_comes_first(bench: Bench) -> None:
     ("rung_s_ago", "again"), [(0.0, False), (8.0, False), (11.0, True), (-5.0, True), (None, True)]
 )
 def test_what_was_rung_lately_is_not_rung_again(bench: Bench, rung_s_ago: float | None, again: bool) -> None:
-    (order_id,) = _waiting(bench, 1)
+    (order_id,) = _overdue(bench, 1)
     bench.set(order_id, rung_at=None if rung_s_ago is None else bench.ago(seconds=rung_s_ago))
     assert _due(bench) == ([order_id] if again else [])
 
 
 def test_what_somebody_holds_is_not_due_until_the_lease_is_over(bench: Bench) -> None:
-    (order_id,) = _waiting(bench, 1)
+    (order_id,) = _overdue(bench, 1)
     bench.held(order_id, "another")
     assert _due(bench) == []
     bench.set(order_id, lease_until=bench.ago(seconds=1))
@@ -351,23 +352,24 @@ def test_what_somebody_holds_is_not_due_until_the_lease_is_over(bench: Bench) ->
 
 
 def test_what_the_worker_held_and_no_longer_works_on_is_due_to_itself_alone(bench: Bench) -> None:
-    (order_id,) = _waiting(bench, 1)
+    (order_id,) = _overdue(bench, 1)
     bench.held(order_id, "one")
     assert _due(bench, owner="one", busy=(order_id,)) == []
     assert _due(bench, owner="two") == []
     assert _due(bench, owner="one") == [order_id]
 
 
-@pytest.mark.parametrize("status", sorted(LIVE))
-def test_every_live_status_is_found_and_no_final_one(bench: Bench, status: Status) -> None:
-    (live, ended) = _waiting(bench, 2)
-    bench.set(live, status=status.value)
+@pytest.mark.parametrize("status", sorted(RUNNABLE))
+def test_every_runnable_status_is_found_and_no_other(bench: Bench, status: Status) -> None:
+    (runnable, ended, waiting) = _overdue(bench, 3)
+    bench.set(runnable, status=status.value)
     bench.set(ended, status="expired", finished_at=bench.ago(seconds=0))
-    assert _due(bench) == [live]
+    bench.set(waiting, status="waiting")
+    assert _due(bench) == [runnable]
 
 
 def test_forgetting_the_rings_makes_all_of_this_network_due_again(bench: Bench) -> None:
-    placed = _waiting(bench, 3)
+    placed = _overdue(bench, 3)
     assert len(_due(bench)) == 3
     with bench.db.connect() as conn:
         leases.forget_rings(conn, "mainnet")
@@ -411,13 +413,16 @@ def test_the_stuck_and_the_held_are_counted(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("constraint", "values"),
     [
-        ("orders_status", {"status": "done"}),
+        ("orders_status", {"status": "done", "next_run_at": None}),
         ("orders_side", {"side": "both"}),
         ("orders_swap_mode", {"swap_mode": "Exact"}),
         ("orders_filled", {"status": "confirmed", "finished": True}),
         ("orders_filled", {"status": "failed", "finished": True, "filled_in": 1, "filled_out": 1}),
         ("orders_finished", {"status": "failed"}),
         ("orders_finished", {"status": "pending", "finished": True}),
+        ("orders_runnable", {"status": "pending", "next_run_at": None}),
+        ("orders_runnable", {"status": "waiting", "next_run_at": text("now()")}),
+        ("orders_runnable", {"status": "failed", "next_run_at": text("now()"), "finished": True}),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused_by_postgres(

@@ -13,12 +13,12 @@ from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
-from oee_daemon.contract.status import Status
+from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.intake import Intake, NewOrder
 from oee_daemon.engine.recovery import Recovery
-from oee_daemon.engine.slots import Places
+from oee_daemon.engine.slots import Slots
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.chain import SimulatedChain
@@ -38,7 +38,7 @@ from oee_daemon.store.tables import orders, swaps
 from tests.kit.clock import FakeClock
 
 #: Orders in execution at once.
-PLACES = 10
+SLOTS = 10
 
 
 def nothing() -> None:
@@ -113,7 +113,7 @@ class Bench:
         *,
         owner: str = "one",
         max_attempts: int = 3,
-        max_active: int = PLACES,
+        max_active: int = SLOTS,
     ) -> Execution:
         return Execution(
             self.db,
@@ -164,6 +164,9 @@ class Bench:
             return conn.execute(select(orders).where(orders.c.id == order_id)).one()
 
     def set(self, order_id: UUID, **values: Any) -> None:
+        """By hand. Of a status that is not runnable nothing is due."""
+        if values.get("status", "pending") in set(Status) - RUNNABLE:
+            values = {"next_run_at": None} | values
         with self.db.connect() as conn:
             conn.execute(update(orders).where(orders.c.id == order_id).values(values))
 
@@ -172,8 +175,10 @@ class Bench:
         return func.clock_timestamp() - timedelta(**what)
 
     def wake(self, order_id: UUID) -> None:
-        """As if its pause were over."""
-        self.set(order_id, next_run_at=self.ago(seconds=0))
+        """As if its pause were over, if it has one."""
+        paused = update(orders).where(orders.c.id == order_id, orders.c.next_run_at.is_not(None))
+        with self.db.connect() as conn:
+            conn.execute(paused.values(next_run_at=self.ago(seconds=0)))
 
     def run_to_end(self, execution: Execution, order_id: UUID) -> Order:
         """Runs it until it is final, waking it after each pause."""
@@ -187,7 +192,7 @@ class Bench:
 
     def claim(self, order_id: UUID, owner: str = "one") -> Order | None:
         with self.db.connect() as conn:
-            claimed = Places(owner=owner, network="simulated", most=PLACES).claim(conn, order_id)
+            claimed = Slots(owner=owner, network="simulated", most=SLOTS).claim(conn, order_id)
             return None if claimed is None else claimed[0]
 
     def held(self, order_id: UUID, owner: str = "one") -> Order:

@@ -45,7 +45,7 @@ INSERT INTO order_events SELECT id, 1, status, 1, created_at, '{{}}' FROM orders
 INSERT INTO swaps SELECT id, 1, signature, 'raw', 150, 'landed', created_at FROM orders;
 INSERT INTO sim_ledger SELECT signature, CASE WHEN number % 3 = 0 THEN 'rejected' ELSE 'landed' END, NULL, id,
     input_token, output_token, '1', '1', '0', number, number FROM orders;
-INSERT INTO slots SELECT generate_series(1, 10);
+INSERT INTO execution_slots (slot) SELECT generate_series(1, 10);
 """  # noqa: S608  # numbers of this page
 
 AT = START + timedelta(seconds=10 * ORDERS // 2)
