@@ -1,1 +1,1 @@
-"""The daemon's two doors: HTTP and WebSocket, on a Unix socket and on TCP."""
+"""The engine over HTTP and WebSocket, on a Unix socket and on TCP. All wire text is made here."""

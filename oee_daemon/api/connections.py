@@ -1,7 +1,7 @@
-"""One connection on the wire: uvicorn's protocols, with an end for clients that take their time.
+"""One connection: uvicorn's protocols, with a deadline for clients that take their time.
 
-Where uvicorn waits for ever, these do not: for the headers of a request, and for a WebSocket reader that
-has stopped reading. What uvicorn refuses by itself is said as a problem here. Nothing knows a route.
+uvicorn waits for ever for the headers of a request, and for a WebSocket client that has stopped reading; the
+classes here do not. What uvicorn refuses by itself is answered with a problem. Nothing here knows a route.
 """
 
 from __future__ import annotations

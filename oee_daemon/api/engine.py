@@ -1,7 +1,7 @@
-"""The engine at this moment over HTTP: `GET /api/engine`, for those who watch it, and its shapes.
+"""`GET /api/engine`: the engine at this moment, for those who watch it, and the shapes of that answer.
 
-Its cost does not grow with the orders that are stored, or with how many watch their events. Nothing is
-looked up here; an order is the one order object.
+The cost of an answer grows neither with the orders that are stored nor with the clients that watch events.
+Nothing is read here: `reads.overview` does that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Many orders at once, by their ids or keys: what a client that placed them asks, instead of one by one.
+"""`POST /api/orders/find`: many orders by their ids or keys, for a client that follows them all.
 
-One statement by an index, however many orders are stored, so that who follows hundreds of orders may ask
-several times a second. Nothing here changes anything.
+Each question is one statement that goes by an index, however many orders are stored, so a client that follows
+hundreds of orders may ask several times a second. Nothing here changes anything.
 """
 
 from __future__ import annotations

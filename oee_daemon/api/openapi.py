@@ -1,6 +1,6 @@
-"""The OpenAPI document: every call with its answers and problems, as FastAPI alone would not tell them.
+"""The OpenAPI document: every call with its answers and problems, which FastAPI alone would not list.
 
-What a route takes is declared once, by its parameters; `known_query` holds requests to that.
+A route declares what it takes once, by its parameters; `known_query` refuses requests that send more.
 """
 
 from __future__ import annotations

@@ -138,11 +138,11 @@ def _statuses(text: str | None) -> tuple[str, ...]:
     return names
 
 
-@router.get("/orders/{order_id}", responses=answers(schema.WholeOrder, 400, 404))
+@router.get("/orders/{order_id}", responses=answers(schema.OrderDetail, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
     history = state_of(request).history
-    order, events, swaps = history.whole(history.resolve(order_id))
+    order, events, swaps = history.detail(history.resolve(order_id))
     more: dict[str, Any] = {
         "events": [wire.event_json(e) for e in events],
         "swaps": [wire.swap_json(s) for s in swaps],

@@ -1,6 +1,6 @@
-"""The shapes of the answers, for the OpenAPI document and for those who write a client; `wire` makes them.
+"""The shapes of the answers, for the OpenAPI document and for whoever writes a client; `wire` makes them.
 
-Nothing is computed here. A test holds every answer against these, field by field.
+Nothing is computed here. A test compares every answer with its shape, field by field.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Faults(Shape):
     last: str = Field(description="its kind, and where in the engine")
 
 
-class WholeOrder(Order):
+class OrderDetail(Order):
     """An order with its events and swaps."""
 
     events: list[Event]

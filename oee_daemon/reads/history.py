@@ -74,7 +74,7 @@ class History:
         with self._db.connect() as conn:
             return moves.events(conn, order_id, after)
 
-    def whole(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
+    def detail(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
         """The order with its events and swaps, as of one moment. Raises `NotFound`."""
         with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
             found = moves.find(conn, order_id)

@@ -74,7 +74,7 @@ def test_an_order_is_answered_durable_and_can_be_read_to_its_end(api: Shared) ->
         "1.5", "SOL/USDC", "sell", "pending",
     )  # fmt: skip
     api.end(order["orderId"])
-    whole = shaped(schema.WholeOrder, api.http.get(answer.headers["location"]))
+    whole = shaped(schema.OrderDetail, api.http.get(answer.headers["location"]))
     assert [e["status"] for e in whole["events"]] == [
         "pending", "routing", "building", "submitted", "confirmed",
     ]  # fmt: skip

@@ -212,7 +212,7 @@ def _one(db: Engine, number: int) -> UUID:
 def test_one_order_is_found_by_its_id_and_by_a_prefix(db: Engine) -> None:
     history, wanted = History(db), _one(db, 77)
     for name in (str(wanted), str(wanted)[:9]):
-        found = cost(db, lambda name=name: history.whole(history.resolve(name)))  # type: ignore[misc]
+        found = cost(db, lambda name=name: history.detail(history.resolve(name)))  # type: ignore[misc]
         assert found.rows == 0
         assert found.entries <= 10
         assert found.pages <= 20

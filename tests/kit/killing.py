@@ -190,7 +190,7 @@ class Bench:
     def orders(self) -> list[dict[str, Any]]:
         found = []
         for order_id in self.accepted:
-            order, events, _ = self.history.whole(order_id)
+            order, events, _ = self.history.detail(order_id)
             found.append(wire.order_json(order) | {"events": [wire.event_json(e) for e in events]})
         return found
 
