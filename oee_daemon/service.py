@@ -22,6 +22,7 @@ from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
 from oee_daemon.api.state import Surroundings
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.worker import STOP_S, WorkerProcess
@@ -65,7 +66,7 @@ class Service:
         assert settings.database_url is not None and settings.redis_url is not None
         self._home = home
         self._servers = servers
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self._started_at = rfc3339(datetime.now(UTC), "seconds")
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
         # Before anything reads a table.
         _prepare(self._db, settings)

@@ -6,17 +6,17 @@ is not given, as an empty cell is not: it must not undo an option that stands fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 from oee_cli.batch.csv_rows import KEY_FIELD, Bodies, csv_bodies
 from oee_cli.batch.keys import WHOLE, Identity, Keys
 from oee_cli.batch.lines import ONE_A_LINE, Line
 from oee_cli.errors import UsageFault
+from oee_daemon.contract.json_text import read_json
 from oee_daemon.contract.shapes import Order
 
 #: No field holds more than a plain value; how deep a wrong one is read before it is refused here.
@@ -70,26 +70,13 @@ def _json_bodies(lines: Iterable[Line]) -> Bodies:
 
 def _read_object(line: str) -> dict[str, Any]:
     try:
-        value = json.loads(
-            line, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats
-        )
+        value = read_json(line)
     except (ValueError, RecursionError, ArithmeticError) as e:
         what = f"The line is not a JSON object: {e}"
         raise UsageFault(what, code="invalid_line", hint=ONE_A_LINE) from None
     if not isinstance(value, dict):
         raise UsageFault("The line is not a JSON object.", code="invalid_line", hint=ONE_A_LINE)
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a field is given twice")
-    return found
 
 
 def _make_row(number: int, values: dict[str, Any] | UsageFault, defaults: dict[str, Any], keys: Keys) -> Row:

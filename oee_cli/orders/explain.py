@@ -14,7 +14,8 @@ from typing import Any, TypedDict
 from oee_cli.exit_codes import unknown
 from oee_cli.text.amounts import plain
 from oee_cli.text.timeline import Attempt, Timeline
-from oee_cli.text.times import moment, rfc3339
+from oee_cli.text.times import moment
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.ranking import BPS, competing, winner
 from oee_daemon.contract.shapes import ErrorInfo, Order, Quote, Swap
 from oee_daemon.contract.status import FINAL

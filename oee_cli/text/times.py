@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from oee_cli.errors import UsageFault
+from oee_daemon.contract.moments import rfc3339
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d|w)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -112,10 +113,6 @@ def _read_local(word: str, now: datetime) -> datetime:
     if not _ISO.match(word):
         raise ValueError(word)
     return datetime.fromisoformat(word.upper())
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime:

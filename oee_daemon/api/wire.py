@@ -5,7 +5,6 @@ amounts as decimal strings and times in RFC 3339 UTC with microseconds.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection
 from dataclasses import fields
@@ -17,6 +16,8 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from oee_daemon.api.schema import Shape
+from oee_daemon.contract import json_text
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine.intake import NewOrder
@@ -36,7 +37,7 @@ MAX_VALID_FOR_S = 604_800
 
 def moment(at: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339(at, "microseconds")
 
 
 class OrderIn(Shape):
@@ -60,24 +61,8 @@ _FIELDS = tuple(map(to_camel, OrderIn.model_fields))
 
 def read_json(body: bytes) -> dict[str, Any]:
     """A JSON object with exact numbers. Raises `InvalidInput`."""
-
-    def constant(name: str) -> None:
-        raise ValueError(f"{name} is no JSON number")
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) != len(items):
-            raise ValueError("a name stands twice in one object")
-        return found
-
     try:
-        value = json.loads(
-            body.decode(),
-            parse_float=Decimal,
-            parse_int=Decimal,
-            parse_constant=constant,
-            object_pairs_hook=pairs,
-        )
+        value = json_text.read_json(body.decode(), Decimal)
     except (ValueError, RecursionError, ArithmeticError) as e:
         raise InvalidInput(
             f"body is not valid JSON: {e}", code="invalid_json", field="body", hint="Send one JSON object."

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.backups import dump, file
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import LIVE
 from oee_daemon.embedded import Servers
@@ -108,7 +109,7 @@ def _about(conn: Connection) -> dict[str, Any]:
         "format": file.FORMAT,
         "version": VERSION,
         "revision": conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one(),
-        "takenAt": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "takenAt": rfc3339(datetime.now(UTC), "microseconds"),
         "orders": count,
         "live": unfinished,
     }

@@ -18,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Roster:
             "pid": os.getpid(),
             "threads": threads,
             "version": VERSION,
-            "since": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "since": rfc3339(datetime.now(UTC), "seconds"),
         }
 
     def once(self) -> bool:
