@@ -1,7 +1,6 @@
-"""What every chain promises: the same bytes land once, what is final stays; and what the engine makes of what
-its nodes show: `Lapsed` is for good.
+"""The simulated chain's own: to the millisecond and the block, its faults, its clock, and its ledger's file.
 
-The suite runs on each ledger of the simulated chain; a later chain is one more `open_chain`.
+What it has in common with every chain is in `networks.conformance`.
 """
 
 from __future__ import annotations
@@ -181,22 +180,6 @@ def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench:
     assert fill.at.timestamp() * 1000 == bench.clock.now_ms()
     bench.clock.wind(s=3600)
     assert bench.outcome(swap) == landed
-
-
-def test_the_same_bytes_land_once_however_many_send_them(bench: Bench) -> None:
-    swap = bench.swap()
-    assert at_once(10, lambda: bench.chain.submit(swap, DEADLINE_S)) == [None] * 10
-    bench.clock.wind(ms=CONFIRM_MS)
-    bench.chain.submit(swap, DEADLINE_S)
-    assert bench.landed() == 1
-    assert len(bench.fills(10)) == 1
-
-
-def test_two_swaps_are_two(bench: Bench) -> None:
-    one, two = bench.swap(), bench.swap()
-    bench.chain.submit(one, DEADLINE_S)
-    bench.chain.submit(two, DEADLINE_S)
-    assert bench.landed() == 2
 
 
 def test_waiting_ends_at_the_confirmation_and_not_a_poll_later(bench: Bench) -> None:
@@ -403,23 +386,6 @@ def test_a_lost_answer_is_a_landing_all_the_same(bench: Bench) -> None:
     assert isinstance(bench.outcome(swap, wait_s=1), Landed)
     bench.chain.submit(swap, DEADLINE_S)
     assert bench.landed() == 1
-
-
-def test_a_dropped_submission_is_accepted_and_never_lands(bench: Bench) -> None:
-    bench.fault("drop", remaining=1)
-    dropped = bench.swap()
-    bench.chain.submit(dropped, DEADLINE_S)
-    bench.clock.wind(ms=PAST_MS)
-    assert bench.lapses(dropped)
-    assert bench.landed() == 0
-
-
-def test_a_dropped_submission_lands_when_it_is_sent_again(bench: Bench) -> None:
-    bench.fault("drop", remaining=1)
-    swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
-    bench.chain.submit(swap, DEADLINE_S)
-    assert isinstance(bench.outcome(swap, wait_s=1), Landed)
 
 
 def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
@@ -658,28 +624,6 @@ def test_fills_that_come_while_paging_disturb_nothing(bench: Bench) -> None:
     rest = bench.chain.fills(limit=1000, before=page.before)
     assert sorted(f.signature for f in (*page.fills, *rest.fills)) == sorted(s.signature for s in first)
     assert rest.before is None
-
-
-def test_fills_show_only_what_is_confirmed_and_whose_it_is(bench: Bench) -> None:
-    one, two = bench.swap(), bench.swap()
-    bench.chain.submit(one, DEADLINE_S)
-    bench.chain.submit(two, DEADLINE_S)
-    assert bench.fills(10) == []
-    bench.clock.wind(ms=CONFIRM_MS)
-    assert {f.signature: f.order_id for f in bench.fills(10)} == {s.signature: s.order_id for s in (one, two)}
-
-
-def test_a_fill_is_found_by_its_signature_once_it_is_final(bench: Bench) -> None:
-    swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
-    assert bench.chain.fill(swap.signature) is None
-    bench.clock.wind(ms=CONFIRM_MS)
-    assert bench.chain.fill(swap.signature) == bench.fills(10)[0]
-    assert bench.chain.fill(bench.swap().signature) is None
-    rejected = bench.swap(bound_off=1)
-    bench.chain.submit(rejected, DEADLINE_S)
-    bench.clock.wind(ms=CONFIRM_MS)
-    assert bench.chain.fill(rejected.signature) is None
 
 
 @pytest.mark.parametrize("before", ["", "x", "1700000000000-x", "9" * 64, "tip", "\x00"])

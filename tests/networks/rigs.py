@@ -1,0 +1,122 @@
+"""The simulated network as the conformance suites ask for it: a held clock, and the ledger for the truth."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from uuid import uuid4
+
+from sqlalchemy import Engine, func, insert, select
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.networks.conformance import chain as chains
+from oee_daemon.networks.conformance import venue as venues
+from oee_daemon.networks.simulated.chain import SLOT_MS, SimulatedChain
+from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.guard import SimulatedGuard
+from oee_daemon.networks.simulated.ledger import sim_ledger
+from oee_daemon.networks.simulated.market import RAYDIUM, Pool
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS
+from oee_daemon.networks.wallet import Wallet
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, SignedSwap
+from oee_daemon.orders.tokens import TOKENS
+from tests.kit.clock import FakeClock
+
+#: Milliseconds; odd on purpose, so that no wait is right by chance.
+CONFIRM_MS = 457
+
+
+def request_of(mode: SwapMode, amount: int = 10**9, *, number: int = 1, attempt: int = 1) -> QuoteRequest:
+    given, taken = ("SOL", "USDC") if mode is SwapMode.EXACT_IN else ("USDC", "SOL")
+    return QuoteRequest(
+        input_token=TOKENS[given],
+        output_token=TOKENS[taken],
+        amount=amount,
+        mode=mode,
+        number=number,
+        attempt=attempt,
+    )
+
+
+class ChainRig:
+    """`kind`: the class of chain under test, which may be a broken one."""
+
+    can = frozenset(chains.Can)
+
+    def __init__(
+        self, ledger: Engine, clock: FakeClock, wallet: Wallet, kind: type[SimulatedChain] = SimulatedChain
+    ) -> None:
+        self.ledger, self.clock, self.wallet, self._kind = ledger, clock, wallet, kind
+        self._venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=Faults(ledger), clock=clock)
+        self._numbers = itertools.count(1)
+        self.chain = self.reopen()
+
+    def reopen(self) -> SimulatedChain:
+        return self._kind(
+            self.ledger, seed=0, failure_rate=Decimal(0), confirm_ms=CONFIRM_MS, clock=self.clock
+        )
+
+    def swap(self, *, fails: bool = False) -> SignedSwap:
+        request = request_of(SwapMode.EXACT_IN, number=next(self._numbers))
+        quote = Quote(venue="raydium", amount_in=10**9, amount_out=7, fee=3)
+        # A bound that its own amounts don't keep.
+        plan = Plan(
+            order_id=uuid4(), request=request, quote=quote, bound=7 + fails, payer=self.wallet.address
+        )
+        unsigned = self._venue.build(plan, self.chain.anchor(chains.DEADLINE_S), chains.DEADLINE_S)
+        return self.wallet.sign(unsigned, plan.order_id, 1)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.wind(ms=round(seconds * 1000))
+
+    def lapse(self, swap: SignedSwap) -> None:
+        self.clock.wind(ms=(VALID_BLOCKS + MARGIN_BLOCKS + 2) * SLOT_MS)
+
+    def drop(self) -> None:
+        with self.ledger.connect() as conn:
+            conn.execute(insert(sim_faults).values(target="chain", kind="drop", remaining=1))
+
+    def truth(self) -> Sequence[tuple[str, int, int]]:
+        found = select(sim_ledger.c.signature, sim_ledger.c.amount_in, sim_ledger.c.amount_out)
+        with self.ledger.connect() as conn:
+            rows = conn.execute(found.where(sim_ledger.c.state == "landed"))
+            return [(signature, int(given), int(taken)) for signature, given, taken in rows]
+
+
+class VenueRig:
+    """`kind`: the class of venue under test, which may be a broken one."""
+
+    can = frozenset(venues.Can)
+    guard = SimulatedGuard()
+
+    def __init__(
+        self,
+        pool: Pool,
+        ledger: Engine,
+        clock: FakeClock,
+        wallet: Wallet,
+        kind: type[SimulatedVenue] = SimulatedVenue,
+    ) -> None:
+        self._ledger, self._clock, self.wallet = ledger, clock, wallet
+        self._chain = SimulatedChain(
+            ledger, seed=0, failure_rate=Decimal(0), confirm_ms=CONFIRM_MS, clock=clock
+        )
+        self.venue = kind(pool, seed=7, latency_ms=200, faults=Faults(ledger), clock=clock)
+
+    def anchor(self) -> Anchor:
+        self._clock.wind(ms=SLOT_MS)
+        return self._chain.anchor(venues.DEADLINE_S)
+
+    def request(self, mode: SwapMode, amount: int | None = None) -> QuoteRequest:
+        return request_of(mode) if amount is None else replace(request_of(mode), amount=amount)
+
+    def seconds(self) -> float:
+        return self._clock.now_ms() / 1000
+
+    def effects(self) -> int:
+        with self._ledger.connect() as conn:
+            return int(conn.execute(select(func.count()).select_from(sim_ledger)).scalar_one())
