@@ -12,6 +12,7 @@ import importlib
 import threading
 
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import belonging
@@ -41,10 +42,11 @@ def run(settings: Settings, home: Home) -> None:
         must_be_held=home.must_be_held,
     )
     worker = WorkerProcess(home.identity())
+    watch = Watch(worker)
     # Half a second of imports, while the servers come up; an import that fails will fail again below.
     imports = threading.Thread(target=importlib.import_module, args=("oee_daemon.service",), daemon=True)
     try:
-        worker.start()
+        watch.advance()
         imports.start()
         servers.start(home.phase)
         given = settings.database_url
@@ -59,7 +61,7 @@ def run(settings: Settings, home: Home) -> None:
         imports.join()
         from oee_daemon.service import Service
 
-        service = Service(settings, home, servers, worker)
+        service = Service(settings, home, servers, worker, watch)
         belonging.note(home.path, given, given and belonging.engine_in(given))
         asyncio.run(service.run())
     finally:

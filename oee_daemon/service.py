@@ -25,6 +25,7 @@ from oee_daemon.api.state import Surroundings
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import STOP_S, WorkerProcess
 from oee_daemon.engine import foundation
 from oee_daemon.engine.identity import Identity, named_wallet, try_to_settle
@@ -62,7 +63,9 @@ def _prepare(db: Engine, settings: Settings) -> None:
 class Service:
     """What runs in the event loop of the main thread."""
 
-    def __init__(self, settings: Settings, home: Home, servers: Servers, worker: WorkerProcess) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, servers: Servers, worker: WorkerProcess, watch: Watch
+    ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
         self._home = home
         self._servers = servers
@@ -78,6 +81,7 @@ class Service:
         home.phase("schema")
         self._log = OwnLog(settings.log_dir / "daemon.log")
         self._worker = worker
+        self._worker_watch = watch
         self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
@@ -153,7 +157,7 @@ class Service:
             # `check` asks first whether the home is still ours: all that follows goes by path.
             for name in self._servers.check():
                 log.warning("restarted", extra={"server": name})
-            self._worker.check()
+            self._worker_watch.check()
             if self._log.keep():
                 self._worker.reopen_log()
             if beat % LOOK_BEATS == 0:

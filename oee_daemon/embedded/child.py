@@ -1,4 +1,4 @@
-"""One process of ours: started under its account, asked to end when we end, its words kept in a bounded file.
+"""One process of ours: started under its account, ended when we end, its words kept in a bounded file.
 
 Knows nothing of what runs in it. Must be started from the main thread: Linux sends the death signal when
 the *thread* that started the process ends.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from oee_daemon import logfile
 from oee_daemon.embedded.account import Account
@@ -57,45 +58,68 @@ class Log:
 
 
 class Child:
-    """A running process. `farewell` asks it to end; Linux sends it too when we die without a word."""
+    """A running process. `farewell` asks it to end; Linux sends `orphaned` when we die without a word."""
 
-    def __init__(self, argv: Sequence[str], account: Account, log: Log, farewell: signal.Signals) -> None:
-        """Starts `argv`. Raises `StartFailed` where the system won't."""
+    def __init__(
+        self, argv: Sequence[str], log: Log | None, farewell: signal.Signals, orphaned: signal.Signals,
+        **how: Any,
+    ) -> None:  # fmt: skip
+        """Starts `argv`; what it says goes to `log`, or to where ours goes. `how`: as `subprocess.Popen`
+        takes it. Raises `OSError` and `subprocess.SubprocessError` where the system won't."""
         self._farewell = farewell
         self._log = log
         self._name = Path(argv[0]).name
-        output = log.open()
+        output = None if log is None else log.open()
         try:
-            self._process = subprocess.Popen(
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 argv,
-                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env=SERVER_ENVIRONMENT,
-                umask=0o077,
                 # A Ctrl-C in our terminal is ours to handle, not the servers'.
                 start_new_session=True,
-                user=account.uid if account.lent else None,
-                group=account.gid if account.lent else None,
-                extra_groups=[] if account.lent else None,
                 # Runs after the change of account, which would undo it.
-                preexec_fn=_before(farewell),
+                preexec_fn=prepared(orphaned, os.getpid()),
+                **how,
+            )
+        finally:
+            if output is not None:
+                os.close(output)
+
+    @staticmethod
+    def of_account(argv: Sequence[str], account: Account, log: Log, farewell: signal.Signals) -> Child:
+        """A server under its account. Raises `StartFailed` where the system won't."""
+        other: dict[str, Any] = {}
+        if account.lent:
+            other = {"user": account.uid, "group": account.gid, "extra_groups": []}
+        try:
+            return Child(
+                argv,
+                log,
+                farewell,
+                farewell,
+                stdin=subprocess.DEVNULL,
+                env=SERVER_ENVIRONMENT,
+                umask=0o077,
+                **other,
             )
         except (OSError, subprocess.SubprocessError) as e:
             raise StartFailed(
                 f"{argv[0]} can't be started as {account.name}: {e}. Check that this account may run it, "
                 "or set OEE_DATABASE_URL and OEE_REDIS_URL to servers of your own."
             ) from None
-        finally:
-            os.close(output)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def code(self) -> int | None:
+        """What it ended with, a signal as a negative number; none while it runs."""
+        return self._process.poll()
+
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self.code is None
 
     def succeeded(self) -> bool:
         """It ended, with 0."""
@@ -104,6 +128,24 @@ class Child:
     def end(self, instead: signal.Signals | None = None) -> None:
         """Sends the farewell, or another signal; harmless to a process that has ended."""
         self._process.send_signal(instead or self._farewell)
+
+    def tell(self, line: bytes) -> None:
+        """Writes to its standard input; harmless to a process that has ended."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Ends its standard input, if that is ours."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def kill(self) -> None:
+        """At once, and returns when it is gone."""
+        self._process.kill()
+        self._process.wait()
 
     def must_live(self) -> None:
         """Raises `StartFailed` with its last words if it has ended."""
@@ -114,13 +156,14 @@ class Child:
         """How it ended, its last words and where to read the rest."""
         code = self._process.returncode
         how = f"by signal {-code}" if code and code < 0 else f"with {code}"
-        said = self._log.tail() or "(it said nothing)"
-        return StartFailed(f"{self._name} ended {how} while starting. Its log is {self._log.path}:\n{said}")
+        said = f"{self._name} ended {how} while starting."
+        if self._log is not None:
+            said += f" Its log is {self._log.path}:\n{self._log.tail() or '(it said nothing)'}"
+        return StartFailed(said)
 
 
-def _before(farewell: signal.Signals) -> Callable[[], None]:
-    """What the new process does just before it becomes the server."""
-    parent = os.getpid()
+def prepared(orphaned: signal.Signals, parent: int) -> Callable[[], None]:
+    """What a new process does just before it becomes what is started; `parent` is ours."""
     prctl = None
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None).prctl
@@ -129,7 +172,7 @@ def _before(farewell: signal.Signals) -> Callable[[], None]:
     def run() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a mask of ours would be inherited
         if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, int(farewell), 0, 0, 0)
+            prctl(_PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
             if os.getppid() != parent:  # we died before it asked
                 os._exit(1)
 

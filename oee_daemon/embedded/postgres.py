@@ -20,6 +20,7 @@ from pathlib import Path
 from oee_daemon.embedded import binaries, folders, orphans
 from oee_daemon.embedded.account import Account
 from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded.supervision import SocketServer
 from oee_daemon.errors import StartFailed
 from oee_daemon.logs import clean
 
@@ -48,8 +49,8 @@ _COMING = re.compile("starting up|shutting down|not yet accepting|recovery")
 _log = logging.getLogger(__name__)
 
 
-class Postgres:
-    """One PostgreSQL; `child` and `version` are None until it runs and answers."""
+class Postgres(SocketServer):
+    """One PostgreSQL; `fault` is why it let nobody in when that was last tried."""
 
     name = phase = "postgres"
 
@@ -57,14 +58,11 @@ class Postgres:
         """`connections`: how many it has to have."""
         self._home = home
         self._connections = connections
-        #: Why it let nobody in when that was last tried.
-        self.fault = ""
         self._account = account
         self._data = home / "postgres"
         self.sockets = folders.sockets(home, account)
-        self.log = Log(home / "logs" / "postgres.log")
-        self.child: Child | None = None
-        self.version: str | None = None
+        self.log: Log = Log(home / "logs" / "postgres.log")
+        super().__init__(self.log)
 
     @property
     def socket(self) -> Path:
@@ -83,7 +81,7 @@ class Postgres:
         self._write_access(self._data)
         yield from orphans.ended(self._data, "postgres", _ORPHAN_SIGNALS, wait_for_helpers=5)
         self._clear()
-        self.child = Child(self._argv(programs), self._account, self.log, signal.SIGINT)
+        self.child = Child.of_account(self._argv(programs), self._account, self.log, signal.SIGINT)
         while not (yield from self._answers()):
             self.child.must_live()
             yield
@@ -98,7 +96,7 @@ class Postgres:
             "--locale=C",
         ]
         argv = [str(programs / "initdb"), f"--pgdata={making}", f"--username={ROLE}", *options]
-        self.child = Child([*argv, "--no-instructions"], self._account, self.log, signal.SIGTERM)
+        self.child = Child.of_account([*argv, "--no-instructions"], self._account, self.log, signal.SIGTERM)
         import psycopg  # noqa: F401 - a third of a second that would otherwise be spent after initdb
 
         while self.child.alive():

@@ -1,5 +1,5 @@
-"""Keeps one server running: drives its start, notices its end or the loss of its socket, starts it again
-after a growing pause.
+"""Keeps one server running, PostgreSQL, Valkey or the worker: drives its start, notices that it ended or that
+nobody reaches it any more, starts it again after a growing pause.
 
 Knows a server only by what `Server` says. Never waits: whoever calls decides how often.
 """
@@ -11,10 +11,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from oee_daemon.embedded.child import Child, Log
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
 
 #: The pause before a restart, seconds: doubled each time until the server has answered again.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -26,22 +25,61 @@ TRIM_EVERY = 30.0
 _log = logging.getLogger(__name__)
 
 
-class Server(Protocol):
-    """What can be supervised: `starting` yields while it waits and returns once the server has answered."""
+class Server:
+    """What can be supervised; `child` and `version` are None until it runs and answers."""
+
+    name: str
+    #: What the daemon's phases call it.
+    phase: str
+    #: For how long it has to have answered before the pause of its next restart is the first one again.
+    steady_s = 0.0
+
+    def __init__(self, log: Log | None) -> None:
+        """`log`: what it says; none where that is in the daemon's own."""
+        self.log = log
+        self.child: Child | None = None
+        self.version: str | None = None
+        #: What kept it from answering, as far as it says.
+        self.fault = ""
+
+    def starting(self) -> Iterator[None]:
+        """Yields while it waits, and returns once the server has answered. Raises `StartFailed`."""
+        raise NotImplementedError
+
+    def answered(self) -> None:
+        """It answers from now on."""
+
+    def lost(self) -> str:
+        """What keeps everybody from reaching it although it lives; empty where nothing does."""
+        return ""
+
+    def end_lost(self) -> None:
+        """Ends one that nobody reaches."""
+        assert self.child is not None
+        self.child.end()
+
+    def ended(self) -> None:
+        """It has ended by itself. Raises `OtherRelease` or `OutOfThreads` where the daemon is to end too."""
+
+
+class SocketServer(Server):
+    """A server on a Unix socket, which it can't make anew."""
+
+    _made: os.stat_result | None = None
 
     @property
-    def name(self) -> str: ...
-    @property
-    def phase(self) -> str: ...
-    @property
-    def socket(self) -> Path: ...
+    def socket(self) -> Path:
+        raise NotImplementedError
 
-    log: Log
-    child: Child | None
-    version: str | None
-    fault: str
+    def answered(self) -> None:
+        self._made = _found(self.socket)
 
-    def starting(self) -> Iterator[None]: ...
+    def lost(self) -> str:
+        """Who is connected goes on for now, nobody else gets in."""
+        found = _found(self.socket)
+        if found is not None and self._made is not None and os.path.samestat(found, self._made):
+            return ""
+        return f"has lost its socket {self.socket}"
 
 
 class Watch:
@@ -50,11 +88,11 @@ class Watch:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.state = "starting"
+        self._again = False
         self._steps = server.starting()
         self._pause = FIRST_PAUSE
         self._due = 0.0
-        self._trimmed = time.monotonic()
-        self._socket: os.stat_result | None = None
+        self._answered = self._trimmed = time.monotonic()
 
     def advance(self) -> bool:
         """One step of the start; whether the server has answered. Raises `StartFailed`."""
@@ -66,12 +104,16 @@ class Watch:
                 f"{self.server.name} can't be prepared: {e.strerror or e} ({e.filename}). "
                 "Check who owns that file or folder and the room on its disk, or set OEE_HOME to another one."
             ) from e
-        self.state, self._pause = "running", FIRST_PAUSE
-        self._socket = _found(self.server.socket)
+        self.state, self._answered = "running", time.monotonic()
+        self.server.answered()
+        self._shorten()
         return True
 
     def check(self) -> bool:
-        """Looks after the server for some milliseconds; true in the call in which it answers again."""
+        """Looks after the server for some milliseconds; true in the call in which it answers again.
+
+        Raises what `Server.ended` raises.
+        """
         now = time.monotonic()
         if self.state in ("running", "ending"):
             self._look(now)
@@ -84,15 +126,18 @@ class Watch:
                 if time.monotonic() > now + CHECK_BUDGET:
                     return False
                 time.sleep(0.0005)
+        except (OtherRelease, OutOfThreads):
+            raise
         except Exception as e:
             # Whatever it was, the next try may find it gone; a daemon without its servers only waits.
-            _log.error(f"{self.server.name} can't be started again", extra={"error": str(e)})
+            _log.error(f"{self.server.name} can't be started", extra={"error": str(e)})
             if not isinstance(e, StartFailed):
                 _log.exception("a fault of ours")
             self._rest(now)
             return False
-        _log.warning(f"{self.server.name} runs again")
-        return True
+        if self._again:
+            _log.warning(f"{self.server.name} runs again")
+        return self._again
 
     def stopped(self) -> None:
         """No more restarts."""
@@ -108,24 +153,27 @@ class Watch:
 
     def _look(self, now: float) -> None:
         if not self.alive():
-            _log.warning(f"{self.server.name} ended by itself", extra={"said": self.server.log.tail()[-500:]})
+            said = self.server.log.tail()[-500:] if self.server.log else "see the lines before this one"
+            code = self.server.child.code if self.server.child else None
+            _log.warning(f"{self.server.name} ended by itself", extra={"code": code, "said": said})
+            self.server.ended()
             self._rest(now)
-        elif self.state == "running" and not self._reachable():
-            # Who is connected goes on for now, nobody else gets in: a server can't make its socket anew.
-            _log.warning(f"{self.server.name} has lost its socket", extra={"path": str(self.server.socket)})
+        elif self.state == "running" and (why := self.server.lost()):
+            _log.warning(f"{self.server.name} {why}")
             self.state = "ending"
-            assert self.server.child is not None
-            self.server.child.end()
-        elif now > self._trimmed + TRIM_EVERY:
+            self.server.end_lost()
+        elif self.server.log and now > self._trimmed + TRIM_EVERY:
             self._trimmed = now
             self.server.log.trim()
 
-    def _reachable(self) -> bool:
-        found = _found(self.server.socket)
-        return found is not None and self._socket is not None and os.path.samestat(found, self._socket)
+    def _shorten(self) -> None:
+        if time.monotonic() - self._answered >= self.server.steady_s:
+            self._pause = FIRST_PAUSE
 
     def _rest(self, now: float) -> None:
-        self.state, self._due = "pausing", now + self._pause
+        if self.state != "starting":
+            self._shorten()
+        self.state, self._due, self._again = "pausing", now + self._pause, True
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
 

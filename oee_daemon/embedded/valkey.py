@@ -16,6 +16,7 @@ from pathlib import Path
 from oee_daemon.embedded import binaries, folders, orphans
 from oee_daemon.embedded.account import Account
 from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded.supervision import SocketServer
 
 #: How an orphan is asked to end, and how long each way may take, seconds.
 _ORPHAN_SIGNALS = ((signal.SIGTERM, 10.0),)
@@ -23,11 +24,10 @@ _ORPHAN_SIGNALS = ((signal.SIGTERM, 10.0),)
 _log = logging.getLogger(__name__)
 
 
-class Valkey:
-    """One Valkey; `child` and `version` are None until it runs and answers."""
+class Valkey(SocketServer):
+    """One Valkey."""
 
     name = "valkey"
-    #: What the daemon's phases call it.
     phase = "queue"
     SOCKET = "valkey.sock"
 
@@ -36,11 +36,8 @@ class Valkey:
         self._account = account
         self._data = home / "valkey"
         self._sockets = folders.sockets(home, account)
-        self.log = Log(home / "logs" / "valkey.log")
-        self.child: Child | None = None
-        self.version: str | None = None
-        #: What kept it from answering, as far as it says.
-        self.fault = ""
+        self.log: Log = Log(home / "logs" / "valkey.log")
+        super().__init__(self.log)
 
     @property
     def socket(self) -> Path:
@@ -53,12 +50,12 @@ class Valkey:
         folders.own_sockets(self._sockets, self._account)
         yield from orphans.ended(self._data, "valkey-server", _ORPHAN_SIGNALS, wait_for_helpers=1)
         self.socket.unlink(missing_ok=True)
-        self.child = Child(self._argv(program), self._account, self.log, signal.SIGTERM)
+        self.child = Child.of_account(self._argv(program), self._account, self.log, signal.SIGTERM)
         tried_empty = False
         while not self._answers():
             if not self.child.alive() and not tried_empty and self._put_aside():
                 tried_empty = True
-                self.child = Child(self._argv(program), self._account, self.log, signal.SIGTERM)
+                self.child = Child.of_account(self._argv(program), self._account, self.log, signal.SIGTERM)
             self.child.must_live()
             yield
 

@@ -1,13 +1,13 @@
-"""Keeps the daemon's one worker alive: starts it, replaces it when it dies, ends it in order.
+"""The daemon's one worker, as one more of the servers that it supervises.
 
-The worker is handed its settings through its standard input, never by arguments or environment, because
-addresses may carry passwords; the open pipe also tells it that the daemon still lives.
+It is handed its settings through its standard input, never by arguments or environment, because addresses
+may carry passwords; the open pipe also tells it that the daemon still lives. It answers, and goes on to say
+that it lives, by bytes in a pipe of the daemon's. What it logs goes to where the daemon's own log goes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -15,161 +15,155 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from oee_daemon.errors import OtherRelease, OutOfThreads
+from oee_daemon.embedded.child import Child
+from oee_daemon.embedded.supervision import Server
+from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
 from oee_daemon.settings import Settings
+from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
 
-#: Seconds before a worker that died is replaced: the first at once, then doubling up to the second.
-BACKOFF_S = (0.1, 5.0)
-#: A worker that lived this long, in seconds, did not die of its start.
-HEALTHY_S = 10.0
 #: Seconds that a worker has to end what it is doing.
 STOP_S = 30.0
-#: Seconds without a beat after which a worker counts as dead, though its process lives; before the first one.
-SILENT_S, SILENT_AT_FIRST_S = 30.0, 90.0
-#: From linux/prctl.h.
-_PR_SET_PDEATHSIG = 1
+#: A worker that lived this long, in seconds, did not die of its start.
+HEALTHY_S = 10.0
+#: What a worker has no use for, or is told in another way.
+HIDDEN = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
 
 
-class WorkerProcess:
-    """The supervised child. Everything here runs on the main thread."""
+class WorkerProcess(Server):
+    """The worker. Everything here runs on the main thread."""
+
+    name = phase = "worker"
+    steady_s = HEALTHY_S
 
     def __init__(self, home_id: str) -> None:
+        super().__init__(None)
         self._home_id = home_id
         self._handed: bytes | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._timing = USUAL
         self._beats: int | None = None
-        self._silent = _Silence()
+        self._silence = _Silence(USUAL)
         self._started = 0.0
-        self._again = 0.0
-        self._pause = 0.0
-        self._asked = False
-        self._worked = False
+        self._worked = self._asked = False
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        child = self.child
+        return child.pid if child is not None and child.alive() else None
 
     def command(self, *more: str) -> list[str]:
         """What is started."""
         # -P: a file in the working folder is never imported.
         return [sys.executable, "-P", "-m", "oee_daemon", "worker", "--supervised", *more]
 
-    def start(self) -> None:
-        """Begins the process, which imports what it needs and waits for its settings."""
-        hidden = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
-        environ = {k: v for k, v in os.environ.items() if k not in hidden}
+    def starting(self) -> Iterator[None]:
+        """The process imports what it needs, waits for its settings, and answers once it works."""
+        self._close()
         self._beats, written = os.pipe()
-        os.set_blocking(self._beats, False)
-        os.set_blocking(written, False)
-        self._silent = _Silence()
-        self._asked = False
         try:
-            self._process = subprocess.Popen(
-                self.command(f"--beats={written}"),
-                stdin=subprocess.PIPE,
-                pass_fds=(written,),
-                env=environ,
-                cwd="/",
-                start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
-            )
+            os.set_blocking(self._beats, False)
+            os.set_blocking(written, False)
+            self.child = self.spawn(written)
         finally:
             os.close(written)
         self._started = time.monotonic()
+        self._silence = _Silence(self._timing)
         if self._handed is not None:
-            self._hand()
+            self.child.tell(self._handed)
+        yield
+        while not self._heard():
+            if not self.child.alive():
+                self.ended()
+                raise self.child.failure()
+            if self._handed is not None and self._silence.too_long():
+                self.child.kill()
+                raise StartFailed("It gave no sign of life.")
+            yield
+
+    def spawn(self, beats: int) -> Child:
+        """The process, which says that it lives by the descriptor `beats`. Raises `StartFailed`."""
+        # Linux kills it with us at once; elsewhere the end of its standard input has to do.
+        try:
+            return Child(
+                self.command(f"--beats={beats}"),
+                None,
+                signal.SIGTERM,
+                signal.SIGKILL,
+                stdin=subprocess.PIPE,
+                pass_fds=(beats,),
+                env={name: value for name, value in os.environ.items() if name not in HIDDEN},
+            )
+        except (OSError, subprocess.SubprocessError) as e:
+            raise StartFailed(f"The worker can't be started: {e}.") from None
 
     def hand(self, settings: Settings) -> None:
         """Gives it, and those that will follow it, their settings: now it works."""
+        self._timing = settings.timing
+        self._silence = _Silence(self._timing)
         told = {"settings": settings.dump(), "home_id": self._home_id}
         self._handed = json.dumps(told).encode() + b"\n"
-        self._hand()
+        if self.child is not None:
+            self.child.tell(self._handed)
 
-    def _hand(self) -> None:
-        assert self._process is not None and self._process.stdin is not None and self._handed is not None
-        # It may have died already: `check` replaces it.
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(self._handed)
-            self._process.stdin.flush()
+    def lost(self) -> str:
+        self._worked = self._worked or time.monotonic() - self._started > HEALTHY_S
+        self._heard()
+        return "gives no sign of life" if self._silence.too_long() else ""
 
-    def check(self) -> bool:
-        """Replaces the worker if it has died or fell silent; called every beat. True: it was replaced.
+    def end_lost(self) -> None:
+        """It may be frozen, and then hears nothing else."""
+        assert self.child is not None
+        self.child.kill()
 
-        Raises `OtherRelease` where it ended because the database is another release's by now, and
-        `OutOfThreads` where none has ever worked for want of them.
-        """
-        now = time.monotonic()
-        if self._process is not None:
-            code = self._process.poll()
-            if code is None:
-                self._worked = self._worked or now - self._started > HEALTHY_S
-                if not self._is_silent():
-                    return False
-                log.error("the worker gives no sign of life", extra={"pid": self._process.pid})
-                self._process.kill()
-                code = self._process.wait()
-            pid = self._process.pid
-            self._close()
-            if code == OtherRelease.exit_code:
-                raise OtherRelease(
-                    "Another release of oee has taken over the database: this daemon ends and leaves all"
-                    " orders to that one's. Install that release here too, then: oee daemon start"
-                )
-            if code == OutOfThreads.exit_code and not self._worked:
-                raise OutOfThreads("The worker")
-            log.error("the worker died", extra={"code": code, "pid": pid})
-            self._pause = 0.0 if now - self._started > HEALTHY_S else self._next_pause()
-            self._again = now + self._pause
-        if now < self._again:
-            return False
-        self.start()
-        return True
+    def ended(self) -> None:
+        """Raises `OtherRelease` where the database is another release's by now, and `OutOfThreads` where no
+        worker has ever worked for want of them."""
+        code = None if self.child is None else self.child.code
+        if code == OtherRelease.exit_code:
+            raise OtherRelease(
+                "Another release of oee has taken over the database: this daemon ends and leaves all"
+                " orders to that one's. Install that release here too, then: oee daemon start"
+            )
+        if code == OutOfThreads.exit_code and not self._worked:
+            raise OutOfThreads("The worker")
 
-    def _is_silent(self) -> bool:
-        """One that has no settings yet has nothing to do."""
-        if self._beats is None:
-            return False
+    def _heard(self) -> bool:
+        assert self._beats is not None
         with contextlib.suppress(BlockingIOError):
             if os.read(self._beats, 65_536):
-                self._silent.broken()
-        return self._handed is not None and self._silent.too_long()
-
-    def _next_pause(self) -> float:
-        first, most = BACKOFF_S
-        return min(most, max(first, 2 * self._pause))
+                self._silence.broken()
+                return True
+        return False
 
     def ask_to_stop(self) -> None:
-        """SIGTERM: it takes nothing new and ends what it can."""
-        if self._process is not None and self._process.poll() is None:
+        """It takes nothing new and ends what it can."""
+        if self.child is not None:
             self._asked = True
-            self._process.send_signal(signal.SIGTERM)
+            self.child.end()
 
     def reopen_log(self) -> None:
-        """SIGHUP: the file that it writes to has been moved away."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGHUP)
+        """The file that it writes to has been moved away."""
+        if self.child is not None:
+            self.child.end(signal.SIGHUP)
 
     def stopped(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+        return self.child is None or not self.child.alive()
 
     def kill(self) -> None:
         """For one that does not stop: what it was doing goes on in the next."""
-        if self._process is not None and self._process.poll() is None:
+        if self.child is not None and self.child.alive():
             if self._asked:
-                log.warning("the worker did not stop in time", extra={"pid": self._process.pid})
-            self._process.kill()
-            self._process.wait()
+                log.warning("the worker did not stop in time", extra={"pid": self.child.pid})
+            self.child.kill()
         self._close()
 
     def _close(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-        self._process = None
+        if self.child is not None:
+            self.child.close()
+        self.child = None
         if self._beats is not None:
             os.close(self._beats)
             self._beats = None
@@ -178,30 +172,16 @@ class WorkerProcess:
 class _Silence:
     """How long nothing was heard; without the time in which nobody listened, as while the machine slept."""
 
-    def __init__(self) -> None:
-        self._limit = SILENT_AT_FIRST_S
+    def __init__(self, timing: Timing) -> None:
+        self._limit, self._later_limit = timing.silent_at_first_s, timing.silent_s
         self._for = 0.0
         self._looked = time.monotonic()
 
     def broken(self) -> None:
-        self._limit, self._for = SILENT_S, 0.0
+        self._limit, self._for = self._later_limit, 0.0
 
     def too_long(self) -> bool:
         now = time.monotonic()
         self._for += min(1.0, now - self._looked)
         self._looked = now
         return self._for > self._limit
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Linux ends the child with us at once; elsewhere the end of its standard input has to do."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare

@@ -18,14 +18,13 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine import intake as intake_module
 from oee_daemon.queue import broker as broker_module
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
 from oee_daemon.store import moves
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
-from tests.kit.killing import Bench
+from tests.kit.killing import Bench, ForkedWorker
 
 Scenario = Callable[[Bench, str | None, pytest.MonkeyPatch], None]
 
@@ -94,12 +93,12 @@ def lags(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> N
 MESSAGES = f"{NAMESPACE}:{QUEUE}.msgs"
 
 
-def _wake(worker: WorkerProcess) -> None:
+def _wake(worker: ForkedWorker) -> None:
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGCONT)
 
 
-def _stopped(worker: WorkerProcess) -> bool:
+def _stopped(worker: ForkedWorker) -> bool:
     stat = Path(f"/proc/{worker.pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "T"
 

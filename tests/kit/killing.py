@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,9 @@ from oee_cli.drill.verdict import Verdict, judge, landings
 from oee_daemon import __main__
 from oee_daemon.api import wire
 from oee_daemon.contract.status import FINAL
-from oee_daemon.embedded.worker import WorkerProcess, _die_with_parent
+from oee_daemon.embedded.child import Child, prepared
+from oee_daemon.embedded.supervision import Watch
+from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine.intake import Intake, NewOrder
 from oee_daemon.networks.simulated.faults import sim_faults
 from oee_daemon.networks.simulated.ledger import open_file
@@ -57,41 +58,52 @@ class ForkedWorker(WorkerProcess):
     def __init__(self, home_id: str, mutant: str | None) -> None:
         super().__init__(home_id)
         self.mutant = mutant
+        self._watch = Watch(self)
+        self._watch.advance()
 
-    def start(self) -> None:
+    def check(self) -> None:
+        """Replaces it where it has died."""
+        self._watch.check()
+
+    def spawn(self, beats: int) -> Child:
         ours, theirs = os.pipe()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             # Nothing of this process's may end with the child: a connection would say good-bye for both.
             gc.freeze()
-            os._exit(self._become(parent, ours, theirs))
+            os._exit(self._become(parent, ours, theirs, beats))
         os.close(ours)
-        self._process = Forked(pid, theirs)  # type: ignore[assignment]
-        self._started = time.monotonic()
-        if self._handed is not None:
-            self._hand()
+        return Forked(pid, theirs)
 
-    def _become(self, parent: int, stdin: int, other_end: int) -> int:
+    def _become(self, parent: int, stdin: int, other_end: int, beats: int) -> int:
         try:
             os.setsid()
-            die_with_parent = _die_with_parent(parent)
-            if die_with_parent is not None:
-                die_with_parent()
+            prepared(signal.SIGKILL, parent)()
             os.dup2(stdin, 0)
             os.close(stdin)
             os.close(other_end)
             if self.mutant is not None:
                 WORKERS[self.mutant]()
-            sys.argv[1:] = ["worker", "--supervised"]
+            sys.argv[1:] = ["worker", "--supervised", f"--beats={beats}"]
             return __main__.main()
         except BaseException:
             traceback.print_exc()
             return 1
 
 
-class Forked:
-    """As much of `subprocess.Popen` as a supervisor asks of it."""
+class Forked(Child):
+    """As much of a child as a supervisor asks of it."""
+
+    def __init__(self, pid: int, stdin: int) -> None:
+        self._farewell = signal.SIGTERM
+        self._log = None
+        self._name = "the forked worker"
+        self._process = Process(pid, stdin)  # type: ignore[assignment]
+
+
+class Process:
+    """As much of `subprocess.Popen` as a child asks of it."""
 
     def __init__(self, pid: int, stdin: int) -> None:
         self.pid = pid
@@ -165,10 +177,9 @@ class Bench:
         return order.id
 
     @contextmanager
-    def worker(self, mutant: str | None = None) -> Iterator[WorkerProcess]:
+    def worker(self, mutant: str | None = None) -> Iterator[ForkedWorker]:
         """A supervised worker process; `check` replaces it when it has died."""
         process = ForkedWorker(self.home_id, mutant)
-        process.start()
         process.hand(self.settings)
         try:
             yield process
@@ -178,7 +189,7 @@ class Bench:
     def ended(self) -> bool:
         return all(self.history.order(i).status in FINAL for i in self.accepted)
 
-    def wait(self, worker: WorkerProcess, within: float = 40) -> None:
+    def wait(self, worker: ForkedWorker, within: float = 40) -> None:
         """Until every order has ended, replacing the worker whenever it has died."""
 
         def done() -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.inherited import forget_database
@@ -162,10 +163,12 @@ class Ends(WorkerProcess):
 
 def test_a_worker_that_never_had_its_threads_ends_the_daemon_with_the_reason() -> None:
     worker = Ends("home")
-    worker.start()
+    watch = Watch(worker)
+    assert not watch.advance()
     until(worker.stopped)
     with pytest.raises(OutOfThreads, match=r"The worker can't start its threads.*ulimit -u"):
-        worker.check()
+        watch.check()
+    worker.kill()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere address space is not bounded")

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from oee_daemon.embedded import worker as supervisor
-from oee_daemon.embedded.worker import SILENT_AT_FIRST_S, SILENT_S, _Silence
+from oee_daemon.embedded.worker import _Silence
+from oee_daemon.timing import USUAL
 
 
 def test_time_in_which_nobody_listened_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,10 +21,10 @@ def test_time_in_which_nobody_listened_is_no_silence(monkeypatch: pytest.MonkeyP
             now[0] += 0.2
         return now[0] - began
 
-    silence = _Silence()
+    silence = _Silence(USUAL)
     # The start has more time, and the machine may sleep for a night in the middle of it.
     now[0] += 30_000
-    assert dead_after(silence) == pytest.approx(SILENT_AT_FIRST_S - 1, abs=1)
+    assert dead_after(silence) == pytest.approx(USUAL.silent_at_first_s - 1, abs=1)
     silence.broken()
     now[0] += 30_000
-    assert dead_after(silence) == pytest.approx(SILENT_S - 1, abs=1)
+    assert dead_after(silence) == pytest.approx(USUAL.silent_s - 1, abs=1)
