@@ -150,6 +150,7 @@ def _waiting(url: str) -> bool:
 
 
 def test_a_worker_that_gives_no_sign_of_life_is_replaced(daemon: Daemon) -> None:
+    daemon.environ["OEE_TIMING"] = "silent_s=5"
     daemon.start()
     with daemon.client() as client:
         assert confirmed(client)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import CodeType
 
@@ -166,3 +169,60 @@ def test_an_assignment_is_found_however_it_is_written(source: str) -> None:
 )
 def test_what_is_public_or_ours_is_left_alone(source: str) -> None:
     assert list(File(source).assigned({"_own"})) == []
+
+
+#: Each thing that a library keeps to itself, or promises to nobody, and that we touch all the same: where it
+#: is, and who touches it. The upper bounds in `pyproject.toml` hold for these libraries.
+TOUCHED = [
+    ("dramatiq.brokers.redis._RedisConsumer.ack", "queue/consumer.py"),
+    ("dramatiq.brokers.redis._RedisConsumer.outstanding_message_count", "queue/consumer.py"),
+    ("dramatiq.brokers.redis.RedisBroker.consumer_class", "queue/broker.py"),
+    ("dramatiq.worker._ConsumerThread", "queue/idling.py"),
+    ("redis.connection.ConnectionPool.connection_class", "queue/fire_and_forget.py"),
+    ("redis.connection.AbstractConnection.send_packed_command", "queue/fire_and_forget.py"),
+    ("redis.connection.AbstractConnection.pack_command", "queue/fire_and_forget.py"),
+    ("uvicorn.protocols.http.httptools_impl.HttpToolsProtocol.on_message_begin", "api/connections.py"),
+    ("uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol", "api/connections.py"),
+]
+#: The same of attributes that are made when an object is: the words that a library's source has for them.
+WORDS = [
+    ("dramatiq.brokers.redis", ["message_cache", "queued_message_ids", "outstanding_message_count"]),
+    ("dramatiq.brokers.redis", ["self.scripts", "broker_id", "redis_message_id", "def do_dispatch"]),
+    ("dramatiq.worker", ["self.work_queue", "self.queue_prefetch", "worker_threads", "worker_boot"]),
+    ("redis.connection", ["self._sock", "connection_kwargs"]),
+    ("httpx", ["._main"]),
+]
+
+
+@pytest.mark.parametrize(("path", "user"), TOUCHED)
+def test_what_we_touch_of_a_library_is_where_it_was(path: str, user: str) -> None:
+    assert (ROOT / "oee_daemon" / user).is_file()
+    module, names = path, list[str]()
+    while True:
+        try:
+            found: object = importlib.import_module(module)
+            break
+        except ModuleNotFoundError:
+            module, _, name = module.rpartition(".")
+            names.insert(0, name)
+    for name in names:
+        if name == "connection_class":
+            assert name in inspect.getsource(found)  # type: ignore[arg-type]
+            return
+        found = getattr(found, name)
+
+
+@pytest.mark.parametrize(("module", "words"), WORDS)
+def test_what_a_library_s_objects_have_is_called_as_it_was(module: str, words: list[str]) -> None:
+    source = inspect.getsource(importlib.import_module(module))
+    assert [word for word in words if word not in source] == []
+
+
+@pytest.mark.parametrize("library", ["dramatiq", "redis", "uvicorn", "httpx"])
+def test_a_library_whose_privates_we_touch_is_bounded_to_what_was_tried(library: str) -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    (bound,) = [w for w in wanted if re.match(rf"{library}[\[>]", w)]
+    below = re.search(r"<(\d+)\.(\d+)$", bound)
+    assert below is not None, bound
+    major, minor = (int(part) for part in version(library).split(".")[:2])
+    assert (int(below[1]), int(below[2])) == (major, minor + 1)
