@@ -114,9 +114,9 @@ def run(switch: Switch = False) -> None:
       oee daemon run
       exec oee daemon run            the last line of a start script
     """
-    from oee_cli.daemon import run as daemon
+    from oee_cli.daemon.run import run
 
-    daemon.run(switch=switch)
+    run(switch=switch)
 
 
 @daemon_app.command(cls=PlainCommand)
