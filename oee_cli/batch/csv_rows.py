@@ -14,13 +14,13 @@ from oee_cli.batch.keys import WHOLE
 from oee_cli.batch.lines import Line
 from oee_cli.errors import UsageFault
 from oee_cli.text.nearest import nearest
+from oee_daemon.contract.fields import GIVEN, Kind, given
 from oee_daemon.contract.protocol import MAX_BODY
 
 KEY_FIELD = "idempotencyKey"
-_REQUIRED = ("inputToken", "outputToken", "amount")
-_AMOUNTS = ("amount", "minReceive", "maxSpend")
+_REQUIRED = tuple(field.name for field in GIVEN if field.required)
 #: What a column can be.
-COLUMNS = (*_REQUIRED, "swapMode", "side", "slippageBps", "minReceive", "maxSpend", "validForS", KEY_FIELD)
+COLUMNS = (*(field.name for field in GIVEN), KEY_FIELD)
 _EXAMPLE = "For example: inputToken,outputToken,amount,slippageBps"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _INDEX = "If pandas wrote it: to_csv('orders.csv', index=False)"
@@ -108,7 +108,7 @@ def _read_cells(names: list[str], cells: list[str], source: _CsvLines) -> dict[s
                 hint = "The row ends with a comma: leave it out."
         raise source.wrong(what, hint)
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
-    for name in filter(values.__contains__, (*_AMOUNTS, *WHOLE)):
+    for name in filter(values.__contains__, given(Kind.AMOUNT, Kind.WHOLE)):
         values[name] = _read_number(name, values[name], source)
     return values
 

@@ -18,14 +18,15 @@ from functools import cache
 from typing import Any
 
 from oee_cli.text.amounts import plain
+from oee_daemon.contract.fields import BY_NAME, GIVEN, Kind, given
 from oee_daemon.contract.tokens import is_stable
 
 #: Fields that are counted whole, and what an order that does not say is placed with, by the contract.
-WHOLE = ("slippageBps", "validForS")
-TERMS = {"slippageBps": 50, "validForS": 300}
-_USUAL: dict[str, Any] = {"swapMode": "ExactIn", **TERMS}
-_AMOUNTS = ("amount", "minReceive", "maxSpend")
-_TOKENS = ("inputToken", "outputToken")
+WHOLE = given(Kind.WHOLE)
+TERMS = {name: BY_NAME[name].default for name in WHOLE}
+_USUAL: dict[str, Any] = {field.name: field.default for field in GIVEN if field.default is not None}
+_AMOUNTS = given(Kind.AMOUNT)
+_TOKENS = given(Kind.TOKEN)
 #: The daemon reads no longer number.
 _LONGEST = 100
 #: How keys begin, and how those of 0.1.0 did.

@@ -6,13 +6,14 @@ programs. The names of the API's fields stand beside a few that people ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from oee_cli.errors import UsageFault
 from oee_cli.text.nearest import nearest
 from oee_cli.text.times import between
+from oee_daemon.contract.fields import BY_NAME
 
 Row = Mapping[str, Any]
 
@@ -25,8 +26,8 @@ class ListColumn:
     value: Callable[[Row], Any]
 
 
-def _field(name: str, says: str) -> ListColumn:
-    return ListColumn(says, lambda row: row.get(name))
+def _field(name: str, says: str = "") -> ListColumn:
+    return ListColumn(says or BY_NAME[name].says, lambda row: row.get(name))
 
 
 def _error(part: str, says: str) -> ListColumn:
@@ -53,44 +54,39 @@ def _note(order: Row) -> str | None:
 _ORDERS_SHORT = {
     "order": _field("orderId", "the id; its first 8 characters in a table"),
     "when": _field("createdAt", "when it was placed; how long ago in a table"),
-    "side": _field("side", "buy or sell"),
-    "pair": _field("pair", "BASE/QUOTE"),
-    "amount": _field("amount", "what was asked for"),
+    "side": _field("side"),
+    "pair": _field("pair"),
+    "amount": _field("amount"),
     "for": ListColumn("what was paid or received for it", market_amount),
-    "price": _field("price", "quote per base, net of everything"),
-    "venue": _field("venue", "where it was filled"),
-    "status": _field("status", "pending, routing, building, submitted, or how it ended"),
+    "price": _field("price"),
+    "venue": _field("venue"),
+    "status": _field("status"),
     "took": ListColumn("seconds from placing to its end", _took),
     "note": ListColumn("why it failed, or how many attempts it took", _note),
 }
-#: As the API has them, in the order of the CSV.
-_ORDERS_EXACT = {
-    "orderId": _field("orderId", "the whole id"),
-    "createdAt": _field("createdAt", "when it was placed"),
-    "finishedAt": _field("finishedAt", "when it ended"),
-    "status": _ORDERS_SHORT["status"],
-    "type": _field("type", "market"),
-    "side": _ORDERS_SHORT["side"],
-    "pair": _ORDERS_SHORT["pair"],
-    "inputToken": _field("inputToken", "what leaves the wallet"),
-    "outputToken": _field("outputToken", "what arrives"),
-    "amount": _ORDERS_SHORT["amount"],
-    "swapMode": _field("swapMode", "ExactIn or ExactOut: which token the amount counts"),
-    "slippageBps": _field("slippageBps", "how much worse than the first quote it may be"),
-    "minReceive": _field("minReceive", "the least to receive"),
-    "maxSpend": _field("maxSpend", "the most to spend"),
-    "filledIn": _field("filledIn", "what left the wallet"),
-    "filledOut": _field("filledOut", "what arrived"),
-    "price": _ORDERS_SHORT["price"],
-    "fee": _field("fee", "the venue's part of what left"),
-    "venue": _ORDERS_SHORT["venue"],
-    "attempt": _field("attempt", "which attempt it ended in, or is in"),
-    "signature": _field("signature", "of the swap that was sent last"),
+#: In the order of the CSV, in which what an order has besides comes last.
+_FIRST = (
+    "orderId", "createdAt", "finishedAt", "status", "type", "side", "pair", "inputToken", "outputToken",
+    "amount", "swapMode", "slippageBps", "minReceive", "maxSpend", "filledIn", "filledOut", "price", "fee",
+    "venue", "attempt", "signature", "error", "idempotencyKey", "network",
+)  # fmt: skip
+#: Asked for too rarely to stand in every CSV.
+_RARE = ("updatedAt", "validForS")
+_PARTS = {
     "errorCode": _error("code", "why it failed, for programs"),
     "errorMessage": _error("message", "why it failed, for people"),
-    "idempotencyKey": _field("idempotencyKey", "the key that it was placed with"),
-    "network": _field("network", "where it was traded"),
 }
+
+
+def _exact(names: Iterable[str]) -> dict[str, ListColumn]:
+    """As the API has them; an error in its parts."""
+    found: dict[str, ListColumn] = {}
+    for name in names:
+        found |= _PARTS if name == "error" else {name: _field(name)}
+    return found
+
+
+_ORDERS_EXACT = _exact(name for name in dict.fromkeys([*_FIRST, *BY_NAME]) if name not in _RARE)
 _FILLS_SHORT = {
     "order": _field("orderId", "the order's id; its first 8 characters in a table"),
     "when": _field("at", "when it landed; how long ago in a table"),
@@ -129,17 +125,11 @@ class Listing:
     csv: tuple[str, ...]
 
 
-#: `updatedAt` and `validForS` are asked for too rarely to stand in every CSV.
 ORDERS = Listing(
     "oee history",
     "/api/orders",
     "orders",
-    _ORDERS_SHORT
-    | _ORDERS_EXACT
-    | {
-        "updatedAt": _field("updatedAt", "when it last moved"),
-        "validForS": _field("validForS", "seconds after which it expires unsent"),
-    },
+    _ORDERS_SHORT | _ORDERS_EXACT | _exact(_RARE),
     tuple(_ORDERS_SHORT),
     tuple(_ORDERS_EXACT),
 )

@@ -104,7 +104,7 @@ def _document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
     )
     said: set[type[BaseModel]] = {*_shapes, schema.Problem, schema.Event}
     told = [(model, _MODE) for model in sorted(said, key=str)]
-    _, shapes = models_json_schema([(wire.OrderIn, "validation"), *told], ref_template=_REF)
+    _, shapes = models_json_schema([(schema.OrderIn, "validation"), *told], ref_template=_REF)
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {}).update(shapes["$defs"])
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

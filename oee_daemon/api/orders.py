@@ -66,7 +66,7 @@ documented.add_api_route(
     status_code=202,
     responses=answers(schema.Order, 413, 503, status=202, also={200: schema.Order | schema.DryRun}),
     openapi_extra=reads(
-        wire.OrderIn,
+        schema.OrderIn,
         {"idempotency-key": KEY_RULE, "oee-dry-run": "`1`: checks and quotes, stores nothing"},
     ),
 )

@@ -5,11 +5,14 @@ Nothing is computed here. A test compares every answer with its shape, field by 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.alias_generators import to_camel, to_snake
 
+from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
+from oee_daemon.contract.fields import Field as Row
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 
@@ -53,35 +56,63 @@ class Problem(Shape):
     order_status: Status | None = None
 
 
-class Order(Shape):
-    """The one order object, here and everywhere."""
+def _answer_of(field: Row) -> tuple[Any, Any]:
+    """How a field of an order is told."""
+    kinds: dict[Kind, Any] = {
+        Kind.ID: OrderId,
+        Kind.AMOUNT: Amount,
+        Kind.PRICE: Amount,
+        Kind.WHOLE: int,
+        Kind.MOMENT: Moment,
+        Kind.ERROR: Error,
+    }
+    kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
+    about: dict[str, Any] = {"description": field.answer, "examples": _EXAMPLES.get(field.name)}
+    about = {name: what for name, what in about.items() if what}
+    return (kind | None if field.null else kind, Field(**about))
 
-    order_id: OrderId | None = Field(description="null in a dry run")
-    type: Literal["market"]
-    side: Side
-    pair: str = Field(examples=["SOL/USDC"])
-    network: str
-    input_token: str
-    output_token: str
-    amount: Amount
-    swap_mode: SwapMode
-    slippage_bps: int
-    min_receive: Amount | None = Field(description="ExactIn: no fill is below; null until fixed")
-    max_spend: Amount | None = Field(description="ExactOut: no fill is above; null until fixed")
-    valid_for_s: int
-    status: Status
-    attempt: int
-    venue: str | None
-    filled_in: Amount | None
-    filled_out: Amount | None
-    price: Amount | None = Field(description="quote per base")
-    fee: Amount | None = Field(description="the venue's part, in the input token")
-    signature: str | None
-    error: Error | None
-    idempotency_key: str | None
-    created_at: Moment
-    updated_at: Moment
-    finished_at: Moment | None
+
+def _request_of(field: Row) -> tuple[Any, Any]:
+    """How a request says a field of an order."""
+    low, high = field.bounds
+    kinds: dict[Kind, Any] = {Kind.AMOUNT: Decimal, Kind.WHOLE: int}
+    kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
+    rules: dict[Kind, dict[str, Any]] = {Kind.AMOUNT: {"gt": 0}, Kind.WHOLE: {"ge": low, "le": high}}
+    if field.required:
+        rules.setdefault(field.kind, {})["examples"] = _ASKED[field.name]
+    about = Field(
+        ... if field.required else field.default,
+        description=field.request or None,
+        **rules.get(field.kind, {}),
+    )
+    return (kind if field.required or field.default is not None else kind | None, about)
+
+
+def _words_of(field: Row) -> Any:
+    return Literal[field.words] if isinstance(field.words, tuple) else field.words
+
+
+_EXAMPLES = {"pair": ["SOL/USDC"]}
+_ASKED = {"inputToken": ["SOL"], "outputToken": ["USDC"], "amount": [1.5]}
+
+if TYPE_CHECKING:
+    _OrderFields = Shape
+    _RequestFields = Shape
+else:
+    _OrderFields = create_model(
+        "_OrderFields", __base__=Shape, **{to_snake(f.name): _answer_of(f) for f in FIELDS}
+    )
+    _RequestFields = create_model(
+        "_RequestFields", __base__=Shape, **{to_snake(f.name): _request_of(f) for f in GIVEN}
+    )
+
+
+class OrderIn(_RequestFields):
+    """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
+
+
+class Order(_OrderFields):
+    """The one order object, here and everywhere."""
 
 
 class Event(Shape):

@@ -10,13 +10,11 @@ from collections.abc import Collection
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
-from pydantic import Field
-from pydantic.alias_generators import to_camel
-
-from oee_daemon.api.schema import Shape
 from oee_daemon.contract import json_text
+from oee_daemon.contract.fields import FIELDS, GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
@@ -29,34 +27,19 @@ from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.reads.history import Swap
 
-#: bps: half of everything; more is a mistake, not a limit.
-MAX_SLIPPAGE_BPS = 5000
-#: Seconds: a week.
-MAX_VALID_FOR_S = 604_800
-
 
 def moment(at: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds."""
     return rfc3339(at, "microseconds")
 
 
-class OrderIn(Shape):
-    """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
-
-    input_token: str = Field(description="symbol or mint of what leaves the wallet", examples=["SOL"])
-    output_token: str = Field(description="symbol or mint of the token that arrives", examples=["USDC"])
-    amount: Decimal = Field(
-        gt=0, description="of the input (ExactIn) or output (ExactOut) token", examples=[1.5]
-    )
-    swap_mode: SwapMode = Field(SwapMode.EXACT_IN, description="which token `amount` counts")
-    side: Side | None = Field(None, description="has to agree with the pair; decides between two of a kind")
-    slippage_bps: int = Field(50, ge=0, le=MAX_SLIPPAGE_BPS)
-    min_receive: Decimal | None = Field(None, gt=0, description="ExactIn: the least to receive")
-    max_spend: Decimal | None = Field(None, gt=0, description="ExactOut: the most to spend")
-    valid_for_s: int = Field(300, ge=1, le=MAX_VALID_FOR_S, description="seconds until it expires unsent")
-
-
-_FIELDS = tuple(map(to_camel, OrderIn.model_fields))
+_NAMES = tuple(field.name for field in GIVEN)
+_PLAIN = tuple(f for f in FIELDS if f.kind not in (Kind.ID, Kind.AMOUNT, Kind.PRICE, Kind.MOMENT))
+_AMOUNTS = tuple(f for f in FIELDS if f.kind is Kind.AMOUNT)
+_MOMENTS = tuple(f for f in FIELDS if f.kind is Kind.MOMENT)
+#: An order's object with nothing in it, which says in which order its fields stand.
+_BLANK: dict[str, Any] = dict.fromkeys(field.name for field in FIELDS)
+_PLAIN_NAMES, _plain_values = tuple(f.name for f in _PLAIN), attrgetter(*(f.column for f in _PLAIN))
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -114,84 +97,93 @@ def zoned(at: datetime | None, field: str) -> datetime | None:
 def read_order(body: dict[str, Any]) -> NewOrder:
     """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:
-        if name not in _FIELDS:
+        if name not in _NAMES:
             raise InvalidInput(
                 f"{name[:60]!r} is no field of an order.",
                 code="unknown_field",
                 field=name[:60],
-                hint="It takes " + ", ".join(_FIELDS) + ".",
+                hint="It takes " + ", ".join(_NAMES) + ".",
             )
     given = {k: v for k, v in body.items() if v is not None}
-    input_token = _token(given, "inputToken")
-    output_token = _token(given, "outputToken")
-    said = _choice(given, "swapMode", [m.value for m in SwapMode])
-    mode = None if said is None else SwapMode(said)
-    side = _choice(given, "side", [s.value for s in Side])
-    counted = output_token if mode is SwapMode.EXACT_OUT else input_token
-    if "amount" not in given:
-        raise _missing("amount", "For example 1.5")
-    amount = _amount(given, "amount", counted)
-    assert amount is not None
-    return NewOrder(
-        input_token=input_token,
-        output_token=output_token,
-        amount=amount,
-        swap_mode=mode,
-        side=None if side is None else Side(side),
-        slippage_bps=_whole(given, "slippageBps", 0, MAX_SLIPPAGE_BPS),
-        min_receive=_amount(given, "minReceive", output_token),
-        max_spend=_amount(given, "maxSpend", input_token),
-        valid_for_s=_whole(given, "validForS", 1, MAX_VALID_FOR_S),
-    )
+    found: dict[str, Any] = {}
+    # What the words and tokens are decides what an amount counts.
+    for field in sorted(GIVEN, key=lambda field: field.kind not in (Kind.TOKEN, Kind.WORD)):
+        if field.required and field.name not in given:
+            raise _missing(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
+        if field.name in given:
+            found[field.column] = _read(field, given[field.name], found)
+    return NewOrder(**found)
+
+
+def _read(field: Field, value: Any, found: dict[str, Any]) -> Any:
+    """`found`: what was read before, by column."""
+    match field.kind:
+        case Kind.TOKEN:
+            return _token(field.name, value)
+        case Kind.WORD:
+            return _word(field, value)
+        case Kind.WHOLE:
+            return _whole(field, value)
+        case Kind.AMOUNT:
+            exact_out = found.get("swap_mode") is SwapMode.EXACT_OUT
+            return _amount(
+                field.name, value, found[field.counts or ("output_token" if exact_out else "input_token")]
+            )
+    return _text(field, value)
 
 
 def _missing(field: str, hint: str) -> InvalidInput:
     return InvalidInput(f"{field} is missing.", code="missing_field", field=field, hint=hint)
 
 
-def _token(body: dict[str, Any], field: str) -> Token:
-    if field not in body:
-        raise _missing(field, "For example SOL")
-    value = body[field]
+def _token(name: str, value: Any) -> Token:
     if not isinstance(value, str):
         raise InvalidInput(
-            f"{field} has to be a symbol or a mint, as text.", field=field, hint="For example SOL"
+            f"{name} has to be a symbol or a mint, as text.", field=name, hint="For example SOL"
         )
-    return tokens.find(value.strip(), field)
+    return tokens.find(value.strip(), name)
 
 
-def _choice(body: dict[str, Any], field: str, choices: list[str]) -> str | None:
-    value = body.get(field)
-    if value is not None and value not in choices:
+def _word(field: Field, value: Any) -> Any:
+    words = list(field.words)
+    if value not in words:
         raise InvalidInput(
-            f"{field} has to be one of {', '.join(choices)}.", code="invalid_choice", field=field
+            f"{field.name} has to be one of {', '.join(words)}.", code="invalid_choice", field=field.name
+        )
+    return words[words.index(value)]
+
+
+def _text(field: Field, value: Any) -> str:
+    low, high = field.bounds
+    if not isinstance(value, str) or not low <= len(value) <= high or not value.isprintable():
+        raise InvalidInput(
+            f"{field.name} has to be text of {low} to {high} characters.",
+            code="out_of_range",
+            field=field.name,
         )
     return value
 
 
-def _amount(body: dict[str, Any], field: str, token: Token) -> int | None:
-    value = body.get(field)
-    if value is None:
-        return None
+def _amount(name: str, value: Any, token: Token) -> int:
     if isinstance(value, str):
-        value = tokens.read_decimal(value, field)
+        value = tokens.read_decimal(value, name)
     if not isinstance(value, Decimal):
         raise InvalidInput(
-            f"{field} has to be a number, or text that is one.",
+            f"{name} has to be a number, or text that is one.",
             code="invalid_amount",
-            field=field,
+            field=name,
             hint="For example 1.5",
         )
-    return tokens.units(value, token, field)
+    return tokens.units(value, token, name)
 
 
-def _whole(body: dict[str, Any], field: str, low: int, high: int) -> int | None:
-    value = body.get(field)
-    if value is None:
-        return None
+def _whole(field: Field, value: Any) -> int:
+    low, high = field.bounds
     if not isinstance(value, Decimal) or not low <= value <= high or value != int(value):
         raise InvalidInput(
-            f"{field} has to be a whole number from {low} to {high}.", code="out_of_range", field=field
+            f"{field.name} has to be a whole number from {low} to {high}.",
+            code="out_of_range",
+            field=field.name,
         )
     return int(value)
 
@@ -203,34 +195,16 @@ def order_json(order: Order) -> dict[str, Any]:
     price = None
     if order.filled_in is not None and order.filled_out is not None:
         price = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
-    return {
-        "orderId": str(order.id),
-        "type": order.type,
-        "side": order.side,
-        "pair": order.pair,
-        "network": order.network,
-        "inputToken": order.input_token,
-        "outputToken": order.output_token,
-        "amount": counted.text(order.amount),
-        "swapMode": order.swap_mode,
-        "slippageBps": order.slippage_bps,
-        "minReceive": _text(taken, order.min_receive),
-        "maxSpend": _text(given, order.max_spend),
-        "validForS": order.valid_for_s,
-        "status": order.status,
-        "attempt": order.attempt,
-        "venue": order.venue,
-        "filledIn": _text(given, order.filled_in),
-        "filledOut": _text(taken, order.filled_out),
-        "price": price,
-        "fee": _text(given, order.fee),
-        "signature": order.signature,
-        "error": order.error,
-        "idempotencyKey": order.idempotency_key,
-        "createdAt": moment(order.created_at),
-        "updatedAt": moment(order.updated_at),
-        "finishedAt": None if order.finished_at is None else moment(order.finished_at),
-    }
+    told = _BLANK | dict(zip(_PLAIN_NAMES, _plain_values(order), strict=True))
+    told["orderId"], told["price"] = str(order.id), price
+    by_column = {"input_token": given, "output_token": taken, "": counted}
+    for field in _AMOUNTS:
+        units = getattr(order, field.column)
+        told[field.name] = None if units is None else by_column[field.counts].text(units)
+    for field in _MOMENTS:
+        at = getattr(order, field.column)
+        told[field.name] = None if at is None else moment(at)
+    return told
 
 
 def draft_json(values: dict[str, Any]) -> dict[str, Any]:
@@ -241,10 +215,6 @@ def draft_json(values: dict[str, Any]) -> dict[str, Any]:
     # As columns they are text; what an amount counts is decided by what they are.
     blank |= values | {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
     return order_json(Order(**blank)) | {"orderId": None}
-
-
-def _text(token: Token, units: int | None) -> str | None:
-    return None if units is None else token.text(units)
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
+from oee_daemon.contract.fields import BY_NAME, GIVEN
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.contract.terms import Side, SwapMode
@@ -46,11 +47,6 @@ class NewOrder:
         return self.swap_mode or SwapMode.EXACT_IN
 
 
-#: bps and seconds, where the order does not say.
-DEFAULT_SLIPPAGE_BPS = 50
-DEFAULT_VALID_FOR_S = 300
-
-
 def values_of(new: NewOrder, network: str) -> dict[str, object]:
     """The columns of a new order. Raises `InvalidInput` where its parts contradict each other."""
     if new.input_token == new.output_token:
@@ -71,7 +67,6 @@ def values_of(new: NewOrder, network: str) -> dict[str, object]:
             field="side",
             hint=f"Leave side out, or say {natural}.",
         ) from None
-    slippage = DEFAULT_SLIPPAGE_BPS if new.slippage_bps is None else new.slippage_bps
     return {
         "network": network,
         "type": "market",
@@ -81,11 +76,16 @@ def values_of(new: NewOrder, network: str) -> dict[str, object]:
         "output_token": new.output_token.symbol,
         "amount": new.amount,
         "swap_mode": new.mode.value,
-        "slippage_bps": slippage,
+        "slippage_bps": _or_usual(new.slippage_bps, "slippageBps"),
         "min_receive": new.min_receive,
         "max_spend": new.max_spend,
-        "valid_for_s": DEFAULT_VALID_FOR_S if new.valid_for_s is None else new.valid_for_s,
+        "valid_for_s": _or_usual(new.valid_for_s, "validForS"),
     }
+
+
+def _or_usual(value: int | None, name: str) -> int:
+    usual: int = BY_NAME[name].default
+    return usual if value is None else value
 
 
 def _check_bounds(new: NewOrder) -> None:
@@ -103,17 +103,8 @@ def _check_bounds(new: NewOrder) -> None:
 
 def request_hash(new: NewOrder) -> bytes:
     """A hash of the values sent: `1.5` and `"1.50"` are one, and what was left out stays out."""
-    sent = {
-        "inputToken": new.input_token.mint,
-        "outputToken": new.output_token.mint,
-        "amount": new.amount,
-        "swapMode": new.swap_mode,
-        "side": new.side,
-        "slippageBps": new.slippage_bps,
-        "minReceive": new.min_receive,
-        "maxSpend": new.max_spend,
-        "validForS": new.valid_for_s,
-    }
+    sent = {field.name: getattr(new, field.column) for field in GIVEN}
+    sent |= {name: sent[name].mint for name in ("inputToken", "outputToken")}
     text = json.dumps({k: v for k, v in sent.items() if v is not None}, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
 

@@ -20,6 +20,7 @@ import psycopg
 from sqlalchemy import Connection, Interval, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from oee_daemon.contract.fields import GIVEN
 from oee_daemon.contract.status import FINAL, LETS_GO, MAY_CANCEL, Status, check
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.order import Event, Order
@@ -60,8 +61,7 @@ _BLANK = (
     "finished_at", "fault",
 )  # fmt: skip
 _GIVEN = (
-    "id", "network", "type", "side", "pair", "input_token", "output_token", "amount", "swap_mode",
-    "slippage_bps", "min_receive", "max_spend", "valid_for_s", "idempotency_key", "request_hash",
+    "id", "network", "type", "pair", "idempotency_key", "request_hash", *(field.column for field in GIVEN)
 )  # fmt: skip
 
 # One moment for the order's times and for event 1.

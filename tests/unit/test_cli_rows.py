@@ -11,7 +11,7 @@ from oee_cli.batch.keys import Keys
 from oee_cli.batch.lines import Lines
 from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import UsageFault
-from oee_daemon.api.wire import OrderIn
+from oee_daemon.api.schema import OrderIn
 
 GOOD = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}'
 HEADER = "inputToken,outputToken,amount"

@@ -1,0 +1,133 @@
+"""What an order is made of: one row a field, in the order in which an order is told.
+
+By these rows requests are read and orders told, and made of them are the OpenAPI document, the columns of
+listings and what a batch may hold. To add a field: a row here, a line in `shapes.py`, in the engine's types
+and in the database, and an option where people are to give it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from oee_daemon.contract.protocol import KEY_LENGTH
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
+
+
+class Kind(StrEnum):
+    """How a field is written. Amounts and prices are decimal text outside, base units inside."""
+
+    ID = "id"
+    WORD = "word"
+    TEXT = "text"
+    TOKEN = "token"  # noqa: S105  # of a chain
+    AMOUNT = "amount"
+    PRICE = "price"
+    WHOLE = "whole number"
+    MOMENT = "moment"
+    ERROR = "error"
+
+
+class Field(NamedTuple):
+    """One field. `column`: its name in the engine; `says`: what it is, in half a line."""
+
+    name: str
+    column: str
+    kind: Kind
+    says: str
+    #: Whether a request may say it, and whether it has to.
+    given: bool = False
+    required: bool = False
+    #: What holds where a request does not say it.
+    default: Any = None
+    #: Of a whole number, or of the length of a text.
+    bounds: tuple[int, int] = (0, 0)
+    words: type[StrEnum] | tuple[str, ...] = ()
+    #: Of an amount: the column of the token that it counts; empty: the one that `swapMode` names.
+    counts: str = ""
+    #: Whether an answer may have null here.
+    null: bool = False
+    #: For who writes a client: what a request should know, and what an answer means.
+    request: str = ""
+    answer: str = ""
+    #: The first type of order that has it.
+    since: str = "market"
+
+
+_IN, _OUT = "input_token", "output_token"
+
+FIELDS = (
+    Field("orderId", "id", Kind.ID, "the whole id", null=True, answer="null in a dry run"),
+    Field("type", "type", Kind.WORD, "market", words=("market",)),
+    Field(
+        "side", "side", Kind.WORD, "buy or sell", given=True, words=Side,
+        request="has to agree with the pair; decides between two of a kind",
+    ),
+    Field("pair", "pair", Kind.TEXT, "BASE/QUOTE"),
+    Field("network", "network", Kind.TEXT, "where it was traded"),
+    Field(
+        "inputToken", _IN, Kind.TOKEN, "what leaves the wallet", given=True, required=True,
+        request="symbol or mint of what leaves the wallet",
+    ),
+    Field(
+        "outputToken", _OUT, Kind.TOKEN, "what arrives", given=True, required=True,
+        request="symbol or mint of the token that arrives",
+    ),
+    Field(
+        "amount", "amount", Kind.AMOUNT, "what was asked for", given=True, required=True,
+        request="of the input (ExactIn) or output (ExactOut) token",
+    ),
+    Field(
+        "swapMode", "swap_mode", Kind.WORD, "ExactIn or ExactOut: which token the amount counts", given=True,
+        default=SwapMode.EXACT_IN, words=SwapMode, request="which token `amount` counts",
+    ),
+    Field(
+        # Half of everything: more is a mistake, not a limit.
+        "slippageBps", "slippage_bps", Kind.WHOLE, "how much worse than the first quote it may be",
+        given=True, default=50, bounds=(0, 5000),
+    ),
+    Field(
+        "minReceive", "min_receive", Kind.AMOUNT, "the least to receive", given=True, counts=_OUT, null=True,
+        request="ExactIn: the least to receive", answer="ExactIn: no fill is below; null until fixed",
+    ),
+    Field(
+        "maxSpend", "max_spend", Kind.AMOUNT, "the most to spend", given=True, counts=_IN, null=True,
+        request="ExactOut: the most to spend", answer="ExactOut: no fill is above; null until fixed",
+    ),
+    Field(
+        # A week at most.
+        "validForS", "valid_for_s", Kind.WHOLE, "seconds after which it expires unsent",
+        given=True, default=300, bounds=(1, 604_800), request="seconds until it expires unsent",
+    ),
+    Field(
+        "status", "status", Kind.WORD, "pending, routing, building, submitted, or how it ended", words=Status
+    ),
+    Field("attempt", "attempt", Kind.WHOLE, "which attempt it ended in, or is in"),
+    Field("venue", "venue", Kind.TEXT, "where it was filled", null=True),
+    Field("filledIn", "filled_in", Kind.AMOUNT, "what left the wallet", counts=_IN, null=True),
+    Field("filledOut", "filled_out", Kind.AMOUNT, "what arrived", counts=_OUT, null=True),
+    Field("price", "", Kind.PRICE, "quote per base, net of everything", null=True, answer="quote per base"),
+    Field(
+        "fee", "fee", Kind.AMOUNT, "the venue's part of what left", counts=_IN, null=True,
+        answer="the venue's part, in the input token",
+    ),
+    Field("signature", "signature", Kind.TEXT, "of the swap that was sent last", null=True),
+    Field("error", "error", Kind.ERROR, "why it failed", null=True),
+    Field(
+        "idempotencyKey", "idempotency_key", Kind.TEXT, "the key that it was placed with", bounds=KEY_LENGTH,
+        null=True,
+    ),
+    Field("createdAt", "created_at", Kind.MOMENT, "when it was placed"),
+    Field("updatedAt", "updated_at", Kind.MOMENT, "when it last moved"),
+    Field("finishedAt", "finished_at", Kind.MOMENT, "when it ended", null=True),
+)  # fmt: skip
+BY_NAME = {field.name: field for field in FIELDS}
+
+#: What a request may say, first what it has to.
+GIVEN = tuple(sorted((field for field in FIELDS if field.given), key=lambda field: not field.required))
+
+
+def given(*kinds: Kind) -> tuple[str, ...]:
+    """The names of what a request may say, of these kinds."""
+    return tuple(field.name for field in GIVEN if field.kind in kinds)
