@@ -1,0 +1,197 @@
+"""`oee` as a process of its own, born with everything imported.
+
+To start Python and import is most of what a short command takes. So one process a test run imports the command
+line, and each command is forked from it: with its own pid, streams, environment, folder and exit code, by `main`
+and nothing less. Where the birth is the subject (imports, what is inherited), `Cli.fresh` is the way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+#: A request's most bytes: arguments and an environment.
+_MOST = 1 << 17
+_lock = threading.Lock()
+_open: list[socket.socket] = []
+
+
+def run(
+    arguments: list[str], stdin: str, environ: dict[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """`oee` with `arguments` to its end, as `subprocess.run` with captured streams."""
+    asked, told = os.pipe(), os.pipe()
+    out, err = os.pipe(), os.pipe()
+    request = json.dumps([arguments, environ, os.getcwd()]).encode()
+    assert len(request) < _MOST
+    with _lock:
+        if not _open:
+            _open.append(_server())
+    socket.send_fds(_open[0], [request], [asked[0], out[1], err[1], told[1]])
+    for descriptor in (asked[0], out[1], err[1], told[1]):
+        os.close(descriptor)
+    pid = int(_line(told[0]))
+    try:
+        streams = _talk(asked[1], stdin.encode(), [out[0], err[0]], time.monotonic() + timeout)
+        code = int(_line(told[0]))
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)
+        raise subprocess.TimeoutExpired(["oee", *arguments], timeout) from None
+    finally:
+        for descriptor in (told[0], out[0], err[0]):
+            os.close(descriptor)
+    return subprocess.CompletedProcess(["oee", *arguments], code, *(s.decode() for s in streams))
+
+
+def _line(descriptor: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(descriptor, 1)
+        assert part, "the process that forks is gone"
+        line += part
+    return line
+
+
+def _talk(stdin: int, text: bytes, sources: list[int], deadline: float) -> list[bytes]:
+    """Gives the process its standard input and reads the other two to their ends."""
+    read = dict.fromkeys(sources, b"")
+    with selectors.DefaultSelector() as selector:
+        for source in sources:
+            selector.register(source, selectors.EVENT_READ)
+        os.set_blocking(stdin, False)
+        selector.register(stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            if not (ready := selector.select(deadline - time.monotonic())) and time.monotonic() > deadline:
+                os.close(stdin) if stdin in selector.get_map() else None
+                raise TimeoutError
+            for key, _ in ready:
+                if key.fd == stdin:
+                    with contextlib.suppress(BlockingIOError):
+                        try:
+                            text = text[os.write(stdin, text) :]
+                        except BrokenPipeError:
+                            text = b""
+                    if not text:
+                        selector.unregister(stdin)
+                        os.close(stdin)
+                elif part := os.read(key.fd, 1 << 16):
+                    read[key.fd] += part
+                else:
+                    selector.unregister(key.fd)
+    return list(read.values())
+
+
+def _server() -> socket.socket:
+    """To the process that forks, which ends with this one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OEE_", "PYTHON", "LC_", "LANG"))}
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=clean | {"LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+        )
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def serve(requests: socket.socket) -> None:
+    """Forks a process for each request; says its pid, and its exit code once it has ended."""
+    import oee_cli
+
+    for module in pkgutil.walk_packages(oee_cli.__path__, "oee_cli."):
+        importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    waiting: dict[int, int] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(requests, selectors.EVENT_READ)
+        selector.register(woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fd == woken:
+                    os.read(woken, 4096)
+                    _bury(waiting)
+                    continue
+                request, descriptors, _, _ = socket.recv_fds(requests, _MOST, 4)
+                if not request:
+                    return
+                pid = os.fork()
+                if pid == 0:
+                    arguments, environ, folder = json.loads(request)
+                    _become(arguments, environ, folder, descriptors)
+                told = waiting[pid] = descriptors.pop()
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                os.write(told, b"%d\n" % pid)
+
+
+def _bury(waiting: dict[int, int]) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            told = waiting.pop(ended[0])
+            with contextlib.suppress(BrokenPipeError):
+                os.write(told, b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
+            os.close(told)
+
+
+def _become(arguments: list[str], environ: dict[str, str], folder: str, descriptors: list[int]) -> None:
+    """The child's life; it never returns."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in range(3):
+        os.dup2(descriptors[number], number)
+    os.closerange(3, 256)
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    os.chdir(folder)
+    sys.argv = ["oee", *arguments]
+    for name in ("stdin", "stdout", "stderr"):
+        old: Any = getattr(sys, f"__{name}__")
+        number, mode = ("stdin", "stdout", "stderr").index(name), "rb" if name == "stdin" else "wb"
+        new = io.TextIOWrapper(
+            open(number, mode),  # noqa: SIM115  # for as long as the process lives
+            encoding=old.encoding,
+            errors=old.errors,
+            line_buffering=name == "stderr",
+        )
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+    from oee_cli.__main__ import main
+
+    try:
+        main()
+    except BaseException as e:
+        os._exit(e.code if isinstance(e, SystemExit) and isinstance(e.code, int) else 99)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
