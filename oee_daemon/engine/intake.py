@@ -152,7 +152,7 @@ class Intake:
                 return self._same(known, sent), False
         failpoints.hit("accepted")
         # Nobody waits for the queue either: what it lost is rung again.
-        ring(self._broker.quiet, order.id)
+        ring(self._broker.no_reply, order.id)
         failpoints.hit("rung")
         self._feed.publish(order.id)
         return order, True

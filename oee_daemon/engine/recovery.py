@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon.engine.execution import Execution
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.store import leases, readiness
+from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Recovery:
         network: str,
         threads: int,
         former: str = "",
+        timing: Timing = USUAL,
     ) -> None:
         self._db = db
         self._broker = broker
@@ -48,6 +51,7 @@ class Recovery:
         self._former = former
         self._network = network
         self._threads = threads
+        self._timing = timing
         # At start, and when Postgres comes back, nothing is known of what was handed to whom.
         self._doubt = True
 
@@ -67,11 +71,7 @@ class Recovery:
                 self._begin(conn)
             busy = self._execution.busy
             room = max(0, self._threads - len(busy) - self._broker.waiting_here())
-            found = (
-                leases.due(conn, network=self._network, owner=self._owner, busy=busy, limit=room)
-                if room
-                else []
-            )
+            found = self._due(conn, busy, room) if room else []
             readiness.beat(conn, self._owner, self._network)
         for order_id in found:
             # Where no thread works here (any more), whoever else works may take it.
@@ -81,6 +81,17 @@ class Recovery:
         if found:
             log.info("taken up", extra={"orders": len(found)})
         return len(found), 0 < room == len(found)
+
+    def _due(self, conn: Connection, busy: list[UUID], limit: int) -> list[UUID]:
+        return leases.due(
+            conn,
+            network=self._network,
+            owner=self._owner,
+            busy=busy,
+            limit=limit,
+            overdue=self._timing.overdue,
+            ring_again=self._timing.ring_again,
+        )
 
     def _begin(self, conn: Connection) -> None:
         if self._former:

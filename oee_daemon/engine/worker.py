@@ -88,6 +88,7 @@ class Worker:
             network=network.name,
             threads=threads,
             former=former,
+            timing=settings.timing,
         )
         self.roster = Roster(
             settings.redis_url,

@@ -3,7 +3,7 @@
 A message carries an order's id; losing, doubling or delaying it costs time, never an order, because
 Postgres knows what is due and `recovery` hands it to the threads. So acknowledging is a courtesy here, and
 neither a lost connection nor an error for an answer ever stops a thread. Nothing is delayed in the queue:
-what is due later waits in its worker (see `direct`), and in Postgres should that die.
+what is due later waits in its worker (see `threads`), and in Postgres should that die.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from oee_daemon.queue.consumer import Consumer
-from oee_daemon.queue.fire_and_forget import OneWay
-from oee_daemon.queue.idling import SPARE, Idling
+from oee_daemon.queue.fire_and_forget import FireAndForget
+from oee_daemon.queue.threads import SPARE, Threads
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Script:
 
 
 class Broker(RedisBroker):
-    """Dramatiq's Redis broker with a consumer that is rung instead of polling."""
+    """Dramatiq's Redis broker with a consumer that waits instead of polling."""
 
     #: How much room a consumer waits for before it fetches again.
     batch = SPARE
@@ -58,11 +58,11 @@ class Broker(RedisBroker):
         )
         super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
         self.url = url
-        self._idling = Idling()
-        self.add_middleware(self._idling)
-        self._way = OneWay(url, script=self.script)
+        self._threads = Threads()
+        self.add_middleware(self._threads)
+        self._sender = FireAndForget(url, script=self.script)
         #: The same broker, but nobody waits for what the server answers.
-        self.quiet = self._with(self._way.send)
+        self.no_reply = self._with(self._sender.send)
         self._unsent = self._with(lambda *command: list(command))
 
     def _with(self, run: Callable[..., Any]) -> Any:
@@ -79,11 +79,11 @@ class Broker(RedisBroker):
 
     def hand(self, order_id: UUID, delay: timedelta = timedelta(0)) -> bool:
         """Gives an order to this process's own threads, past the queue. False: none works here (any more)."""
-        return self._idling.hand(_message(order_id), delay.total_seconds())
+        return self._threads.hand(_message(order_id), delay.total_seconds())
 
     def waiting_here(self) -> int:
         """Messages that this process holds and none of its threads has taken yet."""
-        return self._idling.waiting()
+        return self._threads.waiting()
 
     @property
     def consumer_class(self) -> Any:
@@ -91,7 +91,7 @@ class Broker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         consumer = super().consume(queue_name, prefetch, timeout)
-        self._idling.consuming(consumer)
+        self._threads.consuming(consumer)
         return consumer
 
     @property
@@ -105,7 +105,7 @@ class Broker(RedisBroker):
         return command
 
     def close(self) -> None:
-        self._way.close()
+        self._sender.close()
         super().close()
 
 

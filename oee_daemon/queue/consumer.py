@@ -43,7 +43,7 @@ KEPT = 1000
 FAILS = (redis.RedisError, ConnectionClosed, OSError)
 
 
-class Bell:
+class BlockingFetch:
     """A blocking fetch from one list, on a connection of its own, and a local wake-up beside it."""
 
     def __init__(self, broker: Any, queue_name: str) -> None:
@@ -147,7 +147,7 @@ class Consumer(_RedisConsumer):
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
-        self._bell = Bell(broker, queue_name)
+        self._fetch = BlockingFetch(broker, queue_name)
         # Fetched again only when there is room for several: one message at a time costs as much as three.
         self._batch = min(prefetch, broker.batch)
         self._full = False
@@ -172,7 +172,7 @@ class Consumer(_RedisConsumer):
             room = self._room
             self._full = not room
             limit = ENDING_S if self._ending else self.timeout / 1000 + ANSWER_S
-            self.message_cache = self._bell.wait(limit, room=room, look=self.timeout / 1000)
+            self.message_cache = self._fetch.wait(limit, room=room, look=self.timeout / 1000)
             if not self.message_cache:
                 return None
         try:
@@ -204,11 +204,11 @@ class Consumer(_RedisConsumer):
     def end(self) -> None:
         """From now on its thread looks often whether it shall stop."""
         self._ending = True
-        self._bell.wake()
+        self._fetch.wake()
 
     def _freed(self) -> None:
         if self._full and self._room:
-            self._bell.wake()
+            self._fetch.wake()
 
     def ack(self, message: Any) -> None:
         message_id = message.options.get("redis_message_id")
@@ -219,7 +219,7 @@ class Consumer(_RedisConsumer):
         # again when this worker is gone, and finds nothing to do.
         self._acked.append(message_id)
         with suppress(*FAILS):
-            self.broker.quiet.do_ack(self.queue_name, message_id)
+            self.broker.no_reply.do_ack(self.queue_name, message_id)
         self.queued_message_ids.discard(message.message_id)
         self._freed()
 
@@ -235,4 +235,4 @@ class Consumer(_RedisConsumer):
             super().requeue(ours)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        self._bell.end()
+        self._fetch.end()

@@ -12,7 +12,7 @@ from uuid import UUID
 import redis
 import redis.asyncio
 
-from oee_daemon.queue.fire_and_forget import TIMEOUT_S, OneWay
+from oee_daemon.queue.fire_and_forget import TIMEOUT_S, FireAndForget
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +26,16 @@ class Feed:
     """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`."""
 
     def __init__(self, url: str) -> None:
-        self._way = OneWay(url)
+        self._sender = FireAndForget(url)
 
     def publish(self, order_id: UUID) -> None:
         try:
-            self._way.send("PUBLISH", CHANNEL, str(order_id))
+            self._sender.send("PUBLISH", CHANNEL, str(order_id))
         except (redis.RedisError, OSError) as e:
             log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
 
     def close(self) -> None:
-        self._way.close()
+        self._sender.close()
 
 
 async def listen(url: str) -> AsyncGenerator[UUID | None, None]:

@@ -34,7 +34,7 @@ def dialer(url: str, *, connect_s: float, answer_s: float) -> Callable[[], Any]:
     return lambda: pool.connection_class(**pool.connection_kwargs)
 
 
-class OneWay:
+class FireAndForget:
     """Sends the commands of all threads over one connection.
 
     `script` is loaded first, so that EVALSHA finds it.
@@ -45,18 +45,18 @@ class OneWay:
         self._script = script
         self._lock = threading.Lock()
         self._connection: Any = None
-        self._quiet_until = 0.0
+        self._pause_until = 0.0
         self._sent_at = 0.0
 
     def send(self, *command: Any) -> None:
         """Raises `redis.RedisError` or `OSError` where the server can't be reached, once a pause."""
-        if time.monotonic() < self._quiet_until:
+        if time.monotonic() < self._pause_until:
             return
         with self._lock:
             try:
                 self._send(command, again=self._connection is not None)
             except (redis.RedisError, OSError):
-                self._quiet_until = time.monotonic() + PAUSE_S
+                self._pause_until = time.monotonic() + PAUSE_S
                 raise
 
     def _send(self, command: tuple[Any, ...], *, again: bool) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +22,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared
+from tests.kit.commands import frozen_worker
 from tests.kit.daemons import Daemon, until
 
 GONE = "00000000-0000-4000-8000-000000000000"
@@ -34,17 +32,6 @@ GONE = "00000000-0000-4000-8000-000000000000"
 def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with shared(servers, template, tmp_path_factory.mktemp("api") / "h") as running:
         yield running
-
-
-@contextmanager
-def frozen_worker(api: Shared) -> Iterator[None]:
-    """Orders stay as they were placed."""
-    pid = api.http.get("/api/status").json()["worker"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) -> dict[str, Any]:

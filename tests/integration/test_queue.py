@@ -9,61 +9,61 @@ import redis
 from dramatiq.message import Message
 
 from oee_daemon.queue.broker import QUEUE, open_broker, ring
-from oee_daemon.queue.consumer import AWAY_S, Bell
-from oee_daemon.queue.fire_and_forget import OneWay
-from oee_daemon.queue.idling import SPARE
+from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
+from oee_daemon.queue.fire_and_forget import FireAndForget
+from oee_daemon.queue.threads import SPARE
 
 #: More than a pool of redis-py ever makes.
 OFTEN = 120
 
 
-def test_a_bell_that_was_lost_a_hundred_times_still_brings_messages(redis_url: str) -> None:
+def test_a_connection_that_was_lost_a_hundred_times_still_brings_messages(redis_url: str) -> None:
     broker = open_broker(redis_url)
-    bell = Bell(broker, QUEUE)
+    fetch = BlockingFetch(broker, QUEUE)
     for _ in range(OFTEN):
-        assert bell.wait(0, room=1, look=5) == []
-        bell.close()
+        assert fetch.wait(0, room=1, look=5) == []
+        fetch.close()
     order_id = uuid4()
     assert ring(broker, order_id)
-    (found,) = bell.wait(5, room=10, look=5)
+    (found,) = fetch.wait(5, room=10, look=5)
     assert Message.decode(found).args == (str(order_id),)
-    bell.end()
+    fetch.end()
     broker.close()
 
 
 def test_one_answer_brings_all_that_waits_and_there_is_room_for(redis_url: str) -> None:
     broker = open_broker(redis_url)
-    bell = Bell(broker, QUEUE)
+    fetch = BlockingFetch(broker, QUEUE)
     sent = [uuid4() for _ in range(5)]
     for order_id in sent:
-        ring(broker.quiet, order_id)
-    first = bell.wait(5, room=3, look=5)
-    rest = bell.wait(5, room=SPARE, look=5)
+        ring(broker.no_reply, order_id)
+    first = fetch.wait(5, room=3, look=5)
+    rest = fetch.wait(5, room=SPARE, look=5)
     assert [Message.decode(found).args[0] for found in first + rest] == [str(i) for i in sent]
-    bell.end()
+    fetch.end()
     broker.close()
 
 
 def test_a_queue_that_answers_with_errors_is_left_alone_for_a_moment(redis_url: str) -> None:
     broker = open_broker(redis_url)
-    bell = Bell(broker, QUEUE)
+    fetch = BlockingFetch(broker, QUEUE)
     with redis.Redis.from_url(redis_url) as client:
         client.set(f"oee:{QUEUE}", "no list")
         asked = client.info("commandstats").get("cmdstat_blmove", {"calls": 0})["calls"]
         for _ in range(OFTEN):
-            assert bell.wait(0.001, room=1, look=5) == []
+            assert fetch.wait(0.001, room=1, look=5) == []
         more = client.info("commandstats")["cmdstat_blmove"]["calls"] - asked
         # Each look lasted a millisecond, and each error keeps it away for many of them.
         assert 1 <= more <= 1 + OFTEN * 0.05 / AWAY_S
         client.delete(f"oee:{QUEUE}")
     ring(broker, uuid4())
-    assert any(bell.wait(1, room=1, look=5) for _ in range(3))
-    bell.end()
+    assert any(fetch.wait(1, room=1, look=5) for _ in range(3))
+    fetch.end()
     broker.close()
 
 
 def test_a_way_that_was_lost_a_hundred_times_still_leads_there(redis_url: str) -> None:
-    way = OneWay(redis_url)
+    way = FireAndForget(redis_url)
     with redis.Redis.from_url(redis_url) as client:
         for _ in range(OFTEN):
             way.send("INCR", "sent")
@@ -78,7 +78,7 @@ def test_a_way_that_was_lost_a_hundred_times_still_leads_there(redis_url: str) -
 
 
 def test_a_way_whose_server_went_away_is_made_anew(redis_url: str) -> None:
-    way = OneWay(redis_url)
+    way = FireAndForget(redis_url)
     with redis.Redis.from_url(redis_url) as client:
         way.send("SET", "first", "1")
         client.client_kill_filter(_type="normal", skipme=True)
@@ -93,7 +93,7 @@ def test_a_way_whose_server_went_away_is_made_anew(redis_url: str) -> None:
 
 
 def test_a_way_to_nowhere_says_so_once_and_is_quiet_for_a_while() -> None:
-    way = OneWay("unix:///nowhere/valkey.sock")
+    way = FireAndForget("unix:///nowhere/valkey.sock")
     with pytest.raises(redis.ConnectionError):
         way.send("PING")
     way.send("PING")

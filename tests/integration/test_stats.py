@@ -23,8 +23,9 @@ from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
 from oee_daemon.store.report import By, Scope
 from oee_daemon.store.statement import Statement
-from tests.integration.test_api_calls import frozen_worker, refused, shaped
+from tests.integration.test_api_calls import refused, shaped
 from tests.kit.api_daemon import Shared, shared
+from tests.kit.commands import frozen_worker
 from tests.kit.reckoned import Order, at, choices, ms, row, slipped, spread
 
 #: By the order's number: a venue that does not answer, one that says no, both saying no, a lost answer.

@@ -36,9 +36,12 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.reads.history import History
 from oee_daemon.settings import Settings
+from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
 
+#: What is lost is looked for sooner than usual, which proves the same.
+HASTY = Timing(beat_s=0.2, soon_s=0.1, overdue_s=0.2, ring_again_s=2.0)
 DECIMALS = {t.symbol: t.decimals for t in TOKENS.values()}
 
 
@@ -139,7 +142,7 @@ class Bench:
         settings.run_dir.mkdir(parents=True)
         self.home_id = "bench"
         _name(settings.home, self.home_id)
-        self.settings = dataclasses.replace(settings, sim_ledger_file=self.ledger)
+        self.settings = dataclasses.replace(settings, sim_ledger_file=self.ledger, timing=HASTY)
         self.db = db
         self.chain_db = open_file(self.ledger)
         assert settings.redis_url is not None

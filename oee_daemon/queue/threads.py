@@ -1,23 +1,28 @@
-"""How the threads of a Dramatiq worker idle: they wait for work, not for a time.
+"""The threads of a Dramatiq worker: they wait for work and not for a time, and get orders past the queue too.
 
 Stock threads look a few times a second whether they shall stop. Ten of them cost an idle engine more than
-all else that it does, so here they sleep until there is work or the worker ends.
+all else that it does, so here they sleep until there is work or the worker ends. Orders that Postgres says
+are due, or that are due again in a moment, are handed to them here: a queue that is full, read-only or gone
+delays an order and stops none. What is on this way is lost with its process; Postgres knows it all the same.
 """
 
 from __future__ import annotations
 
+import heapq
+import threading
+import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import dramatiq
 from dramatiq.broker import MessageProxy
 
-from oee_daemon.queue.direct import Delays
-
 #: Messages that a worker takes beside those that its threads work on. Few: what it holds back another worker
-#: might do at once, and the bell brings the next ones within a millisecond or two.
+#: might do at once, and the consumer brings the next ones within a millisecond or two.
 SPARE = 3
 
 
@@ -61,6 +66,47 @@ class WorkQueue:
             self._items.put(None)
 
 
+class Delays:
+    """Hands each item to `put` when its time has come, on a thread of its own."""
+
+    def __init__(self, put: Callable[[Any], None]) -> None:
+        self._put = put
+        # By due time (of the monotonic clock), then as they came.
+        self._due: list[tuple[float, int, Any]] = []
+        self._number = count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="delays", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What is not due yet is left to Postgres."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def add(self, item: Any, seconds: float) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._number), item))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            self._put(item)
+
+    def _next(self) -> Any:
+        """The next one once it is due; none where there will be no more."""
+        with self._changed:
+            while not self._stopped:
+                left = self._due[0][0] - time.monotonic() if self._due else None
+                if left is not None and left <= 0:
+                    return heapq.heappop(self._due)[2]
+                self._changed.wait(left)
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Handed:
     """An item of a worker's queue, as its threads expect it."""
@@ -68,7 +114,7 @@ class _Handed:
     message: Any
 
 
-class Idling(dramatiq.Middleware):
+class Threads(dramatiq.Middleware):
     """Puts a worker's threads to sleep, wakes them when the worker is told to stop, and gives them what does
     not come from the queue."""
 
