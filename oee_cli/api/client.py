@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from oee_cli.api.launcher import START_LIMIT, Launcher
-from oee_cli.api.problems import check
+from oee_cli.api.problems import Response, check
 from oee_cli.api.recent import Recent
 from oee_cli.api.transport import UnixTransport, httpx
 from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import Settings
+from oee_cli.settings.load import Settings, load
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     HOME_HEADER,
@@ -296,6 +298,17 @@ class Client:
         return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
 
 
+@contextmanager
+def session(output: Output, *, connections: int = 4) -> Iterator[Client]:
+    """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises."""
+    client = Client(load(), output, connections=connections)
+    try:
+        client.ready()
+        yield client
+    finally:
+        client.close()
+
+
 def _check_text(name: str, value: Any) -> None:
     """Raises `UsageFault`, naming the field, for text that can't be sent because it is not UTF-8."""
     try:
@@ -304,21 +317,3 @@ def _check_text(name: str, value: Any) -> None:
         raise UsageFault(
             f"{clean(name)} is not UTF-8 text: {clean(str(value)[:40])!r}.", hint="Write plain characters."
         ) from None
-
-
-class Response:
-    """A status, its headers and its content, read or not."""
-
-    def __init__(self, status: int, headers: Any, content: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.content = content
-
-    @property
-    def body(self) -> Any:
-        import json
-
-        try:
-            return json.loads(self.content)
-        except ValueError:
-            return None

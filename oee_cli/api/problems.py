@@ -1,29 +1,33 @@
-"""What the daemon's refusals mean for a command: protocol check, problem documents, exit codes.
+"""What the daemon's responses mean for a command: protocol check, problem documents, exit codes.
 
 The one place where an HTTP status becomes an error of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+import json
+from dataclasses import dataclass
+from typing import Any
 
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, Refused, Unreachable, UsageFault
 from oee_daemon.contract.protocol import PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER
 
 
-class Readable(Protocol):
-    """The parts of a response that are read here."""
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, its headers and its content, read or not."""
+
+    status: int
+    headers: Any
+    content: bytes
 
     @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> Any: ...
+    def body(self) -> Any:
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
 
-
-AnswerT = TypeVar("AnswerT", bound=Readable)
 
 _BY_STATUS: dict[int, type[CliError]] = {
     400: UsageFault,
@@ -46,7 +50,7 @@ _HINTS: dict[type[CliError] | str, str] = {
 }
 
 
-def check(answer: AnswerT) -> AnswerT:
+def check(answer: Response) -> Response:
     """Returns a response of our protocol that is a success. Raises the error that another stands for."""
     spoken = answer.headers.get(PROTOCOL_HEADER)
     if spoken != str(PROTOCOL) or answer.status == 426:
@@ -73,7 +77,7 @@ def of_problem(status: int, problem: dict[str, Any]) -> CliError:
     return error
 
 
-def _mismatch(answer: Readable, spoken: str | None) -> CliError:
+def _mismatch(answer: Response, spoken: str | None) -> CliError:
     problem = answer.body if isinstance(answer.body, dict) else {}
     theirs = problem.get("protocol") or spoken
     version = problem.get("version") or answer.headers.get(VERSION_HEADER) or "unknown"

@@ -17,8 +17,8 @@ from urllib.parse import quote
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
-from oee_cli.api.client import Client, Response
-from oee_cli.api.problems import check
+from oee_cli.api.client import Client
+from oee_cli.api.problems import Response, check
 from oee_cli.errors import CliError, Unreachable
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL

@@ -105,7 +105,7 @@ def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
 
 def _need_own_database(output: Output) -> None:
     """Raises `UsageFault` where the daemon does not run the database itself."""
-    from oee_cli.api.session import session
+    from oee_cli.api.client import session
 
     own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
     if own:

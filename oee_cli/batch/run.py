@@ -20,8 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from oee_cli.api.client import Client
-from oee_cli.api.session import session
+from oee_cli.api.client import Client, session
 from oee_cli.batch import view
 from oee_cli.batch.earlier import Earlier
 from oee_cli.batch.keys import Keys

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import config_file, user_folder
+from oee_cli.settings.load import config_file, short_path
 from oee_cli.settings.origins import DEFAULT, ENVIRONMENT, FILE, Value
 from oee_cli.text.layout import ACCENT, Cell, Column, Line, put, table, widths_of
 
@@ -21,7 +20,7 @@ _GAP, _NARROWEST = 3, 8
 def draw_settings(output: Output, found: Sequence[Value], origin: bool) -> None:
     width = output.width(sys.stdout)
     wide = width >= _WIDE and any(v.origin == FILE for v in found)
-    file = _shorten(config_file()) if wide else "config.toml"
+    file = short_path(config_file()) if wide else "config.toml"
     columns = (Column(), Column(), Column())
     rows = [[Cell(v.setting.name, "dim"), _value(v), _origin(v, file) if origin else Cell("")] for v in found]
     names, _, origins = widths_of(columns, rows)
@@ -51,10 +50,3 @@ def _origin(v: Value, file: str) -> Cell:
     if v.origin == ENVIRONMENT and v.hides_file:
         told += f", over {file}"
     return Cell(clean(told), ACCENT)
-
-
-def _shorten(path: Path) -> str:
-    home = user_folder()
-    if home is None or home == Path("/") or not path.is_relative_to(home):
-        return str(path)
-    return f"~/{path.relative_to(home)}"

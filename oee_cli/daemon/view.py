@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from oee_cli.daemon.run import where
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import user_folder
+from oee_cli.settings.load import short_path
 from oee_cli.text.layout import Cell, Column, put, table
 from oee_cli.text.times import moment
 
@@ -15,7 +16,7 @@ from oee_cli.text.times import moment
 def draw_status(output: Output, status: dict[str, Any]) -> None:
     lines = [
         ("daemon", _daemon(status)),
-        ("socket", [_shorten_home(status.get("socket"))]),
+        ("socket", [short_path(Path(status["socket"])) if status.get("socket") else None]),
         ("http", _http(status.get("http") or {})),
         ("postgres", _postgres(status.get("postgres") or {})),
         ("queue", _queue(status.get("queue") or {}, status.get("orders") or {})),
@@ -88,9 +89,3 @@ def _ownership(server: dict[str, Any]) -> str:
     if not server.get("reachable"):
         return "not reachable"
     return "own" if server.get("own") else "outside"
-
-
-def _shorten_home(path: Any) -> str:
-    text = str(path or "")
-    home = str(user_folder() or "/")
-    return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text

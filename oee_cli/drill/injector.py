@@ -93,13 +93,7 @@ def failpoints(count: int, seed: int) -> str:
 class FaultInjector:
     """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known."""
 
-    def __init__(
-        self,
-        home: Path,
-        seed: int,
-        pids: Callable[[], dict[str, int]],
-        crew: Crew,
-    ) -> None:
+    def __init__(self, home: Path, seed: int, pids: Callable[[], dict[str, int]], crew: Crew) -> None:
         self._home = home
         self._draw = random.Random(f"{seed} details")  # noqa: S311
         self._pids = pids

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from oee_cli.api.client import Client
-from oee_cli.api.session import session
+from oee_cli.api.client import Client, session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean

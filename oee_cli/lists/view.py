@@ -160,10 +160,7 @@ _FILLS: Mapping[str, tuple[Column, Draw]] = {
     "paid": (Column("paid", right=True), _amount("amountIn", "inputToken")),
     "received": (Column("received", right=True), _amount("amountOut", "outputToken")),
     "slot": (Column("slot", rank=3, right=True), lambda row: Cell(f"{int(row['slot']):,}", "dim")),
-    "signature": (
-        Column("signature", rank=2),
-        lambda row: Cell(signature(clean(row["signature"])), "dim"),
-    ),
+    "signature": (Column("signature", rank=2), lambda row: Cell(signature(clean(row["signature"])), "dim")),
     "amountIn": (Column(right=True), _amount("amountIn", "inputToken")),
     "amountOut": (Column(right=True), _amount("amountOut", "outputToken")),
     "at": (Column(), _moment("at")),

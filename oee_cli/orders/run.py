@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from oee_cli.api.client import Client
+from oee_cli.api.client import Client, session
 from oee_cli.api.orders import find_order, without_story
-from oee_cli.api.session import session
 from oee_cli.errors import Refused
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines

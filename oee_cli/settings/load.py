@@ -62,12 +62,7 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
     home = value("home") or (default_home() if url is None else _default_home_or_none())
     if not in_utf8(home):
         raise _bad_setting_error("OEE_HOME", "a path in UTF-8, which the default is not here")
-    return Settings(
-        home=home,
-        url=url,
-        token=value("token"),
-        autostart=not value("no_autostart"),
-    )
+    return Settings(home=home, url=url, token=value("token"), autostart=not value("no_autostart"))
 
 
 def default_home() -> Path:
@@ -110,6 +105,14 @@ def user_folder() -> Path | None:
         return Path.home()
     except RuntimeError:
         return None
+
+
+def short_path(path: Path) -> str:
+    """The path as a screen shows it: this account's own folder is `~`."""
+    home = user_folder()
+    if home is None or home == Path("/") or path == home or not path.is_relative_to(home):
+        return str(path)
+    return f"~/{path.relative_to(home)}"
 
 
 def homeless(what: str) -> UsageFault:

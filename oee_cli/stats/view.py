@@ -28,12 +28,7 @@ _LONGEST = 120
 #: Steps of an attempt, in their order.
 _STEPS = ("pending", "routing", "building", "submitted")
 _CHARTS = (Column(), Column(), Column(rank=1))
-_STATUSES = (
-    Column("status"),
-    Column("orders", right=True),
-    Column("share", right=True),
-    Column(rank=1),
-)
+_STATUSES = (Column("status"), Column("orders", right=True), Column("share", right=True), Column(rank=1))
 _VENUES = (
     Column("venue"),
     Column("won", right=True),

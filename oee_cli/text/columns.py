@@ -134,12 +134,7 @@ ORDERS = Listing(
     tuple(_ORDERS_EXACT),
 )
 FILLS = Listing(
-    "oee fills",
-    "/api/fills",
-    "fills",
-    _FILLS_SHORT | _FILLS_EXACT,
-    tuple(_FILLS_SHORT),
-    tuple(_FILLS_EXACT),
+    "oee fills", "/api/fills", "fills", _FILLS_SHORT | _FILLS_EXACT, tuple(_FILLS_SHORT), tuple(_FILLS_EXACT)
 )
 
 

@@ -1,11 +1,14 @@
-"""The parts of one order that every view of it shares: header, quotes, and its steps in one line each."""
+"""The parts of one order that every view of it shares: header, quotes, and its steps in one line each; and
+quotes without an order, of `oee quote` and `--dry-run`."""
 
 from __future__ import annotations
 
-from oee_cli.output import clean
+import sys
+
+from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short
-from oee_cli.text.layout import Cell, Column, Line, side_cell, table
-from oee_cli.text.messages import heading, reason, retry
+from oee_cli.text.layout import Cell, Column, Line, put, sentence, side_cell, table
+from oee_cli.text.messages import header, heading, reason, retry
 from oee_cli.text.timeline import Attempt, Timeline
 from oee_cli.text.times import span
 from oee_daemon.contract.ranking import behind_bps, competing, winner
@@ -110,3 +113,19 @@ def quotes_title(of: QuoteList) -> str:
     amount = f"{exact(of['amount'])} {token}"
     word = {"buy": "with", "sell": "for"}[of["side"]]
     return f"{of['side']} {amount} {word} {quote}" if token == base else f"{of['side']} {base} for {amount}"
+
+
+def draw_quotes(output: Output, answer: QuoteList) -> None:
+    width = output.width(sys.stdout)
+    title = [side_cell(answer["side"]), Cell(quotes_title(answer)[len(answer["side"]) :])]
+    put(output, [title, *quote_table(answer, answer["quotes"], width)])
+
+
+def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
+    width = output.width(sys.stdout)
+    text = header(order, slippage=width >= 60)
+    lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
+    if any(quote["error"] is None for quote in quotes):
+        accepted = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
+        lines += sentence(accepted, width, indent="")
+    put(output, lines)

@@ -13,9 +13,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from oee_cli.api.client import Client
+from oee_cli.api.client import Client, session
 from oee_cli.api.problems import check
-from oee_cli.api.session import session
 from oee_cli.errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oee_cli.api.session import session
+from oee_cli.api.client import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -36,7 +36,7 @@ def show_quotes(
     if output.json:
         output.emit(answer)
     else:
-        from oee_cli.text.quotes import draw_quotes
+        from oee_cli.text.order import draw_quotes
 
         draw_quotes(output, answer)
     if not any(one["error"] is None for one in answer["quotes"]):

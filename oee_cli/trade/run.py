@@ -10,8 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.api.client import Client
-from oee_cli.api.session import session
+from oee_cli.api.client import Client, session
 from oee_cli.errors import OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -169,7 +168,7 @@ def _dry_run(client: Client, output: Output, body: dict[str, Any], key: str | No
     if output.json:
         output.emit(answer)
     else:
-        from oee_cli.text.quotes import draw_dry_run
+        from oee_cli.text.order import draw_dry_run
 
         draw_dry_run(output, answer["order"], quotes)
     if not routed:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from oee_cli.api import client as client_module
-from oee_cli.api.client import Client, Response
+from oee_cli.api.client import Client
+from oee_cli.api.problems import Response
 from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import pytest
 
-from oee_cli.api.problems import check, of_problem
+from oee_cli.api.problems import Response, check, of_problem
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import MEANINGS, ExitCode, of_order, table, worst
 from oee_daemon.contract.shapes import Order
@@ -70,24 +71,21 @@ def test_a_problem_is_an_error(status: int, code: str, kind: type[CliError]) -> 
     assert (error.code, error.message, error.retryable) == (code, "Because.", status == 503)
 
 
-class FakeAnswer:
-    def __init__(self, status: int, headers: dict[str, str], body: object = None) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+def response(status: int, headers: dict[str, str], body: object = None) -> Response:
+    return Response(status, headers, json.dumps(body).encode())
 
 
 def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
-    refused = FakeAnswer(426, {"OEE-Protocol": "9"}, {"protocol": "9", "version": "9.9.9"})
-    for answer in (refused, FakeAnswer(200, {"OEE-Protocol": "9", "OEE-Version": "9.9.9"})):
+    refused = response(426, {"OEE-Protocol": "9"}, {"protocol": "9", "version": "9.9.9"})
+    for answer in (refused, response(200, {"OEE-Protocol": "9", "OEE-Version": "9.9.9"})):
         with pytest.raises(Unreachable) as e:
             check(answer)
         assert "9.9.9" in e.value.message
         assert "0.1.0" in e.value.message
         assert "oee daemon restart" in (e.value.hint or "")
     with pytest.raises(Unreachable):
-        check(FakeAnswer(200, {}))
-    assert check(FakeAnswer(200, {"OEE-Protocol": "2"})).status == 200
+        check(response(200, {}))
+    assert check(response(200, {"OEE-Protocol": "2"})).status == 200
 
 
 def test_the_error_object() -> None:

@@ -157,7 +157,7 @@ def test_history_fills_show_quotes_and_status(
     from oee_cli.daemon.view import draw_status
     from oee_cli.lists.view import fill_lines, order_lines
     from oee_cli.orders.show import draw_order
-    from oee_cli.text.quotes import draw_dry_run
+    from oee_cli.text.order import draw_dry_run
 
     monkeypatch.setenv("COLUMNS", str(width))
     failed = order(

