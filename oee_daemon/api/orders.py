@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
+from oee_daemon.api.quotes import quotes_json
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
 from oee_daemon.contract.status import Status
@@ -23,7 +24,6 @@ from oee_daemon.engine import intake as intake_
 from oee_daemon.engine import routing
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.orders import tokens
-from oee_daemon.orders.quotes import quotes_json
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.store.listing import Filter
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
+from oee_daemon.api.quotes import event_data
 from oee_daemon.contract import json_text
 from oee_daemon.contract.fields import FIELDS, GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
@@ -225,7 +226,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "status": event.status,
         "attempt": event.attempt,
         "at": moment(event.at),
-        "data": event.data,
+        "data": event_data(event),
     }
 
 

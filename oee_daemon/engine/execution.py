@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,10 +25,8 @@ from oee_daemon.engine.slots import Hands, Slots
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
-from oee_daemon.orders.order import Order, price_text
-from oee_daemon.orders.quotes import quotes_json
-from oee_daemon.orders.swap import Landed, Lapsed, Outcome, Quote, Rejected, SignedSwap, Unknown
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Landed, Lapsed, Outcome, Rejected, SignedSwap, Unknown, VenueAnswer
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import leases, moves
 
@@ -166,10 +165,10 @@ class Execution:
         assert moved.next_run_at is not None
         return moved.next_run_at - moved.updated_at
 
-    def _move(self, conn: Connection, order: Order, to: Status, **what: object) -> Order | None:
+    def _move(self, order: Order, to: Status, move: Callable[[], Order | None]) -> Order | None:
         """One move and its hint: the only place where an order that is held moves."""
         failpoints.hit(f"before_{to}", order.attempt)
-        moved = moves.advance(conn, order, to, **what)  # type: ignore[arg-type]
+        moved = move()
         failpoints.hit(f"after_{to}", order.attempt)
         if moved is not None:
             self._told(moved)
@@ -177,12 +176,12 @@ class Execution:
 
     def _expire(self, conn: Connection, order: Order) -> Order | None:
         """Its time is over. Where our own faults used it up, the order says so."""
-        if not order.faults:
-            return self._move(conn, order, Status.EXPIRED)
-        found = f"{order.faults} of them, the last {order.fault}"
-        message = f"Faults of the engine kept it from being executed in time ({found})."
-        error = AttemptFailed(message, code="engine_fault", retryable=True).as_dict()
-        return self._move(conn, order, Status.EXPIRED, data={"error": error}, error=error)
+        failure = None
+        if order.faults:
+            found = f"{order.faults} of them, the last {order.fault}"
+            message = f"Faults of the engine kept it from being executed in time ({found})."
+            failure = AttemptFailed(message, code="engine_fault", retryable=True)
+        return self._move(order, Status.EXPIRED, lambda: moves.expire(conn, order, failure))
 
     def _told(self, moved: Order) -> None:
         self._feed.publish(moved.id)
@@ -194,22 +193,14 @@ class Execution:
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
         answers = routing.ask(self._network.venues, request_of(order), self._outside.asking)
-        quotes = quotes_json(answers, order)
         try:
-            best = routing.choose(answers, order.swap_mode, order.worst)
+            best = routing.choose(answers, order.swap_mode, order.bound)
         except AttemptFailed as failure:
-            return self._fail(conn, order, failure, quotes=quotes)
-        return self._move(
-            conn,
-            order,
-            Status.BUILDING,
-            data={"venue": best.venue, "quotes": quotes},
-            venue=best.venue,
-            quote_in=best.amount_in,
-            quote_out=best.amount_out,
-            quote_fee=best.fee,
-            **_bound(order, best),
-        )
+            return self._fail(conn, order, failure, answers=answers)
+        # What the first choice fixes, later choices find fixed.
+        fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
+        bound = fixed if order.bound is None else order.bound
+        return self._move(order, Status.BUILDING, lambda: moves.choose(conn, order, best, answers, bound))
 
     def _build(self, conn: Connection, order: Order) -> tuple[Order | None, SignedSwap | None]:
         try:
@@ -223,14 +214,7 @@ class Execution:
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
         # what Postgres says: `submitted` with them, or `building` without.
-        moved = self._move(
-            conn,
-            order,
-            Status.SUBMITTED,
-            data={"signature": swap.signature},
-            swap=swap,
-            signature=swap.signature,
-        )
+        moved = self._move(order, Status.SUBMITTED, lambda: moves.submit(conn, order, swap))
         return (moved, swap) if moved is not None else (self._too_late(conn, order), None)
 
     def _too_late(self, conn: Connection, order: Order) -> Order | None:
@@ -306,26 +290,8 @@ class Execution:
     def _confirm(
         self, conn: Connection, order: Order, outcome: Landed, *, swap_ended: str | None
     ) -> Order | None:
-        fill = outcome.fill
-        found = {} if fill.signature == order.signature else {"signature": fill.signature}
-        given, taken = TOKENS[order.input_token], TOKENS[order.output_token]
         return self._move(
-            conn,
-            order,
-            Status.CONFIRMED,
-            data={
-                "signature": fill.signature,
-                "filledIn": given.text(fill.amount_in),
-                "filledOut": taken.text(fill.amount_out),
-                "price": price_text(order.side, given.amount(fill.amount_in), taken.amount(fill.amount_out)),
-                "fee": None if fill.fee is None else given.text(fill.fee),
-                "slot": fill.slot,
-            },
-            swap_ended=swap_ended,
-            **found,
-            filled_in=fill.amount_in,
-            filled_out=fill.amount_out,
-            fee=fill.fee,
+            order, Status.CONFIRMED, lambda: moves.confirm(conn, order, outcome.fill, swap_ended)
         )
 
     def _fail(
@@ -334,33 +300,15 @@ class Execution:
         order: Order,
         failure: AttemptFailed,
         *,
-        quotes: list[dict[str, object]] | None = None,
+        answers: Sequence[VenueAnswer] = (),
         swap_ended: str | None = None,
     ) -> Order | None:
         """Ends the attempt: another one after a pause, or the order's end."""
-        data: dict[str, object] = {"error": failure.as_dict(), "quotes": quotes or []}
         if failure.retryable and order.attempt < self._max_attempts:
             delay = backoff(order.attempt)
             return self._move(
-                conn,
                 order,
                 Status.PENDING,
-                data={"retryInMs": round(delay.total_seconds() * 1000)} | data,
-                swap_ended=swap_ended,
-                delay=delay,
-                attempt=order.attempt + 1,
-                venue=None,
-                signature=None,
-                asks=0,
+                lambda: moves.retry(conn, order, failure, delay, answers, swap_ended),
             )
-        return self._move(
-            conn, order, Status.FAILED, data=data, swap_ended=swap_ended, error=failure.as_dict()
-        )
-
-
-def _bound(order: Order, best: Quote) -> dict[str, int]:
-    """What the first choice fixes; later choices find it fixed."""
-    if order.worst is not None:
-        return {}
-    worst = routing.worst_of(best, order.swap_mode, order.slippage_bps)
-    return {"min_receive" if order.swap_mode == "ExactIn" else "max_spend": worst}
+        return self._move(order, Status.FAILED, lambda: moves.fail(conn, order, failure, answers, swap_ended))

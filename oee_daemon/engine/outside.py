@@ -111,7 +111,7 @@ def request_of(order: Order) -> QuoteRequest:
 
 def _plan(order: Order, venue: str, payer: str) -> Plan:
     assert order.quote_in is not None and order.quote_out is not None and order.quote_fee is not None
-    assert order.worst is not None
+    assert order.bound is not None
     quote = Quote(
         venue=venue,
         amount_in=order.quote_in,
@@ -119,4 +119,4 @@ def _plan(order: Order, venue: str, payer: str) -> Plan:
         fee=order.quote_fee,
         price_impact_bps=0,
     )
-    return Plan(order_id=order.id, request=request_of(order), quote=quote, bound=order.worst, payer=payer)
+    return Plan(order_id=order.id, request=request_of(order), quote=quote, bound=order.bound, payer=payer)

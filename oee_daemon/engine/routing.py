@@ -1,7 +1,7 @@
 """Collects the venues' quotes and chooses. Asking has a deadline; choosing is pure and total.
 
 The best net result wins: most out for `ExactIn`, least in for `ExactOut`, ties by name. What is worse
-than the order's fixed worst amount is never chosen.
+than the order's fixed bound is never chosen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from oee_daemon.contract.ranking import BPS, standing
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.networks.venue import Venue
-from oee_daemon.orders.swap import Answer, Quote, QuoteRequest
+from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer
 from oee_daemon.orders.tokens import MAX_UNITS
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ DEADLINE_S = 1.0
 GRACE_S = 0.25
 
 
-def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[Answer]:
+def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[VenueAnswer]:
     """Asks every venue at once, each on its own threads among `calls`; one answer each, in the venues' order,
     within the deadline."""
     until = time.monotonic() + DEADLINE_S + GRACE_S
@@ -34,7 +34,7 @@ def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Exec
     return [_collected(venue, future, until) for venue, future in asked]
 
 
-def _ask(venue: Venue, request: QuoteRequest) -> Answer:
+def _ask(venue: Venue, request: QuoteRequest) -> VenueAnswer:
     begun = time.monotonic()
     quote, error = None, None
     try:
@@ -47,10 +47,10 @@ def _ask(venue: Venue, request: QuoteRequest) -> Answer:
         failure = VenueError(f"{venue.name} failed: {type(e).__name__}.", retryable=True)
         error = failure.as_dict()
     taken = round((time.monotonic() - begun) * 1000)
-    return Answer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
+    return VenueAnswer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
 
 
-def _collected(venue: Venue, future: Future[Answer], until: float) -> Answer:
+def _collected(venue: Venue, future: Future[VenueAnswer], until: float) -> VenueAnswer:
     """`until`: the moment, by the monotonic clock, after which it is not waited for."""
     try:
         return future.result(max(0.0, until - time.monotonic()))
@@ -58,13 +58,13 @@ def _collected(venue: Venue, future: Future[Answer], until: float) -> Answer:
         future.cancel()
     message = f"{venue.name} did not answer within {DEADLINE_S:g} s."
     error = {"code": "venue_late", "message": message, "retryable": True}
-    return Answer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)
+    return VenueAnswer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)
 
 
-def rank(answers: Sequence[Answer], mode: SwapMode) -> list[Answer]:
+def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:
     """Best first by net result, then by name; those without a quote last."""
 
-    def key(answer: Answer) -> tuple[bool, int, str]:
+    def key(answer: VenueAnswer) -> tuple[bool, int, str]:
         if answer.quote is None:
             return True, 0, answer.venue
         return False, *standing(mode, answer.venue, answer.quote.amount_in, answer.quote.amount_out)
@@ -72,7 +72,7 @@ def rank(answers: Sequence[Answer], mode: SwapMode) -> list[Answer]:
     return sorted(answers, key=key)
 
 
-def choose(answers: Sequence[Answer], mode: SwapMode, worst: int | None) -> Quote:
+def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) -> Quote:
     """The best quote that keeps the bound.
 
     Raises `AttemptFailed`: `no_route` where no venue has a price (retryable only if one merely did not
@@ -84,7 +84,7 @@ def choose(answers: Sequence[Answer], mode: SwapMode, worst: int | None) -> Quot
         reasons = "; ".join(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
         why = f" {reasons}." if reasons else ""
         raise AttemptFailed(f"No venue can fill it.{why}", code="no_route", retryable=late)
-    if worst is not None and not keeps(best, mode, worst):
+    if bound is not None and not keeps(best, mode, bound):
         raise AttemptFailed(
             f"The best price, on {best.venue}, is worse than the order allows.",
             code="slippage_exceeded",
@@ -93,12 +93,12 @@ def choose(answers: Sequence[Answer], mode: SwapMode, worst: int | None) -> Quot
     return best
 
 
-def keeps(quote: Quote, mode: SwapMode, worst: int) -> bool:
+def keeps(quote: Quote, mode: SwapMode, bound: int) -> bool:
     """Whether the quote is no worse than the bound."""
-    return quote.amount_out >= worst if mode is SwapMode.EXACT_IN else quote.amount_in <= worst
+    return quote.amount_out >= bound if mode is SwapMode.EXACT_IN else quote.amount_in <= bound
 
 
-def worst_of(quote: Quote, mode: SwapMode, slippage_bps: int) -> int:
+def bound_of(quote: Quote, mode: SwapMode, slippage_bps: int) -> int:
     """The bound that a first choice fixes, rounded in the trader's favour: the least to receive up, the
     most to spend down."""
     if mode is SwapMode.EXACT_IN:

@@ -45,7 +45,7 @@ def price_text(side: Side, amount_in: Decimal, amount_out: Decimal) -> str:
 class Order:
     """One order as Postgres has it. Amounts are base units of the token they count.
 
-    `worst` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`); `None` until the first
+    `bound` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`); `None` until the first
     choice fixes it. `quote_*` is the chosen quote of the running attempt.
     """
 
@@ -90,7 +90,7 @@ class Order:
     expired_by_now: bool = False
 
     @property
-    def worst(self) -> int | None:
+    def bound(self) -> int | None:
         """The bound that no fill may be worse than, in output (`ExactIn`) or input units (`ExactOut`)."""
         return self.min_receive if self.swap_mode is SwapMode.EXACT_IN else self.max_spend
 
@@ -104,4 +104,9 @@ class Event:
     status: Status
     attempt: int
     at: datetime
+    #: As `orders.events` writes it, or a release up to 0.1.0 did.
     data: dict[str, Any]
+    #: Of its order: what its amounts are counted in.
+    side: Side
+    input_token: str
+    output_token: str

@@ -42,7 +42,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class VenueAnswer:
     """What came back from one venue: a quote, or the reason why there is none. `latency_ms` whole."""
 
     venue: str

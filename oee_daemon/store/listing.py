@@ -21,8 +21,8 @@ from sqlalchemy import Connection, text
 from oee_daemon.contract.status import LIVE, Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
-from oee_daemon.store import moves, predicates, tables
-from oee_daemon.store.order_rows import ORDER
+from oee_daemon.store import predicates, tables
+from oee_daemon.store.order_rows import ORDER, order_of
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
 #: was taken, so the two may disagree among orders that were accepted at once: those are at most as many as
@@ -59,14 +59,14 @@ def page(conn: Connection, wanted: Filter, *, limit: int, before: int | None) ->
         _raise_first(conn, numbers, values)
         found = f"number = ANY (ARRAY({numbers}))"
     rows = conn.execute(text(_PAGE.format(found=found)), values)
-    return [moves.order_of(row) for row in rows]
+    return [order_of(row._asdict()) for row in rows]
 
 
 def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
     """Those of the orders with these ids or keys that there are, each once."""
     rest = f" AND NOT {predicates.IS_LIVE}" if ended else ""
     rows = conn.execute(text(_AMONG.format(rest=rest)), {"ids": ids, "keys": keys})
-    return [moves.order_of(row) for row in rows]
+    return [order_of(row._asdict()) for row in rows]
 
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:

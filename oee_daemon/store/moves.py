@@ -1,59 +1,100 @@
-"""The engine's SQL on orders, swaps and events: one statement a move, never a commit of its own.
+"""The moves of an order, each a named function over one statement; never a commit of its own.
 
-Each move is a compare-and-set on id, status and fence that writes the event, and where it must the swap,
-in the same statement; on an autocommit connection that statement is the transaction. No row back means
-that somebody else moved the order: the caller stops quietly. All times are Postgres's, because leases and
-due times are compared between processes whose clocks may differ. Every commit waits for the disk, those that
-a crash may repeat for free too: an event that was streamed must not come back as another one.
+A move is a compare-and-set on id, status and fence that writes the event, and where it must the swap, in the
+same statement; on an autocommit connection that statement is the transaction. No row back means that somebody
+else moved the order: the caller stops quietly. All times are Postgres's, because leases and due times are
+compared between processes whose clocks may differ. Every commit waits for the disk, those that a crash may
+repeat for free too: an event that was streamed must not come back as another one.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Interval, bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection
 
 from oee_daemon.contract.fields import GIVEN
-from oee_daemon.contract.status import FINAL, LETS_GO, MAY_CANCEL, Status, check
+from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.orders.swap import SignedSwap
-from oee_daemon.store import order_rows
-from oee_daemon.store.prepared import Prepared
-from oee_daemon.store.statement import driver, fault
-from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
+from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
+from oee_daemon.store.leases import FREED
+from oee_daemon.store.order_rows import ORDER, UNITS, order_row
+from oee_daemon.store.predicates import EXPIRED, MAY_CANCEL
+from oee_daemon.store.statement import Statement, driver, fault
 from oee_daemon.timing import USUAL
 
-_now = func.clock_timestamp()
-COLUMNS = [orders.c[f.name] for f in fields(Order) if f.name != "expired_by_now"]
-_expired = (orders.c.expires_at <= _now).label("expired_by_now")
+# Reading.
 
-
-def order_of(row: Any) -> Order:
-    """The order that a row of `COLUMNS` holds."""
-    return order_rows.order_of({"expired_by_now": False} | dict(row._mapping))
+_FIND = Statement(f"-- find: one order\nSELECT {ORDER} FROM orders WHERE id = %(id)s", order_row)
+_FIND_KEY = Statement(
+    f"-- find_key: the order of a key\nSELECT {ORDER} FROM orders WHERE idempotency_key = %(key)s",
+    order_row,
+)
 
 
 def find(conn: Connection, order_id: UUID) -> Order | None:
-    row = conn.execute(select(*COLUMNS, _expired).where(orders.c.id == order_id)).first()
-    return None if row is None else order_of(row)
+    return _FIND.first(conn, {"id": order_id})
 
 
 def find_key(conn: Connection, key: str) -> Order | None:
-    row = conn.execute(select(*COLUMNS, _expired).where(orders.c.idempotency_key == key)).first()
-    return None if row is None else order_of(row)
+    return _FIND_KEY.first(conn, {"key": key})
 
+
+_LIVE_SWAP = Statement("""
+    -- live_swap: the swap of an order that may still land
+    SELECT order_id, attempt, signature, raw, last_valid_height FROM swaps
+    WHERE order_id = %(id)s AND state = 'signed'
+""")
+
+
+def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
+    """The one swap of the order that may still land, or has."""
+    row = _LIVE_SWAP.first(conn, {"id": order_id})
+    if row is None:
+        return None
+    order, attempt, signature, raw, height = row
+    return SignedSwap(order_id=order, attempt=attempt, signature=signature, raw=raw, last_valid_height=height)
+
+
+#: What a statement has to select for `event_of`, of `order_events` as `e` and its order as `o`.
+EVENT = "e.order_id, e.seq, e.status, e.attempt, e.at, e.data, o.side, o.input_token, o.output_token"
+_EVENTS = Statement(f"""
+    -- events: an order's events past one, in order
+    SELECT {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
+    WHERE e.order_id = %(id)s AND e.seq > %(after)s ORDER BY e.seq
+""")  # noqa: S608  # the names are our own columns
+
+
+def events(conn: Connection, order_id: UUID, after: int = 0) -> list[Event]:
+    """The order's events past `after`, in order."""
+    return [event_of(*row) for row in _EVENTS.all(conn, {"id": order_id, "after": after})]
+
+
+def event_of(
+    order_id: UUID, seq: int, status: str, attempt: int, at: datetime, data: Data, side: str, *tokens: str
+) -> Event:
+    """The event of a row of `EVENT`."""
+    return Event(order_id, seq, Status(status), attempt, at, data, Side(side), *tokens)
+
+
+# Creating.
 
 #: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
 #: order instead of using up a number. The unique index decides all the same.
-_LOCK_KEY = Prepared("SELECT pg_advisory_xact_lock(hashtextextended(%(idempotency_key)s, 0))")
+_LOCK_KEY = Statement("""
+    -- lock_key: one request with a key at a time
+    SELECT pg_advisory_xact_lock(hashtextextended(%(idempotency_key)s, 0))
+""")
 
 #: Empty in a new order.
 _BLANK = (
@@ -65,7 +106,8 @@ _GIVEN = (
 )  # fmt: skip
 
 # One moment for the order's times and for event 1.
-_CREATE = Prepared(f"""
+_CREATE = Statement(f"""
+    -- create: a pending order and its event 1, unless its key is known
     WITH new AS (
         INSERT INTO orders ({", ".join(_GIVEN)}, status, created_at, updated_at, expires_at)
         SELECT {", ".join(f"%({name})s" for name in _GIVEN)}, 'pending',
@@ -87,9 +129,7 @@ def create(conn: Connection, values: dict[str, Any]) -> Order | None:
     `conn` is in autocommit. With a key, its lock and the insert go out together and are one transaction, as
     everything in a pipeline is.
     """
-    given = values | {"valid_for": timedelta(seconds=values["valid_for_s"])}
-    for name in ("amount", "min_receive", "max_spend"):
-        given[name] = None if given[name] is None else Decimal(given[name])
+    given = _sent(values) | {"valid_for": timedelta(seconds=values["valid_for_s"])}
     raw = driver(conn)
     try:
         if values["idempotency_key"] is None:
@@ -127,37 +167,84 @@ def _new(
     )
 
 
-def advance(
+# Moving.
+
+_SAID = """
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, updated_at, %(data)s FROM moved"""
+
+
+def _move_to(
+    to: Status, name: str, what: str, sets: tuple[str, ...] = (), *, only: str = "", beside: str = ""
+) -> Statement[tuple[Any, ...]]:
+    """The statement of a move to `to`. `sets`: columns that it sets to parameters of their names."""
+    changes = [f"{column} = %({column})s" for column in sets]
+    if to not in LETS_GO:
+        # No indexed column changes here, so that Postgres touches no index.
+        changes += ["lease_until = clock_timestamp() + %(lease)s"]
+    else:
+        # Between attempts nobody holds it: ten at once means ten leases.
+        changes += ["lease_owner = NULL", "lease_until = NULL", "rung_at = NULL"]
+        beside += f", freed AS ({FREED.format(moved='moved')})"
+    if to in FINAL:
+        changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
+    elif to in LETS_GO:
+        changes += ["next_run_at = clock_timestamp() + %(delay)s"]
+    return Statement(f"""
+    -- {name}: {what}
+    WITH moved AS (
+        UPDATE orders SET status = '{to}', event_seq = event_seq + 1, updated_at = clock_timestamp(),
+            {", ".join(changes)}
+        WHERE id = %(id)s AND status = %(status)s AND fence = %(fence)s{only}
+        RETURNING id, event_seq, status, attempt, updated_at, finished_at, next_run_at,
+            {EXPIRED} AS expired_by_now
+    ), said AS ({_SAID}
+    ){beside}
+    SELECT updated_at, finished_at, next_run_at, expired_by_now FROM moved
+    """)  # noqa: S608  # the names are our own columns
+
+
+_STORED = """, stored AS (
+        INSERT INTO swaps (order_id, attempt, signature, raw, last_valid_height)
+        SELECT id, attempt, %(signature)s, %(raw)s, %(height)s FROM moved
+    )"""
+_SWAP_ENDED = """, ended AS (
+        UPDATE swaps SET state = %(swap_ended)s, ended_at = clock_timestamp() FROM moved
+        WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND %(swap_ended)s::text IS NOT NULL
+    )"""
+_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "min_receive", "max_spend")
+_FILLED = ("signature", "filled_in", "filled_out", "fee")
+_ANEW = ("attempt", "venue", "signature", "asks")
+
+_CHOOSE = _move_to(Status.BUILDING, "choose", "stores the choice", _CHOICE)
+_SUBMIT = _move_to(
+    Status.SUBMITTED,
+    "submit",
+    "stores the signed swap before it is sent, but not past the order's time",
+    ("signature",),
+    only=f" AND NOT {EXPIRED}",
+    beside=_STORED,
+)
+_CONFIRM = _move_to(Status.CONFIRMED, "confirm", "stores the fill", _FILLED, beside=_SWAP_ENDED)
+_RETRY = _move_to(Status.PENDING, "retry", "ends an attempt; another follows", _ANEW, beside=_SWAP_ENDED)
+_FAIL = _move_to(Status.FAILED, "fail", "ends the order with its attempt", ("error",), beside=_SWAP_ENDED)
+_EXPIRE = _move_to(Status.EXPIRED, "expire", "ends an order whose time is over", ("error",))
+
+
+def _move(
     conn: Connection,
     order: Order,
     to: Status,
-    *,
-    data: dict[str, Any] | None = None,
-    swap: SignedSwap | None = None,
-    swap_ended: str | None = None,
-    delay: timedelta | None = None,
-    lease: timedelta = USUAL.lease,
-    **changes: Any,
+    statement: Statement[tuple[Any, ...]],
+    data: Data,
+    changes: dict[str, Any],
+    **values: Any,
 ) -> Order | None:
-    """Moves an order that the caller holds, with its event, in one statement.
-
-    `swap` is stored with it as `signed`, but not past the order's time; `swap_ended` is what its live swap
-    becomes. `delay`: when it is due next. None: somebody else moved it, or it is too late to send it;
-    nothing was changed. Raises `IllegalMove`.
-    """
+    """Moves an order that the caller holds, with its event. `changes`: fields of the order; `values`: what
+    else the statement asks for. None: somebody else moved it. Raises `IllegalMove`."""
     check(order.status, to)
-    statement = _move(to, tuple(sorted(changes)), swap is not None, swap_ended is not None)
-    values: dict[str, Any] = {f"set_{k}": _sent(k, v) for k, v in changes.items()}
-    values |= {"the_id": order.id, "the_status": order.status.value, "the_fence": order.fence}
-    values |= {"the_data": data or {}, "the_delay": delay or timedelta(0), "the_end": swap_ended}
-    values["the_lease"] = lease
-    if swap is not None:
-        values |= {
-            "the_signature": swap.signature,
-            "the_raw": swap.raw,
-            "the_height": swap.last_valid_height,
-        }
-    row = statement.first(conn, values)
+    held = {"id": order.id, "status": order.status.value, "fence": order.fence, "data": Jsonb(data)}
+    row = statement.first(conn, _sent(changes) | values | held)
     if row is None:
         return None
     updated_at, finished_at, next_run_at, expired_by_now = row
@@ -174,146 +261,99 @@ def advance(
     )
 
 
-def _sent(name: str, value: Any) -> Any:
-    """Base units go as numerics: some of them are larger than a bigint."""
-    return Decimal(value) if name in order_rows.UNITS and value is not None else value
+def _sent(values: dict[str, Any]) -> dict[str, Any]:
+    """As psycopg takes them: errors as JSON, base units as numerics, for some are larger than a bigint."""
+    sent = {k: Decimal(v) if k in UNITS and v is not None else v for k, v in values.items()}
+    if sent.get("error") is not None:
+        sent["error"] = Jsonb(sent["error"])
+    return sent
 
 
-@lru_cache(maxsize=64)
-def _move(to: Status, changed: tuple[str, ...], stores_swap: bool, ends_swap: bool) -> Prepared:
-    """The statement of one kind of move; there are about a dozen kinds."""
-    o = orders.c
-    values: dict[str, Any] = {name: bindparam(f"set_{name}", type_=o[name].type) for name in changed}
-    values |= {"status": to.value, "event_seq": o.event_seq + 1, "updated_at": _now}
-    lets_go = to in LETS_GO
-    if lets_go:
-        # Between attempts nobody holds it: ten at once means ten leases.
-        values |= {"lease_owner": None, "lease_until": None, "rung_at": None}
-    else:
-        # No indexed column changes here, so that Postgres touches no index.
-        values["lease_until"] = _now + bindparam("the_lease", type_=Interval)
-    if to in FINAL:
-        values |= {"finished_at": _now, "next_run_at": None}
-    elif lets_go:
-        values["next_run_at"] = _now + bindparam("the_delay", type_=Interval)
-    moved = (
-        update(orders)
-        .where(
-            o.id == bindparam("the_id"),
-            o.status == bindparam("the_status"),
-            o.fence == bindparam("the_fence"),
-            *([o.expires_at > _now] if stores_swap else []),
-        )
-        .values(values)
-        .returning(*(o[name] for name in _SAID), *(o[name] for name in _TIMES), _expired)
-        .cte("moved")
-    )
-    beside = _swap_cte(moved, stores_swap, ends_swap) + ([freed(moved)] if lets_go else [])
-    told = select(*(moved.c[name] for name in _TIMES), moved.c.expired_by_now)
-    return Prepared(_with_event(moved, beside, told))
+def choose(
+    conn: Connection,
+    order: Order,
+    quote: Quote,
+    answers: Sequence[VenueAnswer],
+    bound: int,
+    *,
+    lease: timedelta = USUAL.lease,
+) -> Order | None:
+    """To `building`: `quote` is chosen among `answers`. `bound`: what no fill may be worse than."""
+    changes = {"venue": quote.venue, "quote_in": quote.amount_in, "quote_out": quote.amount_out}
+    changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
+    changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
+    data = Building(quote.venue, answers).data()
+    return _move(conn, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
 
 
-def freed(moved: Any) -> Any:
-    """Whoever is no longer executed gives its slot back, in the statement that says so."""
-    return (
-        update(execution_slots)
-        .where(execution_slots.c.order_id == moved.c.id)
-        .values(order_id=None)
-        .cte("freed")
-    )
+def submit(
+    conn: Connection, order: Order, swap: SignedSwap, *, lease: timedelta = USUAL.lease
+) -> Order | None:
+    """To `submitted`, with the swap as `signed`. None, too: the order's time is over."""
+    data, changes = Submitted(swap.signature).data(), {"signature": swap.signature}
+    stored = {"raw": swap.raw, "height": swap.last_valid_height}
+    return _move(conn, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
 
 
-def _swap_cte(moved: Any, stores: bool, ends: bool) -> list[Any]:
-    s = swaps.c
-    if stores:
-        return [
-            insert(swaps)
-            .from_select(
-                ["order_id", "attempt", "signature", "raw", "last_valid_height"],
-                select(
-                    moved.c.id,
-                    moved.c.attempt,
-                    bindparam("the_signature", type_=s.signature.type),
-                    bindparam("the_raw", type_=s.raw.type),
-                    bindparam("the_height", type_=s.last_valid_height.type),
-                ),
-            )
-            .cte("stored")
-        ]
-    if ends:
-        return [
-            update(swaps)
-            .where(s.order_id == moved.c.id, s.state == "signed")
-            .values(state=bindparam("the_end", type_=s.state.type), ended_at=_now)
-            .cte("ended")
-        ]
-    return []
+def confirm(conn: Connection, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
+    """To `confirmed`. `swap_ended`: what the order's live swap becomes; None leaves it."""
+    changes = {"signature": fill.signature, "filled_in": fill.amount_in, "filled_out": fill.amount_out}
+    changes |= {"fee": fill.fee}
+    data = Confirmed(fill).data()
+    return _move(conn, order, Status.CONFIRMED, _CONFIRM, data, changes, swap_ended=swap_ended)
 
 
-#: Of a move: what its event and what beside it needs, and what only Postgres knows.
-_SAID = ("id", "event_seq", "status", "attempt")
-_TIMES = ("updated_at", "finished_at", "next_run_at")
+def retry(
+    conn: Connection,
+    order: Order,
+    failure: AttemptFailed,
+    delay: timedelta,
+    answers: Sequence[VenueAnswer],
+    swap_ended: str | None,
+) -> Order | None:
+    """To `pending`, for the next attempt after `delay`."""
+    data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000)).data()
+    changes = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
+    return _move(conn, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)
 
 
-def _with_event(moved: Any, beside: list[Any], told: Any) -> Any:
-    said = (
-        insert(order_events)
-        .from_select(
-            ["order_id", "seq", "status", "attempt", "at", "data"],
-            select(
-                moved.c.id,
-                moved.c.event_seq,
-                moved.c.status,
-                moved.c.attempt,
-                moved.c.updated_at,
-                bindparam("the_data", type_=JSONB),
-            ),
-        )
-        .cte("said")
-    )
-    return told.add_cte(said, *beside)
+def fail(
+    conn: Connection,
+    order: Order,
+    failure: AttemptFailed,
+    answers: Sequence[VenueAnswer],
+    swap_ended: str | None,
+) -> Order | None:
+    """To `failed`: no other attempt is left, or would help."""
+    error = failure.as_dict()
+    data = Ended(error, answers).data()
+    return _move(conn, order, Status.FAILED, _FAIL, data, {"error": error}, swap_ended=swap_ended)
 
 
-def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
-    """The one swap of the order that may still land, or has."""
-    s = swaps.c
-    found = select(s.order_id, s.attempt, s.signature, s.raw, s.last_valid_height).where(
-        s.order_id == order_id, s.state == "signed"
-    )
-    row = conn.execute(found).first()
-    return None if row is None else SignedSwap(**row._mapping)
+def expire(conn: Connection, order: Order, failure: AttemptFailed | None) -> Order | None:
+    """To `expired`. `failure`: why nobody executed the order in time, where that is known."""
+    error = None if failure is None else failure.as_dict()
+    return _move(conn, order, Status.EXPIRED, _EXPIRE, Ended(error).data(), {"error": error})
+
+
+_CANCEL = Statement(
+    f"""
+    -- cancel: stops an order of which nothing has been sent, whoever holds it
+    WITH moved AS (
+        UPDATE orders SET
+            status = 'cancelled', fence = fence + 1, event_seq = event_seq + 1,
+            updated_at = clock_timestamp(), finished_at = clock_timestamp(), next_run_at = NULL,
+            lease_owner = NULL, lease_until = NULL, rung_at = NULL
+        WHERE id = %(id)s AND {MAY_CANCEL}
+        RETURNING {ORDER}
+    ), said AS ({_SAID}
+    ), freed AS ({FREED.format(moved="moved")})
+    SELECT * FROM moved
+    """,  # noqa: S608  # the names are our own columns
+    order_row,
+)
 
 
 def cancel(conn: Connection, order_id: UUID) -> Order | None:
     """Cancels whoever holds it: the raised fence tells them. None: it may be on the chain, or is final."""
-    o = orders.c
-    moved = (
-        update(orders)
-        .where(o.id == order_id, o.status.in_([s.value for s in MAY_CANCEL]))
-        .values(
-            status=Status.CANCELLED.value,
-            fence=o.fence + 1,
-            event_seq=o.event_seq + 1,
-            updated_at=_now,
-            finished_at=_now,
-            next_run_at=None,
-            lease_owner=None,
-            lease_until=None,
-        )
-        .returning(*COLUMNS, _expired)
-        .cte("moved")
-    )
-    row = conn.execute(_with_event(moved, [freed(moved)], select(moved)), {"the_data": {}}).first()
-    return None if row is None else order_of(row)
-
-
-_EVENTS = Prepared("""
-    SELECT order_id, seq, status, attempt, at, data FROM order_events
-    WHERE order_id = %(id)s AND seq > %(after)s ORDER BY seq
-""")
-
-
-def events(conn: Connection, order_id: UUID, after: int = 0) -> list[Event]:
-    """The order's events past `after`, in order."""
-    rows = _EVENTS.all(conn, {"id": order_id, "after": after})
-    return [Event(i, seq, Status(status), attempt, at, data) for i, seq, status, attempt, at, data in rows]
+    return _CANCEL.first(conn, {"id": order_id, "data": Jsonb({})})

@@ -15,23 +15,24 @@ from contextlib import suppress
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Event
 from oee_daemon.store.database import transactions
-from oee_daemon.store.prepared import Prepared
+from oee_daemon.store.moves import EVENT, event_of
+from oee_daemon.store.statement import Statement
 
-_NOW = Prepared("SELECT pg_current_snapshot()::text")
+_NOW = Statement("-- now: what is visible\nSELECT pg_current_snapshot()::text")
 # From the oldest transaction that ran at the last look: what was written before it was seen then. A number
 # from the future is of another server's, from which this database was copied.
-_SINCE = Prepared("""
+_SINCE = Statement(f"""
+    -- tail: what has been committed since a snapshot
     SELECT pg_current_snapshot()::text, found.* FROM (VALUES (1)) one LEFT JOIN (
-        SELECT order_id, seq, status, attempt, at, data FROM order_events
+        SELECT {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
         WHERE xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
             AND xact < pg_snapshot_xmax(pg_current_snapshot())
             AND NOT pg_visible_in_snapshot(xact, %(seen)s::pg_snapshot)
         ORDER BY xact, seq LIMIT %(limit)s
     ) found ON true
-""")
+""")  # noqa: S608  # the names are our own columns
 
 
 class Tail:
@@ -60,7 +61,7 @@ class Tail:
         self._seen = rows[0][0]
         if len(rows) > limit:
             return None
-        return [Event(i, seq, Status(s), attempt, at, data) for _, i, seq, s, attempt, at, data in rows if i]
+        return [event_of(*row) for _, *row in rows if row[0]]
 
     @staticmethod
     def _now(conn: Connection) -> str:
@@ -77,7 +78,10 @@ class Tail:
 
 
 #: Whether the newest event is of a later transaction than this server's next.
-_FOREIGN = Prepared("SELECT max(xact) >= pg_snapshot_xmax(pg_current_snapshot()) FROM order_events")
+_FOREIGN = Statement("""
+    -- foreign: events of another server
+    SELECT max(xact) >= pg_snapshot_xmax(pg_current_snapshot()) FROM order_events
+""")
 
 
 def begin(db: Engine) -> None:

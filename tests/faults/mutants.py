@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from oee_daemon import failpoints
-from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import Execution
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
@@ -38,14 +37,14 @@ def send_before_storing() -> None:
 
 def no_compare_and_set() -> None:
     """A move goes through whatever the order's status and fence have become since it was read."""
-    move = moves.advance
+    move = moves._move
 
-    def careless(conn: Connection, order: Order, to: Status, **what: Any) -> Order | None:
+    def careless(conn: Connection, order: Order, *args: Any, **what: Any) -> Order | None:
         current = moves.find(conn, order.id)
         assert current is not None
-        return move(conn, current, to, **what)
+        return move(conn, current, *args, **what)
 
-    moves.advance = careless
+    moves._move = careless
     setattr(moves, "check", lambda current, wanted: None)  # noqa: B010
 
 

@@ -195,7 +195,7 @@ def test_who_holds_an_order_by_a_forgotten_claim_moves_nothing(bench: Bench) -> 
     bench.set(order.id, fence=held.fence - 1, lease_owner=None, lease_until=None)
     execute(bench, "DELETE FROM swaps")
     doubt(bench)
-    assert bench.advance(held, Status.PENDING, swap_ended="lapsed", attempt=2) is None
+    assert bench.advance(held, Status.PENDING, swap_ended="lapsed") is None
     assert bench.order(order.id).status is Status.SUBMITTED
 
 

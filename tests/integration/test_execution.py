@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 
 from oee_daemon import failpoints
+from oee_daemon.api.quotes import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import execution as execution_module
@@ -46,7 +47,7 @@ def discard(_: object) -> None:
 
 def data(bench: Bench, order_id: UUID, status: Status) -> list[dict[str, Any]]:
     """What the events of a status say."""
-    return [e.data for e in bench.events(order_id) if e.status is status]
+    return [event_data(e) for e in bench.events(order_id) if e.status is status]
 
 
 def quotes_of(request: Order, attempt: int = 1) -> list[Quote]:
@@ -80,7 +81,7 @@ def test_an_order_goes_its_five_steps_and_says_what_it_did(bench: Bench, sell: b
     assert chain.sent == [signature]
     assert (found.venue, found.signature, found.error) == (best.venue, signature, None)
     assert (found.filled_in, found.filled_out, found.fee) == (best.amount_in, best.amount_out, best.fee)
-    pending, routing, building, submitted, confirmed = (e.data for e in bench.events(order.id))
+    pending, routing, building, submitted, confirmed = (event_data(e) for e in bench.events(order.id))
     assert (pending, routing, submitted) == ({}, {}, {"signature": signature})
     assert building["venue"] == best.venue
     assert [q["venue"] for q in building["quotes"]] == ["raydium", "meteora"]
@@ -111,7 +112,7 @@ def test_the_first_choice_fixes_the_worst_amount(bench: Bench, sell: bool) -> No
     else:
         assert found.min_receive is None
         assert found.max_spend == best.amount_in * 10_100 // 10_000
-    assert bench.instruction(order.id, 1)["limit"] == str(found.worst)
+    assert bench.instruction(order.id, 1)["limit"] == str(found.bound)
 
 
 def test_an_amount_that_a_float_would_bend_is_filled_to_the_unit(bench: Bench) -> None:
@@ -422,15 +423,8 @@ def test_a_lagging_chain_makes_no_second_swap(bench: Bench) -> None:
 
 def test_what_died_in_building_uses_the_stored_quote(bench: Bench) -> None:
     order = bench.to(bench.held(bench.place().id, "dead"), Status.ROUTING)
-    moved = bench.advance(
-        order,
-        Status.BUILDING,
-        venue="meteora",
-        quote_in=order.amount,
-        quote_out=4711,
-        quote_fee=42,
-        min_receive=4000,
-    )
+    quote = Quote(venue="meteora", amount_in=order.amount, amount_out=4711, fee=42, price_impact_bps=0)
+    moved = bench.advance(order, Status.BUILDING, quote=quote, bound=4000)
     assert moved is not None
     bench.set(order.id, lease_until=bench.ago(seconds=1))
     bench.execution().run(order.id)

@@ -173,7 +173,7 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
     hung = [e for e in ends if e.status is Status.PENDING]
     assert hung and {e.data["error"]["code"] for e in hung} == {"venue_late"}
     # Its threads are its own: the other one is asked, and builds.
-    assert all("meteora" in {q["venue"] for q in e.data["quotes"]} for e in ends if e.data.get("quotes"))
+    assert all("meteora" in {a["venue"] for a in e.data["answers"]} for e in ends if e.data.get("answers"))
     assert taken(bench) == 0
     hanging.set()
 

@@ -177,7 +177,7 @@ class Life(RuleBasedStateMachine):
         hand, known = self.hands[worker][order_id], self.known[order_id]
         possible = [s for s in STEPS[hand.order.status] if s[0] != "expired" or known.over]
         to, swap = possible[choice % len(possible)]
-        moved = self.ask(moves.advance, hand.order, Status(to), **self.details(hand.order, to, swap))
+        moved = self.ask(self.bench.moved, hand.order, Status(to), swap_ended=swap)
         mine, late = hand.claim == known.claim, to == "submitted" and known.over
         assert (moved is not None) == (mine and not late)
         if moved is not None:
@@ -193,17 +193,6 @@ class Life(RuleBasedStateMachine):
         else:
             known.leased = True
             hand.order = moved
-
-    def details(self, order: Order, to: str, swap: str | None) -> dict[str, Any]:
-        if to == "building":
-            chosen = {"venue": "raydium", "quote_in": order.amount, "quote_out": 7, "quote_fee": 3}
-            return chosen | {"min_receive": 7}
-        if to == "submitted":
-            signed = self.bench.swap(order)
-            return {"swap": signed, "signature": signed.signature}
-        filled = {"filled_in": 1, "filled_out": 2, "fee": 0} if to == "confirmed" else {}
-        again = {"attempt": order.attempt + 1} if to == "pending" else {}
-        return {**filled, **again, "swap_ended": swap}
 
     @precondition(lambda self: any(self.hands.values()))
     @rule(worker=WORKERS, which=WHICH, how=st.sampled_from(["extend", "let go", "fault"]))

@@ -59,9 +59,9 @@ def test_whoever_is_no_longer_executed_gives_its_place_back(bench: Bench, way: s
         if way == "confirmed":
             bench.to(order, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
         elif way == "failed":
-            moves.advance(conn, order, Status.FAILED)
+            bench.moved(conn, order, Status.FAILED)
         elif way == "pending":
-            moves.advance(conn, order, Status.PENDING, attempt=2, delay=timedelta(seconds=9))
+            bench.moved(conn, order, Status.PENDING, delay=timedelta(seconds=9))
         elif way == "cancelled":
             moves.cancel(conn, order.id)
         elif way == "left":

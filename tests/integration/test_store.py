@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.contract.status import FINAL, RUNNABLE, UNSENT, IllegalMove, Status
+from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import order_events, orders, swaps
@@ -144,7 +145,7 @@ def test_a_move_that_the_table_does_not_have_raises_and_changes_nothing(bench: B
     held = bench.held(bench.place().id)
     before = (bench.row(held.id), bench.events(held.id))
     with pytest.raises(IllegalMove):
-        bench.advance(held, Status.CONFIRMED, filled_in=1, filled_out=1, fee=0)
+        bench.advance(held, Status.CONFIRMED)
     assert (bench.row(held.id), bench.events(held.id)) == before
 
 
@@ -176,7 +177,7 @@ def test_two_that_move_it_at_once_make_one_move_and_one_event(bench: Bench) -> N
 
 def test_the_pause_between_attempts_holds_nothing(bench: Bench) -> None:
     routing = bench.to(bench.held(bench.place().id), ROUTING)
-    pending = bench.advance(routing, Status.PENDING, delay=timedelta(seconds=5), attempt=2)
+    pending = bench.advance(routing, Status.PENDING, delay=timedelta(seconds=5))
     assert pending is not None and pending.next_run_at is not None
     assert pending.next_run_at - pending.updated_at == pytest.approx(timedelta(seconds=5), abs=timedelta(0.1))
     row = bench.row(routing.id)
@@ -205,7 +206,7 @@ def test_a_cancel_and_a_submission_race_and_exactly_one_wins(bench: Bench, cance
         building = bench.to(bench.held(bench.place().id), ROUTING, BUILDING)
 
         def submit(order: Order = building) -> Order | None:
-            return bench.advance(order, SUBMITTED, swap=bench.swap(order), signature="s")
+            return bench.advance(order, SUBMITTED, swap=bench.swap(order))
 
         def cancel(order_id: UUID = building.id) -> Order | None:
             with bench.db.connect() as conn:
@@ -249,11 +250,11 @@ def test_a_cancel_takes_the_order_from_whoever_holds_it(bench: Bench) -> None:
 def test_a_second_live_swap_of_an_order_is_refused_with_the_whole_move(bench: Bench) -> None:
     submitted = bench.to(bench.held(bench.place().id), ROUTING, BUILDING, SUBMITTED)
     # A fault of ours: a new attempt without the old swap's end.
-    pending = bench.advance(submitted, Status.PENDING, attempt=2)
+    pending = bench.advance(submitted, Status.PENDING)
     assert pending is not None
     building = bench.to(pending, ROUTING, BUILDING)
     with pytest.raises(IntegrityError, match="swaps_one_live"):
-        bench.advance(building, SUBMITTED, swap=bench.swap(building), signature="s")
+        bench.advance(building, SUBMITTED, swap=bench.swap(building))
     assert bench.order(building.id).status is BUILDING
     assert bench.trail(building.id)[-1] == "building"
     assert bench.swaps(building.id) == [(1, "signed")]
@@ -269,7 +270,7 @@ def test_a_landed_swap_is_live_for_ever(bench: Bench) -> None:
 @pytest.mark.parametrize("ended", ["rejected", "lapsed"])
 def test_a_swap_that_ended_makes_room_for_the_next_attempts(bench: Bench, ended: str) -> None:
     submitted = bench.to(bench.held(bench.place().id), ROUTING, BUILDING, SUBMITTED)
-    pending = bench.advance(submitted, Status.PENDING, attempt=2, swap_ended=ended)
+    pending = bench.advance(submitted, Status.PENDING, swap_ended=ended)
     assert pending is not None
     with bench.db.connect() as conn:
         assert moves.live_swap(conn, pending.id) is None
@@ -284,9 +285,9 @@ def test_two_orders_can_not_store_one_signature(bench: Bench) -> None:
     one = bench.to(bench.held(bench.place().id), ROUTING, BUILDING)
     two = bench.to(bench.held(bench.place().id), ROUTING, BUILDING)
     swap = bench.swap(one)
-    assert bench.advance(one, SUBMITTED, swap=swap, signature=swap.signature) is not None
+    assert bench.advance(one, SUBMITTED, swap=swap) is not None
     with pytest.raises(IntegrityError, match="signature"):
-        bench.advance(two, SUBMITTED, swap=swap, signature=swap.signature)
+        bench.advance(two, SUBMITTED, swap=swap)
     assert bench.order(two.id).status is BUILDING
 
 
@@ -450,13 +451,10 @@ def test_what_a_move_gives_back_is_what_is_stored(bench: Bench) -> None:
         order = bench.to(order, step)
         assert order == bench.order(order.id)
     order = bench.held(bench.place(sell=False).id)
-    again = {"attempt": 2, "venue": None, "signature": None, "asks": 0}
-    waiting = bench.advance(order, Status.PENDING, delay=timedelta(seconds=5), **again)
+    waiting = bench.advance(order, Status.PENDING, delay=timedelta(seconds=5))
     assert waiting == bench.order(order.id)
     order = bench.held(bench.place().id)
-    failed = bench.advance(
-        order, Status.FAILED, error={"code": "no_route", "message": "é", "retryable": True}
-    )
+    failed = bench.advance(order, Status.FAILED, failure=AttemptFailed("é", code="no_route", retryable=True))
     assert failed == bench.order(order.id)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
-from oee_daemon.store import moves, tail
+from oee_daemon.store import tail
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tail import Tail
 from tests.kit.engine import Bench
@@ -52,7 +52,7 @@ def test_a_commit_that_takes_longer_than_later_ones_is_seen_when_it_is_there(
     seen(reader)
     with transactions(bench.db).begin() as conn:
         # Written first, by clock and by number.
-        assert moves.advance(conn, slow, Status.BUILDING, venue="raydium") is not None
+        assert bench.moved(conn, slow, Status.BUILDING) is not None
         bench.held(quick.id)
         assert seen(reader) == [(quick.id, 2, "routing")]
         assert seen(reader) == []

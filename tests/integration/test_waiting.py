@@ -81,7 +81,7 @@ def test_it_expires(bench: Bench, waiting: Order) -> None:
     assert bench.trail(waiting.id) == ["waiting", "expired"]
 
 
-@pytest.mark.parametrize("to", [Status.ROUTING, Status.BUILDING, Status.SUBMITTED, Status.FAILED])
+@pytest.mark.parametrize("to", [Status.BUILDING, Status.SUBMITTED, Status.FAILED])
 def test_it_goes_nowhere_else(bench: Bench, waiting: Order, to: Status) -> None:
     with pytest.raises(IllegalMove):
         bench.advance(waiting, to)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
-from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
@@ -19,6 +19,7 @@ from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.intake import Intake, NewOrder
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.slots import Slots
+from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.chain import SimulatedChain
@@ -29,7 +30,7 @@ from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.orders.swap import Anchor, Look, SignedSwap
+from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
@@ -201,28 +202,51 @@ class Bench:
         return found
 
     def advance(self, order: Order, to: Status, **what: Any) -> Order | None:
+        """Moves an order that is held, with what that needs where `what` does not say it."""
         with self.db.connect() as conn:
-            return moves.advance(conn, order, to, **what)
+            return self.moved(conn, order, to, **what)
+
+    def moved(self, conn: Connection, order: Order, to: Status, **what: Any) -> Order | None:
+        error = AttemptFailed("It did not work.", code="no_route", retryable=True)
+        ends: dict[str, Any] = {"failure": error, "answers": [], "swap_ended": None} | what
+        if to is Status.BUILDING:
+            amounts: dict[str, Any] = {"amount_in": order.amount, "amount_out": 7, "fee": 3}
+            quote = Quote(venue="raydium", price_impact_bps=0, **amounts)
+            return moves.choose(conn, order, what.get("quote", quote), [], what.get("bound", 7))
+        if to is Status.SUBMITTED:
+            return moves.submit(conn, order, what.get("swap", self.swap(order)))
+        if to is Status.CONFIRMED:
+            return moves.confirm(conn, order, self.fill(order), "landed")
+        if to is Status.PENDING:
+            return moves.retry(conn, order, **{"delay": timedelta(0)} | ends)
+        if to is Status.EXPIRED:
+            return moves.expire(conn, order, None)
+        return moves.fail(conn, order, **ends)
 
     def to(self, order: Order, *steps: Status) -> Order:
         """Moves an order that is held along `steps`, with what each needs."""
         for step in steps:
-            if step is order.status is Status.ROUTING:
-                # It came with the claim.
+            if step is Status.ROUTING:
+                # It comes with the claim.
+                order = self.held(order.id) if order.status is Status.PENDING else order
                 continue
-            what: dict[str, Any] = {}
-            if step is Status.BUILDING:
-                what = {"venue": "raydium", "quote_in": order.amount, "quote_out": 7, "quote_fee": 3}
-                what |= {"min_receive": 7}
-            elif step is Status.SUBMITTED:
-                what = {"swap": self.swap(order)}
-                what["signature"] = what["swap"].signature
-            elif step is Status.CONFIRMED:
-                what = {"filled_in": 1, "filled_out": 2, "fee": 0, "swap_ended": "landed"}
-            moved = self.advance(order, step, **what)
+            moved = self.advance(order, step)
             assert moved is not None
             order = moved
         return order
+
+    def fill(self, order: Order) -> Fill:
+        """Stands for what the chain says of the order's swap."""
+        return Fill(
+            signature=order.signature or "signature",
+            input_mint=TOKENS[order.input_token].mint,
+            output_mint=TOKENS[order.output_token].mint,
+            amount_in=1,
+            amount_out=2,
+            fee=0,
+            slot=1,
+            at=order.created_at,
+        )
 
     def swap(self, order: Order) -> SignedSwap:
         """Stands for a signed swap where nothing is sent."""

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import routing
-from oee_daemon.engine.routing import ask, choose, keeps, rank, worst_of
+from oee_daemon.engine.routing import ask, bound_of, choose, keeps, rank
 from oee_daemon.errors import AttemptFailed, VenueLate, VenueRefused
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Answer, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap, VenueAnswer
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 
 REQUEST = QuoteRequest(
@@ -32,14 +32,14 @@ names = st.sampled_from(["meteora", "orca", "phoenix", "raydium", "saber"])
 units = st.integers(1, 5) | st.integers(1, MAX_UNITS)
 
 
-def quoted(venue: str, amount_in: int, amount_out: int) -> Answer:
+def quoted(venue: str, amount_in: int, amount_out: int) -> VenueAnswer:
     quote = Quote(venue=venue, amount_in=amount_in, amount_out=amount_out, fee=0, price_impact_bps=0)
-    return Answer(venue=venue, latency_ms=1, quote=quote)
+    return VenueAnswer(venue=venue, latency_ms=1, quote=quote)
 
 
-def unquoted(venue: str, *, late: bool) -> Answer:
+def unquoted(venue: str, *, late: bool) -> VenueAnswer:
     error: dict[str, object] = {"code": "x", "message": f"{venue} said no.", "retryable": late}
-    return Answer(venue=venue, latency_ms=1, error=error)
+    return VenueAnswer(venue=venue, latency_ms=1, error=error)
 
 
 quotes = st.builds(quoted, names, units, units)
@@ -54,7 +54,7 @@ def _net(quote: Quote, mode: SwapMode) -> int:
 
 @given(answers, modes, st.randoms())
 def test_the_order_of_the_answers_changes_nothing(
-    found: list[Answer], mode: SwapMode, order: rnd.Random
+    found: list[VenueAnswer], mode: SwapMode, order: rnd.Random
 ) -> None:
     shuffled = found.copy()
     order.shuffle(shuffled)
@@ -63,7 +63,7 @@ def test_the_order_of_the_answers_changes_nothing(
 
 @given(answers, modes)
 def test_ranking_is_a_total_order_best_first_then_by_name_then_those_without(
-    found: list[Answer], mode: SwapMode
+    found: list[VenueAnswer], mode: SwapMode
 ) -> None:
     ranked = rank(found, mode)
     assert sorted(a.venue for a in ranked) == sorted(a.venue for a in found)
@@ -77,7 +77,7 @@ def test_ranking_is_a_total_order_best_first_then_by_name_then_those_without(
 
 @given(answers, modes, st.none() | units)
 def test_the_best_net_quote_is_chosen_if_it_keeps_the_bound(
-    found: list[Answer], mode: SwapMode, worst: int | None
+    found: list[VenueAnswer], mode: SwapMode, worst: int | None
 ) -> None:
     offers = [a.quote for a in found if a.quote is not None]
     try:
@@ -115,11 +115,11 @@ def test_the_bound_itself_is_kept_and_one_unit_beyond_is_not(mode: SwapMode) -> 
 
 @given(quotes, modes, st.integers(0, 10_000))
 def test_the_first_choice_fixes_a_bound_rounded_for_the_trader(
-    answer: Answer, mode: SwapMode, slippage: int
+    answer: VenueAnswer, mode: SwapMode, slippage: int
 ) -> None:
     quote = answer.quote
     assert quote is not None
-    worst = worst_of(quote, mode, slippage)
+    worst = bound_of(quote, mode, slippage)
     assert keeps(quote, mode, worst)
     if mode is SwapMode.EXACT_IN:
         exact = Fraction(quote.amount_out * (10_000 - slippage), 10_000)
@@ -140,7 +140,7 @@ def test_the_first_choice_fixes_a_bound_rounded_for_the_trader(
 )
 def test_the_bound_of_an_odd_quote_by_hand(mode: SwapMode, slippage: int, worst: int) -> None:
     quote = Quote(venue="v", amount_in=201_985, amount_out=201_985, fee=0, price_impact_bps=0)
-    assert worst_of(quote, mode, slippage) == worst
+    assert bound_of(quote, mode, slippage) == worst
 
 
 @dataclass

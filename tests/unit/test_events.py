@@ -1,0 +1,85 @@
+"""Users are shown the same of an event, byte for byte, as it is stored now and as 0.1.0 stored it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from oee_daemon.api.quotes import event_data
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side
+from oee_daemon.orders.events import Building, Confirmed, Ended, Submitted
+from oee_daemon.orders.order import Event
+from oee_daemon.orders.swap import Fill, Quote, VenueAnswer
+from oee_daemon.orders.tokens import TOKENS
+
+AT = datetime(2026, 11, 23, tzinfo=UTC)
+ERROR = {"code": "no_route", "message": "No venue can fill it.", "retryable": True}
+QUOTE = Quote(
+    venue="raydium", amount_in=1_500_000_000, amount_out=216_120_000, fee=3_750_000, price_impact_bps=2
+)
+ANSWERS = [
+    VenueAnswer(venue="raydium", latency_ms=41, quote=QUOTE),
+    VenueAnswer(
+        venue="meteora", latency_ms=1250, error={"code": "venue_late", "message": "Late.", "retryable": True}
+    ),
+]  # fmt: skip
+FILL = Fill(
+    signature="5SIG", input_mint=TOKENS["SOL"].mint, output_mint=TOKENS["USDC"].mint,
+    amount_in=1_500_000_000, amount_out=216_000_000, fee=3_750_000, slot=7, at=AT,
+)  # fmt: skip
+QUOTES = (
+    '[{"fee":"0.00375","error":null,"price":"144.08","venue":"raydium","amountIn":"1.5","amountOut":"216.12",'
+    '"latencyMs":41,"priceImpactBps":2},'
+    '{"fee":null,"error":{"code":"venue_late","message":"Late.","retryable":true},"price":null,'
+    '"venue":"meteora","amountIn":null,"amountOut":null,"latencyMs":1250,"priceImpactBps":null}]'
+)
+NO_ROUTE = '{"code":"no_route","message":"No venue can fill it.","retryable":true}'
+#: What is stored now, and what 0.1.0 stored and showed.
+CASES: list[tuple[Status, dict[str, Any], str]] = [
+    (Status.PENDING, {}, "{}"),
+    (Status.ROUTING, {}, "{}"),
+    (Status.BUILDING, Building("raydium", ANSWERS).data(), f'{{"venue":"raydium","quotes":{QUOTES}}}'),
+    (Status.SUBMITTED, Submitted("5SIG").data(), '{"signature":"5SIG"}'),
+    (Status.SUBMITTED, {"assumed": True}, '{"assumed":true}'),
+    (
+        Status.CONFIRMED,
+        Confirmed(FILL).data(),
+        '{"fee":"0.00375","slot":7,"price":"144","filledIn":"1.5","filledOut":"216","signature":"5SIG"}',
+    ),
+    (
+        Status.PENDING,
+        Ended(ERROR, ANSWERS, 480).data(),
+        f'{{"error":{NO_ROUTE},"quotes":{QUOTES},"retryInMs":480}}',
+    ),
+    (Status.PENDING, Ended(ERROR, (), 480).data(), f'{{"error":{NO_ROUTE},"quotes":[],"retryInMs":480}}'),
+    (Status.FAILED, Ended(ERROR).data(), f'{{"error":{NO_ROUTE},"quotes":[]}}'),
+    (Status.EXPIRED, Ended(ERROR).data(), f'{{"error":{NO_ROUTE}}}'),
+    (Status.EXPIRED, Ended(None).data(), "{}"),
+    (Status.CANCELLED, {}, "{}"),
+]
+
+
+def shown(status: Status, data: dict[str, Any]) -> str:
+    event = Event(UUID(int=1), 3, status, 1, AT, data, Side.SELL, "SOL", "USDC")
+    return json.dumps(event_data(event), separators=(",", ":"))
+
+
+@pytest.mark.parametrize(("status", "stored", "before"), CASES)
+def test_an_event_is_shown_as_it_always_was(status: Status, stored: dict[str, Any], before: str) -> None:
+    assert shown(status, stored) == before
+    assert shown(status, json.loads(before)) == before
+
+
+def test_what_is_stored_has_amounts_in_base_units() -> None:
+    (raydium, meteora) = Building("raydium", ANSWERS).data()["answers"]
+    assert raydium == {
+        "venue": "raydium", "latency_ms": 41, "amount_in": 1_500_000_000, "amount_out": 216_120_000,
+        "fee": 3_750_000, "price_impact_bps": 2,
+    }  # fmt: skip
+    assert set(meteora) == {"venue", "latency_ms", "error"}
+    assert Confirmed(FILL).data()["amount_out"] == 216_000_000
