@@ -30,14 +30,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 #: The files that take longest, longest first: they begin a run, so that none is left over at its end.
 LONGEST = (
+    "e2e/test_cli_homes.py",
     "faults/test_daemon.py",
-    "e2e/test_cli_daemon.py",
     "e2e/test_backup.py",
+    "e2e/test_cli_repeat.py",
+    "e2e/test_cli_daemon.py",
+    "e2e/test_cli_submit.py",
+    "e2e/test_cli_lost.py",
     "e2e/test_cli_help.py",
     "faults/test_failpoints.py",
     "integration/test_embedded.py",
     "e2e/test_engine.py",
-    "e2e/test_cli_repeat.py",
     "faults/test_drill.py",
 )
 
