@@ -7,7 +7,7 @@ the rule of `settings.load`, which costs four times `python -c pass`; a test hol
 """
 
 # pathlib costs as much as all the rest of a Tab.
-# ruff: noqa: PTH105, PTH111, PTH118, PTH123
+# ruff: noqa: PTH111, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -57,6 +57,10 @@ class Recent:
 
     def save(self) -> None:
         """Writes the new orders before those that the file has. A folder that is not there is not made."""
+        from pathlib import Path
+
+        from oee_daemon.contract.atomic_file import atomic_write
+
         with self._lock:
             if self._saved:
                 return
@@ -64,14 +68,8 @@ class Recent:
             lines = list(reversed(self._new.values()))
             known = (line for line in read(self._path) if line.split(" ", 1)[0] not in self._new)
             text = "".join(f"{line}\n" for line in [*lines, *known][:LIMIT])
-            mine = f"{self._path}.{os.getpid()}"
-            try:
-                fd = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-                with open(fd, "w", encoding="utf-8") as f:
-                    f.write(text)
-                os.replace(mine, self._path)
-            except OSError:
-                return
+            with suppress(OSError):
+                atomic_write(Path(self._path), text, durable=False)
 
 
 def describe(order: Any) -> str:

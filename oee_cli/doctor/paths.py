@@ -15,9 +15,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings, config_file, load, stored
-
-#: Bytes that a Unix socket's path may have; beyond, the daemon takes a folder named by the home's hash.
-_SOCKET_LIMIT = 100
+from oee_daemon.contract.home import socket_path as usual_socket_path
 
 
 def paths(settings: Settings) -> dict[str, Path | None]:
@@ -42,12 +40,7 @@ def socket_path(settings: Settings) -> Path:
     """Where the daemon says that it listens, or will."""
     launcher = Launcher(settings, Output())
     told = launcher.socket_path()
-    if told != settings.socket or len(os.fsencode(told)) <= _SOCKET_LIMIT:
-        return told
-    from hashlib import sha256
-
-    digest = sha256(os.fsencode(settings.home)).hexdigest()[:16]
-    return Path(f"/tmp/oee-{os.geteuid()}-{digest}/oee.sock")  # noqa: S108  # the daemon checks it
+    return usual_socket_path(settings.home) if told == settings.socket else told
 
 
 def show(name: str | None, output: Output) -> ExitCode:

@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.errors import Forbidden, UsageFault
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.settings import file_name
 
 _LINE = re.compile(
@@ -142,17 +142,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, text: str) -> None:
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
-            with contextlib.suppress(OSError):
-                # root who edits somebody's file leaves it theirs.
-                owner = target.stat()
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with atomic_file(target) as file:
+        with contextlib.suppress(OSError):
+            # root who edits somebody's file leaves it theirs.
+            owner = target.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(text.encode())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oee_daemon.api.problems import refuse
+from oee_daemon.contract.atomic_file import atomic_write
 
 #: Paths that need no token and no Host of ours: a load balancer asks by whatever address it knows.
 OPEN = frozenset({"/healthz"})
@@ -37,12 +37,7 @@ def token_of(path: Path) -> str:
         if len(token) >= TOKEN_LENGTH and token.isascii():
             return token
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    draft = path.with_name(f"token.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    atomic_write(path, token + "\n")
     return token
 
 

@@ -11,13 +11,10 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import tarfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from oee_daemon.errors import BackupFailed
@@ -31,33 +28,6 @@ WALLET = re.compile(r"wallets/([a-z0-9-]{1,32})\.json")
 FORMAT = 1
 #: Bytes at once, the unit of a tar archive, and the most that a member other than the dump may have.
 CHUNK, BLOCK, SMALL = 1 << 20, 512, 1 << 20
-
-
-@contextmanager
-def whole(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
-    """A file of mode 0600 that gets its name when it is complete and on disk; until then it has another.
-
-    Raises `FileExistsError` at the end where the name is taken and not to be replaced.
-    """
-    beside = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            beside.replace(target)
-        else:
-            # Unlike a rename this never takes the place of what came there meanwhile.
-            os.link(beside, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class Archive:

@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from oee_daemon.backups import dump, file
+from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.embedded import Servers, account, folders, orphans
 from oee_daemon.engine import recall
 from oee_daemon.errors import BackupFailed
@@ -175,10 +176,10 @@ def _take_place(home: Path, backup: file.Backup) -> None:
     for network, content in backup.wallets.items():
         path = home / "wallets" / f"{network}.json"
         if not path.exists():
-            with file.whole(path, replace=False) as opened:
+            with atomic_file(path, replace=False) as opened:
                 opened.write(content)
     data = home / "postgres"
     if data.is_dir():
         data.rmdir()  # empty, as was seen
     os.rename(home / "restoring" / "postgres", data)  # noqa: PTH104  # never onto what is there
-    folders.flush(home)
+    flush_folder(home)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.backups import dump, file
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import LIVE
@@ -45,7 +46,7 @@ def take(
         say(f"{about['orders']:,} orders")
         exported = conn.execute(select(func.pg_export_snapshot())).scalar_one()
         try:
-            with file.whole(target, replace=replace) as opened:
+            with atomic_file(target, replace=replace) as opened:
                 archive = file.Archive(opened)
                 archive.add(file.ABOUT, [json.dumps(about, indent=1).encode() + b"\n"])
                 for network, content in keys.items():

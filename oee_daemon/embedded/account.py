@@ -11,10 +11,8 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
+from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
 from oee_daemon.errors import StartFailed
-
-#: Accounts tried in this order where root names none.
-CANDIDATES = ("postgres", "nobody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +29,8 @@ class Account:
         return self.name != self.daemon
 
     def barrier(self, path: Path) -> Path | None:
-        """The first folder or file on the way to `path`, itself included, that this account may not pass.
-
-        Extended permissions (ACLs) are not looked at. None where the account is our own.
-        """
-        if not self.lent:
-            return None
-        real = path.resolve()
-        for step in (*reversed(real.parents), real):
-            status = step.stat()
-            shift = 6 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 0
-            if not status.st_mode >> shift & 1:
-                return step
-        return None
+        """What is on the way to `path` that this account may not pass. None where it is our own."""
+        return barrier(path, self.uid, self.gid) if self.lent else None
 
 
 def choose(service_user: str | None) -> Account:
@@ -61,7 +48,7 @@ def choose(service_user: str | None) -> Account:
         ) from None
     if uid != 0:
         return Account(own.pw_name, uid, own.pw_gid, own.pw_name)
-    for name in (service_user,) if service_user else CANDIDATES:
+    for name in (service_user,) if service_user else SERVICE_ACCOUNTS:
         try:
             lent = pwd.getpwnam(name)
         except KeyError:

@@ -13,6 +13,7 @@ import pwd
 import stat
 from pathlib import Path
 
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.embedded.account import Account
 from oee_daemon.errors import StartFailed
 
@@ -105,25 +106,10 @@ def write(path: Path, text: str, account: Account) -> None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if path.read_text() == text:
             return
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with atomic_file(path) as file:
         if account.lent:
             os.fchown(file.fileno(), account.uid, account.gid)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def flush(folder: Path) -> None:
-    """Makes the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        file.write(text.encode())
 
 
 def _name(uid: int) -> str:

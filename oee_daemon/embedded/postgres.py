@@ -17,6 +17,7 @@ import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from oee_daemon.contract.atomic_file import flush_folder
 from oee_daemon.embedded import binaries, folders, orphans
 from oee_daemon.embedded.account import Account
 from oee_daemon.embedded.child import Child, Log
@@ -106,9 +107,9 @@ class Postgres(SocketServer):
             raise self.child.failure()
         # initdb has flushed all of its own files.
         self._write_access(making)
-        folders.flush(making)
+        flush_folder(making)
         making.rename(self._data)
-        folders.flush(self._home)
+        flush_folder(self._home)
 
     def _write_access(self, data: Path) -> None:
         """Lets in who the system says is the daemon's or the servers' account, over the socket only."""

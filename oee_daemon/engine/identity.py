@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
@@ -206,10 +206,7 @@ class Identity:
         if self._mark is None or self.known is None:
             return
         with suppress(OSError):
-            draft = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
-            with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:
-                opened.write(json.dumps(self.known[:3]))
-            draft.replace(self._mark)
+            atomic_write(self._mark, json.dumps(self.known[:3]), durable=False)
 
 
 def _behind(here: Where, mark: Where) -> bool:

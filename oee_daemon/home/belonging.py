@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 from oee_daemon.contract.addresses import OWN, place_of
+from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.errors import OtherDatabase
-from oee_daemon.home.folder import write_whole
 
 #: Seconds to connect to a database that is asked who it is.
 _ASK_S = 3
@@ -100,7 +100,7 @@ def note(home: Path, url: str | None, engine: str | None = None) -> None:
     """The database has answered: from now on it is this home's."""
     found = Database(place_of(url), engine or None)
     if _read(home) != found:
-        write_whole(_file(home), json.dumps({"database": found.place, "engine": found.engine}) + "\n")
+        atomic_write(_file(home), json.dumps({"database": found.place, "engine": found.engine}) + "\n")
 
 
 def _file(home: Path) -> Path:

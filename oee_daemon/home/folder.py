@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -18,18 +17,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from oee_daemon.contract.atomic_file import atomic_write
+from oee_daemon.contract.home import socket_path
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.held import Held, in_place
 from oee_daemon.settings import Settings
 
 #: Seconds for which a held lock may be somebody who only looks whether it is held.
 LOOKED_AT_S = 0.2
-#: Bytes that a Unix socket's path may have everywhere (108 on Linux, 104 on macOS, less a NUL).
-MAX_SOCKET_PATH = 100
-#: Where the socket goes if the home's path is too long. Not the runtime folder: that one ends with its login,
-#: and cron and `su` know another one or none.
-TEMPORARY = Path("/tmp")  # noqa: S108 - the folder in it is ours alone, checked before use
-
 log = logging.getLogger(__name__)
 
 
@@ -106,7 +101,7 @@ class Home:
                 self._sign(self._lock)
                 log.warning("the lock's file was gone", extra={"path": str(self._lock_file)})
             if self._told is not None and not (self.run / "daemon.json").exists():
-                write_whole(self.run / "daemon.json", self._told)
+                atomic_write(self.run / "daemon.json", self._told)
 
     @property
     def _lock_file(self) -> Path:
@@ -140,7 +135,7 @@ class Home:
         if not asked:
             mark.unlink(missing_ok=True)
         elif not mark.exists():
-            write_whole(mark, uuid.uuid4().hex + "\n")
+            atomic_write(mark, uuid.uuid4().hex + "\n")
 
     def identity(self) -> str:
         """A name for this home that outlives every process in it; leases carry it."""
@@ -150,7 +145,7 @@ class Home:
             text = file.read_text().strip()
         if not text:
             text = uuid.uuid4().hex[:12]
-            write_whole(file, text + "\n")
+            atomic_write(file, text + "\n")
         # Its worker is told apart by a lock on this file.
         self.keep("id")
         return text
@@ -160,11 +155,10 @@ class Home:
 
         Raises `StartFailed` where that folder can't be had.
         """
-        path = self.run / "oee.sock"
-        if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        path = socket_path(self.path)
+        folder = path.parent
+        if folder == self.run:
             return path
-        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        folder = TEMPORARY / f"oee-{os.geteuid()}-{digest}"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             found = folder.lstat()
@@ -175,7 +169,7 @@ class Home:
             ) from None
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise StartFailed(f"{folder} is not ours alone. Remove it, or use a shorter OEE_HOME.")
-        return folder / "oee.sock"
+        return path
 
     def phase(self, name: str | None) -> None:
         """Tells whoever waits for the start what is done; `None` begins anew."""
@@ -191,7 +185,7 @@ class Home:
         if self._told is None:
             file.unlink(missing_ok=True)
         else:
-            write_whole(file, self._told)
+            atomic_write(file, self._told)
 
 
 def _locked(lock: int, *, may_lack: bool = False) -> bool:
@@ -203,13 +197,3 @@ def _locked(lock: int, *, may_lack: bool = False) -> bool:
         if not may_lack:
             raise
     return True
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    draft = file.with_name(f"{file.name}.new")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.replace(file)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +19,7 @@ from solders.keypair import Keypair
 from solders.message import from_bytes_versioned, to_bytes_versioned
 from solders.transaction import VersionedTransaction
 
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import OtherEngine, StartFailed, VenueError
 from oee_daemon.orders.swap import SignedSwap, UnsignedSwap
 
@@ -101,17 +100,7 @@ def open_wallet(path: Path, named: Callable[[], str | None] = lambda: None) -> W
 
 
 def make_wallet(path: Path) -> None:
-    """Writes a new keypair with mode 0600, unless there is one. Of several at once the first one wins.
-
-    The file is complete or not there: it is written under another name, flushed, then linked.
-    """
+    """Writes a new keypair with mode 0600, unless there is one. Of several at once the first one wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Not named by the process: in two containers on one volume both are process 1.
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-        json.dump(list(bytes(Keypair())), file)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+    with contextlib.suppress(FileExistsError), atomic_file(path, replace=False) as file:
+        file.write(json.dumps(list(bytes(Keypair()))).encode())

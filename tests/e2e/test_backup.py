@@ -32,6 +32,7 @@ from oee_daemon import failpoints
 from oee_daemon.backups import dump, file
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.embedded import Servers
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import BackupFailed
@@ -374,7 +375,7 @@ def test_what_is_no_whole_backup_is_refused_before_anything_is_made(story: Story
     missing = cli.run("restore", str(base / "missing.oee"))
     assert missing.returncode == 2 and "missing.oee" in missing.stderr
     newer = base / "newer.oee"
-    with story.target.open("rb") as opened, file.whole(newer, replace=False) as made:
+    with story.target.open("rb") as opened, atomic_file(newer, replace=False) as made:
         read = file.check(opened, "it")
         archive = file.Archive(made)
         archive.add(file.ABOUT, [json.dumps(read.about | {"revision": "9999", "version": "9.9"}).encode()])

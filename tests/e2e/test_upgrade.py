@@ -25,6 +25,7 @@ from oee_daemon import failpoints
 from oee_daemon.backups import dump, file
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.embedded import Servers, binaries
 from oee_daemon.embedded.account import Account
 from oee_daemon.engine.worker import Worker
@@ -148,7 +149,7 @@ def back_up(url: str, sql: Connection, target: Path) -> None:
         "takenAt": "2026-11-23T10:00:00Z",
         "orders": 3,
     }
-    with file.whole(target, replace=False) as out, sql.transaction():
+    with atomic_file(target, replace=False) as out, sql.transaction():
         sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         row = sql.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None

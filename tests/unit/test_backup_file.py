@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.backups import file
+from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import BackupFailed
 
 ABOUT: dict[str, Any] = {"format": 1, "version": "0.1.0", "revision": "0001", "takenAt": "now", "orders": 3}
@@ -115,15 +116,15 @@ def test_what_it_says_of_itself_has_to_be_understood(about: Any, code: str) -> N
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "orders.oee"
-    with pytest.raises(ZeroDivisionError), file.whole(target, replace=True) as opened:
+    with pytest.raises(ZeroDivisionError), atomic_file(target, replace=True) as opened:
         opened.write(b"half")
         assert not target.exists()
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
-    with file.whole(target, replace=False) as opened:
+    with atomic_file(target, replace=False) as opened:
         opened.write(b"all")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     # Somebody else's, made in the meantime, stays.
-    with pytest.raises(FileExistsError), file.whole(target, replace=False) as opened:
+    with pytest.raises(FileExistsError), atomic_file(target, replace=False) as opened:
         opened.write(b"other")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"all"]

@@ -12,7 +12,6 @@ import pytest
 from oee_cli.doctor.paths import socket_path
 from oee_cli.settings.load import Settings as CliSettings
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
-from oee_daemon.home import folder as page
 from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings
 
@@ -112,7 +111,7 @@ def test_a_home_that_can_not_be_looked_at_is_not_lost(home: Home, monkeypatch: p
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(page, "TEMPORARY", tmp_path / "t")
+    monkeypatch.setattr("oee_daemon.contract.home.TEMPORARY", tmp_path / "t")
     return tmp_path / "t"
 
 

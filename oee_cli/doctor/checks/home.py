@@ -14,11 +14,10 @@ from oee_cli.doctor.checks import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.facts import Facts
 from oee_cli.doctor.paths import socket_path
 from oee_cli.exit_codes import ExitCode
+from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
 
 #: Free bytes below which Postgres soon can't write, and below which it is time to look.
 _NO_ROOM, _LITTLE_ROOM = 200_000_000, 1_000_000_000
-#: Accounts that run the servers where root names none, in this order.
-_SERVICE_USERS = ("postgres", "nobody")
 
 
 def home(facts: Facts) -> Iterator[Finding]:
@@ -74,18 +73,16 @@ def _passable(facts: Facts, home: Path) -> Finding | None:
     ):
         return None
     named = facts.text("service_user")
-    for name in (named,) if named else _SERVICE_USERS:
+    for name in (named,) if named else SERVICE_ACCOUNTS:
         try:
             account = pwd.getpwnam(name)
         except KeyError:
             continue
-        for step in (*reversed(home.resolve().parents), home.resolve()):
-            found = step.stat()
-            shift = 6 if found.st_uid == account.pw_uid else 3 if found.st_gid == account.pw_gid else 0
-            # The home itself is opened by the daemon when it starts.
-            if not found.st_mode >> shift & 1 and step != home.resolve():
-                message = f"As root the servers run as {name}, which can't pass {step}."
-                return fail("home", "home_closed", message, f"chmod o+x {shlex.quote(str(step))}")
+        # The home itself is opened by the daemon when it starts.
+        step = barrier(home.resolve().parent, account.pw_uid, account.pw_gid)
+        if step is not None:
+            message = f"As root the servers run as {name}, which can't pass {step}."
+            return fail("home", "home_closed", message, f"chmod o+x {shlex.quote(str(step))}")
         return None
     message = (
         f"As root the servers need an account to run under: there is no {named or 'postgres or nobody'}."
