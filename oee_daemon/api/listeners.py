@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -26,6 +25,7 @@ from oee_daemon.api import connections
 from oee_daemon.api.auth import AuthMiddleware, own_hosts
 from oee_daemon.api.limits import VersionMiddleware
 from oee_daemon.api.own_home import HomeMiddleware
+from oee_daemon.calls import Calls
 from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)
@@ -206,30 +206,15 @@ class Listeners:
 
 async def _look_up(name: str) -> tuple[int, str]:
     """A resolver may not answer for minutes, so it is asked on a thread that nobody waits for at the end."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[tuple[int, str]] = loop.create_future()
-
-    def tell(answer: tuple[int, str] | Exception) -> None:
-        if found.done():
-            return
-        if isinstance(answer, Exception):
-            found.set_exception(answer)
-        else:
-            found.set_result(answer)
-
-    def ask() -> None:
-        answer: tuple[int, str] | Exception
-        try:
-            rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            # IPv4 first, as for the default.
-            answer = min((int(row[0]), str(row[4][0])) for row in rows)
-        except (OSError, UnicodeError) as e:
-            answer = e
-        with contextlib.suppress(RuntimeError):  # the daemon has ended meanwhile
-            loop.call_soon_threadsafe(tell, answer)
-
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
-    return await found
+    resolver = Calls(1, "resolve")
+    try:
+        rows = await asyncio.wrap_future(
+            resolver.submit(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM)
+        )
+    finally:
+        resolver.shutdown(wait=False)
+    # IPv4 first, as for the default.
+    return min((int(row[0]), str(row[4][0])) for row in rows)
 
 
 def _dialled(host: str, names: str | None) -> str:

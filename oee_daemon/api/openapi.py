@@ -30,14 +30,17 @@ that speaks another version answers 426.
 """
 
 
-def _problem(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {"description": HTTPStatus(status).phrase, "content": content}
-
-
 _MODE: Literal["serialization"] = "serialization"
 #: Every shape that an answer has.
 _shapes: set[type[BaseModel]] = set()
+
+
+def _described(status: int, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": {kind: {"schema": schema}}}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return _described(status, {"$ref": _REF.format(model="Problem")}, "application/problem+json")
 
 
 def _answer(status: int, model: Any) -> dict[str, Any]:
@@ -45,8 +48,7 @@ def _answer(status: int, model: Any) -> dict[str, Any]:
     models = get_args(model) or (model,)
     _shapes.update(models)
     refs = [{"$ref": _REF.format(model=m.__name__)} for m in models]
-    content = {"application/json": {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}}}
-    return {"description": HTTPStatus(status).phrase, "content": content}
+    return _described(status, refs[0] if len(refs) == 1 else {"anyOf": refs})
 
 
 def answers(
