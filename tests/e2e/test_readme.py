@@ -119,7 +119,7 @@ def test_the_script_of_the_screens_draws_what_a_command_draws(cli: Cli, tmp_path
     header, title, first, second = (
         [text for at, _, text in sorted(placed) if at == y] for y in sorted({y for y, _, _ in placed})
     )
-    assert (header, title) == (["buy 1.5 SOL with USDC"], ["oee\xa0quote\xa0SOL\xa0USDC\xa01.5"])
+    assert (" ".join(header), title) == ("buy 1.5 SOL with USDC", ["oee\xa0quote\xa0SOL\xa0USDC\xa01.5"])
     assert {first[0], second[0]} == {"raydium", "meteora"} and first[-1] == "best"
 
 
