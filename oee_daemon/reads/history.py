@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.errors import BadCursor, NotFound, Refused
@@ -15,7 +15,6 @@ from oee_daemon.orders.order import Event, Order
 from oee_daemon.store import listing, moves, readiness
 from oee_daemon.store.listing import Filter
 from oee_daemon.store.readiness import Readiness
-from oee_daemon.store.tables import orders, swaps
 
 _HEX = re.compile(rf"[0-9a-f-]{{{MIN_PREFIX},36}}")
 
@@ -47,10 +46,9 @@ class History:
         if not _HEX.fullmatch(prefix):
             raise NotFound(f"There is no order {_shown(text)!r}.")
         low, high = _bounds(prefix)
-        found = select(orders.c.id).where(orders.c.id.between(low, high)).limit(3)
         with self._db.connect() as conn:
-            ids: list[UUID] = list(conn.execute(found).scalars())
-        ids = [i for i in ids if str(i).startswith(prefix)]
+            between = listing.BETWEEN.all(conn, {"low": low, "high": high})
+        ids: list[UUID] = [i for (i,) in between if str(i).startswith(prefix)]
         if not ids:
             raise NotFound(f"There is no order {_shown(text)!r}.")
         if len(ids) > 1:
@@ -122,9 +120,7 @@ def read_cursor(cursor: str) -> int:
 
 
 def _swaps(conn: Connection, order_id: UUID) -> list[Swap]:
-    s = swaps.c
-    found = select(s.attempt, s.signature, s.state, s.last_valid_height, s.signed_at, s.ended_at)
-    return [Swap(*row) for row in conn.execute(found.where(s.order_id == order_id).order_by(s.attempt))]
+    return [Swap(*row) for row in listing.SWAPS.all(conn, {"id": order_id})]
 
 
 def _bounds(prefix: str) -> tuple[UUID, UUID]:

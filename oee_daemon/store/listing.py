@@ -23,6 +23,7 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
 from oee_daemon.store import predicates, tables
 from oee_daemon.store.order_rows import ORDER, order_of
+from oee_daemon.store.statement import Statement
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
 #: was taken, so the two may disagree among orders that were accepted at once: those are at most as many as
@@ -67,6 +68,17 @@ def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) ->
     rest = f" AND NOT {predicates.IS_LIVE}" if ended else ""
     rows = conn.execute(text(_AMONG.format(rest=rest)), {"ids": ids, "keys": keys})
     return [order_of(row._asdict()) for row in rows]
+
+
+BETWEEN = Statement("""
+    -- between: three of the orders whose ids lie there
+    SELECT id FROM orders WHERE id BETWEEN %(low)s AND %(high)s LIMIT 3
+""")
+SWAPS = Statement("""
+    -- swaps: of one order, by attempt
+    SELECT attempt, signature, state, last_valid_height, signed_at, ended_at FROM swaps
+    WHERE order_id = %(id)s ORDER BY attempt
+""")
 
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from oee_daemon.errors import BadSetting, Conflict
 from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
+from oee_daemon.store import retention as statements
 from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
 from tests.kit.engine import Bench
 
@@ -128,7 +129,7 @@ def test_a_key_that_is_being_asked_for_keeps_its_order_until_the_next_time(own: 
 def test_one_worker_removes_at_a_time(own: Bench) -> None:
     ended(own, days=KEEP + 1)
     with own.db.execution_options(isolation_level="READ COMMITTED").begin() as conn:
-        conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": retention._LOCK})
+        conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": statements.LOCK_NUMBER})
         assert Retention(own.db, days=KEEP).remove_old() == (0, False)
     assert Retention(own.db, days=KEEP).remove_old() == (1, False)
 

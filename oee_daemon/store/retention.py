@@ -1,0 +1,36 @@
+"""The SQL that removes orders which ended long ago, and keeps their keys; `engine.retention` says when."""
+
+from oee_daemon.store.statement import Statement, named_row
+
+#: Any number that is ours: whoever holds it in a transaction is the one who removes.
+LOCK_NUMBER = 0x0EE_01D
+LOCK = Statement(f"-- lock retention: whether it could be\nSELECT pg_try_advisory_xact_lock({LOCK_NUMBER})")
+# A key that is being asked for right now is left for the next run: `moves.create` holds the same lock while
+# it looks for the key, so it finds either the order or the spent key, and never neither.
+# The statement's time, not the clock's, which moves on: only that bounds a search in an index.
+OLD = Statement("""
+    -- old: the `most` orders that ended first, longer than `kept` ago
+    SELECT id FROM (
+        SELECT id, idempotency_key FROM orders
+        WHERE finished_at < statement_timestamp() - %(kept)s::interval
+        ORDER BY finished_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    ) AS old
+    WHERE idempotency_key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0))
+""")
+#: In this order, for the ids that `OLD` found.
+REMOVE = (
+    Statement("""
+        -- keep keys: of the orders that are being removed
+        INSERT INTO spent_keys (idempotency_key, order_id, status, finished_at)
+        SELECT idempotency_key, id, status, finished_at FROM orders
+        WHERE id = ANY (%(ids)s) AND idempotency_key IS NOT NULL
+    """),
+    Statement("-- remove events\nDELETE FROM order_events WHERE order_id = ANY (%(ids)s)"),
+    Statement("-- remove swaps\nDELETE FROM swaps WHERE order_id = ANY (%(ids)s)"),
+    Statement("-- remove orders\nDELETE FROM orders WHERE id = ANY (%(ids)s)"),
+)
+SPENT = Statement(
+    "-- spent: what became of the removed order of a key\n"
+    "SELECT order_id, status, finished_at FROM spent_keys WHERE idempotency_key = %(key)s",
+    named_row,
+)
