@@ -124,8 +124,13 @@ FIELDS = (
 )  # fmt: skip
 BY_NAME = {field.name: field for field in FIELDS}
 
-#: What a request may say, first what it has to.
-GIVEN = tuple(sorted((field for field in FIELDS if field.given), key=lambda field: not field.required))
+#: What a request may say: first what it has to, then what decides which token its amount counts.
+GIVEN = tuple(
+    sorted(
+        (field for field in FIELDS if field.given),
+        key=lambda field: (not field.required, field.words is not SwapMode),
+    )
+)
 
 
 def given(*kinds: Kind) -> tuple[str, ...]:

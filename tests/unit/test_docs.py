@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from docs import tables
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
 
@@ -71,3 +73,8 @@ def test_a_command_of_contributing_runs(command: str) -> None:
         command += " --help"
     done = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _ in tables.TABLES}))
+def test_a_page_tells_of_the_contract_what_the_contract_says(page: str) -> None:
+    assert (ROOT / page).read_text(encoding="utf-8") == tables.written(page), "python docs/tables.py"
