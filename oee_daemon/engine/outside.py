@@ -110,13 +110,12 @@ def request_of(order: Order) -> QuoteRequest:
 
 
 def _plan(order: Order, venue: str, payer: str) -> Plan:
-    assert order.quote_in is not None and order.quote_out is not None and order.quote_fee is not None
-    assert order.bound is not None
+    assert order.quote_in is not None and order.quote_out is not None and order.bound is not None
     quote = Quote(
         venue=venue,
         amount_in=order.quote_in,
         amount_out=order.quote_out,
         fee=order.quote_fee,
-        price_impact_bps=0,
+        route=order.route or b"",
     )
     return Plan(order_id=order.id, request=request_of(order), quote=quote, bound=order.bound, payer=payer)

@@ -70,6 +70,7 @@ class Order:
     quote_in: int | None
     quote_out: int | None
     quote_fee: int | None
+    route: bytes | None
     filled_in: int | None
     filled_out: int | None
     fee: int | None

@@ -98,8 +98,8 @@ _LOCK_KEY = Statement("""
 
 #: Empty in a new order.
 _BLANK = (
-    "venue", "quote_in", "quote_out", "quote_fee", "filled_in", "filled_out", "fee", "signature", "error",
-    "finished_at", "fault",
+    "venue", "quote_in", "quote_out", "quote_fee", "route", "filled_in", "filled_out", "fee", "signature",
+    "error", "finished_at", "fault",
 )  # fmt: skip
 _GIVEN = (
     "id", "network", "type", "pair", "idempotency_key", "request_hash", *(field.column for field in GIVEN)
@@ -212,7 +212,7 @@ _SWAP_ENDED = """, ended AS (
         UPDATE swaps SET state = %(swap_ended)s, ended_at = clock_timestamp() FROM moved
         WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND %(swap_ended)s::text IS NOT NULL
     )"""
-_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "min_receive", "max_spend")
+_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
 _ANEW = ("attempt", "venue", "signature", "asks")
 
@@ -221,7 +221,7 @@ _SUBMIT = _move_to(
     Status.SUBMITTED,
     "submit",
     "stores the signed swap before it is sent, but not past the order's time",
-    ("signature",),
+    ("signature", "route"),
     only=f" AND NOT {EXPIRED}",
     beside=_STORED,
 )
@@ -279,7 +279,8 @@ def choose(
     lease: timedelta = USUAL.lease,
 ) -> Order | None:
     """To `building`: `quote` is chosen among `answers`. `bound`: what no fill may be worse than."""
-    changes = {"venue": quote.venue, "quote_in": quote.amount_in, "quote_out": quote.amount_out}
+    changes: dict[str, Any] = {"venue": quote.venue, "route": quote.route or None}
+    changes |= {"quote_in": quote.amount_in, "quote_out": quote.amount_out}
     changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
     changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
     data = Building(quote.venue, answers).data()
@@ -290,7 +291,7 @@ def submit(
     conn: Connection, order: Order, swap: SignedSwap, *, lease: timedelta = USUAL.lease
 ) -> Order | None:
     """To `submitted`, with the swap as `signed`. None, too: the order's time is over."""
-    data, changes = Submitted(swap.signature).data(), {"signature": swap.signature}
+    data, changes = Submitted(swap.signature).data(), {"signature": swap.signature, "route": None}
     stored = {"raw": swap.raw, "height": swap.last_valid_height}
     return _move(conn, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
 

@@ -107,7 +107,7 @@ AMOUNTS = _kinds("""
     -- amounts: what confirmed orders moved and paid, by side and tokens, in base units
     WITH {picked}
     SELECT key, side, input_token, output_token,
-        sum(filled_in) AS moved_in, sum(filled_out) AS moved_out, sum(fee) AS fees
+        sum(filled_in) AS moved_in, sum(filled_out) AS moved_out, coalesce(sum(fee), 0) AS fees
     FROM picked WHERE status = 'confirmed' GROUP BY key, side, input_token, output_token
 """)
 

@@ -107,6 +107,8 @@ orders = Table(
     Column("quote_in", Units),
     Column("quote_out", Units),
     Column("quote_fee", Units),
+    # What that venue needs to build the swap, opaque to everybody else; gone once it is signed.
+    Column("route", LargeBinary),
     Column("filled_in", Units),
     Column("filled_out", Units),
     Column("fee", Units),

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -24,8 +24,10 @@ from oee_daemon.engine import execution as execution_module
 from oee_daemon.engine.execution import BACKOFF_S, PAUSE_S, backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.simulated import market
+from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.database import open_database
 from tests.kit.engine import Bench
@@ -432,6 +434,43 @@ def test_what_died_in_building_uses_the_stored_quote(bench: Bench) -> None:
     said = bench.instruction(order.id, 1)
     assert (said["venue"], said["amountOut"], said["fee"], said["limit"]) == ("meteora", "4711", "42", "4000")
     assert bench.order(order.id).filled_out == 4711
+
+
+class Router(SimulatedVenue):
+    """It gives a route with each quote, says no fee, and builds nothing without the route that it gave."""
+
+    given: ClassVar[list[bytes]] = []
+    asked: ClassVar[list[bytes]] = []
+
+    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        self.given.append(b"\x00 by way of %d" % len(self.given))
+        return replace(
+            super().quote(request, deadline_s), route=self.given[-1], fee=None, price_impact_bps=None
+        )
+
+    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        self.asked.append(plan.quote.route)
+        return super().build(plan, anchor, deadline_s)
+
+
+def test_after_a_crash_a_venue_gets_back_the_route_that_it_gave(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.kit.engine.SimulatedVenue", Router)
+    monkeypatch.setattr(market, "POOLS", market.POOLS[:1])
+    order = bench.place()
+    failpoints.arm("after_building=lose*1", tmp_path)
+    bench.execution().run(order.id)
+    assert bench.order(order.id).status is Status.BUILDING
+    (route,) = Router.given
+    assert (bench.row(order.id).route, Router.asked) == (route, [])
+    bench.wake(order.id)
+    bench.execution().run(order.id)
+    assert bench.trail(order.id) == CONFIRMED
+    assert (Router.given, Router.asked) == ([route], [route])
+    # It has served its purpose.
+    found = bench.order(order.id)
+    assert (found.route, found.quote_fee, found.fee) == (None, None, None)
 
 
 def test_what_died_in_routing_asks_the_venues_again(bench: Bench) -> None:

@@ -30,7 +30,7 @@ def instruction_of(plan: Plan) -> bytes:
             "output": plan.request.output_token.mint,
             "amountIn": str(plan.quote.amount_in),
             "amountOut": str(plan.quote.amount_out),
-            "fee": str(plan.quote.fee),
+            "fee": "" if plan.quote.fee is None else str(plan.quote.fee),
             "limit": str(plan.bound),
         },
         separators=(",", ":"),

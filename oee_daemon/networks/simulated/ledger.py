@@ -211,7 +211,7 @@ def fill_of(row: LedgerRow) -> Fill:
         output_mint=_mint(row.output_token),
         amount_in=int(row.amount_in),
         amount_out=int(row.amount_out),
-        fee=int(row.fee),
+        fee=int(row.fee) if row.fee else None,
         slot=row.slot,
         at=datetime.fromtimestamp(row.visible_ms / 1000, UTC),
     )
