@@ -50,7 +50,7 @@ CREATE TEMP TABLE steps (status text, attempt int, seq int, step text, at_attemp
 
 #: One batch of orders; `live` of them, the newest, have not ended.
 ORDERS = """
-INSERT INTO orders (id, number, network, type, side, pair, input_token, output_token, amount, swap_mode,
+INSERT INTO orders (id, number, network, type, side, pair, input_mint, output_mint, amount, swap_mode,
     slippage_bps, min_receive, max_spend, valid_for_s, status, attempt, event_seq, venue, quote_in, quote_out,
     quote_fee, filled_in, filled_out, fee, signature, error, idempotency_key, request_hash, fence,
     next_run_at, created_at, updated_at, finished_at, expires_at)
@@ -141,7 +141,7 @@ LEDGER = """
 INSERT INTO sim_ledger (signature, state, error, order_id, input_token, output_token, amount_in, amount_out,
     fee, slot, visible_ms)
 SELECT pg_temp.signature(number, at_attempt), CASE WHEN landed THEN 'landed' ELSE 'rejected' END,
-    CASE WHEN NOT landed THEN 'slippage_exceeded' END, sent.id, input_token, output_token, quote_in::text,
+    CASE WHEN NOT landed THEN 'slippage_exceeded' END, sent.id, input_mint, output_mint, quote_in::text,
     quote_out::text, quote_fee::text, greatest(0, visible_ms - genesis_ms) / 400, visible_ms
 FROM (
     SELECT o.*, s.at_attempt, status = 'confirmed' AND s.at_attempt = o.attempt AS landed,

@@ -46,8 +46,8 @@ def insert(conn: psycopg.Connection) -> None:
     above = 0.0
     for base, quote, percent in MARKETS:
         row = (
-            base,
-            quote,
+            TOKENS[base].mint,
+            TOKENS[quote].mint,
             10 ** TOKENS[base].decimals,
             10 ** TOKENS[quote].decimals,
             _numeric(REFERENCE_USD[base] / REFERENCE_USD[quote]),

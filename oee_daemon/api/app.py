@@ -50,7 +50,7 @@ def open_state(
         intake=Intake(db, broker, feed, network=network.name, identity=around.identity),
         history=history,
         stats=Stats(db),
-        hub=Hub(settings.redis_url, EventCache(history), Tail(db)),
+        hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
         probes=Probes(settings, history, Overviews(db), broker.client),
         ask_pools=calls.for_each([venue.name for venue in network.venues], ASKS),
         accept_pool=ThreadPoolExecutor(ACCEPTS, thread_name_prefix="accept"),

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api import wire
 from oee_daemon.contract.status import Status
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
 from oee_daemon.reads.history import History
 
@@ -47,8 +48,9 @@ class _Entry:
 class EventCache:
     """Runs in the event loop; only the read itself runs on a thread."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, tokens: TokenBook) -> None:
         self._history = history
+        self.tokens = tokens
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
 
     def mark_stale(self, order_id: UUID) -> None:
@@ -86,7 +88,7 @@ class EventCache:
         try:
             after = entry.events[-1].seq if entry.events else 0
             found = await run_in_threadpool(self._history.events, order_id, after)
-            entry.events += [encode(event) for event in found]
+            entry.events += [encode(event, self.tokens) for event in found]
         except BaseException:
             entry.stale = True
             raise
@@ -94,5 +96,5 @@ class EventCache:
             entry.reading = None
 
 
-def encode(event: Event) -> EncodedEvent:
-    return EncodedEvent(event.seq, event.status, event.at, _ENCODE(wire.event_json(event)))
+def encode(event: Event, tokens: TokenBook) -> EncodedEvent:
+    return EncodedEvent(event.seq, event.status, event.at, _ENCODE(wire.event_json(event, tokens)))

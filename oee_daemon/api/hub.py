@@ -108,7 +108,7 @@ class Hub:
     async def _look(self) -> None:
         """Tells all who watch what is new. Raises `SQLAlchemyError`."""
         found = await run_in_threadpool(self._tail.look, BACKLOG)
-        texts = None if found is None else [encode(event).text for event in found]
+        texts = None if found is None else [encode(event, self.cache.tokens).text for event in found]
         for everything in self._all:
             if texts is None:
                 everything.lag()

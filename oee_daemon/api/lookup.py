@@ -57,11 +57,12 @@ def find(request: Request, asked: OrdersAsked) -> JSONResponse:
             code="out_of_range",
             field="orderIds",
         )
-    history = state_of(request).history
+    state = state_of(request)
+    history = state.history
     found = history.among(asked.order_ids, asked.idempotency_keys, ended=asked.ended)
     return JSONResponse(
         {
-            "orders": [wire.order_json(order) for order in found],
+            "orders": [wire.order_json(order, state.network.tokens) for order in found],
             "spentKeys": history.spent(asked.idempotency_keys),
             "prefixKnown": None if asked.key_prefix is None else history.has_keys(asked.key_prefix),
         }

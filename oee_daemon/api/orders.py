@@ -23,7 +23,6 @@ from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine import intake as intake_
 from oee_daemon.engine import routing
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.orders import tokens
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.store.listing import Filter
 
@@ -38,7 +37,8 @@ async def execute(request: Request) -> Response:
     """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _header(request, KEY_HEADER), _header(request, DRY_RUN_HEADER)
-    new = wire.read_order(wire.read_json(await request.body()))
+    tokens = state_of(request).network.tokens
+    new = wire.read_order(wire.read_json(await request.body()), tokens)
     key = _key(key)
     if dry_run is not None:
         if dry_run != "1":
@@ -53,7 +53,7 @@ async def execute(request: Request) -> Response:
         loop = asyncio.get_running_loop()
         order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, new, key)
     headers = {"Location": f"/api/orders/{order.id}"}
-    return JSONResponse(wire.order_json(order), 202 if created else 200, headers=headers)
+    return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
 
 
 #: `execute`, for the OpenAPI document alone: FastAPI's way of reading a request costs as much as all the rest
@@ -89,7 +89,7 @@ def _key(text: str | None) -> str | None:
 def _dry_run(request: Request, new: intake_.NewOrder, key: str | None) -> JSONResponse:
     """Every check of the real path, and the quotes; stores nothing."""
     values = state_of(request).intake.check(new, key)
-    draft = wire.draft_json(values)
+    draft = wire.draft_json(values, state_of(request).network.tokens)
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
     )
@@ -112,17 +112,18 @@ def listing(
     cursor: str | None = None,
 ) -> JSONResponse:
     """Past and present orders, newest first. `status` takes several, apart by commas."""
+    tokens = state_of(request).network.tokens
     wanted = Filter(
         status=_statuses(status),
-        pair=None if pair is None else wire.read_pair(pair),
-        token=None if token is None else tokens.find(token, "token").symbol,
+        pair=None if pair is None else wire.read_pair(pair, tokens),
+        token=None if token is None else tokens.find(token, "token").mint,
         side=side,
         type=type,
         since=wire.zoned(since, "since"),
         until=wire.zoned(until, "until"),
     )
     found, following = state_of(request).history.page(wanted, limit=limit, cursor=cursor)
-    return JSONResponse({"orders": [wire.order_json(o) for o in found], "nextCursor": following})
+    return JSONResponse({"orders": [wire.order_json(o, tokens) for o in found], "nextCursor": following})
 
 
 def _statuses(text: str | None) -> tuple[str, ...]:
@@ -141,15 +142,15 @@ def _statuses(text: str | None) -> tuple[str, ...]:
 @router.get("/orders/{order_id}", responses=answers(schema.OrderDetail, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
-    history = state_of(request).history
+    tokens, history = state_of(request).network.tokens, state_of(request).history
     order, events, swaps = history.detail(history.resolve(order_id))
     more: dict[str, Any] = {
-        "events": [wire.event_json(e) for e in events],
+        "events": [wire.event_json(e, tokens) for e in events],
         "swaps": [wire.swap_json(s) for s in swaps],
     }
     if order.faults:
         more["faults"] = {"count": order.faults, "last": order.fault}
-    return JSONResponse(wire.order_json(order) | more)
+    return JSONResponse(wire.order_json(order, tokens) | more)
 
 
 @router.post("/orders/{order_id}/cancel", responses=answers(schema.Order, 400, 404, 409))
@@ -158,9 +159,9 @@ def cancel(request: Request, order_id: str) -> JSONResponse:
     state = state_of(request)
     found = state.history.resolve(order_id)
     try:
-        return JSONResponse(wire.order_json(state.intake.cancel(found)))
+        return JSONResponse(wire.order_json(state.intake.cancel(found), state.network.tokens))
     except Conflict as e:
-        order = wire.order_json(state.history.order(found))
+        order = wire.order_json(state.history.order(found), state.network.tokens)
         return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
 
 
@@ -175,8 +176,9 @@ def quotes(
 ) -> JSONResponse:
     """All venues' quotes, best first; trades nothing."""
     body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
-    new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value})
-    draft = wire.draft_json(intake_.values_of(new, state_of(request).network.name))
+    network = state_of(request).network
+    new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value}, network.tokens)
+    draft = wire.draft_json(intake_.values_of(new, network.name), network.tokens)
     ask = QuoteRequest(
         input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
     )
@@ -189,13 +191,13 @@ class _Asked:
     """What `quotes_json` has to know of a request for a price."""
 
     def __init__(self, ask: QuoteRequest, side: Side) -> None:
-        self.input_token, self.output_token, self.side = ask.input_token.symbol, ask.output_token.symbol, side
+        self.input_mint, self.output_mint, self.side = ask.input_token.mint, ask.output_token.mint, side
 
 
 def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, object]]:
     state = state_of(request)
     answers = routing.ask(state.network.venues, ask, state.ask_pools)
-    return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side))
+    return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side), state.network.tokens)
 
 
 @router.get("/fills", responses=answers(schema.FillPage, 400, 404))
@@ -217,9 +219,10 @@ def fills(
 
 
 @router.get("/tokens", responses=answers(schema.Tokens))
-def listed_tokens() -> JSONResponse:
+def listed_tokens(request: Request) -> JSONResponse:
     """What can be traded."""
-    rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in intake_.tokens()]
+    listed = state_of(request).network.tokens
+    rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in listed]
     return JSONResponse({"tokens": rows})
 
 

@@ -10,39 +10,40 @@ from typing import Any, Protocol
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.events import answer_data
 from oee_daemon.orders.order import Event, price_text
 from oee_daemon.orders.swap import VenueAnswer
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.tokens import Token
 
 
 class Traded(Protocol):
     """What has to be known to word an amount: an event, or a request for a price."""
 
     @property
-    def input_token(self) -> str: ...
+    def input_mint(self) -> str: ...
     @property
-    def output_token(self) -> str: ...
+    def output_mint(self) -> str: ...
     @property
     def side(self) -> Side: ...
 
 
-def quotes_json(answers: Sequence[VenueAnswer], traded: Traded) -> list[dict[str, Any]]:
+def quotes_json(answers: Sequence[VenueAnswer], traded: Traded, tokens: TokenBook) -> list[dict[str, Any]]:
     """One object a venue, those without a quote too, in the given order."""
     names = ("venue", "amountIn", "amountOut", "price", "fee", "priceImpactBps", "latencyMs", "error")
-    found = [_quote_json(answer_data(answer), traded) for answer in answers]
+    found = [_quote_json(answer_data(answer), traded, tokens) for answer in answers]
     return [{name: quote[name] for name in names} for quote in found]
 
 
-def event_data(event: Event) -> dict[str, Any]:
+def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
     """The event's `data` as it is shown. Keys are in the order in which Postgres keeps those of JSON."""
     data = event.data
     if "amount_in" in data:
-        given, taken = TOKENS[event.input_token], TOKENS[event.output_token]
+        given, taken = tokens.by_mint(event.input_mint), tokens.by_mint(event.output_mint)
         return {
-            "fee": _text(event.input_token, data["fee"]),
+            "fee": _text(given, data["fee"]),
             "slot": data["slot"],
-            "price": _price(data, event),
+            "price": _price(data, event, tokens),
             "filledIn": given.text(data["amount_in"]),
             "filledOut": taken.text(data["amount_out"]),
             "signature": data["signature"],
@@ -51,22 +52,23 @@ def event_data(event: Event) -> dict[str, Any]:
     if not answered and ("quotes" in data or "error" not in data or event.status is Status.EXPIRED):
         return data
     shown: dict[str, Any] = {name: data[name] for name in ("error", "venue") if name in data}
-    shown["quotes"] = [_quote_json(answer, event) for answer in data.get("answers", ())]
+    shown["quotes"] = [_quote_json(answer, event, tokens) for answer in data.get("answers", ())]
     if "retry_in_ms" in data:
         shown["retryInMs"] = data["retry_in_ms"]
     return shown
 
 
-def _quote_json(answer: dict[str, Any], traded: Traded) -> dict[str, Any]:
+def _quote_json(answer: dict[str, Any], traded: Traded, tokens: TokenBook) -> dict[str, Any]:
+    given, taken = tokens.by_mint(traded.input_mint), tokens.by_mint(traded.output_mint)
     amounts: dict[str, str | None] = {"amountIn": None, "amountOut": None}
     quoted = "amount_in" in answer
     if quoted:
-        amounts["amountIn"] = _text(traded.input_token, answer["amount_in"])
-        amounts["amountOut"] = _text(traded.output_token, answer["amount_out"])
+        amounts["amountIn"] = _text(given, answer["amount_in"])
+        amounts["amountOut"] = _text(taken, answer["amount_out"])
     return {
-        "fee": _text(traded.input_token, answer.get("fee")),
+        "fee": _text(given, answer.get("fee")),
         "error": answer.get("error"),
-        "price": _price(answer, traded) if quoted else None,
+        "price": _price(answer, traded, tokens) if quoted else None,
         "venue": answer["venue"],
         **amounts,
         "latencyMs": answer["latency_ms"],
@@ -74,10 +76,10 @@ def _quote_json(answer: dict[str, Any], traded: Traded) -> dict[str, Any]:
     }
 
 
-def _text(token: str, units: int | None) -> str | None:
-    return None if units is None else TOKENS[token].text(units)
+def _text(token: Token, units: int | None) -> str | None:
+    return None if units is None else token.text(units)
 
 
-def _price(amounts: dict[str, Any], traded: Traded) -> str:
-    given, taken = TOKENS[traded.input_token], TOKENS[traded.output_token]
+def _price(amounts: dict[str, Any], traded: Traded, tokens: TokenBook) -> str:
+    given, taken = tokens.by_mint(traded.input_mint), tokens.by_mint(traded.output_mint)
     return price_text(traded.side, given.amount(amounts["amount_in"]), taken.amount(amounts["amount_out"]))

@@ -22,7 +22,7 @@ from oee_daemon.api.state import state_of
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.reads.stats import Figures, Report, Spread, VenueFigures
 from oee_daemon.store.report import STEPS, By, Scope
 
@@ -130,27 +130,33 @@ def stats(
     side: Side | None = None,
 ) -> JSONResponse:
     """Orders by status and venue, what routing gained, slippage, retries and latency over a period."""
+    tokens = state_of(request).network.tokens
     scope = Scope(
         since=wire.zoned(since, "since"),
         until=wire.zoned(until, "until"),
-        pair=None if pair is None else wire.read_pair(pair),
+        pair=None if pair is None else wire.read_pair(pair, tokens),
         side=side,
         by=by,
     )
     if scope.since is not None and scope.until is not None and scope.since >= scope.until:
         raise InvalidInput("since has to be before until.", field="since", hint="Turn them round.")
-    return JSONResponse(_report(state_of(request).stats.report(scope), scope))
+    return JSONResponse(_report(state_of(request).stats.report(scope), scope, tokens))
 
 
-def _report(report: Report, scope: Scope) -> dict[str, Any]:
+def _report(report: Report, scope: Scope, tokens: TokenBook) -> dict[str, Any]:
+    groups = [_row(figures, tokens) for figures in report.groups]
+    if scope.by is By.PAIR:
+        for group in groups:
+            group["key"] = wire.pair_text(group["key"], tokens)
+        groups.sort(key=lambda group: (-group["orders"], group["key"]))
     return {
         "since": None if report.since is None else wire.moment(report.since),
         "until": wire.moment(report.until),
-        "pair": scope.pair,
+        "pair": None if scope.pair is None else wire.pair_text(scope.pair, tokens),
         "side": scope.side,
         "by": scope.by,
-        "total": _row(report.total),
-        "groups": [_row(figures) for figures in report.groups],
+        "total": _row(report.total, tokens),
+        "groups": groups,
         "timeline": [
             {"at": wire.moment(p.at), "orders": p.orders, "failed": p.failed, "wholeMs": _ms(p.total_p50)}
             for p in report.parts
@@ -158,7 +164,7 @@ def _report(report: Report, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _row(figures: Figures) -> dict[str, Any]:
+def _row(figures: Figures, tokens: TokenBook) -> dict[str, Any]:
     nothing: Spread[timedelta] = Spread()
     steps = {name: _times(figures.steps.get(name, nothing)) for name in STEPS}
     return {
@@ -167,8 +173,8 @@ def _row(figures: Figures) -> dict[str, Any]:
         "statuses": _counts(figures.statuses),
         "retried": figures.retried,
         "retries": figures.retries,
-        "volume": _amounts(figures.volume),
-        "fees": _amounts(figures.fees),
+        "volume": _amounts(figures.volume, tokens),
+        "fees": _amounts(figures.fees, tokens),
         "slippageBps": {"p50": _bps(figures.slippage.p50), "p95": _bps(figures.slippage.p95)},
         "latencyMs": steps | {"whole": _times(figures.total)},
         "venues": [_venue(figures.venues[name]) for name in sorted(figures.venues)],
@@ -193,8 +199,10 @@ def _counts(statuses: Mapping[str, int]) -> dict[str, int]:
     return {status.value: statuses.get(status, 0) for status in Status}
 
 
-def _amounts(units: Mapping[str, int]) -> list[dict[str, str]]:
-    return [{"token": name, "amount": TOKENS[name].text(units[name])} for name in sorted(units)]
+def _amounts(units: Mapping[str, int], tokens: TokenBook) -> list[dict[str, str]]:
+    """By mint, as they are shown: by symbol."""
+    known = sorted((tokens.by_mint(mint) for mint in units), key=lambda token: (token.symbol, token.mint))
+    return [{"token": token.symbol, "amount": token.text(units[token.mint])} for token in known]
 
 
 def _times(spread: Spread[timedelta]) -> dict[str, int | None]:

@@ -25,7 +25,7 @@ from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
-from oee_daemon.orders.tokens import TOKENS, Token
+from oee_daemon.orders.tokens import Token
 from oee_daemon.reads.history import Swap
 
 
@@ -35,7 +35,8 @@ def moment(at: datetime) -> str:
 
 
 _NAMES = tuple(field.name for field in GIVEN)
-_PLAIN = tuple(f for f in FIELDS if f.kind not in (Kind.ID, Kind.AMOUNT, Kind.PRICE, Kind.MOMENT))
+_MADE = (Kind.ID, Kind.TOKEN, Kind.AMOUNT, Kind.PRICE, Kind.MOMENT)
+_PLAIN = tuple(f for f in FIELDS if f.kind not in _MADE)
 _AMOUNTS = tuple(f for f in FIELDS if f.kind is Kind.AMOUNT)
 _MOMENTS = tuple(f for f in FIELDS if f.kind is Kind.MOMENT)
 #: An order's object with nothing in it, which says in which order its fields stand.
@@ -75,12 +76,17 @@ def read_seq(text: str, field: str) -> int:
     return int(text)
 
 
-def read_pair(text: str) -> str:
-    """`sol/usdc` as `SOL/USDC`. Raises `InvalidInput`."""
+def read_pair(text: str, book: TokenBook) -> str:
+    """`sol/usdc` by mints. Raises `InvalidInput`."""
     base, slash, quote = text.partition("/")
     if not slash:
         raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
-    return f"{tokens.find(base, 'pair').symbol}/{tokens.find(quote, 'pair').symbol}"
+    return f"{book.find(base, 'pair').mint}/{book.find(quote, 'pair').mint}"
+
+
+def pair_text(pair: str, book: TokenBook) -> str:
+    """A pair by mints as `SOL/USDC`."""
+    return "/".join(book.by_mint(mint).symbol for mint in pair.split("/"))
 
 
 def zoned(at: datetime | None, field: str) -> datetime | None:
@@ -95,7 +101,7 @@ def zoned(at: datetime | None, field: str) -> datetime | None:
     )
 
 
-def read_order(body: dict[str, Any]) -> NewOrder:
+def read_order(body: dict[str, Any], book: TokenBook) -> NewOrder:
     """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:
         if name not in _NAMES:
@@ -112,15 +118,15 @@ def read_order(body: dict[str, Any]) -> NewOrder:
         if field.required and field.name not in given:
             raise _missing(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
         if field.name in given:
-            found[field.column] = _read(field, given[field.name], found)
+            found[field.column] = _read(field, given[field.name], found, book)
     return NewOrder(**found)
 
 
-def _read(field: Field, value: Any, found: dict[str, Any]) -> Any:
+def _read(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
     """`found`: what was read before, by column."""
     match field.kind:
         case Kind.TOKEN:
-            return _token(field.name, value)
+            return _token(field.name, value, book)
         case Kind.WORD:
             return _word(field, value)
         case Kind.WHOLE:
@@ -137,12 +143,12 @@ def _missing(field: str, hint: str) -> InvalidInput:
     return InvalidInput(f"{field} is missing.", code="missing_field", field=field, hint=hint)
 
 
-def _token(name: str, value: Any) -> Token:
+def _token(name: str, value: Any, book: TokenBook) -> Token:
     if not isinstance(value, str):
         raise InvalidInput(
             f"{name} has to be a symbol or a mint, as text.", field=name, hint="For example SOL"
         )
-    return tokens.find(value.strip(), name)
+    return book.find(value.strip(), name)
 
 
 def _word(field: Field, value: Any) -> Any:
@@ -189,15 +195,17 @@ def _whole(field: Field, value: Any) -> int:
     return int(value)
 
 
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: Order, book: TokenBook) -> dict[str, Any]:
     """The one order object."""
-    given, taken = TOKENS[order.input_token], TOKENS[order.output_token]
+    given, taken = book.by_mint(order.input_mint), book.by_mint(order.output_mint)
     counted = given if order.swap_mode is SwapMode.EXACT_IN else taken
     price = None
     if order.filled_in is not None and order.filled_out is not None:
         price = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
     told = _BLANK | dict(zip(_PLAIN_NAMES, _plain_values(order), strict=True))
     told["orderId"], told["price"] = str(order.id), price
+    told["inputToken"], told["outputToken"] = given.symbol, taken.symbol
+    told["pair"] = pair_text(order.pair, book)
     by_column = {"input_token": given, "output_token": taken, "": counted}
     for field in _AMOUNTS:
         units = getattr(order, field.column)
@@ -208,17 +216,17 @@ def order_json(order: Order) -> dict[str, Any]:
     return told
 
 
-def draft_json(values: dict[str, Any]) -> dict[str, Any]:
+def draft_json(values: dict[str, Any], book: TokenBook) -> dict[str, Any]:
     """The order object of an order that was checked and not placed."""
     now = datetime.now(UTC)
     blank: dict[str, Any] = dict.fromkeys(f.name for f in fields(Order))
     blank |= {"number": 0, "status": Status.PENDING, "attempt": 1, "created_at": now, "updated_at": now}
     # As columns they are text; what an amount counts is decided by what they are.
     blank |= values | {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
-    return order_json(Order(**blank)) | {"orderId": None}
+    return order_json(Order(**blank), book) | {"orderId": None}
 
 
-def event_json(event: Event) -> dict[str, Any]:
+def event_json(event: Event, book: TokenBook) -> dict[str, Any]:
     """The event object; event 1 says nothing but that the order exists."""
     return {
         "orderId": str(event.order_id),
@@ -226,7 +234,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "status": event.status,
         "attempt": event.attempt,
         "at": moment(event.at),
-        "data": event_data(event),
+        "data": event_data(event, book),
     }
 
 
@@ -241,8 +249,8 @@ def swap_json(swap: Swap) -> dict[str, Any]:
     }
 
 
-def fill_json(fill: Fill, tokens: TokenBook) -> dict[str, Any]:
-    given, taken = tokens.by_mint(fill.input_mint), tokens.by_mint(fill.output_mint)
+def fill_json(fill: Fill, book: TokenBook) -> dict[str, Any]:
+    given, taken = book.by_mint(fill.input_mint), book.by_mint(fill.output_mint)
     return {
         "signature": fill.signature,
         "orderId": None if fill.order_id is None else str(fill.order_id),

@@ -192,7 +192,8 @@ class Execution:
             log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
 
     def _route(self, conn: Connection, order: Order) -> Order | None:
-        answers = routing.ask(self._network.venues, request_of(order), self._outside.asking)
+        request = request_of(order, self._network.tokens)
+        answers = routing.ask(self._network.venues, request, self._outside.asking)
         try:
             best = routing.choose(answers, order.swap_mode, order.bound)
         except AttemptFailed as failure:

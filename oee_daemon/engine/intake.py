@@ -22,7 +22,7 @@ from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.orders.order import Order, pair_of
-from oee_daemon.orders.tokens import TOKENS, Token
+from oee_daemon.orders.tokens import Token
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves
@@ -72,8 +72,8 @@ def values_of(new: NewOrder, network: str) -> dict[str, object]:
         "type": "market",
         "side": side.value,
         "pair": pair,
-        "input_token": new.input_token.symbol,
-        "output_token": new.output_token.symbol,
+        "input_mint": new.input_token.mint,
+        "output_mint": new.output_token.mint,
         "amount": new.amount,
         "swap_mode": new.mode.value,
         "slippage_bps": _or_usual(new.slippage_bps, "slippageBps"),
@@ -194,8 +194,3 @@ def _too_late(order: Order) -> str:
     if order.status is Status.SUBMITTED:
         return "The order was submitted: it may be on the chain and can't be cancelled any more."
     return f"The order is {order.status}, which is final."
-
-
-def tokens() -> list[Token]:
-    """What can be traded."""
-    return list(TOKENS.values())

@@ -17,11 +17,11 @@ from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap, UnsignedSwap
-from oee_daemon.orders.tokens import TOKENS
 
 #: Seconds that a venue has to build a swap. An attempt's longest way between two signs of life stays below
 #: its lease, with what the chain may take.
@@ -64,7 +64,8 @@ class Outside:
             raise AttemptFailed(
                 f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
             )
-        plan = _plan(order, venue.name, self._network.wallet.address)
+        request = request_of(order, self._network.tokens)
+        plan = _plan(order, request, venue.name, self._network.wallet.address)
         anchor = self.chain.anchor()
         try:
             unsigned = self._venues[venue.name].ask(BUILD_S, self._built, venue, plan, anchor)
@@ -97,11 +98,11 @@ def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
         raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
 
 
-def request_of(order: Order) -> QuoteRequest:
+def request_of(order: Order, tokens: TokenBook) -> QuoteRequest:
     """What a venue is asked for the order's running attempt."""
     return QuoteRequest(
-        input_token=TOKENS[order.input_token],
-        output_token=TOKENS[order.output_token],
+        input_token=tokens.by_mint(order.input_mint),
+        output_token=tokens.by_mint(order.output_mint),
         amount=order.amount,
         mode=order.swap_mode,
         number=order.number,
@@ -109,7 +110,7 @@ def request_of(order: Order) -> QuoteRequest:
     )
 
 
-def _plan(order: Order, venue: str, payer: str) -> Plan:
+def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:
     assert order.quote_in is not None and order.quote_out is not None and order.bound is not None
     quote = Quote(
         venue=venue,
@@ -118,4 +119,4 @@ def _plan(order: Order, venue: str, payer: str) -> Plan:
         fee=order.quote_fee,
         route=order.route or b"",
     )
-    return Plan(order_id=order.id, request=request_of(order), quote=quote, bound=order.bound, payer=payer)
+    return Plan(order_id=order.id, request=request, quote=quote, bound=order.bound, payer=payer)

@@ -17,7 +17,7 @@ from oee_daemon.orders.tokens import Token, decimal_text
 
 
 def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:
-    """The pair `BASE/QUOTE` and the side that spending `input_token` for `output_token` is.
+    """The pair `BASE/QUOTE`, by mints, and the side that spending `input_token` for `output_token` is.
 
     A stable token is the quote against anything else. Between two of a kind `side` decides, and where
     it is not given the output is the quote. Raises `ValueError` where `side` contradicts the tokens.
@@ -29,7 +29,7 @@ def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -
     if side is not None and side is not natural:
         raise ValueError(natural.value)
     base, quote = (output_token, input_token) if natural is Side.BUY else (input_token, output_token)
-    return f"{base.symbol}/{quote.symbol}", natural
+    return f"{base.mint}/{quote.mint}", natural
 
 
 _TWELVE = Context(prec=12, rounding=ROUND_HALF_EVEN)
@@ -55,8 +55,8 @@ class Order:
     type: str
     side: Side
     pair: str
-    input_token: str
-    output_token: str
+    input_mint: str
+    output_mint: str
     amount: int
     swap_mode: SwapMode
     slippage_bps: int
@@ -109,5 +109,5 @@ class Event:
     data: dict[str, Any]
     #: Of its order: what its amounts are counted in.
     side: Side
-    input_token: str
-    output_token: str
+    input_mint: str
+    output_mint: str

@@ -6,7 +6,6 @@ bound is the chain's own: an SPL token amount is a u64 (https://spl.solana.com/t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -37,26 +36,6 @@ class Token:
 
 
 TOKENS: Mapping[str, Token] = MappingProxyType({row.symbol: Token(*row) for row in LISTED})
-
-_BY_NAME = {t.symbol.lower(): t for t in TOKENS.values()} | {t.mint: t for t in TOKENS.values()}
-
-
-def find(name: str, field: str) -> Token:
-    """The token of a symbol (in any case) or a mint. Raises `InvalidInput`, naming `field`."""
-    token = _BY_NAME.get(name) or _BY_NAME.get(name.lower())
-    if token is not None:
-        return token
-    hint = "It knows " + ", ".join(TOKENS) + "."
-    near = difflib.get_close_matches(name.lower(), [s.lower() for s in TOKENS], n=1, cutoff=0.5)
-    if near:
-        hint += f" Did you mean {_BY_NAME[near[0]].symbol}?"
-    shown = name if len(name) <= 44 else name[:41] + "..."
-    raise InvalidInput(
-        f"{shown!r} is not a token that the simulated network knows.",
-        code="unknown_token",
-        field=field,
-        hint=hint,
-    )
 
 
 def units(amount: Decimal, token: Token, field: str) -> int:

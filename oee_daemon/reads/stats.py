@@ -216,10 +216,10 @@ class _Found:
     def add_amounts(self, row: Any) -> None:
         buys = row.side == Side.BUY
         for figures in self._both(row):
-            figures.volume[row.input_token if buys else row.output_token] += (
+            figures.volume[row.input_mint if buys else row.output_mint] += (
                 row.moved_in if buys else row.moved_out
             )
-            figures.fees[row.input_token] += row.fees
+            figures.fees[row.input_mint] += row.fees
 
     def add_venue(self, row: Any) -> None:
         venue = self.of(row).venue(row.venue)

@@ -166,7 +166,7 @@ _LAST = text("""
 # The times in words that no index understands: the numbers that stand for them are the better way in.
 _CONDITIONS = {
     "pair": "pair = :pair",
-    "token": ":token IN (input_token, output_token)",
+    "token": ":token IN (input_mint, output_mint)",
     "side": "side = :side",
     "status": "status = ANY (:status)",
     "type": "type = :type",

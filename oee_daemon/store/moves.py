@@ -20,7 +20,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from oee_daemon.contract.fields import GIVEN
+from oee_daemon.contract.fields import GIVEN, Kind
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.errors import AttemptFailed
@@ -67,7 +67,7 @@ def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
 
 
 #: What a statement has to select for `event_of`, of `order_events` as `e` and its order as `o`.
-EVENT = "e.order_id, e.seq, e.status, e.attempt, e.at, e.data, o.side, o.input_token, o.output_token"
+EVENT = "e.order_id, e.seq, e.status, e.attempt, e.at, e.data, o.side, o.input_mint, o.output_mint"
 _EVENTS = Statement(f"""
     -- events: an order's events past one, in order
     SELECT {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
@@ -102,7 +102,8 @@ _BLANK = (
     "error", "finished_at", "fault",
 )  # fmt: skip
 _GIVEN = (
-    "id", "network", "type", "pair", "idempotency_key", "request_hash", *(field.column for field in GIVEN)
+    "id", "network", "type", "pair", "input_mint", "output_mint", "idempotency_key", "request_hash",
+    *(field.column for field in GIVEN if field.kind is not Kind.TOKEN),
 )  # fmt: skip
 
 # One moment for the order's times and for event 1.

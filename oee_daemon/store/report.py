@@ -106,9 +106,9 @@ COUNTS = _kinds("""
 AMOUNTS = _kinds("""
     -- amounts: what confirmed orders moved and paid, by side and tokens, in base units
     WITH {picked}
-    SELECT key, side, input_token, output_token,
+    SELECT key, side, input_mint, output_mint,
         sum(filled_in) AS moved_in, sum(filled_out) AS moved_out, coalesce(sum(fee), 0) AS fees
-    FROM picked WHERE status = 'confirmed' GROUP BY key, side, input_token, output_token
+    FROM picked WHERE status = 'confirmed' GROUP BY key, side, input_mint, output_mint
 """)
 
 # An order's quote columns are those of its last attempt, which is the one that filled.

@@ -30,6 +30,7 @@ from oee_daemon.embedded import Servers, binaries
 from oee_daemon.embedded.account import Account
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import OtherRelease
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, migrations
 from oee_daemon.store.database import open_database, transactions
@@ -119,12 +120,22 @@ def copy_rows(source: Connection, target: Connection) -> None:
     """).fetchall()
     for table, names in columns:
         with (
-            source.cursor().copy(f"COPY {table} ({names}) TO STDOUT") as reading,
+            source.cursor().copy(f"COPY (SELECT {as_older(names)} FROM {table}) TO STDOUT") as reading,  # noqa: S608
             target.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as writing,
         ):
             for chunk in reading:
                 writing.write(chunk)
     target.execute("SELECT setval('order_numbers', (SELECT max(number) FROM orders))")
+
+
+def as_older(names: str) -> str:
+    """That release named tokens by their symbols, and so did its ledger."""
+    symbols = json.dumps({token.mint: token.symbol for token in TOKENS.values()})
+    for name in ("input_token", "output_token"):
+        column = name if "visible_ms" in names else name.replace("token", "mint")
+        names = names.replace(name, f"'{symbols}'::jsonb ->> {column}")
+    base, quote = (f"('{symbols}'::jsonb ->> split_part(pair, '/', {n}))" for n in (1, 2))
+    return names.replace(" pair,", f" {base} || '/' || {quote},")
 
 
 def leave_held(sql: Connection, order_id: uuid.UUID) -> None:
@@ -176,6 +187,9 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
     with connect(older.url) as sql:
         assert sql.execute("SELECT status, count(*) FROM orders GROUP BY 1").fetchall() == [("confirmed", 3)]
         assert sql.execute("SELECT count(*) FROM sim_ledger WHERE state = 'landed'").fetchone() == (3,)
+        sol, usdc = (TOKENS[symbol].mint for symbol in ("SOL", "USDC"))
+        named = sql.execute("SELECT DISTINCT pair, input_mint, output_mint FROM orders").fetchall()
+        assert named == [(f"{sol}/{usdc}", sol, usdc)]
 
 
 def test_an_ordinary_account_restores_a_backup_of_an_older_release(older: Older) -> None:

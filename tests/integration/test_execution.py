@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -17,6 +18,7 @@ from uuid import UUID
 import pytest
 
 from oee_daemon import failpoints
+from oee_daemon.api import wire
 from oee_daemon.api.quotes import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
@@ -25,12 +27,17 @@ from oee_daemon.engine.execution import BACKOFF_S, PAUSE_S, backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.tokens import TOKENS, Token
+from oee_daemon.reads.history import History
+from oee_daemon.reads.stats import Stats
 from oee_daemon.store.database import open_database
-from tests.kit.engine import Bench
+from oee_daemon.store.listing import Filter
+from oee_daemon.store.report import Scope
+from tests.kit.engine import BOOK, Bench
 from tests.kit.proxy import Proxy
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
@@ -49,14 +56,14 @@ def discard(_: object) -> None:
 
 def data(bench: Bench, order_id: UUID, status: Status) -> list[dict[str, Any]]:
     """What the events of a status say."""
-    return [event_data(e) for e in bench.events(order_id) if e.status is status]
+    return [event_data(e, BOOK) for e in bench.events(order_id) if e.status is status]
 
 
 def quotes_of(request: Order, attempt: int = 1) -> list[Quote]:
     """What the venues answer for an order, best first."""
     ask = QuoteRequest(
-        input_token=TOKENS[request.input_token],
-        output_token=TOKENS[request.output_token],
+        input_token=BOOK.by_mint(request.input_mint),
+        output_token=BOOK.by_mint(request.output_mint),
         amount=request.amount,
         mode=request.swap_mode,
         number=request.number,
@@ -78,12 +85,12 @@ def test_an_order_goes_its_five_steps_and_says_what_it_did(bench: Bench, sell: b
     assert bench.trail(order.id) == CONFIRMED
     best, other = quotes_of(order)
     found = bench.order(order.id)
-    given, taken = TOKENS[order.input_token], TOKENS[order.output_token]
+    given, taken = BOOK.by_mint(order.input_mint), BOOK.by_mint(order.output_mint)
     (signature,) = bench.ledgered(order.id)
     assert chain.sent == [signature]
     assert (found.venue, found.signature, found.error) == (best.venue, signature, None)
     assert (found.filled_in, found.filled_out, found.fee) == (best.amount_in, best.amount_out, best.fee)
-    pending, routing, building, submitted, confirmed = (event_data(e) for e in bench.events(order.id))
+    pending, routing, building, submitted, confirmed = (event_data(e, BOOK) for e in bench.events(order.id))
     assert (pending, routing, submitted) == ({}, {}, {"signature": signature})
     assert building["venue"] == best.venue
     assert [q["venue"] for q in building["quotes"]] == ["raydium", "meteora"]
@@ -418,6 +425,34 @@ def test_a_lagging_chain_makes_no_second_swap(bench: Bench) -> None:
     bench.execution(chain).run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert bench.swaps(order.id) == [(1, "landed")]
+
+
+MINT = "Mint1111111111111111111111111111111111111111"
+
+
+def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nameless = Token(MINT, MINT, 3)
+    book = TokenBook("simulated", [*TOKENS.values(), nameless])
+    monkeypatch.setattr("tests.kit.engine.BOOK", book)
+    body = {"inputToken": "SOL", "outputToken": MINT, "amount": Decimal(1)}
+    order, _ = bench.intake.accept(wire.read_order(body, book), None)
+    bench.run_to_end(bench.execution(), order.id)
+    assert bench.trail(order.id) == CONFIRMED
+    found = bench.order(order.id)
+    assert (found.output_mint, found.pair) == (MINT, f"{TOKENS['SOL'].mint}/{MINT}")
+    shown = wire.order_json(found, book)
+    assert (shown["outputToken"], shown["pair"]) == (MINT, f"SOL/{MINT}")
+    assert found.filled_out is not None and shown["filledOut"] == nameless.text(found.filled_out)
+    confirmed = data(bench, order.id, Status.CONFIRMED)
+    assert confirmed
+    (fill,) = bench.chain().fills(limit=10).fills
+    assert wire.fill_json(fill, book)["outputToken"] == MINT
+    history = History(bench.db)
+    for wanted in (Filter(token=MINT), Filter(pair=wire.read_pair(f"sol/{MINT}", book))):
+        assert [o.id for o in history.page(wanted, limit=10, cursor=None)[0]] == [order.id]
+    assert Stats(bench.db).report(Scope()).total.fees == {TOKENS["SOL"].mint: found.fee}
 
 
 # What a crash leaves.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from importlib import import_module
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,9 +14,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from oee_daemon.api import wire
 from oee_daemon.errors import StartFailed
 from oee_daemon.networks.simulated import faults, ledger
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import migrations
+from oee_daemon.store.database import transactions
+from oee_daemon.store.order_rows import ORDER, order_row
+from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import Xid8, metadata
 
 
@@ -65,3 +73,38 @@ def test_postgres_believes_nothing_yet_of_a_new_table(db: Engine) -> None:
     with db.connect() as conn:
         known = conn.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'orders'")).scalar_one()
     assert known == -1
+
+
+def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
+    """Of a market of the first release and of one that it never had, with an order for each side."""
+    first = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount,
+        swap_mode, slippage_bps, valid_for_s, status, expires_at) VALUES
+        (gen_random_uuid(), 'simulated', 'market', 'sell', 'SOL/USDC', 'SOL', 'USDC', 1, 'ExactIn', 50, 300,
+            'pending', now()),
+        (gen_random_uuid(), 'simulated', 'market', 'buy', 'mSOL/FOO', 'FOO', 'mSOL', 1, 'ExactIn', 50, 300,
+            'pending', now())"""
+    config = Config()
+    config.set_main_option("script_location", "oee_daemon.store:migrations")
+    with db.connect() as conn:
+        conn.execute(text("DROP SCHEMA public CASCADE"))
+        conn.execute(text("CREATE SCHEMA public"))
+    with transactions(db).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0004")
+        conn.execute(text(first))
+    assert migrations.migrate(db) is True
+    sol, usdc, msol = (TOKENS[symbol].mint for symbol in ("SOL", "USDC", "mSOL"))
+    with db.connect() as conn:
+        found = Statement(f"SELECT {ORDER} FROM orders ORDER BY number", order_row).all(conn)  # noqa: S608
+    assert [(o.pair, o.input_mint, o.output_mint) for o in found] == [
+        (f"{sol}/{usdc}", sol, usdc),
+        (f"{msol}/FOO", "FOO", msol),
+    ]
+    shown = [wire.order_json(order, TokenBook("simulated", TOKENS.values())) for order in found]
+    assert [(o["pair"], o["inputToken"], o["outputToken"], o["amount"]) for o in shown] == [
+        ("SOL/USDC", "SOL", "USDC", "0.000000001"),
+        ("mSOL/FOO", "FOO", "mSOL", "1"),
+    ]
+    # The release's list is what this release lists, too.
+    known = import_module("oee_daemon.store.migrations.versions.0007_mints")
+    assert {t.symbol: t.mint for t in TOKENS.values()} == known.MINTS

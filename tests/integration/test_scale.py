@@ -27,7 +27,7 @@ from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import NEAR, Filter
 from tests.kit.databases import Databases
 from tests.kit.engine import Bench
-from tests.kit.long_history import FILL, FILTERS, LIVE, ORDERS, START
+from tests.kit.long_history import FILL, FILTERS, JUP, LIVE, MET, ORDERS, SOL, START, USDC, WIF
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def fits(order: Order, wanted: Filter) -> bool:
     return (
         (not wanted.status or order.status in wanted.status)
         and wanted.pair in (None, order.pair)
-        and wanted.token in (None, order.input_token, order.output_token)
+        and wanted.token in (None, order.input_mint, order.output_mint)
         and wanted.side in (None, order.side)
         and wanted.type in (None, order.type)
         and (wanted.since is None or order.created_at >= wanted.since)
@@ -148,8 +148,8 @@ def any_filter(draw: random.Random) -> Filter:
     statuses = draw.sample([s.value for s in Status], draw.randint(1, 4))
     return Filter(
         status=tuple(statuses) if draw.random() < 0.5 else (),
-        pair=draw.choice(["SOL/USDC", "MET/USDC", "WIF/USDC", "JUP/USDC"]) if draw.random() < 0.4 else None,
-        token=draw.choice(["SOL", "USDC", "MET"]) if draw.random() < 0.3 else None,
+        pair=f"{draw.choice([SOL, MET, WIF, JUP])}/{USDC}" if draw.random() < 0.4 else None,
+        token=draw.choice([SOL, USDC, MET]) if draw.random() < 0.3 else None,
         side=draw.choice(["buy", "sell"]) if draw.random() < 0.4 else None,
         since=times[0] if draw.random() < 0.5 else None,
         until=times[1] if draw.random() < 0.5 else None,

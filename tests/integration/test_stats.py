@@ -267,7 +267,7 @@ NEW_ANSWERS = """[
 
 def test_events_of_before_count_as_those_of_now(db: Engine) -> None:
     """Releases up to 0.1.0 kept the venues' answers in whole tokens, and under other names."""
-    order = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount,
+    order = """INSERT INTO orders (id, network, type, side, pair, input_mint, output_mint, amount,
         swap_mode, slippage_bps, valid_for_s, status, attempt, venue, filled_in, filled_out, fee,
         quote_in, quote_out, created_at, finished_at, next_run_at, expires_at)
         VALUES (%(id)s, 'simulated', 'market', 'sell', %(pair)s, 'SOL', 'USDC', 2000000000,
@@ -295,7 +295,7 @@ def test_events_of_before_count_as_those_of_now(db: Engine) -> None:
 
 def test_a_period_is_found_by_an_index(db: Engine) -> None:
     """Of very many orders a day's are looked up, not searched for."""
-    many = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
+    many = """INSERT INTO orders (id, network, type, side, pair, input_mint, output_mint, amount, swap_mode,
         slippage_bps, valid_for_s, status, created_at, expires_at)
         SELECT gen_random_uuid(), 'simulated', 'market', 'sell', 'SOL/USDC', 'SOL', 'USDC', 1, 'ExactIn',
         50, 300, 'pending', timestamptz '2026-11-23T10:00:00Z' - n * interval '1 hour', now()

@@ -38,6 +38,8 @@ from oee_daemon.store import moves
 from oee_daemon.store.tables import orders, swaps
 from tests.kit.clock import FakeClock
 
+#: The tokens that the network lists.
+BOOK = TokenBook("simulated", TOKENS.values())
 #: Orders in execution at once.
 SLOTS = 10
 
@@ -103,7 +105,7 @@ class Bench:
             venues=venues,
             chain=chain,
             wallet=self.wallet,
-            tokens=TokenBook("simulated", TOKENS.values()),
+            tokens=BOOK,
             guard=SimulatedGuard(),
             close=lambda: None,
         )
@@ -239,8 +241,8 @@ class Bench:
         """Stands for what the chain says of the order's swap."""
         return Fill(
             signature=order.signature or "signature",
-            input_mint=TOKENS[order.input_token].mint,
-            output_mint=TOKENS[order.output_token].mint,
+            input_mint=order.input_mint,
+            output_mint=order.output_mint,
             amount_in=1,
             amount_out=2,
             fee=0,

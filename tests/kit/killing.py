@@ -39,6 +39,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
+from tests.kit.engine import BOOK
 
 #: What is lost is looked for sooner than usual, which proves the same.
 HASTY = Timing(beat_s=0.2, soon_s=0.1, overdue_s=0.2, ring_again_s=2.0)
@@ -205,7 +206,8 @@ class Bench:
         found = []
         for order_id in self.accepted:
             order, events, _ = self.history.detail(order_id)
-            found.append(wire.order_json(order) | {"events": [wire.event_json(e) for e in events]})
+            told = [wire.event_json(event, BOOK) for event in events]
+            found.append(wire.order_json(order, BOOK) | {"events": told})
         return found
 
     def verdict(self) -> Verdict:

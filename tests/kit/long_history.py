@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.listing import Filter
 
 ORDERS = 20_000
@@ -15,22 +16,26 @@ ORDERS = 20_000
 LIVE = 12
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
+SOL, USDC, MET, WIF, JUP, PYTH, JTO = (
+    TOKENS[symbol].mint for symbol in ("SOL", "USDC", "MET", "WIF", "JUP", "PYTH", "JTO")
+)
 FILL = f"""
-INSERT INTO orders (id, number, network, type, side, pair, input_token, output_token, amount, swap_mode,
+INSERT INTO orders (id, number, network, type, side, pair, input_mint, output_mint, amount, swap_mode,
     slippage_bps, valid_for_s, status, filled_in, filled_out, signature, next_run_at, created_at, updated_at,
     finished_at, expires_at)
-SELECT gen_random_uuid(), nextval('order_numbers'), 'simulated', 'market', side, base || '/USDC',
-    CASE side WHEN 'buy' THEN 'USDC' ELSE base END, CASE side WHEN 'buy' THEN base ELSE 'USDC' END,
+SELECT gen_random_uuid(), nextval('order_numbers'), 'simulated', 'market', side, base || '/{USDC}',
+    CASE side WHEN 'buy' THEN '{USDC}' ELSE base END, CASE side WHEN 'buy' THEN base ELSE '{USDC}' END,
     1000, 'ExactIn', 50, 300, status, filled, filled, 'signature ' || n,
     CASE WHEN ended IS NULL THEN at END, at, at, ended, at + interval '300 s'
 FROM (
     SELECT *,
-        CASE WHEN base IN ('JUP', 'MET') OR n % 2 = 0 THEN 'sell' ELSE 'buy' END AS side,
+        CASE WHEN base IN ('{JUP}', '{MET}') OR n % 2 = 0 THEN 'sell' ELSE 'buy' END AS side,
         CASE WHEN status = 'confirmed' THEN 1000 END AS filled,
         CASE WHEN n <= {ORDERS - LIVE} THEN at + interval '1 s' END AS ended
     FROM (
         SELECT n,
-            CASE WHEN n <= 3000 THEN 'MET' WHEN n % 5000 = 1 THEN 'WIF' WHEN n % 10 = 0 THEN 'JUP' ELSE 'SOL'
+            CASE WHEN n <= 3000 THEN '{MET}' WHEN n % 5000 = 1 THEN '{WIF}' WHEN n % 10 = 0 THEN '{JUP}'
+                ELSE '{SOL}'
                 END AS base,
             CASE WHEN n > {ORDERS - LIVE} THEN (ARRAY['pending', 'routing', 'submitted'])[1 + n % 3]
                 WHEN n BETWEEN 4000 AND 6000 THEN 'expired' WHEN n % 20 = 7 THEN 'failed'
@@ -44,7 +49,7 @@ FROM (
 INSERT INTO order_events SELECT id, 1, status, 1, created_at, '{{}}' FROM orders;
 INSERT INTO swaps SELECT id, 1, signature, 'raw', 150, 'landed', created_at FROM orders;
 INSERT INTO sim_ledger SELECT signature, CASE WHEN number % 3 = 0 THEN 'rejected' ELSE 'landed' END, NULL, id,
-    input_token, output_token, '1', '1', '0', number, number FROM orders;
+    input_mint, output_mint, '1', '1', '0', number, number FROM orders;
 INSERT INTO execution_slots (slot) SELECT generate_series(1, 10);
 """  # noqa: S608  # numbers of this page
 
@@ -60,12 +65,12 @@ FILTERS = {
     "live": Filter(status=("pending", "routing", "building", "submitted")),
     "live or failed": Filter(status=("pending", "failed")),
     "every end": Filter(status=("confirmed", "failed", "cancelled", "expired")),
-    "a pair": Filter(pair="SOL/USDC"),
-    "a pair of long ago": Filter(pair="MET/USDC"),
-    "a rare pair": Filter(pair="WIF/USDC"),
-    "a pair that nobody traded": Filter(pair="PYTH/JTO"),
-    "a token": Filter(token="JUP"),
-    "the token of all": Filter(token="USDC"),
+    "a pair": Filter(pair=f"{SOL}/{USDC}"),
+    "a pair of long ago": Filter(pair=f"{MET}/{USDC}"),
+    "a rare pair": Filter(pair=f"{WIF}/{USDC}"),
+    "a pair that nobody traded": Filter(pair=f"{PYTH}/{JTO}"),
+    "a token": Filter(token=JUP),
+    "the token of all": Filter(token=USDC),
     "a side": Filter(side="buy"),
     "a type": Filter(type="market"),
     "since": Filter(since=AT),
@@ -76,12 +81,12 @@ FILTERS = {
     "a minute long ago": Filter(since=AT, until=AT + timedelta(minutes=1)),
     "failed since just now": Filter(status=("failed",), since=LATE),
     "failed for a while": Filter(status=("failed",), since=WHILE),
-    "a pair for a while": Filter(pair="JUP/USDC", since=WHILE),
+    "a pair for a while": Filter(pair=f"{JUP}/{USDC}", since=WHILE),
     "expired since just now": Filter(status=("expired",), since=LATE),
-    "a pair and a side": Filter(pair="JUP/USDC", side="sell"),
-    "a side that the pair never had": Filter(pair="JUP/USDC", side="buy"),
-    "a pair's failed": Filter(pair="MET/USDC", status=("failed",)),
-    "a token, a side, an end, a time": Filter(token="SOL", side="buy", status=("failed",), until=AT),
-    "a pair until": Filter(pair="SOL/USDC", until=AT),
-    "a pair of long ago since just now": Filter(pair="MET/USDC", since=LATE),
+    "a pair and a side": Filter(pair=f"{JUP}/{USDC}", side="sell"),
+    "a side that the pair never had": Filter(pair=f"{JUP}/{USDC}", side="buy"),
+    "a pair's failed": Filter(pair=f"{MET}/{USDC}", status=("failed",)),
+    "a token, a side, an end, a time": Filter(token=SOL, side="buy", status=("failed",), until=AT),
+    "a pair until": Filter(pair=f"{SOL}/{USDC}", until=AT),
+    "a pair of long ago since just now": Filter(pair=f"{MET}/{USDC}", since=LATE),
 }

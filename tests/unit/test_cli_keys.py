@@ -19,8 +19,10 @@ from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_daemon.api import wire
 from oee_daemon.engine import intake
 from oee_daemon.errors import OeeError
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 
+BOOK = TokenBook("simulated", TOKENS.values())
 MINTS = {name: t.mint for t in TOKENS.values() for name in (t.symbol.lower(), t.mint)}
 JUP = TOKENS["JUP"].mint
 
@@ -134,7 +136,8 @@ VALUES = st.fixed_dictionaries(
 def made(values: dict[str, Any]) -> dict[str, object] | None:
     """The order that the daemon makes of a body; `None` where it refuses it."""
     try:
-        return intake.values_of(wire.read_order(wire.read_json(json.dumps(values).encode())), "simulated")
+        body = wire.read_json(json.dumps(values).encode())
+        return intake.values_of(wire.read_order(body, BOOK), "simulated")
     except OeeError:
         return None
 

@@ -12,6 +12,7 @@ import pytest
 from oee_daemon.api.quotes import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.events import Building, Confirmed, Ended, Submitted
 from oee_daemon.orders.order import Event
 from oee_daemon.orders.swap import Fill, Quote, VenueAnswer
@@ -65,8 +66,8 @@ CASES: list[tuple[Status, dict[str, Any], str]] = [
 
 
 def shown(status: Status, data: dict[str, Any]) -> str:
-    event = Event(UUID(int=1), 3, status, 1, AT, data, Side.SELL, "SOL", "USDC")
-    return json.dumps(event_data(event), separators=(",", ":"))
+    event = Event(UUID(int=1), 3, status, 1, AT, data, Side.SELL, TOKENS["SOL"].mint, TOKENS["USDC"].mint)
+    return json.dumps(event_data(event, TokenBook("simulated", TOKENS.values())), separators=(",", ":"))
 
 
 @pytest.mark.parametrize(("status", "stored", "before"), CASES)

@@ -70,7 +70,8 @@ def test_final_live_and_unsent_are_what_the_contract_says() -> None:
 def test_the_pair_and_the_side_follow_from_the_tokens(
     given: str, taken: str, side: Side | None, pair: str, natural: Side
 ) -> None:
-    assert pair_of(TOKENS[given], TOKENS[taken], side) == (pair, natural)
+    mints = "/".join(TOKENS[symbol].mint for symbol in pair.split("/"))
+    assert pair_of(TOKENS[given], TOKENS[taken], side) == (mints, natural)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.market import REFERENCE_USD
-from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, decimal_text, find, read_decimal, units
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, decimal_text, read_decimal, units
 
 SOL, USDC, BONK = TOKENS["SOL"], TOKENS["USDC"], TOKENS["BONK"]
 tokens = st.sampled_from(list(TOKENS.values()))
@@ -108,18 +108,6 @@ def test_a_decimals_text_is_plain_and_means_the_same(value: Decimal) -> None:
 
 
 @pytest.mark.parametrize("token", TOKENS.values(), ids=lambda t: t.symbol)
-def test_a_token_is_found_by_its_symbol_in_any_case_and_by_its_mint(token: Token) -> None:
-    for name in (
-        token.symbol,
-        token.symbol.lower(),
-        token.symbol.upper(),
-        token.symbol.swapcase(),
-        token.mint,
-    ):
-        assert find(name, "inputToken") is token
-
-
-@pytest.mark.parametrize("token", TOKENS.values(), ids=lambda t: t.symbol)
 def test_every_mint_is_a_key_of_32_bytes(token: Token) -> None:
     assert len(bytes(Pubkey.from_string(token.mint))) == 32
     assert str(Pubkey.from_string(token.mint)) == token.mint
@@ -132,27 +120,3 @@ def test_symbols_and_mints_are_unique_and_every_token_has_a_reference_price() ->
         == len(TOKENS)
     )
     assert set(REFERENCE_USD) == set(TOKENS)
-
-
-def test_a_mint_in_another_case_is_another_mint() -> None:
-    with pytest.raises(InvalidInput):
-        find(SOL.mint.lower(), "inputToken")
-
-
-@pytest.mark.parametrize(("name", "meant"), [("SOLL", "SOL"), ("usdcc", "USDC"), ("jitosool", "JitoSOL")])
-def test_an_unknown_token_is_told_what_there_is_and_what_was_meant(name: str, meant: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        find(name, "outputToken")
-    error = caught.value
-    assert (error.code, error.field) == ("unknown_token", "outputToken")
-    assert repr(name) in error.message
-    assert error.hint is not None
-    assert all(symbol in error.hint for symbol in TOKENS)
-    assert error.hint.endswith(f"Did you mean {meant}?")
-
-
-def test_a_name_like_no_token_gets_no_suggestion_and_is_shortened() -> None:
-    with pytest.raises(InvalidInput) as caught:
-        find("q" * 1000, "inputToken")
-    assert caught.value.hint is not None and "Did you mean" not in caught.value.hint
-    assert len(caught.value.message) < 120

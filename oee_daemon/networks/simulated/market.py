@@ -60,10 +60,15 @@ def _between(low: int, high: int, *parts: object) -> int:
     return low + _draw(*parts) % (high - low + 1)
 
 
+def usd(token: Token) -> Fraction:
+    """US dollars for one whole token; drawn by its mint where there is no reference price."""
+    return REFERENCE_USD.get(token.symbol) or Fraction(_between(1, 10**6, "usd", token.mint), 1000)
+
+
 def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
     """Whole output tokens for one whole input token, before fee and impact."""
     about = (seed, ask.input_token.symbol, ask.output_token.symbol, ask.mode, ask.amount, ask.number)
-    reference = REFERENCE_USD[ask.input_token.symbol] / REFERENCE_USD[ask.output_token.symbol]
+    reference = usd(ask.input_token) / usd(ask.output_token)
     drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, ask.attempt)
     apart = _between(*APART_BPS, "apart", *about)
     upper = 1 if _draw("upper", *about) % 2 else -1
@@ -76,7 +81,7 @@ def quote(seed: int, pool: Pool, ask: QuoteRequest) -> Quote:
     """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
     mid = mid_price(seed, pool, ask)
     unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
-    reserve_in = int(pool.depth_usd / REFERENCE_USD[ask.input_token.symbol] * unit_in)
+    reserve_in = int(pool.depth_usd / usd(ask.input_token) * unit_in)
     reserve_out = int(Fraction(reserve_in, unit_in) * mid * unit_out)
     if ask.mode is SwapMode.EXACT_IN:
         amount_in = ask.amount
