@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, Cli, faults, frozen_worker
-from tests.unit.test_cli_imports import loaded, tops
+from tests.unit.test_cli_imports import loaded, of_the_engine, tops
 
 #: What no command needs that prints plain text or JSON over the socket.
 NEVER = {
@@ -19,7 +19,6 @@ NEVER = {
     "h11",
     "anyio",
     "certifi",
-    "oee_daemon",
 }
 
 
@@ -45,6 +44,7 @@ def test_what_only_asks_and_prints_loads_neither_rich_nor_websockets(command: st
     code, modules = loaded(*command.split(), **cli.environ)
     assert code == 0
     assert "httpx" in modules
+    assert not of_the_engine(modules)
     assert not tops(modules) & {*NEVER, "websockets"}
 
 
@@ -53,6 +53,7 @@ def test_what_watches_without_a_terminal_loads_no_rich(command: str, cli: Cli) -
     code, modules = loaded(*command.split(), **cli.environ)
     assert code == 0
     assert "websockets" in modules
+    assert not of_the_engine(modules)
     assert not tops(modules) & NEVER
 
 
@@ -62,6 +63,7 @@ def test_what_only_looks_at_files_loads_no_http(command: str, cli: Cli) -> None:
     (cli.home / "logs" / "daemon.log").touch()
     code, modules = loaded(*command.split(), **cli.environ)
     assert code == 0
+    assert not of_the_engine(modules)
     assert not tops(modules) & {*NEVER, "httpx", "ssl", "websockets"}
 
 
