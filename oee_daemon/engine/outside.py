@@ -6,14 +6,15 @@ the attempt; whatever the chain does decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Executor
+import logging
+import time
 
 from solders.hash import Hash
 from solders.message import from_bytes_versioned
 
-from oee_daemon import calls
-from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
+from oee_daemon import calls, failpoints
+from oee_daemon.engine import routing
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
@@ -21,7 +22,18 @@ from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Anchor, Outcome, Quote, QuoteRequest, SignedSwap, UnsignedSwap
+from oee_daemon.orders.swap import (
+    Anchor,
+    Outcome,
+    Quote,
+    QuoteRequest,
+    SignedSwap,
+    Unknown,
+    UnsignedSwap,
+    VenueAnswer,
+)
+
+log = logging.getLogger(__name__)
 
 #: Seconds that a venue has to build a swap. An attempt's longest way between two signs of life stays below
 #: its lease, with what the chain may take.
@@ -38,11 +50,6 @@ class Outside:
         self.chain = BoundedChain(network.chain, threads, faults)
         self._cases = Cases(self.chain.nodes)
 
-    @property
-    def asking(self) -> Mapping[str, Executor]:
-        """The threads that ask each venue for its price, by its name."""
-        return self._venues
-
     def close(self) -> None:
         """Nobody waits for what still hangs."""
         for venue in self._venues.values():
@@ -53,6 +60,11 @@ class Outside:
     def hang_s(self) -> float:
         """For how long a venue or the chain could not be asked, because no call returns; seconds."""
         return max(self.chain.hang_s, *(venue.hang_s for venue in self._venues.values()))
+
+    def quotes(self, order: Order) -> list[VenueAnswer]:
+        """What each venue answers for the order's running attempt, in the venues' order."""
+        request = request_of(order, self._network.tokens)
+        return routing.ask(self._network.venues, request, self._venues)
 
     def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
@@ -85,10 +97,25 @@ class Outside:
         self._network.guard.check(unsigned, plan)
         return unsigned
 
+    def send(self, swap: SignedSwap) -> None:
+        """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""
+        try:
+            self.chain.submit(swap)
+        except ChainUnavailable as e:
+            extra = {"order_id": swap.order_id, "attempt": swap.attempt, "signature": swap.signature}
+            log.warning("sent without an answer", extra=extra | {"reason": e.message})
+        failpoints.hit("sent", swap.attempt)
+
     def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
-        """Raises `ChainUnavailable` and nothing else."""
-        # Judged here, not on the thread that looks: what comes too late is older than what was seen since.
-        return self._cases.judge(swap, self.chain.look(swap, wait_s=wait_s))
+        """What became of the swap, after up to `wait_s` seconds."""
+        try:
+            # Judged here, not on the thread that looks: what comes too late is older than what was seen
+            # since.
+            return self._cases.judge(swap, self.chain.look(swap, wait_s=wait_s))
+        except ChainUnavailable as e:
+            # A chain that can't be asked answers at once: don't turn that into a busy loop.
+            time.sleep(wait_s / 4)
+            return Unknown(e.message)
 
 
 def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:

@@ -77,6 +77,7 @@ class Worker:
             threads=threads,
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
+            timing=settings.timing,
         )
         self.identity = Identity(self.db, network, mark=mark, keep_days=settings.keep_days)
         actors.declare(self.broker, self.execution)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, update
 
 from oee_daemon import failpoints
 from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.outside import Outside
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
@@ -25,14 +26,14 @@ from oee_daemon.store.tables import swaps
 
 def send_before_storing() -> None:
     """The swap is sent as soon as it is signed; it is stored after."""
-    sign = Execution._sign
+    sign = Outside.signed
 
-    def signed_and_sent(self: Execution, order: Order) -> SignedSwap:
+    def signed_and_sent(self: Outside, order: Order) -> SignedSwap:
         swap = sign(self, order)
-        self._send(swap)
+        self.send(swap)
         return swap
 
-    Execution._sign = signed_and_sent  # type: ignore[method-assign]
+    Outside.signed = signed_and_sent  # type: ignore[method-assign]
 
 
 def no_compare_and_set() -> None:
@@ -50,13 +51,13 @@ def no_compare_and_set() -> None:
 
 def end_an_attempt_on_a_timeout() -> None:
     """What the chain could not say in time counts as never landed."""
-    ask = Execution._outcome
+    ask = Outside.outcome
 
-    def impatient(self: Execution, swap: SignedSwap) -> Outcome:
-        outcome = ask(self, swap)
+    def impatient(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
+        outcome = ask(self, swap, wait_s)
         return Lapsed() if isinstance(outcome, Unknown) else outcome
 
-    Execution._outcome = impatient  # type: ignore[method-assign]
+    Outside.outcome = impatient  # type: ignore[method-assign]
 
 
 def sign_anew_while_the_old_bytes_live() -> None:
@@ -68,7 +69,7 @@ def sign_anew_while_the_old_bytes_live() -> None:
         order = moves.find(conn, order_id)
         if old is None or order is None or order.updated_at.timestamp() > time.time() - 0.5:
             return old
-        swap = engines[0]._sign(order)
+        swap = engines[0]._outside.signed(order)
         conn.execute(
             update(swaps)
             .where(swaps.c.signature == old.signature)
@@ -76,6 +77,12 @@ def sign_anew_while_the_old_bytes_live() -> None:
         )
         return swap
 
+    engines = noted_engines()
+    moves.live_swap = rebuilt
+
+
+def noted_engines() -> list[Execution]:
+    """Every one that is made from now on."""
     engines: list[Execution] = []
     begin = Execution.__init__
 
@@ -84,19 +91,19 @@ def sign_anew_while_the_old_bytes_live() -> None:
         engines.append(self)
 
     Execution.__init__ = noted  # type: ignore[method-assign]
-    moves.live_swap = rebuilt
+    return engines
 
 
 def confirm_from_a_sends_answer() -> None:
     """A send that was taken counts as a fill."""
-    send = Execution._send
+    send, engines = Outside.send, noted_engines()
 
-    def sent(self: Execution, swap: SignedSwap) -> None:
+    def sent(self: Outside, swap: SignedSwap) -> None:
         send(self, swap)
         taken.add(swap.signature)
 
-    def believed(self: Execution, swap: SignedSwap) -> Outcome:
-        with self._db.connect() as conn:
+    def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
+        with engines[0]._db.connect() as conn:
             order = moves.find(conn, swap.order_id)
         assert order is not None and order.quote_in is not None and order.quote_out is not None
         fill = Fill(
@@ -113,29 +120,29 @@ def confirm_from_a_sends_answer() -> None:
         return Landed(fill)
 
     taken: set[str] = set()
-    Execution._send = sent  # type: ignore[method-assign]
-    Execution._outcome = believed  # type: ignore[method-assign]
+    Outside.send = sent  # type: ignore[method-assign]
+    Outside.outcome = believed  # type: ignore[method-assign]
 
 
 def reject_from_a_sends_answer() -> None:
     """A send that was refused, or whose answer is missing, counts as a swap that can't land."""
     refused: set[str] = set()
-    ask = Execution._outcome
+    ask = Outside.outcome
 
-    def sent(self: Execution, swap: SignedSwap) -> None:
+    def sent(self: Outside, swap: SignedSwap) -> None:
         try:
-            self._outside.chain.submit(swap)
+            self.chain.submit(swap)
         except ChainUnavailable:
             refused.add(swap.signature)
         failpoints.hit("sent", swap.attempt)
 
-    def believed(self: Execution, swap: SignedSwap) -> Outcome:
+    def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
         if swap.signature in refused:
             return Rejected("refused", "the chain refused it", retryable=True)
-        return ask(self, swap)
+        return ask(self, swap, wait_s)
 
-    Execution._send = sent  # type: ignore[method-assign]
-    Execution._outcome = believed  # type: ignore[method-assign]
+    Outside.send = sent  # type: ignore[method-assign]
+    Outside.outcome = believed  # type: ignore[method-assign]
 
 
 def height_from_one_node_and_status_from_another() -> None:

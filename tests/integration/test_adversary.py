@@ -20,7 +20,6 @@ from sqlalchemy import text
 
 from oee_daemon.calls import Calls
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import execution as execution_
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated.venues import SimulatedVenue
@@ -28,6 +27,7 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
+from oee_daemon.timing import USUAL
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
 from tests.kit.daemons import until
 from tests.kit.engine import Bench, HookedChain, nothing
@@ -99,8 +99,7 @@ def test_a_look_that_comes_too_late_is_heard_by_nobody(bench: Bench, monkeypatch
     """It would speak for an absence from before what was seen since."""
     judged: list[object] = []
     monkeypatch.setattr(bounded, "CHAIN_S", 0.05)
-    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
-    monkeypatch.setattr(execution_, "ASK_S", -60.0)
+    bench.timing = replace(USUAL, resend_s=0.0, ask_s=-60.0)
     monkeypatch.setattr(Cases, "judge", lambda _, *args: judged.append(args))
     chain, late, done = bench.chain(), threading.Event(), threading.Event()
     look = chain.look
@@ -146,8 +145,7 @@ def test_a_worker_whose_chain_never_returns_gives_no_sign_of_life(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each call has cost it a thread, until it can ask no more: only another process can."""
-    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
-    monkeypatch.setattr(execution_, "ASK_S", 1.0)
+    bench.timing = replace(USUAL, resend_s=0.0, ask_s=1.0)
     chain, let_go = bench.chain(), threading.Event()
     chain.before_anchor = lambda: monkeypatch.setattr(bounded, "CHAIN_S", 0.01)
     monkeypatch.setattr(chain, "before_submit", lambda: let_go.wait(60))
@@ -160,8 +158,8 @@ def test_a_worker_whose_chain_never_returns_gives_no_sign_of_life(
     until(lambda: execution.longest_s == 0.0)
     bench.wake(order.id)
     monkeypatch.undo()
-    chain.before_anchor = nothing
-    execution.run(order.id)
+    chain.before_anchor, bench.timing = nothing, USUAL
+    bench.execution(chain).run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert len(bench.ledgered(order.id)) == 1
 
@@ -173,8 +171,7 @@ def test_bytes_for_another_chain_are_not_asked_about_for_ever(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a restore onto another ledger: it never comes to their height, or is past it at once."""
-    monkeypatch.setattr(execution_, "ASK_S", -60.0)
-    monkeypatch.setattr(execution_, "RESEND_S", 0.0)
+    bench.timing = replace(USUAL, ask_s=-60.0, resend_s=0.0)
     order = bench.place()
     bench.fault("chain", "drop", remaining=1)
     bench.execution().run(order.id)

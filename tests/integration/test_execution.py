@@ -22,8 +22,8 @@ from oee_daemon.api import wire
 from oee_daemon.api.quotes import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.engine import execution as execution_module
-from oee_daemon.engine.execution import BACKOFF_S, PAUSE_S, backoff
+from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.moving import backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.venues import SimulatedVenue
@@ -37,6 +37,7 @@ from oee_daemon.reads.stats import Stats
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import Filter
 from oee_daemon.store.report import Scope
+from oee_daemon.timing import USUAL
 from tests.kit.engine import BOOK, Bench
 from tests.kit.proxy import Proxy
 
@@ -44,10 +45,9 @@ CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(bench: Bench) -> None:
     """A thread lets go at once of what it can't learn: real seconds, which the held clock doesn't rule."""
-    monkeypatch.setattr(execution_module, "ASK_S", -1.0)
-    monkeypatch.setattr(execution_module, "RESEND_S", 0.01)
+    bench.timing = replace(USUAL, ask_s=-1.0, resend_s=0.01)
 
 
 def discard(_: object) -> None:
@@ -209,13 +209,13 @@ def test_an_order_fails_when_its_attempts_are_used_up_and_nothing_has_moved(benc
 
 
 def test_the_waits_double_up_to_their_bound_with_a_jitter_of_a_quarter() -> None:
-    first, most = BACKOFF_S
+    first, most = USUAL.backoff_s
     for attempt in range(1, 40):
         full = min(most, first * 2 ** (attempt - 1))
         for _ in range(20):
-            assert 0.75 * full <= backoff(attempt).total_seconds() <= full
-    assert backoff(10**9, PAUSE_S) <= timedelta(seconds=PAUSE_S[1])
-    assert len({backoff(1) for _ in range(20)}) > 1
+            assert 0.75 * full <= backoff(attempt, USUAL.backoff_s).total_seconds() <= full
+    assert backoff(10**9, USUAL.pause_s) <= timedelta(seconds=USUAL.pause_s[1])
+    assert len({backoff(1, USUAL.backoff_s) for _ in range(20)}) > 1
 
 
 def test_an_attempt_after_a_rejected_one_succeeds_with_another_signature(bench: Bench) -> None:
@@ -732,7 +732,7 @@ def test_a_venue_that_breaks_does_not_take_the_other_with_it(bench: Bench) -> No
 
         build = network.venues[0].build
 
-    execution = execution_module.Execution(
+    execution = Execution(
         bench.db,
         replace(network, venues=[Broken(), *network.venues]),
         bench.feed,

@@ -21,6 +21,7 @@ from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import execution_slots
+from oee_daemon.timing import USUAL
 from tests.integration.test_worker import running, settings  # noqa: F401
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
@@ -182,8 +183,7 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
 def test_whatever_the_chain_raises_decides_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr("oee_daemon.engine.execution.ASK_S", 0.0)
-    monkeypatch.setattr("oee_daemon.engine.execution.RESEND_S", 0.01)
+    bench.timing = replace(USUAL, ask_s=0.0, resend_s=0.01)
     order, chain = bench.place(), bench.chain()
     setattr(chain, call, breaks)
     execution = bench.execution(chain)
@@ -219,12 +219,12 @@ def test_twenty_orders_that_fault_leave_a_healthy_one_its_way(
 ) -> None:
     """More than there are places and threads; and the queue holds nothing of them."""
     with running(replace(settings, worker_threads=10)) as worker:
-        route = worker.execution._route
+        route = worker.execution._attempt.route
 
         def routed(conn: Any, order: Any) -> Any:
             return breaks() if order.amount == 7 else route(conn, order)
 
-        monkeypatch.setattr(worker.execution, "_route", routed)
+        monkeypatch.setattr(worker.execution._attempt, "route", routed)
         sick = [bench.place(amount=7).id for _ in range(20)]
         until(lambda: all(bench.row(i).faults > 1 for i in sick), what="the faults")
         healthy = bench.place()

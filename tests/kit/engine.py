@@ -36,6 +36,7 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves
 from oee_daemon.store.tables import orders, swaps
+from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
 
 #: The tokens that the network lists.
@@ -80,6 +81,8 @@ class Bench:
         self.db = db
         self.ledger = ledger
         self.clock = FakeClock()
+        #: Of the executions that are made from now on.
+        self.timing = USUAL
         self.feed = Feed(redis_url)
         self.broker = open_broker(redis_url)
         self.wallet = Wallet(Keypair.from_seed(bytes(32)))
@@ -126,6 +129,7 @@ class Bench:
             threads=10,
             max_attempts=max_attempts,
             max_active=max_active,
+            timing=self.timing,
         )
 
     def recovery(

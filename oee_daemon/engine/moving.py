@@ -1,0 +1,88 @@
+"""What the steps of an execution share: a move with its failpoints and its hint, and an attempt's end."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from oee_daemon import failpoints
+from oee_daemon.contract.status import FINAL, Status
+from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import VenueAnswer
+from oee_daemon.queue.feed import Feed
+from oee_daemon.store import moves
+from oee_daemon.timing import Growing, Timing
+
+log = logging.getLogger(__name__)
+
+#: Statuses that end an attempt: final, or `pending` again.
+ENDS = FINAL | {Status.PENDING}
+
+
+def backoff(attempt: int, bounds: Growing) -> timedelta:
+    """The wait after attempt number `attempt` (from 1): doubling within `bounds`, with a jitter of a
+    quarter."""
+    first, most = bounds
+    # The exponent is bounded too: attempts and asks may count far.
+    seconds = min(most, first * 2 ** min(attempt - 1, 20))
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.0))  # noqa: S311
+
+
+class Mover:
+    """Moves orders that this worker holds. `max_attempts`: how often one may be tried."""
+
+    def __init__(self, feed: Feed, *, max_attempts: int, timing: Timing) -> None:
+        self._feed = feed
+        self._max_attempts = max_attempts
+        self._timing = timing
+
+    def move(self, order: Order, to: Status, move: Callable[[], Order | None]) -> Order | None:
+        """One move and its hint: the only place where an order that is held moves."""
+        failpoints.hit(f"before_{to}", order.attempt)
+        moved = move()
+        failpoints.hit(f"after_{to}", order.attempt)
+        if moved is not None:
+            self.publish(moved)
+        return moved
+
+    def expire(self, conn: Connection, order: Order) -> Order | None:
+        """Ends an order whose time is over. Where our own faults used it up, the order says so."""
+        failure = None
+        if order.faults:
+            found = f"{order.faults} of them, the last {order.fault}"
+            message = f"Faults of the engine kept it from being executed in time ({found})."
+            failure = AttemptFailed(message, code="engine_fault", retryable=True)
+        return self.move(order, Status.EXPIRED, lambda: moves.expire(conn, order, failure))
+
+    def end_attempt(
+        self,
+        conn: Connection,
+        order: Order,
+        failure: AttemptFailed,
+        *,
+        answers: Sequence[VenueAnswer] = (),
+        swap_ended: str | None = None,
+    ) -> Order | None:
+        """The attempt has failed: another one after a pause, or the order's end."""
+        if failure.retryable and order.attempt < self._max_attempts:
+            delay = backoff(order.attempt, self._timing.backoff_s)
+            return self.move(
+                order,
+                Status.PENDING,
+                lambda: moves.retry(conn, order, failure, delay, answers, swap_ended),
+            )
+        return self.move(order, Status.FAILED, lambda: moves.fail(conn, order, failure, answers, swap_ended))
+
+    def publish(self, moved: Order) -> None:
+        """Tells whoever watches that the order has moved."""
+        self._feed.publish(moved.id)
+        # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
+        level = logging.INFO if moved.status in ENDS else logging.DEBUG
+        if log.isEnabledFor(level):
+            extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
+            log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
