@@ -48,7 +48,7 @@ def test_a_fault_gives_lease_and_place_back_and_the_pauses_grow(
     order = bench.place()
     monkeypatch.setattr(moves, "live_swap", breaks)
     execution = bench.execution()
-    monkeypatch.setattr(execution, "_route", breaks)
+    monkeypatch.setattr(execution._attempt, "route", breaks)
     pauses = []
     for n in range(1, 12):
         pause = execution.run(order.id)
@@ -73,7 +73,7 @@ def test_what_faults_for_ever_expires_when_its_time_is_over_and_says_why(
 ) -> None:
     order = bench.place()
     execution = bench.execution()
-    monkeypatch.setattr(execution, "_route", breaks)
+    monkeypatch.setattr(execution._attempt, "route", breaks)
     bench.set(order.id, faults=7, expires_at=bench.ago(seconds=-30))
     pause = execution.run(order.id)
     # Not after a minute: its time ends before.
@@ -91,7 +91,7 @@ def test_a_fault_after_the_swap_was_stored_leaves_the_order_submitted_however_of
 ) -> None:
     order = bench.place()
     execution = bench.execution()
-    monkeypatch.setattr(execution, "_settle", breaks)
+    monkeypatch.setattr(execution._settlement, "settle", breaks)
     for _ in range(3):
         bench.wake(order.id)
         assert execution.run(order.id) is not None
@@ -111,7 +111,7 @@ def test_one_kind_of_fault_has_one_traceback_in_the_log(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     execution = bench.execution()
-    monkeypatch.setattr(execution, "_route", breaks)
+    monkeypatch.setattr(execution._attempt, "route", breaks)
     with caplog.at_level(logging.ERROR):
         for order in [bench.place() for _ in range(3)]:
             execution.run(order.id)
@@ -180,9 +180,7 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
 
 
 @pytest.mark.parametrize("call", ["before_submit", "before_outcome"])
-def test_whatever_the_chain_raises_decides_nothing(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_whatever_the_chain_raises_decides_nothing(bench: Bench, call: str) -> None:
     bench.timing = replace(USUAL, ask_s=0.0, resend_s=0.01)
     order, chain = bench.place(), bench.chain()
     setattr(chain, call, breaks)
@@ -191,9 +189,9 @@ def test_whatever_the_chain_raises_decides_nothing(
     found = bench.order(order.id)
     assert (found.status, found.faults) == (Status.SUBMITTED, 0)
     setattr(chain, call, lambda: None)
-    monkeypatch.undo()
+    bench.timing = USUAL
     bench.wake(order.id)
-    execution.run(order.id)
+    bench.execution(chain).run(order.id)
     assert bench.trail(order.id) == CONFIRMED
     assert len(bench.ledgered(order.id)) == 1
 
@@ -249,7 +247,7 @@ def test_postgres_that_is_away_leaves_the_order_as_it_was(
     def lost(*_: Any) -> Any:
         return bench.db.connect().exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(execution, "_route", away)
+    monkeypatch.setattr(execution._attempt, "route", away)
     assert execution.run(order.id) is None
     row = bench.row(order.id)
     assert (row.status, row.faults, row.lease_owner) == ("routing", 0, "one")
