@@ -136,7 +136,7 @@ def test_every_place_in_the_engine_has_a_name_that_exists_and_every_name_a_place
     source = [file.read_text() for file in Path(failpoints.__file__).parent.rglob("*.py")]
     literal = {name for text in source for name in re.findall(r'failpoints\.hit\("(\w+)"', text)}
     # The worker's moves all go through one place; the statuses it moves to are named where it asks for them.
-    execution = (Path(failpoints.__file__).parent / "engine" / "execution.py").read_text()
-    targets = {name.lower() for name in re.findall(r"Status\.([A-Z]+)[,)\n]", execution)}
+    asked = [re.findall(r"\.move\(\s*order,\s*Status\.([A-Z]+)", text) for text in source]
+    targets = {name.lower() for names in asked for name in names}
     moves = {f"{when}_{status}" for when in ("before", "after") for status in targets}
     assert literal | moves == FAILPOINTS
