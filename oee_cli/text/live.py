@@ -6,10 +6,15 @@ the scrollback. Whatever ends the command, the terminal is left as it was.
 
 from __future__ import annotations
 
-import shutil
+import io
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import IO, cast
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from oee_cli.output import Output, clean
 from oee_cli.text.layout import ACCENT, Cell, Line, drawn
@@ -24,8 +29,19 @@ from oee_daemon.contract.status import STEPS
 _USUAL = {"pending": 0.05, "routing": 0.25, "building": 0.05, "submitted": 0.6}
 #: Cells of the bar: fewest, most.
 _BAR = (12, 40)
-_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-_ERASE, _UP = "\r\x1b[2K", "\x1b[1A\x1b[2K"
+
+
+class _PlainStderr(io.TextIOBase):
+    """stderr as it can show signs, for Rich to write to."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(self._output.marks(text, sys.stderr))
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class _Block:
@@ -33,37 +49,45 @@ class _Block:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        #: Lines that stand there now; 0 once it is over.
-        self._height = 0
-        self.open = True
+        # Obeys the rules of `Output` rather than guessing its own.
+        self._console = Console(
+            file=cast(IO[str], _PlainStderr(output)),
+            force_terminal=True,
+            highlight=False,
+            legacy_windows=False,
+        )
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    @property
+    def open(self) -> bool:
+        return self._live.is_started
 
     @property
     def width(self) -> int:
         return self._output.width(sys.stderr)
 
     def draw(self, lines: list[Line]) -> None:
-        # What has scrolled off the screen could not be drawn over.
-        lines = lines[: max(1, shutil.get_terminal_size((80, 24)).lines - 1)]
-        begin = self._erase() if self._height else _HIDE_CURSOR
-        self._height = len(lines)
-        self._write(begin + "\n".join(self._draw_lines(lines)))
+        self._console.width = self.width
+        text = Text.from_ansi("\n".join(self._draw_lines(lines)), no_wrap=True)
+        self._live.update(text, refresh=True)
 
     def close(self, lines: Iterable[Line]) -> None:
         """Leaves these lines instead, which may be any number, and the cursor after them."""
-        self.open = False
-        self._write(self._erase() + _SHOW_CURSOR + "".join(f"{line}\n" for line in self._draw_lines(lines)))
-
-    def _erase(self) -> str:
-        """To the beginning of the first line, everything erased."""
-        return _ERASE + _UP * (self._height - 1)
+        self._live.stop()
+        for line in self._draw_lines(lines):
+            self._output.warn(line)
 
     def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
         colors = self._output.color(sys.stderr)
         return [drawn(line, self.width, colors=colors) for line in lines]
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(self._output.marks(text, sys.stderr))
-        sys.stderr.flush()
 
 
 class LiveScreen:
