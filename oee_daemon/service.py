@@ -35,7 +35,7 @@ from oee_daemon.networks.network import open_network
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
-from oee_daemon.store import migrations, tail
+from oee_daemon.store import migrations, server, tail
 from oee_daemon.store.database import open_database
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _prepare(db: Engine, settings: Settings) -> None:
         log.warning(weakness.message, extra={"code": weakness.code})
     try:
         with db.connect() as conn:
-            ours = foundation.identity(conn)
+            ours = server.fingerprint(conn)
         foundation.require_queue(settings.redis_url, ours)
         migrations.migrate(db)
     except SQLAlchemyError as e:

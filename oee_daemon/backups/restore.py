@@ -14,25 +14,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection
 
 from oee_daemon.backups import dump, file
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.embedded import Servers, account, folders, orphans
-from oee_daemon.engine import recall
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings
-from oee_daemon.store import migrations
+from oee_daemon.store import doubts, identity, migrations, snapshot
 from oee_daemon.store.database import LONG_S, open_database
-from oee_daemon.store.tables import engine, execution_slots, orders
 
-#: The time that is over by every clock, also on a machine whose clock is set back after the restore.
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 #: How long a PostgreSQL of an interrupted restore has to end by itself, seconds.
 _ORPHAN_PATIENCE = 10.0
 _POLL = 0.01
@@ -138,19 +133,18 @@ def _finish(url: str, about: dict[str, Any]) -> dict[str, int]:
     db = open_database(url, pool_size=2, statement_s=LONG_S)
     try:
         with db.connect() as conn:
-            found = conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-            count = conn.execute(select(func.count()).select_from(orders)).scalar_one()
-        if (found, count) != (about["revision"], about["orders"]):
+            held = snapshot.holds(conn)
+        if (held.revision, held.orders) != (about["revision"], about["orders"]):
             raise BackupFailed(
                 f"The backup says {about['orders']} orders at schema {about['revision']}, and holds "
-                f"{count} at {found}.",
+                f"{held.orders} at {held.revision}.",
                 code="backup_damaged",
                 hint="Use another backup.",
             )
         migrations.migrate(db)
         with db.connect() as conn:
             live = _end_all(conn)
-            conn.execute(text("ANALYZE"))
+            snapshot.analyze(conn)
         return live
     finally:
         db.dispose()
@@ -163,11 +157,10 @@ def _end_all(conn: Connection) -> dict[str, int]:
     can't know what the original did after the backup, the order ends so. Whether the original went on thus
     makes no difference. This home is another engine: its first start says which wallet and chain it has.
     """
-    chain = conn.execute(select(engine.c.chain)).scalar() or "the original's"
-    live = Counter(recall.doubt(conn, chain, elsewhere=True))
-    conn.execute(update(orders).where(orders.c.finished_at.is_(None)).values(expires_at=LONG_AGO))
-    conn.execute(update(execution_slots).values(order_id=None, taken_at=None))
-    conn.execute(delete(engine))
+    row = identity.whose(conn)
+    chain = "the original's" if row is None else row.chain
+    live = Counter(doubts.doubt(conn, chain, elsewhere=True))
+    snapshot.end_all(conn)
     return dict(sorted(live.items()))
 
 

@@ -13,19 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.backups import dump, file
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
-from oee_daemon.contract.status import LIVE
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
+from oee_daemon.store import snapshot
 from oee_daemon.store.database import LONG_S, open_database
-from oee_daemon.store.tables import orders
 
 
 def take(
@@ -44,7 +43,7 @@ def take(
     with _snapshot(servers.database_url) as conn:
         about = _about(conn) | {"network": settings.network, "wallets": sorted(keys)}
         say(f"{about['orders']:,} orders")
-        exported = conn.execute(select(func.pg_export_snapshot())).scalar_one()
+        exported = snapshot.export(conn)
         try:
             with atomic_file(target, replace=replace) as opened:
                 archive = file.Archive(opened)
@@ -104,15 +103,14 @@ def _snapshot(url: str) -> Iterator[Connection]:
 
 
 def _about(conn: Connection) -> dict[str, Any]:
-    live = func.count().filter(orders.c.status.in_([str(status) for status in LIVE]))
-    count, unfinished = conn.execute(select(func.count(), live).select_from(orders)).one()
+    held = snapshot.holds(conn)
     return {
         "format": file.FORMAT,
         "version": VERSION,
-        "revision": conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one(),
+        "revision": held.revision,
         "takenAt": rfc3339(datetime.now(UTC), "microseconds"),
-        "orders": count,
-        "live": unfinished,
+        "orders": held.orders,
+        "live": held.live,
     }
 
 

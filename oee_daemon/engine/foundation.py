@@ -13,11 +13,12 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from oee_daemon.errors import StartFailed, Unreachable, Unsuitable
 from oee_daemon.queue import roster
+from oee_daemon.store import server
 from oee_daemon.store.database import said, transactions
 from oee_daemon.store.statement import driver
 
@@ -27,28 +28,11 @@ log = logging.getLogger(__name__)
 OLDEST, OLDEST_REDIS = 14, (6, 2)
 #: How often it is looked whether statements change their process: other clients of a pooler come in between.
 _LOOKS = 8
-_UNKNOWN = "unknown"
 #: Seconds for an answer of the queue.
 _QUEUE_S = 2.0
 #: Connections that ought to stay free for whoever looks after the database.
 _SPARE = 3
 
-_LOOK = text("""
-    SELECT current_setting('server_version_num')::int / 10000 AS major, pg_is_in_recovery() AS standby,
-        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
-        current_setting('synchronous_commit') AS synchronous_commit,
-        current_setting('synchronous_standby_names') AS synchronous_names,
-        (SELECT count(*) FROM pg_stat_replication) AS standbys,
-        (SELECT coalesce(string_agg(relname, ', ' ORDER BY relname), '') FROM pg_class
-            WHERE relpersistence = 'u' AND relkind = 'r' AND relname = ANY (CAST(:tables AS text[]))
-                AND pg_table_is_visible(oid)) AS unlogged,
-        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-            - coalesce(current_setting('reserved_connections', true), '0')::int AS connections,
-        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
-        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
-            AND application_name = 'oee' AND datname = current_database()) AS ours
-""")
-_TABLES = ["orders", "order_events", "swaps", "execution_slots", "spent_keys"]
 _POOLER = (
     " Every order relies on settings and prepared statements of its own connection, which are then another"
     " client's. Let OEE_DATABASE_URL lead to Postgres itself, or to a pool in session mode (PgBouncer:"
@@ -71,7 +55,7 @@ def require(db: Engine) -> list[Weakness]:
         with db.connect() as conn:
             if driver(conn).pooled:
                 _refuse_shared(db, conn)
-            found = conn.execute(_LOOK, {"tables": _TABLES}).one()
+            found = server.look(conn)
     except SQLAlchemyError as e:
         raise away(e) from None
     if found.major < OLDEST:
@@ -86,7 +70,7 @@ def require(db: Engine) -> list[Weakness]:
 
 def look(conn: Connection, needed: int) -> list[Weakness]:
     """The same of a database that is at work, and whether its connections suffice for `needed` of ours."""
-    found = conn.execute(_LOOK, {"tables": _TABLES}).one()
+    found = server.look(conn)
     weak = _weaknesses(found)
     free = found.connections - (found.used - found.ours)
     if needed + _SPARE > free:
@@ -96,20 +80,6 @@ def look(conn: Connection, needed: int) -> list[Weakness]:
         )
         weak.append(Weakness("connections_short", message))
     return weak
-
-
-def identity(conn: Connection) -> str:
-    """Tells this database from every other one, however it was reached, if it may say so."""
-    allowed = conn.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar()
-    if not allowed:
-        return _UNKNOWN
-    found = conn.execute(
-        text(
-            "SELECT md5(concat(system_identifier, '/', oid)) FROM pg_control_system(), pg_database"
-            " WHERE datname = current_database()"
-        )
-    )
-    return str(found.scalar_one())[:12]
 
 
 def _weaknesses(found: Any) -> list[Weakness]:
@@ -139,13 +109,12 @@ def _refuse_shared(db: Engine, first: Connection) -> None:
     A pool in transaction mode gives whoever asks next the process that was given back last, though its former
     user still has a connection.
     """
-    ask = text("SELECT pg_backend_pid()")
     with transactions(db).connect() as second:
         for _ in range(_LOOKS):
-            before = first.execute(ask).scalar_one()
+            before = server.process(first)
             with second.begin():
-                taken = second.execute(ask).scalar_one()
-                if taken == before or first.execute(ask).scalar_one() != before:
+                taken = server.process(second)
+                if taken == before or server.process(first) != before:
                     raise _mixed("transaction")
 
 
@@ -155,14 +124,14 @@ def _mixed(mode: str) -> Unsuitable:
 
 def require_queue(url: str, ours: str = "") -> None:
     """Raises `Unsuitable` where the queue's server lets us not in or is too old. One that is away may come:
-    Postgres knows what is due. `ours`: the `identity` of the database; workers of another one are told."""
+    Postgres knows what is due. `ours`: the `fingerprint` of the database; workers of another one are told."""
     once = Retry(NoBackoff(), 0)
     try:
         with redis.Redis.from_url(
             url, socket_timeout=_QUEUE_S, socket_connect_timeout=_QUEUE_S, retry=once
         ) as client:
-            server: Any = client.info("server")
-            databases = {worker.get("database") for worker in roster.present(client)} - {None, ours, _UNKNOWN}
+            about: Any = client.info("server")
+            databases = {worker.get("database") for worker in roster.present(client)}
     except (redis.AuthenticationError, redis.ResponseError, ValueError) as e:
         # A wrong password is among the connection's errors otherwise.
         raise Unsuitable(
@@ -171,8 +140,8 @@ def require_queue(url: str, ours: str = "") -> None:
     except (redis.RedisError, OSError) as e:
         log.warning("the queue can't be reached", extra={"reason": _first_line(e)})
         return
-    version = str(server["redis_version"])
-    if ours and databases:
+    version = str(about["redis_version"])
+    if ours and databases - {None, ours, server.UNKNOWN}:
         log.warning("another engine's workers are on this queue's database: each takes the other's messages")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         raise Unsuitable(

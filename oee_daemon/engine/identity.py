@@ -17,35 +17,25 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.swap import Fill
+from oee_daemon.store import doubts, identity
 from oee_daemon.store.database import transactions
 from oee_daemon.store.leases import Where
-from oee_daemon.store.tables import engine, swaps
+from oee_daemon.store.signatures import orders_of
 
 log = logging.getLogger(__name__)
 
-#: Any number that is ours: who reads and writes the row waits for each other on it.
-_LOCK = 0x0EE_1DE47
 #: What becomes of a wallet that is gone for good, and of every other tie that is meant to be cut.
 _MEANT = "Where that is meant: docs/operations.md, One engine"
-
-_WHERE = text("""
-    SELECT (SELECT system_identifier::text FROM pg_control_system()),
-        left(pg_walfile_name(pg_current_wal_lsn()), 8),
-        (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, pg_postmaster_start_time()
-""")
-
 
 #: On no server: nothing may be claimed.
 NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
@@ -53,21 +43,14 @@ NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
 _LANDINGS = 100
 
 
-def where(conn: Connection) -> Where | None:
-    """Where the database is; none where this role, or this kind of Postgres, may not know."""
-    try:
-        return Where(*conn.execute(_WHERE).one())
-    except ProgrammingError:
-        return None
-
-
 def named_wallet(db: Engine) -> str | None:
     """The address whose orders are in the database; none where no engine has worked on it yet."""
     with db.connect() as conn:
         try:
-            return conn.execute(select(engine.c.wallet)).scalar()
+            row = identity.whose(conn)
         except ProgrammingError:
             return None  # not migrated yet
+    return None if row is None else str(row.wallet)
 
 
 class Identity:
@@ -111,8 +94,8 @@ class Identity:
         chain = self._chain.identity()
         fills = self._chain.fills(limit=_LANDINGS).fills
         with transactions(self._db).begin() as conn:
-            conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            row = conn.execute(select(engine)).first()
+            identity.lock(conn)
+            row = identity.whose(conn)
             if row is not None:
                 self._compare("wallet", row.wallet, self._network.wallet.address)
                 self._compare("network", row.network, self._network.name)
@@ -120,12 +103,14 @@ class Identity:
             gap, elsewhere = _forgot(row, here, marks)
             gap = gap or self._unknown_landing(conn, row, fills)
             if gap:
-                orders = recall.doubt(conn, chain, elsewhere=elsewhere)
+                orders = doubts.doubt(conn, chain, elsewhere=elsewhere)
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )
-            recall.forget_the_ended(conn)
-            self._write(conn, row, here, chain, fills[0].signature if fills else None)
+            doubts.forget_the_ended(conn)
+            newest = fills[0].signature if fills else None
+            ours = {"network": self._network.name, "wallet": self._network.wallet.address}
+            identity.write(conn, here, newest, chain=chain, **ours)
         self.known, self.settled = here, True
         self._note()
 
@@ -149,7 +134,7 @@ class Identity:
     def _here(self) -> Where | None:
         # Apart from any transaction, which an error would end.
         with self._db.connect() as conn:
-            return where(conn)
+            return identity.where(conn)
 
     def _compare(self, what: str, stored: str, ours: str) -> None:
         if stored == ours:
@@ -165,7 +150,7 @@ class Identity:
             f" {remedy}. {_MEANT}."
         )
 
-    def _unknown_landing(self, conn: Connection, row: Row[Any] | None, fills: Sequence[Fill]) -> str | None:
+    def _unknown_landing(self, conn: Connection, row: Any, fills: Sequence[Fill]) -> str | None:
         """One since the last look whose swap the database does not have, though each is stored before."""
         kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
         looked_into = None if row is None else row.newest_fill
@@ -173,23 +158,9 @@ class Identity:
             lambda fill: fill.signature != looked_into and (kept is None or fill.at >= kept), fills
         )
         signatures = [fill.signature for fill in new]
-        stored = set(
-            conn.execute(select(swaps.c.signature).where(swaps.c.signature.in_(signatures))).scalars()
-        )
+        stored = orders_of(conn, signatures)
         unknown = next((signature for signature in signatures if signature not in stored), None)
         return unknown and f"the chain knows a landing that it does not: {unknown}"
-
-    def _write(
-        self, conn: Connection, row: Row[Any] | None, here: Where | None, chain: str, newest: str | None
-    ) -> None:
-        seen: dict[str, Any] = {"newest_fill": newest}
-        if here is not None:
-            seen |= {"server": here.server, "timeline": here.timeline}
-        if row is not None:
-            conn.execute(update(engine).values(seen))
-            return
-        ours = {"chain": chain, "wallet": self._network.wallet.address}
-        conn.execute(insert(engine).values(one=1, id=uuid4(), network=self._network.name, **ours, **seen))
 
     def _marked(self) -> Where | None:
         """What the home's file says."""
@@ -214,7 +185,7 @@ def _behind(here: Where, mark: Where) -> bool:
     return mark[:2] == here[:2] and here.flushed < mark.flushed
 
 
-def _forgot(row: Row[Any] | None, here: Where | None, marks: Sequence[Where]) -> tuple[str | None, bool]:
+def _forgot(row: Any, here: Where | None, marks: Sequence[Where]) -> tuple[str | None, bool]:
     """Why something may have been forgotten, by where it is; and whether this is a copy whose original may
     go on."""
     if row is None or here is None:

@@ -14,7 +14,7 @@ from typing import Any
 import dramatiq
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.engine import actors, foundation, recovery, retention
+from oee_daemon.engine import actors, recovery, retention
 from oee_daemon.engine.beats import Beat, Chore
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.identity import NOWHERE, Identity, named_wallet, try_to_settle
@@ -28,7 +28,7 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.queue.roster import Roster
 from oee_daemon.settings import Settings
-from oee_daemon.store import migrations
+from oee_daemon.store import migrations, server
 from oee_daemon.store.database import open_database
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Worker:
         self.check()
         if self._database is None:
             with self.db.connect() as conn:
-                self._database = foundation.identity(conn)
+                self._database = server.fingerprint(conn)
         return False
 
     def _named_wallet(self) -> str | None:

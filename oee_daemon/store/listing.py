@@ -16,13 +16,13 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from oee_daemon.contract.status import LIVE, Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
 from oee_daemon.store import predicates, tables
-from oee_daemon.store.order_rows import ORDER, order_of
+from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.statement import Statement
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
@@ -59,15 +59,13 @@ def page(conn: Connection, wanted: Filter, *, limit: int, before: int | None) ->
         numbers = _NEWEST.format(sources=" UNION ALL ".join(sources))
         _raise_first(conn, numbers, values)
         found = f"number = ANY (ARRAY({numbers}))"
-    rows = conn.execute(text(_PAGE.format(found=found)), values)
-    return [order_of(row._asdict()) for row in rows]
+    return Statement(_PAGE.format(found=found), order_row).all(conn, values)
 
 
 def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
     """Those of the orders with these ids or keys that there are, each once."""
     rest = f" AND NOT {predicates.IS_LIVE}" if ended else ""
-    rows = conn.execute(text(_AMONG.format(rest=rest)), {"ids": ids, "keys": keys})
-    return [order_of(row._asdict()) for row in rows]
+    return Statement(_AMONG.format(rest=rest), order_row).all(conn, {"ids": ids, "keys": keys})
 
 
 BETWEEN = Statement("""
@@ -83,56 +81,65 @@ SWAPS = Statement("""
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:
     """Those of the keys whose orders are no longer kept."""
-    return [*conn.execute(_SPENT, {"keys": keys}).scalars()]
+    return [row[0] for row in _SPENT.all(conn, {"keys": keys})]
 
 
 def has_keys(conn: Connection, prefix: str) -> bool:
     """Whether any key begins so. `prefix`: lower case letters, digits and hyphens."""
-    return bool(conn.execute(text(_HAS_KEYS.format(prefix=prefix))).scalar_one())
+    return Statement(_HAS_KEYS.format(prefix=prefix)).first(conn) == (True,)
 
 
-_SPENT = text("SELECT idempotency_key FROM spent_keys WHERE idempotency_key = ANY (CAST(:keys AS text[]))")
+_SPENT = Statement("""
+    -- spent: those of these keys whose orders were removed
+    SELECT idempotency_key FROM spent_keys WHERE idempotency_key = ANY (%(keys)s::text[])
+""")
 
 # The prefix as a literal: only so can the planner make a range in the index of it, where the locale is C.
 _HAS_KEYS = """
-    SELECT EXISTS (SELECT FROM orders WHERE idempotency_key LIKE '{prefix}%')
-        OR EXISTS (SELECT FROM spent_keys WHERE idempotency_key LIKE '{prefix}%')"""
+    -- has keys: whether any begins so
+    SELECT EXISTS (SELECT FROM orders WHERE idempotency_key LIKE '{prefix}%%')
+        OR EXISTS (SELECT FROM spent_keys WHERE idempotency_key LIKE '{prefix}%%')"""
 
 # Found before it is narrowed, each half by its own index.
 _AMONG = f"""
+    -- among: those of these orders that there are
     SELECT {ORDER} FROM orders WHERE id = ANY (ARRAY(
-        SELECT id FROM orders WHERE id = ANY (CAST(:ids AS uuid[]))
-        UNION SELECT id FROM orders WHERE idempotency_key = ANY (CAST(:keys AS text[]))
+        SELECT id FROM orders WHERE id = ANY (%(ids)s::uuid[])
+        UNION SELECT id FROM orders WHERE idempotency_key = ANY (%(keys)s::text[])
     )) {{rest}}"""  # noqa: S608  # constants of ours
 
-_SPAN = "number >= CAST(:first AS bigint) AND number < CAST(:before AS bigint)"
+_SPAN = "number >= %(first)s::bigint AND number < %(before)s::bigint"
 
-_PAGE = f"SELECT {ORDER} FROM orders WHERE {{found}} ORDER BY number DESC LIMIT :most"  # noqa: S608
+_PAGE = f"""
+    -- page: newest first
+    SELECT {ORDER} FROM orders WHERE {{found}} ORDER BY number DESC LIMIT %(most)s"""  # noqa: S608
 
-_NEWEST = "SELECT number FROM ({sources}) AS source ORDER BY number DESC LIMIT :most"
+_NEWEST = """
+    -- newest: the numbers of a page
+    SELECT number FROM ({sources}) AS source ORDER BY number DESC LIMIT %(most)s"""
 
 _MARKET = """
     SELECT newest.number
-    FROM unnest(CAST(:pairs AS text[]), CAST(:sides AS text[])) AS run (pair, side)
+    FROM unnest(%(pairs)s::text[], %(sides)s::text[]) AS run (pair, side)
     CROSS JOIN LATERAL (
         SELECT number FROM orders
-        WHERE (pair, side, number) >= (run.pair, run.side, CAST(:first AS bigint))
-            AND (pair, side, number) < (run.pair, run.side, CAST(:before AS bigint))
+        WHERE (pair, side, number) >= (run.pair, run.side, %(first)s::bigint)
+            AND (pair, side, number) < (run.pair, run.side, %(before)s::bigint)
             {rest}
-        ORDER BY pair DESC, side DESC, number DESC LIMIT :each
+        ORDER BY pair DESC, side DESC, number DESC LIMIT %(each)s
     ) AS newest"""
 
 _MISSED = """
     SELECT newest.number
-    FROM unnest(CAST(:missed AS text[]), CAST(:missed_pairs AS text[]), CAST(:missed_sides AS text[]))
+    FROM unnest(%(missed)s::text[], %(missed_pairs)s::text[], %(missed_sides)s::text[])
         AS run (missed, pair, side)
     CROSS JOIN LATERAL (
         SELECT number FROM orders
         WHERE missed IS NOT NULL
-            AND (missed, pair, side, number) >= (run.missed, run.pair, run.side, CAST(:first AS bigint))
-            AND (missed, pair, side, number) < (run.missed, run.pair, run.side, CAST(:before AS bigint))
+            AND (missed, pair, side, number) >= (run.missed, run.pair, run.side, %(first)s::bigint)
+            AND (missed, pair, side, number) < (run.missed, run.pair, run.side, %(before)s::bigint)
             {rest}
-        ORDER BY missed DESC, pair DESC, side DESC, number DESC LIMIT :each
+        ORDER BY missed DESC, pair DESC, side DESC, number DESC LIMIT %(each)s
     ) AS newest"""
 
 # Read whole before it is narrowed: by the number, the planner might walk through everything that ended.
@@ -140,7 +147,8 @@ _LIVE = f"""
     SELECT number FROM (SELECT * FROM orders WHERE {predicates.LIVE} OFFSET 0) AS live
     WHERE {_SPAN} {{rest}}"""  # noqa: S608  # constants of ours, here and below
 
-_RUNS = text("""
+_RUNS = Statement("""
+    -- runs: every pair and side that there is
     WITH RECURSIVE run AS (
         (SELECT pair, side FROM orders ORDER BY pair, side LIMIT 1)
         UNION ALL
@@ -152,26 +160,30 @@ _RUNS = text("""
     SELECT pair, side FROM run
 """)
 
-_FIRST = text("""
+_FIRST = Statement("""
+    -- first: the lowest number of those just after a time
     SELECT min(number) FROM (
-        SELECT number FROM orders WHERE created_at >= :at ORDER BY created_at, number LIMIT :near
+        SELECT number FROM orders WHERE created_at >= %(at)s
+        ORDER BY created_at, number LIMIT %(near)s
     ) AS near
 """)
-_LAST = text("""
+_LAST = Statement("""
+    -- last: the highest number of those just before a time
     SELECT max(number) FROM (
-        SELECT number FROM orders WHERE created_at < :at ORDER BY created_at DESC, number DESC LIMIT :near
+        SELECT number FROM orders WHERE created_at < %(at)s
+        ORDER BY created_at DESC, number DESC LIMIT %(near)s
     ) AS near
 """)
 
 # The times in words that no index understands: the numbers that stand for them are the better way in.
 _CONDITIONS = {
-    "pair": "pair = :pair",
-    "token": ":token IN (input_mint, output_mint)",
-    "side": "side = :side",
-    "status": "status = ANY (:status)",
-    "type": "type = :type",
-    "since": "(created_at >= :since) IS TRUE",
-    "until": "(created_at < :until) IS TRUE",
+    "pair": "pair = %(pair)s",
+    "token": "%(token)s IN (input_mint, output_mint)",
+    "side": "side = %(side)s",
+    "status": "status = ANY (%(status)s)",
+    "type": "type = %(type)s",
+    "since": "(created_at >= %(since)s) IS TRUE",
+    "until": "(created_at < %(until)s) IS TRUE",
 }
 
 
@@ -179,10 +191,15 @@ def _span(conn: Connection, wanted: Filter) -> tuple[int, int]:
     """The numbers between which orders are of the wanted time; each row says whether it is."""
     first, last = 1, _END - 1
     if wanted.since is not None:
-        first = conn.execute(_FIRST, {"at": wanted.since, "near": NEAR}).scalar_one() or _END
+        first = _number(_FIRST, conn, wanted.since) or _END
     if wanted.until is not None:
-        last = conn.execute(_LAST, {"at": wanted.until, "near": NEAR}).scalar_one() or 0
+        last = _number(_LAST, conn, wanted.until) or 0
     return first, last
+
+
+def _number(near: Statement[Any], conn: Connection, at: datetime) -> int | None:
+    found = near.first(conn, {"at": at, "near": NEAR})
+    return found and found[0]
 
 
 def _sources(conn: Connection, wanted: Filter, values: dict[str, Any]) -> list[str]:
@@ -209,8 +226,9 @@ def _raise_first(conn: Connection, numbers: str, values: dict[str, Any]) -> None
     """Spares reading a whole page from each of many runs: a few of each tell what the page can't go below."""
     runs = max(len(values.get("pairs", ())), len(values.get("missed", ())), 1)
     few, most = 2 * values["most"] // runs + 1, values["most"]
+    newest = Statement(numbers)
     while few < most:
-        found = list(conn.execute(text(numbers), values | {"each": few}).scalars())
+        found = [row[0] for row in newest.all(conn, values | {"each": few})]
         if len(found) == most:
             values["first"] = found[-1]
         if len(found) == most or len(found) < few:  # enough, or all that there are
@@ -220,10 +238,7 @@ def _raise_first(conn: Connection, numbers: str, values: dict[str, Any]) -> None
 
 def _runs(conn: Connection, wanted: Filter) -> list[tuple[str, str]]:
     """The pairs and sides that are wanted; without a pair, of those that there are."""
-    if wanted.pair is None:
-        there = [(row.pair, row.side) for row in conn.execute(_RUNS)]
-    else:
-        there = [(wanted.pair, side.value) for side in Side]
+    there = _RUNS.all(conn) if wanted.pair is None else [(wanted.pair, side.value) for side in Side]
     return [
         (pair, side)
         for pair, side in there

@@ -20,6 +20,7 @@ from oee_daemon.embedded import account
 from oee_daemon.engine import foundation
 from oee_daemon.errors import Unreachable, Unsuitable
 from oee_daemon.queue.roster import Roster
+from oee_daemon.store import server
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until
 
@@ -71,7 +72,7 @@ def test_a_server_that_does_not_flush_is_told(lax: Engine) -> None:
 def test_a_database_is_known_again_and_told_from_its_neighbour(db: Engine, shared_db: Engine) -> None:
     again = open_database(db.url, pool_size=1)
     with db.connect() as one, again.connect() as same, shared_db.connect() as other:
-        assert foundation.identity(one) == foundation.identity(same) != foundation.identity(other)
+        assert server.fingerprint(one) == server.fingerprint(same) != server.fingerprint(other)
     again.dispose()
 
 
@@ -198,7 +199,7 @@ def test_another_engine_on_the_queue_is_told(
     db: Engine, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with db.connect() as conn:
-        ours = foundation.identity(conn)
+        ours = server.fingerprint(conn)
     for owner, database in (("one", ours), ("two", "unknown")):
         Roster(redis_url, owner=owner, threads=1, busy=int, more=partial(dict, database=database)).announce()
     foundation.require_queue(redis_url, ours)

@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import recall, worker
-from oee_daemon.engine.identity import NOWHERE, Identity, where
+from oee_daemon.engine import worker
+from oee_daemon.engine.identity import NOWHERE, Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
@@ -26,7 +26,8 @@ from oee_daemon.networks.simulated.ledger import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import Settings
-from oee_daemon.store import moves
+from oee_daemon.store import doubts, moves
+from oee_daemon.store.identity import where
 from tests.kit.engine import Bench, HookedChain
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
@@ -237,7 +238,7 @@ def test_while_the_chain_can_not_be_asked_nothing_counts_as_settled(bench: Bench
 
 def doubt(bench: Bench, *, elsewhere: bool = False, chain: str | None = None) -> None:
     with bench.db.connect() as conn:
-        recall.doubt(conn, chain or bench.chain().identity(), elsewhere=elsewhere)
+        doubts.doubt(conn, chain or bench.chain().identity(), elsewhere=elsewhere)
 
 
 @pytest.mark.parametrize("events", [1, 2, 3])

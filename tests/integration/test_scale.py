@@ -7,7 +7,7 @@ the plans of listings are looked at besides.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.retention import Retention
@@ -25,6 +25,7 @@ from oee_daemon.reads.history import History
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import NEAR, Filter
+from oee_daemon.store.statement import Statement
 from tests.kit.databases import Databases
 from tests.kit.engine import Bench
 from tests.kit.long_history import FILL, FILTERS, JUP, LIVE, MET, ORDERS, SOL, START, USDC, WIF
@@ -102,12 +103,27 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
+def after_each(monkeypatch: pytest.MonkeyPatch, then: Callable[[str, Any], object]) -> None:
+    """Calls `then` with each statement that was run, and its values."""
+    ask = Statement.ask
+
+    def hooked(self: Statement[Any], raw: Any, values: Mapping[str, Any]) -> Any:
+        found = ask(self, raw, values)
+        then(self.text, values)
+        return found
+
+    monkeypatch.setattr(Statement, "ask", hooked)
+
+
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_listings_plan_reads_indexes_and_sorts_a_page_at_most(long_ago: str, name: str) -> None:
+def test_a_listings_plan_reads_indexes_and_sorts_a_page_at_most(
+    long_ago: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     db, limit = open_database(long_ago, pool_size=1), 50
     seen: list[tuple[str, Any]] = []
-    event.listen(db, "before_cursor_execute", lambda _c, _u, sql, values, _x, _m: seen.append((sql, values)))
+    after_each(monkeypatch, lambda sql, values: seen.append((sql, values)))
     History(db).page(FILTERS[name], limit=limit, cursor="15000")
+    assert seen
     raw = db.raw_connection()
     cursor = raw.cursor()
     for sql, values in seen:
@@ -172,7 +188,9 @@ def test_pages_together_hold_all_that_fits_newest_first(long_ago: str) -> None:
     db.dispose()
 
 
-def test_orders_that_end_between_two_looks_leave_no_gap_in_a_page(long_ago: str) -> None:
+def test_orders_that_end_between_two_looks_leave_no_gap_in_a_page(
+    long_ago: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page is one moment, though it takes several statements."""
     db, other = open_database(long_ago, pool_size=1), open_database(long_ago, pool_size=1)
     wanted, history = Filter(status=("failed", "cancelled")), History(db)
@@ -180,7 +198,7 @@ def test_orders_that_end_between_two_looks_leave_no_gap_in_a_page(long_ago: str)
     expected = [o.number for o in walk(history, wanted, 1000)]
     moves = 0
 
-    def interfere(_c: Any, _u: Any, sql: str, *_: Any) -> None:
+    def interfere(_sql: str, _values: Any) -> None:
         nonlocal moves
         moves += 1
         with other.connect() as conn:
@@ -189,10 +207,10 @@ def test_orders_that_end_between_two_looks_leave_no_gap_in_a_page(long_ago: str)
                 {"to": "expired" if moves % 2 else "cancelled", "id": first.id},
             )
 
-    event.listen(db, "after_cursor_execute", interfere)
+    after_each(monkeypatch, interfere)
     cursor = str(first.number + 1)
     page, following = history.page(wanted, limit=40, cursor=cursor)
-    event.remove(db, "after_cursor_execute", interfere)
+    monkeypatch.undo()
     assert moves > 2
     below = [n for n in expected if n <= first.number]
     assert [o.number for o in page] == below[:40]
