@@ -184,10 +184,12 @@ def test_an_edit_touches_its_own_line_and_no_other() -> None:
     assert changed(KEPT, "max_attempts", "4") == KEPT.replace("'3'", "4")
     assert changed(KEPT, "port", None) == KEPT.replace("port = 3000   # why\r\n", "")
     added = changed(KEPT, "log_level", "debug")
-    assert added == KEPT.replace("]\n[later]", ']\nlog_level = "debug"\r\n[later]')
+    assert added == KEPT.replace("]\n[later]", ']\nlog_level = "debug"\r\n\n[later]')
     assert changed(KEPT, "host", None) == KEPT
     assert changed("", "port", "1") == "port = 1\n"
     assert changed("a = 1", "port", "1") == "a = 1\nport = 1\n"
+    text = 'note = """\nport = 1\n"""\n'
+    assert changed(text, "port", "2") == f"{text}port = 2\n"
     # Of two spellings the last one counts, here as for whoever reads it.
     assert changed("port = 1\nOEE_PORT = 2\n", "port", "3") == "OEE_PORT = 3\n"
 
@@ -196,14 +198,12 @@ def test_an_edit_touches_its_own_line_and_no_other() -> None:
     "text",
     [
         "port = [1,\n2]\n",
-        'port = """\n3\n"""\n',
         "port = {a = 1}\n",
-        'note = """\nport = 1\n"""\n',
         "port.a = 1\n",
         "[port]\na = 1\n",
     ],
 )
-def test_what_cannot_be_edited_by_the_line_is_left_alone(text: str, tmp_path: Path) -> None:
+def test_a_table_or_an_array_in_its_place_is_left_alone(text: str, tmp_path: Path) -> None:
     with pytest.raises(NotFlat):
         changed(text, "port", "4")
     file = tmp_path / "config.toml"
