@@ -31,7 +31,7 @@ from oee_daemon.engine import foundation
 from oee_daemon.engine.identity import Identity, named_wallet, try_to_settle
 from oee_daemon.home.folder import Home
 from oee_daemon.logfile import OwnLog
-from oee_daemon.networks.network import open_network
+from oee_daemon.networks.opening import open_network
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings

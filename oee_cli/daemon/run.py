@@ -17,6 +17,7 @@ from oee_cli.errors import CliError, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings, load
+from oee_cli.text.messages import name_process
 
 #: Between two looks at a log that is followed, seconds.
 _LOOK = 0.2
@@ -35,7 +36,7 @@ def run(*, switch: bool) -> NoReturn:
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
         raise Unreachable(
-            f"A daemon already runs on {settings.home}, {where(pid, 'as process')}.",
+            f"A daemon already runs on {settings.home}, {name_process(pid, 'as process')}.",
             hint="See: oee daemon status",
             code="already_running",
         )
@@ -163,12 +164,7 @@ def _report_running(output: Output, launcher: Launcher, what: str) -> None:
     if output.json:
         output.emit({"running": True, **running})
     else:
-        output.say(f"✓ {what}   {where(running['pid'])}   {launcher.socket_path()}")
-
-
-def where(pid: int | None, called: str = "pid") -> str:
-    """Which process the daemon is: one that runs and has no process id here is in another container."""
-    return f"{called} {pid}" if pid else "in another container"
+        output.say(f"✓ {what}   {name_process(running['pid'])}   {launcher.socket_path()}")
 
 
 def _report_not_running(output: Output, launcher: Launcher) -> ExitCode:
@@ -179,7 +175,8 @@ def _report_not_running(output: Output, launcher: Launcher) -> ExitCode:
         )
     else:
         error = Unreachable(
-            f"The daemon ({where(pid)}) is there and does not answer: it is starting, stopping or stuck.",
+            f"The daemon ({name_process(pid)}) is there and does not answer:"
+            " it is starting, stopping or stuck.",
             hint="See: oee daemon logs",
             code="daemon_not_answering",
             retryable=True,

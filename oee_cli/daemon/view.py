@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from oee_cli.daemon.run import where
 from oee_cli.output import Output, clean
 from oee_cli.settings.load import short_path
 from oee_cli.text.layout import Cell, Column, put, table
+from oee_cli.text.messages import name_process
 from oee_cli.text.times import moment
 
 
@@ -34,7 +34,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
 def _daemon(status: dict[str, Any]) -> list[Any]:
     since = status.get("startedAt")
     shown = f"since {moment(since).astimezone():%H:%M}" if since else None
-    return ["running", where(status.get("pid")), shown, status.get("version")]
+    return ["running", name_process(status.get("pid")), shown, status.get("version")]
 
 
 def _http(http: dict[str, Any]) -> list[Any]:

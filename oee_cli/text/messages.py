@@ -198,3 +198,8 @@ def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
     after = f" after {span(waited)}" if waited is not None else ""
     text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
     return Ending("●", text, f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}")
+
+
+def name_process(pid: int | None, called: str = "pid") -> str:
+    """Which process the daemon is: one that runs and has no process id here is in another container."""
+    return f"{called} {pid}" if pid else "in another container"

@@ -22,7 +22,7 @@ from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.held import Held
-from oee_daemon.networks.network import open_network
+from oee_daemon.networks.opening import open_network
 from oee_daemon.queue import roster
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed

@@ -20,7 +20,7 @@ from oee_daemon.store.database import open_database
 
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
-    """As `networks.network.open_network`."""
+    """As `networks.opening.open_network`."""
     if settings.sim_ledger_file is not None:
         ledger = open_file(settings.sim_ledger_file)
     else:
