@@ -79,7 +79,7 @@ def test_a_retry_runs_when_it_is_due_without_recovery(bench: Bench, settings: Se
     events = bench.events(order.id)
     assert bench.trail(order.id) == ["pending", "routing", "building", "submitted"] * 2 + ["failed"]
     again, routing = events[4], events[5]
-    due = again.at + timedelta(milliseconds=again.data["retryInMs"])
+    due = again.at + timedelta(milliseconds=again.data["retry_in_ms"])
     assert routing.at - due > timedelta(milliseconds=-25), "before its time"
 
 

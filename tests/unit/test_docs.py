@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,10 @@ def test_a_command_of_contributing_runs(command: str) -> None:
         command = f"bash -n {program}"
     else:
         command += " --help"
-    done = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False)
+    # As where the environment of these tests is the one that is on: theirs is the `pytest` that is meant.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = {**os.environ, "PATH": path}
+    done = subprocess.run(command.split(), cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
