@@ -68,7 +68,7 @@ class Timing:
 
 USUAL = Timing()
 
-_FIGURE = r"\d{1,6}(?:\.\d{1,6})?"
+_FIGURE = r"\d{1,7}(?:\.\d{1,6})?"
 
 
 def read(text: str) -> Timing:
