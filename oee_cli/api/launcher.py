@@ -340,8 +340,9 @@ class _StartLine:
         if len(line) > output.width(sys.stderr) - 2:
             line = f"starting the daemon: {here or READY} ●"
         if line != self.shown:
-            output.draw(line)
+            # Known as shown first: whoever types ctrl-C as soon as it appears has it erased, too.
             self.shown = line
+            output.draw(line)
 
     def erase(self) -> None:
         if self.shown and self.launcher.output.erasable:

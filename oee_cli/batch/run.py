@@ -265,8 +265,8 @@ class ResultWriter:
     def draw(self, text: str) -> None:
         # A terminal that takes no more must not keep anybody from leaving.
         if self._screen.acquire(timeout=_TICK):
-            self._output.draw(text)
             self._drawn = True
+            self._output.draw(text)
             self._screen.release()
 
     def erase(self) -> None:

@@ -26,7 +26,7 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.queue.feed import Feed
-from oee_daemon.store import leases, moves
+from oee_daemon.store import leases, order_rows
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Execution:
         if moved is not None and moved.status is Status.BUILDING:
             moved, swap = self._attempt.build(conn, moved)
         if moved is not None and moved.status is Status.SUBMITTED:
-            moved = self._settlement.settle(conn, moved, swap or moves.live_swap(conn, moved.id))
+            moved = self._settlement.settle(conn, moved, swap or order_rows.live_swap(conn, moved.id))
         if moved is None or moved.status is not Status.PENDING:
             return None
         assert moved.next_run_at is not None

@@ -25,7 +25,7 @@ from oee_daemon.orders.order import Order, pair_of
 from oee_daemon.orders.tokens import Token
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.feed import Feed
-from oee_daemon.store import moves
+from oee_daemon.store import moves, order_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Intake:
         values = values_of(new, self._network)
         if key is not None:
             with self._db.connect() as conn:
-                known = moves.find_key(conn, key)
+                known = order_rows.find_key(conn, key)
                 if known is None:
                     refuse_spent(conn, key)
                 else:
@@ -146,7 +146,7 @@ class Intake:
             order = moves.create(conn, values)
             if order is None:
                 assert key is not None
-                known = moves.find_key(conn, key)
+                known = order_rows.find_key(conn, key)
                 if known is None:
                     refuse_spent(conn, key)
                 return self._same(known, sent), False
@@ -178,7 +178,7 @@ class Intake:
             self._identity.must_be_settled()
         with self._db.connect() as conn:
             while (cancelled := moves.cancel(conn, order_id)) is None:
-                order = moves.find(conn, order_id)
+                order = order_rows.find(conn, order_id)
                 if order is None:
                     raise NotFound(f"There is no order {order_id}.")
                 if order.status is Status.CANCELLED:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.errors import BadCursor, NotFound, Refused
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.store import listing, moves, readiness
+from oee_daemon.store import listing, order_rows, readiness
 from oee_daemon.store.listing import Filter
 from oee_daemon.store.readiness import Readiness
 
@@ -63,22 +63,22 @@ class History:
     def order(self, order_id: UUID) -> Order:
         """Raises `NotFound`."""
         with self._db.connect() as conn:
-            found = moves.find(conn, order_id)
+            found = order_rows.find(conn, order_id)
         if found is None:
             raise NotFound(f"There is no order {order_id}.")
         return found
 
     def events(self, order_id: UUID, after: int = 0) -> list[Event]:
         with self._db.connect() as conn:
-            return moves.events(conn, order_id, after)
+            return order_rows.events(conn, order_id, after)
 
     def detail(self, order_id: UUID) -> tuple[Order, list[Event], list[Swap]]:
         """The order with its events and swaps, as of one moment. Raises `NotFound`."""
         with self._db.execution_options(isolation_level="REPEATABLE READ").begin() as conn:
-            found = moves.find(conn, order_id)
+            found = order_rows.find(conn, order_id)
             if found is None:
                 raise NotFound(f"There is no order {order_id}.")
-            return found, moves.events(conn, order_id), _swaps(conn, order_id)
+            return found, order_rows.events(conn, order_id), _swaps(conn, order_id)
 
     def page(self, wanted: Filter, *, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
         """Orders, newest first, and the cursor to go on from. Raises `BadCursor`.

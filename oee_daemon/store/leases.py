@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Order
 from oee_daemon.store.order_rows import ORDER, order_of, order_row
-from oee_daemon.store.predicates import DUE, HELD, IS_LIVE, IS_RUNNABLE, OVERDUE, RUNNABLE, TOLERANCE
+from oee_daemon.store.predicates import HELD, IS_DUE, IS_LIVE, IS_RUNNABLE, OVERDUE, RUNNABLE, TOLERANCE
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import MARKET
 from oee_daemon.timing import USUAL
@@ -48,7 +48,7 @@ _CLAIM = f"""
     ), found AS (
         SELECT id, status = 'pending' AND expires_at > clock_timestamp() AS begins FROM orders
         WHERE EXISTS (SELECT FROM free) AND id = %(id)s AND {IS_RUNNABLE} AND network = %(network)s
-            AND {DUE} AND (lease_owner = %(owner)s OR NOT {HELD}) AND {{there}}
+            AND {IS_DUE} AND (lease_owner = %(owner)s OR NOT {HELD}) AND {{there}}
         FOR UPDATE
     ), claimed AS (
         UPDATE orders SET

@@ -1,17 +1,23 @@
-"""Rows of `orders` as orders, by their columns' names."""
+"""What is read of one order: its row, by its columns' names, its swap that may still land, its events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import Cursor
+from sqlalchemy import Connection
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
-from oee_daemon.orders.order import Order
+from oee_daemon.orders.events import Data
+from oee_daemon.orders.order import Event, Order
+from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.store.predicates import EXPIRED
+from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import Units, orders
 
 _NAMES = tuple(f.name for f in fields(Order))
@@ -41,3 +47,55 @@ def order_row(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Order]:
     """psycopg's row factory for statements that select `ORDER`."""
     names = [column.name for column in cursor.description or ()]
     return lambda values: order_of(dict(zip(names, values, strict=True)))
+
+
+_FIND = Statement(f"-- find: one order\nSELECT {ORDER} FROM orders WHERE id = %(id)s", order_row)
+_FIND_KEY = Statement(
+    f"-- find_key: the order of a key\nSELECT {ORDER} FROM orders WHERE idempotency_key = %(key)s",
+    order_row,
+)
+
+
+def find(conn: Connection, order_id: UUID) -> Order | None:
+    return _FIND.first(conn, {"id": order_id})
+
+
+def find_key(conn: Connection, key: str) -> Order | None:
+    return _FIND_KEY.first(conn, {"key": key})
+
+
+_LIVE_SWAP = Statement("""
+    -- live_swap: the swap of an order that may still land
+    SELECT order_id, attempt, signature, raw, last_valid_height FROM swaps
+    WHERE order_id = %(id)s AND state = 'signed'
+""")
+
+
+def live_swap(conn: Connection, order_id: UUID) -> SignedSwap | None:
+    """The one swap of the order that may still land, or has."""
+    row = _LIVE_SWAP.first(conn, {"id": order_id})
+    if row is None:
+        return None
+    order, attempt, signature, raw, height = row
+    return SignedSwap(order_id=order, attempt=attempt, signature=signature, raw=raw, last_valid_height=height)
+
+
+#: What a statement has to select for `event_of`, of `order_events` as `e` and its order as `o`.
+EVENT = "e.order_id, e.seq, e.status, e.attempt, e.at, e.data, o.side, o.input_mint, o.output_mint"
+_EVENTS = Statement(f"""
+    -- events: an order's events past one, in order
+    SELECT {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
+    WHERE e.order_id = %(id)s AND e.seq > %(after)s ORDER BY e.seq
+""")  # noqa: S608  # the names are our own columns
+
+
+def events(conn: Connection, order_id: UUID, after: int = 0) -> list[Event]:
+    """The order's events past `after`, in order."""
+    return [event_of(*row) for row in _EVENTS.all(conn, {"id": order_id, "after": after})]
+
+
+def event_of(
+    order_id: UUID, seq: int, status: str, attempt: int, at: datetime, data: Data, side: str, *tokens: str
+) -> Event:
+    """The event of a row of `EVENT`."""
+    return Event(order_id, seq, Status(status), attempt, at, data, Side(side), *tokens)

@@ -33,8 +33,8 @@ WAITING = "(finished_at IS NULL AND next_run_at IS NULL)"
 #: Not final.
 LIVE = f"({RUNNABLE} OR {WAITING})"
 
-# To ask it of orders that were found otherwise, by their ids: in words of no index, for Postgres may take an
-# index on what is due for the way to one order, and read every one that is.
+# To ask it of orders that were found otherwise, by their ids: in words of no index, and of which none
+# follows, for Postgres may take an index on what is due for the way to one order, and read every one that is.
 
 IS_RUNNABLE = status_in(status.RUNNABLE)
 IS_LIVE = status_in(status.LIVE)
@@ -44,7 +44,9 @@ MAY_CANCEL = status_in(status.MAY_CANCEL)
 EXPIRED = "expires_at <= clock_timestamp()"
 #: A worker holds the order, and not by a clock that jumped.
 HELD = f"(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + {ABSURD}) IS TRUE"
-#: The order's next run may begin.
-DUE = f"(next_run_at <= clock_timestamp() + {TOLERANCE} OR next_run_at > clock_timestamp() + {ABSURD})"
+#: The next run of an order that was found otherwise may begin. Of a comparison alone, which no null passes,
+#: Postgres concludes that the index `orders_due` serves; of `coalesce` it concludes nothing.
+IS_DUE = f"""coalesce(next_run_at <= clock_timestamp() + {TOLERANCE}
+            OR next_run_at > clock_timestamp() + {ABSURD}, false)"""
 #: Nobody has begun the order's next run for `%(overdue)s`, an interval, after it was due.
 OVERDUE = f"(next_run_at <= clock_timestamp() - %(overdue)s OR next_run_at > clock_timestamp() + {ABSURD})"

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.orders.order import Event
 from oee_daemon.store.database import transactions
-from oee_daemon.store.moves import EVENT, event_of
+from oee_daemon.store.order_rows import EVENT, event_of
 from oee_daemon.store.statement import Statement
 
 _NOW = Statement("-- now: what is visible\nSELECT pg_current_snapshot()::text")

@@ -19,7 +19,7 @@ from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
-from oee_daemon.store import moves
+from oee_daemon.store import moves, order_rows
 from oee_daemon.store.tables import swaps
 
 
@@ -44,7 +44,7 @@ def no_compare_and_set() -> None:
     move = moves._move
 
     def careless(conn: Connection, order: Order, *args: Any, **what: Any) -> Order | None:
-        current = moves.find(conn, order.id)
+        current = order_rows.find(conn, order.id)
         assert current is not None
         return move(conn, current, *args, **what)
 
@@ -65,11 +65,11 @@ def end_an_attempt_on_a_timeout() -> None:
 
 def sign_anew_while_the_old_bytes_live() -> None:
     """Whoever finds an order submitted builds its swap again instead of sending the stored one."""
-    read = moves.live_swap
+    read = order_rows.live_swap
 
     def rebuilt(conn: Connection, order_id: Any) -> SignedSwap | None:
         old = read(conn, order_id)
-        order = moves.find(conn, order_id)
+        order = order_rows.find(conn, order_id)
         if old is None or order is None:
             return old
         # On one block the same plan is the same bytes: a moment later it is another swap.
@@ -83,7 +83,7 @@ def sign_anew_while_the_old_bytes_live() -> None:
         return swap
 
     engines = noted_engines()
-    moves.live_swap = rebuilt
+    order_rows.live_swap = rebuilt
 
 
 def noted_engines() -> list[Execution]:
@@ -109,7 +109,7 @@ def confirm_from_a_sends_answer() -> None:
 
     def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
         with engines[0]._db.connect() as conn:
-            order = moves.find(conn, swap.order_id)
+            order = order_rows.find(conn, swap.order_id)
         assert order is not None and order.quote_in is not None and order.quote_out is not None
         fill = Fill(
             signature=swap.signature,

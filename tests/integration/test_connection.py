@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from oee_daemon.embedded import Servers
 from oee_daemon.engine.intake import values_of
 from oee_daemon.errors import OtherRelease, StartFailed
-from oee_daemon.store import migrations, moves
+from oee_daemon.store import migrations, moves, order_rows
 from oee_daemon.store.connection import Silent
 from oee_daemon.store.database import STALE_S, open_database, transactions
 from oee_daemon.store.statement import driver
@@ -168,7 +168,7 @@ def statement(db: Engine) -> None:
 
 def prepared(db: Engine) -> None:
     with db.connect() as conn:
-        moves.events(conn, uuid4())
+        order_rows.events(conn, uuid4())
 
 
 def pipeline(db: Engine) -> None:

@@ -7,15 +7,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import COME_AGAIN
 from oee_daemon.engine.slots import Slots
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import transactions
+from oee_daemon.store.statement import driver
 from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
@@ -191,3 +193,16 @@ def test_a_claim_reads_one_order_however_many_wait(bench: Bench) -> None:
     newest_first = reversed(waiting)
     # Its own entry, by its id, a few times; not those of all that are due.
     assert cost(bench.db, lambda: bench.held(next(newest_first))).entries < 20
+
+
+def test_no_index_on_what_is_due_can_ever_serve_a_claim(bench: Bench) -> None:
+    """Whatever Postgres believes of the table: without the way by the id it would read all orders instead."""
+    with transactions(bench.db).connect() as conn:
+        conn.execute(text("ALTER TABLE orders DROP CONSTRAINT orders_pkey"))
+        conn.execute(text("SET LOCAL enable_seqscan = off"))
+        values = {"id": uuid4(), "owner": "one", "network": "simulated", "slots": 10, "class": "market"}
+        claim = f"EXPLAIN {leases._CLAIM_ANYWHERE.text}"
+        plan = driver(conn).execute(claim, values | {"lease": timedelta(seconds=15)}).fetchall()
+        conn.rollback()
+    assert [line for (line,) in plan if "orders" in line and "Index" in line] == []
+    assert any("Seq Scan on orders" in line for (line,) in plan)

@@ -22,7 +22,7 @@ from oee_daemon.engine.retention import Retention
 from oee_daemon.networks.simulated.ledger import Ledger, open_file, sim_ledger
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.history import History
-from oee_daemon.store import leases, moves
+from oee_daemon.store import leases, moves, order_rows
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing import NEAR, Filter
 from oee_daemon.store.statement import Statement
@@ -289,14 +289,14 @@ def test_an_order_is_accepted_claimed_and_moved_by_index(db: Engine) -> None:
     number = ORDERS - LIVE + 3
     order_id = _one(db, number)
     with db.connect() as conn:
-        order = moves.find(conn, order_id)
+        order = order_rows.find(conn, order_id)
     assert order is not None
     tried: dict[str, Callable[[Connection], object]] = {
-        "find": lambda c: moves.find(c, order_id),
-        "find_key": lambda c: moves.find_key(c, "a key that nobody used"),
-        "live_swap": lambda c: moves.live_swap(c, order_id),
+        "find": lambda c: order_rows.find(c, order_id),
+        "find_key": lambda c: order_rows.find_key(c, "a key that nobody used"),
+        "live_swap": lambda c: order_rows.live_swap(c, order_id),
         "cancel": lambda c: moves.cancel(c, order_id),
-        "events": lambda c: moves.events(c, order_id),
+        "events": lambda c: order_rows.events(c, order_id),
         "extend": lambda c: leases.extend(c, order),
     }
     for name, move in tried.items():

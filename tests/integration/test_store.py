@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from oee_daemon.contract.status import FINAL, RUNNABLE, UNSENT, IllegalMove, Status
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
-from oee_daemon.store import leases, moves
+from oee_daemon.store import leases, moves, order_rows
 from oee_daemon.store.tables import order_events, orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.engine import Bench
@@ -162,9 +162,9 @@ def test_events_are_gapless_and_one_for_each_move(bench: Bench) -> None:
 def test_events_are_read_from_where_one_left_off(bench: Bench) -> None:
     order = bench.to(bench.held(bench.place().id), *PATH)
     with bench.db.connect() as conn:
-        assert [e.seq for e in moves.events(conn, order.id, 3)] == [4, 5]
-        assert moves.events(conn, order.id, 5) == []
-        assert moves.events(conn, uuid4()) == []
+        assert [e.seq for e in order_rows.events(conn, order.id, 3)] == [4, 5]
+        assert order_rows.events(conn, order.id, 5) == []
+        assert order_rows.events(conn, uuid4()) == []
 
 
 def test_two_that_move_it_at_once_make_one_move_and_one_event(bench: Bench) -> None:
@@ -273,11 +273,11 @@ def test_a_swap_that_ended_makes_room_for_the_next_attempts(bench: Bench, ended:
     pending = bench.advance(submitted, Status.PENDING, swap_ended=ended)
     assert pending is not None
     with bench.db.connect() as conn:
-        assert moves.live_swap(conn, pending.id) is None
+        assert order_rows.live_swap(conn, pending.id) is None
     again = bench.to(pending, ROUTING, BUILDING, SUBMITTED)
     assert bench.swaps(again.id) == [(1, ended), (2, "signed")]
     with bench.db.connect() as conn:
-        live = moves.live_swap(conn, again.id)
+        live = order_rows.live_swap(conn, again.id)
     assert live == bench.swap(again)
 
 

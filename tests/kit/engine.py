@@ -34,7 +34,7 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
-from oee_daemon.store import moves
+from oee_daemon.store import moves, order_rows
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
@@ -157,13 +157,13 @@ class Bench:
 
     def order(self, order_id: UUID) -> Order:
         with self.db.connect() as conn:
-            found = moves.find(conn, order_id)
+            found = order_rows.find(conn, order_id)
         assert found is not None
         return found
 
     def gone(self, order_id: UUID) -> bool:
         with self.db.connect() as conn:
-            return moves.find(conn, order_id) is None
+            return order_rows.find(conn, order_id) is None
 
     def row(self, order_id: UUID) -> Row[Any]:
         """Everything that Postgres has of it, the lease too."""
@@ -263,7 +263,7 @@ class Bench:
 
     def events(self, order_id: UUID) -> list[Event]:
         with self.db.connect() as conn:
-            return moves.events(conn, order_id)
+            return order_rows.events(conn, order_id)
 
     def trail(self, order_id: UUID) -> list[str]:
         """The statuses of its events, which have to be gapless from 1."""
