@@ -25,7 +25,7 @@ from benchmarks import bench, figures
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "pickup": ("--orders", "400"),
     "own_cost": ("--alone", "200", "--batches", "40"),
-    "throughput": ("--orders", "3000", "--rounds", "5"),
+    "throughput": ("--orders", "3000"),
     "accept": ("--rounds", "8"),
     "cli": ("--rounds", "30"),
     "startup": ("--rounds", "5"),

@@ -38,11 +38,12 @@ ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}
 EXECUTE = "/api/orders/execute"
 
 
-def environ(**more: str) -> dict[str, str]:
-    """What processes see: no settings of the caller's, and `.pyc` files are read and written."""
+def environ(root: Path = ROOT, **more: str) -> dict[str, str]:
+    """What processes of the checkout `root` see: no settings of the caller's, and `.pyc` files are read and
+    written."""
     hidden = ("OEE_", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
-    return kept | {"PYTHONPATH": str(ROOT)} | more
+    return kept | {"PYTHONPATH": str(root)} | more
 
 
 @contextlib.contextmanager
@@ -118,9 +119,12 @@ def _dies_with(parent: int) -> Callable[[], None] | None:
 
 
 class Process:
-    """A process of ours that can be frozen while another is measured."""
+    """A process of ours that can be frozen while another is measured. Of another checkout than this one, it
+    runs in that one's own environment, `.venv`."""
 
-    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
+    def __init__(self, arguments: list[str], env: dict[str, str], log: Path, root: Path = ROOT) -> None:
+        self._root = root
+        self._python = sys.executable if root == ROOT else str(root / ".venv" / "bin" / "python")
         self._arguments = arguments
         self._env = env
         self.log = log
@@ -129,7 +133,7 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._arguments], env=self._env, cwd=ROOT, stdin=subprocess.DEVNULL,
+                [self._python, *self._arguments], env=self._env, cwd=self._root, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, preexec_fn=_dies_with(os.getpid()),
             )  # fmt: skip
 
@@ -153,12 +157,13 @@ class Process:
 
 
 class Daemon(Process):
-    """`python -m oee_daemon run` on a home of its own."""
+    """`python -m oee_daemon run` of the checkout `root`, on a home of its own."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, root: Path = ROOT, **settings: str) -> None:
         self.home = home
-        told = environ(**({"OEE_HOME": str(home), "OEE_PORT": "0"} | settings))
-        super().__init__(["-P", "-m", "oee_daemon", "run"], told, home.with_name(home.name + ".log"))
+        told = environ(root, **({"OEE_HOME": str(home), "OEE_PORT": "0"} | settings))
+        log = home.with_name(home.name + ".log")
+        super().__init__(["-P", "-m", "oee_daemon", "run"], told, log, root)
 
     def __enter__(self) -> Daemon:
         self.start()

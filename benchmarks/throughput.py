@@ -1,15 +1,22 @@
-"""Orders a second from accept to `confirmed`, waits at 0, beside a floor of the same shape.
+"""Orders a second from accept to `confirmed`, waits at 0, and what an order costs each process.
 
-The floor (see `floor`) is bare FastAPI, Dramatiq and psycopg on the same servers. Both sides are up all the
-time and in turn; while one is measured the other is frozen, so that its idle work takes nothing away.
+    python -m benchmarks.throughput                     beside a floor of the same shape
+    python -m benchmarks.throughput --against ../other  beside another checkout, with a `.venv` of its own, too
+
+The floor (see `floor`) is bare FastAPI, Dramatiq and psycopg on the same servers. All sides are up all the
+time and in turn; while one is measured the others are frozen, so that their idle work takes nothing away. On
+a machine that others use as well, processor time an order says most, and orders a second least.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 
@@ -18,6 +25,8 @@ from benchmarks.floors import Floor
 
 #: Promised: this part of the floor's orders a second.
 PROMISED = 0.7
+#: Orders that warm a side up: statements are prepared, connections made.
+WARM = 200
 
 #: Worded as the partial indexes are, ours and the floor's: asking often must not cost anything.
 LEFT = """SELECT count(*) FROM orders WHERE finished_at IS NULL
@@ -27,77 +36,121 @@ ENDED = "SELECT count(*) FROM orders WHERE created_at >= to_timestamp(%s) AND st
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """What one round of a side gave. Milliseconds, but for `a_second`; `cost` is of the processor, an order,
+    by process."""
+
+    a_second: float
+    p50: float
+    p99: float
+    cost: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: where it listens, where its orders are, and its processes."""
+    """One that is measured: where it listens, where its orders are, and its processes by their names."""
 
     name: str
     socket: str
     database_url: str
-    pids: tuple[int, ...]
+    pids: Mapping[str, int]
+    rounds: list[Round] = field(default_factory=list)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--orders", type=int, default=2000, help="a round and side")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--orders", type=int, default=1000, help="a round and side")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--key", action="store_true", help="send an Idempotency-Key to ours, as the CLI does")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, with its own .venv")
+    parser.add_argument("--no-floor", action="store_true", help="only what --against names, and ours")
 
 
 def measure(told: argparse.Namespace) -> list[figures.Figure]:
     """The figures of this script."""
-    with bench.folder() as home, bench.Base(home / "servers") as base:
-        database_url, redis_url = base.database("ours"), base.redis(1)
-        settings = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": redis_url} | bench.NO_WAITS
-        with (
-            Floor(home, base.database("floor"), base.redis(2), worker=True) as floor,
-            bench.Daemon(home / "home", **settings) as daemon,
-        ):
-            bare = Side("floor", floor.socket, floor.database_url, floor.pids)
-            ours = Side("oee", daemon.facts["socket"], database_url, tuple(daemon.pids().values()))
-            return _rounds(bare, ours, list(base.pids().values()), told)
+    with bench.folder() as home, bench.Base(home / "servers") as base, contextlib.ExitStack() as stack:
+        sides = []
+        if not told.no_floor:
+            floor = stack.enter_context(Floor(home, base.database("floor"), base.redis(1), worker=True))
+            pids = dict(zip(("daemon", "worker"), floor.pids, strict=True))
+            sides.append(Side("floor", floor.socket, floor.database_url, pids))
+        for number, root in enumerate([*filter(None, [told.against]), bench.ROOT], 2):
+            url = base.database(f"side{number}")
+            settings = {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": base.redis(number)} | bench.NO_WAITS
+            daemon = stack.enter_context(bench.Daemon(home / f"home{number}", root.resolve(), **settings))
+            name = "oee" if root is bench.ROOT else str(root)
+            sides.append(Side(name, daemon.facts["socket"], url, daemon.pids()))
+        _measure_rounds(sides, base.pids(), told)
+    *others, ours = sides
+    return [figure for other in others for figure in _figures(other, ours)]
 
 
-def _rounds(bare: Side, ours: Side, servers: list[int], told: argparse.Namespace) -> list[figures.Figure]:
-    found: dict[str, list[float]] = {"floor": [], "oee": []}
+def _measure_rounds(sides: list[Side], servers: Mapping[str, int], told: argparse.Namespace) -> None:
     for number in range(told.rounds + 1):
-        for side, other in ((bare, ours), (ours, bare)):
-            # The first round warms both up: statements are prepared, connections made.
-            orders = told.orders if number else 200
-            with bench.frozen(*other.pids):
-                a_second, cpu = _drain(side, servers, orders, told.connections, told.key and side is ours)
+        for side in sides:
+            others = [pid for other in sides if other is not side for pid in other.pids.values()]
+            with bench.frozen(*others):
+                key = told.key and side.name != "floor"
+                found = _drain(side, servers, told.orders if number else WARM, told.clients, key)
             if number:
-                found[side.name].append(a_second)
-                figures.say(f"round {number}: {side.name} {a_second:.0f} orders a second ({cpu})")
-    return [
-        figures.ratio(
-            "orders a second, waits at 0", found["floor"], found["oee"], "orders/s", at_least=PROMISED
-        )
-    ]
+                side.rounds.append(found)
+                cost = ", ".join(f"{name} {ms:.2f}" for name, ms in found.cost.items())
+                figures.say(
+                    f"round {number}: {side.name} {found.a_second:.0f} orders a second, accepted in"
+                    f" {found.p50:.0f} / {found.p99:.0f} ms (p50 / p99); processor, ms an order: {cost}"
+                )
 
 
-def _drain(side: Side, servers: list[int], orders: int, connections: int, key: bool) -> tuple[float, str]:
-    """From the first POST to the last `confirmed`: orders a second, and what it cost the processor."""
+def _drain(side: Side, servers: Mapping[str, int], orders: int, clients: int, key: bool) -> Round:
+    """From the first POST to the last `confirmed`."""
 
     def make(number: int) -> bytes:
         headers = {"idempotency-key": f"throughput-{time.time_ns()}-{number}"} if key else None
         return load.request("POST", bench.EXECUTE, bench.ORDER, headers)
 
-    before = _spent(side, servers)
-    stormed = load.storm(side.socket, make, total=orders, connections=connections)
+    before, mine = _spent(side, servers), time.process_time()
+    stormed = load.storm(side.socket, make, total=orders, connections=clients)
+    mine = time.process_time() - mine
     with psycopg.connect(bench.plain(side.database_url), autocommit=True) as conn:
         bench.until(lambda: one(conn, LEFT) == 0, 120, "the last order's end", pause=0.05)
         last = one(conn, LAST, stormed.begun)
         ended = one(conn, ENDED, stormed.begun)
     if ended != orders:
         raise RuntimeError(f"{side.name}: {ended} of {orders} orders confirmed")
-    spent = [now - then for now, then in zip(_spent(side, servers), before, strict=True)]
-    each = " + ".join(f"{1000 * s / orders:.2f}" for s in spent)
-    return orders / (last - stormed.begun), f"processor {each} ms an order"
+    spent = {"client": mine} | {name: now - before[name] for name, now in _spent(side, servers).items()}
+    return Round(
+        a_second=orders / (last - stormed.begun),
+        p50=1000 * figures.percentile(stormed.seconds, 50),
+        p99=1000 * figures.percentile(stormed.seconds, 99),
+        cost={name: 1000 * seconds / orders for name, seconds in spent.items()},
+    )
 
 
-def _spent(side: Side, servers: list[int]) -> list[float]:
-    """Processor seconds so far: of the application, the worker and each server with its helpers."""
-    return [bench.cpu_s(pid) for pid in side.pids] + [bench.cpu_s(pid, family=True) for pid in servers]
+def _spent(side: Side, servers: Mapping[str, int]) -> dict[str, float]:
+    """Processor seconds so far: of the daemon, its worker, and each server with its helpers."""
+    found = {name: bench.cpu_s(pid) for name, pid in side.pids.items()}
+    return found | {name: bench.cpu_s(pid, family=True) for name, pid in servers.items()}
+
+
+def _figures(bare: Side, ours: Side) -> list[figures.Figure]:
+    beside = "" if bare.name == "floor" else f", floor: {bare.name}"
+
+    def row(
+        what: str, of: Callable[[Round], float], unit: str = "ms", **promised: float | None
+    ) -> figures.Figure:
+        sides = ([of(each) for each in side.rounds] for side in (bare, ours))
+        return figures.ratio(what + beside, *sides, unit, **promised)
+
+    found = [
+        row("orders a second", lambda r: r.a_second, "orders/s", at_least=None if beside else PROMISED),
+        row("accept p50", lambda r: r.p50),
+        row("accept p99", lambda r: r.p99),
+        row("processor time an order, all processes", lambda r: sum(r.cost.values())),
+    ]
+    return found + [
+        row(f"processor time an order, {name}", lambda r, name=name: r.cost[name])
+        for name in ours.rounds[0].cost
+    ]
 
 
 def one(conn: psycopg.Connection, query: str, *values: object) -> float:
