@@ -1,7 +1,7 @@
 """Orders a second from accept to `confirmed`, waits at 0, and what an order costs each process.
 
     python -m benchmarks.throughput                     beside a floor of the same shape
-    python -m benchmarks.throughput --against ../other  beside another checkout, with a `.venv` of its own, too
+    python -m benchmarks.throughput --against ../other  also beside a checkout with its own `.venv`
 
 The floor (see `floor`) is bare FastAPI, Dramatiq and psycopg on the same servers. All sides are up all the
 time and in turn; while one is measured the others are frozen, so that their idle work takes nothing away. On
@@ -135,21 +135,17 @@ def _spent(side: Side, servers: Mapping[str, int]) -> dict[str, float]:
 def _figures(bare: Side, ours: Side) -> list[figures.Figure]:
     beside = "" if bare.name == "floor" else f", floor: {bare.name}"
 
-    def row(
-        what: str, of: Callable[[Round], float], unit: str = "ms", **promised: float | None
-    ) -> figures.Figure:
-        sides = ([of(each) for each in side.rounds] for side in (bare, ours))
-        return figures.ratio(what + beside, *sides, unit, **promised)
+    def row(what: str, of: Callable[[Round], float], unit: str = "ms") -> figures.Figure:
+        floor, project = ([of(each) for each in side.rounds] for side in (bare, ours))
+        at_least = PROMISED if unit == "orders/s" and not beside else None
+        return figures.ratio(what + beside, floor, project, unit, at_least=at_least)
 
-    found = [
-        row("orders a second", lambda r: r.a_second, "orders/s", at_least=None if beside else PROMISED),
+    return [
+        row("orders a second", lambda r: r.a_second, "orders/s"),
         row("accept p50", lambda r: r.p50),
         row("accept p99", lambda r: r.p99),
         row("processor time an order, all processes", lambda r: sum(r.cost.values())),
-    ]
-    return found + [
-        row(f"processor time an order, {name}", lambda r, name=name: r.cost[name])
-        for name in ours.rounds[0].cost
+        *(row(f"processor time an order, {n}", lambda r, n=n: r.cost[n]) for n in ours.rounds[0].cost),
     ]
 
 
