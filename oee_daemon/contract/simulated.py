@@ -11,7 +11,11 @@ DRILLED = (
 )  # fmt: skip
 #: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
 #: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.
-FAILPOINTS = frozenset((*DRILLED, "before_failed", "after_failed", "before_expired", "after_expired"))
+#: A flight to Postgres has two as well: once it was sent, and between two of its answers.
+FAILPOINTS = frozenset((
+    *DRILLED, "before_failed", "after_failed", "before_expired", "after_expired",
+    "flight_sent", "flight_told",
+))  # fmt: skip
 
 #: Every swap that has moved money. Amounts in base units.
 LANDED = "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"

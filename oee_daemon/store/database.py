@@ -15,6 +15,7 @@ from typing import Any
 import psycopg  # noqa: F401
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 
@@ -63,6 +64,22 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
     return db
 
 
+def dial(url: URL) -> Bounded:
+    """A connection like a pool's, and in none."""
+    args, given = postgresql.psycopg.dialect().create_connect_args(url)  # type: ignore[no-untyped-call]
+    return connector(STATEMENT_S)(*args, **given)
+
+
+def silent_since(url: URL) -> float:
+    """When somebody was last not answered there, by the monotonic clock. What is older is not trusted."""
+    return _silent_at.get(url, 0.0)
+
+
+def silence(url: URL) -> None:
+    """Somebody is not answered there."""
+    _silent_at[url] = time.monotonic()
+
+
 class _Pool:
     """What is known of a pool's connections beside what the pool knows."""
 
@@ -90,7 +107,7 @@ class _Pool:
         idle = time.monotonic() - used
         if (
             connection.closed
-            or used < _silent_at.get(self._address, 0.0)
+            or used < silent_since(self._address)
             or (idle > FRESH_S and _readable(connection))
         ):
             raise InvalidatePoolError("the server closed it, or is silent")
@@ -104,7 +121,7 @@ class _Pool:
 
     def lost(self, _connection: Any, _record: Any, error: BaseException | None) -> None:
         if isinstance(error, Silent):
-            _silent_at[self._address] = time.monotonic()
+            silence(self._address)
 
 
 def _readable(connection: Any) -> bool:
