@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oee_daemon.orders.swap import Lapsed, Look, Outcome, SignedSwap, Unknown
+from oee_daemon.orders.swap import Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
 
 #: Blocks for which a swap can land after the one that it is anchored to: Solana's figure
 #: (https://solana.com/developers/guides/advanced/confirmation).
@@ -35,8 +35,9 @@ class Case:
     def judge(self, looks: Sequence[Look]) -> Outcome:
         """What this round, a look of each node that answered, makes of it."""
         final = {look.seen for look in looks if look.final and look.seen is not None}
-        if len(final) == 1:
-            return final.pop()
+        told = next(iter(final), None)
+        if len(final) == 1 and isinstance(told, Landed | Rejected):
+            return told
         if final or any(look.seen is not None for look in looks):
             # What is not final may become so, or vanish with its fork.
             self.absent_at.clear()

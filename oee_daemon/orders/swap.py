@@ -141,6 +141,7 @@ class Look:
     height: int
     as_of: int
     remembers_from: int = 0
-    seen: Landed | Rejected | None = None
+    #: `Unknown`: it is there, and this node does not say what it did, or another contradicts it.
+    seen: Landed | Rejected | Unknown | None = None
     #: What was seen can't vanish any more.
     final: bool = False

@@ -1,0 +1,82 @@
+"""What a transaction moved for one wallet, from the balances before and after it. Pure, exact to the unit.
+
+The wallet and its own token accounts are one purse: rent and wrapped SOL only change pockets inside it, so no
+figure of a rent stands here. Transfer fees, tips and whatever else went out are in the amounts: what left the
+purse, and what arrived in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: The mint of wrapped SOL, by which the chain's own coin is named too.
+WSOL = "So11111111111111111111111111111111111111112"
+
+
+class Unreadable(Exception):
+    """The balances don't say what one swap moved: not a swap of one mint for another, or broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What left and what arrived, base units, the network's fee apart."""
+
+    input_mint: str
+    output_mint: str
+    amount_in: int
+    amount_out: int
+
+
+def keys_of(message: Mapping[str, Any], meta: Mapping[str, Any]) -> list[str]:
+    """The accounts in the order of the balances: the message's own, then those of its tables, the writable
+    ones first (https://solana.com/docs/rpc/json-structures). Raises `Unreadable`."""
+    try:
+        loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
+        return [str(k) for k in [*message["accountKeys"], *loaded["writable"], *loaded["readonly"]]]
+    except (KeyError, TypeError, AttributeError):
+        raise Unreadable("it does not name its accounts") from None
+
+
+def changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[str, int]:
+    """By how much the wallet's purse changed in each mint, SOL by the mint of wrapped SOL and with the
+    network's fee put back. Mints that did not change are left out. Raises `Unreadable`."""
+    try:
+        return _changes(meta, keys, wallet)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise Unreadable("its balances can't be read") from None
+
+
+def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> Moved:
+    """The swap that the balances tell. Raises `Unreadable` unless one mint went down and one up."""
+    found = changes(meta, keys, wallet)
+    down = [(mint, -by) for mint, by in found.items() if by < 0]
+    up = [(mint, by) for mint, by in found.items() if by > 0]
+    if len(down) != 1 or len(up) != 1:
+        raise Unreadable(f"{len(down)} tokens left and {len(up)} arrived, not one each")
+    return Moved(down[0][0], up[0][0], down[0][1], up[0][1])
+
+
+def _changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[str, int]:
+    before, after = meta["preBalances"], meta["postBalances"]
+    if not len(keys) == len(before) == len(after):
+        raise ValueError("as many balances as accounts")
+    if not all(type(n) is int for n in (*before, *after, meta["fee"])):
+        raise ValueError("a balance that is no whole number")
+    purse = {keys.index(wallet)}
+    by_mint: Counter[str] = Counter()
+    for side, sign in (("preTokenBalances", -1), ("postTokenBalances", 1)):
+        for balance in meta[side]:
+            if balance["owner"] == wallet:
+                index = balance["accountIndex"]
+                if not 0 <= index < len(keys):
+                    raise ValueError("an account that is not there")
+                purse.add(index)
+                by_mint[balance["mint"]] += sign * int(balance["uiTokenAmount"]["amount"])
+    # What is wrapped lies as lamports in its account, and is counted there.
+    by_mint[WSOL] = sum(after[i] - before[i] for i in purse)
+    if keys[0] == wallet:
+        by_mint[WSOL] += meta["fee"]
+    return {mint: by for mint, by in by_mint.items() if by != 0}
