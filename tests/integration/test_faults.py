@@ -19,7 +19,7 @@ from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
-from oee_daemon.store import leases, moves
+from oee_daemon.store import leases, order_rows
 from oee_daemon.store.tables import execution_slots
 from oee_daemon.timing import USUAL
 from tests.integration.test_worker import running, settings  # noqa: F401
@@ -46,7 +46,7 @@ def test_a_fault_gives_lease_and_place_back_and_the_pauses_grow(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = bench.place()
-    monkeypatch.setattr(moves, "live_swap", breaks)
+    monkeypatch.setattr(order_rows, "live_swap", breaks)
     execution = bench.execution()
     monkeypatch.setattr(execution._attempt, "route", breaks)
     pauses = []

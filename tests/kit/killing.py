@@ -213,6 +213,11 @@ class Bench:
     def verdict(self) -> Verdict:
         return judge([str(i) for i in self.accepted], self.orders(), landings(self.ledger), DECIMALS)
 
+    def wait_death(self, place: str) -> None:
+        """Until the failpoint `place`, and no other, was hit. To be asked while the worker still runs: an
+        order has ended a moment before its worker gets to die right after the last commit."""
+        until(lambda: self.deaths() == [f"{place}.0"], what=f"the death at {place}")
+
     def deaths(self) -> list[str]:
         """The failpoints that were hit, as they marked themselves."""
         marks = self.settings.home / "failpoints"
