@@ -22,7 +22,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.queue import roster
 from tests.kit.api_daemon import QUICK
 from tests.kit.commands import queue_of_its_own
-from tests.kit.daemons import Daemon, until
+from tests.kit.daemons import Daemon, FreshDaemon, until
 from tests.kit.databases import connect
 from tests.kit.proxy import Proxy
 
@@ -222,7 +222,7 @@ def test_variables_of_one_s_own_libpq_reach_no_connection_to_a_server_of_ours(ho
         "PGOPTIONS": "-c synchronous_commit=off",
         "PGHOST": "127.0.0.1",
     }
-    daemon = Daemon(homes / "h", **(QUICK | foreign)).start()
+    daemon = FreshDaemon(homes / "h", **(QUICK | foreign)).start()
     try:
         with daemon.client() as client:
             assert confirmed(client)

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from oee_daemon.api.auth import token_of
 from tests.kit.api_daemon import QUICK, SELL
-from tests.kit.daemons import Daemon, until
+from tests.kit.daemons import Daemon, FreshDaemon, until
 
 
 @pytest.mark.parametrize("left", ["", "\n", "short\n", "é" * 40])
@@ -115,7 +115,7 @@ def test_a_password_stays_out_of_arguments_environments_and_logs(
     secret = "c4n4ry-in-the-cellar"
     # Peer authentication looks at no password; that it is sent along is enough.
     url = make_url(database_url).set(password=secret).render_as_string(hide_password=False)
-    daemon = Daemon(
+    daemon = FreshDaemon(
         tmp_path / "h", OEE_DATABASE_URL=url, OEE_REDIS_URL=redis_url, OEE_LOG_LEVEL="debug", **QUICK
     )
     daemon.start()
@@ -136,7 +136,7 @@ def test_a_password_stays_out_of_arguments_environments_and_logs(
     finally:
         daemon.stop()
     # A start that fails has an address to complain about.
-    broken = Daemon(
+    broken = FreshDaemon(
         tmp_path / "b", OEE_DATABASE_URL=url.replace("host=", "host=/nowhere"), OEE_REDIS_URL=redis_url
     )
     with pytest.raises(AssertionError, match="ended"):

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.kit import forks
+
 T = TypeVar("T")
 
 
@@ -47,28 +49,24 @@ class Process(subprocess.Popen[str]):
 
 
 class Daemon:
-    """`python -m oee_daemon run` on a home of its own."""
+    """`python -m oee_daemon run` on a home of its own, forked from a process that has imported it."""
 
     def __init__(self, home: Path, **environ: str) -> None:
         self.home = home
         clean = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
         self.environ = clean | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
         self.log = home.with_name(home.name + ".log")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | forks.Running | None = None
 
     def start(self) -> Daemon:
         (self.home / "run" / "daemon.json").unlink(missing_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "oee_daemon", "run"],
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = self._begun(log.fileno())
         until(self._ready, within=30, what=f"the daemon's start ({self.log})")
         return self
+
+    def _begun(self, output: int) -> subprocess.Popen[bytes] | forks.Running:
+        return forks.Running(["run"], self.environ, output)
 
     def _ready(self) -> bool:
         assert self.process is not None
@@ -105,3 +103,17 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(45)
+
+
+class FreshDaemon(Daemon):
+    """By a Python that starts for it: where its start, its signals or what it inherits are the subject."""
+
+    def _begun(self, output: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "oee_daemon", "run"],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )

@@ -1,8 +1,9 @@
-"""`oee` as a process of its own, born with everything imported.
+"""`oee` and the daemon as processes of their own, born with everything imported.
 
-Six sevenths of a short command's time is Python's start and imports. So one process a test run imports the
-command line, and each command is forked from it: its own pid, streams, environment, folder and exit code, by
-`main` and nothing less. Where the birth is the subject (imports, what is inherited), `Cli.fresh` is the way.
+Six sevenths of a short command's time is Python's start and imports, and three quarters of a daemon's start.
+So one process a test run imports the command line, another the daemon, and each command and daemon is forked
+from its own: its own pid, streams, environment, folder and exit code, by `main` and nothing less. Where the
+birth is the subject (imports, what is inherited), `Cli.fresh` and `FreshDaemon` are the way.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import io
 import json
 import os
 import pkgutil
+import select
 import selectors
 import signal
 import socket
@@ -27,34 +29,75 @@ from typing import Any
 #: A request's most bytes: arguments and an environment.
 _MOST = 1 << 17
 _lock = threading.Lock()
-_open: list[socket.socket] = []
+_open: dict[str, socket.socket] = {}
 
 
 def run(
     arguments: list[str], stdin: str, environ: dict[str, str], timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """`oee` with `arguments` to its end, as `subprocess.run` with captured streams."""
-    asked, told = os.pipe(), os.pipe()
-    out, err = os.pipe(), os.pipe()
-    request = json.dumps([arguments, environ, os.getcwd()]).encode()
-    assert len(request) < _MOST
-    with _lock:
-        if not _open:
-            _open.append(_server())
-    socket.send_fds(_open[0], [request], [asked[0], out[1], err[1], told[1]])
-    for descriptor in (asked[0], out[1], err[1], told[1]):
+    asked, out, err = os.pipe(), os.pipe(), os.pipe()
+    pid, told = _forked("oee_cli", arguments, environ, [asked[0], out[1], err[1]])
+    for descriptor in (asked[0], out[1], err[1]):
         os.close(descriptor)
-    pid = int(_line(told[0]))
     try:
         streams = _talk(asked[1], stdin.encode(), [out[0], err[0]], time.monotonic() + timeout)
-        code = int(_line(told[0]))
+        code = int(_line(told))
     except TimeoutError:
         os.kill(pid, signal.SIGKILL)
         raise subprocess.TimeoutExpired(["oee", *arguments], timeout) from None
     finally:
-        for descriptor in (told[0], out[0], err[0]):
+        for descriptor in (told, out[0], err[0]):
             os.close(descriptor)
     return subprocess.CompletedProcess(["oee", *arguments], code, *(s.decode() for s in streams))
+
+
+class Running:
+    """A forked daemon, as much of `subprocess.Popen` as tests ask of it. It dies with the test process."""
+
+    def __init__(self, arguments: list[str], environ: dict[str, str], output: int) -> None:
+        """What it says goes to the descriptor `output`."""
+        with open(os.devnull, "rb") as nothing:
+            streams = [nothing.fileno(), output, output]
+            self.pid, self._told = _forked("oee_daemon", arguments, environ, streams)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self._look(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("oee_daemon", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _look(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+            self.returncode = int(_line(self._told))
+            os.close(self._told)
+        return self.returncode
+
+
+def _forked(
+    program: str, arguments: list[str], environ: dict[str, str], streams: list[int]
+) -> tuple[int, int]:
+    """The new process's id, and where its exit code will be told."""
+    request = json.dumps([arguments, environ, os.getcwd()]).encode()
+    assert len(request) < _MOST
+    told, tell = os.pipe()
+    with _lock:
+        if program not in _open:
+            _open[program] = _server(program)
+        socket.send_fds(_open[program], [request], [*streams, tell])
+    os.close(tell)
+    return int(_line(told)), told
 
 
 def _line(descriptor: int) -> bytes:
@@ -95,13 +138,13 @@ def _talk(stdin: int, text: bytes, sources: list[int], deadline: float) -> list[
     return list(read.values())
 
 
-def _server() -> socket.socket:
+def _server(program: str) -> socket.socket:
     """To the process that forks, which ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OEE_", "PYTHON", "LC_", "LANG"))}
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            [sys.executable, "-m", __name__, str(theirs.fileno()), program],
             pass_fds=[theirs.fileno()],
             env=clean | {"LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
@@ -116,12 +159,15 @@ def _server() -> socket.socket:
     return ours
 
 
-def serve(requests: socket.socket) -> None:
+def serve(requests: socket.socket, program: str) -> None:
     """Forks a process for each request; says its pid, and its exit code once it has ended."""
-    import oee_cli
-
-    for module in pkgutil.walk_packages(oee_cli.__path__, "oee_cli."):
-        importlib.import_module(module.name)
+    if program == "oee_cli":
+        package = importlib.import_module(program)
+        for module in pkgutil.walk_packages(package.__path__, f"{program}."):
+            importlib.import_module(module.name)
+        become = _become
+    else:
+        become = importlib.import_module("tests.kit.forked").become_daemon
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -144,8 +190,11 @@ def serve(requests: socket.socket) -> None:
                     return
                 pid = os.fork()
                 if pid == 0:
+                    selector.close()
+                    requests.close()
                     arguments, environ, folder = json.loads(request)
-                    _become(arguments, environ, folder, descriptors)
+                    _settle(environ, folder, descriptors)
+                    become(arguments)
                 told = waiting[pid] = descriptors.pop()
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -161,8 +210,8 @@ def _bury(waiting: dict[int, int]) -> None:
             os.close(told)
 
 
-def _become(arguments: list[str], environ: dict[str, str], folder: str, descriptors: list[int]) -> None:
-    """The child's life; it never returns."""
+def _settle(environ: dict[str, str], folder: str, descriptors: list[int]) -> None:
+    """Makes the child what one is that was started with these."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -173,7 +222,6 @@ def _become(arguments: list[str], environ: dict[str, str], folder: str, descript
     os.environ.update(environ)
     time.tzset()
     os.chdir(folder)
-    sys.argv = ["oee", *arguments]
     for name in ("stdin", "stdout", "stderr"):
         old: Any = getattr(sys, f"__{name}__")
         number, mode = ("stdin", "stdout", "stderr").index(name), "rb" if name == "stdin" else "wb"
@@ -185,6 +233,11 @@ def _become(arguments: list[str], environ: dict[str, str], folder: str, descript
         )
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
+
+
+def _become(arguments: list[str]) -> None:
+    """The command's life; it never returns."""
+    sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
 
     try:
@@ -194,4 +247,4 @@ def _become(arguments: list[str], environ: dict[str, str], folder: str, descript
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

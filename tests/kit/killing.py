@@ -7,12 +7,7 @@ or failed to flush, can hide what happened.
 from __future__ import annotations
 
 import dataclasses
-import gc
-import os
 import shutil
-import signal
-import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +17,9 @@ from uuid import UUID
 from sqlalchemy import Engine, insert
 
 from oee_cli.drill.verdict import Verdict, judge, landings
-from oee_daemon import __main__
 from oee_daemon.api import wire
 from oee_daemon.contract.status import FINAL
-from oee_daemon.embedded.child import Child, prepared
+from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine.intake import Intake, NewOrder
@@ -40,6 +34,7 @@ from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
 from tests.kit.engine import BOOK
+from tests.kit.forked import forked_worker
 
 #: What is lost is looked for sooner than usual, which proves the same.
 HASTY = Timing(beat_s=0.2, soon_s=0.1, overdue_s=0.2, ring_again_s=2.0)
@@ -52,12 +47,8 @@ def _name(home: Path, home_id: str) -> None:
 
 
 class ForkedWorker(WorkerProcess):
-    """A worker process forked from this one, with everything imported: for one that lives for one order,
-    importing is nine tenths of the work. From its first line on it is what the daemon starts; that the
-    daemon's own is killed and replaced well is proven by `test_daemon`.
-
-    With a `mutant` its engine is broken on purpose, in one way.
-    """
+    """A worker process forked from this one; that the daemon's own is killed and replaced well is proven by
+    `test_daemon`. With a `mutant` its engine is broken on purpose, in one way."""
 
     def __init__(self, home_id: str, mutant: str | None) -> None:
         super().__init__(home_id)
@@ -70,69 +61,7 @@ class ForkedWorker(WorkerProcess):
         self._watch.check()
 
     def spawn(self, beats: int) -> Child:
-        ours, theirs = os.pipe()
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            # Nothing of this process's may end with the child: a connection would say good-bye for both.
-            gc.freeze()
-            os._exit(self._become(parent, ours, theirs, beats))
-        os.close(ours)
-        return Forked(pid, theirs)
-
-    def _become(self, parent: int, stdin: int, other_end: int, beats: int) -> int:
-        try:
-            os.setsid()
-            prepared(signal.SIGKILL, parent)()
-            os.dup2(stdin, 0)
-            os.close(stdin)
-            os.close(other_end)
-            if self.mutant is not None:
-                WORKERS[self.mutant]()
-            sys.argv[1:] = ["worker", "--supervised", f"--beats={beats}"]
-            return __main__.main()
-        except BaseException:
-            traceback.print_exc()
-            return 1
-
-
-class Forked(Child):
-    """As much of a child as a supervisor asks of it."""
-
-    def __init__(self, pid: int, stdin: int) -> None:
-        self._farewell = signal.SIGTERM
-        self._log = None
-        self._name = "the forked worker"
-        self._process = Process(pid, stdin)  # type: ignore[assignment]
-
-
-class Process:
-    """As much of `subprocess.Popen` as a child asks of it."""
-
-    def __init__(self, pid: int, stdin: int) -> None:
-        self.pid = pid
-        self.stdin = os.fdopen(stdin, "wb", buffering=0)
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        return self._look(os.WNOHANG)
-
-    def wait(self) -> int | None:
-        return self._look(0)
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def _look(self, options: int) -> int | None:
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, options)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
+        return forked_worker(beats, WORKERS[self.mutant] if self.mutant else None)
 
 
 class Bench:
