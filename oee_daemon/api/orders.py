@@ -16,14 +16,13 @@ from oee_daemon.api import schema, wire
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quotes import quotes_json
-from oee_daemon.api.state import state_of
+from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
-from oee_daemon.engine import intake as intake_
 from oee_daemon.engine import routing
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.terms import Terms
 from oee_daemon.store.listing import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
@@ -38,20 +37,20 @@ async def execute(request: Request) -> Response:
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _header(request, KEY_HEADER), _header(request, DRY_RUN_HEADER)
     tokens = state_of(request).network.tokens
-    new = wire.read_order(wire.read_json(await request.body()), tokens)
+    terms = wire.read_order(wire.read_json(await request.body()), tokens)
     key = _key(key)
     if dry_run is not None:
         if dry_run != "1":
             raise InvalidInput(
                 f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
             )
-        return await run_in_threadpool(_dry_run, request, new, key)
+        return await run_in_threadpool(_dry_run, request, terms, key)
     state = state_of(request)
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
     async with nullcontext() if key is None else state.by_key.hold(key):
         loop = asyncio.get_running_loop()
-        order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, new, key)
+        order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, terms, key)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
 
@@ -86,16 +85,12 @@ def _key(text: str | None) -> str | None:
     raise InvalidInput(f"{KEY_HEADER} has to have {KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
 
 
-def _dry_run(request: Request, new: intake_.NewOrder, key: str | None) -> JSONResponse:
-    """Every check of the real path, and the quotes; stores nothing."""
-    values = state_of(request).intake.check(new, key)
-    draft = wire.draft_json(values, state_of(request).network.tokens)
-    ask = QuoteRequest(
-        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
-    )
-    return JSONResponse(
-        {"dryRun": True, "order": draft, "quotes": _quotes(request, ask, Side(draft["side"]))}
-    )
+def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
+    """Checks all that the real path checks, and asks for quotes; stores nothing."""
+    state = state_of(request)
+    state.intake.check(terms, key)
+    draft = wire.draft_json(terms, state.network.name, state.network.tokens)
+    return JSONResponse({"dryRun": True, "order": draft, "quotes": _quotes(state, terms)})
 
 
 @router.get("/orders", responses=answers(schema.OrderPage))
@@ -176,28 +171,20 @@ def quotes(
 ) -> JSONResponse:
     """All venues' quotes, best first; trades nothing."""
     body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
-    network = state_of(request).network
-    new = wire.read_order(body | {"swapMode": swap_mode.value, "side": side and side.value}, network.tokens)
-    draft = wire.draft_json(intake_.values_of(new, network.name), network.tokens)
-    ask = QuoteRequest(
-        input_token=new.input_token, output_token=new.output_token, amount=new.amount, mode=new.mode
-    )
-    kept = ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
-    answer = {name: draft[name] for name in kept}
-    return JSONResponse(answer | {"quotes": _quotes(request, ask, Side(draft["side"]))})
-
-
-class _Asked:
-    """What `quotes_json` has to know of a request for a price."""
-
-    def __init__(self, ask: QuoteRequest, side: Side) -> None:
-        self.input_mint, self.output_mint, self.side = ask.input_token.mint, ask.output_token.mint, side
-
-
-def _quotes(request: Request, ask: QuoteRequest, side: Side) -> list[dict[str, object]]:
     state = state_of(request)
-    answers = routing.ask(state.network.venues, ask, state.ask_pools)
-    return quotes_json(routing.rank(answers, ask.mode), _Asked(ask, side), state.network.tokens)
+    body |= {"swapMode": swap_mode.value, "side": side and side.value}
+    terms = wire.read_order(body, state.network.tokens)
+    told = wire.terms_json(terms, state.network.tokens)
+    answer = {
+        name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
+    }
+    return JSONResponse(answer | {"quotes": _quotes(state, terms)})
+
+
+def _quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
+    tokens = state.network.tokens
+    answers = routing.ask(state.network.venues, routing.request_of(terms, tokens), state.ask_pools)
+    return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)
 
 
 @router.get("/fills", responses=answers(schema.FillPage, 400, 404))

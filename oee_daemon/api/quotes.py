@@ -6,32 +6,24 @@ Events are stored as `orders.events` writes them. Those of releases up to 0.1.0 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.events import answer_data
 from oee_daemon.orders.order import Event, price_text
 from oee_daemon.orders.swap import VenueAnswer
+from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token
 
-
-class Traded(Protocol):
-    """What has to be known to word an amount: an event, or a request for a price."""
-
-    @property
-    def input_mint(self) -> str: ...
-    @property
-    def output_mint(self) -> str: ...
-    @property
-    def side(self) -> Side: ...
+#: What says which tokens an amount counts.
+Traded = Terms | Event
 
 
-def quotes_json(answers: Sequence[VenueAnswer], traded: Traded, tokens: TokenBook) -> list[dict[str, Any]]:
+def quotes_json(answers: Sequence[VenueAnswer], terms: Terms, tokens: TokenBook) -> list[dict[str, Any]]:
     """One object a venue, those without a quote too, in the given order."""
     names = ("venue", "amountIn", "amountOut", "price", "fee", "priceImpactBps", "latencyMs", "error")
-    found = [_quote_json(answer_data(answer), traded, tokens) for answer in answers]
+    found = [_quote_json(answer_data(answer), terms, tokens) for answer in answers]
     return [{name: quote[name] for name in names} for quote in found]
 
 

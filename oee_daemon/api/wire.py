@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 
 from oee_daemon.api.quotes import event_data
@@ -18,13 +16,13 @@ from oee_daemon.contract import json_text
 from oee_daemon.contract.fields import FIELDS, GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
-from oee_daemon.engine.intake import NewOrder
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
+from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
 from oee_daemon.reads.history import Swap
 
@@ -41,7 +39,6 @@ _AMOUNTS = tuple(f for f in FIELDS if f.kind is Kind.AMOUNT)
 _MOMENTS = tuple(f for f in FIELDS if f.kind is Kind.MOMENT)
 #: An order's object with nothing in it, which says in which order its fields stand.
 _BLANK: dict[str, Any] = dict.fromkeys(field.name for field in FIELDS)
-_PLAIN_NAMES, _plain_values = tuple(f.name for f in _PLAIN), attrgetter(*(f.column for f in _PLAIN))
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -101,8 +98,8 @@ def zoned(at: datetime | None, field: str) -> datetime | None:
     )
 
 
-def read_order(body: dict[str, Any], book: TokenBook) -> NewOrder:
-    """The order that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
+def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
+    """The terms that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:
         if name not in _NAMES:
             raise InvalidInput(
@@ -119,7 +116,7 @@ def read_order(body: dict[str, Any], book: TokenBook) -> NewOrder:
             raise _missing(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
         if field.name in given:
             found[field.column] = _read(field, given[field.name], found, book)
-    return NewOrder(**found)
+    return terms_of(found)
 
 
 def _read(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
@@ -197,33 +194,35 @@ def _whole(field: Field, value: Any) -> int:
 
 def order_json(order: Order, book: TokenBook) -> dict[str, Any]:
     """The one order object."""
-    given, taken = book.by_mint(order.input_mint), book.by_mint(order.output_mint)
-    counted = given if order.swap_mode is SwapMode.EXACT_IN else taken
-    price = None
+    told = terms_json(order, book) | {"orderId": str(order.id)}
     if order.filled_in is not None and order.filled_out is not None:
-        price = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
-    told = _BLANK | dict(zip(_PLAIN_NAMES, _plain_values(order), strict=True))
-    told["orderId"], told["price"] = str(order.id), price
-    told["inputToken"], told["outputToken"] = given.symbol, taken.symbol
-    told["pair"] = pair_text(order.pair, book)
-    by_column = {"input_token": given, "output_token": taken, "": counted}
-    for field in _AMOUNTS:
-        units = getattr(order, field.column)
-        told[field.name] = None if units is None else by_column[field.counts].text(units)
+        given, taken = book.by_mint(order.input_mint), book.by_mint(order.output_mint)
+        told["price"] = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
     for field in _MOMENTS:
         at = getattr(order, field.column)
         told[field.name] = None if at is None else moment(at)
     return told
 
 
-def draft_json(values: dict[str, Any], book: TokenBook) -> dict[str, Any]:
+def draft_json(terms: Terms, network: str, book: TokenBook) -> dict[str, Any]:
     """The order object of an order that was checked and not placed."""
-    now = datetime.now(UTC)
-    blank: dict[str, Any] = dict.fromkeys(f.name for f in fields(Order))
-    blank |= {"number": 0, "status": Status.PENDING, "attempt": 1, "created_at": now, "updated_at": now}
-    # As columns they are text; what an amount counts is decided by what they are.
-    blank |= values | {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
-    return order_json(Order(**blank), book) | {"orderId": None}
+    now = moment(datetime.now(UTC))
+    begun = {"network": network, "status": Status.PENDING, "attempt": 1, "createdAt": now, "updatedAt": now}
+    return terms_json(terms, book) | begun
+
+
+def terms_json(terms: Terms, book: TokenBook) -> dict[str, Any]:
+    """The order object as far as it is known: of mere terms, what only an order has is null."""
+    given, taken = book.by_mint(terms.input_mint), book.by_mint(terms.output_mint)
+    told = _BLANK | {field.name: getattr(terms, field.column, None) for field in _PLAIN}
+    told["inputToken"], told["outputToken"] = given.symbol, taken.symbol
+    told["pair"] = pair_text(terms.pair, book)
+    counted = given if terms.swap_mode is SwapMode.EXACT_IN else taken
+    by_column = {"input_token": given, "output_token": taken, "": counted}
+    for field in _AMOUNTS:
+        units = getattr(terms, field.column, None)
+        told[field.name] = None if units is None else by_column[field.counts].text(units)
+    return told
 
 
 def event_json(event: Event, book: TokenBook) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, Venue
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
@@ -63,7 +62,7 @@ class Outside:
 
     def quotes(self, order: Order) -> list[VenueAnswer]:
         """What each venue answers for the order's running attempt, in the venues' order."""
-        request = request_of(order, self._network.tokens)
+        request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
         return routing.ask(self._network.venues, request, self._venues)
 
     def signed(self, order: Order) -> SignedSwap:
@@ -76,7 +75,7 @@ class Outside:
             raise AttemptFailed(
                 f"{order.venue} is no venue of this network.", code="venue_gone", retryable=True
             )
-        request = request_of(order, self._network.tokens)
+        request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
         plan = _plan(order, request, venue.name, self._network.wallet.address)
         anchor = self.chain.anchor()
         try:
@@ -123,18 +122,6 @@ def _must_be_anchored(unsigned: UnsignedSwap, anchor: Anchor) -> None:
     named = from_bytes_versioned(unsigned.message).recent_blockhash
     if (named, unsigned.last_valid_height) != (Hash.from_string(anchor.blockhash), anchor.last_valid_height):
         raise VenueError("The venue built the swap on another block than the one asked for.", retryable=True)
-
-
-def request_of(order: Order, tokens: TokenBook) -> QuoteRequest:
-    """What a venue is asked for the order's running attempt."""
-    return QuoteRequest(
-        input_token=tokens.by_mint(order.input_mint),
-        output_token=tokens.by_mint(order.output_mint),
-        amount=order.amount,
-        mode=order.swap_mode,
-        number=order.number,
-        attempt=order.attempt,
-    )
 
 
 def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:

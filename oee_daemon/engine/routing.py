@@ -14,8 +14,10 @@ from concurrent.futures import Executor, Future
 from oee_daemon.contract.ranking import BPS, standing
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer
+from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,18 @@ log = logging.getLogger(__name__)
 DEADLINE_S = 1.0
 #: Seconds past the deadline after which a venue that ignores it is left alone.
 GRACE_S = 0.25
+
+
+def request_of(terms: Terms, tokens: TokenBook, number: int = 0, attempt: int = 1) -> QuoteRequest:
+    """What a venue is asked for: `number` and `attempt` are those of an order, where there is one."""
+    return QuoteRequest(
+        input_token=tokens.by_mint(terms.input_mint),
+        output_token=tokens.by_mint(terms.output_mint),
+        amount=terms.amount,
+        mode=terms.swap_mode,
+        number=number,
+        attempt=attempt,
+    )
 
 
 def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[VenueAnswer]:

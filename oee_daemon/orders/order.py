@@ -1,4 +1,4 @@
-"""An order, its events, and how its pair and its price are worded. Its life stands in `contract.status`.
+"""An order, its events, and how its price is worded. Its life stands in `contract.status`.
 
 No I/O and no clock here: who moves an order, and when, is decided in `engine`.
 """
@@ -12,25 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
-from oee_daemon.orders.tokens import Token, decimal_text
-
-
-def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:
-    """The pair `BASE/QUOTE`, by mints, and the side that spending `input_token` for `output_token` is.
-
-    A stable token is the quote against anything else. Between two of a kind `side` decides, and where
-    it is not given the output is the quote. Raises `ValueError` where `side` contradicts the tokens.
-    """
-    if input_token.stable != output_token.stable:
-        natural = Side.BUY if input_token.stable else Side.SELL
-    else:
-        natural = side or Side.SELL
-    if side is not None and side is not natural:
-        raise ValueError(natural.value)
-    base, quote = (output_token, input_token) if natural is Side.BUY else (input_token, output_token)
-    return f"{base.mint}/{quote.mint}", natural
-
+from oee_daemon.contract.terms import Side
+from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import decimal_text
 
 _TWELVE = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
@@ -42,58 +26,41 @@ def price_text(side: Side, amount_in: Decimal, amount_out: Decimal) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One order as Postgres has it. Amounts are base units of the token they count.
+class Order(Terms):
+    """One order as Postgres has it: its terms, and how far it is. Amounts are base units.
 
-    `bound` is the least to receive (`ExactIn`) or the most to spend (`ExactOut`); `None` until the first
-    choice fixes it. `quote_*` is the chosen quote of the running attempt.
+    `bound` is `None` until the first choice fixes it. `quote_*` is the chosen quote of the running attempt.
+    What has a default is so in a new order, by the columns' defaults too.
     """
 
     id: UUID
     number: int
     network: str
-    type: str
-    side: Side
-    pair: str
-    input_mint: str
-    output_mint: str
-    amount: int
-    swap_mode: SwapMode
-    slippage_bps: int
-    min_receive: int | None
-    max_spend: int | None
-    valid_for_s: int
-    status: Status
-    attempt: int
-    event_seq: int
-    venue: str | None
-    quote_in: int | None
-    quote_out: int | None
-    quote_fee: int | None
-    route: bytes | None
-    filled_in: int | None
-    filled_out: int | None
-    fee: int | None
-    signature: str | None
-    error: dict[str, Any] | None
+    status: Status = Status.PENDING
+    attempt: int = 1
+    event_seq: int = 1
+    venue: str | None = None
+    quote_in: int | None = None
+    quote_out: int | None = None
+    quote_fee: int | None = None
+    route: bytes | None = None
+    filled_in: int | None = None
+    filled_out: int | None = None
+    fee: int | None = None
+    signature: str | None = None
+    error: dict[str, Any] | None = None
     idempotency_key: str | None
-    request_hash: bytes | None
-    fence: int
-    asks: int
-    faults: int
-    fault: str | None
+    fence: int = 0
+    asks: int = 0
+    faults: int = 0
+    fault: str | None = None
     created_at: datetime
     updated_at: datetime
-    finished_at: datetime | None
+    finished_at: datetime | None = None
     expires_at: datetime
     next_run_at: datetime | None
     #: By Postgres's clock, when this row was read: the order's time was over.
     expired_by_now: bool = False
-
-    @property
-    def bound(self) -> int | None:
-        """The bound that no fill may be worse than, in output (`ExactIn`) or input units (`ExactOut`)."""
-        return self.min_receive if self.swap_mode is SwapMode.EXACT_IN else self.max_spend
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -20,13 +20,13 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from oee_daemon.contract.fields import GIVEN, Kind
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
+from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store.leases import FREED
 from oee_daemon.store.order_rows import ORDER, UNITS, order_row
 from oee_daemon.store.predicates import EXPIRED, MAY_CANCEL
@@ -39,28 +39,21 @@ from oee_daemon.timing import USUAL
 #: order instead of using up a number. The unique index decides all the same.
 _LOCK_KEY = Statement("""
     -- lock_key: one request with a key at a time
-    SELECT pg_advisory_xact_lock(hashtextextended(%(idempotency_key)s, 0))
+    SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))
 """)
 
-#: Empty in a new order.
-_BLANK = (
-    "venue", "quote_in", "quote_out", "quote_fee", "route", "filled_in", "filled_out", "fee", "signature",
-    "error", "finished_at", "fault",
-)  # fmt: skip
-_GIVEN = (
-    "id", "network", "type", "pair", "input_mint", "output_mint", "idempotency_key", "request_hash",
-    *(field.column for field in GIVEN if field.kind is not Kind.TOKEN),
-)  # fmt: skip
+_GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
 
 # One moment for the order's times and for event 1.
 _CREATE = Statement(f"""
     -- create: a pending order and its event 1, unless its key is known
     WITH new AS (
-        INSERT INTO orders ({", ".join(_GIVEN)}, status, created_at, updated_at, expires_at)
-        SELECT {", ".join(f"%({name})s" for name in _GIVEN)}, 'pending',
-            statement_timestamp(), statement_timestamp(), statement_timestamp() + %(valid_for)s
-        WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(idempotency_key)s)
-            AND NOT EXISTS (SELECT FROM spent_keys WHERE idempotency_key = %(idempotency_key)s)
+        INSERT INTO orders ({_GIVEN}, status, created_at, updated_at, expires_at)
+        SELECT {_GIVEN}, 'pending', statement_timestamp(), statement_timestamp(),
+            statement_timestamp() + make_interval(secs => valid_for_s)
+        FROM jsonb_populate_record(NULL::orders, %(order)s)
+        WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(key)s)
+            AND NOT EXISTS (SELECT FROM spent_keys WHERE idempotency_key = %(key)s)
         RETURNING id, event_seq, status, attempt, number, created_at, expires_at, next_run_at
     ), first AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
@@ -70,47 +63,39 @@ _CREATE = Statement(f"""
 """)  # noqa: S608  # the names are our own columns
 
 
-def create(conn: Connection, values: dict[str, Any]) -> Order | None:
+def create(conn: Connection, order_id: UUID, network: str, terms: Terms, key: str | None) -> Order | None:
     """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
 
     `conn` is in autocommit. With a key, its lock and the insert go out together and are one transaction, as
     everything in a pipeline is.
     """
-    given = _sent(values) | {"valid_for": timedelta(seconds=values["valid_for_s"])}
+    row = terms.columns() | {"id": str(order_id), "network": network, "idempotency_key": key}
+    given = {"order": Jsonb(row), "key": key}
     raw = driver(conn)
     try:
-        if values["idempotency_key"] is None:
-            row = _CREATE.ask(raw, given).fetchone()
+        if key is None:
+            stored = _CREATE.ask(raw, given).fetchone()
         else:
             with raw.pipeline():
                 _LOCK_KEY.ask(raw, given)
                 answer = _CREATE.ask(raw, given)
-            row = answer.fetchone()
+            stored = answer.fetchone()
     except psycopg.Error as e:
         # Its commit is part of it.
         raise fault(conn, e, None) from e
-    return None if row is None else _new(values, *row)
-
-
-def _new(
-    values: dict[str, Any], number: int, created_at: datetime, expires_at: datetime, next_run_at: datetime
-) -> Order:
-    """The order as it was just stored: what is not given is as the columns' defaults say."""
-    known: dict[str, Any] = dict.fromkeys(_BLANK) | {name: values[name] for name in _GIVEN}
-    known |= {"side": Side(values["side"]), "swap_mode": SwapMode(values["swap_mode"])}
+    if stored is None:
+        return None
+    number, created_at, expires_at, next_run_at = stored
     return Order(
-        **known,
-        status=Status.PENDING,
+        id=order_id,
         number=number,
-        attempt=1,
-        event_seq=1,
-        fence=0,
-        asks=0,
-        faults=0,
+        network=network,
+        idempotency_key=key,
         created_at=created_at,
         updated_at=created_at,
         expires_at=expires_at,
         next_run_at=next_run_at,
+        **{name: getattr(terms, name) for name in COLUMNS},
     )
 
 

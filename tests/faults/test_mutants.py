@@ -187,9 +187,9 @@ def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.Monke
 def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     create = moves.create
 
-    def rings_first(conn: Any, values: dict[str, Any]) -> Any:
-        getattr(intake_module, "ring")(bench.broker, values["id"])  # noqa: B009
-        return create(conn, values)
+    def rings_first(conn: Any, order_id: UUID, *order: Any) -> Any:
+        getattr(intake_module, "ring")(bench.broker, order_id)  # noqa: B009
+        return create(conn, order_id, *order)
 
     monkeypatch.setattr(moves, "create", rings_first)
     assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"

@@ -15,7 +15,6 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from oee_daemon.embedded import Servers
-from oee_daemon.engine.intake import values_of
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store import migrations, moves, order_rows
 from oee_daemon.store.connection import Silent
@@ -92,8 +91,7 @@ def test_what_was_acknowledged_outlives_a_crash_though_the_role_does_not_ask_for
         db.dispose()
         with db.connect() as conn:
             for _ in range(20):
-                values = values_of(new(), "simulated") | {"idempotency_key": None, "request_hash": b""}
-                assert moves.create(conn, values | {"id": uuid4()}) is not None
+                assert moves.create(conn, uuid4(), "simulated", new(), None) is not None
             (told,) = servers.describe()
             assert isinstance(told["pid"], int)
             os.kill(told["pid"], signal.SIGKILL)
@@ -126,8 +124,7 @@ def test_a_table_of_another_program_stands_in_front_of_none_of_ours(db: Engine) 
         conn.execute(text("CREATE TABLE oee.orders (theirs int)"))
     db.dispose()
     with db.connect() as conn:
-        values = values_of(new(), "simulated") | {"id": uuid4(), "idempotency_key": None, "request_hash": b""}
-        assert moves.create(conn, values) is not None
+        assert moves.create(conn, uuid4(), "simulated", new(), None) is not None
         assert conn.execute(text("SELECT count(*) FROM public.orders")).scalar_one() == 1
 
 
@@ -173,8 +170,7 @@ def prepared(db: Engine) -> None:
 
 def pipeline(db: Engine) -> None:
     with db.connect() as conn:
-        values = values_of(new(), "simulated") | {"id": uuid4(), "request_hash": b""}
-        moves.create(conn, values | {"idempotency_key": "a key of ours"})
+        moves.create(conn, uuid4(), "simulated", new(), "a key of ours")
 
 
 def commit(db: Engine) -> None:

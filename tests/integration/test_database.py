@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from oee_daemon.engine.intake import values_of
 from oee_daemon.store import moves
 from oee_daemon.store.database import open_database
 from tests.integration.test_intake import new
@@ -57,13 +56,8 @@ def test_an_order_is_stored_at_once_after_it(pool: Engine, bench: Bench) -> None
     before = backends(pool)
     with bench.db.connect() as admin:
         admin.execute(text(THROWN_OUT), {"pids": before})
-    values = values_of(new(), "simulated") | {
-        "id": uuid4(),
-        "idempotency_key": None,
-        "request_hash": b"",
-    }
     with pool.connect() as conn:
-        assert moves.create(conn, values) is not None
+        assert moves.create(conn, uuid4(), "simulated", new(), None) is not None
 
 
 def test_descriptors_above_1023_are_looked_at_as_well(empty_url: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.intake import Intake, NewOrder
+from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.slots import Slots
 from oee_daemon.errors import AttemptFailed
@@ -31,6 +31,7 @@ from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
+from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
@@ -149,8 +150,8 @@ class Bench:
     def place(self, *, sell: bool = True, amount: int = 10**9, key: str | None = None, **what: Any) -> Order:
         """Sells, or buys, SOL for USDC; accepted as the API does it."""
         given, taken = ("SOL", "USDC") if sell else ("USDC", "SOL")
-        new = NewOrder(input_token=TOKENS[given], output_token=TOKENS[taken], amount=amount, **what)
-        return self.intake.accept(new, key)[0]
+        what |= {"input_token": TOKENS[given], "output_token": TOKENS[taken], "amount": amount}
+        return self.intake.accept(terms_of(what), key)[0]
 
     def buy(self, amount: int = 10**9, **what: Any) -> Order:
         return self.place(sell=False, amount=amount, swap_mode=SwapMode.EXACT_OUT, **what)

@@ -22,9 +22,10 @@ from oee_daemon.contract.status import FINAL
 from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
-from oee_daemon.engine.intake import Intake, NewOrder
+from oee_daemon.engine.intake import Intake
 from oee_daemon.networks.simulated.faults import sim_faults
 from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
@@ -102,10 +103,8 @@ class Bench:
             conn.execute(insert(sim_faults).values(row))
 
     def place(self, amount: int = 1_500_000_000, **more: Any) -> UUID:
-        sol, usdc = TOKENS["SOL"], TOKENS["USDC"]
-        order, _ = self.intake.accept(
-            NewOrder(input_token=sol, output_token=usdc, amount=amount, **more), None
-        )
+        more |= {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": amount}
+        order, _ = self.intake.accept(terms_of(more), None)
         self.accepted.append(order.id)
         return order.id
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from oee_cli.batch.lines import Lines
 from oee_cli.batch.reader import Row, read_rows
 from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_daemon.api import wire
-from oee_daemon.engine import intake
 from oee_daemon.errors import OeeError
 from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import TOKENS
 
 BOOK = TokenBook("simulated", TOKENS.values())
@@ -133,11 +134,11 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-def made(values: dict[str, Any]) -> dict[str, object] | None:
-    """The order that the daemon makes of a body; `None` where it refuses it."""
+def made(values: dict[str, Any]) -> Terms | None:
+    """The terms that the daemon makes of a body; `None` where it refuses it."""
     try:
         body = wire.read_json(json.dumps(values).encode())
-        return intake.values_of(wire.read_order(body, BOOK), "simulated")
+        return replace(wire.read_order(body, BOOK), request_hash=None)
     except OeeError:
         return None
 

@@ -8,7 +8,8 @@ import pytest
 
 from oee_daemon.contract.status import FINAL, LIVE, MOVES, UNSENT, IllegalMove, Status, check
 from oee_daemon.contract.terms import Side
-from oee_daemon.orders.order import pair_of, price_text
+from oee_daemon.orders.order import price_text
+from oee_daemon.orders.terms import pair_of
 from oee_daemon.orders.tokens import TOKENS
 
 #: Written by hand from the contract, not derived from `MOVES`. Rows: from; columns: to; x: allowed.

@@ -1,0 +1,116 @@
+"""What an order asks for: made once, by the reader of a request, and carried as it is through intake, quote
+request, store and answer. An order is its terms and how far it is: see `orders.order`.
+
+This module knows neither a database nor the wire. A token is its mint; what else it is, a `TokenBook` knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from oee_daemon.contract.fields import GIVEN
+from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.errors import InvalidInput
+from oee_daemon.orders.tokens import Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one order asks for. Amounts are base units, `pair` is `BASE/QUOTE` by mints.
+
+    `request_hash` is of what the request said; none in rows that no request made.
+    """
+
+    type: str = "market"
+    side: Side
+    pair: str
+    input_mint: str
+    output_mint: str
+    amount: int
+    swap_mode: SwapMode
+    slippage_bps: int
+    min_receive: int | None
+    max_spend: int | None
+    valid_for_s: int
+    request_hash: bytes | None
+
+    @property
+    def bound(self) -> int | None:
+        """The bound that no fill may be worse than, in output (`ExactIn`) or input units (`ExactOut`)."""
+        return self.min_receive if self.swap_mode is SwapMode.EXACT_IN else self.max_spend
+
+    def columns(self) -> dict[str, Any]:
+        """The terms alone, by column, as JSON can say them: bytes in hexadecimal, as Postgres reads them."""
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        return columns | {"request_hash": self.request_hash and rf"\x{self.request_hash.hex()}"}
+
+
+#: The columns of an order that are its terms.
+COLUMNS = tuple(field.name for field in fields(Terms))
+
+
+def terms_of(given: Mapping[str, Any]) -> Terms:
+    """The terms of what a request gave, by column: tokens whole, amounts in base units.
+
+    Raises `InvalidInput` where its parts contradict each other.
+    """
+    said: dict[str, Any] = {field.column: field.default for field in GIVEN} | dict(given)
+    spent, bought = said.pop("input_token"), said.pop("output_token")
+    if spent == bought:
+        raise InvalidInput(
+            f"outputToken is the same as inputToken: {spent.symbol}.",
+            code="same_token",
+            field="outputToken",
+            hint="Name two different tokens.",
+        )
+    _check_bounds(said)
+    try:
+        said["pair"], said["side"] = pair_of(spent, bought, said["side"])
+    except ValueError as natural:
+        raise InvalidInput(
+            f"side contradicts the tokens: spending {spent.symbol} for {bought.symbol} is a {natural}.",
+            code="side_contradicts",
+            field="side",
+            hint=f"Leave side out, or say {natural}.",
+        ) from None
+    return Terms(input_mint=spent.mint, output_mint=bought.mint, request_hash=_hash_request(given), **said)
+
+
+def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:
+    """The pair `BASE/QUOTE`, by mints, and the side that spending `input_token` for `output_token` is.
+
+    A stable token is the quote against anything else. Between two of a kind `side` decides, and where
+    it is not given the output is the quote. Raises `ValueError` where `side` contradicts the tokens.
+    """
+    if input_token.stable != output_token.stable:
+        natural = Side.BUY if input_token.stable else Side.SELL
+    else:
+        natural = side or Side.SELL
+    if side is not None and side is not natural:
+        raise ValueError(natural.value)
+    base, quote = (output_token, input_token) if natural is Side.BUY else (input_token, output_token)
+    return f"{base.mint}/{quote.mint}", natural
+
+
+def _check_bounds(said: Mapping[str, Any]) -> None:
+    """The exact side needs no bound; one that is given anyway would be ignored, so it is refused."""
+    exact_in = said["swap_mode"] is SwapMode.EXACT_IN
+    name, other = ("maxSpend", "minReceive") if exact_in else ("minReceive", "maxSpend")
+    if said["max_spend" if exact_in else "min_receive"] is not None:
+        raise InvalidInput(
+            f"{name} does not go with swapMode {said['swap_mode']}: that amount is exact.",
+            code="bound_contradicts",
+            field=name,
+            hint=f"Use {other}, or leave it out.",
+        )
+
+
+def _hash_request(given: Mapping[str, Any]) -> bytes:
+    """A hash of the values that the request said: `1.5` and `"1.50"` are one, what it left out stays out."""
+    sent = {field.name: given[field.column] for field in GIVEN if given.get(field.column) is not None}
+    sent |= {name: sent[name].mint for name in ("inputToken", "outputToken")}
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
