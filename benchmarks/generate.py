@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import year
+from oee_daemon.networks.simulated.schema import open_schema
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 
@@ -169,6 +170,9 @@ def generate(url: str, orders: int, *, live: int = 0, say: Callable[[str], None]
         migrations.migrate(db)
     finally:
         db.dispose()
+    network = open_schema(url)
+    network.connect().close()
+    network.dispose()
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as conn:
         with conn.transaction():
             events = _fill(conn, orders, live, say)

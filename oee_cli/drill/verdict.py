@@ -16,8 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from oee_daemon.contract.simulated import LANDED
 from oee_daemon.contract.status import FINAL, MOVES
+
+#: Every swap that has moved money, by the ledger's file. Amounts in base units.
+_LANDED = "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Verdict:
 def landings(ledger: Path) -> list[Landing]:
     """Every landed swap of a simulated chain's ledger file, read without the engine's help."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-        rows = db.execute(LANDED).fetchall()
+        rows = db.execute(_LANDED).fetchall()
     return [Landing(s, str(o).replace("-", ""), int(i), int(out)) for s, o, i, out in rows]
 
 

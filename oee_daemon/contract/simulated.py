@@ -1,5 +1,18 @@
-"""What a drill does to an engine on the simulated network, and reads of its chain, behind the engine's back:
-the engine's named places to die, and the two statements on the chain's own file."""
+"""What a test or a drill may do to an engine on the simulated network: the engine's named places to die, and
+the one table of the simulated network that others write, its faults.
+
+A row of `sim_faults` says who misbehaves (`target`: `chain`, one of its nodes as `node 1` and `node 2`, or a
+venue's name), how (`kind`), for how many calls (`remaining`, null for ever), for which order (`number`, null
+for all), how often (`percent`) and how long (`ms`, may be null):
+
+* a venue: `refuse` (says no), `hang` (does not answer; with `ms`, so much later than usual)
+* the chain's submit: `refuse`, `hang` (nothing lands, the caller's time runs out), `lose` (lands, the answer
+  is lost), `drop` (accepted, never lands), `late` (accepted, lands `ms` later, at most and by default in the
+  last block that can take it), `fork` (seen at once in a block that is lost, then as `late`)
+* a look, of all nodes (`chain`) or of one: `mute` (can't be asked), `lag` (shows everything as it was `ms`
+  ago), `stale` (the newest height, but the signature is looked for in what was there `ms` ago), `forget` (the
+  newest height, but nothing older than `ms` is remembered)
+"""
 
 from __future__ import annotations
 
@@ -17,10 +30,10 @@ FAILPOINTS = frozenset((
     "flight_sent", "flight_told",
 ))  # fmt: skip
 
-#: Every swap that has moved money. Amounts in base units.
-LANDED = "SELECT signature, order_id, amount_in, amount_out FROM sim_ledger WHERE state = 'landed'"
-#: Orders a fault. `percent` of what reaches `target` meets it until `remaining` have; `ms` and `number`
-#: (an order's) may be null.
+#: The faults of the chain's submit, and those of a look.
+WRITES = ("refuse", "hang", "lose", "drop", "late", "fork")
+READS = ("mute", "lag", "stale", "forget")
+#: Orders a fault, for a driver that takes named values as SQLite's does.
 ORDER_FAULT = """\
 INSERT INTO sim_faults (target, kind, ms, number, remaining, percent)
 VALUES (:target, :kind, :ms, :number, :remaining, :percent)"""

@@ -1,7 +1,7 @@
 """The engine's tables, as SQLAlchemy Core. Postgres decides every race by what stands here.
 
 `swaps_one_live` is the last line of defence: an order can't have two swaps that may still land.
-The simulated network's tables are its own and stand in `networks.simulated.ledger`; migrations make both.
+A network that keeps something in Postgres has tables of its own, which it makes itself.
 No foreign keys: whoever writes an event or a swap does so from the order's row, in the same statement, and
 the checks would cost an eighth of what Postgres does for an order.
 """

@@ -40,6 +40,17 @@ from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench
 
 FIRST = "0001"
+#: In that release the engine's migrations made the simulated network's tables, too.
+ITS_NETWORK = """
+CREATE TABLE sim_chain (id SERIAL NOT NULL, genesis_ms BIGINT NOT NULL, PRIMARY KEY (id));
+CREATE TABLE sim_faults (id SERIAL NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL, remaining INTEGER,
+    number INTEGER, percent INTEGER DEFAULT '100' NOT NULL, ms INTEGER, PRIMARY KEY (id));
+CREATE TABLE sim_ledger (signature TEXT NOT NULL, state TEXT NOT NULL, error TEXT, order_id UUID,
+    input_token TEXT, output_token TEXT, amount_in TEXT, amount_out TEXT, fee TEXT, slot BIGINT NOT NULL,
+    visible_ms BIGINT NOT NULL, PRIMARY KEY (signature));
+CREATE INDEX sim_ledger_order ON sim_ledger (order_id);
+CREATE INDEX sim_ledger_place ON sim_ledger (visible_ms, signature);
+"""
 
 
 @dataclass
@@ -80,6 +91,7 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
             upgrade(conn, FIRST)
         db.dispose()
         with connect(now) as source, connect(url) as target:
+            target.execute(ITS_NETWORK)
             copy_rows(source, target)
             leave_held(target, orders["stored"])
             taken = base / "older.oee"

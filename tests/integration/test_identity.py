@@ -22,7 +22,7 @@ from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.simulated.schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import Settings

@@ -15,7 +15,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine import retention
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import BadSetting, Conflict
-from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.simulated.schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
 from oee_daemon.store import retention as statements

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.retention import Retention
-from oee_daemon.networks.simulated.ledger import Ledger, open_file, sim_ledger
+from oee_daemon.networks.simulated.ledger import Ledger
+from oee_daemon.networks.simulated.schema import open_file, sim_ledger
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.history import History
 from oee_daemon.store import leases, moves, order_rows

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
+from oee_daemon.networks.simulated.schema import open_schema
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 
@@ -64,7 +65,7 @@ def connect(url: str) -> Connection:
 
 
 class Databases:
-    """Copies of one migrated template on one Postgres."""
+    """Copies of one migrated template, with the tables of the simulated network, on one Postgres."""
 
     TEMPLATE = "oee_template"
 
@@ -78,6 +79,10 @@ class Databases:
         db = open_database(self.url(self.TEMPLATE), pool_size=2)
         migrations.migrate(db)
         db.dispose()
+        # An engine would make them in each copy, which would then not be as it was made.
+        network = open_schema(self.url(self.TEMPLATE))
+        network.connect().close()
+        network.dispose()
 
     def url(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)

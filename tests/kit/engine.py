@@ -23,9 +23,9 @@ from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.faults import Faults
 from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.ledger import sim_ledger
+from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet

@@ -23,8 +23,7 @@ from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine.intake import Intake
-from oee_daemon.networks.simulated.faults import sim_faults
-from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.simulated.schema import open_file, sim_faults
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
@@ -98,7 +97,7 @@ class Bench:
         self.chain_db.dispose()
 
     def fault(self, **row: Any) -> None:
-        """Orders a fault of the simulated network; see `oee_daemon/networks/simulated/faults.py`."""
+        """Orders a fault of the simulated network; see `oee_daemon.contract.simulated`."""
         with self.chain_db.connect() as conn:
             conn.execute(insert(sim_faults).values(row))
 

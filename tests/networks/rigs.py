@@ -14,10 +14,10 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.conformance import chain as chains
 from oee_daemon.networks.conformance import venue as venues
 from oee_daemon.networks.simulated.chain import SLOT_MS, SimulatedChain
-from oee_daemon.networks.simulated.faults import Faults, sim_faults
+from oee_daemon.networks.simulated.faults import Faults
 from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.ledger import sim_ledger
 from oee_daemon.networks.simulated.market import RAYDIUM, Pool
+from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS

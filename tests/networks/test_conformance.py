@@ -19,9 +19,8 @@ from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.conformance import chain as chains
 from oee_daemon.networks.conformance import venue as venues
 from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.faults import sim_faults
-from oee_daemon.networks.simulated.ledger import sim_ledger
 from oee_daemon.networks.simulated.market import POOLS, RAYDIUM, Pool
+from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.wallet import Wallet

@@ -19,12 +19,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
+from oee_daemon.contract.simulated import READS, WRITES
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.clock import Clock, SystemClock
-from oee_daemon.networks.simulated.faults import ORDERED, READS, WRITES, Fault, Faults
+from oee_daemon.networks.simulated.faults import ORDERED, Fault, Faults
 from oee_daemon.networks.simulated.instruction import read_instruction
 from oee_daemon.networks.simulated.ledger import Ledger, LedgerRow, fill_of
 from oee_daemon.networks.verdict import VALID_BLOCKS

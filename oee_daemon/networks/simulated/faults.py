@@ -1,16 +1,6 @@
-"""Misbehaviour of the simulated network that can be ordered, as rows of a table of its own.
+"""Misbehaviour of the simulated network that was ordered: read from its table and used up.
 
-A row says who misbehaves (`chain`, one of its nodes as `node 1` and `node 2`, or a venue's name), how, for
-how many calls (`remaining`, null for ever), for which order (`number`, null for all), how often (`percent`)
-and how long (`ms`):
-
-* a venue: `refuse` (says no), `hang` (does not answer; with `ms`, so much later than usual)
-* the chain's submit: `refuse`, `hang` (nothing lands, the caller's time runs out), `lose` (lands, the answer
-  is lost), `drop` (accepted, never lands), `late` (accepted, lands `ms` later, at most and by default in the
-  last block that can take it), `fork` (seen at once in a block that is lost, then as `late`)
-* a look, of all nodes (`chain`) or of one: `mute` (can't be asked), `lag` (shows everything as it was `ms`
-  ago), `stale` (the newest height, but the signature is looked for in what was there `ms` ago), `forget` (the
-  newest height, but nothing older than `ms` is remembered)
+What a row orders says `oee_daemon.contract.simulated`.
 """
 
 from __future__ import annotations
@@ -20,25 +10,10 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Connection, Engine, Integer, Table, Text, exists, or_, select, update
+from sqlalchemy import Connection, Engine, exists, or_, select, update
 
-from oee_daemon.networks.simulated.ledger import simulation
+from oee_daemon.networks.simulated.schema import sim_faults
 from oee_daemon.store.prepared import Prepared
-
-WRITES = ("refuse", "hang", "lose", "drop", "late", "fork")
-READS = ("mute", "lag", "stale", "forget")
-
-sim_faults = Table(
-    "sim_faults",
-    simulation,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("target", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("remaining", Integer),
-    Column("number", Integer),
-    Column("percent", Integer, nullable=False, server_default="100"),
-    Column("ms", Integer),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,98 +2,23 @@
 
 The primary key is why the same bytes land once. How far the chain is known to be is a row as well, and past
 its last valid height no swap is taken, whatever a process that was frozen, or a clock that was set back,
-believes. It lives in Postgres beside the engine's tables, which never touch it, or in an SQLite file of its
-own, so that a proof does not share the engine's disk writes.
+believes. Its table and where it lives are in `schema`.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Engine,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    bindparam,
-    create_engine,
-    event,
-    exists,
-    literal,
-    literal_column,
-    select,
-    tuple_,
-)
+from sqlalchemy import Engine, Text, bindparam, exists, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
+from oee_daemon.networks.simulated.schema import LANDED, sim_chain, sim_ledger
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.prepared import Prepared
-
-simulation = MetaData()
-
-sim_chain = Table(
-    "sim_chain",
-    simulation,
-    Column("id", Integer, primary_key=True),
-    Column("genesis_ms", BigInteger, nullable=False),
-)
-
-sim_ledger = Table(
-    "sim_ledger",
-    simulation,
-    Column("signature", Text, primary_key=True),
-    # landed, rejected, or orphaned: in a block that is lost
-    Column("state", Text, nullable=False),
-    Column("error", Text),
-    Column("order_id", Uuid),
-    Column("input_token", Text),
-    Column("output_token", Text),
-    # Base units as text: SQLite has no integer that holds a u64.
-    Column("amount_in", Text),
-    Column("amount_out", Text),
-    Column("fee", Text),
-    Column("slot", BigInteger, nullable=False),
-    # From when on the chain shows it: a swap needs its time to be confirmed.
-    Column("visible_ms", BigInteger, nullable=False),
-)
-_landed = sim_ledger.c.state == literal_column("'landed'")
-Index("sim_ledger_order", sim_ledger.c.order_id, postgresql_where=_landed, sqlite_where=_landed)
-Index(
-    "sim_ledger_place",
-    sim_ledger.c.visible_ms,
-    sim_ledger.c.signature,
-    postgresql_where=_landed,
-    sqlite_where=_landed,
-)
-
-
-def open_file(path: Path) -> Engine:
-    """An SQLite ledger, flushed at each commit, that any number of processes may share."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, isolation_level="AUTOCOMMIT")
-
-    @event.listens_for(db, "connect")
-    def _flush_always(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    with db.connect() as conn:
-        # The daemon and its worker come here at once: who is second has to find the tables.
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
-        simulation.create_all(conn)
-        conn.exec_driver_sql("COMMIT")
-    return db
-
 
 _NAMES = tuple(column.name for column in sim_ledger.columns)
 #: Stands for a signature in the row that says how far the chain is.
@@ -189,7 +114,7 @@ class Ledger:
         # from where the page is read.
         place = min((now_ms + 1, ""), before or (now_ms + 1, ""))
         found = select(sim_ledger).where(
-            _landed, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
+            LANDED, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
         )
         with self._db.connect() as conn:
             rows = conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit))

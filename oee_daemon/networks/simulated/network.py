@@ -10,13 +10,12 @@ from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.chain import SimulatedChain
 from oee_daemon.networks.simulated.faults import Faults
 from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.ledger import open_file
+from oee_daemon.networks.simulated.schema import open_file, open_schema
 from oee_daemon.networks.simulated.venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import make_wallet, open_wallet
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
-from oee_daemon.store.database import open_database
+from oee_daemon.settings import Settings
 
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
@@ -24,7 +23,7 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     if settings.sim_ledger_file is not None:
         ledger = open_file(settings.sim_ledger_file)
     else:
-        ledger = open_database(database_url, pool_size=LEDGER_CONNECTIONS)
+        ledger = open_schema(database_url)
     chain = SimulatedChain(
         ledger,
         seed=settings.sim_seed,

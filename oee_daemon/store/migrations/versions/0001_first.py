@@ -1,4 +1,4 @@
-"""The first schema: orders, their events and swaps, and the simulated network's own tables."""
+"""The first schema: orders, their events and swaps."""
 
 from __future__ import annotations
 
@@ -84,38 +84,7 @@ CREATE TABLE swaps (
     FOREIGN KEY(order_id) REFERENCES orders (id) ON DELETE CASCADE,
     UNIQUE (signature)
 );
-CREATE UNIQUE INDEX swaps_one_live ON swaps (order_id) WHERE state IN ('signed', 'landed');
-CREATE TABLE sim_chain (
-    id SERIAL NOT NULL,
-    genesis_ms BIGINT NOT NULL,
-    PRIMARY KEY (id)
-);
-CREATE TABLE sim_faults (
-    id SERIAL NOT NULL,
-    target TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    remaining INTEGER,
-    number INTEGER,
-    percent INTEGER DEFAULT '100' NOT NULL,
-    ms INTEGER,
-    PRIMARY KEY (id)
-);
-CREATE TABLE sim_ledger (
-    signature TEXT NOT NULL,
-    state TEXT NOT NULL,
-    error TEXT,
-    order_id UUID,
-    input_token TEXT,
-    output_token TEXT,
-    amount_in TEXT,
-    amount_out TEXT,
-    fee TEXT,
-    slot BIGINT NOT NULL,
-    visible_ms BIGINT NOT NULL,
-    PRIMARY KEY (signature)
-);
-CREATE INDEX sim_ledger_order ON sim_ledger (order_id);
-CREATE INDEX sim_ledger_place ON sim_ledger (visible_ms, signature);"""
+CREATE UNIQUE INDEX swaps_one_live ON swaps (order_id) WHERE state IN ('signed', 'landed');"""
 
 
 def upgrade() -> None:

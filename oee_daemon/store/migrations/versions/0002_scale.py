@@ -39,10 +39,6 @@ CREATE INDEX orders_ended ON orders (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX orders_created ON orders (created_at, number);
 CREATE INDEX orders_market ON orders (pair, side, number);
 CREATE INDEX orders_missed ON orders (missed, pair, side, number) WHERE missed IS NOT NULL;
-DROP INDEX sim_ledger_order;
-DROP INDEX sim_ledger_place;
-CREATE INDEX sim_ledger_order ON sim_ledger (order_id) WHERE state = 'landed';
-CREATE INDEX sim_ledger_place ON sim_ledger (visible_ms, signature) WHERE state = 'landed';
 """
 
 
