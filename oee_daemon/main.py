@@ -6,7 +6,6 @@ child dies with the thread that made it, which is how nothing outlives the daemo
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import importlib
 import threading
@@ -63,7 +62,7 @@ def run(settings: Settings, home: Home) -> None:
 
         service = Service(settings, home, servers, worker, watch)
         belonging.note(home.path, given, given and belonging.engine_in(given))
-        asyncio.run(service.run())
+        service.run()
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon import gc_tuning, inherited
+from oee_daemon import event_loop, gc_tuning, inherited
 from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
@@ -105,7 +105,12 @@ class Service:
             tag=home.tag(),
         )
 
-    async def run(self) -> None:
+    def run(self) -> None:
+        """Until told to stop. Raises `HomeLost`."""
+        with asyncio.Runner(loop_factory=event_loop.new_loop) as runner:
+            runner.run(self._run())
+
+    async def _run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in inherited.farewells():
@@ -118,7 +123,8 @@ class Service:
             self._home.phase("worker")
             self._announce()
             gc_tuning.started()
-            log.info("daemon ready", extra={"pid": os.getpid(), "http": self._listeners.http()["url"]})
+            about = {"pid": os.getpid(), "http": self._listeners.http()["url"], "loop": event_loop.name(loop)}
+            log.info("daemon ready", extra=about)
             await self._watch(stop)
             self._home.stopped(asked=True)
         finally:
