@@ -148,6 +148,15 @@ def _descriptors() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - to the end
 
 
+def descriptor_is_left() -> bool:
+    """Whether one more file or connection can be opened."""
+    try:
+        os.close(os.dup(0))
+    except OSError:
+        return False
+    return True
+
+
 def _signals() -> None:
     """Nothing is blocked, ignored or due. What a terminal or a stranger sends ends us in order or not at all.
 

@@ -167,6 +167,9 @@ class Service:
             if self._log.keep():
                 self._worker.reopen_log()
             if beat % LOOK_BEATS == 0:
+                # uvloop closes whoever comes then, and says nothing.
+                if not inherited.descriptor_is_left():
+                    log.error("out of descriptors: whoever connects is not served")
                 self._home.mend()
                 await self._listeners.mend()
             if self._listeners.http()["listening"] != listening:
