@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oee_cli.exit_codes import MEANINGS
 from oee_daemon.contract.fields import GIVEN, Field
+from oee_daemon.contract.settings import SETTINGS
 from oee_daemon.contract.status import CAUSES, STEPS, TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,9 +51,22 @@ def _list_fields() -> str:
     return _table(("field", "what it takes", "if not given"), map(_describe_field, GIVEN))
 
 
+#: Made out of what the machine and the account say.
+_HOME = "`~/.local/share/oee`; for root `/var/lib/oee`"
+
+
+def _list_settings() -> str:
+    rows = []
+    for setting in SETTINGS:
+        usual = "unset" if setting.default is None else f"`{setting.default}`"
+        rows.append((f"`{setting.variable}`", _HOME if setting.name == "home" else usual, setting.meaning))
+    return _table(("name", "default", "meaning"), rows)
+
+
 #: What stands between `<!-- NAME -->` and `<!-- /NAME -->` of a page.
 TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "exit codes"): _list_exit_codes,
+    ("README.md", "settings"): _list_settings,
     ("docs/http.md", "order fields"): _list_fields,
     ("docs/life-of-an-order.md", "steps"): _draw_steps,
     ("docs/life-of-an-order.md", "moves"): _list_moves,

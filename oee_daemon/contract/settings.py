@@ -24,6 +24,7 @@ _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&
 MASK = "***"
 #: Where orders can be traded.
 NETWORKS = ("simulated",)
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -140,12 +141,15 @@ def masked(text: str) -> str:
 
 SETTINGS = (
     Setting("home", None, "database, queue, logs, token, socket", _path, "both"),
-    Setting("database_url", None, "your own Postgres", _address(*_POSTGRES), hidden="password"),
+    Setting(
+        "database_url", None, "your own Postgres; a home stays on the one it began on", _address(*_POSTGRES),
+        hidden="password",
+    ),
     Setting("redis_url", None, "your own Redis or Valkey", _address(*_REDIS), hidden="password"),
     Setting("host", "127.0.0.1", "where the TCP side listens"),
     Setting("port", "3000", "where the TCP side listens", _whole(0, 65535)),
-    Setting("hostnames", None, "more names that HTTP may be asked for by", _names),
-    Setting("url", None, "talk to a daemon elsewhere", _address(*_WEB), "command", "password"),
+    Setting("hostnames", None, "more names that HTTP may be asked for by: a,b", _names),
+    Setting("url", None, "talk to a daemon elsewhere, also by https", _address(*_WEB), "command", "password"),
     Setting("token", None, "what the daemon elsewhere asks for", _header, "command", "all"),
     Setting("no_autostart", None, "1: no command starts the daemon", _flag, "command"),
     Setting("worker_threads", "10", "orders in execution at once, per worker", _whole(1, 200)),
@@ -155,11 +159,11 @@ SETTINGS = (
     Setting("network", "simulated", "where orders are traded", _one_of(*NETWORKS)),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
-    Setting("sim_failure_rate", "0.05", "how often a simulated swap fails", _rate),
+    Setting("sim_failure_rate", "0.05", "how often a simulated swap fails, 0 to 1", _rate),
     Setting("sim_confirm_ms", "400", "from submission to confirmation", _whole(0, 600_000)),
-    Setting("sim_ledger_file", None, "a witness of the simulated chain outside Postgres", _path),
-    Setting("service_user", None, "as root: the account that runs the servers"),
-    Setting("log_level", "info", "how much the daemon writes", _one_of("debug", "info", "warning", "error")),
+    Setting("sim_ledger_file", None, "an SQLite file for the simulated chain; unset: Postgres", _path),
+    Setting("service_user", None, "as root: the servers' account; unset: postgres or nobody"),
+    Setting("log_level", "info", f"how much is logged: {', '.join(LOG_LEVELS)}", _one_of(*LOG_LEVELS)),
 )  # fmt: skip
 
 #: Read from the environment alone, by those who look into the product itself or run it in containers.

@@ -20,7 +20,6 @@ from xml.etree import ElementTree
 import pytest
 
 from oee_cli.exit_codes import ExitCode
-from oee_daemon.contract.settings import SETTINGS
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_help import COMMANDS
 from tests.kit.api_daemon import Shared
@@ -48,15 +47,6 @@ def rows(text: str) -> list[list[str]]:
 
 def coded(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
-
-
-def test_the_settings_are_the_products_with_their_defaults() -> None:
-    told: dict[str, str | None] = {}
-    for names, defaults, _ in rows(section("Settings")):
-        values = [None] * len(coded(names)) if defaults == "unset" else coded(defaults)
-        told |= dict(zip(coded(names), values, strict=names != "`OEE_HOME`"))
-    assert told.pop("OEE_HOME") == "~/.local/share/oee"
-    assert told == {s.variable: s.default for s in SETTINGS if s.name != "home"}
 
 
 def test_every_command_is_in_the_tables_and_every_one_that_is_named_exists() -> None:
