@@ -1,0 +1,131 @@
+"""What counts as an answer of an RPC endpoint, and what is none. Pure: no I/O and no clock.
+
+An endpoint that is busy, behind, broken or somebody's error page says nothing: that is `NoAnswer`, and never
+a result. A JSON-RPC error that answers the question stays in its place of a batch, as `RpcError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn, TypeAlias
+
+#: A method and its parameters.
+Call: TypeAlias = tuple[str, list[Any]]
+
+#: JSON-RPC errors by which a node says that it can't answer now: it is unhealthy, or asked too often.
+#: https://github.com/anza-xyz/agave (rpc-client-api/src/custom_error.rs), and what providers use beside it.
+_NOT_NOW = frozenset({-32005, -32016, -32429, -32603, 429})
+#: Seconds: no `Retry-After` is believed beyond this.
+LONGEST_PAUSE_S = 60.0
+
+
+class NoAnswer(Exception):
+    """The endpoint says nothing this time. `pause_s`: for how long it asked to be left alone."""
+
+    def __init__(self, reason: str, pause_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pause_s = pause_s
+
+
+class BatchRefused(NoAnswer):
+    """It does not take several calls in one request, as far as this answer shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcError:
+    """An error that is an answer: to this call, by this node."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+Result: TypeAlias = Any | RpcError
+
+
+def body_of(calls: Sequence[Call], *, batch: bool) -> bytes:
+    """The request's body; the calls are numbered from 1."""
+    sent = [
+        {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
+        for n, (method, params) in enumerate(calls, 1)
+    ]
+    return json.dumps(sent if batch else sent[0], separators=(",", ":")).encode()
+
+
+def check_status(status: int, headers: Mapping[str, str], now: datetime, *, batch: bool) -> None:
+    """Raises `NoAnswer` for everything but a 200. Some gateways refuse batches by their status alone."""
+    if status == 200:
+        return
+    pause_s = pause_of(headers.get("retry-after"), now) if status in (429, 503) else 0.0
+    if batch and status in (400, 403, 405, 413, 415, 422, 501):
+        raise BatchRefused(f"HTTP {status}")
+    raise NoAnswer(f"HTTP {status}", pause_s)
+
+
+def pause_of(text: str | None, now: datetime) -> float:
+    """`Retry-After` in seconds: a number of them or a date (RFC 9110, 10.2.3); 0 where it says neither."""
+    if text is None:
+        return 0.0
+    try:
+        seconds = float(text) if text.strip().isdigit() else _until(text, now)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(0.0, seconds), LONGEST_PAUSE_S)
+
+
+def _until(text: str, now: datetime) -> float:
+    at = parsedate_to_datetime(text)
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def read_json(body: bytes) -> Any:
+    """Raises `NoAnswer`."""
+    try:
+        return json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise NoAnswer("no JSON") from None
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def results_of(body: bytes, count: int, *, batch: bool) -> list[Result]:
+    """The result of each of `count` calls, in their order. Raises `NoAnswer` unless all are there."""
+    said = read_json(body)
+    if not batch:
+        return [_result(said, 1)]
+    if isinstance(said, dict) and "error" in said:
+        error = _error(said["error"])
+        raise BatchRefused(f"error {error.code}")
+    if not isinstance(said, list) or len(said) != count:
+        raise NoAnswer("not as many answers as calls")
+    by_id = {one.get("id"): one for one in said if isinstance(one, dict) and type(one.get("id")) is int}
+    return [_result(by_id.get(n), n) for n in range(1, count + 1)]
+
+
+def _result(said: Any, number: int) -> Result:
+    if not isinstance(said, dict):
+        raise NoAnswer("no answer by JSON-RPC")
+    if type(said.get("id")) is not int or said["id"] != number:
+        # Rate limiters answer with an id of their own, and a proxy may mix up two requests.
+        raise NoAnswer("the answer to another call")
+    if said.get("error") is not None:
+        return _error(said["error"])
+    if "result" not in said:
+        raise NoAnswer("neither a result nor an error")
+    return said["result"]
+
+
+def _error(said: Any) -> RpcError:
+    if not isinstance(said, dict) or type(said.get("code")) is not int:
+        raise NoAnswer("an error without a code")
+    error = RpcError(said["code"], str(said.get("message", ""))[:300], said.get("data"))
+    if error.code in _NOT_NOW:
+        raise NoAnswer(f"error {error.code}")
+    return error

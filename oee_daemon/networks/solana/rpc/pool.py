@@ -1,0 +1,96 @@
+"""Several RPC endpoints: asked all at once where each one's word counts, or one after another for any answer.
+
+One endpoint that hangs costs the others nothing; what none of them answers is `ChainUnavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.rpc.answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.bucket import Bucket
+from oee_daemon.networks.solana.rpc.endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.web import Site
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Pool:
+    """Asks `endpoints`, of one event loop."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.endpoints = endpoints
+        #: Those that answered last come first.
+        self._order = list(endpoints)
+
+    async def each(self, calls: Sequence[Call], deadline_s: float) -> dict[str, list[Result]]:
+        """What each endpoint that answers says, by its name. Raises `ChainUnavailable` where none does."""
+        asked = await asyncio.gather(
+            *(one.ask(calls, deadline_s, urgent=True) for one in self.endpoints), return_exceptions=True
+        )
+        heard: dict[str, list[Result]] = {}
+        silent: list[str] = []
+        for endpoint, said in zip(self.endpoints, asked, strict=True):
+            if isinstance(said, NoAnswer):
+                silent.append(f"{endpoint.name}: {said.reason}")
+            elif isinstance(said, BaseException):
+                raise said
+            else:
+                heard[endpoint.name] = said
+        if not heard:
+            raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
+        if silent:
+            log.debug("endpoints are silent", extra={"reason": "; ".join(silent)})
+        return heard
+
+    async def any(
+        self,
+        calls: Sequence[Call],
+        read: Callable[[list[Result]], T],
+        deadline_s: float,
+        *,
+        urgent: bool = True,
+    ) -> T:
+        """What `read` makes of the first answer that it can use; it raises `NoAnswer` for one that it can't.
+
+        Raises `ChainUnavailable` where there is none.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        reasons = []
+        for n, endpoint in enumerate(order := list(self._order)):
+            # Each leaves time for those after it.
+            share_s = (until - loop.time()) / (len(order) - n)
+            try:
+                found = read(await endpoint.ask(calls, max(share_s, 0.001), urgent=urgent))
+            except NoAnswer as e:
+                reasons.append(f"{endpoint.name}: {e.reason}")
+                self._order.remove(endpoint)
+                self._order.append(endpoint)
+            else:
+                return found
+        raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
+
+    async def close(self) -> None:
+        for endpoint in self.endpoints:
+            await endpoint.close()
+
+
+def open_pool(addresses: Sequence[str], per_s: float, burst: int) -> Pool:
+    """The pool of these addresses, each with a bucket of its own. Raises `ValueError`, without an address."""
+    sites = [Site(address) for address in addresses]
+    hosts = Counter(site.name for site in sites)
+    seen: Counter[str] = Counter()
+    endpoints = []
+    for site in sites:
+        seen[site.name] += 1
+        # Two keys at one provider are two endpoints of one name.
+        name = f"{site.name} ({seen[site.name]})" if hosts[site.name] > 1 else site.name
+        endpoints.append(Endpoint(site, Bucket(per_s, burst), name))
+    return Pool(endpoints)
