@@ -1,8 +1,8 @@
 """What an order is made of: one row a field, in the order in which an order is told.
 
 By these rows requests are read and orders told, and made of them are the OpenAPI document, the columns of
-listings and what a batch may hold. To add a field: a row here, a line in `shapes.py`, in the engine's types
-and in the database, and an option where people are to give it.
+listings and what a batch may hold. To add a field: a row here, a line in `shapes.py`, in `orders.terms` or
+`orders.order` and in the database, and an option where people are to give it.
 """
 
 from __future__ import annotations
