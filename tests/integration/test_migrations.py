@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.api import wire
 from oee_daemon.errors import StartFailed
@@ -76,6 +77,72 @@ def test_postgres_believes_nothing_yet_of_a_new_table(db: Engine) -> None:
     assert known == -1
 
 
+def earlier(db: Engine, revision: str, rows: str) -> None:
+    """The database as an earlier release left it, with these rows."""
+    config = Config()
+    config.set_main_option("script_location", "oee_daemon.store:migrations")
+    start_over(db)
+    with transactions(db).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
+        for statement in rows.split(";\n"):
+            conn.execute(text(statement))
+
+
+def test_what_may_run_is_due_what_waits_is_not_and_who_runs_keeps_its_slot(db: Engine) -> None:
+    """Rows that a release wrote, and rows that a hand did, before there was one notion of runnable."""
+    rows = """
+        INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
+            slippage_bps, valid_for_s, expires_at, status, next_run_at, finished_at, error, fence,
+            lease_owner, lease_until, rung_at)
+        SELECT gen_random_uuid(), 'simulated', 'market', 'sell', 'SOL/USDC', 'SOL', 'USDC', 1, 'ExactIn',
+            50, 300, now() + interval '300 s', status, due, finished, error::jsonb, fence, owner,
+            now() + lease * interval '1 s', rung
+        FROM (VALUES
+            ('pending', now() - interval '9 s', NULL::timestamptz, NULL, 0, NULL, NULL::int, now()),
+            ('pending', NULL, NULL, NULL, 1, NULL, NULL, NULL),
+            ('submitted', now(), NULL, NULL, 2, 'a worker', 15, now()),
+            ('waiting', now(), NULL, NULL, 3, 'a worker', 15, now()),
+            ('failed', now(), now(), '{"code": "no_route"}', 4, NULL, NULL, NULL),
+            ('cancelled', NULL, now(), NULL, 5, NULL, NULL, NULL)
+        ) AS r (status, due, finished, error, fence, owner, lease, rung);
+        INSERT INTO slots SELECT n, (SELECT id FROM orders WHERE fence = n), now()
+        FROM generate_series(1, 3) n;
+        UPDATE slots SET order_id = NULL WHERE slot = 1
+    """
+    earlier(db, "0004", rows)
+    before = "SELECT fence, next_run_at FROM orders WHERE fence IN (0, 2) ORDER BY fence"
+    with db.connect() as conn:
+        due = conn.execute(text(before)).all()
+    assert migrations.migrate(db) is True
+    with db.connect() as conn:
+        found = conn.execute(
+            text("""
+                SELECT status, next_run_at <= now(), finished_at IS NULL, lease_owner,
+                    lease_until > now(), rung_at IS NULL FROM orders ORDER BY fence
+            """)
+        ).all()
+        assert found == [
+            ("pending", True, True, None, None, False),
+            ("pending", True, True, None, None, True),
+            ("submitted", True, True, "a worker", True, False),
+            ("waiting", None, True, None, None, True),
+            ("failed", None, False, None, None, True),
+            ("cancelled", None, False, None, None, True),
+        ]
+        assert conn.execute(text(before)).all() == due, "what was due is due when it was"
+        slots = """SELECT class, slot, status FROM execution_slots s LEFT JOIN orders o ON o.id = s.order_id
+            ORDER BY slot"""
+        held = [("market", 1, None), ("market", 2, "submitted"), ("market", 3, None)]
+        assert conn.execute(text(slots)).all() == held
+        for wrong in (
+            "UPDATE orders SET next_run_at = NULL WHERE status = 'pending'",
+            "UPDATE orders SET next_run_at = now() WHERE status = 'waiting'",
+        ):
+            with pytest.raises(IntegrityError, match="orders_runnable"):
+                conn.execute(text(wrong))
+
+
 def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
     """Of a market of the first release and of one that it never had, with an order for each side."""
     first = """INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount,
@@ -84,13 +151,7 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
             'pending', now()),
         (gen_random_uuid(), 'simulated', 'market', 'buy', 'mSOL/FOO', 'FOO', 'mSOL', 1, 'ExactIn', 50, 300,
             'pending', now())"""
-    config = Config()
-    config.set_main_option("script_location", "oee_daemon.store:migrations")
-    start_over(db)
-    with transactions(db).begin() as conn:
-        config.attributes["connection"] = conn
-        command.upgrade(config, "0004")
-        conn.execute(text(first))
+    earlier(db, "0004", first)
     assert migrations.migrate(db) is True
     sol, usdc, msol = (TOKENS[symbol].mint for symbol in ("SOL", "USDC", "mSOL"))
     with db.connect() as conn:

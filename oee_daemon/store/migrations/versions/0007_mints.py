@@ -1,7 +1,7 @@
 """An order names its tokens by their mints: a symbol is not unique on a real network.
 
 The symbols of the first release become the mints that it meant; any other text is left as it is. A table of a
-million orders is written anew here, which takes about half a minute.
+million orders is written anew here, locked: 10 s of one core, 40 s on a busy machine.
 """
 
 from __future__ import annotations
