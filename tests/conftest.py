@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
 from tests.kit.databases import Databases
+from tests.kit.homes import furnished, open_folder, open_run
 
 # Started in the background of a shell, a test run ignores SIGINT, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -45,6 +45,10 @@ LONGEST = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    open_run(config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: n for n, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", len(rank)))
@@ -65,9 +69,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def servers() -> Iterator[Servers]:
     """Postgres and Valkey as the daemon runs them, in a home that goes with the session."""
     # A short path: a socket's name has to stay under 108 bytes. Open to pass, for the servers' account.
-    home = Path(tempfile.mkdtemp(prefix="oee-t", dir="/tmp"))
-    home.chmod(0o711)
-    running = Servers(home, postgres=True, valkey=True)
+    home = open_folder()
+    running = Servers(furnished(home), postgres=True, valkey=True)
     running.start()
     yield running
     running.stop()
@@ -131,8 +134,7 @@ def settings(tmp_path: Path, database_url: str, redis_url: str) -> Settings:
 def homes() -> Iterator[Path]:
     """A folder to make homes in: short enough for sockets, and open to pass for the servers' account,
     which pytest's own temporary folders are not."""
-    base = Path(tempfile.mkdtemp(prefix="oee-h", dir="/tmp"))
-    base.chmod(0o711)
+    base = open_folder()
     yield base
     shutil.rmtree(base, ignore_errors=True)
 

@@ -14,7 +14,6 @@ import stat
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from tests.kit.api_daemon import QUICK, SELL, Shared
 from tests.kit.commands import OEE, Cli, end, frozen_worker
 from tests.kit.daemons import Daemon, Process, until
 from tests.kit.databases import Connection, connect
+from tests.kit.homes import open_folder
 
 LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
 
@@ -48,8 +48,7 @@ LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored
 @pytest.fixture(scope="module")
 def base() -> Iterator[Path]:
     """A folder for homes that the servers' account can pass."""
-    path = Path(tempfile.mkdtemp(prefix="oee-b", dir="/tmp"))
-    path.chmod(0o711)
+    path = open_folder()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

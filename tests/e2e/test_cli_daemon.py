@@ -90,7 +90,7 @@ def test_the_life_of_a_daemon(cold: Cli) -> None:
     assert cold.run("daemon", "stop").stdout == "the daemon was not running\n"
 
     # Asked for in so many words it starts whatever is forbidden on the way.
-    started = cold.run("daemon", "start", OEE_NO_AUTOSTART="1")
+    started = cold.fresh("daemon", "start", OEE_NO_AUTOSTART="1")
     assert (started.returncode, started.stdout.split()[:2]) == (0, ["✓", "started"])
     first = cold.pid
     assert f"pid {first}" in started.stdout
@@ -109,7 +109,7 @@ def test_the_life_of_a_daemon(cold: Cli) -> None:
     assert over_tcp.returncode == 0
     assert "daemon ready" in cold.run("daemon", "logs", "-n", "20").stdout
 
-    restarted = cold.run("daemon", "restart")
+    restarted = cold.fresh("daemon", "restart")
     assert "restarted" in restarted.stdout
     assert cold.pid != first and ended(first)
     second = cold.pid
@@ -207,7 +207,7 @@ def test_told_to_stop_it_takes_nothing_new_and_ends_what_runs(cold: Cli, databas
 def test_the_default_home_brings_its_own_servers_and_starts_by_itself(homes: Path) -> None:
     cli = Cli(homes / "h", OEE_SIM_FAILURE_RATE="0")
     try:
-        done = cli.run(*BUY)
+        done = cli.fresh(*BUY)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("✓ bought 1.5 SOL")
         assert done.stderr.startswith("starting the daemon\n")

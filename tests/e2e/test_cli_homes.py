@@ -20,6 +20,7 @@ from oee_cli.api.handshake import holder, tag
 from oee_daemon.embedded import Servers
 from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
 from tests.kit.daemons import Process, until
+from tests.kit.homes import furnished
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def stopping(*clis: Cli) -> Iterator[None]:
 @pytest.fixture
 def own(homes: Path) -> Iterator[Cli]:
     """A home with servers of its own."""
-    made = Cli(homes / "h", **QUICK)
+    made = Cli(furnished(homes / "h"), **QUICK)
     with stopping(made):
         yield made
 

@@ -23,6 +23,7 @@ from oee_daemon.embedded import Servers
 from tests.kit.commands import OEE, QUICK, Cli, Done, end, queue_of_its_own, serving
 from tests.kit.daemons import Process, until
 from tests.kit.databases import connect
+from tests.kit.homes import furnished
 
 #: Sold in this file, and counted: `USDC,SOL,30` spends exactly so much.
 ROWS = "inputToken,outputToken,amount\n"
@@ -68,7 +69,7 @@ def ending(*clis: Cli) -> Iterator[None]:
 @pytest.fixture
 def own(homes: Path) -> Iterator[Cli]:
     """A home with servers of its own, in which nothing runs yet."""
-    made = Cli(homes / "h", **QUICK)
+    made = Cli(furnished(homes / "h"), **QUICK)
     with ending(made):
         yield made
 

@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,15 +23,15 @@ from oee_daemon.embedded import Servers
 from tests.e2e.test_found import ending, orders, sh, spent
 from tests.kit.commands import OEE, QUICK, Cli, queue_of_its_own
 from tests.kit.daemons import until
+from tests.kit.homes import furnished, open_folder
 
 BUY = ("buy", "SOL", "USDC", "0.1", "-q")
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Cli]:
-    base = Path(tempfile.mkdtemp(prefix="oee-f", dir="/tmp"))
-    base.chmod(0o711)
-    cli = Cli(base / "h", **QUICK)
+    base = open_folder()
+    cli = Cli(furnished(base / "h"), **QUICK)
     with ending(cli):
         yield cli
     shutil.rmtree(base, ignore_errors=True)
@@ -58,7 +57,7 @@ def outside(servers: Servers, database_url: str, homes: Path) -> Iterator[Cli]:
 )
 def test_variables_of_libraries_decide_nothing(home: Cli, foreign: dict[str, str]) -> None:
     home.run("daemon", "stop")
-    done = home.run(*BUY, **foreign)
+    done = home.fresh(*BUY, **foreign)
     assert done.returncode == 0, done.stderr
     assert home.run("show", "last").returncode == 0
     assert home.run("history").returncode == 0

@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +23,7 @@ from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, until
 from tests.kit.databases import connect
+from tests.kit.homes import open_folder
 
 
 class Engine:
@@ -53,8 +52,7 @@ class Engine:
 
 @pytest.fixture(scope="module")
 def engine(servers: Servers, template: str) -> Iterator[Engine]:
-    home = Path(tempfile.mkdtemp(prefix="oee-q", dir="/tmp"))
-    home.chmod(0o711)
+    home = open_folder()
     valkey = Servers(home, postgres=False, valkey=True)
     valkey.start()
     with database(servers, template) as url:

@@ -6,7 +6,6 @@ import json
 import os
 import pwd
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from tests.integration.test_embedded import ROOT, become
 from tests.kit.commands import Cli, serving
 from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench
+from tests.kit.homes import open_folder
 
 FIRST = "0001"
 #: In that release the engine's migrations made the simulated network's tables, too.
@@ -75,8 +75,7 @@ def made(servers: Servers, template: str | None) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def older(servers: Servers, template: str) -> Iterator[Older]:
-    base = Path(tempfile.mkdtemp(prefix="oee-u", dir="/tmp"))
-    base.chmod(0o711)
+    base = open_folder()
     settings = Settings(
         home=base / "a",
         redis_url=f"{servers.redis_url}?db=14",

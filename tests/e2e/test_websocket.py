@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from oee_daemon.api.stream import SEND_TIMEOUT_S
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared
 from tests.kit.daemons import Daemon
+from tests.kit.homes import open_folder
 
 READY = {"status": "ready", "postgres": True, "worker": True, "accepting": True, "queue": True}
 STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
@@ -237,8 +237,7 @@ def test_over_tcp_the_token_is_asked_for_before_the_handshake(api: Shared) -> No
 
 @contextmanager
 def own_valkey() -> Iterator[tuple[Servers, Path]]:
-    home = Path(tempfile.mkdtemp(prefix="oee-w", dir="/tmp"))
-    home.chmod(0o711)
+    home = open_folder()
     valkey = Servers(home, postgres=False, valkey=True)
     valkey.start()
     try:

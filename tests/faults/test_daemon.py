@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import pytest
 
 from oee_cli.drill.verdict import Verdict, judge, landings
 from tests.kit.daemons import Daemon, until
+from tests.kit.homes import open_folder
 from tests.kit.killing import DECIMALS
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
@@ -40,8 +40,7 @@ def daemon(homes: Path) -> Iterator[Daemon]:
 @pytest.fixture(scope="module")
 def veteran() -> Iterator[Daemon]:
     """One daemon that goes through one disaster after the other, as a real one would."""
-    base = Path(tempfile.mkdtemp(prefix="oee-v", dir="/tmp"))
-    base.chmod(0o711)
+    base = open_folder()
     made = Daemon(base / "h", OEE_SIM_LEDGER_FILE=str(base / "ledger.sqlite"), **QUICK).start()
     yield made
     made.stop()

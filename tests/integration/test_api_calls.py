@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from oee_daemon.store.database import open_database
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared
 from tests.kit.commands import frozen_worker
 from tests.kit.daemons import Daemon, until
+from tests.kit.homes import open_folder
 
 GONE = "00000000-0000-4000-8000-000000000000"
 
@@ -253,8 +252,7 @@ def test_another_protocol_version_is_told_so(api: Shared) -> None:
 
 def test_without_postgres_everything_is_503_and_nothing_is_stored(redis_url: str) -> None:
     """Postgres stops under a running daemon and comes back."""
-    home = Path(tempfile.mkdtemp(prefix="oee-a", dir="/tmp"))
-    home.chmod(0o711)
+    home = open_folder()
     postgres = Servers(home, postgres=True, valkey=False)
     postgres.start()
     try:

@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sqlalchemy import make_url
 from oee_daemon.api.auth import token_of
 from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, FreshDaemon, until
+from tests.kit.homes import open_folder
 
 
 @pytest.mark.parametrize("left", ["", "\n", "short\n", "é" * 40])
@@ -69,7 +69,7 @@ def _write(path: str) -> Callable[[], object]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a second account")
 def test_a_second_account_opens_neither_socket_nor_token_nor_database_nor_log() -> None:
     # Open to pass, as /var/lib is, so that nothing but the home's own modes protects it.
-    top = Path(tempfile.mkdtemp(prefix="oee-d", dir="/tmp"))
+    top = open_folder()
     top.chmod(0o755)
     daemon = Daemon(top / "h", **QUICK).start()
     try:

@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -27,6 +26,7 @@ import sqlalchemy as sa
 from oee_daemon.embedded import Servers, folders, orphans
 from oee_daemon.embedded.account import Account, choose
 from oee_daemon.errors import HomeLost, StartFailed
+from tests.kit.homes import open_folder
 
 Answer = TypeVar("Answer")
 
@@ -88,7 +88,7 @@ def mode(path: Path) -> int:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A short path that every account can pass: a socket's path is limited, pytest's folders are closed."""
-    path = Path(tempfile.mkdtemp(prefix="oee-", dir="/tmp"))
+    path = open_folder()
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -116,7 +116,7 @@ def make(home: Path) -> Iterator[Callable[..., Servers]]:
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
     """A home with a row and a key in it, made once: initdb is the slow part of these tests."""
-    path = Path(tempfile.mkdtemp(prefix="oee-", dir="/tmp"))
+    path = open_folder()
     path.chmod(0o755)
     servers = Servers(path / "home", postgres=True, valkey=True)
     try:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests.kit import forks
+from tests.kit import forks, homes
 
 T = TypeVar("T")
 
@@ -49,7 +49,8 @@ class Process(subprocess.Popen[str]):
 
 
 class Daemon:
-    """`python -m oee_daemon run` on a home of its own, forked from a process that has imported it."""
+    """`python -m oee_daemon run` on a home of its own, forked from a process that has imported it. It begins
+    with an empty database, and not with none."""
 
     def __init__(self, home: Path, **environ: str) -> None:
         self.home = home
@@ -66,6 +67,8 @@ class Daemon:
         return self
 
     def _begun(self, output: int) -> subprocess.Popen[bytes] | forks.Running:
+        if "OEE_DATABASE_URL" not in self.environ and not self.home.exists():
+            homes.furnished(self.home)
         return forks.Running(["run"], self.environ, output)
 
     def _ready(self) -> bool:
@@ -106,7 +109,7 @@ class Daemon:
 
 
 class FreshDaemon(Daemon):
-    """By a Python that starts for it: where its start, its signals or what it inherits are the subject."""
+    """By a Python that starts for it, on a bare home: where its start or what it inherits are the subject."""
 
     def _begun(self, output: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -12,10 +12,6 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from oee_daemon.networks.simulated.schema import open_schema
-from oee_daemon.store import migrations
-from oee_daemon.store.database import open_database
-
 #: What is the same in a database that the next test may have: an `ALTER` leaves a newer row in a catalogue.
 _SHAPE = """
 SELECT ROW(
@@ -65,24 +61,17 @@ def connect(url: str) -> Connection:
 
 
 class Databases:
-    """Copies of one migrated template, with the tables of the simulated network, on one Postgres."""
+    """Copies of one template on one Postgres."""
 
     TEMPLATE = "oee_template"
 
     def __init__(self, url: str) -> None:
-        """Makes the template; `url` is any database of the server's."""
+        """Makes the template a copy of `url`, to which nobody may be connected."""
         self._url = make_url(url)
         self._free: list[str] = []
         self._shapes: dict[str, str] = {}
         with connect(self.url("postgres")) as admin:
-            admin.execute(f"CREATE DATABASE {self.TEMPLATE}")
-        db = open_database(self.url(self.TEMPLATE), pool_size=2)
-        migrations.migrate(db)
-        db.dispose()
-        # An engine would make them in each copy, which would then not be as it was made.
-        network = open_schema(self.url(self.TEMPLATE))
-        network.connect().close()
-        network.dispose()
+            admin.execute(f"CREATE DATABASE {self.TEMPLATE} TEMPLATE {self._url.database}")
 
     def url(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)

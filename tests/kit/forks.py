@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 #: A request's most bytes: arguments and an environment.
@@ -37,7 +38,11 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """`oee` with `arguments` to its end, as `subprocess.run` with captured streams."""
     asked, out, err = os.pipe(), os.pipe(), os.pipe()
-    pid, told = _forked("oee_cli", arguments, environ, [asked[0], out[1], err[1]])
+    given = [asked[0], out[1], err[1]]
+    if "OEE_NO_AUTOSTART" not in environ:
+        # The daemon that it starts is forked, too.
+        given.append(_to("oee_daemon").fileno())
+    pid, told = _forked("oee_cli", arguments, environ, os.getcwd(), given)
     for descriptor in (asked[0], out[1], err[1]):
         os.close(descriptor)
     try:
@@ -59,7 +64,7 @@ class Running:
         """What it says goes to the descriptor `output`."""
         with open(os.devnull, "rb") as nothing:
             streams = [nothing.fileno(), output, output]
-            self.pid, self._told = _forked("oee_daemon", arguments, environ, streams)
+            self.pid, self._told = _forked("oee_daemon", arguments, environ, "/", streams)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -86,18 +91,22 @@ class Running:
 
 
 def _forked(
-    program: str, arguments: list[str], environ: dict[str, str], streams: list[int]
+    program: str, arguments: list[str], environ: dict[str, str], folder: str, given: list[int]
 ) -> tuple[int, int]:
-    """The new process's id, and where its exit code will be told."""
-    request = json.dumps([arguments, environ, os.getcwd()]).encode()
+    """The new process's id, and where its exit code will be told. `given` become its first descriptors."""
+    request = json.dumps([arguments, environ, folder]).encode()
     assert len(request) < _MOST
     told, tell = os.pipe()
+    socket.send_fds(_to(program), [request], [*given, tell])
+    os.close(tell)
+    return int(_line(told)), told
+
+
+def _to(program: str) -> socket.socket:
     with _lock:
         if program not in _open:
             _open[program] = _server(program)
-        socket.send_fds(_open[program], [request], [*streams, tell])
-    os.close(tell)
-    return int(_line(told)), told
+        return _open[program]
 
 
 def _line(descriptor: int) -> bytes:
@@ -185,7 +194,7 @@ def serve(requests: socket.socket, program: str) -> None:
                     os.read(woken, 4096)
                     _bury(waiting)
                     continue
-                request, descriptors, _, _ = socket.recv_fds(requests, _MOST, 4)
+                request, descriptors, _, _ = socket.recv_fds(requests, _MOST, 5)
                 if not request:
                     return
                 pid = os.fork()
@@ -193,7 +202,7 @@ def serve(requests: socket.socket, program: str) -> None:
                     selector.close()
                     requests.close()
                     arguments, environ, folder = json.loads(request)
-                    _settle(environ, folder, descriptors)
+                    _settle(environ, folder, descriptors[:-1])
                     become(arguments)
                 told = waiting[pid] = descriptors.pop()
                 for descriptor in descriptors:
@@ -215,9 +224,9 @@ def _settle(environ: dict[str, str], folder: str, descriptors: list[int]) -> Non
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in range(3):
-        os.dup2(descriptors[number], number)
-    os.closerange(3, 256)
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number, inheritable=number < 3)
+    os.closerange(len(descriptors), 256)
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
@@ -239,11 +248,23 @@ def _become(arguments: list[str]) -> None:
     """The command's life; it never returns."""
     sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
+    from oee_cli.api import launcher
+
+    with contextlib.suppress(OSError):
+        _open["oee_daemon"] = socket.socket(fileno=3)
+        setattr(launcher, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": _started}))  # noqa: B010
 
     try:
         main()
     except BaseException as e:
         os._exit(e.code if isinstance(e, SystemExit) and isinstance(e.code, int) else 99)
+
+
+def _started(argv: list[str], **how: Any) -> Running:
+    """What the command line starts by `subprocess.Popen`: a daemon comes from the process that forks them."""
+    first = argv.index("oee_daemon") + 1
+    assert how["start_new_session"] and how["stdout"] == how["stderr"] and how["cwd"] == "/"
+    return Running(argv[first:], dict(os.environ), how["stdout"])
 
 
 if __name__ == "__main__":
