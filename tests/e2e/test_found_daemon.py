@@ -145,9 +145,9 @@ def test_few_descriptors_make_no_flood_of_log(home: Cli) -> None:
             watcher.settimeout(20)
             watcher.connect(str(home.home / "run" / "oee.sock"))
             watcher.sendall(request)
-        until(lambda: b"out of system resource" in log.read_bytes()[size:], what="the shortage")
+        until(lambda: b"out of descriptors" in log.read_bytes()[size:], what="the shortage")
         began, size = time.monotonic(), log.stat().st_size
-        until(lambda: log.read_bytes()[size:].count(b"out of system resource") > 2, what="three lines")
+        until(lambda: log.read_bytes()[size:].count(b"out of descriptors") > 2, what="three lines")
         assert time.monotonic() - began > 1.5 and log.stat().st_size - size < 20_000
     assert home.run(*BUY).returncode == 0
     home.run("daemon", "stop")

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from oee_cli.drill.verdict import judge, landings
-from tests.kit.daemons import Daemon, FreshDaemon, until
+from tests.kit.daemons import Daemon, until
 from tests.kit.killing import DECIMALS
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
@@ -30,7 +30,7 @@ def make(homes: Path) -> Iterator[Callable[[], Daemon]]:
     made: list[Daemon] = []
 
     def one() -> Daemon:
-        made.append(FreshDaemon(homes / "h", OEE_SIM_LEDGER_FILE=str(homes / f"{len(made)}.sqlite"), **QUICK))
+        made.append(Daemon(homes / "h", OEE_SIM_LEDGER_FILE=str(homes / f"{len(made)}.sqlite"), **QUICK))
         return made[-1]
 
     yield one
@@ -158,7 +158,7 @@ def test_a_daemon_that_wakes_up_in_another_ones_home_ends_and_that_one_goes_on(
     assert new.stop() == 0
     # What was moved is whole, and goes on where it is.
     ledger = old.environ["OEE_SIM_LEDGER_FILE"]
-    moved_back = FreshDaemon(old.home.with_name("aside"), OEE_SIM_LEDGER_FILE=ledger, **QUICK).start()
+    moved_back = Daemon(old.home.with_name("aside"), OEE_SIM_LEDGER_FILE=ledger, **QUICK).start()
     with moved_back.client() as client:
         assert len(client.get("/api/orders").json()["orders"]) == 1
     assert moved_back.stop() == 0
