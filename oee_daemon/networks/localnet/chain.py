@@ -1,0 +1,327 @@
+"""The chain itself: the one place where a transaction is executed, lands, and is taken back by a fork.
+
+Accounts live in LiteSVM and, after each landing, in the file. Time moves only in `advance`, block by block,
+so that nobody sees a block before all that lands in it. What a node tells of it is `nodes`' business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from solders.account import Account
+from solders.clock import Clock
+from solders.hash import Hash
+from solders.litesvm import LiteSVM
+from solders.pubkey import Pubkey
+from solders.transaction_metadata import FailedTransactionMetadata
+
+from oee_daemon.networks.localnet import dialects, genesis, pools, slots, transactions
+from oee_daemon.networks.localnet.ledger import Landing, Ledger, Origin
+from oee_daemon.networks.localnet.program import program
+from oee_daemon.networks.localnet.transactions import Json, Sent
+
+#: By how much the pool is thinner where the price has moved at the moment of landing, percent.
+_THINNER = 3
+#: Blocks after a fork in which what was in the lost ones lands again, by the nodes' retries.
+_AGAIN = 2
+#: Slots for which a landing can be taken back; no fork reaches further than what is not final.
+_UNDO_SLOTS = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How this chain behaves. Slots of 0 ms: one passes with each landing. `confirm`, `final`: slots until a
+    block is that; 1 and 1 as since Alpenglow, 2 and 32 before. `slippage`: percent of landings that meet
+    another price."""
+
+    seed: int = 1
+    slot_ms: int = 400
+    confirm: int = 1
+    final: int = 1
+    slippage: int = 5
+
+
+class _Undo(NamedTuple):
+    """What accounts were before a landing."""
+
+    slot: int
+    sent: Sent
+    before: list[tuple[Pubkey, Account | None]]
+
+
+class Dropped(Exception):
+    """No block has it: `err` as a simulation shows it."""
+
+    def __init__(self, err: Any) -> None:
+        super().__init__(str(err))
+        self.err = err
+
+
+class Chain:
+    def __init__(self, ledger: Ledger, rules: Rules, now_ms: Callable[[], int]) -> None:
+        self.ledger = ledger
+        self.rules = rules
+        self._now_ms = now_ms
+        # By the logical clock the same seed has the same history; otherwise no two chains have one hash.
+        born = now_ms() if rules.slot_ms else 0
+        genesis_hash = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
+        begin = Origin(rules.seed, genesis_hash, now_ms(), rules.slot_ms)
+        self.origin = ledger.origin(begin, genesis.accounts(rules.seed))
+        self._svm = _machine()
+        self._programs: dict[Pubkey, Account] = {}
+        self._owned: dict[bytes, set[Pubkey]] = defaultdict(set)
+        self.pools: list[pools.Pool] = []
+        for address, account in ledger.accounts():
+            self._put(address, account)
+            if len(account.data) == pools.POOL_SIZE:
+                self.pools.append(pools.read_pool(address, account.data))
+        self._vaults = {side.vault for pool in self.pools for side in pool.sides}
+        self.hashes = slots.Hashes(self.origin.genesis_hash, ledger.forks())
+        #: The slot of the newest block.
+        self.tip = slots.START_SLOT
+        self._due = ledger.due()
+        self._undo: deque[_Undo] = deque()
+        # What landed before is not taken back: how it was before that, nobody knows any more.
+        self._begun = ledger.last_slot()
+        self._at_slot = 0
+        self._reach(max(self._begun, self._slot_now()))
+
+    @property
+    def height(self) -> int:
+        return slots.height_of(self.tip)
+
+    @property
+    def final_slot(self) -> int:
+        return slots.block_at(self.tip - self.rules.final)
+
+    def account(self, address: Pubkey) -> Account | None:
+        """Programs stay what they are, and are not copied each time: they are large."""
+        found = self._programs.get(address)
+        if found is None:
+            found = self._svm.get_account(address)
+            if found is not None and found.executable:
+                self._programs[address] = found
+        return found
+
+    def token_accounts(self, owner: Pubkey) -> list[tuple[Pubkey, Account]]:
+        found = ((key, self._svm.get_account(key)) for key in sorted(self._owned[bytes(owner)], key=bytes))
+        return [(key, account) for key, account in found if account is not None]
+
+    def rent(self, size: int) -> int:
+        return self._svm.minimum_balance_for_rent_exemption(size)
+
+    def unix_of(self, slot: int) -> int:
+        """When that slot's block was made, in seconds."""
+        return (self.origin.genesis_ms + (slot - slots.START_SLOT) * self.origin.slot_ms) // 1000
+
+    # Time.
+
+    def _slot_now(self) -> int:
+        if not self.origin.slot_ms:
+            return self.tip
+        return slots.START_SLOT + (self._now_ms() - self.origin.genesis_ms) // self.origin.slot_ms
+
+    def advance(self) -> None:
+        """To the present: what was to land in the blocks between lands in them."""
+        self._reach(self._slot_now())
+
+    def next_block_ms(self) -> int | None:
+        """How long until something lands by itself; None where nothing is going to."""
+        if not self._due or not self.origin.slot_ms:
+            return None
+        slot = slots.slot_of(self._due[0][0])
+        starts = self.origin.genesis_ms + (slot - slots.START_SLOT) * self.origin.slot_ms
+        return max(starts - self._now_ms(), 0)
+
+    def _reach(self, slot: int) -> None:
+        slot = slots.block_at(slot)
+        while self._due and slots.slot_of(self._due[0][0]) <= max(slot, self.tip):
+            height, wire = self._due.pop(0)
+            self.tip = max(self.tip, slots.slot_of(height))
+            self._land_late(wire)
+        self.tip = max(self.tip, slot)
+
+    def _land_late(self, wire: bytes) -> None:
+        sent = self.read(wire)
+        try:
+            self.land(sent)
+        except Dropped:
+            self.ledger.end_fate(sent.signature)
+
+    # Execution.
+
+    def read(self, wire: bytes) -> Sent:
+        """Raises `transactions.Unreadable`."""
+        return transactions.read(wire, self._svm.get_account)
+
+    def known(self, blockhash: Hash, blocks: int) -> bool:
+        """Whether a hash is no older than that many blocks."""
+        age = self.hashes.age(blockhash, self.height)
+        return age is not None and age <= blocks
+
+    def refusal(self, sent: Sent, *, fresh: bool = True) -> Any:
+        """What keeps it out of the next block before it is executed, as the RPC writes it; None if nothing
+        does."""
+        if self.ledger.status(sent.signature) is not None:
+            return "AlreadyProcessed"
+        if fresh and not self.known(sent.tx.message.recent_blockhash, slots.HASH_BLOCKS):
+            return "BlockhashNotFound"
+        return None
+
+    def land_at(self, sent: Sent, height: int | None) -> None:
+        """It lands in that block, or never, however often it is sent."""
+        self.ledger.set_fate(sent.signature, height, sent.wire)
+        self._due = self.ledger.due()
+
+    def land(self, sent: Sent) -> Landing:
+        """Executes it in the present block, durably, whether it succeeds or fails. Raises `Dropped`."""
+        if self.ledger.status(sent.signature) is not None:
+            raise Dropped("AlreadyProcessed")
+        if not sent.signed():
+            raise Dropped("SignatureFailure")
+        # One block longer than a node says: the age counts at the parent.
+        if not self.known(sent.tx.message.recent_blockhash, slots.HASH_BLOCKS + 1):
+            raise Dropped("BlockhashNotFound")
+        self._set_clock()
+        read = self._svm.get_account
+        thinned = self._thin(sent)
+        before = {key: self.account(key) for key in sent.keys}
+        err, meta = transactions.outcome(self._svm.send_transaction(sent.tx))
+        if err is not None and read(sent.keys[0]) == before[sent.keys[0]]:
+            # Nobody paid for it, so it was in no block.
+            self._thicken(thinned)
+            raise Dropped(err)
+        # What the pool had less for the moment comes back, whatever happened.
+        middle = before | {key: read(key) for key in sent.writable}
+        told = transactions.meta_json(sent, err, meta, before, middle, self.account)
+        self._thicken(thinned)
+        landing = Landing(
+            sent.signature, self.tip, self.unix_of(self.tip), str(sent.keys[0]), sent.memo,
+            None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
+        )  # fmt: skip
+        if thinned is not None:
+            before[thinned[0]] = _with_amount(before[thinned[0]], thinned[1])
+        changed = [(key, before[key], new) for key in sent.writable if (new := read(key)) != before[key]]
+        try:
+            self.ledger.append(landing, [(key, new) for key, _, new in changed])
+        except sqlite3.Error:
+            for key, old, _ in changed:
+                self._put(key, old)
+            raise
+        for key, _old, new in changed:
+            self._note(key, new)
+        self._undo.append(_Undo(self.tip, sent, [(key, old) for key, old, _ in changed]))
+        while self._undo[0].slot < self.tip - _UNDO_SLOTS:
+            self._undo.popleft()
+        if not self.origin.slot_ms:
+            self.tip = slots.slot_of(self.height + 1)
+        return landing
+
+    def simulate(self, sent: Sent) -> Json:
+        """What it would do now: error, logs and balances, and the accounts after it by their keys."""
+        self._set_clock()
+        result = self._svm.simulate_transaction(sent.tx)
+        before = {key: self.account(key) for key in sent.keys}
+        after = dict(before)
+        if isinstance(result, FailedTransactionMetadata):
+            err, meta = transactions.outcome(result)
+        else:
+            err, meta = None, result.meta()
+            after.update(result.post_accounts())
+        return {"err": err, "meta": meta, "before": before, "after": after}
+
+    def _set_clock(self) -> None:
+        if self._at_slot != self.tip:
+            self._at_slot = self.tip
+            epoch = self.tip // slots.EPOCH_SLOTS
+            self._svm.set_clock(
+                Clock(self.tip, self.unix_of(self.tip), epoch, epoch + 1, self.unix_of(self.tip))
+            )
+
+    def _put(self, key: Pubkey, account: Account | None) -> None:
+        """An account without lamports is none."""
+        self._svm.set_account(key, account or Account(0, b"", genesis.SYSTEM_ID, False, 0))
+        self._note(key, account)
+
+    def _note(self, key: Pubkey, account: Account | None) -> None:
+        """Remembers whose token account it is; one that was closed is found to be none when it is read."""
+        if account is not None and len(account.data) >= transactions.TOKEN_BYTES:
+            self._owned[account.data[32:64]].add(key)
+
+    # The price that moves between quote and landing.
+
+    def _thin(self, sent: Sent) -> tuple[Pubkey, int] | None:
+        """Takes part of what the pool can give, in a share of landings; the vault, and what is taken."""
+        draw = hashlib.blake2b(f"{self.origin.seed} {sent.signature}".encode(), digest_size=8).digest()
+        if int.from_bytes(draw, "big") % 100 >= self.rules.slippage:
+            return None
+        vault = _gives(sent, self._vaults)
+        account = None if vault is None else self._svm.get_account(vault)
+        if vault is None or account is None:
+            return None
+        taken = pools.token_amount(account.data) * _THINNER // 100
+        self._svm.set_account(vault, _with_amount(account, -taken))
+        return vault, taken
+
+    def _thicken(self, thinned: tuple[Pubkey, int] | None) -> None:
+        if thinned is not None:
+            vault, taken = thinned
+            account = self._svm.get_account(vault)
+            assert account is not None
+            self._svm.set_account(vault, _with_amount(account, taken))
+
+    # Forks.
+
+    def fork(self, depth: int) -> int:
+        """The newest `depth` slots, less what is final, lose; what was in them lands again a little later.
+
+        How many landings were taken back.
+        """
+        after = slots.block_at(max(self.tip - depth, self.final_slot, self._begun))
+        before: dict[Pubkey, Account | None] = {}
+        lost: list[Sent] = []
+        while self._undo and self._undo[-1].slot > after:
+            undone = self._undo.pop()
+            before.update(undone.before)
+            lost.insert(0, undone.sent)
+        self.ledger.take_back([sent.signature for sent in lost], before.items(), slots.height_of(after))
+        for key, account in before.items():
+            self._put(key, account)
+        self.hashes.forked(slots.height_of(after))
+        for n, sent in enumerate(lost):
+            self.ledger.set_fate(sent.signature, self.height + 1 + n % _AGAIN, sent.wire)
+        self._due = self.ledger.due()
+        return len(lost)
+
+
+def _machine() -> LiteSVM:
+    """Signatures, hashes and duplicates are the chain's to check: LiteSVM knows one hash and 32
+    signatures."""
+    machine = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
+    machine.add_program(pools.CPMM_ID, program(dialects.CPMM))
+    machine.add_program(pools.JUPITER_ID, program(dialects.JUPITER))
+    return machine
+
+
+def _gives(sent: Sent, vaults: set[Pubkey]) -> Pubkey | None:
+    """The vault that a swap takes from: of an instruction's two, the second."""
+    for instruction in sent.tx.message.instructions:
+        if sent.keys[instruction.program_id_index] in (pools.CPMM_ID, pools.JUPITER_ID):
+            named = [key for n in instruction.accounts if (key := sent.keys[n]) in vaults]
+            return named[1] if len(named) > 1 else None
+    return None
+
+
+def _with_amount(account: Account | None, more: int) -> Account:
+    """A token account that holds that much more."""
+    assert account is not None
+    data = bytearray(account.data)
+    data[64:72] = (pools.token_amount(account.data) + more).to_bytes(8, "little")
+    native = more if data[109:113] == b"\1\0\0\0" else 0
+    return Account(account.lamports + native, bytes(data), account.owner, False, account.rent_epoch)
