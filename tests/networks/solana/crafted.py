@@ -32,6 +32,7 @@ from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
 
 WALLET, THIEF, VENUE_POOL = (Pubkey.from_bytes(bytes([n]) * 32) for n in (7, 13, 17))
+SYSTEM = Pubkey.default()
 SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")

@@ -198,6 +198,17 @@ def memo_of(order_id: UUID, attempt: int) -> bytes:
     return Memo(order_id, attempt, Anchored(slot=1, height=1)).text()
 
 
+def made_beside(
+    base: Pubkey = WALLET, owner: Pubkey = TOKEN, space: int = 165, address: Pubkey | None = None
+) -> Shape:
+    """`CreateAccountWithSeed` by its bytes: no builder makes such a one."""
+    text = b"seed"
+    data = struct.pack("<I32sQ4sQQ32s", 3, bytes(base), len(text), text, 2_039_280, space, bytes(owner))
+    target = address or Pubkey.create_with_seed(base, text.decode(), owner)
+    return beside(Instruction(crafted.SYSTEM, data, [meta(WALLET, "ws"), meta(target, "w")]))
+
+
+BUDGET = crafted.budget()[0].program_id
 SWAP = swap_of_sol().steps[6]
 NONCE = advance_nonce_account(AdvanceNonceAccountParams(nonce_pubkey=THIEF, authorized_pubkey=WALLET))
 EIGHT = (10**6).to_bytes(8, "little")
@@ -205,6 +216,23 @@ EIGHT = (10**6).to_bytes(8, "little")
 #: By the message: each with the rule that names it.
 THEFTS: dict[str, tuple[str, Shape]] = {
     "SOL for him": ("transfer", swap_of_sol().plus(sends(1))),
+    "SOL for him, out of what is to be wrapped": (
+        "transfer",
+        replace(swap_of_sol(), steps=[*crafted.budget(), *wrap(999_999), *swap_of_sol().steps[5:], sends(1)]),
+    ),
+    "something else of the budget": (
+        "budget",
+        swap_of_sol().plus(Instruction(BUDGET, b"\x05" + bytes(4), [])),
+    ),
+    "an account beside, unreadable": (
+        "unreadable",
+        beside(Instruction(crafted.SYSTEM, b"\3\0\0\0" + bytes(60), [])),
+    ),
+    "an account beside, of somebody else": ("system", made_beside(base=THIEF)),
+    "an account beside, of another program": ("system", made_beside(owner=THIEF)),
+    "an account beside, of another size": ("system", made_beside(space=82)),
+    "an account beside, elsewhere": ("system", made_beside(address=THIEF)),
+    "wrapped SOL counted for more": ("token", swap_of_sol().plus(token_call(17, ata(SOL), THIEF))),
     "tokens for him": ("token", swap_of_sol().plus(token_call(3, ata(USDC), THIEF, data=EIGHT))),
     "tokens for him, checked": (
         "token",
