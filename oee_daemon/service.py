@@ -197,6 +197,8 @@ class Service:
         self._home.announce(None)
         await self._listeners.close()
         hints.cancel()
+        await self._state.line.close()
+        self._state.intake.close()
         self._broker.close()
         self._feed.close()
         self._db.dispose()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
@@ -11,7 +9,6 @@ from oee_daemon import calls
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
-from oee_daemon.api.keyed_lock import KeyedLock
 from oee_daemon.api.limits import RequestLimits
 from oee_daemon.api.probes import Probes
 from oee_daemon.api.state import State, Surroundings
@@ -27,34 +24,31 @@ from oee_daemon.reads.history import History
 from oee_daemon.reads.overview import Overviews
 from oee_daemon.reads.stats import Stats
 from oee_daemon.settings import Settings
+from oee_daemon.store.line import Line
 from oee_daemon.store.tail import Tail
 
-#: Orders accepted at once: enough to keep Postgres busy, and few, since they share one interpreter.
-ACCEPTS = 8
 #: Requests that ask the network at once: each venue for a price (`GET /api/quotes`), the chain for fills.
 ASKS = 16
-#: Seconds that a repeated request waits for the one before it; clients wait for 10.
-SAME_KEY_S = 8.0
 
 
 def open_state(
     settings: Settings, db: Engine, broker: Broker, feed: Feed, network: Network, around: Surroundings
 ) -> State:
-    assert settings.redis_url is not None
+    assert settings.redis_url is not None and settings.database_url is not None
     history = History(db)
+    line = Line(settings.database_url)
     return State(
         settings=settings,
         around=around,
         network=network,
         fills=Fills(db, BoundedChain(network.chain, ASKS, FaultLog())),
-        intake=Intake(db, broker, feed, network=network.name, identity=around.identity),
+        intake=Intake(db, line, broker, feed, network=network.name, identity=around.identity),
+        line=line,
         history=history,
         stats=Stats(db),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
         probes=Probes(settings, history, Overviews(db), broker.client),
         ask_pools=calls.for_each([venue.name for venue in network.venues], ASKS),
-        accept_pool=ThreadPoolExecutor(ACCEPTS, thread_name_prefix="accept"),
-        by_key=KeyedLock(within_s=SAME_KEY_S),
     )
 
 

@@ -3,8 +3,6 @@ words the answer."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import nullcontext
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -48,9 +46,7 @@ async def execute(request: Request) -> Response:
     state = state_of(request)
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
-    async with nullcontext() if key is None else state.by_key.hold(key):
-        loop = asyncio.get_running_loop()
-        order, created = await loop.run_in_executor(state.accept_pool, state.intake.accept, terms, key)
+    order, created = await state.intake.accept(terms, key)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
 

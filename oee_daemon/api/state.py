@@ -15,7 +15,6 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from oee_daemon.api.hub import Hub
-from oee_daemon.api.keyed_lock import KeyedLock
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.intake import Intake
@@ -24,6 +23,7 @@ from oee_daemon.reads.fills import Fills
 from oee_daemon.reads.history import History
 from oee_daemon.reads.stats import Stats
 from oee_daemon.settings import Settings
+from oee_daemon.store.line import Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +45,14 @@ class State:
     network: Network
     fills: Fills
     intake: Intake
+    #: To Postgres, for those who accept.
+    line: Line
     history: History
     stats: Stats
     hub: Hub
     probes: Probes
     #: The threads that ask each venue for its price, by its name.
     ask_pools: Mapping[str, Executor]
-    #: The threads that accept orders.
-    accept_pool: Executor
-    #: Requests with the same idempotency key, one at a time.
-    by_key: KeyedLock
     #: Set once the daemon is stopping: no order is accepted any more.
     draining: Event = field(default_factory=Event)
 

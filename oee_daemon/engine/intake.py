@@ -1,11 +1,16 @@
 """Accepts orders and cancels them. The only place where an order begins.
 
-Accepting is one commit, then the ring, then the answer: what was answered is durable, and what was not
-rung is rung by recovery. A key makes a repetition harmless; without one every request is a new order.
+What was answered is durable. What comes at the same time shares its commit, and then its ring, which no
+answer waits for: what was not rung is rung by recovery. A key makes a repetition harmless; without one every
+request is a new order.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
@@ -15,26 +20,46 @@ from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.identity import Identity
 from oee_daemon.engine.retention import refuse_spent
-from oee_daemon.errors import Conflict, KeyConflict, NotFound
+from oee_daemon.errors import Conflict, KeyConflict, NotFound, Unavailable
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.queue.broker import Broker, ring
+from oee_daemon.queue.broker import Broker, ring_all
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves, order_rows
+from oee_daemon.store.line import Line
+
+#: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
+SAME_KEY_S, AGAIN_S = 8.0, 0.1
 
 
 class Intake:
     """Where orders come in."""
 
     def __init__(
-        self, db: Engine, broker: Broker, feed: Feed, *, network: str, identity: Identity | None = None
+        self,
+        db: Engine,
+        line: Line,
+        broker: Broker,
+        feed: Feed,
+        *,
+        network: str,
+        identity: Identity | None = None,
     ) -> None:
         """`identity`: tells whether what the database says can be relied on; none where nobody asks."""
         self._db = db
+        self._line = line
         self._identity = identity
         self._broker = broker
         self._feed = feed
         self._network = network
+        #: Stored in this turn of the loop, and to be rung for.
+        self._new: list[UUID] = []
+        # On a thread: a queue that is away or frozen holds up no request.
+        self._bell = ThreadPoolExecutor(1, thread_name_prefix="bell")
+
+    def close(self) -> None:
+        """Once all that was accepted has been rung for."""
+        self._bell.shutdown()
 
     def check(self, terms: Terms, key: str | None) -> None:
         """Checks all that `accept` checks, without storing. Raises as it does."""
@@ -46,26 +71,48 @@ class Intake:
                 else:
                     self._same(known, terms)
 
-    def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
+    async def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
         """Stores the order and rings. Returns it, and whether it is new.
 
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
-        values before, and `Conflict` where its order is no longer kept.
+        values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
+        with it hangs.
         """
-        with self._db.connect() as conn:
-            order = moves.create(conn, uuid4(), self._network, terms, key)
-            if order is None:
-                assert key is not None
-                known = order_rows.find_key(conn, key)
-                if known is None:
-                    refuse_spent(conn, key)
-                return self._same(known, terms), False
+        order = await self._create(terms, key)
+        if order is None:
+            assert key is not None
+            return await asyncio.to_thread(self._known, terms, key), False
         failpoints.hit("accepted")
-        # Nobody waits for the queue either: what it lost is rung again.
-        ring(self._broker.no_reply, order.id)
-        failpoints.hit("rung")
-        self._feed.publish(order.id)
+        self._new.append(order.id)
+        if len(self._new) == 1:
+            asyncio.get_running_loop().call_soon(self._send_news)
         return order, True
+
+    async def _create(self, terms: Terms, key: str | None) -> Order | None:
+        until = time.monotonic() + SAME_KEY_S
+        while True:
+            try:
+                return await moves.create(self._line, uuid4(), self._network, terms, key)
+            except Unavailable:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(AGAIN_S)
+
+    def _known(self, terms: Terms, key: str) -> Order:
+        with self._db.connect() as conn:
+            known = order_rows.find_key(conn, key)
+            if known is None:
+                refuse_spent(conn, key)
+        return self._same(known, terms)
+
+    def _send_news(self) -> None:
+        new, self._new = self._new, []
+        self._bell.submit(self._ring, new)
+
+    def _ring(self, new: Sequence[UUID]) -> None:
+        ring_all(self._broker, new)
+        failpoints.hit("rung")
+        self._feed.publish(*new)
 
     @staticmethod
     def _same(known: Order | None, terms: Terms) -> Order:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,14 @@ class Broker(RedisBroker):
         #: The same broker, but nobody waits for what the server answers.
         self.no_reply = self._with(self._sender.send)
         self._unsent = self._with(lambda *command: list(command))
+
+    def ring(self, order_ids: Sequence[UUID]) -> None:
+        """Rings for each in one write, and waits for no answer. Raises as `FireAndForget` does."""
+        commands: list[tuple[Any, ...]] = []
+        collecting = self._with(lambda *command: commands.append(command))
+        for order_id in order_ids:
+            collecting.enqueue(_message(order_id))
+        self._sender.send_all(commands)
 
     def _with(self, run: Callable[..., Any]) -> Any:
         other = copy.copy(self)
@@ -129,3 +137,11 @@ def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
         log.warning("not rung: the queue did not take it", extra={"order_id": order_id, "reason": str(e)})
         return False
     return True
+
+
+def ring_all(broker: Broker, order_ids: Sequence[UUID]) -> None:
+    """Rings for orders that were just stored, where nobody waits for the queue: recovery sees to the rest."""
+    try:
+        broker.ring(order_ids)
+    except (redis.RedisError, OSError) as e:
+        log.warning("not rung: the queue did not take it", extra={"orders": len(order_ids), "reason": str(e)})

@@ -1,6 +1,6 @@
 """Hints that an order has moved: published after each commit, so that whoever streams looks at once.
 
-A hint carries the order's id and nothing else. It may be lost: who listens also looks every second.
+A hint carries the ids of orders and nothing else. It may be lost: who listens also looks every second.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Feed:
     def __init__(self, url: str) -> None:
         self._sender = FireAndForget(url)
 
-    def publish(self, order_id: UUID) -> None:
+    def publish(self, *order_ids: UUID) -> None:
         try:
-            self._sender.send("PUBLISH", CHANNEL, str(order_id))
+            self._sender.send("PUBLISH", CHANNEL, " ".join(map(str, order_ids)))
         except (redis.RedisError, OSError) as e:
-            log.debug("hint lost", extra={"order_id": order_id, "reason": str(e)})
+            log.debug("hint lost", extra={"orders": len(order_ids), "reason": str(e)})
 
     def close(self) -> None:
         self._sender.close()
@@ -52,7 +52,8 @@ async def listen(url: str) -> AsyncGenerator[UUID | None, None]:
             while True:
                 message = await channel.get_message(timeout=SILENT_S)
                 if message is not None and message["type"] == "message":
-                    yield UUID(bytes(message["data"]).decode())
+                    for order_id in bytes(message["data"]).decode().split():
+                        yield UUID(order_id)
                 elif message is None and asked:
                     raise redis.TimeoutError("the queue is silent")
                 asked = message is None

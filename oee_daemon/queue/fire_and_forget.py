@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -49,30 +49,34 @@ class FireAndForget:
         self._sent_at = 0.0
 
     def send(self, *command: Any) -> None:
+        """One command; otherwise as `send_all`."""
+        self.send_all([command])
+
+    def send_all(self, commands: Sequence[Sequence[Any]]) -> None:
         """Raises `redis.RedisError` or `OSError` where the server can't be reached, once a pause."""
         if time.monotonic() < self._pause_until:
             return
         with self._lock:
             try:
-                self._send(command, again=self._connection is not None)
+                self._send(commands, again=self._connection is not None)
             except (redis.RedisError, OSError):
                 self._pause_until = time.monotonic() + PAUSE_S
                 raise
 
-    def _send(self, command: tuple[Any, ...], *, again: bool) -> None:
+    def _send(self, commands: Sequence[Sequence[Any]], *, again: bool) -> None:
         try:
             if self._connection is not None and self._ended():
                 self._drop()
             if self._connection is None:
                 self._connect()
-            packed = self._connection.pack_command(*command)
+            packed = self._connection.pack_commands(commands)
             self._connection.send_packed_command(packed, check_health=False)
         except (redis.RedisError, OSError):
             self._drop()
             # It ended in this very moment.
             if not again:
                 raise
-            self._send(command, again=False)
+            self._send(commands, again=False)
 
     def _connect(self) -> None:
         self._connection = self._dial()

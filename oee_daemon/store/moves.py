@@ -11,84 +11,82 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import AttemptFailed
+from oee_daemon.errors import AttemptFailed, Unavailable
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
 from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store.leases import FREED
+from oee_daemon.store.line import Batch, Line, answered
 from oee_daemon.store.order_rows import ORDER, UNITS, order_row
 from oee_daemon.store.predicates import EXPIRED, MAY_CANCEL
-from oee_daemon.store.statement import Statement, driver, fault
+from oee_daemon.store.statement import Statement
 from oee_daemon.timing import USUAL
 
 # Creating.
 
-#: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
-#: order instead of using up a number. The unique index decides all the same.
-_LOCK_KEY = Statement("""
-    -- lock_key: one request with a key at a time
-    SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))
-""")
-
 _GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
 
-# One moment for the order's times and for event 1.
-_CREATE = Statement(f"""
-    -- create: a pending order and its event 1, unless its key is known
-    WITH new AS (
+#: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
+#: order instead of using up a number. Whose key another transaction holds is told so, since all of a flight
+#: would wait. The unique index decides all the same. One moment for an order's times and for event 1.
+_CREATE = Batch(f"""
+    -- create: pending orders with their event 1, except those whose key is known, or comes twice
+    WITH asked AS MATERIALIZED (
+        SELECT *, ordinality AS n, idempotency_key IS NULL
+                OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0)) AS ours,
+            idempotency_key IS NULL
+                OR row_number() OVER (PARTITION BY idempotency_key ORDER BY ordinality) = 1 AS first
+        FROM ROWS FROM (jsonb_populate_recordset(NULL::orders, $1)) WITH ORDINALITY
+    ), new AS (
         INSERT INTO orders ({_GIVEN}, status, created_at, updated_at, expires_at)
         SELECT {_GIVEN}, 'pending', statement_timestamp(), statement_timestamp(),
             statement_timestamp() + make_interval(secs => valid_for_s)
-        FROM jsonb_populate_record(NULL::orders, %(order)s)
-        WHERE NOT EXISTS (SELECT FROM orders WHERE idempotency_key = %(key)s)
-            AND NOT EXISTS (SELECT FROM spent_keys WHERE idempotency_key = %(key)s)
+        FROM asked WHERE ours AND first
+            AND NOT EXISTS (SELECT FROM orders o WHERE o.idempotency_key = asked.idempotency_key)
+            AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)
+        ORDER BY n
         RETURNING id, event_seq, status, attempt, number, created_at, expires_at, next_run_at
-    ), first AS (
+    ), said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, created_at, '{{}}' FROM new
     )
-    SELECT number, created_at, expires_at, next_run_at FROM new
+    {
+    answered('''
+        SELECT n, ours, new.number, new.created_at, new.expires_at, new.next_run_at
+        FROM asked LEFT JOIN new USING (id) WHERE new.id IS NOT NULL OR NOT ours
+    ''')
+}
 """)  # noqa: S608  # the names are our own columns
 
 
-def create(conn: Connection, order_id: UUID, network: str, terms: Terms, key: str | None) -> Order | None:
+async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: str | None) -> Order | None:
     """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
 
-    `conn` is in autocommit. With a key, its lock and the insert go out together and are one transaction, as
-    everything in a pipeline is.
+    Raises `Unavailable` where another transaction holds the key.
     """
-    row = terms.columns() | {"id": str(order_id), "network": network, "idempotency_key": key}
-    given = {"order": Jsonb(row), "key": key}
-    raw = driver(conn)
-    try:
-        if key is None:
-            stored = _CREATE.ask(raw, given).fetchone()
-        else:
-            with raw.pipeline():
-                _LOCK_KEY.ask(raw, given)
-                answer = _CREATE.ask(raw, given)
-            stored = answer.fetchone()
-    except psycopg.Error as e:
-        # Its commit is part of it.
-        raise fault(conn, e, None) from e
+    row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
+    stored = await line.ask(_CREATE, row)
     if stored is None:
         return None
-    number, created_at, expires_at, next_run_at = stored
+    if not stored["ours"]:
+        raise Unavailable("The same request is under way; nothing was stored by this one. Try again.")
+    created_at, expires_at, next_run_at = (
+        datetime.fromisoformat(stored[name]) for name in ("created_at", "expires_at", "next_run_at")
+    )
     return Order(
         id=order_id,
-        number=number,
+        number=stored["number"],
         network=network,
         idempotency_key=key,
         created_at=created_at,

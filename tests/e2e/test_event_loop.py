@@ -12,7 +12,7 @@ from websockets.sync.client import unix_connect
 
 import oee_daemon
 from tests.e2e.test_engine import BODY
-from tests.kit.daemons import Daemon
+from tests.kit.daemons import FreshDaemon
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_orders_are_placed_watched_and_executed_on_either_loop(
         pytest.skip("no wheel of uvloop for this machine")
     more = request.getfixturevalue("without_uvloop") if loop == "asyncio" else {}
     outside = {"OEE_DATABASE_URL": database_url, "OEE_REDIS_URL": redis_url, "OEE_SIM_FAILURE_RATE": "0"}
-    daemon = Daemon(tmp_path / "h", **outside, **more).start()
+    daemon = FreshDaemon(tmp_path / "h", **outside, **more).start()
     with daemon.client() as client:
         ids = [client.post("/api/orders/execute", json=BODY).json()["orderId"] for _ in range(12)]
         for order_id in ids:

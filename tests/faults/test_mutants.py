@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -166,18 +166,21 @@ def rung_and_visible(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the order can be seen by others at the moment its bell rings."""
     url = make_url(str(bench.settings.database_url))
     seen: list[bool] = []
-    ring = broker_module.ring
+    ring = broker_module.ring_all
 
-    def watched(broker: Any, order_id: UUID) -> bool:
+    def watched(broker: Any, order_ids: Sequence[UUID]) -> None:
         with psycopg.connect(
             host=str(url.query["host"]), port=str(url.query["port"]), user=url.username, dbname=url.database
         ) as conn:
-            seen.append(conn.execute("SELECT 1 FROM orders WHERE id = %s", [order_id]).fetchone() is not None)
-        return ring(broker, order_id)
+            seen.append(
+                conn.execute("SELECT 1 FROM orders WHERE id = %s", [order_ids[0]]).fetchone() is not None
+            )
+        ring(broker, order_ids)
 
-    monkeypatch.setattr(intake_module, "ring", watched)
+    monkeypatch.setattr(intake_module, "ring_all", watched)
     bench.place()
-    return seen == [True]
+    until(lambda: seen, what="the ring")
+    return seen[0]
 
 
 def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,9 +190,9 @@ def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.Monke
 def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     create = moves.create
 
-    def rings_first(conn: Any, order_id: UUID, *order: Any) -> Any:
-        getattr(intake_module, "ring")(bench.broker, order_id)  # noqa: B009
-        return create(conn, order_id, *order)
+    async def rings_first(line: Any, order_id: UUID, *order: Any) -> Any:
+        getattr(intake_module, "ring_all")(bench.broker, [order_id])  # noqa: B009
+        return await create(line, order_id, *order)
 
     monkeypatch.setattr(moves, "create", rings_first)
     assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"

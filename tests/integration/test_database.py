@@ -5,14 +5,11 @@ from __future__ import annotations
 import resource
 import socket
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
-from oee_daemon.store import moves
 from oee_daemon.store.database import open_database
-from tests.integration.test_intake import new
 from tests.kit.engine import Bench
 
 BACKENDS = "SELECT pg_backend_pid()"
@@ -52,12 +49,13 @@ def test_a_connection_that_its_user_lost_is_replaced_too(pool: Engine) -> None:
     assert len(set(backends(pool))) == 3
 
 
-def test_an_order_is_stored_at_once_after_it(pool: Engine, bench: Bench) -> None:
-    before = backends(pool)
+def test_an_order_is_stored_at_once_after_it(bench: Bench) -> None:
+    bench.place()
     with bench.db.connect() as admin:
-        admin.execute(text(THROWN_OUT), {"pids": before})
-    with pool.connect() as conn:
-        assert moves.create(conn, uuid4(), "simulated", new(), None) is not None
+        others = text("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = :name")
+        pids = admin.execute(others, {"name": bench.db.url.database}).scalars().all()
+        assert all(admin.execute(text(THROWN_OUT), {"pids": pids}).scalars().all())
+    assert bench.place().number == 2
 
 
 def test_descriptors_above_1023_are_looked_at_as_well(empty_url: str) -> None:

@@ -437,7 +437,7 @@ def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
     book = TokenBook("simulated", [*TOKENS.values(), nameless])
     monkeypatch.setattr("tests.kit.engine.BOOK", book)
     body = {"inputToken": "SOL", "outputToken": MINT, "amount": Decimal(1)}
-    order, _ = bench.intake.accept(wire.read_order(body, book), None)
+    order, _ = bench.accept(wire.read_order(body, book), None)
     bench.run_to_end(bench.execution(), order.id)
     assert bench.trail(order.id) == CONFIRMED
     found = bench.order(order.id)

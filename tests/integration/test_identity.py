@@ -199,11 +199,13 @@ def test_where_the_database_may_have_forgotten_nothing_is_cancelled(
     order = bench.place()
     gap(bench, mark)
     mute = identity(bench, mark, MuteChain(bench.ledger, clock=bench.clock))
-    intake = Intake(bench.db, bench.broker, bench.feed, network="simulated", identity=mute)
+    intake = Intake(bench.db, bench.line, bench.broker, bench.feed, network="simulated", identity=mute)
     with pytest.raises(Unavailable, match="not known yet"):
         intake.cancel(order.id)
     assert bench.trail(order.id) == ["pending"]
-    intake = Intake(bench.db, bench.broker, bench.feed, network="simulated", identity=identity(bench, mark))
+    intake = Intake(
+        bench.db, bench.line, bench.broker, bench.feed, network="simulated", identity=identity(bench, mark)
+    )
     with pytest.raises(Conflict):
         intake.cancel(order.id)
     assert bench.trail(order.id) == CONFIRMED[:4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -23,8 +24,10 @@ from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store import moves
+from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import order_events, orders
 from tests.integration.test_scale import cost
+from tests.kit.daemons import until
 from tests.kit.engine import BOOK, Bench
 
 SOL, USDC, USDT = TOKENS["SOL"], TOKENS["USDC"], TOKENS["USDT"]
@@ -43,7 +46,7 @@ def stored(bench: Bench) -> int:
 
 
 def test_what_was_accepted_is_durable_with_its_first_event_and_was_rung(bench: Bench, redis_url: str) -> None:
-    order, created = bench.intake.accept(new(), None)
+    order, created = bench.accept(new(), None)
     assert created
     assert bench.order(order.id) == order
     assert (order.status, order.attempt, order.number, order.fence) == (Status.PENDING, 1, 1, 0)
@@ -54,12 +57,12 @@ def test_what_was_accepted_is_durable_with_its_first_event_and_was_rung(bench: B
     (first,) = bench.events(order.id)
     assert (first.seq, first.status, first.data, first.at) == (1, Status.PENDING, {}, order.created_at)
     with redis.Redis.from_url(redis_url) as client:
-        assert client.llen("oee:orders") == 1
+        until(lambda: client.llen("oee:orders") == 1, what="the ring")
 
 
 def test_amounts_that_a_float_would_bend_come_back_from_postgres_as_they_went_in(bench: Bench) -> None:
     for text in ("123456789.123456789", "0.000000001", "18446744073.709551615", "0.1"):
-        order, _ = bench.intake.accept(new(text), None)
+        order, _ = bench.accept(new(text), None)
         again = bench.order(order.id)
         assert SOL.text(again.amount) == text
         assert type(again.amount) is int
@@ -69,16 +72,16 @@ def test_amounts_that_a_float_would_bend_come_back_from_postgres_as_they_went_in
 
 
 def test_without_a_key_every_request_is_a_new_order(bench: Bench) -> None:
-    one, _ = bench.intake.accept(new(), None)
-    two, created = bench.intake.accept(new(), None)
+    one, _ = bench.accept(new(), None)
+    two, created = bench.accept(new(), None)
     assert created and one.id != two.id
 
 
 def test_a_key_that_comes_again_gives_the_same_order_as_it_is_now(bench: Bench) -> None:
-    order, created = bench.intake.accept(new(), KEY)
+    order, created = bench.accept(new(), KEY)
     assert created
     bench.to(bench.held(order.id), Status.ROUTING)
-    again, created = bench.intake.accept(new(), KEY)
+    again, created = bench.accept(new(), KEY)
     assert not created
     assert (again.id, again.status) == (order.id, Status.ROUTING)
     assert stored(bench) == 1
@@ -86,9 +89,9 @@ def test_a_key_that_comes_again_gives_the_same_order_as_it_is_now(bench: Bench) 
 
 
 def test_a_key_lasts_beyond_the_orders_end(bench: Bench) -> None:
-    order, _ = bench.intake.accept(new(), KEY)
+    order, _ = bench.accept(new(), KEY)
     bench.intake.cancel(order.id)
-    again, created = bench.intake.accept(new(), KEY)
+    again, created = bench.accept(new(), KEY)
     assert (again.id, again.status, created) == (order.id, Status.CANCELLED, False)
 
 
@@ -97,14 +100,14 @@ def test_sixteen_that_come_with_one_key_make_one_order_and_use_up_one_number(ben
 
     def accept(_: int) -> tuple[Order, bool]:
         together.wait(30)
-        return bench.intake.accept(new(), KEY)
+        return bench.accept(new(), KEY)
 
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(accept, range(16)))
     assert len({order.id for order, _ in found}) == 1
     assert sum(created for _, created in found) == 1
     assert stored(bench) == 1
-    following, _ = bench.intake.accept(new(), None)
+    following, _ = bench.accept(new(), None)
     assert following.number == 2
 
 
@@ -113,10 +116,67 @@ def test_sixteen_keys_at_once_make_sixteen_orders_without_a_gap(bench: Bench) ->
 
     def accept(n: int) -> int:
         together.wait(30)
-        return bench.intake.accept(new(), f"key-{n:05}")[0].number
+        return bench.accept(new(), f"key-{n:05}")[0].number
 
     with ThreadPoolExecutor(16) as pool:
         assert sorted(pool.map(accept, range(16))) == list(range(1, 17))
+
+
+def at_once(bench: Bench, *asked: tuple[Terms, str | None]) -> list[Any]:
+    """Accepts them in one turn of the loop: for each its order and whether that is new, or an error."""
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(bench.intake.accept(*one) for one in asked), return_exceptions=True)
+
+    return bench.loop.run(main())
+
+
+def test_what_comes_in_one_turn_shares_its_commit_and_keeps_its_order(bench: Bench, redis_url: str) -> None:
+    found = [order for order, _ in at_once(bench, *[(new(f"{n}"), None) for n in range(1, 31)])]
+    assert [order.number for order in found] == list(range(1, 31))
+    assert [bench.order(order.id) for order in found] == found
+    with bench.db.connect() as conn:
+        flights = conn.execute(select(func.count(order_events.c.xact.distinct()))).scalar_one()
+    assert flights == 1
+    with redis.Redis.from_url(redis_url) as client:
+        until(lambda: client.llen("oee:orders") == 30, what="every ring")
+
+
+def test_in_one_turn_a_key_is_one_order_for_all_that_ask_the_same_and_a_conflict_for_who_does_not(
+    bench: Bench,
+) -> None:
+    same, other, bare = (new(), KEY), (new("2"), KEY), (new(), None)
+    (first, created), (again, repeated), conflict, (apart, _), (distant, _) = at_once(
+        bench, same, same, other, bare, (new(), "another key")
+    )
+    assert (created, repeated) == (True, False)
+    assert again == first and isinstance(conflict, KeyConflict)
+    assert [first.number, apart.number, distant.number] == [1, 2, 3]
+    assert stored(bench) == 3
+
+
+def test_a_key_that_somebody_holds_is_waited_for_and_keeps_nobody_else_waiting(bench: Bench) -> None:
+    held = threading.Event()
+
+    async def main() -> tuple[Order, Order]:
+        waiting = asyncio.create_task(bench.intake.accept(new(), KEY))
+        others = [(await bench.intake.accept(new(), None))[0] for _ in range(20)]
+        assert not waiting.done()
+        await asyncio.to_thread(held.set)
+        return others[-1], (await waiting)[0]
+
+    def hold() -> None:
+        with transactions(bench.db).begin() as conn:
+            conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(KEY, 0))))
+            ready.set()
+            assert held.wait(30)
+
+    ready = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        assert ready.wait(30)
+        other, waited = bench.loop.run(main())
+    assert (other.number, waited.number) == (20, 21)
 
 
 @pytest.mark.parametrize(
@@ -136,19 +196,19 @@ def test_sixteen_keys_at_once_make_sixteen_orders_without_a_gap(bench: Bench) ->
 def test_a_key_with_other_values_is_a_conflict_and_stores_nothing(
     bench: Bench, other: dict[str, Any]
 ) -> None:
-    order, _ = bench.intake.accept(new(), KEY)
+    order, _ = bench.accept(new(), KEY)
     with pytest.raises(KeyConflict) as caught:
-        bench.intake.accept(new(**other), KEY)
+        bench.accept(new(**other), KEY)
     assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
     assert str(order.id) in caught.value.message
     assert stored(bench) == 1
-    assert bench.intake.accept(new(), None)[0].number == 2
+    assert bench.accept(new(), None)[0].number == 2
 
 
 def test_values_are_compared_and_not_how_they_were_written(bench: Bench) -> None:
-    order, _ = bench.intake.accept(new("1.5"), KEY)
+    order, _ = bench.accept(new("1.5"), KEY)
     for text in ("1.50", "1.500000000", "15e-1", "0001.5"):
-        assert bench.intake.accept(new(text), KEY)[0].id == order.id
+        assert bench.accept(new(text), KEY)[0].id == order.id
     assert new("1.5").request_hash == new("1.50").request_hash
     assert new("1.5").request_hash != new("1.51").request_hash
 
@@ -166,16 +226,16 @@ def test_what_contradicts_itself_is_refused_by_its_field_and_uses_up_no_number(
     bench: Bench, what: dict[str, Any], code: str, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        bench.intake.accept(new(**what), KEY)
+        bench.accept(new(**what), KEY)
     assert (caught.value.code, caught.value.field) == (code, field)
     assert caught.value.hint
     assert stored(bench) == 0
-    assert bench.intake.accept(new(), KEY)[0].number == 1
+    assert bench.accept(new(), KEY)[0].number == 1
 
 
 def test_a_bound_that_was_given_is_kept_as_given(bench: Bench) -> None:
-    sell, _ = bench.intake.accept(new(min_receive=200_000_001), None)
-    buy, _ = bench.intake.accept(
+    sell, _ = bench.accept(new(min_receive=200_000_001), None)
+    buy, _ = bench.accept(
         new(
             "0.000001", input_token=USDC, output_token=SOL, swap_mode=SwapMode.EXACT_OUT, max_spend=2**64 - 1
         ),
@@ -191,8 +251,9 @@ def test_checking_stores_nothing(bench: Bench) -> None:
 
 def test_an_order_is_accepted_though_the_queue_is_away(bench: Bench) -> None:
     broker = open_broker("unix:///nowhere/valkey.sock")
-    intake = Intake(bench.db, broker, bench.feed, network="simulated")
-    order, created = intake.accept(new(), None)
+    intake = Intake(bench.db, bench.line, broker, bench.feed, network="simulated")
+    order, created = bench.loop.run(intake.accept(new(), None))
+    intake.close()
     assert created and bench.order(order.id).status is Status.PENDING
     broker.close()
 
@@ -202,10 +263,10 @@ def test_what_dies_between_the_commit_and_the_ring_is_found_again_by_its_key(
 ) -> None:
     failpoints.arm("accepted=lose*1", tmp_path)
     with pytest.raises(failpoints.Lost):
-        bench.intake.accept(new(), KEY)
+        bench.accept(new(), KEY)
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("oee:orders") == 0
-    order, created = bench.intake.accept(new(), KEY)
+    order, created = bench.accept(new(), KEY)
     assert not created
     assert (order.number, stored(bench)) == (1, 1)
 

@@ -17,6 +17,7 @@ from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.slots import Slots
 from oee_daemon.errors import AttemptFailed
@@ -31,11 +32,12 @@ from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
-from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves, order_rows
+from oee_daemon.store.line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
@@ -84,12 +86,17 @@ class Bench:
         self.clock = FakeClock()
         #: Of the executions that are made from now on.
         self.timing = USUAL
+        self.loop = Loop(10)
+        self.line = Line(db.url)
         self.feed = Feed(redis_url)
         self.broker = open_broker(redis_url)
         self.wallet = Wallet(Keypair.from_seed(bytes(32)))
-        self.intake = Intake(db, self.broker, self.feed, network="simulated")
+        self.intake = Intake(db, self.line, self.broker, self.feed, network="simulated")
 
     def close(self) -> None:
+        self.loop.run(self.line.close())
+        self.loop.stop()
+        self.intake.close()
         self.feed.close()
         self.broker.close()
 
@@ -151,7 +158,10 @@ class Bench:
         """Sells, or buys, SOL for USDC; accepted as the API does it."""
         given, taken = ("SOL", "USDC") if sell else ("USDC", "SOL")
         what |= {"input_token": TOKENS[given], "output_token": TOKENS[taken], "amount": amount}
-        return self.intake.accept(terms_of(what), key)[0]
+        return self.accept(terms_of(what), key)[0]
+
+    def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
+        return self.loop.run(self.intake.accept(terms, key))
 
     def buy(self, amount: int = 10**9, **what: Any) -> Order:
         return self.place(sell=False, amount=amount, swap_mode=SwapMode.EXACT_OUT, **what)

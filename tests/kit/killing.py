@@ -23,6 +23,7 @@ from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.loop import Loop
 from oee_daemon.networks.simulated.schema import open_file, sim_faults
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
@@ -30,6 +31,7 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.feed import Feed
 from oee_daemon.reads.history import History
 from oee_daemon.settings import Settings
+from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
@@ -78,7 +80,9 @@ class Bench:
         assert settings.redis_url is not None
         self.broker = open_broker(settings.redis_url)
         self.feed = Feed(settings.redis_url)
-        self.intake = Intake(db, self.broker, self.feed, network="simulated")
+        self.loop = Loop(10)
+        self.line = Line(db.url)
+        self.intake = Intake(db, self.line, self.broker, self.feed, network="simulated")
         self.history = History(db)
         self.accepted: list[UUID] = []
 
@@ -92,6 +96,9 @@ class Bench:
         self.settings = dataclasses.replace(self.settings, home=home)
 
     def close(self) -> None:
+        self.loop.run(self.line.close())
+        self.loop.stop()
+        self.intake.close()
         self.broker.close()
         self.feed.close()
         self.chain_db.dispose()
@@ -103,7 +110,7 @@ class Bench:
 
     def place(self, amount: int = 1_500_000_000, **more: Any) -> UUID:
         more |= {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": amount}
-        order, _ = self.intake.accept(terms_of(more), None)
+        order, _ = self.loop.run(self.intake.accept(terms_of(more), None))
         self.accepted.append(order.id)
         return order.id
 

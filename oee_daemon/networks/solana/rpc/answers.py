@@ -45,8 +45,7 @@ class RpcError:
     data: Any = None
 
 
-#: What stands in a call's place: its result, or an `RpcError`.
-Result: TypeAlias = Any
+Result: TypeAlias = Any | RpcError
 
 
 def body_of(calls: Sequence[Call], *, batch: bool) -> bytes:
