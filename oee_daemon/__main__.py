@@ -23,6 +23,7 @@ from oee_daemon.contract.protocol import EXIT_DONE, EXIT_USAGE
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import belonging
 from oee_daemon.home.folder import Home
+from oee_daemon.store import unopened
 
 log = logging.getLogger("oee_daemon")
 
@@ -87,7 +88,13 @@ def _run(*, switch: bool, only_check: bool) -> None:
     gc_tuning.starting()
     os.chdir("/")
     found = settings.load()
-    belonging.require(found.home, found.database_url, switch=switch)
+    belonging.require(
+        found.home,
+        found.database_url,
+        switch=switch,
+        engine=unopened.engine_in,
+        used=unopened.used_before,
+    )
     if only_check:
         return
     logs.configure(found.log_level)

@@ -17,6 +17,7 @@ from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import belonging
 from oee_daemon.home.folder import Home
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
+from oee_daemon.store import unopened
 
 #: Threads and processes beside the worker's and those of its connections: the servers', the API's.
 SPARE_THREADS = 32
@@ -61,7 +62,7 @@ def run(settings: Settings, home: Home) -> None:
         from oee_daemon.service import Service
 
         service = Service(settings, home, servers, worker, watch)
-        belonging.note(home.path, given, given and belonging.engine_in(given))
+        belonging.note(home.path, given, given and unopened.engine_in(given))
         service.run()
     finally:
         worker.kill()

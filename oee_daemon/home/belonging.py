@@ -10,16 +10,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString
 
 from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.errors import OtherDatabase
-
-#: Seconds to connect to a database that is asked who it is.
-_ASK_S = 3
-#: Whether an engine's row can be there, and whether its other tables are, perhaps out of sight.
-_KNOWN = "SELECT to_regclass('engine')::text, EXISTS (SELECT FROM pg_class WHERE relname = 'order_numbers')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +29,19 @@ def require(
     url: str | None,
     *,
     switch: bool,
-    engine: Callable[[str], str | None] | None = None,
-    used: Callable[[str], bool] | None = None,
+    engine: Callable[[str], str | None],
+    used: Callable[[str], bool],
 ) -> None:
     """Raises `OtherDatabase` where this home has worked on another one. `switch`: that is meant.
 
-    `engine` asks a database for the id stored in it, as `engine_in` does: the same one by another name is no
-    other, and another one in the same place is. `used` asks whether it has orders, as `used_before` does: a
-    home of 0.1.0 did not say which it was.
+    `engine` asks a database for the id stored in it: the same database by another name is no other, and
+    another one in the same place is. `used` asks whether it has orders: a home of 0.1.0 did not say which it
+    was. Both are in `store.unopened`.
     """
     before, now = _before(home), place_of(url)
     if switch or before is None:
         return
-    if url is not None and not before.place and (used or used_before)(url):
+    if url is not None and not before.place and used(url):
         return
     same = before.place == now
     if url is None:
@@ -56,7 +50,7 @@ def require(
     elif before.engine is None:
         if same:
             return
-    elif (found := (engine or engine_in)(url)) == before.engine or (same and found is None):
+    elif (found := engine(url)) == before.engine or (same and found is None):
         return
     begins = "another one in its place" if same else _named(now, home)
     why = "OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. "
@@ -67,33 +61,6 @@ def require(
         "orders and idempotency keys of the one are unknown to the other, which could place them again. "
         f"{why}If it is meant: oee daemon restart --switch-database"
     )
-
-
-def engine_in(url: str) -> str | None:
-    """The id that an engine stored in its database; empty where none has ever worked there, `None` where it
-    can't be told."""
-    known = _asked(url, _KNOWN)
-    if known is None or not known[0]:
-        return None if known is None or known[1] else ""
-    found = _asked(url, "SELECT id::text FROM engine")
-    return str(found[0]) if found else None
-
-
-def used_before(url: str) -> bool:
-    """Whether it has a place for orders already. False where it can't be asked."""
-    found = _asked(url, "SELECT to_regclass('orders') IS NOT NULL")
-    return found is not None and bool(found[0])
-
-
-def _asked(url: str, question: LiteralString) -> tuple[Any, ...] | None:
-    """The first row; `None` where there is none, or the database can't be asked."""
-    import psycopg
-
-    try:
-        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_ASK_S) as connection:
-            return connection.execute(question).fetchone()
-    except psycopg.Error:
-        return None
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:

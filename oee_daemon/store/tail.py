@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.orders.order import Event
@@ -82,6 +82,17 @@ _FOREIGN = Statement("""
     -- foreign: events of another server
     SELECT max(xact) >= pg_snapshot_xmax(pg_current_snapshot()) FROM order_events
 """)
+# No migration: a database may be copied at any revision, and again. A column is made anew at once; a million
+# rows would not be.
+_FORGET = Statement("""
+    -- forget: which transactions wrote the events
+    ALTER TABLE order_events DROP COLUMN xact, ADD COLUMN xact xid8,
+        ALTER COLUMN xact SET DEFAULT pg_current_xact_id()
+""")
+_INDEX = Statement("""
+    -- index: what a tail reads by, which was dropped with its column
+    CREATE INDEX order_events_xact ON order_events (xact) WHERE xact IS NOT NULL
+""")
 
 
 def begin(db: Engine) -> None:
@@ -92,8 +103,5 @@ def begin(db: Engine) -> None:
     if row is None or not row[0]:
         return
     with transactions(db).begin() as conn:
-        # A column is made anew at once; a million rows would not be.
-        conn.execute(text("ALTER TABLE order_events DROP COLUMN xact"))
-        conn.execute(text("ALTER TABLE order_events ADD COLUMN xact xid8"))
-        conn.execute(text("ALTER TABLE order_events ALTER COLUMN xact SET DEFAULT pg_current_xact_id()"))
-        conn.execute(text("CREATE INDEX order_events_xact ON order_events (xact) WHERE xact IS NOT NULL"))
+        _FORGET.run(conn)
+        _INDEX.run(conn)

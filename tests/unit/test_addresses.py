@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.errors import OtherDatabase
-from oee_daemon.home.belonging import note, require
+from oee_daemon.home import belonging
+from oee_daemon.home.belonging import note
 
 PLACES = {
     None: "own",
@@ -33,6 +35,18 @@ def test_a_place_is_told_without_account_and_password(url: str | None, place: st
 
 
 OUTSIDE = "postgresql://me:s3cret@db/oee"
+
+
+def begin(
+    home: Path,
+    url: str | None,
+    *,
+    switch: bool = False,
+    engine: Callable[[str], str | None] = lambda _: None,
+    used: Callable[[str], bool] = lambda _: False,
+) -> None:
+    """As the daemon does; a database that is not said to answer can't be asked."""
+    belonging.require(home, url, switch=switch, engine=engine, used=used)
 
 
 @pytest.mark.parametrize(
@@ -66,21 +80,21 @@ def test_a_home_begins_on_the_database_it_has_worked_on(
         if before == "own":
             (tmp_path / "postgres" / "PG_VERSION").touch()
         assert "s3cret" not in (tmp_path / "database.json").read_text()
-    require(tmp_path, url, switch=True)
+    begin(tmp_path, url, switch=True)
     if allowed:
-        require(tmp_path, url, switch=False)
+        begin(tmp_path, url)
         return
     with pytest.raises(OtherDatabase, match="--switch-database") as refused:
-        require(tmp_path, url, switch=False)
+        begin(tmp_path, url)
     assert "s3cret" not in refused.value.message
 
 
 def test_the_same_database_by_another_name_is_no_other(tmp_path: Path) -> None:
     note(tmp_path, OUTSIDE, engine="e-1")
     moved = "postgresql://me@db.internal/oee"
-    require(tmp_path, moved, switch=False, engine=lambda url: "e-1" if url == moved else None)
+    begin(tmp_path, moved, engine=lambda url: "e-1" if url == moved else None)
     with pytest.raises(OtherDatabase):
-        require(tmp_path, moved, switch=False, engine=lambda url: "e-2")
+        begin(tmp_path, moved, engine=lambda url: "e-2")
 
 
 @pytest.mark.parametrize(
@@ -90,19 +104,19 @@ def test_another_database_in_the_same_place_is_another(
     tmp_path: Path, found: str | None, allowed: bool
 ) -> None:
     note(tmp_path, OUTSIDE, engine="e-1")
-    require(tmp_path, OUTSIDE, switch=True, engine=lambda _: found)
+    begin(tmp_path, OUTSIDE, switch=True, engine=lambda _: found)
     if allowed:
-        require(tmp_path, OUTSIDE, switch=False, engine=lambda _: found)
+        begin(tmp_path, OUTSIDE, engine=lambda _: found)
         return
     with pytest.raises(OtherDatabase, match="another one in its place"):
-        require(tmp_path, OUTSIDE, switch=False, engine=lambda _: found)
+        begin(tmp_path, OUTSIDE, engine=lambda _: found)
 
 
 def test_a_home_of_0_1_0_goes_on_with_the_database_outside_that_has_its_orders(tmp_path: Path) -> None:
     """That release wrote down nowhere which one it was."""
     (tmp_path / "token").touch()
-    require(tmp_path, OUTSIDE, switch=False, used=lambda url: url == OUTSIDE)
+    begin(tmp_path, OUTSIDE, used=lambda url: url == OUTSIDE)
     with pytest.raises(OtherDatabase):
-        require(tmp_path, OUTSIDE, switch=False, used=lambda url: url != OUTSIDE)
+        begin(tmp_path, OUTSIDE, used=lambda url: url != OUTSIDE)
     with pytest.raises(OtherDatabase):
-        require(tmp_path, None, switch=False, used=lambda _: True)
+        begin(tmp_path, None, used=lambda _: True)
