@@ -62,7 +62,7 @@ class AuthMiddleware:
             await refuse(scope, send, 403, "foreign_host", "This service does not go by that Host.")
         elif b"origin" in headers:
             await refuse(scope, send, 403, "foreign_origin", "Web pages may not call this service.")
-        elif not opened and not self._bears(headers.get(b"authorization", b"")):
+        elif not opened and not self._bears_token(headers.get(b"authorization", b"")):
             detail = "Send Authorization: Bearer TOKEN; `oee daemon token` prints it."
             await refuse(
                 scope, send, 401, "unauthorized", detail, headers=((b"www-authenticate", b"Bearer"),)
@@ -76,7 +76,7 @@ class AuthMiddleware:
         dialled = str((scope.get("server") or ("",))[0]).removeprefix("::ffff:").partition("%")[0]
         return host in self._hosts or (host != "" and host == _in_brackets(dialled))
 
-    def _bears(self, header: bytes) -> bool:
+    def _bears_token(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 

@@ -46,7 +46,9 @@ class Http(HttpToolsProtocol):
             return
         self._unread += len(data)
         if self._unread > MAX_HEADERS:
-            self._end(431, "headers_too_large", f"The headers have more than {MAX_HEADERS} bytes.")
+            self._answer_and_close(
+                431, "headers_too_large", f"The headers have more than {MAX_HEADERS} bytes."
+            )
 
     def on_message_begin(self) -> None:
         self._arm()
@@ -57,22 +59,24 @@ class Http(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._end(400, "invalid_http", msg)
+        self._answer_and_close(400, "invalid_http", msg)
 
     def _arm(self) -> None:
         if self._deadline is None:
             self._unread = 0
-            self._deadline = self.loop.call_later(HEADERS_S, self._late)
+            self._deadline = self.loop.call_later(HEADERS_S, self._refuse_slow_headers)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _late(self) -> None:
-        self._end(408, "headers_too_slow", f"The headers did not arrive within {HEADERS_S:.0f} s.")
+    def _refuse_slow_headers(self) -> None:
+        self._answer_and_close(
+            408, "headers_too_slow", f"The headers did not arrive within {HEADERS_S:.0f} s."
+        )
 
-    def _end(self, status: int, code: str, detail: str) -> None:
+    def _answer_and_close(self, status: int, code: str, detail: str) -> None:
         self._disarm()
         if self.transport.is_closing():
             return

@@ -126,7 +126,7 @@ async def engine(request: Request) -> JSONResponse:
 
 
 def _venues(seen: Overview, configured: list[str]) -> list[dict[str, Any]]:
-    """Those of the network, asked or not, and whoever else was asked of late."""
+    """The network's venues, asked or not, and every other venue that was asked of late."""
     found = {health.venue: health for health in seen.venues}
     blank = {name: VenueHealth(name, 0, 0, None, None) for name in configured if name not in found}
     return [

@@ -52,7 +52,7 @@ class Hub:
         self._hinted = asyncio.Event()
 
     async def run(self) -> None:
-        """Listens and looks whenever somebody watches, for ever."""
+        """Listens for hints and reads new events while somebody watches, for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._read())
@@ -96,7 +96,7 @@ class Hub:
             try:
                 async with self._looking:
                     if self._all:
-                        await self._look()
+                        await self._tell_what_is_new()
                     else:
                         await run_in_threadpool(self._tail.close)
             except SQLAlchemyError as e:
@@ -105,7 +105,7 @@ class Hub:
                 await asyncio.sleep(LOOK_S)
             await asyncio.sleep(BREATH_S)
 
-    async def _look(self) -> None:
+    async def _tell_what_is_new(self) -> None:
         """Tells all who watch what is new. Raises `SQLAlchemyError`."""
         found = await run_in_threadpool(self._tail.look, BACKLOG)
         texts = None if found is None else [encode(event, self.cache.tokens).text for event in found]
@@ -116,7 +116,7 @@ class Hub:
                 everything.add(texts)
 
     @contextmanager
-    def _interested(self) -> Iterator[None]:
+    def _keep_looking(self) -> Iterator[None]:
         self._interest += 1
         self._wanted.set()
         try:
@@ -130,7 +130,7 @@ class Hub:
         event = asyncio.Event()
         self._watchers.setdefault(order_id, set()).add(event)
         try:
-            with self._interested():
+            with self._keep_looking():
                 yield event
         finally:
             watchers = self._watchers[order_id]
@@ -145,9 +145,9 @@ class Hub:
         Raises `SQLAlchemyError` where Postgres is away.
         """
         everything = AllOrders()
-        with self._interested():
+        with self._keep_looking():
             async with self._looking:
-                await self._look()
+                await self._tell_what_is_new()
                 self._all.add(everything)
             try:
                 yield everything
@@ -177,7 +177,7 @@ class AllOrders:
         self._wake.set()
 
     async def take(self) -> tuple[list[str], bool]:
-        """What is new, and whether some was missed before it; waits until there is either."""
+        """The new events, and whether some were missed before them; waits until there is either."""
         await self._wake.wait()
         self._wake.clear()
         found, lagged = self._texts, self.lagged

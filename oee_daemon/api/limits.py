@@ -64,15 +64,15 @@ class RequestLimits:
             detail = f"This daemon is {VERSION} and speaks protocol {PROTOCOL}."
             await refuse(scope, send, 426, "protocol_mismatch", detail, protocol=PROTOCOL, version=VERSION)
         elif scope["type"] == "http":
-            await self._bounded(scope, receive, send)
+            await self._read_body_first(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read_body_first(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reads the body before the application does: none of our bodies is worth streaming."""
         try:
             async with asyncio.timeout(BODY_S):
-                body = await _body(receive)
+                body = await _read_body(receive)
         except TimeoutError:
             detail = f"body did not arrive within {BODY_S:.0f} s."
             await refuse(scope, send, 408, "body_too_slow", detail, headers=((b"connection", b"close"),))
@@ -91,7 +91,7 @@ class RequestLimits:
         await self._app(scope, replay, send)
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The body, cut off after the first byte too many; `None` where the client left.
 
     What is too much is read to its end all the same and thrown away: an answer to a client that is still

@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: ASGIApp) -> _Server:
+def _make_server(app: ASGIApp) -> _Server:
     config = uvicorn.Config(
         VersionMiddleware(app),
         lifespan="off",
@@ -84,12 +84,12 @@ class Listeners:
         self._app = HomeMiddleware(app, tag=tag, home=home)
         self._path = path
         self._host, self._port = host, port
-        self._dialled = _dialled(host, names)
+        self._name_to_dial = _name_to_dial(host, names)
         self._unix: list[_Server] = []
         self._file: tuple[Path, os.stat_result] | None = None
         #: The last try to make the socket anew failed, which is logged once.
         self._failed = False
-        self._tcp = _server(AuthMiddleware(app, token=token, hosts=own_hosts(host, names)))
+        self._tcp = _make_server(AuthMiddleware(app, token=token, hosts=own_hosts(host, names)))
         self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._http: dict[str, Any] = {"url": None, "listening": False, "problem": None}
@@ -153,7 +153,7 @@ class Listeners:
                 f"The socket {path} can't be made: {e.strerror}. Check that folder, or set OEE_HOME to "
                 "another."
             ) from None
-        server = _server(self._app)
+        server = _make_server(self._app)
         task = asyncio.create_task(server.serve([listener]))
         self._unix.append(server)
         self._tasks.append(task)
@@ -172,7 +172,7 @@ class Listeners:
     async def _bind(self) -> socket.socket | None:
         bound = None
         try:
-            family, address = await self._address()
+            family, address = await self._find_address()
             # With protocol 0 asyncio would leave Nagle's algorithm on: 40 ms more a request.
             bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -187,11 +187,11 @@ class Listeners:
                 log.warning("the port can't be had", extra={"port": self._port, "reason": reason})
             self._http["problem"] = problem
             return None
-        url = f"http://{self._dialled}:{bound.getsockname()[1]}"
+        url = f"http://{self._name_to_dial}:{bound.getsockname()[1]}"
         self._http = {"url": url, "listening": True, "problem": None}
         return bound
 
-    async def _address(self) -> tuple[int, str]:
+    async def _find_address(self) -> tuple[int, str]:
         """The family and the address to listen on. Raises `OSError` where a name has none."""
         try:
             found = ip_address(self._host)
@@ -217,7 +217,7 @@ async def _look_up(name: str) -> tuple[int, str]:
     return min((int(row[0]), str(row[4][0])) for row in rows)
 
 
-def _dialled(host: str, names: str | None) -> str:
+def _name_to_dial(host: str, names: str | None) -> str:
     """The name in our address: one that can be dialled, which "every address" can't."""
     try:
         found = ip_address(host)

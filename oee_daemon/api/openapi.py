@@ -35,20 +35,20 @@ _MODE: Literal["serialization"] = "serialization"
 _shapes: set[type[BaseModel]] = set()
 
 
-def _described(status: int, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
+def _describe(status: int, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": {kind: {"schema": schema}}}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    return _described(status, {"$ref": _REF.format(model="Problem")}, "application/problem+json")
+def _describe_problem(status: int) -> dict[str, Any]:
+    return _describe(status, {"$ref": _REF.format(model="Problem")}, "application/problem+json")
 
 
-def _answer(status: int, model: Any) -> dict[str, Any]:
+def _describe_answer(status: int, model: Any) -> dict[str, Any]:
     """FastAPI would build a validator for each `model` that it is told of, at each start and for nothing."""
     models = get_args(model) or (model,)
     _shapes.update(models)
     refs = [{"$ref": _REF.format(model=m.__name__)} for m in models]
-    return _described(status, refs[0] if len(refs) == 1 else {"anyOf": refs})
+    return _describe(status, refs[0] if len(refs) == 1 else {"anyOf": refs})
 
 
 def answers(
@@ -56,10 +56,10 @@ def answers(
 ) -> dict[int | str, Any]:
     """The answers of a route: its `model`, and the problems that it may say besides the usual ones."""
     problems_: dict[int | str, Any] = {
-        n: _problem(n) for n in sorted({*problems, 401, 403, 408, 422, 426, 431, 503})
+        n: _describe_problem(n) for n in sorted({*problems, 401, 403, 408, 422, 426, 431, 503})
     }
     models = ({} if model is None else {status: model}) | (also or {})
-    return problems_ | {n: _answer(n, m) for n, m in models.items()}
+    return problems_ | {n: _describe_answer(n, m) for n, m in models.items()}
 
 
 def reads(model: type[BaseModel], headers: dict[str, str]) -> dict[str, Any]:
@@ -91,13 +91,13 @@ def install(app: FastAPI, *documented: BaseRoute) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, documented)
+            app.openapi_schema = _make_document(app, documented)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
+def _make_document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
     found = get_openapi(
         title=app.title,
         version=app.version,

@@ -33,10 +33,10 @@ KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 async def execute(request: Request) -> Response:
     """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
-    key, dry_run = _header(request, KEY_HEADER), _header(request, DRY_RUN_HEADER)
+    key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
     tokens = state_of(request).network.tokens
     terms = wire.read_order(wire.read_json(await request.body()), tokens)
-    key = _key(key)
+    key = _check_key(key)
     if dry_run is not None:
         if dry_run != "1":
             raise InvalidInput(
@@ -67,14 +67,14 @@ documented.add_api_route(
 )
 
 
-def _header(request: Request, name: str) -> str | None:
+def _read_header(request: Request, name: str) -> str | None:
     found = request.headers.getlist(name)
     if len(found) > 1:
         raise InvalidInput(f"{name} stands twice.", field=name)
     return found[0] if found else None
 
 
-def _key(text: str | None) -> str | None:
+def _check_key(text: str | None) -> str | None:
     low, high = KEY_LENGTH
     if text is None or (low <= len(text) <= high and text.isascii() and text.isprintable()):
         return text
@@ -86,7 +86,7 @@ def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
     state = state_of(request)
     state.intake.check(terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
-    return JSONResponse({"dryRun": True, "order": draft, "quotes": _quotes(state, terms)})
+    return JSONResponse({"dryRun": True, "order": draft, "quotes": _ask_quotes(state, terms)})
 
 
 @router.get("/orders", responses=answers(schema.OrderPage))
@@ -105,7 +105,7 @@ def listing(
     """Past and present orders, newest first. `status` takes several, apart by commas."""
     tokens = state_of(request).network.tokens
     wanted = Filter(
-        status=_statuses(status),
+        status=_read_statuses(status),
         pair=None if pair is None else wire.read_pair(pair, tokens),
         token=None if token is None else tokens.find(token, "token").mint,
         side=side,
@@ -117,7 +117,7 @@ def listing(
     return JSONResponse({"orders": [wire.order_json(o, tokens) for o in found], "nextCursor": following})
 
 
-def _statuses(text: str | None) -> tuple[str, ...]:
+def _read_statuses(text: str | None) -> tuple[str, ...]:
     names = tuple(filter(None, (text or "").split(",")))
     for name in names:
         if name not in set(Status):
@@ -174,10 +174,10 @@ def quotes(
     answer = {
         name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
     }
-    return JSONResponse(answer | {"quotes": _quotes(state, terms)})
+    return JSONResponse(answer | {"quotes": _ask_quotes(state, terms)})
 
 
-def _quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
+def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     tokens = state.network.tokens
     answers = routing.ask(state.network.venues, routing.request_of(terms, tokens), state.ask_pools)
     return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)

@@ -115,7 +115,7 @@ def _translate(error: Exception) -> Unavailable | None:
 
 
 def _is_away(error: SQLAlchemyError) -> bool:
-    """Lost, refused, full or shutting down: whatever may be over in a moment."""
+    """Whether Postgres is lost, full or shutting down, or refused us: whatever may be over in a moment."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
@@ -132,7 +132,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _read_only(error: SQLAlchemyError) -> bool:
-    """A standby, or one that somebody made read-only."""
+    """Whether Postgres takes no writes: a standby, or a server that somebody made read-only."""
     return isinstance(error, DBAPIError) and _sqlstate(error) == "25006"
 
 

@@ -189,7 +189,7 @@ def _venue(venue: VenueFigures) -> dict[str, Any]:
         "quoted": venue.quoted,
         "choices": venue.choices,
         "chosen": venue.chosen,
-        "winRate": _rounded(Decimal(venue.chosen) / venue.choices, 4) if venue.choices else None,
+        "winRate": _round(Decimal(venue.chosen) / venue.choices, 4) if venue.choices else None,
         "gainBps": {"mean": _bps(venue.gain_mean), "p50": _bps(venue.gain_p50)},
         "quoteMs": {"p50": venue.latency.p50, "p95": venue.latency.p95},
     }
@@ -215,10 +215,10 @@ def _ms(took: timedelta | None) -> int | None:
 
 
 def _bps(value: Decimal | None) -> str | None:
-    return None if value is None else _rounded(value, 1)
+    return None if value is None else _round(value, 1)
 
 
-def _rounded(value: Decimal, places: int) -> str:
+def _round(value: Decimal, places: int) -> str:
     """Always with that many decimals, and never a negative nothing."""
     found = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     return f"{found if found else abs(found):f}"

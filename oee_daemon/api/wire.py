@@ -55,7 +55,7 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def check_query(names: list[str], known: Collection[str]) -> None:
-    """A filter that is misspelt must not widen the answer. Raises `InvalidInput`."""
+    """Raises `InvalidInput` for a name that is not `known`: a misspelt filter must not widen the answer."""
     for name in names:
         if name not in known:
             hint = "It takes " + ", ".join(known) + "." if known else "It takes none."
@@ -67,7 +67,7 @@ def check_query(names: list[str], known: Collection[str]) -> None:
 
 
 def read_seq(text: str, field: str) -> int:
-    """Raises `InvalidInput` unless it is a whole number."""
+    """The number that `text` is. Raises `InvalidInput` unless it is a whole one."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise InvalidInput(f"{field} has to be a whole number from 0 on.", code="out_of_range", field=field)
     return int(text)
@@ -113,34 +113,34 @@ def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
     # What the words and tokens are decides what an amount counts.
     for field in sorted(GIVEN, key=lambda field: field.kind not in (Kind.TOKEN, Kind.WORD)):
         if field.required and field.name not in given:
-            raise _missing(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
+            raise _missing_field(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
         if field.name in given:
-            found[field.column] = _read(field, given[field.name], found, book)
+            found[field.column] = _read_field(field, given[field.name], found, book)
     return terms_of(found)
 
 
-def _read(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
-    """`found`: what was read before, by column."""
+def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
+    """The field's value as the engine has it. `found`: the values read before, by column."""
     match field.kind:
         case Kind.TOKEN:
-            return _token(field.name, value, book)
+            return _read_token(field.name, value, book)
         case Kind.WORD:
-            return _word(field, value)
+            return _read_word(field, value)
         case Kind.WHOLE:
-            return _whole(field, value)
+            return _read_whole_number(field, value)
         case Kind.AMOUNT:
             exact_out = found.get("swap_mode") is SwapMode.EXACT_OUT
-            return _amount(
+            return _read_amount(
                 field.name, value, found[field.counts or ("output_token" if exact_out else "input_token")]
             )
-    return _text(field, value)
+    return _read_text(field, value)
 
 
-def _missing(field: str, hint: str) -> InvalidInput:
+def _missing_field(field: str, hint: str) -> InvalidInput:
     return InvalidInput(f"{field} is missing.", code="missing_field", field=field, hint=hint)
 
 
-def _token(name: str, value: Any, book: TokenBook) -> Token:
+def _read_token(name: str, value: Any, book: TokenBook) -> Token:
     if not isinstance(value, str):
         raise InvalidInput(
             f"{name} has to be a symbol or a mint, as text.", field=name, hint="For example SOL"
@@ -148,7 +148,7 @@ def _token(name: str, value: Any, book: TokenBook) -> Token:
     return book.find(value.strip(), name)
 
 
-def _word(field: Field, value: Any) -> Any:
+def _read_word(field: Field, value: Any) -> Any:
     words = list(field.words)
     if value not in words:
         raise InvalidInput(
@@ -157,7 +157,7 @@ def _word(field: Field, value: Any) -> Any:
     return words[words.index(value)]
 
 
-def _text(field: Field, value: Any) -> str:
+def _read_text(field: Field, value: Any) -> str:
     low, high = field.bounds
     if not isinstance(value, str) or not low <= len(value) <= high or not value.isprintable():
         raise InvalidInput(
@@ -168,7 +168,7 @@ def _text(field: Field, value: Any) -> str:
     return value
 
 
-def _amount(name: str, value: Any, token: Token) -> int:
+def _read_amount(name: str, value: Any, token: Token) -> int:
     if isinstance(value, str):
         value = tokens.read_decimal(value, name)
     if not isinstance(value, Decimal):
@@ -181,7 +181,7 @@ def _amount(name: str, value: Any, token: Token) -> int:
     return tokens.units(value, token, name)
 
 
-def _whole(field: Field, value: Any) -> int:
+def _read_whole_number(field: Field, value: Any) -> int:
     low, high = field.bounds
     if not isinstance(value, Decimal) or not low <= value <= high or value != int(value):
         raise InvalidInput(

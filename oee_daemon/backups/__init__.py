@@ -30,8 +30,8 @@ _BAD_FILE = (
 )  # fmt: skip
 
 
-class _Told(BaseException):
-    """To stop. Whatever is half made is taken back on the way out."""
+class _StopAsked(BaseException):
+    """Somebody asked us to stop. Whatever is half made is taken back on the way out."""
 
 
 def run(command: str, arguments: list[str]) -> int:
@@ -39,7 +39,7 @@ def run(command: str, arguments: list[str]) -> int:
     for number in _FAREWELLS:
         signal.signal(number, _stop)
     try:
-        _say(result=_done(command, Path(arguments[-1]), set(arguments[:-1])))
+        _say(result=_do_command(command, Path(arguments[-1]), set(arguments[:-1])))
     except OeeError as e:
         _say(error={"code": e.code, "message": logs.clean_lines(e.message), "hint": getattr(e, "hint", None)})
     except OSError as e:
@@ -49,7 +49,7 @@ def run(command: str, arguments: list[str]) -> int:
         error = BackupFailed(f"{e.strerror or e}{where}.", hint="Check that place, who owns it and its room.")
         code = "bad_file" if e.errno in _BAD_FILE else error.code
         _say(error={"code": code, "message": logs.clean(error.message), "hint": error.hint})
-    except _Told:
+    except _StopAsked:
         pass
     except Exception as e:
         log.exception("a fault of ours")
@@ -59,7 +59,7 @@ def run(command: str, arguments: list[str]) -> int:
     return 1
 
 
-def _done(command: str, path: Path, options: set[str]) -> dict[str, Any]:
+def _do_command(command: str, path: Path, options: set[str]) -> dict[str, Any]:
     found = settings.load()
     logs.configure(found.log_level)
     # Both work on a database of the home's own, or refuse.
@@ -90,4 +90,4 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     # Once: what is taken back must not be interrupted in its turn.
     for number in _FAREWELLS:
         signal.signal(number, signal.SIG_IGN)
-    raise _Told
+    raise _StopAsked

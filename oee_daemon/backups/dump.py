@@ -32,7 +32,7 @@ _WITHOUT = ("--no-owner", "--no-privileges", "--no-password")
 def read(url: str, snapshot: str) -> Iterator[bytes]:
     """The database at `url` as the transaction that exported `snapshot` sees it. Raises `BackupFailed`."""
     options = ("--format=custom", f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_TIMEOUT_MS}")
-    with _running("pg_dump", url, *options) as process:
+    with _run_program("pg_dump", url, *options) as process:
         assert process.stdout is not None
         while chunk := process.stdout.read(CHUNK):
             yield chunk
@@ -40,7 +40,9 @@ def read(url: str, snapshot: str) -> Iterator[bytes]:
 
 def write(url: str, chunks: Iterable[bytes]) -> None:
     """Makes in the empty database at `url` what `chunks` hold, whole or not at all. Raises `BackupFailed`."""
-    with _running("pg_restore", url, "--format=custom", "--single-transaction", "--exit-on-error") as process:
+    with _run_program(
+        "pg_restore", url, "--format=custom", "--single-transaction", "--exit-on-error"
+    ) as process:
         assert process.stdin is not None
         try:
             for chunk in chunks:
@@ -51,9 +53,9 @@ def write(url: str, chunks: Iterable[bytes]) -> None:
 
 
 @contextmanager
-def _running(program: str, url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def _run_program(program: str, url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The program at work on the database. Raises `BackupFailed` with its last words unless it succeeds."""
-    command = [str(_found(program)), f"--dbname={_conninfo(url)}", *_WITHOUT, *options]
+    command = [str(_find_program(program)), f"--dbname={_conninfo(url)}", *_WITHOUT, *options]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             command,
@@ -85,7 +87,7 @@ def _close(pipe: IO[bytes] | None) -> None:
         pass
 
 
-def _found(program: str) -> Path:
+def _find_program(program: str) -> Path:
     path = binaries.client(program)
     if path is None:
         raise BackupFailed(

@@ -53,7 +53,7 @@ class Archive:
         self._sums.append(f"{digest.hexdigest()}  {name}\n")
 
     def end(self) -> int:
-        """Adds the checksums; the file's size."""
+        """Adds the checksums and returns the file's size in bytes."""
         self.add(SUMS, ["".join(self._sums).encode()])
         self._file.write(bytes(2 * BLOCK))
         return self._file.tell()
@@ -126,7 +126,7 @@ def _read(file: BinaryIO) -> Backup:
     if place < 0 or small.pop(SUMS) != wanted.encode():
         raise ValueError("its checksums do not agree")
     wallets = {match[1]: content for name, content in small.items() if (match := WALLET.fullmatch(name))}
-    return Backup(_about(small[ABOUT]), wallets, file, place, size)
+    return Backup(_read_about(small[ABOUT]), wallets, file, place, size)
 
 
 def _sum(file: BinaryIO, member: tarfile.TarInfo) -> tuple[str, bytes]:
@@ -142,7 +142,7 @@ def _sum(file: BinaryIO, member: tarfile.TarInfo) -> tuple[str, bytes]:
     return digest.hexdigest(), chunk
 
 
-def _about(content: bytes) -> dict[str, Any]:
+def _read_about(content: bytes) -> dict[str, Any]:
     about: dict[str, Any] = json.loads(content)
     if int(about["format"]) > FORMAT:
         raise BackupFailed(

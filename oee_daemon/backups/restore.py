@@ -34,7 +34,10 @@ _POLL = 0.01
 
 
 def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """What is in the home now. Raises `BackupFailed` or `StartFailed`; the home is then as it was."""
+    """Restores the backup and returns what is in the home now.
+
+    Raises `BackupFailed` or `StartFailed`; the home is then as it was.
+    """
     if settings.database_url is not None:
         raise BackupFailed(
             "OEE_DATABASE_URL is set: a backup is restored into a home whose daemon runs its own database.",
@@ -44,19 +47,19 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
     say("checking")
     with source.open("rb") as opened:
         backup = file.check(opened, str(source))
-        _known(backup.about)
-        _fresh(settings.home, backup)
+        _check_revision(backup.about)
+        _check_home_is_fresh(settings.home, backup)
         home = Home(settings)
         home.prepare()
         home.hold()
         # Once more, now that nobody else can make one.
-        _fresh(settings.home, backup)
-        with _made(settings, home) as servers:
+        _check_home_is_fresh(settings.home, backup)
+        with _temporary_servers(settings, home) as servers:
             say("postgres")
             servers.start()
             say("orders")
             dump.write(servers.database_url, backup.dump())
-            live = _finish(servers.database_url, backup.about)
+            live = _migrate_and_end_live(servers.database_url, backup.about)
             # In order, with a checkpoint: the files are then complete without their log.
             servers.stop()
             home.must_be_held()
@@ -65,7 +68,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
     return {"home": str(settings.home), **kept, "live": live, "wallets": sorted(backup.wallets)}
 
 
-def _known(about: dict[str, Any]) -> None:
+def _check_revision(about: dict[str, Any]) -> None:
     if about["revision"] not in migrations.known():
         raise BackupFailed(
             f"The backup was made by oee {about['version']}: its schema {about['revision']} is newer than "
@@ -75,8 +78,8 @@ def _known(about: dict[str, Any]) -> None:
         )
 
 
-def _fresh(home: Path, backup: file.Backup) -> None:
-    """Nothing is ever merged with what a home has, and nothing in it replaced."""
+def _check_home_is_fresh(home: Path, backup: file.Backup) -> None:
+    """Raises `BackupFailed` unless the home is fresh: nothing in it is merged or replaced."""
     data = home / "postgres"
     if data.is_dir() and any(data.iterdir()):
         raise BackupFailed(
@@ -96,7 +99,7 @@ def _fresh(home: Path, backup: file.Backup) -> None:
 
 
 @contextmanager
-def _made(settings: Settings, home: Home) -> Iterator[Servers]:
+def _temporary_servers(settings: Settings, home: Home) -> Iterator[Servers]:
     """A PostgreSQL in a folder of its own below the home; both are gone at the end. Raises `HomeLost`."""
     place = settings.home / "restoring"
     lent = account.choose(settings.service_user)
@@ -128,7 +131,7 @@ def _clear(place: Path, lent: account.Account) -> None:
         shutil.rmtree(place)
 
 
-def _finish(url: str, about: dict[str, Any]) -> dict[str, int]:
+def _migrate_and_end_live(url: str, about: dict[str, Any]) -> dict[str, int]:
     """Checks what came, brings it to this release's schema and ends what was live; how many, by status."""
     db = open_database(url, pool_size=2, statement_s=LONG_S)
     try:
@@ -165,7 +168,7 @@ def _end_all(conn: Connection) -> dict[str, int]:
 
 
 def _take_place(home: Path, backup: file.Backup) -> None:
-    """The keys first: from the rename on the home is no longer fresh."""
+    """Moves the keys into the home, then the database: from that rename on the home is no longer fresh."""
     for network, content in backup.wallets.items():
         path = home / "wallets" / f"{network}.json"
         if not path.exists():

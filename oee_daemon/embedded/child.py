@@ -36,7 +36,7 @@ class Log:
         self._start = 0
 
     def open(self) -> int:
-        """A descriptor that appends; what follows counts as the new process's words."""
+        """Opens the log to append; what follows counts as the new process's words."""
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
         self.trim()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -44,7 +44,7 @@ class Log:
         return descriptor
 
     def trim(self) -> None:
-        """Past the limit: what it held is put aside."""
+        """Puts aside what the log holds once it is past the limit."""
         if logfile.trim(self.path):
             self._start = 0
 
@@ -115,14 +115,14 @@ class Child:
 
     @property
     def code(self) -> int | None:
-        """What it ended with, a signal as a negative number; none while it runs."""
+        """The process's exit code, a signal as a negative number; `None` while it runs."""
         return self._process.poll()
 
     def alive(self) -> bool:
         return self.code is None
 
     def succeeded(self) -> bool:
-        """It ended, with 0."""
+        """Whether the process has ended with 0."""
         return self._process.poll() == 0
 
     def end(self, instead: signal.Signals | None = None) -> None:
@@ -143,7 +143,7 @@ class Child:
                 self._process.stdin.close()
 
     def kill(self) -> None:
-        """At once, and returns when it is gone."""
+        """Kills the process and returns when it is gone."""
         self._process.kill()
         self._process.wait()
 
@@ -153,7 +153,7 @@ class Child:
             raise self.failure()
 
     def failure(self) -> StartFailed:
-        """How it ended, its last words and where to read the rest."""
+        """Says how the process ended, its last words and where to read the rest."""
         code = self._process.returncode
         how = f"by signal {-code}" if code and code < 0 else f"with {code}"
         said = f"{self._name} ended {how} while starting."

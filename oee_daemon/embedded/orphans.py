@@ -31,7 +31,7 @@ def working_in(folder: Path, program: str) -> dict[int, bool]:
     """
     where = str(folder.resolve())
     if not Path("/proc/self/cmdline").exists():
-        return _listed(where, program)
+        return _list_by_ps(where, program)
     found: dict[int, bool] = {}
     with contextlib.suppress(FileNotFoundError):
         here, top = folder.stat(), Path("/").stat()
@@ -50,7 +50,7 @@ def working_in(folder: Path, program: str) -> dict[int, bool]:
     return found
 
 
-def _listed(where: str, program: str) -> dict[int, bool]:
+def _list_by_ps(where: str, program: str) -> dict[int, bool]:
     """The same where there is no /proc: helpers are not seen, PostgreSQL itself refuses to join them."""
     lines = subprocess.run(
         ["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=False

@@ -56,7 +56,7 @@ class Postgres(SocketServer):
     name = phase = "postgres"
 
     def __init__(self, home: Path, account: Account, connections: int) -> None:
-        """`connections`: how many it has to have."""
+        """`connections`: how many clients the server has to take at once."""
         self._home = home
         self._connections = connections
         self._account = account
@@ -146,7 +146,7 @@ class Postgres(SocketServer):
         lock = self._data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):
             first = lock.read_bytes().partition(b"\n")[0].strip()
-            if not first.isdigit() or _exists(int(first)):
+            if not first.isdigit() or _process_exists(int(first)):
                 lock.unlink()
         for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
             (self.sockets / name).unlink(missing_ok=True)
@@ -169,18 +169,18 @@ class Postgres(SocketServer):
         try:
             wanted: int = PollingStatus.WRITING
             while wanted in (PollingStatus.READING, PollingStatus.WRITING):
-                while not _ready(connection.socket, wanted == PollingStatus.READING):
+                while not _is_ready(connection.socket, wanted == PollingStatus.READING):
                     yield
                 wanted = connection.connect_poll()
             if wanted == PollingStatus.FAILED:
                 if f'database "{DATABASE}" does not exist' in connection.get_error_message():
                     self._make_database()
                 else:
-                    self._refused(clean(connection.get_error_message().strip().replace("\n", " ")))
+                    self._note_refusal(clean(connection.get_error_message().strip().replace("\n", " ")))
                 return False
             connection.send_query(b"SELECT 1")
             while connection.is_busy():
-                while not _ready(connection.socket, True):
+                while not _is_ready(connection.socket, True):
                     yield
                 connection.consume_input()
             result = connection.get_result()
@@ -192,7 +192,7 @@ class Postgres(SocketServer):
         finally:
             connection.finish()
 
-    def _refused(self, why: str) -> None:
+    def _note_refusal(self, why: str) -> None:
         if why != self.fault and "FATAL" in why and not _COMING.search(why):
             # A start that comes to nothing is looked up in the daemon's log.
             _log.warning("postgres lets us not in", extra={"reason": why})
@@ -229,14 +229,14 @@ def forget_variables() -> None:
         del os.environ[name]
 
 
-def _ready(descriptor: int, reading: bool) -> bool:
+def _is_ready(descriptor: int, reading: bool) -> bool:
     # `select` can't tell of descriptors above 1023, and there may be that many by a restart.
     look = select.poll()
     look.register(descriptor, select.POLLIN if reading else select.POLLOUT)
     return bool(look.poll(0))
 
 
-def _exists(pid: int) -> bool:
+def _process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -47,19 +47,22 @@ class Server:
         raise NotImplementedError
 
     def answered(self) -> None:
-        """It answers from now on."""
+        """Takes note that the server answers."""
 
     def lost(self) -> str:
-        """What keeps everybody from reaching it although it lives; empty where nothing does."""
+        """What keeps everybody from reaching the server although it lives; empty where nothing does."""
         return ""
 
     def end_lost(self) -> None:
-        """Ends one that nobody reaches."""
+        """Ends a server that nobody reaches."""
         assert self.child is not None
         self.child.end()
 
     def ended(self) -> None:
-        """It has ended by itself. Raises `OtherRelease` or `OutOfThreads` where the daemon is to end too."""
+        """Takes note that the server has ended by itself.
+
+        Raises `OtherRelease` or `OutOfThreads` where the daemon is to end too.
+        """
 
 
 class SocketServer(Server):
@@ -72,11 +75,11 @@ class SocketServer(Server):
         raise NotImplementedError
 
     def answered(self) -> None:
-        self._made = _found(self.socket)
+        self._made = _stat_or_none(self.socket)
 
     def lost(self) -> str:
-        """Who is connected goes on for now, nobody else gets in."""
-        found = _found(self.socket)
+        """Says so where the socket's file is gone: who is connected goes on for now, nobody else gets in."""
+        found = _stat_or_none(self.socket)
         if found is not None and self._made is not None and os.path.samestat(found, self._made):
             return ""
         return f"has lost its socket {self.socket}"
@@ -106,7 +109,7 @@ class Watch:
             ) from e
         self.state, self._answered = "running", time.monotonic()
         self.server.answered()
-        self._shorten()
+        self._forget_pauses_if_steady()
         return True
 
     def check(self) -> bool:
@@ -133,14 +136,14 @@ class Watch:
             _log.error(f"{self.server.name} can't be started", extra={"error": str(e)})
             if not isinstance(e, StartFailed):
                 _log.exception("a fault of ours")
-            self._rest(now)
+            self._begin_pause(now)
             return False
         if self._again:
             _log.warning(f"{self.server.name} runs again")
         return self._again
 
     def stopped(self) -> None:
-        """No more restarts."""
+        """Takes note that the server is stopped, and restarts it no more."""
         self.state = "stopped"
 
     def alive(self) -> bool:
@@ -157,7 +160,7 @@ class Watch:
             code = self.server.child.code if self.server.child else None
             _log.warning(f"{self.server.name} ended by itself", extra={"code": code, "said": said})
             self.server.ended()
-            self._rest(now)
+            self._begin_pause(now)
         elif self.state == "running" and (why := self.server.lost()):
             _log.warning(f"{self.server.name} {why}")
             self.state = "ending"
@@ -166,18 +169,18 @@ class Watch:
             self._trimmed = now
             self.server.log.trim()
 
-    def _shorten(self) -> None:
+    def _forget_pauses_if_steady(self) -> None:
         if time.monotonic() - self._answered >= self.server.steady_s:
             self._pause = FIRST_PAUSE
 
-    def _rest(self, now: float) -> None:
+    def _begin_pause(self, now: float) -> None:
         if self.state != "starting":
-            self._shorten()
+            self._forget_pauses_if_steady()
         self.state, self._due, self._again = "pausing", now + self._pause, True
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
 
-def _found(path: Path) -> os.stat_result | None:
+def _stat_or_none(path: Path) -> os.stat_result | None:
     try:
         return path.lstat()
     except OSError:

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Valkey(SocketServer):
-    """One Valkey."""
+    """The Valkey that a daemon runs."""
 
     name = "valkey"
     phase = "queue"

@@ -34,7 +34,7 @@ HIDDEN = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
 
 
 class WorkerProcess(Server):
-    """The worker. Everything here runs on the main thread."""
+    """The daemon's own worker. Everything here runs on the main thread."""
 
     name = phase = "worker"
     steady_s = HEALTHY_S
@@ -55,7 +55,7 @@ class WorkerProcess(Server):
         return child.pid if child is not None and child.alive() else None
 
     def command(self, *more: str) -> list[str]:
-        """What is started."""
+        """The command that starts the worker."""
         # -P: a file in the working folder is never imported.
         return [sys.executable, "-P", "-m", "oee_daemon", "worker", "--supervised", *more]
 
@@ -74,7 +74,7 @@ class WorkerProcess(Server):
         if self._handed is not None:
             self.child.tell(self._handed)
         yield
-        while not self._heard():
+        while not self._heard_beat():
             if not self.child.alive():
                 self.ended()
                 raise self.child.failure()
@@ -110,11 +110,11 @@ class WorkerProcess(Server):
 
     def lost(self) -> str:
         self._worked = self._worked or time.monotonic() - self._started > HEALTHY_S
-        self._heard()
+        self._heard_beat()
         return "gives no sign of life" if self._silence.too_long() else ""
 
     def end_lost(self) -> None:
-        """It may be frozen, and then hears nothing else."""
+        """Kills the worker, which may be frozen and then hears nothing else."""
         assert self.child is not None
         self.child.kill()
 
@@ -130,7 +130,7 @@ class WorkerProcess(Server):
         if code == OutOfThreads.exit_code and not self._worked:
             raise OutOfThreads("The worker")
 
-    def _heard(self) -> bool:
+    def _heard_beat(self) -> bool:
         assert self._beats is not None
         with contextlib.suppress(BlockingIOError):
             if os.read(self._beats, 65_536):
@@ -139,13 +139,13 @@ class WorkerProcess(Server):
         return False
 
     def ask_to_stop(self) -> None:
-        """It takes nothing new and ends what it can."""
+        """Asks the worker to take nothing new and to end what it can."""
         if self.child is not None:
             self._asked = True
             self.child.end()
 
     def reopen_log(self) -> None:
-        """The file that it writes to has been moved away."""
+        """Tells the worker to open its log anew: the file has been moved away."""
         if self.child is not None:
             self.child.end(signal.SIGHUP)
 
@@ -153,7 +153,7 @@ class WorkerProcess(Server):
         return self.child is None or not self.child.alive()
 
     def kill(self) -> None:
-        """For one that does not stop: what it was doing goes on in the next."""
+        """Kills a worker that does not stop: what it was doing goes on in the next one."""
         if self.child is not None and self.child.alive():
             if self._asked:
                 log.warning("the worker did not stop in time", extra={"pid": self.child.pid})

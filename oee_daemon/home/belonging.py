@@ -38,54 +38,54 @@ def require(
     another one in the same place is. `used` asks whether it has orders: a home of 0.1.0 did not say which it
     was. Both are in `store.unopened`.
     """
-    before, now = _before(home), place_of(url)
+    before, now = _database_before(home), place_of(url)
     if switch or before is None:
         return
     if url is not None and not before.place and used(url):
         return
     same = before.place == now
     if url is None:
-        if same and not _gone(home):
+        if same and not _own_database_is_gone(home):
             return
     elif before.engine is None:
         if same:
             return
     elif (found := engine(url)) == before.engine or (same and found is None):
         return
-    begins = "another one in its place" if same else _named(now, home)
+    begins = "another one in its place" if same else _describe_database(now, home)
     why = "OEE_DATABASE_URL is not set here. " if url is None else "OEE_DATABASE_URL says so. "
     if same:
         why = "Put back the one that is gone. " if url is None else ""
     raise OtherDatabase(
-        f"{home} has worked on {_named(before.place, home)}, and would begin on {begins}: "
+        f"{home} has worked on {_describe_database(before.place, home)}, and would begin on {begins}: "
         "orders and idempotency keys of the one are unknown to the other, which could place them again. "
         f"{why}If it is meant: oee daemon restart --switch-database"
     )
 
 
 def note(home: Path, url: str | None, engine: str | None = None) -> None:
-    """The database has answered: from now on it is this home's."""
+    """Writes down that the database has answered: from now on it is this home's."""
     found = Database(place_of(url), engine or None)
-    if _read(home) != found:
-        atomic_write(_file(home), json.dumps({"database": found.place, "engine": found.engine}) + "\n")
+    if _read_note(home) != found:
+        atomic_write(_note_file(home), json.dumps({"database": found.place, "engine": found.engine}) + "\n")
 
 
-def _file(home: Path) -> Path:
+def _note_file(home: Path) -> Path:
     return home / "database.json"
 
 
-def _read(home: Path) -> Database | None:
+def _read_note(home: Path) -> Database | None:
     try:
-        told = json.loads(_file(home).read_text())
+        told = json.loads(_note_file(home).read_text())
         return Database(str(told["database"]), told.get("engine"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _before(home: Path) -> Database | None:
+def _database_before(home: Path) -> Database | None:
     """What is written; before 0.2.0 nothing was, but a home that has its own database shows it, and one that
     has worked without (its token is made last) had another."""
-    found = _read(home)
+    found = _read_note(home)
     if found is not None:
         return found
     if (home / "postgres").exists():
@@ -93,13 +93,13 @@ def _before(home: Path) -> Database | None:
     return Database("") if (home / "token").exists() else None
 
 
-def _gone(home: Path) -> bool:
+def _own_database_is_gone(home: Path) -> bool:
     """Its own database had answered, and there is none any more."""
     data = home / "postgres"
-    return _read(home) is not None and not (data.is_dir() and any(data.iterdir()))
+    return _read_note(home) is not None and not (data.is_dir() and any(data.iterdir()))
 
 
-def _named(place: str, home: Path) -> str:
+def _describe_database(place: str, home: Path) -> str:
     if place == OWN:
         return f"its own database ({home / 'postgres'})"
     return f"the database at {place}" if place else "a database outside, or one that was moved away"

@@ -68,11 +68,11 @@ class Home:
                 "machine.",
                 code="home_unusable",
             ) from None
-        self._sign(self._lock)
+        self._write_pid(self._lock)
         self.must_be_held()
 
     def keep(self, *parts: str) -> None:
-        """From now on this file of the home has to stay in its place, too."""
+        """Requires from now on that this file of the home stays in its place, too."""
         self._held.keep(self.path.joinpath(*parts))
 
     def must_be_held(self) -> None:
@@ -98,7 +98,7 @@ class Home:
                     self._wait(self._lock, time.monotonic() + LOOKED_AT_S)
                 except AlreadyRunning:
                     raise HomeLost(self._lock_file) from None
-                self._sign(self._lock)
+                self._write_pid(self._lock)
                 log.warning("the lock's file was gone", extra={"path": str(self._lock_file)})
             if self._told is not None and not (self.run / "daemon.json").exists():
                 atomic_write(self.run / "daemon.json", self._told)
@@ -108,7 +108,7 @@ class Home:
         return self.run / "daemon.lock"
 
     def _wait(self, lock: int, deadline: float, *, may_lack: bool = False) -> None:
-        while not _locked(lock, may_lack=may_lack):
+        while not _try_lock(lock, may_lack=may_lack):
             if time.monotonic() < deadline:
                 time.sleep(0.01)
                 continue
@@ -118,7 +118,7 @@ class Home:
             raise AlreadyRunning(f"A daemon already runs on {self.path}, as process {pid or 'unknown'}.")
 
     @staticmethod
-    def _sign(lock: int) -> None:
+    def _write_pid(lock: int) -> None:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
@@ -188,7 +188,7 @@ class Home:
             atomic_write(file, self._told)
 
 
-def _locked(lock: int, *, may_lack: bool = False) -> bool:
+def _try_lock(lock: int, *, may_lack: bool = False) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

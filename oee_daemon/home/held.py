@@ -19,7 +19,7 @@ class Held:
         self._kept: dict[Path, int] = {}
 
     def keep(self, path: Path, flags: int = os.O_RDONLY) -> int:
-        """The descriptor, open for this process's life. Raises `OSError` where there is nothing to keep."""
+        """Opens `path` for this process's life; the descriptor. Raises `OSError` where nothing is there."""
         if path not in self._kept:
             self._kept[path] = os.open(path, flags)
         return self._kept[path]
@@ -29,10 +29,6 @@ class Held:
         for path, descriptor in self._kept.items():
             if not in_place(descriptor, path):
                 raise HomeLost(path)
-
-    def whole(self) -> bool:
-        """Whether all are in their places."""
-        return all(in_place(descriptor, path) for path, descriptor in self._kept.items())
 
 
 def in_place(descriptor: int, path: Path) -> bool:

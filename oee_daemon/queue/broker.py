@@ -62,18 +62,18 @@ class Broker(RedisBroker):
         self.add_middleware(self._threads)
         self._sender = FireAndForget(url, script=self.script)
         #: The same broker, but nobody waits for what the server answers.
-        self.no_reply = self._with(self._sender.send)
-        self._unsent = self._with(lambda *command: list(command))
+        self.no_reply = self._with_dispatch(self._sender.send)
+        self._unsent = self._with_dispatch(lambda *command: list(command))
 
     def ring(self, order_ids: Sequence[UUID]) -> None:
         """Rings for each in one write, and waits for no answer. Raises as `FireAndForget` does."""
         commands: list[tuple[Any, ...]] = []
-        collecting = self._with(lambda *command: commands.append(command))
+        collecting = self._with_dispatch(lambda *command: commands.append(command))
         for order_id in order_ids:
             collecting.enqueue(_message(order_id))
         self._sender.send_all(commands)
 
-    def _with(self, run: Callable[..., Any]) -> Any:
+    def _with_dispatch(self, run: Callable[..., Any]) -> Any:
         other = copy.copy(self)
         other.scripts = self.scripts | {"dispatch": _Script(self.scripts["dispatch"], run)}
         return other

@@ -79,7 +79,7 @@ class BlockingFetch:
             try:
                 poll.register(self._ask(room, look), select.POLLIN)
             except FAILS:
-                self._lost()
+                self._leave_connection()
                 away = AWAY_S
         if away > 0:
             seconds = min(seconds, away)
@@ -88,7 +88,7 @@ class BlockingFetch:
             with suppress(BlockingIOError):
                 self._woken.recv(4096)
         if len(ready) > (self._woken.fileno() in ready):
-            return self._answer()
+            return self._read_answer()
         if self._answered_by is not None and time.monotonic() > self._answered_by:
             # Its other end is gone without a word.
             self.close()
@@ -108,7 +108,7 @@ class BlockingFetch:
             self._answered_by = time.monotonic() + look + ANSWER_S
         return self._connection._sock
 
-    def _answer(self) -> list[Any]:
+    def _read_answer(self) -> list[Any]:
         looked = False
         try:
             # What comes behind a look that was refused may be messages all the same.
@@ -117,14 +117,14 @@ class BlockingFetch:
                 looked = True
             messages: list[Any] = self._connection.read_response()
         except FAILS:
-            self._lost()
+            self._leave_connection()
             return []
         self._answered_by = None
         if not looked:
             self._away_until = time.monotonic() + AWAY_S
         return messages
 
-    def _lost(self) -> None:
+    def _leave_connection(self) -> None:
         self.close()
         self._away_until = time.monotonic() + AWAY_S
 
@@ -157,19 +157,19 @@ class Consumer(_RedisConsumer):
         self._prove_at = 0.0
 
     @property
-    def _room(self) -> int:
+    def _room_for_batch(self) -> int:
         room: int = self.prefetch - self.outstanding_message_count
         return room if room >= self._batch else 0
 
     def __next__(self) -> Any:
         """The next message, or nothing after a wait of at most `timeout` ms."""
         if not self.message_cache:
-            self._prove()
+            self._acknowledge_again()
             # Said before the room is looked at: an acknowledgement in between then rings.
             self._full = True
             if self.queued_message_ids:
                 time.sleep(BREATH_S)
-            room = self._room
+            room = self._room_for_batch
             self._full = not room
             limit = ENDING_S if self._ending else self.timeout / 1000 + ANSWER_S
             self.message_cache = self._fetch.wait(limit, room=room, look=self.timeout / 1000)
@@ -185,7 +185,7 @@ class Consumer(_RedisConsumer):
         message.options.pop("eta", None)
         return MessageProxy(message)
 
-    def _prove(self) -> None:
+    def _acknowledge_again(self) -> None:
         """Acknowledges again what the queue did not take, as while it was full."""
         if not self._acked or time.monotonic() < self._prove_at:
             return
@@ -206,8 +206,8 @@ class Consumer(_RedisConsumer):
         self._ending = True
         self._fetch.wake()
 
-    def _freed(self) -> None:
-        if self._full and self._room:
+    def _wake_if_room(self) -> None:
+        if self._full and self._room_for_batch:
             self._fetch.wake()
 
     def ack(self, message: Any) -> None:
@@ -221,12 +221,12 @@ class Consumer(_RedisConsumer):
         with suppress(*FAILS):
             self.broker.no_reply.do_ack(self.queue_name, message_id)
         self.queued_message_ids.discard(message.message_id)
-        self._freed()
+        self._wake_if_room()
 
     def nack(self, message: Any) -> None:
         with suppress(*FAILS):
             super().nack(message)  # type: ignore[no-untyped-call]
-        self._freed()
+        self._wake_if_room()
 
     def requeue(self, messages: Any) -> None:
         ours = [message for message in messages if "redis_message_id" in message.options]

@@ -65,14 +65,14 @@ class FireAndForget:
 
     def _send(self, commands: Sequence[Sequence[Any]], *, again: bool) -> None:
         try:
-            if self._connection is not None and self._ended():
-                self._drop()
+            if self._connection is not None and self._server_has_closed():
+                self._drop_connection()
             if self._connection is None:
                 self._connect()
             packed = self._connection.pack_commands(commands)
             self._connection.send_packed_command(packed, check_health=False)
         except (redis.RedisError, OSError):
-            self._drop()
+            self._drop_connection()
             # It ended in this very moment.
             if not again:
                 raise
@@ -86,8 +86,8 @@ class FireAndForget:
             self._connection.read_response()
         self._connection.send_command("CLIENT", "REPLY", "OFF")
 
-    def _ended(self) -> bool:
-        """Nothing is ever answered: there is something to read only where the server has closed it.
+    def _server_has_closed(self) -> bool:
+        """Whether the server has closed the connection, which answers nothing: only then can it be read.
 
         Looked at after a pause only, as after a restart: in a stream of commands one of them finds out.
         """
@@ -98,7 +98,7 @@ class FireAndForget:
         look.register(self._connection._sock, select.POLLIN)
         return bool(look.poll(0))
 
-    def _drop(self) -> None:
+    def _drop_connection(self) -> None:
         if self._connection is not None:
             with suppress(redis.RedisError, OSError):
                 self._connection.disconnect()
@@ -106,4 +106,4 @@ class FireAndForget:
 
     def close(self) -> None:
         with self._lock:
-            self._drop()
+            self._drop_connection()

@@ -61,7 +61,7 @@ class Roster:
         }
 
     def once(self) -> bool:
-        """One sign of life; the next one tries again where Valkey is away."""
+        """Gives one sign of life; where Valkey is away, the next one tries again."""
         try:
             self.announce()
         except redis.RedisError as e:
@@ -80,7 +80,7 @@ class Roster:
         self._client.close()
 
     def announce(self) -> None:
-        """One sign of life. Raises `redis.RedisError`."""
+        """Gives one sign of life. Raises `redis.RedisError`."""
         entry = json.dumps(self._entry | {"running": self._busy()} | self._more())
         with self._client.pipeline() as pipe:
             pipe.sadd(NAMES, self._owner)

@@ -46,7 +46,7 @@ class WorkQueue:
         return item
 
     def get_nowait(self) -> Any:
-        """What is left. Raises `Empty`."""
+        """The next item that is left. Raises `Empty`."""
         while True:
             item = self._items.get_nowait()
             if item is not None:
@@ -57,10 +57,10 @@ class WorkQueue:
         return self._items.qsize()
 
     def task_done(self) -> None:
-        """Nobody waits for that."""
+        """Does nothing: nobody waits for an item to be done."""
 
     def end(self, threads: int) -> None:
-        """Sends everybody home who waits."""
+        """Ends every `get` that waits, with `Empty`."""
         self._ended = True
         for _ in range(threads):
             self._items.put(None)
@@ -82,7 +82,7 @@ class Delays:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is not due yet is left to Postgres."""
+        """Hands out no more: what is not due yet is left to Postgres."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -93,11 +93,11 @@ class Delays:
             self._changed.notify()
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
+        while (item := self._next_due()) is not None:
             self._put(item)
 
-    def _next(self) -> Any:
-        """The next one once it is due; none where there will be no more."""
+    def _next_due(self) -> Any:
+        """The next item once it is due; `None` where there will be no more."""
         with self._changed:
             while not self._stopped:
                 left = self._due[0][0] - time.monotonic() if self._due else None

@@ -18,7 +18,7 @@ from oee_daemon.store import signatures
 
 
 class Fills:
-    """Reads; nothing here writes."""
+    """Reads what the chain says has landed; writes nothing."""
 
     def __init__(self, db: Engine, chain: BoundedChain) -> None:
         self._db = db

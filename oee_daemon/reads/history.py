@@ -32,7 +32,7 @@ class Swap:
 
 
 class History:
-    """All reading goes through here."""
+    """Reads orders with their events and swaps; writes nothing."""
 
     def __init__(self, db: Engine) -> None:
         self._db = db
@@ -44,13 +44,13 @@ class History:
         """
         prefix = text.lower()
         if not _HEX.fullmatch(prefix):
-            raise NotFound(f"There is no order {_shown(text)!r}.")
-        low, high = _bounds(prefix)
+            raise NotFound(f"There is no order {_shorten(text)!r}.")
+        low, high = _ids_between(prefix)
         with self._db.connect() as conn:
             between = listing.BETWEEN.all(conn, {"low": low, "high": high})
         ids: list[UUID] = [i for (i,) in between if str(i).startswith(prefix)]
         if not ids:
-            raise NotFound(f"There is no order {_shown(text)!r}.")
+            raise NotFound(f"There is no order {_shorten(text)!r}.")
         if len(ids) > 1:
             raise Refused(
                 f"{len(ids)} orders or more begin with {text!r}.",
@@ -91,7 +91,7 @@ class History:
         return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
 
     def among(self, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
-        """Those of these orders that there are, each once; with `ended` only the final ones."""
+        """The orders that exist among these, each once; with `ended` only the final ones."""
         with self._db.connect() as conn:
             return listing.among(conn, ids, keys, ended=ended)
 
@@ -123,10 +123,10 @@ def _swaps(conn: Connection, order_id: UUID) -> list[Swap]:
     return [Swap(*row) for row in listing.SWAPS.all(conn, {"id": order_id})]
 
 
-def _bounds(prefix: str) -> tuple[UUID, UUID]:
+def _ids_between(prefix: str) -> tuple[UUID, UUID]:
     digits = prefix.replace("-", "")[:32]
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."

@@ -125,7 +125,7 @@ class Overviews:
 
     def look(self) -> Overview:
         with self._db.connect() as conn:
-            (now,) = _only(statements.NOW.first(conn))
+            (now,) = _only_row(statements.NOW.first(conn))
             count = self.count(conn)
             flying = statements.IN_FLIGHT.all(conn, {"resting": count.resting, "most": LISTED})
             ended = statements.ENDED.all(conn, {"most": LISTED})
@@ -135,7 +135,7 @@ class Overviews:
             return Overview(
                 at=now,
                 count=count,
-                accepted=_accepted(conn),
+                accepted=_count_accepted(conn),
                 in_flight=flying,
                 ended=ended,
                 venues=[VenueHealth(**row._asdict()) for row in venues],
@@ -147,10 +147,10 @@ class Overviews:
         """Counts, sizes and times for status and metrics, and what there is to fear of a Postgres that has to
         have `connections` for us."""
         with self._db.connect() as conn:
-            database = _only(statements.DATABASE.first(conn))
+            database = _only_row(statements.DATABASE.first(conn))
             return {
                 "count": self.count(conn),
-                "accepted": _accepted(conn),
+                "accepted": _count_accepted(conn),
                 "bytes": database.bytes,
                 "version": database.version.split()[0],
                 "revision": database.revision,
@@ -163,26 +163,26 @@ class Overviews:
         with self._counting:
             if self._count is None or time.monotonic() >= self._again:
                 began = time.monotonic()
-                self._count = _counted(conn)
+                self._count = _count_live(conn)
                 rest = (time.monotonic() - began) / SHARE
                 self._again = began + (rest if sum(self._count.live.values()) > FEW else 0)
             return self._count
 
 
-def _accepted(conn: Connection) -> int:
+def _count_accepted(conn: Connection) -> int:
     """How many orders were ever accepted."""
-    return int(_only(statements.ACCEPTED.first(conn))[0])
+    return int(_only_row(statements.ACCEPTED.first(conn))[0])
 
 
-def _only(row: Row | None) -> Row:
+def _only_row(row: Row | None) -> Row:
     """The row of a statement that always has one."""
     assert row is not None
     return row
 
 
-def _counted(conn: Connection) -> Count:
+def _count_live(conn: Connection) -> Count:
     rows = statements.COUNT.all(conn, {"stuck": STUCK_S, "faulty": FAULTY, "most": LISTED})
-    (now,) = _only(statements.NOW.first(conn))
+    (now,) = _only_row(statements.NOW.first(conn))
     live = {s.value: 0 for s in LIVE} | {row.status: row.orders for row in rows}
     running, delayed = sum(row.running for row in rows), sum(row.delayed for row in rows)
     first_due = min((row.first_due for row in rows if row.first_due is not None), default=now)

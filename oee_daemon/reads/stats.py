@@ -194,19 +194,19 @@ class _Found:
 
     def of(self, row: Any) -> Figures:
         """What a row is of that says itself whether it is a total."""
-        return self.total if row.is_total else self._group(row.key)
+        return self.total if row.is_total else self._figures_of_group(row.key)
 
-    def _group(self, key: str | None) -> Figures:
+    def _figures_of_group(self, key: str | None) -> Figures:
         return self._groups.setdefault(key, Figures(key=key))
 
-    def _both(self, row: Any) -> Iterator[Figures]:
+    def _total_and_group(self, row: Any) -> Iterator[Figures]:
         """What a row counts for that says only its group."""
         yield self.total
         if self._by is not None:
-            yield self._group(row.key)
+            yield self._figures_of_group(row.key)
 
     def add_counts(self, row: Any) -> None:
-        for figures in self._both(row):
+        for figures in self._total_and_group(row):
             figures.statuses[row.status] += row.orders
             figures.retried += row.retried
             figures.retries += row.retries
@@ -215,7 +215,7 @@ class _Found:
 
     def add_amounts(self, row: Any) -> None:
         buys = row.side == Side.BUY
-        for figures in self._both(row):
+        for figures in self._total_and_group(row):
             figures.volume[row.input_mint if buys else row.output_mint] += (
                 row.moved_in if buys else row.moved_out
             )
