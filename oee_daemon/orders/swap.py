@@ -53,10 +53,15 @@ class VenueAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A recent blockhash and the last height at which a swap that names it can still land."""
+    """A recent blockhash and the last height at which a swap that names it can still land.
+
+    `slot`, `height`: where the chain was then, where it tells both.
+    """
 
     blockhash: str
     last_valid_height: int
+    slot: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ class RpcError:
     data: Any = None
 
 
-Result: TypeAlias = Any | RpcError
+#: What stands in a call's place: its result, or an `RpcError`.
+Result: TypeAlias = Any
 
 
 def body_of(calls: Sequence[Call], *, batch: bool) -> bytes:

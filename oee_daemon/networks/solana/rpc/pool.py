@@ -20,6 +20,9 @@ from oee_daemon.networks.solana.rpc.web import Site
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: Seconds that the others have once one endpoint has answered.
+GRACE_S = 0.5
+
 
 class Pool:
     """Asks `endpoints`, of one event loop."""
@@ -31,18 +34,30 @@ class Pool:
 
     async def each(self, calls: Sequence[Call], deadline_s: float) -> dict[str, list[Result]]:
         """What each endpoint that answers says, by its name. Raises `ChainUnavailable` where none does."""
-        asked = await asyncio.gather(
-            *(one.ask(calls, deadline_s, urgent=True) for one in self.endpoints), return_exceptions=True
-        )
         heard: dict[str, list[Result]] = {}
         silent: list[str] = []
-        for endpoint, said in zip(self.endpoints, asked, strict=True):
-            if isinstance(said, NoAnswer):
-                silent.append(f"{endpoint.name}: {said.reason}")
-            elif isinstance(said, BaseException):
-                raise said
-            else:
-                heard[endpoint.name] = said
+
+        async def ask(endpoint: Endpoint) -> None:
+            try:
+                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=True)
+            except NoAnswer as e:
+                silent.append(f"{endpoint.name}: {e.reason}")
+
+        waiting = {asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints}
+        try:
+            while waiting and not heard:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            if waiting:
+                # One that hangs must not hold up what the others say.
+                done, waiting = await asyncio.wait(waiting, timeout=GRACE_S)
+                for task in done:
+                    task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
         if not heard:
             raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
         if silent:

@@ -1,0 +1,1 @@
+"""What may be signed on Solana: by the bytes, and by what they would do."""

@@ -1,0 +1,86 @@
+"""The guard of a Solana network: the bytes first, then one simulation of just these bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.networks.solana.guard import effect, leave
+from oee_daemon.networks.solana.guard.leave import Limits
+from oee_daemon.networks.solana.guard.message import read, refuse, whole
+from oee_daemon.networks.solana.guard.tables import Tables
+from oee_daemon.networks.solana.memo import Memo, read_memo
+from oee_daemon.networks.solana.programs import MEMO
+from oee_daemon.networks.solana.rpc.answers import NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.pool import Pool
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import UnsignedSwap
+
+#: Seconds for lookup tables and the simulation together.
+DEADLINE_S = 3.0
+
+
+class SolanaGuard:
+    """`fee_cap`: the most that a swap may pay the network, lamports."""
+
+    def __init__(self, pool: Pool, *, fee_cap: int) -> None:
+        self._pool = pool
+        self._tables = Tables(pool)
+        self._fee_cap = fee_cap
+
+    async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+        """Raises `UnsafeSwap`, `AttemptFailed` where it would fail, `ChainUnavailable` where nobody tells."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE_S
+        reading = read(unsigned.message, plan.payer)
+        tables = await self._tables.of(reading, DEADLINE_S) if reading.tables else {}
+        message = whole(reading, tables)
+        memos = [step.data for step in message.steps if step.program == MEMO]
+        limits = self._limits(plan, memos)
+        leave.check(message, limits)
+        asked = sorted(message.writable)
+        found = await self._simulate(unsigned.message, asked, max(0.001, until - loop.time()))
+        effect.check(found, message.keys, asked, limits)
+
+    def _limits(self, plan: Plan, memos: list[bytes]) -> Limits:
+        request, exact_in = plan.request, plan.request.mode is SwapMode.EXACT_IN
+        memo = read_memo(memos[0]) if len(memos) == 1 else None
+        if memo is None or (memo.order_id, memo.attempt) != (plan.order_id, request.attempt):
+            refuse("memo", "it does not say whose it is")
+        return Limits(
+            wallet=plan.payer,
+            venue=plan.quote.venue,
+            input_mint=request.input_token.mint,
+            output_mint=request.output_token.mint,
+            most_in=request.amount if exact_in else plan.bound,
+            least_out=plan.bound if exact_in else request.amount,
+            mode=request.mode,
+            memo=Memo(plan.order_id, request.attempt, memo.anchored).text(),
+            fee_cap=self._fee_cap,
+        )
+
+    async def _simulate(self, message: bytes, asked: list[str], deadline_s: float) -> dict[str, Any]:
+        # As it will be sent, but for the signature, which is not there yet.
+        wire = base64.b64encode(b"\x01" + bytes(64) + message).decode()
+        options = {
+            "encoding": "base64",
+            "commitment": "confirmed",
+            "sigVerify": False,
+            "replaceRecentBlockhash": False,
+            "accounts": {"encoding": "base64", "addresses": asked},
+        }
+        return await self._pool.any([("simulateTransaction", [wire, options])], _simulated, deadline_s)
+
+
+def _simulated(results: list[Result]) -> dict[str, Any]:
+    found = results[0]
+    if isinstance(found, RpcError):
+        raise NoAnswer(f"error {found.code}")
+    value = found.get("value") if isinstance(found, dict) else None
+    if not isinstance(value, dict) or "err" not in value:
+        raise NoAnswer("no simulation")
+    if value["err"] is None and any(value.get(name) is None for name in effect.FIELDS if name != "err"):
+        raise NoAnswer("a simulation without balances")
+    return value

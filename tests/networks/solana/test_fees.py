@@ -1,0 +1,71 @@
+"""The network's fee, and what is offered: in lamports, rounded against nobody."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oee_daemon.networks.solana.fees import fee_of, limit_of, price_of
+from oee_daemon.networks.solana.memo import Memo, read_memo
+from oee_daemon.networks.solana.sight import Anchored
+
+
+def test_a_fee_is_rounded_up() -> None:
+    assert fee_of(200_000, 0) == 5_000
+    assert fee_of(36_714, 50_000) == 6_836
+    assert fee_of(1, 1) == 5_001
+
+
+def test_a_limit_has_room() -> None:
+    assert limit_of(100_000) == 116_000
+    assert limit_of(1) == 1_002
+    assert limit_of(1_399_999) == 1_400_000
+
+
+def test_a_price_is_three_quarters_up_and_doubles() -> None:
+    landed = [0, 0, 100, 200, 300, 400]
+    assert price_of(landed, 0, 1, 200_000, 100_000) == 400
+    assert price_of(landed, 1_000, 1, 200_000, 100_000) == 1_000
+    assert price_of(landed, 1_000, 3, 200_000, 100_000) == 4_000
+    assert price_of([], 0, 9, 200_000, 100_000) == 0
+
+
+@given(
+    st.lists(st.integers(0, 10**9)), st.integers(0, 10**9), st.integers(1, 99), st.integers(1, 1_400_000),
+    st.integers(0, 10**6),
+)  # fmt: skip
+def test_no_price_passes_the_cap(landed: list[int], hint: int, attempt: int, limit: int, cap: int) -> None:
+    price = price_of(landed, hint, attempt, limit, cap)
+    assert price >= 0
+    assert fee_of(limit, price) <= max(cap, 5_000)
+
+
+MEMOS = st.builds(
+    Memo,
+    st.uuids(),
+    st.integers(1, 99_999),
+    st.builds(Anchored, slot=st.integers(0, 10**12 - 1), height=st.integers(0, 10**12 - 1)),
+)
+
+
+@given(MEMOS)
+def test_a_memo_is_read_as_it_was_written(memo: Memo) -> None:
+    assert read_memo(memo.text()) == memo
+    assert len(memo.text()) <= 60
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"oee1", b"oee2 AAAAAAAAAAAAAAAAAAAAAA 1 1 1", b"oee1 AAAAAAAAAAAAAAAAAAAAAA 01 1 1",
+             b"oee1 AAAAAAAAAAAAAAAAAAAAAB 1 1 1", b"oee1 AAAAAAAAAAAAAAAAAAAAAA 1 1 1 ",
+             "oee1 AAAAAAAAAAAAAAAAAAAAAA 1 ١ 1".encode()]
+)  # fmt: skip
+def test_what_is_no_memo_of_ours_is_none(text: bytes) -> None:
+    assert read_memo(text) is None
+
+
+def test_two_attempts_have_two_memos() -> None:
+    at = Anchored(slot=2, height=1)
+    assert Memo(UUID(int=1), 1, at).text() != Memo(UUID(int=1), 2, at).text()
