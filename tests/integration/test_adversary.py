@@ -381,7 +381,7 @@ def test_one_key_from_many_of_whom_one_dies_halfway_is_one_order(bench: Bench) -
         assert conn.execute(text("SELECT count(*) FROM orders")).scalar_one() == 1
 
 
-def test_a_place_that_was_reaped_in_the_middle_of_a_send_makes_one_landing(bench: Bench) -> None:
+def test_a_slot_that_was_reaped_in_the_middle_of_a_send_makes_one_landing(bench: Bench) -> None:
     """The holder wakes up in its send after another one has sent, confirmed, or given up."""
     order = bench.place()
     one, two = bench.chain(), bench.chain()

@@ -42,7 +42,7 @@ def breaks(*_: Any, **__: Any) -> Any:
     raise Unplanned
 
 
-def test_a_fault_gives_lease_and_place_back_and_the_pauses_grow(
+def test_a_fault_gives_lease_and_slot_back_and_the_pauses_grow(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = bench.place()

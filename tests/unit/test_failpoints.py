@@ -117,7 +117,7 @@ def test_a_rule_that_says_nothing_is_refused_rather_than_missed(spec: str, tmp_p
         arm(f"sent=kill,{spec}", tmp_path)
 
 
-def test_two_rules_for_one_place_both_hold(tmp_path: Path) -> None:
+def test_two_rules_for_one_failpoint_both_hold(tmp_path: Path) -> None:
     arm("after_submitted=lose@1,after_submitted=lose@2", tmp_path)
     for attempt in (1, 2):
         with pytest.raises(Lost):
@@ -132,7 +132,7 @@ def test_arming_again_forgets_what_was(tmp_path: Path) -> None:
         hit("sent", 1)
 
 
-def test_every_place_in_the_engine_has_a_name_that_exists_and_every_name_a_place() -> None:
+def test_every_failpoint_in_the_engine_has_a_known_name_and_every_name_a_failpoint() -> None:
     source = [file.read_text() for file in Path(failpoints.__file__).parent.rglob("*.py")]
     literal = {name for text in source for name in re.findall(r'failpoints\.hit\("(\w+)"', text)}
     # The worker's moves all go through one place; the statuses it moves to are named where it asks for them.

@@ -1,4 +1,4 @@
-"""The wallet's places: how many orders may be in execution at once, over all workers."""
+"""The wallet's execution slots: how many orders may be in execution at once, over all workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
 
 
 def age(bench: Bench, **by: float) -> None:
-    """As if every place had been taken so long ago."""
+    """As if every slot had been taken so long ago."""
     with bench.db.connect() as conn:
         conn.execute(update(execution_slots).values(taken_at=func.clock_timestamp() - timedelta(**by)))
 
@@ -49,12 +49,12 @@ def test_no_worker_gets_more_than_there_is(bench: Bench) -> None:
             claim(bench, third, owner, 2)
     assert bench.order(third).status is Status.PENDING
     assert bench.row(third).fence == 0
-    # With more places, one of them is free.
+    # With more slots, one of them is free.
     assert claim(bench, third, "three", 3)
 
 
 @pytest.mark.parametrize("way", ["confirmed", "failed", "pending", "cancelled", "left", "cleared"])
-def test_whoever_is_no_longer_executed_gives_its_place_back(bench: Bench, way: str) -> None:
+def test_whoever_is_no_longer_executed_gives_its_slot_back(bench: Bench, way: str) -> None:
     order, waiting = bench.held(bench.place().id, "home:one"), bench.place().id
     assert taken(bench) == 1
     with bench.db.connect() as conn:
@@ -74,7 +74,7 @@ def test_whoever_is_no_longer_executed_gives_its_place_back(bench: Bench, way: s
     assert claim(bench, waiting, "two", 1)
 
 
-def test_a_killed_worker_keeps_its_place_no_longer_than_its_lease(bench: Bench) -> None:
+def test_a_killed_worker_keeps_its_slot_no_longer_than_its_lease(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
     age(bench, seconds=60)
     # A long run is no death: its lease holds.
@@ -93,8 +93,8 @@ def test_a_killed_worker_keeps_its_place_no_longer_than_its_lease(bench: Bench) 
     assert taken(bench) == 1
 
 
-def test_a_lease_that_is_renewed_in_the_moment_in_which_its_place_is_asked_for_keeps_it(bench: Bench) -> None:
-    """Whoever frees the place has seen a lease that was over, and waits; it looks again."""
+def test_a_lease_that_is_renewed_in_the_moment_in_which_its_slot_is_asked_for_keeps_it(bench: Bench) -> None:
+    """Whoever frees the slot has seen a lease that was over, and waits; it looks again."""
     held = bench.held(bench.place().id, "frozen")
     age(bench, seconds=60)
     bench.set(held.id, lease_until=bench.ago(seconds=1))
@@ -112,7 +112,7 @@ def test_a_lease_that_is_renewed_in_the_moment_in_which_its_place_is_asked_for_k
     assert taken(bench) == 1
 
 
-def test_the_place_of_an_order_that_is_gone_is_free_again(bench: Bench) -> None:
+def test_the_slot_of_an_order_that_is_gone_is_free_again(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "one"), bench.place().id
     age(bench, seconds=60)
     bench.set(held.id, status="cancelled", finished_at=bench.ago(seconds=1))
@@ -121,14 +121,14 @@ def test_the_place_of_an_order_that_is_gone_is_free_again(bench: Bench) -> None:
         assert leases.reap(conn) is False
 
 
-def test_a_lease_from_a_clock_that_jumped_keeps_no_place(bench: Bench) -> None:
+def test_a_lease_from_a_clock_that_jumped_keeps_no_slot(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
     age(bench, seconds=60)
     bench.set(held.id, lease_until=bench.ago(hours=-3))
     assert claim(bench, waiting, "two", 1)
 
 
-def test_an_order_that_is_claimed_again_uses_its_own_place(bench: Bench) -> None:
+def test_an_order_that_is_claimed_again_uses_its_own_slot(bench: Bench) -> None:
     held = bench.held(bench.place().id, "one")
     bench.set(held.id, lease_until=bench.ago(seconds=1))
     assert claim(bench, held.id, "two", 1)
@@ -148,7 +148,7 @@ def at_once(bench: Bench, order_ids: list[Any]) -> int:
     return most
 
 
-def test_two_workers_with_ten_threads_each_keep_to_three_places(bench: Bench) -> None:
+def test_two_workers_with_ten_threads_each_keep_to_three_slots(bench: Bench) -> None:
     workers = [bench.execution(owner=name, max_active=3) for name in ("one", "two")]
     placed = [bench.place().id for _ in range(24)]
     with ThreadPoolExecutor(20) as pool:
@@ -159,7 +159,7 @@ def test_two_workers_with_ten_threads_each_keep_to_three_places(bench: Bench) ->
     assert taken(bench) == 0
 
 
-def test_who_waits_for_a_place_when_its_worker_stops_comes_back(bench: Bench) -> None:
+def test_who_waits_for_a_slot_when_its_worker_stops_comes_back(bench: Bench) -> None:
     bench.held(bench.place().id, "other")
     execution, waiting = bench.execution(owner="one", max_active=1), bench.place().id
     found: list[timedelta | None] = []
@@ -171,7 +171,7 @@ def test_who_waits_for_a_place_when_its_worker_stops_comes_back(bench: Bench) ->
     assert bench.order(waiting).status is Status.PENDING
 
 
-def test_a_place_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
+def test_a_slot_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "one"), bench.place().id
     places = Slots(owner="one", network="simulated", most=1)
     begun = time.monotonic()
