@@ -152,13 +152,14 @@ class Launcher(Resident):
         `alone`: no other command can be starting one. Only a process that is known to be this home's daemon
         is signalled. Raises `Unreachable` for one of another container.
         """
-        if self.settings.run_dir.is_dir():
-            # First, so that nothing which runs already starts it again meanwhile.
-            with suppress(OSError):
-                (self.settings.run_dir / "stopped").write_text(secrets.token_hex(16) + "\n")
+        # First, so that nothing which runs already starts it again meanwhile.
+        with suppress(OSError):
+            (self.settings.run_dir / "stopped").write_text(secrets.token_hex(16) + "\n")
         if not self.held() and (alone or not self.comes(START_LIMIT)):
             return False
         pid = self.pid()
+        if pid is None and not self.held():
+            return True
         if pid is None:
             (self.settings.run_dir / "stopped").unlink(missing_ok=True)
             raise Unreachable(
@@ -168,12 +169,11 @@ class Launcher(Resident):
                 code="daemon_elsewhere",
             )
         deadline = time.monotonic() + STOP_LIMIT
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            raise Forbidden(f"The daemon (pid {pid}) belongs to another account.") from None
+        with suppress(ProcessLookupError):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except PermissionError:
+                raise Forbidden(f"The daemon (pid {pid}) belongs to another account.") from None
         while self.held():
             if time.monotonic() > deadline:
                 raise Unreachable(

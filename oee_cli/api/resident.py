@@ -27,6 +27,8 @@ from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL_HEADER
 PROBE = 2.0
 #: Between two looks, seconds.
 _BEAT = 0.02
+#: Seconds for which a process that ends may hold the home though it shows nothing that it holds any more.
+_ENDING = 0.5
 
 
 class Resident:
@@ -142,7 +144,13 @@ class Resident:
                 pid, answer = handshake.peer_pid(s), handshake.ask(s, "/healthz", self.tag)
             # A frozen one says nothing; but nobody else listens inside of the home.
             return None if answer is not None and self._is_foreign(answer) else pid
-        return handshake.holder(self._locks) if self.held() else None
+        patience = time.monotonic() + _ENDING
+        while self.held():
+            pid = handshake.holder(self._locks)
+            if pid is not None or time.monotonic() > patience:
+                return pid
+            time.sleep(_BEAT)
+        return None
 
     @property
     def _locks(self) -> tuple[Path, Path]:

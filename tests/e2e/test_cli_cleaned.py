@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from oee_cli.api import handshake
 from oee_cli.api.launcher import Launcher
 from oee_cli.output import Output
 from oee_cli.settings.load import Settings
@@ -50,6 +51,18 @@ def test_who_holds_a_home_is_known_without_the_locks_file(held: Cli) -> None:
     assert launcher.holder() == os.getpid()
     (held.home / "run" / "daemon.json").unlink()
     assert launcher.holder() == os.getpid()
+
+
+def test_a_daemon_that_ends_while_it_is_looked_for_was_stopped(
+    homes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process shows nothing any more that it holds, a moment before it lets go."""
+    home = homes / "h"
+    (home / "run").mkdir(parents=True, mode=0o700)
+    lock = os.open(home, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    monkeypatch.setattr(handshake, "holder", lambda locks: os.close(lock))
+    assert Launcher(Settings(home=home), Output()).stop()
 
 
 def test_a_home_that_an_older_release_holds_is_held(homes: Path) -> None:

@@ -175,7 +175,8 @@ def test_who_ran_when_it_was_stopped_does_not_start_it_again(outside: Cli) -> No
     code, _, said = end(watching, 60)
     assert code == 6 and "The daemon was stopped" in said and "oee daemon start" in said
     code, told, said = end(batch, 60)
-    assert code == 6 and "The daemon was stopped" in said and "goes on there" in said
+    # 9 where the stop came between a request and its answer.
+    assert code in (6, 9) and "The daemon was stopped" in said and "goes on there" in said
     placed = [json.loads(line) for line in told.splitlines()]
     assert outside.run("daemon", "status").returncode == 6
     # Who types a command asks for it again, and the batch goes on where it stopped.

@@ -102,24 +102,30 @@ def gone(pid: int) -> None:
 
 
 def test_a_home_that_goes_under_its_daemon_spoils_no_restore(own: Cli) -> None:
-    assert sh(own, "oee daemon start; oee buy SOL USDC 0.1 -q && oee backup b.oee").returncode == 0
-    for count, how in enumerate(('rm -rf "$OEE_HOME"', 'mv "$OEE_HOME" aside'), 1):
+    backup, aside = str(own.home.with_name("b.oee")), Cli(own.home.with_name("aside"), **QUICK)
+    for command in (("daemon", "start"), ("buy", "SOL", "USDC", "0.1", "-q"), ("backup", backup)):
+        assert own.run(*command).returncode == 0
+    for count in (1, 2):
         old = own.pid
-        done = sh(own, f"{how}; oee restore b.oee && oee history --json")
+        if count == 1:
+            shutil.rmtree(own.home)
+        else:
+            own.home.rename(aside.home)
+        done = own.run("restore", backup)
         assert done.returncode == 0 and f"restored {count} order" in done.stdout, done.stderr
+        assert own.run("history", "--json").returncode == 0
         gone(old)
         assert own.run("buy", "SOL", "USDC", "0.2", "-q").returncode == 0
         assert len(spent(own)) == orders(own) == count + 1
-        sh(own, "oee backup b.oee --force")
+        own.run("backup", backup, "--force")
     assert own.run("daemon", "stop").stdout == "✓ stopped\n"
     assert orders(own) == 3, "nor has anybody harmed the files"
-    aside = Cli(own.home.with_name("aside"), **QUICK)
     with ending(aside):
         assert len(spent(aside)) == 2
 
 
 def test_a_copy_trades_in_its_own_name(own: Cli, homes: Path) -> None:
-    assert sh(own, "oee buy SOL USDC 0.1 -q").returncode == 0
+    assert own.run("buy", "SOL", "USDC", "0.1", "-q").returncode == 0
     subprocess.run(["cp", "-a", str(own.home), str(homes / "copy")], stderr=subprocess.DEVNULL)
     copy = Cli(homes / "copy", **QUICK)
     with ending(copy):
@@ -221,14 +227,19 @@ def test_an_outside_database_made_anew_is_another(outside: Cli) -> None:
 
 def test_a_database_put_aside_is_not_replaced_by_an_empty_one(own: Cli) -> None:
     assert own.run(*KEY).returncode == 0
-    done = sh(own, 'oee daemon stop; mv "$OEE_HOME/postgres" aside.pg; oee buy SOL USDC 1 -q')
+    data, aside = own.home / "postgres", own.home.with_name("aside.pg")
+    own.run("daemon", "stop")
+    data.rename(aside)
+    done = own.run("buy", "SOL", "USDC", "1", "-q")
     assert done.returncode == 3 and not (own.home / "postgres").exists()
     assert "Put back the one that is gone" in " ".join(done.stderr.split())
-    assert sh(own, 'mv aside.pg "$OEE_HOME/postgres"; oee history').returncode == 0
+    aside.rename(data)
+    assert own.run("history").returncode == 0
     assert own.run(*KEY).returncode == 0
     assert len(spent(own)) == 1
     # It can be meant.
-    sh(own, 'oee daemon stop; mv "$OEE_HOME/postgres" aside.pg')
+    own.run("daemon", "stop")
+    data.rename(aside)
     assert own.run("daemon", "start", "--switch-database").returncode == 0
     assert orders(own) == 0
 
@@ -270,7 +281,7 @@ def test_what_runs_does_not_undo_a_stop(outside: Cli, homes: Path) -> None:
         assert code == 6 and "The daemon was stopped" in said
         assert time.monotonic() - began < 30
     assert outside.run("daemon", "status").returncode == 6
-    assert sh(outside, "oee submit many.ndjson -q").returncode == 0
+    assert outside.run("submit", str(homes / "many.ndjson"), "-q").returncode == 0
     assert spent(outside) == [float(n) for n in range(1, 51)] and orders(outside) == 50
 
 

@@ -20,16 +20,24 @@ import pytest
 from oee_daemon import logfile
 from tests.kit.commands import BUY, OEE, QUICK, Cli, refusal
 from tests.kit.daemons import until
+from tests.kit.homes import furnished
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @pytest.fixture
-def home(homes: Path) -> Iterator[Cli]:
-    """A home with servers of its own, in which nothing runs yet."""
+def bare(homes: Path) -> Iterator[Cli]:
+    """A home with servers of its own, in which nothing has run yet."""
     cli = Cli(homes / "h", **QUICK)
     yield cli
     assert cli.run("daemon", "stop").returncode == 0
+
+
+@pytest.fixture
+def home(bare: Cli) -> Cli:
+    """One with a database."""
+    furnished(bare.home)
+    return bare
 
 
 def _worst() -> None:
@@ -42,7 +50,7 @@ def _worst() -> None:
         os.nice(5)
 
 
-def test_who_starts_the_daemon_decides_nothing_for_those_who_come_after(home: Cli, tmp_path: Path) -> None:
+def test_who_starts_the_daemon_decides_nothing_for_those_who_come_after(bare: Cli, tmp_path: Path) -> None:
     (tmp_path / "signal.py").write_text("raise SystemExit('a strategy runs')")
     (tmp_path / "redis.py").write_text("raise SystemExit('another redis')")
     foreign = {
@@ -52,7 +60,7 @@ def test_who_starts_the_daemon_decides_nothing_for_those_who_come_after(home: Cl
     }  # fmt: skip
     done = subprocess.run(
         [*OEE, *BUY],
-        env=home.environ | foreign,
+        env=bare.environ | foreign,
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -61,9 +69,9 @@ def test_who_starts_the_daemon_decides_nothing_for_those_who_come_after(home: Cl
         preexec_fn=_worst,
     )
     assert (done.returncode, done.stderr.splitlines()[0]) == (0, "starting the daemon")
-    assert [order["status"] for order in home.json("history")] == ["confirmed"]
+    assert [order["status"] for order in bare.json("history")] == ["confirmed"]
     if sys.platform == "linux":
-        status = home.json("daemon", "status")
+        status = bare.json("daemon", "status")
         for part in (status, status["worker"], status["postgres"], status["queue"]):
             _looked_at(part["pid"])
 
@@ -164,15 +172,15 @@ def test_without_descriptors_the_log_gets_one_line_a_second(home: Cli) -> None:
     assert all((later - sooner) % 60 >= 0.99 for sooner, later in pairwise(seconds))
 
 
-def test_a_failed_start_is_read_line_by_line(home: Cli) -> None:
-    (home.home / "postgres").mkdir(parents=True)
-    home.home.chmod(0o711)
-    (home.home / "postgres" / "PG_VERSION").write_text("17\n")
-    error = refusal(home.run("history", "--json"))
+def test_a_failed_start_is_read_line_by_line(bare: Cli) -> None:
+    (bare.home / "postgres").mkdir(parents=True)
+    bare.home.chmod(0o711)
+    (bare.home / "postgres" / "PG_VERSION").write_text("17\n")
+    error = refusal(bare.run("history", "--json"))
     first, reason = error["message"].splitlines()
     assert first == "The daemon could not be started."
     assert "was written by PostgreSQL 17" in reason
-    assert "did not stop in time" not in (home.home / "logs" / "daemon.log").read_text()
+    assert "did not stop in time" not in (bare.home / "logs" / "daemon.log").read_text()
 
 
 def test_initdb_whose_end_cannot_be_learnt_leaves_no_half_database(homes: Path) -> None:

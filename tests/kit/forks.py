@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 #: A request's most bytes: arguments and an environment.
 _MOST = 1 << 17
@@ -58,13 +58,18 @@ def run(
 
 
 class Running:
-    """A forked daemon, as much of `subprocess.Popen` as tests ask of it. It dies with the test process."""
+    """A forked process of the engine, as much of `subprocess.Popen` as is asked of it. It dies with the test
+    process."""
 
-    def __init__(self, arguments: list[str], environ: dict[str, str], output: int) -> None:
-        """What it says goes to the descriptor `output`."""
+    stdout: BinaryIO | None = None
+
+    def __init__(
+        self, arguments: list[str], environ: dict[str, str], out: int, err: int, *, folder: str = "/"
+    ) -> None:
+        """What it says goes to the descriptors `out` and `err`."""
         with open(os.devnull, "rb") as nothing:
-            streams = [nothing.fileno(), output, output]
-            self.pid, self._told = _forked("oee_daemon", arguments, environ, "/", streams)
+            streams = [nothing.fileno(), out, err]
+            self.pid, self._told = _forked("oee_daemon", arguments, environ, folder, streams)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -82,6 +87,9 @@ class Running:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def _look(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
@@ -249,22 +257,31 @@ def _become(arguments: list[str]) -> None:
     sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
     from oee_cli.api import launcher
+    from oee_cli.backup import run as backup
 
     with contextlib.suppress(OSError):
         _open["oee_daemon"] = socket.socket(fileno=3)
-        setattr(launcher, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": _started}))  # noqa: B010
-
+        for starts in (launcher, backup):
+            setattr(starts, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": _started}))  # noqa: B010
     try:
         main()
     except BaseException as e:
         os._exit(e.code if isinstance(e, SystemExit) and isinstance(e.code, int) else 99)
 
 
-def _started(argv: list[str], **how: Any) -> Running:
-    """What the command line starts by `subprocess.Popen`: a daemon comes from the process that forks them."""
+def _started(
+    argv: list[str], *, stdout: int, stderr: int | IO[bytes], cwd: str | None = None, **how: Any
+) -> Running:
+    """What the command line starts by `subprocess.Popen`: the engine comes from the process that forks it."""
+    assert how.pop("stdin") == subprocess.DEVNULL and set(how) <= {"start_new_session"}
     first = argv.index("oee_daemon") + 1
-    assert how["start_new_session"] and how["stdout"] == how["stderr"] and how["cwd"] == "/"
-    return Running(argv[first:], dict(os.environ), how["stdout"])
+    read, written = os.pipe() if stdout == subprocess.PIPE else (None, stdout)
+    err = stderr if isinstance(stderr, int) else stderr.fileno()
+    started = Running(argv[first:], dict(os.environ), written, err, folder=cwd or os.getcwd())
+    if read is not None:
+        os.close(written)
+        started.stdout = open(read, "rb")  # noqa: SIM115  # whoever started it reads it to its end
+    return started
 
 
 if __name__ == "__main__":
