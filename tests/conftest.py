@@ -30,18 +30,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 #: The files that take longest, longest first: they begin a run, so that none is left over at its end.
 LONGEST = (
+    "e2e/test_found.py",
     "e2e/test_cli_homes.py",
+    "e2e/test_found_daemon.py",
     "faults/test_daemon.py",
+    "integration/test_api_calls.py",
     "e2e/test_backup.py",
-    "e2e/test_cli_repeat.py",
-    "e2e/test_cli_daemon.py",
-    "e2e/test_cli_submit.py",
-    "e2e/test_cli_lost.py",
-    "e2e/test_cli_help.py",
-    "faults/test_failpoints.py",
     "integration/test_embedded.py",
-    "e2e/test_engine.py",
+    "e2e/test_inherited.py",
+    "faults/test_home_lost.py",
+    "faults/test_failpoints.py",
+    "e2e/test_cli_lists.py",
+    "networks/test_simulated_chain.py",
+    "faults/test_silence.py",
+    "e2e/test_cli_help.py",
+    "integration/test_execution.py",
+    "e2e/test_cli_daemon.py",
+    "integration/test_connection.py",
+    "integration/test_store.py",
     "faults/test_drill.py",
+    "e2e/test_cli_submit.py",
+    "e2e/test_readme.py",
 )
 
 

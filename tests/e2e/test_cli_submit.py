@@ -320,7 +320,7 @@ def test_memory_stays_flat_however_many_lines_there_are(cli: Cli, api: Shared, t
     file = tmp_path / f"{name()}.ndjson"
     placed = [line(n) for n in range(1, 151)]
     file.write_text("\n".join(placed + ["{" * 40] * 15_000) + "\n")
-    process = cli.start("submit", str(file), "--max-inflight", "50")
+    process = cli.start("submit", str(file), "--max-inflight", "50", fresh=True)
     assert process.stdout is not None
     held = []
     for count, _ in enumerate(process.stdout, 1):

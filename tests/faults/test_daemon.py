@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 from oee_cli.drill.verdict import Verdict, judge, landings
+from tests.kit import forks
 from tests.kit.daemons import Daemon, until
 from tests.kit.homes import open_folder
 from tests.kit.killing import DECIMALS
@@ -177,32 +177,28 @@ STARTS = int(os.environ.get("OEE_TEST_STARTS", "20"))
 
 def test_many_starts_at_once_make_one_daemon(homes: Path) -> None:
     daemon = Daemon(homes / "h")
-    command = [sys.executable, "-m", "oee_daemon", "run"]
-    starts = [
-        subprocess.Popen(
-            command, env=daemon.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(STARTS)
-    ]
+    said = [homes / f"said-{n}" for n in range(STARTS)]
+    starts = []
+    with open(os.devnull, "r+b") as nothing:
+        for path in said:
+            with path.open("wb") as error:
+                streams = [nothing.fileno(), nothing.fileno(), error.fileno()]
+                starts.append(forks.engine(["run"], streams, daemon.environ))
     try:
         until(lambda: sum(s.poll() is not None for s in starts) == STARTS - 1, within=90, what="the refusals")
         until((daemon.home / "run" / "daemon.json").exists, within=30, what="the start")
         (winner,) = [s for s in starts if s.poll() is None]
-        losers = [s for s in starts if s is not winner]
         assert daemon.facts["pid"] == winner.pid
-        assert {s.returncode for s in losers} == {75}
-        for loser in losers:
-            assert loser.stderr is not None
-            assert f"as process {winner.pid}" in loser.stderr.read()
+        for start, path in zip(starts, said, strict=True):
+            if start is not winner:
+                assert start.returncode == 75
+                assert f"as process {winner.pid}" in path.read_text()
         winner.terminate()
         assert winner.wait(30) == 0
     finally:
         for start in starts:
-            if start.poll() is None:
-                start.kill()
+            start.kill()
             start.wait()
-            assert start.stderr is not None
-            start.stderr.close()
 
 
 def test_what_a_killed_daemon_leaves_does_not_keep_the_next_one_out(daemon: Daemon) -> None:

@@ -37,7 +37,7 @@ QUICK = {"OEE_SIM_LATENCY_MS": "20", "OEE_SIM_CONFIRM_MS": "20", "OEE_SIM_FAILUR
 STEPS = ["pending", "routing", "building", "submitted", "confirmed"]
 BUY = ("buy", "SOL", "USDC", "1.5")
 Done = subprocess.CompletedProcess[str]
-Running = Process
+Running = Process | forks.Started
 _databases = itertools.count(1)
 
 
@@ -51,12 +51,13 @@ class Cli:
         private = {"XDG_CONFIG_HOME": str(home.parent / "no-config"), "LC_ALL": "C.UTF-8"}
         self.environ = inherited | private | {"OEE_HOME": str(home), "OEE_PORT": "0"} | environ
 
-    def run(self, *arguments: str, stdin: str = "", **environ: str) -> Done:
+    def run(self, *arguments: str, stdin: str = "", folder: str = "", **environ: str) -> Done:
         """To its end. Forked from a process that has imported everything, see `forks`."""
         whole = self.environ | environ
-        if any(name.startswith(("PYTHON", "LC_", "OEE_DEBUG")) for name in whole.keys() - {"LC_ALL"}):
+        if not forks.can(whole):
+            assert not folder
             return self.fresh(*arguments, stdin=stdin, **environ)
-        return forks.run(list(arguments), stdin, whole, timeout=60)
+        return forks.run(list(arguments), stdin, whole, 60, folder)
 
     def fresh(self, *arguments: str, stdin: str = "", **environ: str) -> Done:
         """The same by a Python that starts for it: where that is the subject."""
@@ -84,8 +85,10 @@ class Cli:
         told = [stream.buffer.getvalue().decode() for stream in (out, err)]
         return Done(["oee", *arguments], code, *told)
 
-    def start(self, *arguments: str, **options: Any) -> Running:
-        """For those who look while it runs."""
+    def start(self, *arguments: str, fresh: bool = False, **options: Any) -> Running:
+        """For those who look while it runs; `fresh` where its birth or its memory is the subject."""
+        if not fresh and forks.can(self.environ) and set(options) <= {"stdin", "stdout", "stderr", "cwd"}:
+            return forks.Started(list(arguments), self.environ, **options)
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return Process([*OEE, *arguments], env=self.environ, text=True, **(streams | options))
 
@@ -159,7 +162,7 @@ def until_stored(api: Shared, count: int) -> None:
 def end(process: Running, within: float = 20) -> tuple[int, str, str]:
     """Exit code, stdout and stderr."""
     out, err = process.communicate(timeout=within)
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 def refusal(done: Done) -> dict[str, Any]:

@@ -69,7 +69,8 @@ class Daemon:
     def _begun(self, output: int) -> subprocess.Popen[bytes] | forks.Running:
         if "OEE_DATABASE_URL" not in self.environ and not self.home.exists():
             homes.furnished(self.home)
-        return forks.Running(["run"], self.environ, output, output)
+        with open(os.devnull, "rb") as nothing:
+            return forks.engine(["run"], [nothing.fileno(), output, output], self.environ)
 
     def _ready(self) -> bool:
         assert self.process is not None

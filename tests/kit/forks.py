@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import io
@@ -22,10 +23,12 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, TextIO
 
 #: A request's most bytes: arguments and an environment.
 _MOST = 1 << 17
@@ -33,43 +36,50 @@ _lock = threading.Lock()
 _open: dict[str, socket.socket] = {}
 
 
+def can(environ: dict[str, str]) -> bool:
+    """Whether these variables decide nothing before the first line of `main`."""
+    return not any(n.startswith(("PYTHON", "LC_", "OEE_DEBUG")) for n in environ.keys() - {"LC_ALL"})
+
+
 def run(
-    arguments: list[str], stdin: str, environ: dict[str, str], timeout: float
+    arguments: list[str], stdin: str, environ: dict[str, str], timeout: float, folder: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """`oee` with `arguments` to its end, as `subprocess.run` with captured streams."""
-    asked, out, err = os.pipe(), os.pipe(), os.pipe()
-    given = [asked[0], out[1], err[1]]
-    if "OEE_NO_AUTOSTART" not in environ:
-        # The daemon that it starts is forked, too.
-        given.append(_to("oee_daemon").fileno())
-    pid, told = _forked("oee_cli", arguments, environ, os.getcwd(), given)
-    for descriptor in (asked[0], out[1], err[1]):
-        os.close(descriptor)
+    process = Started(arguments, environ, stdin=subprocess.PIPE, cwd=folder)
     try:
-        streams = _talk(asked[1], stdin.encode(), [out[0], err[0]], time.monotonic() + timeout)
-        code = int(_line(told))
-    except TimeoutError:
-        os.kill(pid, signal.SIGKILL)
-        raise subprocess.TimeoutExpired(["oee", *arguments], timeout) from None
-    finally:
-        for descriptor in (told, out[0], err[0]):
-            os.close(descriptor)
-    return subprocess.CompletedProcess(["oee", *arguments], code, *(s.decode() for s in streams))
+        streams = process.communicate(stdin, timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(process.args, process.wait(), *streams)
 
 
 class Running:
-    """A forked process of the engine, as much of `subprocess.Popen` as is asked of it. It dies with the test
+    """A forked process, as much of `subprocess.Popen` as is asked of it. An engine's goes with the test
     process."""
 
-    stdout: BinaryIO | None = None
-
     def __init__(
-        self, arguments: list[str], environ: dict[str, str], out: int, err: int, *, folder: str = "/"
+        self,
+        program: str,
+        arguments: list[str],
+        environ: dict[str, str],
+        streams: list[int],
+        *,
+        folder: str,
+        terminal: bool = False,
     ) -> None:
-        """What it says goes to the descriptors `out` and `err`."""
-        with open(os.devnull, "rb") as nothing:
-            streams = [nothing.fileno(), out, err]
-            self.pid, self._told = _forked("oee_daemon", arguments, environ, folder, streams)
+        """`streams`: the descriptors that become its first three; `terminal`: the first one is its own."""
+        given = [*streams]
+        if program == "oee_cli" and "OEE_NO_AUTOSTART" not in environ:
+            # The daemon that it starts is forked, too.
+            given.append(_to("oee_daemon").fileno())
+        request = json.dumps([arguments, environ, folder, terminal]).encode()
+        assert len(request) < _MOST
+        self._told, tell = os.pipe()
+        socket.send_fds(_to(program), [request], [*given, tell])
+        os.close(tell)
+        self.args = [program, *arguments]
+        self.pid = int(_line(self._told))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -78,7 +88,7 @@ class Running:
     def wait(self, timeout: float | None = None) -> int:
         code = self._look(timeout)
         if code is None:
-            raise subprocess.TimeoutExpired("oee_daemon", timeout or 0)
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -98,16 +108,54 @@ class Running:
         return self.returncode
 
 
-def _forked(
-    program: str, arguments: list[str], environ: dict[str, str], folder: str, given: list[int]
-) -> tuple[int, int]:
-    """The new process's id, and where its exit code will be told. `given` become its first descriptors."""
-    request = json.dumps([arguments, environ, folder]).encode()
-    assert len(request) < _MOST
-    told, tell = os.pipe()
-    socket.send_fds(_to(program), [request], [*given, tell])
-    os.close(tell)
-    return int(_line(told)), told
+class Started(Running):
+    """`oee` with pipes as its streams, as `subprocess.Popen` has them in text mode."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        environ: dict[str, str],
+        *,
+        stdin: int | IO[Any] = subprocess.DEVNULL,
+        stdout: int | IO[Any] = subprocess.PIPE,
+        stderr: int | IO[Any] = subprocess.PIPE,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.stdin: TextIO | None = None
+        self.stdout: TextIO | None = None
+        self.stderr: TextIO | None = None
+        with contextlib.ExitStack() as theirs:
+            streams = []
+            for name, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+                if stream == subprocess.PIPE:
+                    read, written = os.pipe()
+                    given, kept, mode = (read, written, "w") if name == "stdin" else (written, read, "r")
+                    theirs.callback(os.close, given)
+                    setattr(self, name, open(kept, mode, encoding="utf-8"))  # noqa: SIM115
+                    streams.append(given)
+                elif stream == subprocess.DEVNULL:
+                    streams.append(theirs.enter_context(open(os.devnull, "r+b")).fileno())
+                else:
+                    streams.append(stream if isinstance(stream, int) else stream.fileno())
+            super().__init__("oee_cli", arguments, environ, streams, folder=os.fspath(cwd or Path.cwd()))
+
+    def communicate(self, text: str | None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Gives it its standard input and reads the other two to their ends; what is no pipe says nothing."""
+        sources = [-1 if pipe is None else pipe.fileno() for pipe in (self.stdout, self.stderr)]
+        deadline = time.monotonic() + (timeout or 3600)
+        try:
+            read = _talk(self.stdin, (text or "").encode(), [s for s in sources if s >= 0], deadline)
+            self.wait(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+        out, err = (read.get(source, b"").decode() for source in sources)
+        return out, err
+
+    def __del__(self) -> None:
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def _to(program: str) -> socket.socket:
@@ -126,33 +174,34 @@ def _line(descriptor: int) -> bytes:
     return line
 
 
-def _talk(stdin: int, text: bytes, sources: list[int], deadline: float) -> list[bytes]:
-    """Gives the process its standard input and reads the other two to their ends."""
+def _talk(stdin: TextIO | None, text: bytes, sources: list[int], deadline: float) -> dict[int, bytes]:
+    """Gives the process its standard input and reads the other two to their ends. Raises `TimeoutError`."""
     read = dict.fromkeys(sources, b"")
     with selectors.DefaultSelector() as selector:
         for source in sources:
             selector.register(source, selectors.EVENT_READ)
-        os.set_blocking(stdin, False)
-        selector.register(stdin, selectors.EVENT_WRITE)
+        if stdin is not None and not stdin.closed:
+            os.set_blocking(stdin.fileno(), False)
+            selector.register(stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            if not (ready := selector.select(deadline - time.monotonic())) and time.monotonic() > deadline:
-                os.close(stdin) if stdin in selector.get_map() else None
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready and time.monotonic() > deadline:
                 raise TimeoutError
             for key, _ in ready:
-                if key.fd == stdin:
+                if key.fileobj is stdin and stdin is not None:
                     with contextlib.suppress(BlockingIOError):
                         try:
-                            text = text[os.write(stdin, text) :]
+                            text = text[os.write(key.fd, text) :]
                         except BrokenPipeError:
                             text = b""
                     if not text:
                         selector.unregister(stdin)
-                        os.close(stdin)
+                        stdin.close()
                 elif part := os.read(key.fd, 1 << 16):
                     read[key.fd] += part
                 else:
                     selector.unregister(key.fd)
-    return list(read.values())
+    return read
 
 
 def _server(program: str) -> socket.socket:
@@ -209,8 +258,8 @@ def serve(requests: socket.socket, program: str) -> None:
                 if pid == 0:
                     selector.close()
                     requests.close()
-                    arguments, environ, folder = json.loads(request)
-                    _settle(environ, folder, descriptors[:-1])
+                    arguments, environ, folder, terminal = json.loads(request)
+                    _settle(environ, folder, descriptors[:-1], terminal)
                     become(arguments)
                 told = waiting[pid] = descriptors.pop()
                 for descriptor in descriptors:
@@ -227,7 +276,7 @@ def _bury(waiting: dict[int, int]) -> None:
             os.close(told)
 
 
-def _settle(environ: dict[str, str], folder: str, descriptors: list[int]) -> None:
+def _settle(environ: dict[str, str], folder: str, descriptors: list[int], terminal: bool) -> None:
     """Makes the child what one is that was started with these."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -235,6 +284,9 @@ def _settle(environ: dict[str, str], folder: str, descriptors: list[int]) -> Non
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number, inheritable=number < 3)
     os.closerange(len(descriptors), 256)
+    if terminal:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
@@ -246,7 +298,7 @@ def _settle(environ: dict[str, str], folder: str, descriptors: list[int]) -> Non
             open(number, mode),  # noqa: SIM115  # for as long as the process lives
             encoding=old.encoding,
             errors=old.errors,
-            line_buffering=name == "stderr",
+            line_buffering=name == "stderr" or os.isatty(number),
         )
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
@@ -274,14 +326,21 @@ def _started(
 ) -> Running:
     """What the command line starts by `subprocess.Popen`: the engine comes from the process that forks it."""
     assert how.pop("stdin") == subprocess.DEVNULL and set(how) <= {"start_new_session"}
-    first = argv.index("oee_daemon") + 1
-    read, written = os.pipe() if stdout == subprocess.PIPE else (None, stdout)
+    arguments, folder = argv[argv.index("oee_daemon") + 1 :], cwd or os.getcwd()
     err = stderr if isinstance(stderr, int) else stderr.fileno()
-    started = Running(argv[first:], dict(os.environ), written, err, folder=cwd or os.getcwd())
-    if read is not None:
+    with open(os.devnull, "rb") as nothing:
+        if stdout != subprocess.PIPE:
+            return engine(arguments, [nothing.fileno(), stdout, err], dict(os.environ), folder)
+        read, written = os.pipe()
+        started: Any = engine(arguments, [nothing.fileno(), written, err], dict(os.environ), folder)
         os.close(written)
         started.stdout = open(read, "rb")  # noqa: SIM115  # whoever started it reads it to its end
-    return started
+    return started  # type: ignore[no-any-return]
+
+
+def engine(arguments: list[str], streams: list[int], environ: dict[str, str], folder: str = "/") -> Running:
+    """A daemon, or another of the engine's processes."""
+    return Running("oee_daemon", arguments, environ, streams, folder=folder)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping
 
+from tests.kit import forks
 from tests.kit.commands import OEE, Cli
 
 CTRL_C = b"\x03"
@@ -84,20 +85,27 @@ class Terminal:
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 
-        def prepare() -> None:
-            os.login_tty(slave)
-            for number, stream in streams.items():
-                os.dup2(stream, number)
-
-        self.process = subprocess.Popen(
-            [*OEE, *arguments],
-            env=cli.environ | {"TERM": "xterm-256color"} | dict(environ) | more,
-            preexec_fn=prepare,
+        self.process = self._begun(
+            list(arguments), cli.environ | {"TERM": "xterm-256color"} | dict(environ) | more, slave, streams
         )
         os.close(slave)
         self.screen = Screen()
         self.raw = ""
         self._rest = b""
+
+    def _begun(
+        self, arguments: list[str], environ: dict[str, str], slave: int, streams: Mapping[int, int]
+    ) -> subprocess.Popen[bytes] | forks.Running:
+        if forks.can(environ) and 0 not in streams:
+            given = [streams.get(number, slave) for number in range(3)]
+            return forks.Running("oee_cli", arguments, environ, given, folder=os.getcwd(), terminal=True)
+
+        def prepare() -> None:
+            os.login_tty(slave)
+            for number, stream in streams.items():
+                os.dup2(stream, number)
+
+        return subprocess.Popen([*OEE, *arguments], env=environ, preexec_fn=prepare)
 
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
