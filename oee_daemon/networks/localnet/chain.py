@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +15,14 @@ from typing import Any, NamedTuple
 
 from solders.account import Account
 from solders.clock import Clock
-from solders.hash import Hash
 from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
-from solders.transaction_metadata import FailedTransactionMetadata
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from oee_daemon.networks.localnet import dialects, genesis, pools, slots, transactions
 from oee_daemon.networks.localnet.ledger import Landing, Ledger, Origin
 from oee_daemon.networks.localnet.program import program
-from oee_daemon.networks.localnet.transactions import Json, Sent
+from oee_daemon.networks.localnet.transactions import Sent
 
 #: By how much the pool is thinner where the price has moved at the moment of landing, percent.
 _THINNER = 3
@@ -53,6 +51,15 @@ class _Undo(NamedTuple):
     slot: int
     sent: Sent
     before: list[tuple[Pubkey, Account | None]]
+
+
+class Simulated(NamedTuple):
+    """`before` by the places of the transaction's keys, `after` by key."""
+
+    err: Any
+    meta: TransactionMetadata | None
+    before: list[Account | None]
+    after: dict[Pubkey, Account | None]
 
 
 class Dropped(Exception):
@@ -160,20 +167,6 @@ class Chain:
         """Raises `transactions.Unreadable`."""
         return transactions.read(wire, self._svm.get_account)
 
-    def known(self, blockhash: Hash, blocks: int) -> bool:
-        """Whether a hash is no older than that many blocks."""
-        age = self.hashes.age(blockhash, self.height)
-        return age is not None and age <= blocks
-
-    def refusal(self, sent: Sent, *, fresh: bool = True) -> Any:
-        """What keeps it out of the next block before it is executed, as the RPC writes it; None if nothing
-        does."""
-        if self.ledger.status(sent.signature) is not None:
-            return "AlreadyProcessed"
-        if fresh and not self.known(sent.tx.message.recent_blockhash, slots.HASH_BLOCKS):
-            return "BlockhashNotFound"
-        return None
-
     def land_at(self, sent: Sent, height: int | None) -> None:
         """It lands in that block, or never, however often it is sent."""
         self.ledger.set_fate(sent.signature, height, sent.wire)
@@ -181,38 +174,32 @@ class Chain:
 
     def land(self, sent: Sent) -> Landing:
         """Executes it in the present block, durably, whether it succeeds or fails. Raises `Dropped`."""
-        if self.ledger.status(sent.signature) is not None:
-            raise Dropped("AlreadyProcessed")
-        if not sent.signed():
-            raise Dropped("SignatureFailure")
-        # One block longer than a node says: the age counts at the parent.
-        if not self.known(sent.tx.message.recent_blockhash, slots.HASH_BLOCKS + 1):
-            raise Dropped("BlockhashNotFound")
+        self._admit(sent)
         self._set_clock()
-        read = self._svm.get_account
+        found = [self.account(key) for key in sent.keys]
         thinned = self._thin(sent)
-        before = {key: self.account(key) for key in sent.keys}
-        err, meta = transactions.outcome(self._svm.send_transaction(sent.tx))
-        if err is not None and read(sent.keys[0]) == before[sent.keys[0]]:
-            # Nobody paid for it, so it was in no block.
-            self._thicken(thinned)
-            raise Dropped(err)
-        # What the pool had less for the moment comes back, whatever happened.
-        middle = before | {key: read(key) for key in sent.writable}
-        told = transactions.meta_json(sent, err, meta, before, middle, self.account)
-        self._thicken(thinned)
-        landing = Landing(
-            sent.signature, self.tip, self.unix_of(self.tip), str(sent.keys[0]), sent.memo,
-            None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
-        )  # fmt: skip
-        if thinned is not None:
-            before[thinned[0]] = _with_amount(before[thinned[0]], thinned[1])
-        changed = [(key, before[key], new) for key in sent.writable if (new := read(key)) != before[key]]
+        before = self._written(sent, found) if thinned else found
         try:
+            err, meta = transactions.outcome(self._svm.send_transaction(sent.tx))
+            after = self._written(sent, before)
+            if err is not None and after[0] == before[0]:
+                # Nobody paid for it, so it was in no block.
+                raise Dropped(err)
+            told = transactions.meta_json(sent, err, meta, before, after, self.account)
+            landing = Landing(
+                sent.signature, self.tip, self.unix_of(self.tip), str(sent.keys[0]), sent.memo,
+                None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
+            )  # fmt: skip
+            # What the pool had less for the moment comes back, whatever happened.
+            self._thicken(thinned, sent, after)
+            changed = [
+                (key, old, new) for key, old, new in zip(sent.keys, found, after, strict=True) if old != new
+            ]
             self.ledger.append(landing, [(key, new) for key, _, new in changed])
-        except sqlite3.Error:
-            for key, old, _ in changed:
-                self._put(key, old)
+        except BaseException:
+            for key, old, written in zip(sent.keys, found, sent.written, strict=True):
+                if written:
+                    self._put(key, old)
             raise
         for key, _old, new in changed:
             self._note(key, new)
@@ -223,18 +210,37 @@ class Chain:
             self.tip = slots.slot_of(self.height + 1)
         return landing
 
-    def simulate(self, sent: Sent) -> Json:
-        """What it would do now: error, logs and balances, and the accounts after it by their keys."""
+    def _admit(self, sent: Sent) -> None:
+        """Raises `Dropped`."""
+        if self.ledger.status(sent.signature) is not None:
+            raise Dropped("AlreadyProcessed")
+        if not sent.signed():
+            raise Dropped("SignatureFailure")
+        # One block longer than a node says: the age counts at the parent.
+        if self.hashes.age(sent.tx.message.recent_blockhash, self.height) is None:
+            raise Dropped("BlockhashNotFound")
+
+    def _written(self, sent: Sent, before: list[Account | None]) -> list[Account | None]:
+        """The accounts as they are now; only those that it may write are read again."""
+        read = self._svm.get_account
+        return [
+            read(key) if written else old
+            for key, written, old in zip(sent.keys, sent.written, before, strict=True)
+        ]
+
+    def simulate(self, sent: Sent) -> Simulated:
+        """What it would do now. Nothing is changed."""
         self._set_clock()
         result = self._svm.simulate_transaction(sent.tx)
-        before = {key: self.account(key) for key in sent.keys}
-        after = dict(before)
+        before = [self.account(key) for key in sent.keys]
+        err, meta = None, None
+        after: dict[Pubkey, Account | None] = dict(zip(sent.keys, before, strict=True))
         if isinstance(result, FailedTransactionMetadata):
             err, meta = transactions.outcome(result)
         else:
-            err, meta = None, result.meta()
+            meta = result.meta()
             after.update(result.post_accounts())
-        return {"err": err, "meta": meta, "before": before, "after": after}
+        return Simulated(err, meta, before, after)
 
     def _set_clock(self) -> None:
         if self._at_slot != self.tip:
@@ -269,12 +275,13 @@ class Chain:
         self._svm.set_account(vault, _with_amount(account, -taken))
         return vault, taken
 
-    def _thicken(self, thinned: tuple[Pubkey, int] | None) -> None:
+    def _thicken(self, thinned: tuple[Pubkey, int] | None, sent: Sent, state: list[Account | None]) -> None:
+        """Gives it back: in the machine, and in what was read of it after the landing."""
         if thinned is not None:
             vault, taken = thinned
-            account = self._svm.get_account(vault)
-            assert account is not None
-            self._svm.set_account(vault, _with_amount(account, taken))
+            place = sent.keys.index(vault)
+            state[place] = given_back = _with_amount(state[place], taken)
+            self._svm.set_account(vault, given_back)
 
     # Forks.
 

@@ -21,7 +21,7 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.localnet import genesis, slots, transactions
-from oee_daemon.networks.localnet.chain import Dropped
+from oee_daemon.networks.localnet.chain import Dropped, Simulated
 from oee_daemon.networks.localnet.instructions import create_account, memo
 from oee_daemon.networks.localnet.methods import (
     Method,
@@ -97,8 +97,8 @@ def _send(node: Node, params: Params) -> str:
         if node.row.lag > 128:
             raise unhealthy(node.row.lag)
         found = _tried(node, sent, level, fresh=True)
-        if found["err"] is not None:
-            message = f"Transaction simulation failed: {_words(found['err'])}"
+        if found.err is not None:
+            message = f"Transaction simulation failed: {_words(found.err)}"
             raise RpcError(-32002, message, _simulated(node, sent, found, {}))
     pass_on(node, sent)
     return sent.signature
@@ -125,18 +125,19 @@ def pass_on(node: Node, sent: Sent) -> None:
         chain.land_at(sent, slots.height_of(slots.block_at(chain.tip + wait)))
 
 
-def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Json:
+def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:
     """A simulation; what never gets as far as being executed has neither logs nor balances."""
-    err = node.chain.refusal(sent, fresh=False)
-    if err is None and fresh and not node.knows(sent.tx.message.recent_blockhash, level):
-        err = "BlockhashNotFound"
-    return {"err": err} if err is not None else node.chain.simulate(sent)
+    if node.chain.ledger.status(sent.signature) is not None:
+        return Simulated("AlreadyProcessed", None, [], {})
+    if fresh and not node.knows(sent.tx.message.recent_blockhash, level):
+        return Simulated("BlockhashNotFound", None, [], {})
+    return node.chain.simulate(sent)
 
 
-def _simulated(node: Node, sent: Sent, found: Json, told: Json) -> Json:
-    meta = found.get("meta")
+def _simulated(node: Node, sent: Sent, found: Simulated, told: Json) -> Json:
+    meta = found.meta
     value: Json = {
-        "err": found["err"],
+        "err": found.err,
         "logs": [] if meta is None else meta.logs(),
         "accounts": None,
         "unitsConsumed": 0 if meta is None else meta.compute_units_consumed(),
@@ -149,17 +150,21 @@ def _simulated(node: Node, sent: Sent, found: Json, told: Json) -> Json:
         "fee": None if meta is None else meta.fee(),
         "loadedAddresses": transactions.tables_json(sent),
     }
-    for name, state in (("pre", found.get("before")), ("post", found.get("after"))):
-        held, tokens = None, None
-        if state is not None:
-            held = transactions.lamports(sent.keys, state)
-            tokens = transactions.token_balances(sent.keys, state, node.chain.account)
-        value |= {f"{name}Balances": held, f"{name}TokenBalances": tokens}
+    after = [found.after.get(key) for key in sent.keys]
+    for name, state in (("pre", found.before), ("post", after)):
+        tokens = transactions.token_balances(state, node.chain.account)
+        held = transactions.lamports(state)
+        known = meta is not None
+        value |= {
+            f"{name}Balances": held if known else None,
+            f"{name}TokenBalances": tokens if known else None,
+        }
     wanted = told.get("accounts")
-    if wanted is not None and found["err"] is None:
-        after = found["after"]
+    if wanted is not None and found.err is None:
         value["accounts"] = [
-            account_json(after[address] if address in after else node.chain.account(address), wanted, node)
+            account_json(
+                found.after[address] if address in found.after else node.chain.account(address), wanted, node
+            )
             for address in map(key, wanted.get("addresses") or ())
         ]
     return value

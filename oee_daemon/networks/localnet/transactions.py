@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,15 +50,15 @@ class Sent:
         return [*self.tx.message.account_keys, *self.tabled[0], *self.tabled[1]]
 
     @cached_property
-    def writable(self) -> list[Pubkey]:
-        head, named = self.tx.message.header, self.tx.message.account_keys
-        signed, total = head.num_required_signatures, len(named)
-        return [
-            key
-            for n, key in enumerate(named)
-            if n < signed - head.num_readonly_signed_accounts
-            or signed <= n < total - head.num_readonly_unsigned_accounts
-        ] + list(self.tabled[0])
+    def written(self) -> list[bool]:
+        """For each key, whether it may change."""
+        head, total = self.tx.message.header, len(self.tx.message.account_keys)
+        signed, read_only = head.num_required_signatures, head.num_readonly_signed_accounts
+        named = [
+            n < signed - read_only or signed <= n < total - head.num_readonly_unsigned_accounts
+            for n in range(total)
+        ]
+        return named + [True] * len(self.tabled[0]) + [False] * len(self.tabled[1])
 
     @property
     def memo(self) -> str | None:
@@ -131,19 +131,17 @@ def token_parts(account: Account | None) -> tuple[Pubkey, Pubkey, int] | None:
     return Pubkey(data[:32]), Pubkey(data[32:64]), pools.token_amount(data)
 
 
-State = Mapping[Pubkey, Account | None]
+#: Accounts by the places of a transaction's keys.
+State = Sequence[Account | None]
 
 
-def lamports(keys: Sequence[Pubkey], state: State) -> list[int]:
-    return [0 if (account := state.get(key)) is None else account.lamports for key in keys]
+def lamports(state: State) -> list[int]:
+    return [0 if account is None else account.lamports for account in state]
 
 
-def token_balances(
-    keys: Sequence[Pubkey], state: State, mint_account: Callable[[Pubkey], Account | None]
-) -> list[Json]:
+def token_balances(state: State, mint_account: Callable[[Pubkey], Account | None]) -> list[Json]:
     found = []
-    for n, key in enumerate(keys):
-        account = state.get(key)
+    for n, account in enumerate(state):
         parts = token_parts(account)
         if parts is None or account is None:
             continue
@@ -210,10 +208,10 @@ def meta_json(
         "err": err,
         "status": {"Ok": None} if err is None else {"Err": err},
         "fee": meta.fee(),
-        "preBalances": lamports(sent.keys, before),
-        "postBalances": lamports(sent.keys, after),
-        "preTokenBalances": token_balances(sent.keys, before, mint),
-        "postTokenBalances": token_balances(sent.keys, after, mint),
+        "preBalances": lamports(before),
+        "postBalances": lamports(after),
+        "preTokenBalances": token_balances(before, mint),
+        "postTokenBalances": token_balances(after, mint),
         "innerInstructions": inner_json(meta),
         "logMessages": meta.logs(),
         "computeUnitsConsumed": meta.compute_units_consumed(),

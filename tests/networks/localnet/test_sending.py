@@ -4,6 +4,7 @@ moves."""
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -240,3 +241,28 @@ def test_money_is_given_by_landings_that_everybody_sees(net: Localnet) -> None:
     net.blocks(2)
     assert net.status(first)["confirmationStatus"] == "finalized"
     assert net.told("localnetMint", me, str(Pubkey.new_unique()), 7)["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize("slippage", [0, 100], ids=["as quoted", "at another price"])
+def test_a_landing_that_can_not_be_written_down_has_not_happened(
+    make: Callable[..., Localnet], monkeypatch: pytest.MonkeyPatch, slippage: int
+) -> None:
+    """A full disk: nothing of it is seen, and the same bytes land once there is room."""
+    net = make(slippage=slippage)
+    net.fund()
+    tx = net.signed(net.raydium_tx(net.raydium(SOL, USDC, 10**9, 500)))
+    quote, held = net.raydium(SOL, USDC, 10**9)["data"], net.held(USDC)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(net.ledger, "append", full)
+        with pytest.raises(sqlite3.OperationalError):
+            net.send(tx)
+    assert net.raydium(SOL, USDC, 10**9)["data"] == quote and net.held(USDC) == held
+    signature = net.send(tx)
+    assert net.status(signature)["err"] is None and net.held(USDC) > held
+    after = net.raydium(SOL, USDC, 10**9)["data"]["outputAmount"]
+    net.reopen()
+    assert net.raydium(SOL, USDC, 10**9)["data"]["outputAmount"] == after
