@@ -126,12 +126,20 @@ def cpmm(first: int, second: int, source: Pubkey, target: Pubkey, *, out: bool =
 
 
 def route(
-    amount: int, quoted: int, bps: int, source: Pubkey, target: Pubkey, *, name: str = "route", fee: int = 0
+    amount: int,
+    quoted: int,
+    bps: int,
+    source: Pubkey,
+    target: Pubkey,
+    *,
+    name: str = "route",
+    fee: int = 0,
+    better: int = 0,
 ) -> Instruction:
     plan = struct.pack("<I", 1) + bytes([38, 100, 0, 1])
     shared = b"\x05" if name.startswith("shared") else b""
     if name.endswith("v2"):
-        data = tag(name) + shared + struct.pack("<QQHHH", amount, quoted, bps, fee, 0) + plan
+        data = tag(name) + shared + struct.pack("<QQHHH", amount, quoted, bps, fee, better) + plan
     else:
         data = tag(name) + shared + plan + struct.pack("<QQHB", amount, quoted, bps, fee)
     return call(JUPITER, data, source, target)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
-from solders.instruction import Instruction
-from solders.message import MessageV1, to_bytes_versioned
+from solders.instruction import CompiledInstruction, Instruction
+from solders.message import Message, MessageV1, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.system_program import (
     AdvanceNonceAccountParams,
@@ -191,8 +191,13 @@ def beside(*made: Instruction) -> Shape:
     return Shape(order(), [*crafted.budget(), *made, swap, memo()])
 
 
-def routed(bps: int, fee: int = 0) -> Shape:
-    swap = route(1_000_000, 1_000_000, bps, ata(SOL), ata(USDC), fee=fee)
+def elsewhere() -> Instruction:
+    step = make_ata(USDC)
+    return Instruction(step.program_id, b"\1", [step.accounts[0], meta(THIEF, "w"), *step.accounts[2:]])
+
+
+def routed(bps: int, **how: Any) -> Shape:
+    swap = route(1_000_000, 1_000_000, bps, ata(SOL), ata(USDC), **how)
     return Shape(order(venue="jupiter"), [*crafted.budget(), swap, memo()])
 
 
@@ -299,6 +304,13 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "no memo": ("memo", without(swap_of_sol(), crafted.MEMO)),
     "two memos": ("memo", swap_of_sol().plus(memo())),
     "a fee for who built it": ("bound", routed(1_000, fee=50)),
+    "a fee of another route": ("bound", routed(1_000, fee=50, name="route_v2")),
+    "more than was quoted, kept": ("bound", routed(1_000, better=50, name="route_v2")),
+    "another account than it says": ("account", swap_of_sol().plus(elsewhere())),
+    "too long": (
+        "too_long",
+        swap_of_sol().plus(Instruction(CPMM, b"", [meta(Pubkey(bytes([n]) * 32)) for n in range(100, 125)])),
+    ),
     "Jupiter's slippage one point wider": ("bound", routed(1_001)),
     "Jupiter's slippage past everything": ("bound", routed(10_001)),
 }
@@ -357,6 +369,13 @@ def gone() -> Purse:
     return purse
 
 
+def no_token() -> Purse:
+    purse = given_away()
+    purse.tokens[str(crafted.VENUE_POOL)][1] = None
+    purse.states[str(crafted.VENUE_POOL)] = wallet_of(THIEF, "AAAA")
+    return purse
+
+
 def dear() -> Purse:
     purse = honest()
     purse.fee = 100_001
@@ -373,6 +392,7 @@ EFFECTS: dict[str, tuple[str, Purse]] = {
     "to be closed by another": ("authority", stolen(**{HERS: mine(950_000, closer=True)})),
     "given away": ("authority", given_away()),
     "another's account closed": ("close", gone()),
+    "an account that is a token's no more": ("authority", no_token()),
     "the wallet assigned": ("assign", stolen(**{str(WALLET): wallet_of(THIEF)})),
     "the wallet with data": ("assign", stolen(**{str(WALLET): wallet_of(Pubkey.default(), "AAAA")})),
     "the wallet gone": ("assign", stolen(**{str(WALLET): None})),
@@ -469,6 +489,32 @@ def test_a_message_of_version_1_is_refused() -> None:
     assert caught.value.code == "unsafe.version"
 
 
+def raw(keys: list[Pubkey], *steps: CompiledInstruction, signed: int = 0, unsigned: int = 0) -> bytes:
+    """A message that no builder makes."""
+    return bytes(
+        Message.new_with_compiled_instructions(1, signed, unsigned, keys, Hash.default(), list(steps))
+    )
+
+
+ODD: dict[str, tuple[str, bytes]] = {
+    "something after it": ("unreadable", swap_of_sol().message() + b"\0"),
+    "a payer that is only read": ("unreadable", raw([WALLET, CPMM], signed=1)),
+    "all of it only read": ("unreadable", raw([WALLET, CPMM], unsigned=2)),
+    "an account twice": ("unreadable", raw([WALLET, CPMM, CPMM])),
+    "the wallet called": ("program", raw([WALLET, CPMM], CompiledInstruction(0, b"", b""))),
+    "a program that is not there": ("program", raw([WALLET, CPMM], CompiledInstruction(2, b"", b""))),
+    "an account that is not there": ("unreadable", raw([WALLET, CPMM], CompiledInstruction(1, b"", b"\2"))),
+    "nobody": ("payer", raw([])),
+}
+
+
+@pytest.mark.parametrize(("rule", "content"), ODD.values(), ids=ODD)
+def test_an_odd_message_is_refused(rule: str, content: bytes) -> None:
+    with pytest.raises(UnsafeSwap) as caught:
+        whole(read(content, str(WALLET)), {})
+    assert caught.value.code == f"unsafe.{rule}"
+
+
 VERSIONED = st.builds(lambda rest: bytes([128]) + rest, st.binary(max_size=200))
 
 
@@ -487,7 +533,7 @@ def test_no_byte_of_a_good_swap_can_be_another_and_its_bound_weaker(data: st.Dat
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     limits = leave.Limits(
         wallet=str(WALLET), venue="raydium", input_mint=str(SOL), output_mint=str(USDC), most_in=1_000_000,
-        least_out=900_000, mode=order().request.mode, memo=crafted.MEMO_TEXT, fee_cap=FEE_CAP,
+        least_out=900_000, mode=order().request.mode, order_id=crafted.ORDER, attempt=1, fee_cap=FEE_CAP,
     )  # fmt: skip
     try:
         message = whole(read(bytes(content), str(WALLET)), {})

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueRefused
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, VenueError, VenueRefused
 from oee_daemon.networks.solana.chain import SolanaChain
 from oee_daemon.networks.solana.guard.guard import SolanaGuard
 from oee_daemon.networks.solana.pricing import Pricing
@@ -93,6 +93,9 @@ class Trader:
         for attempt in range(1, 20):
             try:
                 swap = await self.signed(venue, replace(request, attempt=attempt), order)
+            except UnsafeSwap:
+                # What a venue builds in good faith is never refused.
+                raise
             except (AttemptFailed, ChainUnavailable):
                 continue
             outcome = await self.outcome(swap)

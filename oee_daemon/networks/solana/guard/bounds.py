@@ -43,8 +43,6 @@ def _clmm(data: bytes, at: int) -> Bound:
 
 def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
     """Jupiter states what was quoted, and how much worse it may be."""
-    if bps > _BPS:
-        refuse("bound", "its slippage is more than everything")
     if exact == "in":
         return Bound(given, quoted * (_BPS - bps) // _BPS, "in")
     return Bound(-(-quoted * (_BPS + bps) // _BPS), given, "out")

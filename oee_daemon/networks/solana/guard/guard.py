@@ -9,10 +9,8 @@ from typing import Any
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.solana.guard import effect, leave
 from oee_daemon.networks.solana.guard.leave import Limits
-from oee_daemon.networks.solana.guard.message import read, refuse, whole
+from oee_daemon.networks.solana.guard.message import read, whole
 from oee_daemon.networks.solana.guard.tables import Tables
-from oee_daemon.networks.solana.memo import Memo, read_memo
-from oee_daemon.networks.solana.programs import MEMO
 from oee_daemon.networks.solana.rpc.answers import NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.pool import Pool
 from oee_daemon.networks.venue import Plan
@@ -37,18 +35,14 @@ class SolanaGuard:
         reading = read(unsigned.message, plan.payer)
         tables = await self._tables.of(reading, DEADLINE_S) if reading.tables else {}
         message = whole(reading, tables)
-        memos = [step.data for step in message.steps if step.program == MEMO]
-        limits = self._limits(plan, memos)
+        limits = self._limits(plan)
         leave.check(message, limits)
         asked = sorted(message.writable)
         found = await self._simulate(unsigned.message, asked, max(0.001, until - loop.time()))
         effect.check(found, message.keys, asked, limits)
 
-    def _limits(self, plan: Plan, memos: list[bytes]) -> Limits:
+    def _limits(self, plan: Plan) -> Limits:
         request, exact_in = plan.request, plan.request.mode is SwapMode.EXACT_IN
-        memo = read_memo(memos[0]) if len(memos) == 1 else None
-        if memo is None or (memo.order_id, memo.attempt) != (plan.order_id, request.attempt):
-            refuse("memo", "it does not say whose it is")
         return Limits(
             wallet=plan.payer,
             venue=plan.quote.venue,
@@ -57,7 +51,8 @@ class SolanaGuard:
             most_in=request.amount if exact_in else plan.bound,
             least_out=plan.bound if exact_in else request.amount,
             mode=request.mode,
-            memo=Memo(plan.order_id, request.attempt, memo.anchored).text(),
+            order_id=plan.order_id,
+            attempt=request.attempt,
             fee_cap=self._fee_cap,
         )
 

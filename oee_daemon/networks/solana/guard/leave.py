@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from solders.pubkey import Pubkey
 from solders.token.associated import get_associated_token_address
@@ -18,6 +19,7 @@ from oee_daemon.networks.solana.fees import BASE_FEE, fee_of
 from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.guard.bounds import bound_of
 from oee_daemon.networks.solana.guard.message import Step, Whole, named, refuse
+from oee_daemon.networks.solana.memo import read_memo
 from oee_daemon.networks.solana.programs import (
     ASSOCIATED,
     COMPUTE_BUDGET,
@@ -36,8 +38,8 @@ ACCOUNT_BYTES = 165
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one swap may do. Amounts are base units, `fee_cap` lamports; `memo` the text that it has to carry;
-    `mode` says which amount is exact."""
+    """What one swap may do. Amounts are base units, `fee_cap` lamports; `mode` says which amount is
+    exact."""
 
     wallet: str
     venue: str
@@ -46,7 +48,8 @@ class Limits:
     most_in: int
     least_out: int
     mode: SwapMode
-    memo: bytes
+    order_id: UUID
+    attempt: int
     fee_cap: int
 
     @property
@@ -115,7 +118,9 @@ def _budget(step: Step, limits: Limits, seen: _Seen) -> None:
 
 
 def _memo(step: Step, limits: Limits, seen: _Seen) -> None:
-    if step.accounts or step.data != limits.memo:
+    memo = read_memo(step.data)
+    whose = None if memo is None else (memo.order_id, memo.attempt)
+    if step.accounts or whose != (limits.order_id, limits.attempt):
         refuse("memo", "its memo is another's")
     seen.memos += 1
 

@@ -50,10 +50,6 @@ class Reading:
     keys: tuple[str, ...]
     tables: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
-    @property
-    def payer(self) -> str:
-        return self.keys[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -115,8 +111,6 @@ def whole(reading: Reading, tables: Mapping[str, Sequence[str]]) -> Whole:
     keys = (*reading.keys, *loaded[0], *loaded[1])
     if len(set(keys)) != len(keys):
         refuse("table", "a lookup table gives an account that it names already")
-    if reading.payer in (*loaded[0], *loaded[1]):
-        refuse("table", "a lookup table gives the wallet")
     head, own = reading.message.header, len(reading.keys)
     writable = {*reading.keys[: own - head.num_readonly_unsigned_accounts], *loaded[0]}
     steps = []
