@@ -79,7 +79,7 @@ class Broker(RedisBroker):
         return other
 
     def declare_queue(self, queue_name: str) -> None:
-        """As Dramatiq does, but without the queue of delayed messages and the thread that looks after it."""
+        """Declares a queue as Dramatiq does, but none of delayed messages, with a thread of its own."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
@@ -90,7 +90,7 @@ class Broker(RedisBroker):
         return self._threads.hand(_message(order_id), delay.total_seconds())
 
     def waiting_here(self) -> int:
-        """Messages that this process holds and none of its threads has taken yet."""
+        """How many messages this process holds and none of its threads has taken yet."""
         return self._threads.waiting()
 
     @property
@@ -104,7 +104,7 @@ class Broker(RedisBroker):
 
     @property
     def script(self) -> Any:
-        """What Dramatiq runs on the server."""
+        """The Lua script that Dramatiq runs on the server."""
         return self.scripts["dispatch"].script
 
     def fetch_command(self, queue_name: str, room: int) -> list[Any]:

@@ -136,7 +136,7 @@ class BlockingFetch:
         self._connection, self._answered_by = None, None
 
     def end(self) -> None:
-        """Closes all that it has. No `wait` comes after it."""
+        """Closes its connection and its wake-up. No `wait` comes after it."""
         self.close()
         self._woken.close()
         self._waker.close()
@@ -202,7 +202,7 @@ class Consumer(_RedisConsumer):
             self._acked.extend(told)
 
     def end(self) -> None:
-        """From now on its thread looks often whether it shall stop."""
+        """Has its thread look often, from now on, whether it shall stop."""
         self._ending = True
         self._fetch.wake()
 

@@ -88,7 +88,7 @@ class Overview:
 
 
 class BySecond:
-    """Counts of each second, counted once: those that are over for a while stay as they are."""
+    """Counts what happened in each second, once: the count of a second that is over for a while stays."""
 
     def __init__(self, statement: Statement[Any]) -> None:
         self._statement = statement
@@ -110,7 +110,7 @@ class BySecond:
 
 
 class Overviews:
-    """Looks for whoever asks."""
+    """Makes an `Overview` for whoever asks; counts less often where counting takes long."""
 
     def __init__(self, db: Engine) -> None:
         self._db = db
@@ -159,7 +159,7 @@ class Overviews:
             }
 
     def count(self, conn: Connection) -> Count:
-        """Counted now, or a moment ago where counting takes long."""
+        """The live orders, counted now, or a moment ago where counting takes long."""
         with self._counting:
             if self._count is None or time.monotonic() >= self._again:
                 began = time.monotonic()

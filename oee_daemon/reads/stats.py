@@ -119,7 +119,7 @@ class Stats:
         self._limit_s = limit_s
 
     def report(self, scope: Scope) -> Report:
-        """Raises `InvalidInput` where the period holds more than can be summed up in time."""
+        """The report on a period. Raises `InvalidInput` where it holds more than can be summed up in time."""
         deadline = time.monotonic() + self._limit_s
         try:
             with self._db.begin() as conn:
@@ -177,7 +177,7 @@ def _parts(ask: Ask, first: datetime, until: datetime) -> list[Part]:
 
 
 class _Found:
-    """The rows as they come, put to the figures they belong to."""
+    """Puts each row, as it comes, to the figures that it belongs to."""
 
     def __init__(self, by: By | None) -> None:
         self.total = Figures()
@@ -193,14 +193,14 @@ class _Found:
         )
 
     def of(self, row: Any) -> Figures:
-        """What a row is of that says itself whether it is a total."""
+        """The figures that a row belongs to, which says itself whether it is a total."""
         return self.total if row.is_total else self._figures_of_group(row.key)
 
     def _figures_of_group(self, key: str | None) -> Figures:
         return self._groups.setdefault(key, Figures(key=key))
 
     def _total_and_group(self, row: Any) -> Iterator[Figures]:
-        """What a row counts for that says only its group."""
+        """The figures that a row adds to, which says only its group."""
         yield self.total
         if self._by is not None:
             yield self._figures_of_group(row.key)

@@ -77,7 +77,7 @@ _FORGET_ENDED = Statement("""
 
 
 def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
-    """Puts every live order in doubt: it may be on `chain`. The status that each had.
+    """Puts every live order in doubt: it may be on `chain`. Returns the status that each had.
 
     `elsewhere`: this is a copy, and the engine that it was copied from may go on with them. Whoever holds one
     of them is told by the raised fence.

@@ -54,7 +54,7 @@ def page(conn: Connection, wanted: Filter, *, limit: int, before: int | None) ->
     values: dict[str, Any] = {name: getattr(wanted, name) for name in Filter.__slots__}
     values |= {"status": [*wanted.status], "first": first, "before": min(before or _END, last + 1)}
     values |= {"most": limit, "each": limit}
-    found = _SPAN + _rest(wanted, "status", "type", "since", "until")
+    found = _SPAN + _conditions_left(wanted, "status", "type", "since", "until")
     if sources := _sources(conn, wanted, values):
         numbers = _NEWEST.format(sources=" UNION ALL ".join(sources))
         _raise_first(conn, numbers, values)
@@ -63,7 +63,7 @@ def page(conn: Connection, wanted: Filter, *, limit: int, before: int | None) ->
 
 
 def among(conn: Connection, ids: list[UUID], keys: list[str], *, ended: bool) -> list[Order]:
-    """Those of the orders with these ids or keys that there are, each once."""
+    """The orders that exist among these ids and keys, each once."""
     rest = f" AND NOT {predicates.IS_LIVE}" if ended else ""
     return Statement(_AMONG.format(rest=rest), order_row).all(conn, {"ids": ids, "keys": keys})
 
@@ -80,7 +80,7 @@ SWAPS = Statement("""
 
 
 def spent(conn: Connection, keys: list[str]) -> list[str]:
-    """Those of the keys whose orders are no longer kept."""
+    """The keys among these whose orders are no longer kept."""
     return [row[0] for row in _SPENT.all(conn, {"keys": keys})]
 
 
@@ -210,15 +210,15 @@ def _sources(conn: Connection, wanted: Filter, values: dict[str, Any]) -> list[s
     runs = _runs(conn, wanted)
     if walks:
         values["pairs"], values["sides"] = ([run[n] for run in runs] for n in range(2))
-        return [_MARKET.format(rest=_rest(wanted, "status", "type", "since", "until"))]
+        return [_MARKET.format(rest=_conditions_left(wanted, "status", "type", "since", "until"))]
     sources = []
     if missed := [status for status in tables.MISSED if status in wanted.status]:
         ended = [(status, *run) for status, run in product(missed, runs)]
         for n, name in enumerate(("missed", "missed_pairs", "missed_sides")):
             values[name] = [str(run[n]) for run in ended]
-        sources.append(_MISSED.format(rest=_rest(wanted, "type", "since", "until")))
+        sources.append(_MISSED.format(rest=_conditions_left(wanted, "type", "since", "until")))
     if LIVE.intersection(wanted.status):
-        sources.append(_LIVE.format(rest=_rest(wanted, *_CONDITIONS)))
+        sources.append(_LIVE.format(rest=_conditions_left(wanted, *_CONDITIONS)))
     return sources
 
 
@@ -246,6 +246,6 @@ def _runs(conn: Connection, wanted: Filter) -> list[tuple[str, str]]:
     ]
 
 
-def _rest(wanted: Filter, *names: str) -> str:
-    """What each row still has to be asked."""
+def _conditions_left(wanted: Filter, *names: str) -> str:
+    """The conditions that each row still has to pass."""
     return "".join(f" AND {_CONDITIONS[name]}" for name in names if getattr(wanted, name))

@@ -52,7 +52,7 @@ def export(conn: Connection) -> str:
 
 
 def end_all(conn: Connection) -> None:
-    """Every live order's time is over, nobody holds it, and the database is nobody's."""
+    """Ends the time of every live order, takes it from its holder, and makes the database nobody's."""
     for statement in _END_ALL:
         statement.run(conn)
 

@@ -38,7 +38,7 @@ def engine_in(url: str) -> str | None:
 
 
 def used_before(url: str) -> bool:
-    """Whether the database has a place for orders already. False where it can't be asked."""
+    """Whether the database has a table of orders already. False where it can't be asked."""
     found = _ask(url, _USED)
     return found is not None and bool(found[0])
 
