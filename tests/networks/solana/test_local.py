@@ -57,6 +57,7 @@ class Trader:
     venues: dict[str, AnyVenue]
     guard: SolanaGuard
     cases: Cases
+    slots: asyncio.Semaphore
 
     async def signed(self, venue: str, request: QuoteRequest, order: UUID, bps: int = 100) -> SignedSwap:
         quote = await self.venues[venue].quote(request, DEADLINE_S)
@@ -88,20 +89,22 @@ class Trader:
                 return outcome
 
     async def bought(self, venue: str, request: QuoteRequest) -> Landed:
-        """The order until it has landed, by as many attempts as it takes."""
-        order = uuid4()
-        for attempt in range(1, 20):
-            try:
-                swap = await self.signed(venue, replace(request, attempt=attempt), order)
-            except UnsafeSwap:
-                # What a venue builds in good faith is never refused.
-                raise
-            except (AttemptFailed, ChainUnavailable):
-                continue
-            outcome = await self.outcome(swap)
-            if isinstance(outcome, Landed):
-                assert outcome.fill.order_id == order
-                return outcome
+        """The order until it has landed, by as many attempts as it takes; ten are traded at once."""
+        order, attempt = uuid4(), 1
+        async with self.slots:
+            while attempt < 20:
+                try:
+                    swap = await self.signed(venue, replace(request, attempt=attempt), order)
+                except UnsafeSwap:
+                    # What a venue builds in good faith is never refused.
+                    raise
+                except (AttemptFailed, ChainUnavailable):
+                    continue
+                attempt += 1
+                outcome = await self.outcome(swap)
+                if isinstance(outcome, Landed):
+                    assert outcome.fill.order_id == order
+                    return outcome
         raise AssertionError("it never landed")
 
 
@@ -118,7 +121,15 @@ async def trading(local: Local, *nodes: str) -> AsyncIterator[Trader]:
     for name in ("meteora", "orca", "jupiter"):
         venues[name] = JupiterVenue(name, jupiter, pricing, wallet)
     try:
-        yield Trader(local, pool, chain, venues, SolanaGuard(pool, fee_cap=FEE_CAP), Cases(chain.nodes))
+        yield Trader(
+            local,
+            pool,
+            chain,
+            venues,
+            SolanaGuard(pool, fee_cap=FEE_CAP),
+            Cases(chain.nodes),
+            asyncio.Semaphore(10),
+        )
     finally:
         for closing in (pool, raydium, jupiter):
             await closing.close()
