@@ -12,7 +12,9 @@ import itertools
 import logging
 import os
 import signal
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,6 +39,8 @@ from oee_daemon.queue.feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.store import migrations, server, tail
 from oee_daemon.store.database import open_database
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -74,15 +78,16 @@ class Service:
         # Before anything reads a table.
         _prepare(self._db, settings)
         tail.begin(self._db)
-        network = open_network(settings, settings.database_url, lambda: named_wallet(self._db))
-        # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
-        identity = Identity(self._db, network, mark=home.path / "mark", keep_days=settings.keep_days)
-        try_to_settle(identity)
-        home.phase("schema")
+        self._network = network = open_network(
+            settings, settings.database_url, lambda: named_wallet(self._db)
+        )
+        self._identity = identity = Identity(
+            self._db, network, self._wait_for, mark=home.path / "mark", keep_days=settings.keep_days
+        )
+        self._settings = settings
         self._log = OwnLog(settings.log_dir / "daemon.log")
         self._worker = worker
         self._worker_watch = watch
-        self._worker.hand(settings)
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         around = Surroundings(
@@ -105,6 +110,10 @@ class Service:
             tag=home.tag(),
         )
 
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """For another thread what our loop makes of it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
     def run(self) -> None:
         """Until told to stop. Raises `HomeLost`."""
         with asyncio.Runner(loop_factory=event_loop.new_loop) as runner:
@@ -112,7 +121,11 @@ class Service:
 
     async def _run(self) -> None:
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
+        await asyncio.to_thread(try_to_settle, self._identity)
+        self._home.phase("schema")
+        self._worker.hand(self._settings)
         for number in inherited.farewells():
             loop.add_signal_handler(number, self._asked, stop, number.name)
         if signal.SIGHUP not in inherited.farewells():
@@ -201,5 +214,6 @@ class Service:
         self._state.intake.close()
         self._broker.close()
         self._feed.close()
+        await self._network.close()
         self._db.dispose()
         log.info("stopped")

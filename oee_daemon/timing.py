@@ -17,7 +17,7 @@ Growing = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Every figure is in seconds, and more than 0."""
+    """Every figure but the last is in seconds, and all are more than 0."""
 
     #: For how long an order stays with a worker that gives no sign of life.
     lease_s: float = 15.0
@@ -43,6 +43,8 @@ class Timing:
     #: Without a beat after which a worker counts as dead, though its process lives; before its first beat.
     silent_s: float = 30.0
     silent_at_first_s: float = 90.0
+    #: Orders that share a flight to Postgres, at most; 1 proves that none has to.
+    flight_rows: float = 64
 
     @property
     def lease(self) -> timedelta:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from oee_daemon import calls
 from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
@@ -27,9 +26,6 @@ from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 from oee_daemon.store.tail import Tail
 
-#: Requests that ask the network at once: each venue for a price (`GET /api/quotes`), the chain for fills.
-ASKS = 16
-
 
 def open_state(
     settings: Settings, db: Engine, broker: Broker, feed: Feed, network: Network, around: Surroundings
@@ -41,14 +37,13 @@ def open_state(
         settings=settings,
         around=around,
         network=network,
-        fills=Fills(db, BoundedChain(network.chain, ASKS, FaultLog())),
+        fills=Fills(db, BoundedChain(network.chain, FaultLog())),
         intake=Intake(db, line, broker, feed, network=network.name, identity=around.identity),
         line=line,
         history=history,
         stats=Stats(db),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
         probes=Probes(settings, history, Overviews(db), broker.client),
-        ask_pools=calls.for_each([venue.name for venue in network.venues], ASKS),
     )
 
 

@@ -12,7 +12,9 @@ import contextlib
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,7 +27,6 @@ from oee_daemon.api import connections
 from oee_daemon.api.auth import AuthMiddleware, own_hosts
 from oee_daemon.api.limits import VersionMiddleware
 from oee_daemon.api.own_home import HomeMiddleware
-from oee_daemon.calls import Calls
 from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)
@@ -206,13 +207,16 @@ class Listeners:
 
 async def _look_up(name: str) -> tuple[int, str]:
     """A resolver may not answer for minutes, so it is asked on a thread that nobody waits for at the end."""
-    resolver = Calls(1, "resolve")
-    try:
-        rows = await asyncio.wrap_future(
-            resolver.submit(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM)
-        )
-    finally:
-        resolver.shutdown(wait=False)
+    answer: Future[list[Any]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+        except Exception as e:
+            answer.set_exception(e)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    rows = await asyncio.wrap_future(answer)
     # IPv4 first, as for the default.
     return min((int(row[0]), str(row[4][0])) for row in rows)
 

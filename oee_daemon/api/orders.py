@@ -3,6 +3,7 @@ words the answer."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -157,7 +158,7 @@ def cancel(request: Request, order_id: str) -> JSONResponse:
 
 
 @router.get("/quotes", responses=answers(schema.Quotes))
-def quotes(
+async def quotes(
     request: Request,
     input_token: Annotated[str, Query(alias="inputToken")],
     output_token: Annotated[str, Query(alias="outputToken")],
@@ -174,17 +175,17 @@ def quotes(
     answer = {
         name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
     }
-    return JSONResponse(answer | {"quotes": _ask_quotes(state, terms)})
+    return JSONResponse(answer | {"quotes": await _ask_quotes(state, terms)})
 
 
-def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
+async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     tokens = state.network.tokens
-    answers = routing.ask(state.network.venues, routing.request_of(terms, tokens), state.ask_pools)
+    answers = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
     return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)
 
 
 @router.get("/fills", responses=answers(schema.FillPage, 400, 404))
-def fills(
+async def fills(
     request: Request,
     order_id: Annotated[str | None, Query(alias="orderId")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
@@ -192,11 +193,11 @@ def fills(
 ) -> JSONResponse:
     """What the chain says has landed, whatever the engine believes; newest first."""
     state = state_of(request)
-    found = None if order_id is None else state.history.resolve(order_id)
-    if found is None:
-        page = state.fills.page(limit=limit, before=cursor)
+    if order_id is None:
+        page = await state.fills.page(limit=limit, before=cursor)
     else:
-        page = state.fills.of_order(found, limit=limit, before=cursor)
+        found = await asyncio.to_thread(state.history.resolve, order_id)
+        page = await state.fills.of_order(found, limit=limit, before=cursor)
     fills = [wire.fill_json(fill, state.network.tokens) for fill in page.fills]
     return JSONResponse({"fills": fills, "nextCursor": page.before})
 

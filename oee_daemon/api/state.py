@@ -5,8 +5,7 @@ Nothing of it is replaced while the daemon runs; `draining` is the one thing tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -51,8 +50,6 @@ class State:
     stats: Stats
     hub: Hub
     probes: Probes
-    #: The threads that ask each venue for its price, by its name.
-    ask_pools: Mapping[str, Executor]
     #: Set once the daemon is stopping: no order is accepted any more.
     draining: Event = field(default_factory=Event)
 

@@ -5,7 +5,7 @@ Nothing has left yet: whatever a venue or the chain does wrong ends the attempt 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
@@ -16,54 +16,58 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.store import leases, moves
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
 
 
 class Attempt:
     """One worker's way from `routing` to `submitted`."""
 
-    def __init__(self, outside: Outside, mover: Mover, timing: Timing) -> None:
+    def __init__(self, db: Engine, line: Line, outside: Outside, mover: Mover, timing: Timing) -> None:
+        self._db = db
+        self._line = line
         self._outside = outside
         self._mover = mover
         self._lease = timing.lease
 
-    def route(self, conn: Connection, order: Order) -> Order | None:
+    async def route(self, order: Order) -> Order | None:
         """Chooses the best quote that keeps the order's bound, or ends the attempt."""
-        answers = self._outside.quotes(order)
+        answers = await self._outside.quotes(order)
         try:
             best = routing.choose(answers, order.swap_mode, order.bound)
         except AttemptFailed as failure:
-            return self._mover.end_attempt(conn, order, failure, answers=answers)
+            return await self._mover.end_attempt(order, failure, answers=answers)
         # What the first choice fixes, later choices find fixed.
         fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
         bound = fixed if order.bound is None else order.bound
-        return self._mover.move(
+        return await self._mover.move(
             order,
             Status.BUILDING,
-            lambda: moves.choose(conn, order, best, answers, bound, lease=self._lease),
+            lambda: moves.choose(self._line, order, best, answers, bound, lease=self._lease),
         )
 
-    def build(self, conn: Connection, order: Order) -> tuple[Order | None, SignedSwap | None]:
+    async def build(self, order: Order) -> tuple[Order | None, SignedSwap | None]:
         """Signs a swap of the stored choice and stores it, or ends the attempt."""
         try:
-            swap = self._outside.signed(order)
+            swap = await self._outside.signed(order)
         except AttemptFailed as failure:
-            return self._mover.end_attempt(conn, order, failure), None
+            return await self._mover.end_attempt(order, failure), None
         except ChainUnavailable as e:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
-            return self._mover.end_attempt(conn, order, unanchored), None
+            return await self._mover.end_attempt(order, unanchored), None
         failpoints.hit("signed", order.attempt)
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
         # what Postgres says: `submitted` with them, or `building` without.
-        moved = self._mover.move(
-            order, Status.SUBMITTED, lambda: moves.submit(conn, order, swap, lease=self._lease)
+        moved = await self._mover.move(
+            order, Status.SUBMITTED, lambda: moves.submit(self._line, order, swap, lease=self._lease)
         )
-        return (moved, swap) if moved is not None else (self._expire_late(conn, order), None)
+        return (moved, swap) if moved is not None else (await self._expire_late(order), None)
 
-    def _expire_late(self, conn: Connection, order: Order) -> Order | None:
+    async def _expire_late(self, order: Order) -> Order | None:
         """The swap could not be stored: another holder has the order, or its time is over."""
-        current = leases.extend(conn, order, self._lease)
+        current = await aside(self._db, leases.extend, order, self._lease)
         if current is not None and current.expired_by_now:
-            return self._mover.expire(conn, current)
+            return await self._mover.expire(current)
         return None

@@ -11,12 +11,13 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.attempt import Attempt
+from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.settlement import Settlement
@@ -27,6 +28,8 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import leases, order_rows
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Line
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
@@ -41,25 +44,27 @@ class Execution:
     def __init__(
         self,
         db: Engine,
+        line: Line,
+        loop: Loop,
         network: Network,
         feed: Feed,
         *,
         owner: str,
-        threads: int,
         max_attempts: int,
         max_active: int,
         timing: Timing = USUAL,
     ) -> None:
         self._db = db
+        self._loop = loop
         self._owner = owner
         self._timing = timing
-        self.slots = Slots(owner=owner, network=network.name, most=max_active, lease=timing.lease)
+        self.slots = Slots(db, line, owner=owner, network=network.name, most=max_active, lease=timing.lease)
         self._faults = FaultLog()
-        self._outside = Outside(network, threads, self._faults)
+        self._outside = Outside(network, self._faults)
         self._hands = Hands()
-        self._mover = Mover(feed, max_attempts=max_attempts, timing=timing)
-        self._attempt = Attempt(self._outside, self._mover, timing)
-        self._settlement = Settlement(self._outside, self._mover, timing)
+        self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
+        self._attempt = Attempt(db, line, self._outside, self._mover, timing)
+        self._settlement = Settlement(db, line, self._outside, self._mover, timing)
 
     @property
     def busy(self) -> list[UUID]:
@@ -67,40 +72,39 @@ class Execution:
 
     @property
     def longest_s(self) -> float:
-        """For how long the order that it has been at for the longest time has been in its hands, or nobody
-        outside can be asked by it any more, seconds."""
-        return max(self._hands.longest_s(), self._outside.hang_s)
+        """For how long the order that it has been at for the longest time has been in its hands, or the loop
+        has not come round, seconds."""
+        return max(self._hands.longest_s(), self._loop.hang_s)
 
     def stop(self) -> None:
         """What runs goes on; who waits for a slot comes back later."""
         self.slots.stop()
 
-    def close(self) -> None:
-        """Ends the threads that ask venues and the chain; call it when nothing runs any more."""
-        self._outside.close()
-
     def run(self, order_id: UUID) -> timedelta | None:
-        """Runs the order as far as it goes. Returns when it wants to be run again, if ever.
+        """Runs the order as far as it goes, while the thread waits. Returns when it wants to be run again, if
+        ever.
 
         Never raises: a fault costs this one order a pause, and nobody a slot. Where Postgres is away the
         order is as it was last committed, and recovery goes on from there.
         """
+        return self._loop.run(self._run(order_id))
+
+    async def _run(self, order_id: UUID) -> timedelta | None:
         if not self._hands.take(order_id):
             return None
         try:
-            with self._db.connect() as conn:
-                return self._run(conn, order_id)
+            return await self._claim_and_go(order_id)
         except Exception as e:
-            return self._give_back(order_id, e)
+            return await self._give_back(order_id, e)
         finally:
             self._hands.leave(order_id)
 
-    def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
+    async def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
         """The run has ended in a fault: wherever the order had got to, its next run goes on from there."""
         reason = where(fault)
+        pauses = self._timing.fault_pause_s
         try:
-            with self._db.connect() as conn:
-                given = leases.give_back(conn, order_id, self._owner, reason, self._timing.fault_pause_s)
+            given = await aside(self._db, leases.give_back, order_id, self._owner, reason, pauses)
         except SQLAlchemyError:
             log.warning("Postgres is away: left as it was", extra={"order_id": order_id, "reason": reason})
             return None
@@ -110,9 +114,9 @@ class Execution:
         self._faults.say("a run ended in a fault", fault, **what)
         return pause
 
-    def _run(self, conn: Connection, order_id: UUID) -> timedelta | None:
+    async def _claim_and_go(self, order_id: UUID) -> timedelta | None:
         try:
-            claimed = self.slots.claim(conn, order_id)
+            claimed = await self.slots.claim(order_id)
         except leases.NoSlot:
             return COME_AGAIN
         if claimed is None:
@@ -124,23 +128,24 @@ class Execution:
             failpoints.hit("after_routing", order.attempt)
             self._mover.publish(order)
         try:
-            return self._go(conn, order)
+            return await self._go(order)
         finally:
             self.slots.given_back()
 
-    def _go(self, conn: Connection, order: Order) -> timedelta | None:
+    async def _go(self, order: Order) -> timedelta | None:
         """From the status that it was found in, as far as it goes."""
         if order.expired_by_now and order.status is not Status.SUBMITTED:
-            self._mover.expire(conn, order)
+            await self._mover.expire(order)
             return None
         moved: Order | None = order
         swap: SignedSwap | None = None
         if order.status is Status.ROUTING:
-            moved = self._attempt.route(conn, order)
+            moved = await self._attempt.route(order)
         if moved is not None and moved.status is Status.BUILDING:
-            moved, swap = self._attempt.build(conn, moved)
+            moved, swap = await self._attempt.build(moved)
         if moved is not None and moved.status is Status.SUBMITTED:
-            moved = self._settlement.settle(conn, moved, swap or order_rows.live_swap(conn, moved.id))
+            stored = swap or await aside(self._db, order_rows.live_swap, moved.id)
+            moved = await self._settlement.settle(moved, stored)
         if moved is None or moved.status is not Status.PENDING:
             return None
         assert moved.next_run_at is not None

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -31,6 +31,8 @@ from oee_daemon.store import doubts, identity
 from oee_daemon.store.database import transactions
 from oee_daemon.store.leases import Where
 from oee_daemon.store.signatures import orders_of
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -53,25 +55,34 @@ def named_wallet(db: Engine) -> str | None:
     return None if row is None else str(row.wallet)
 
 
+class Run(Protocol):
+    """What a coroutine comes to, for a thread that waits for it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+
 class Identity:
     """One process's view. `mark`: the home's file, outside Postgres, that says how far its log had come."""
 
     def __init__(
-        self, db: Engine, network: Network, *, mark: Path | None = None, keep_days: int | None = None
+        self,
+        db: Engine,
+        network: Network,
+        run: Run,
+        *,
+        mark: Path | None = None,
+        keep_days: int | None = None,
     ) -> None:
+        """`run`: does on the network's loop what this thread waits for."""
         self._db = db
         self._network = network
-        self._chain = BoundedChain(network.chain, 1, FaultLog())
+        self._chain = BoundedChain(network.chain, FaultLog())
+        self._run = run
         self._mark = mark
         self._keep_days = keep_days
         #: Where the database was last seen to be; none where that can't be known.
         self.known: Where | None = None
         self.settled = False
-
-    @property
-    def hang_s(self) -> float:
-        """For how long the chain could not be asked, because no call returns; seconds."""
-        return self._chain.hang_s
 
     def must_be_settled(self) -> None:
         """Raises `Unavailable` where what the database says of an order may be out of date."""
@@ -91,8 +102,8 @@ class Identity:
         marks = [mark for mark in (self.known, self._marked()) if mark is not None]
         here = self._here()
         # Nothing is held while the chain is asked.
-        chain = self._chain.identity()
-        fills = self._chain.fills(limit=_LANDINGS).fills
+        chain = self._run(self._chain.identity())
+        fills = self._run(self._chain.fills(limit=_LANDINGS)).fills
         with transactions(self._db).begin() as conn:
             identity.lock(conn)
             row = identity.whose(conn)

@@ -13,6 +13,8 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from oee_daemon import event_loop
+
 T = TypeVar("T")
 
 
@@ -20,7 +22,7 @@ class Loop:
     """Runs from the first to the last moment. `threads`: how many calls may wait beside it at once."""
 
     def __init__(self, threads: int) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = event_loop.new_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="aside"))
         #: When it was last asked for a sign of life that it has not given yet.
         self._asked_at: float | None = None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-
-from sqlalchemy import Connection
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import FINAL, Status
@@ -16,6 +14,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.queue.feed import Feed
 from oee_daemon.store import moves
+from oee_daemon.store.line import Line
 from oee_daemon.timing import Growing, Timing
 
 log = logging.getLogger(__name__)
@@ -36,32 +35,34 @@ def backoff(attempt: int, bounds: Growing) -> timedelta:
 class Mover:
     """Moves orders that this worker holds. `max_attempts`: how often one may be tried."""
 
-    def __init__(self, feed: Feed, *, max_attempts: int, timing: Timing) -> None:
+    def __init__(self, line: Line, feed: Feed, *, max_attempts: int, timing: Timing) -> None:
+        self._line = line
         self._feed = feed
         self._max_attempts = max_attempts
         self._timing = timing
 
-    def move(self, order: Order, to: Status, move: Callable[[], Order | None]) -> Order | None:
+    async def move(
+        self, order: Order, to: Status, move: Callable[[], Awaitable[Order | None]]
+    ) -> Order | None:
         """One move and its hint: the only place where an order that is held moves."""
         failpoints.hit(f"before_{to}", order.attempt)
-        moved = move()
+        moved = await move()
         failpoints.hit(f"after_{to}", order.attempt)
         if moved is not None:
             self.publish(moved)
         return moved
 
-    def expire(self, conn: Connection, order: Order) -> Order | None:
+    async def expire(self, order: Order) -> Order | None:
         """Ends an order whose time is over. Where our own faults used it up, the order says so."""
         failure = None
         if order.faults:
             found = f"{order.faults} of them, the last {order.fault}"
             message = f"Faults of the engine kept it from being executed in time ({found})."
             failure = AttemptFailed(message, code="engine_fault", retryable=True)
-        return self.move(order, Status.EXPIRED, lambda: moves.expire(conn, order, failure))
+        return await self.move(order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure))
 
-    def end_attempt(
+    async def end_attempt(
         self,
-        conn: Connection,
         order: Order,
         failure: AttemptFailed,
         *,
@@ -71,12 +72,14 @@ class Mover:
         """The attempt has failed: another one after a pause, or the order's end."""
         if failure.retryable and order.attempt < self._max_attempts:
             delay = backoff(order.attempt, self._timing.backoff_s)
-            return self.move(
+            return await self.move(
                 order,
                 Status.PENDING,
-                lambda: moves.retry(conn, order, failure, delay, answers, swap_ended),
+                lambda: moves.retry(self._line, order, failure, delay, answers, swap_ended),
             )
-        return self.move(order, Status.FAILED, lambda: moves.fail(conn, order, failure, answers, swap_ended))
+        return await self.move(
+            order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended)
+        )
 
     def publish(self, moved: Order) -> None:
         """Tells whoever watches that the order has moved."""

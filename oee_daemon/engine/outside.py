@@ -1,24 +1,24 @@
 """The venues and the chain of a network, asked so that nothing they do wrong goes further than their answer.
 
-Each call has a deadline, and each party threads of its own. Whatever a venue raises or fails to answer ends
+Each call has a deadline. Whatever a venue raises or fails to answer ends
 the attempt; whatever the chain does decides nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
 
 from solders.hash import Hash
 from solders.message import from_bytes_versioned
 
-from oee_daemon import calls, failpoints
+from oee_daemon import failpoints
 from oee_daemon.engine import routing
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.venue import Plan, Venue
+from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import (
@@ -40,32 +40,20 @@ BUILD_S = 4.0
 
 
 class Outside:
-    """One worker's way to them, for at most `threads` orders at once."""
+    """One worker's way to them."""
 
-    def __init__(self, network: Network, threads: int, faults: FaultLog) -> None:
+    def __init__(self, network: Network, faults: FaultLog) -> None:
         self._network = network
         self._faults = faults
-        self._venues = {venue.name: calls.Calls(threads, venue.name) for venue in network.venues}
-        self.chain = BoundedChain(network.chain, threads, faults)
+        self.chain = BoundedChain(network.chain, faults)
         self._cases = Cases(self.chain.nodes)
 
-    def close(self) -> None:
-        """Nobody waits for what still hangs."""
-        for venue in self._venues.values():
-            venue.shutdown(wait=False)
-        self.chain.close()
-
-    @property
-    def hang_s(self) -> float:
-        """For how long a venue or the chain could not be asked, because no call returns; seconds."""
-        return max(self.chain.hang_s, *(venue.hang_s for venue in self._venues.values()))
-
-    def quotes(self, order: Order) -> list[VenueAnswer]:
+    async def quotes(self, order: Order) -> list[VenueAnswer]:
         """What each venue answers for the order's running attempt, in the venues' order."""
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
-        return routing.ask(self._network.venues, request, self._venues)
+        return await routing.ask(self._network.venues, request)
 
-    def signed(self, order: Order) -> SignedSwap:
+    async def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
 
         Raises `AttemptFailed`, and `ChainUnavailable` where there is no anchor.
@@ -77,9 +65,11 @@ class Outside:
             )
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
         plan = _plan(order, request, venue.name, self._network.wallet.address)
-        anchor = self.chain.anchor()
+        anchor = await self.chain.anchor()
         try:
-            unsigned = self._venues[venue.name].ask(BUILD_S, self._built, venue, plan, anchor)
+            async with asyncio.timeout(BUILD_S):
+                unsigned = await venue.build(plan, anchor, BUILD_S)
+            self._network.guard.check(unsigned, plan)
             _must_be_anchored(unsigned, anchor)
             return self._network.wallet.sign(unsigned, order.id, order.attempt)
         except AttemptFailed:
@@ -91,29 +81,22 @@ class Outside:
             failed = f"{venue.name} failed to build the swap: {type(e).__name__}."
             raise VenueError(failed, retryable=True) from e
 
-    def _built(self, venue: Venue, plan: Plan, anchor: Anchor) -> UnsignedSwap:
-        unsigned = venue.build(plan, anchor, BUILD_S)
-        self._network.guard.check(unsigned, plan)
-        return unsigned
-
-    def send(self, swap: SignedSwap) -> None:
+    async def send(self, swap: SignedSwap) -> None:
         """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""
         try:
-            self.chain.submit(swap)
+            await self.chain.submit(swap)
         except ChainUnavailable as e:
             extra = {"order_id": swap.order_id, "attempt": swap.attempt, "signature": swap.signature}
             log.warning("sent without an answer", extra=extra | {"reason": e.message})
         failpoints.hit("sent", swap.attempt)
 
-    def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
+    async def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
         """What became of the swap, after up to `wait_s` seconds."""
         try:
-            # Judged here, not on the thread that looks: what comes too late is older than what was seen
-            # since.
-            return self._cases.judge(swap, self.chain.look(swap, wait_s=wait_s))
+            return self._cases.judge(swap, await self.chain.look(swap, wait_s=wait_s))
         except ChainUnavailable as e:
             # A chain that can't be asked answers at once: don't turn that into a busy loop.
-            time.sleep(wait_s / 4)
+            await asyncio.sleep(wait_s / 4)
             return Unknown(e.message)
 
 

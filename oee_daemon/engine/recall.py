@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.bounded import BoundedChain
@@ -18,6 +18,7 @@ from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected
 from oee_daemon.store import doubts
+from oee_daemon.store.database import aside
 from oee_daemon.store.doubts import Doubt
 
 #: Between two questions about one order, at least and at most.
@@ -36,19 +37,19 @@ class StillInDoubt(Exception):
         self.pause = pause
 
 
-def ask(conn: Connection, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None) -> Landed:
+async def ask(db: Engine, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None) -> Landed:
     """What the order came to, where its stored swap, if it has one, has `said` that it moved nothing.
 
     Raises `AttemptFailed`: nothing of it can land any more; or, with the code `restored_unknown`, no chain
     that can be asked will ever know. Raises `StillInDoubt` where that is not known yet.
     """
-    doubt = doubts.doubt_of(conn, order.id)
+    doubt = await aside(db, doubts.doubt_of, order.id)
     if doubt is None:
         if said is None:
             raise AssertionError(f"order {order.id} is submitted without a live swap")
         raise _moved_nothing(said)
     try:
-        landed = _found(conn, chain, order, doubt)
+        landed = await _found(db, chain, order, doubt)
     except ChainUnavailable:
         raise StillInDoubt(PAUSE[0]) from None
     if landed is None:
@@ -56,23 +57,23 @@ def ask(conn: Connection, chain: BoundedChain, order: Order, said: Rejected | La
     return landed
 
 
-def elsewhere(conn: Connection, chain: BoundedChain, order: Order) -> bool:
+async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
     """Whether what is stored of it is for another chain, so that this one never says what became of it.
     False where that can't be asked."""
-    doubt = doubts.doubt_of(conn, order.id)
+    doubt = await aside(db, doubts.doubt_of, order.id)
     try:
-        return doubt is not None and chain.identity() != doubt.chain
+        return doubt is not None and await chain.identity() != doubt.chain
     except ChainUnavailable:
         return False
 
 
-def _found(conn: Connection, chain: BoundedChain, order: Order, doubt: Doubt) -> Landed | None:
+async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
-    fill, height = _search(chain, order)
+    fill, height = await _search(chain, order)
     if fill is not None:
         return Landed(fill)
     # In a copy of the database even the same chain is a copy, which knows nothing of what came after.
-    if chain.identity() != doubt.chain or (chain.inside and doubt.until is not None):
+    if await chain.identity() != doubt.chain or (chain.inside and doubt.until is not None):
         raise AttemptFailed(
             "This database was restored or copied, and the engine that it came from may have executed the"
             " order since: this one can't know.",
@@ -82,20 +83,20 @@ def _found(conn: Connection, chain: BoundedChain, order: Order, doubt: Doubt) ->
         raise StillInDoubt(min(PAUSE[1], max(PAUSE[0], doubt.left)))
     if doubt.last_height is None:
         # All that was signed until now has an older anchor than this one.
-        last = chain.anchor().last_valid_height
-        doubts.bound(conn, order.id, order.fence, last)
+        last = (await chain.anchor()).last_valid_height
+        await aside(db, doubts.bound, order.id, order.fence, last)
         raise StillInDoubt(PAUSE[0])
     if height <= doubt.last_height + MARGIN_BLOCKS:
         raise StillInDoubt(PAUSE[0])
     return None
 
 
-def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
+async def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
     """The landing whose bytes name the order, and the height up to which that is all.
 
     By the order's id, not by a signature: whatever swap it had may be forgotten here.
     """
-    page = chain.fills(limit=_PAGE)
+    page = await chain.fills(limit=_PAGE)
     height = page.height
     while True:
         for fill in page.fills:
@@ -103,7 +104,7 @@ def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
                 return fill, height
         if page.before is None or (page.fills and page.fills[-1].at < order.created_at - _CLOCKS_APART):
             return None, height
-        page = chain.fills(limit=_PAGE, before=page.before)
+        page = await chain.fills(limit=_PAGE, before=page.before)
 
 
 def _moved_nothing(said: Rejected | Lapsed | None) -> AttemptFailed:

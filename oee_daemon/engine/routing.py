@@ -6,10 +6,10 @@ than the order's fixed bound is never chosen.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Sequence
 
 from oee_daemon.contract.ranking import BPS, standing
 from oee_daemon.contract.terms import SwapMode
@@ -40,19 +40,28 @@ def request_of(terms: Terms, tokens: TokenBook, number: int = 0, attempt: int = 
     )
 
 
-def ask(venues: Sequence[Venue], request: QuoteRequest, calls: Mapping[str, Executor]) -> list[VenueAnswer]:
-    """Asks every venue at once, each on its own threads among `calls`; one answer each, in the venues' order,
-    within the deadline."""
-    until = time.monotonic() + DEADLINE_S + GRACE_S
-    asked = [(venue, calls[venue.name].submit(_ask, venue, request)) for venue in venues]
-    return [_collected(venue, future, until) for venue, future in asked]
+async def ask(venues: Sequence[Venue], request: QuoteRequest) -> list[VenueAnswer]:
+    """Asks every venue at once; one answer each, in the venues' order, within the deadline."""
+    asked = [asyncio.ensure_future(_ask(venue, request)) for venue in venues]
+    if not asked:
+        return []
+    try:
+        done, _ = await asyncio.wait(asked, timeout=DEADLINE_S + GRACE_S)
+    finally:
+        # What is late is ended, and not waited for.
+        for task in asked:
+            task.cancel()
+    return [
+        task.result() if task in done and not task.cancelled() else _late(venue)
+        for venue, task in zip(venues, asked, strict=True)
+    ]
 
 
-def _ask(venue: Venue, request: QuoteRequest) -> VenueAnswer:
+async def _ask(venue: Venue, request: QuoteRequest) -> VenueAnswer:
     begun = time.monotonic()
     quote, error = None, None
     try:
-        quote = venue.quote(request, DEADLINE_S)
+        quote = await venue.quote(request, DEADLINE_S)
     except OeeError as e:
         error = e.as_dict()
     except Exception as e:
@@ -64,12 +73,7 @@ def _ask(venue: Venue, request: QuoteRequest) -> VenueAnswer:
     return VenueAnswer(venue=venue.name, latency_ms=taken, quote=quote, error=error)
 
 
-def _collected(venue: Venue, future: Future[VenueAnswer], until: float) -> VenueAnswer:
-    """`until`: the moment, by the monotonic clock, after which it is not waited for."""
-    try:
-        return future.result(max(0.0, until - time.monotonic()))
-    except TimeoutError:
-        future.cancel()
+def _late(venue: Venue) -> VenueAnswer:
     message = f"{venue.name} did not answer within {DEADLINE_S:g} s."
     error = {"code": "venue_late", "message": message, "retryable": True}
     return VenueAnswer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)

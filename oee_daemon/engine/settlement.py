@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import recall
@@ -18,6 +18,8 @@ from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown
 from oee_daemon.store import leases, moves
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -26,55 +28,59 @@ log = logging.getLogger(__name__)
 class Settlement:
     """One worker's way from `submitted` to the attempt's end."""
 
-    def __init__(self, outside: Outside, mover: Mover, timing: Timing) -> None:
+    def __init__(self, db: Engine, line: Line, outside: Outside, mover: Mover, timing: Timing) -> None:
+        self._db = db
+        self._line = line
         self._outside = outside
         self._mover = mover
         self._timing = timing
 
-    def settle(self, conn: Connection, order: Order, swap: SignedSwap | None) -> Order | None:
+    async def settle(self, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
         if swap is None:
-            return self._recall(conn, order, None, None)
+            return await self._recall(order, None, None)
         until = time.monotonic() + self._outside.chain.expected_s() + self._timing.ask_s
         current: Order | None = order
         while current is not None:
             # Past its time nothing is sent any more; what an earlier send left is still asked about.
             if not current.expired_by_now:
-                self._outside.send(swap)
-            outcome = self._outside.outcome(swap, self._timing.resend_s)
+                await self._outside.send(swap)
+            outcome = await self._outside.outcome(swap, self._timing.resend_s)
             if isinstance(outcome, Landed):
-                return self._confirm(conn, current, outcome.fill, "landed")
+                return await self._confirm(current, outcome.fill, "landed")
             if not isinstance(outcome, Unknown):
-                return self._recall(conn, current, swap, outcome)
+                return await self._recall(current, swap, outcome)
             if time.monotonic() >= until:
-                return self._ask_later(conn, current, swap, outcome)
-            current = leases.extend(conn, current, self._timing.lease)
+                return await self._ask_later(current, swap, outcome)
+            current = await aside(self._db, leases.extend, current, self._timing.lease)
         return None
 
-    def _ask_later(self, conn: Connection, order: Order, swap: SignedSwap, outcome: Unknown) -> Order | None:
-        if recall.elsewhere(conn, self._outside.chain, order):
-            return self._recall(conn, order, None, None)
+    async def _ask_later(self, order: Order, swap: SignedSwap, outcome: Unknown) -> Order | None:
+        if await recall.elsewhere(self._db, self._outside.chain, order):
+            return await self._recall(order, None, None)
         log.warning(
             "outcome unknown, asking again later",
             extra={"order_id": order.id, "signature": swap.signature, "reason": outcome.reason},
         )
-        leases.let_go(conn, order, backoff(order.asks + 1, self._timing.pause_s))
+        await aside(self._db, leases.let_go, order, backoff(order.asks + 1, self._timing.pause_s))
         return None
 
-    def _recall(
-        self, conn: Connection, order: Order, swap: SignedSwap | None, said: Rejected | Lapsed | None
+    async def _recall(
+        self, order: Order, swap: SignedSwap | None, said: Rejected | Lapsed | None
     ) -> Order | None:
         """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
         ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
         try:
-            landed = recall.ask(conn, self._outside.chain, order, said)
+            landed = await recall.ask(self._db, self._outside.chain, order, said)
         except recall.StillInDoubt as e:
-            leases.let_go(conn, order, e.pause)
+            await aside(self._db, leases.let_go, order, e.pause)
             return None
         except AttemptFailed as failure:
-            return self._mover.end_attempt(conn, order, failure, swap_ended=ended)
+            return await self._mover.end_attempt(order, failure, swap_ended=ended)
         known = swap is not None and swap.signature == landed.fill.signature
-        return self._confirm(conn, order, landed.fill, "landed" if known else ended)
+        return await self._confirm(order, landed.fill, "landed" if known else ended)
 
-    def _confirm(self, conn: Connection, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
-        return self._mover.move(order, Status.CONFIRMED, lambda: moves.confirm(conn, order, fill, swap_ended))
+    async def _confirm(self, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
+        return await self._mover.move(
+            order, Status.CONFIRMED, lambda: moves.confirm(self._line, order, fill, swap_ended)
+        )

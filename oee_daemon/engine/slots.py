@@ -1,22 +1,25 @@
 """Claims an order for a worker, waiting while all `OEE_MAX_ACTIVE` slots are taken.
 
-How many orders may be in execution at once is one figure for all workers; Postgres decides each claim. A
-thread that finds no slot has nothing better to do, since every order needs one: it waits, one thread of a
-process asking for all. `Hands` knows which orders this worker's threads execute.
+How many orders may be in execution at once is one figure for all workers; Postgres decides each claim. An
+order that finds no slot waits, one of a process asking for all. `Hands` knows which orders this worker has.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
 from oee_daemon.orders.order import Order
 from oee_daemon.store import leases
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Line
 from oee_daemon.timing import USUAL
 
 #: Seconds between two looks for a slot that another worker gave back; one of our own is told at once.
@@ -63,38 +66,50 @@ class Slots:
     """Claims for one worker. `most`: orders in execution at once, over all workers; `lease`: how long a claim
     holds without a sign of life."""
 
-    def __init__(self, *, owner: str, network: str, most: int, lease: timedelta = USUAL.lease) -> None:
+    def __init__(
+        self,
+        db: Engine,
+        line: Line,
+        *,
+        owner: str,
+        network: str,
+        most: int,
+        lease: timedelta = USUAL.lease,
+    ) -> None:
+        self._db = db
+        self._line = line
         self._owner = owner
         self._network = network
         self._most = most
         self._lease = lease
-        self._turn = threading.Lock()
-        self._given_back = threading.Event()
+        self._turn = asyncio.Lock()
+        self._given_back = asyncio.Event()
         self._stopped = False
         self._reap_at = 0.0
         #: Where Postgres has to be for a claim; none for anywhere.
         self.where: leases.Where | None = None
 
-    def claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
+    async def claim(self, order_id: UUID) -> tuple[Order, bool] | None:
         """As `leases.claim`, after a wait where need be. Raises `NoSlot` once this worker is stopping."""
         try:
-            return self._claim(conn, order_id)
+            return await self._claim(order_id)
         except leases.NoSlot:
             pass
-        with self._turn:
+        async with self._turn:
             while True:
                 self._given_back.clear()
                 try:
-                    return self._claim(conn, order_id)
+                    return await self._claim(order_id)
                 except leases.NoSlot:
                     if self._stopped:
                         raise
-                if not (leases.ensure_slots(conn, self._most) or self._reap(conn)):
-                    self._given_back.wait(LOOK_S)
+                if not (await aside(self._db, leases.ensure_slots, self._most) or await self._reap()):
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._given_back.wait(), LOOK_S)
 
-    def _claim(self, conn: Connection, order_id: UUID) -> tuple[Order, bool] | None:
-        return leases.claim(
-            conn,
+    async def _claim(self, order_id: UUID) -> tuple[Order, bool] | None:
+        return await leases.claim(
+            self._line,
             order_id,
             owner=self._owner,
             network=self._network,
@@ -103,17 +118,16 @@ class Slots:
             lease=self._lease,
         )
 
-    def _reap(self, conn: Connection) -> bool:
+    async def _reap(self) -> bool:
         if time.monotonic() < self._reap_at:
             return False
         self._reap_at = time.monotonic() + REAP_S
-        return leases.reap(conn, self._lease)
+        return await aside(self._db, leases.reap, self._lease)
 
     def given_back(self) -> None:
         """An order of this worker has let go of its slot."""
         self._given_back.set()
 
     def stop(self) -> None:
-        """Who waits gives up."""
+        """Who waits gives up at the next look."""
         self._stopped = True
-        self._given_back.set()

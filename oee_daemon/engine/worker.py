@@ -18,6 +18,7 @@ from oee_daemon.engine import actors, recovery, retention
 from oee_daemon.engine.beats import Beat, Chore
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.identity import NOWHERE, Identity, named_wallet, try_to_settle
+from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
@@ -30,6 +31,7 @@ from oee_daemon.queue.roster import Roster
 from oee_daemon.settings import Settings
 from oee_daemon.store import migrations, server
 from oee_daemon.store.database import open_database
+from oee_daemon.store.line import Line
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +71,20 @@ class Worker:
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
         self._network = network = open_network(settings, settings.database_url, self._named_wallet)
+        self.loop = Loop(threads)
+        self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = Execution(
             self.db,
+            self._line,
+            self.loop,
             network,
             self.feed,
             owner=owner,
-            threads=threads,
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
             timing=settings.timing,
         )
-        self.identity = Identity(self.db, network, mark=mark, keep_days=settings.keep_days)
+        self.identity = Identity(self.db, network, self.loop.run, mark=mark, keep_days=settings.keep_days)
         actors.declare(self.broker, self.execution)
         self.recovery = Recovery(
             self.db,
@@ -136,8 +141,7 @@ class Worker:
 
     def show_presence(self) -> bool:
         """Says that this worker works: its chores are done, and no thread hangs. Looks at the database."""
-        hang_s = max(self.execution.longest_s, self.identity.hang_s)
-        if hang_s <= self._network.chain.expected_s() + self._hangs_s:
+        if self.execution.longest_s <= self._network.chain.expected_s() + self._hangs_s:
             self._alive()
         self.check()
         if self._database is None:
@@ -208,8 +212,9 @@ class Worker:
 
     def close(self) -> None:
         """Gives back what it holds open."""
-        self.execution.close()
         self.broker.close()
         self.feed.close()
-        self._network.close()
+        self.loop.run(self._line.close())
+        self.loop.run(self._network.close())
+        self.loop.stop()
         self.db.dispose()

@@ -1,21 +1,19 @@
 """A chain behind a deadline: whatever it does wrong is an answer that is missing.
 
-Each call runs on a thread of the chain's own, so that one that never returns costs its caller a few seconds.
-What comes after that is heard by nobody.
+What is late is ended: a call that never returns costs its caller a few seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
-from oee_daemon.calls import Calls
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.chain import Chain, FillPage
 from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Seconds that the chain has to answer.
@@ -25,46 +23,37 @@ CHAIN_S = 4.0
 class BoundedChain:
     """A `Chain` that knows its deadlines: its calls end in time, and raise nothing but what a `Chain` may."""
 
-    def __init__(self, chain: Chain, threads: int, faults: FaultLog) -> None:
+    def __init__(self, chain: Chain, faults: FaultLog) -> None:
         self._chain = chain
         self._faults = faults
-        self._calls = Calls(threads, "chain")
         self.inside = chain.inside
         self.nodes = chain.nodes
-
-    def close(self) -> None:
-        """Nobody waits for what still hangs."""
-        self._calls.shutdown(wait=False)
-
-    @property
-    def hang_s(self) -> float:
-        """For how long nothing could be asked, because no call returns; seconds."""
-        return self._calls.hang_s
 
     def expected_s(self) -> float:
         return self._chain.expected_s()
 
-    def identity(self) -> str:
-        return self._ask(CHAIN_S, self._chain.identity)
+    async def identity(self) -> str:
+        return await self._ask(CHAIN_S, self._chain.identity())
 
-    def anchor(self) -> Anchor:
-        return self._ask(CHAIN_S, self._chain.anchor, CHAIN_S)
+    async def anchor(self) -> Anchor:
+        return await self._ask(CHAIN_S, self._chain.anchor(CHAIN_S))
 
-    def submit(self, swap: SignedSwap) -> None:
-        self._ask(CHAIN_S, self._chain.submit, swap, CHAIN_S)
+    async def submit(self, swap: SignedSwap) -> None:
+        await self._ask(CHAIN_S, self._chain.submit(swap, CHAIN_S))
 
-    def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
-        return self._ask(wait_s + CHAIN_S, self._chain.look, swap, wait_s=wait_s)
+    async def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
+        return await self._ask(wait_s + CHAIN_S, self._chain.look(swap, wait_s=wait_s))
 
-    def fill(self, signature: str) -> Fill | None:
-        return self._ask(CHAIN_S, self._chain.fill, signature)
+    async def fill(self, signature: str) -> Fill | None:
+        return await self._ask(CHAIN_S, self._chain.fill(signature))
 
-    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        return self._ask(CHAIN_S, self._chain.fills, limit=limit, before=before)
+    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before))
 
-    def _ask(self, deadline_s: float, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _ask(self, deadline_s: float, call: Awaitable[T]) -> T:
         try:
-            return self._calls.ask(deadline_s, fn, *args, **kwargs)
+            async with asyncio.timeout(deadline_s):
+                return await call
         except (ChainUnavailable, BadCursor):
             raise
         except TimeoutError:

@@ -4,7 +4,8 @@ The rules that make an order safe rest on two promises, which the suite in `netw
 every chain: the same bytes land at most once, and what is shown as final never changes. A chain says what its
 nodes show and no more: they lag, forget, follow forks that lose, and answer from several times at once. What
 all that amounts to is decided in `verdict`, for every chain alike. A chain knows signatures, mints and
-amounts; whose they are, the engine knows.
+amounts; whose they are, the engine knows. Its coroutines run on the loop of everybody's orders: none may
+block it, and each ends when it is cancelled.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ class Chain(Protocol):
     #: How many nodes it asks, whether they answer or not.
     nodes: int
 
-    def identity(self) -> str:
+    async def identity(self) -> str:
         """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
         ...
 
-    def anchor(self, deadline_s: float) -> Anchor:
+    async def anchor(self, deadline_s: float) -> Anchor:
         """A recent blockhash to build on, within `deadline_s` seconds. Raises `ChainUnavailable`."""
         ...
 
-    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+    async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         """Hands in the signed bytes within `deadline_s` seconds; harmless to repeat with the same swap.
 
         Raises `ChainUnavailable` where the answer is missing or a refusal: neither decides anything,
@@ -48,21 +49,21 @@ class Chain(Protocol):
         """
         ...
 
-    def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
+    async def look(self, swap: SignedSwap, wait_s: float = 0) -> Sequence[Look]:
         """What each node that answers shows of the swap, after up to `wait_s` seconds for it to become final.
 
         Raises `ChainUnavailable` where none can be asked.
         """
         ...
 
-    def fill(self, signature: str) -> Fill | None:
+    async def fill(self, signature: str) -> Fill | None:
         """What that signature has moved for good; none where it is not known to have landed.
 
         Raises `ChainUnavailable`.
         """
         ...
 
-    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         """What has landed for good, newest first: `limit` of them, older than the signature `before`.
 
         Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.guard import Guard
@@ -27,4 +27,4 @@ class Network:
     tokens: TokenBook
     guard: Guard
     #: Gives back what it holds open.
-    close: Callable[[], None]
+    close: Callable[[], Coroutine[Any, Any, None]]

@@ -1,7 +1,8 @@
 """What every venue offers: a firm price, and a swap built from it. Neither has an effect.
 
 A venue honours its deadline by itself, with a timeout on every call it makes; a new one passes the suite in
-`networks.conformance` before anything trades on it. What it builds is judged by the network's guard.
+`networks.conformance` before anything trades on it. What it builds is judged by the network's guard. Its
+coroutines run on the loop of everybody's orders: none may block it, and each ends when it is cancelled.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Venue(Protocol):
         """What it takes of every input, in basis points; none where that differs from pool to pool."""
         ...
 
-    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         """A firm price within `deadline_s` seconds.
 
         Raises `VenueRefused` where asking again won't help, `VenueLate` where it may.
         """
         ...
 
-    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         """The swap to sign, within `deadline_s` seconds, which can land up to the anchor's height.
 
         Its bytes carry the order's id, so that the chain's fills tell whose they are. Raises `VenueError`.

@@ -15,6 +15,7 @@ from oee_daemon.errors import BadCursor
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.store import signatures
+from oee_daemon.store.database import aside
 
 
 class Fills:
@@ -24,19 +25,18 @@ class Fills:
         self._db = db
         self._chain = chain
 
-    def page(self, *, limit: int, before: str | None) -> FillPage:
+    async def page(self, *, limit: int, before: str | None) -> FillPage:
         """All landings, newest first. Raises `ChainUnavailable` and `BadCursor`."""
-        page = self._chain.fills(limit=limit, before=before)
-        with self._db.connect() as conn:
-            known = signatures.orders_of(conn, [fill.signature for fill in page.fills])
+        page = await self._chain.fills(limit=limit, before=before)
+        known = await aside(self._db, signatures.orders_of, [fill.signature for fill in page.fills])
         fills = [replace(f, order_id=known.get(f.signature, f.order_id)) for f in page.fills]
         return replace(page, fills=fills)
 
-    def of_order(self, order_id: UUID, *, limit: int, before: str | None) -> FillPage:
+    async def of_order(self, order_id: UUID, *, limit: int, before: str | None) -> FillPage:
         """The landings of one order's swaps, of which there should be one. Raises as `page`."""
-        with self._db.connect() as conn:
-            known = signatures.signatures_of(conn, order_id)
-        found = [fill for signature in known if (fill := self._chain.fill(signature)) is not None]
+        known = await aside(self._db, signatures.signatures_of, order_id)
+        answers = [await self._chain.fill(signature) for signature in known]
+        found = [fill for fill in answers if fill is not None]
         found.sort(key=lambda fill: (fill.at, fill.signature), reverse=True)
         if before is not None:
             if before not in known:

@@ -6,20 +6,25 @@ Each move of an order is one statement (see `store`), so autocommit is the rule 
 
 from __future__ import annotations
 
+import asyncio
 import select
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
 # of them has to wait where one begins with the part.
 import psycopg  # noqa: F401
 from psycopg.types.numeric import Int8Dumper
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 
 from oee_daemon.store.connection import CONNECT_TIMEOUT_S, GRACE_S, STATEMENT_S, Bounded, Silent, connector
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Seconds for which a connection that was just used counts as alive.
 FRESH_S = 0.05
@@ -62,6 +67,18 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
     event.listen(db, "checkin", pool.given_back)
     event.listen(db, "invalidate", pool.lost)
     return db
+
+
+async def aside(
+    db: Engine, call: Callable[Concatenate[Connection, P], T], *args: P.args, **named: P.kwargs
+) -> T:
+    """For a coroutine what is asked seldom: on another thread, with a connection of the pool."""
+
+    def asked() -> T:
+        with db.connect() as conn:
+            return call(conn, *args, **named)
+
+    return await asyncio.to_thread(asked)
 
 
 def dial(url: URL) -> Bounded:

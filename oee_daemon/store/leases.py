@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import dict_row
 from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Order
-from oee_daemon.store.order_rows import ORDER, order_of, order_row
-from oee_daemon.store.predicates import HELD, IS_DUE, IS_LIVE, IS_RUNNABLE, OVERDUE, RUNNABLE, TOLERANCE
+from oee_daemon.store.line import Batch, Line, answered, asked
+from oee_daemon.store.order_rows import ORDER, order_row, order_told
+from oee_daemon.store.predicates import (
+    EXPIRED,
+    HELD,
+    IS_DUE,
+    IS_LIVE,
+    IS_RUNNABLE,
+    OVERDUE,
+    RUNNABLE,
+    TOLERANCE,
+)
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import MARKET
 from oee_daemon.timing import USUAL
@@ -36,53 +46,56 @@ class NoSlot(Exception):
     """As many orders as may be are in execution: another can be claimed when one of them lets go."""
 
 
-# The slot first, then the order, then both are taken. Whether a slot was just taken is told by its own
-# column, which Postgres reads again after waiting for a lock.
-_CLAIM = f"""
-    -- {{name}}: takes an order and a slot, and begins its attempt where it is pending and its time not over
-    WITH free AS (
-        SELECT class, slot FROM execution_slots
-        WHERE class = %(class)s AND slot <= %(slots)s AND (order_id IS NULL OR order_id = %(id)s)
-        ORDER BY order_id = %(id)s DESC NULLS LAST, slot
-        LIMIT 1 FOR UPDATE SKIP LOCKED
-    ), found AS (
-        SELECT id, status = 'pending' AND expires_at > clock_timestamp() AS begins FROM orders
-        WHERE EXISTS (SELECT FROM free) AND id = %(id)s AND {IS_RUNNABLE} AND network = %(network)s
-            AND {IS_DUE} AND (lease_owner = %(owner)s OR NOT {HELD}) AND {{there}}
-        FOR UPDATE
+# The orders first, in the order of their ids, then as many slots as there are. Whether a slot was just taken
+# is told by its own column, which Postgres reads again once it has the lock. A slot of one of these orders,
+# which nobody holds, is as good as a free one.
+@cache
+def _claim(slot_class: str) -> Batch:
+    return Batch(f"""
+    -- claim: takes orders and a slot for each, and begins the attempts of those that are pending in time
+    WITH {asked(_CLAIMS, "id")}, found AS (
+        SELECT n, orders.id AS found_id, owner, lease, status = 'pending' AND NOT {EXPIRED} AS begins
+        FROM asked JOIN orders ON orders.id = asked.id
+        WHERE {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
+            AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
+        ORDER BY orders.id FOR UPDATE OF orders
+    ), free AS (
+        SELECT slot FROM execution_slots
+        WHERE class = '{slot_class}' AND slot <= (SELECT max(slots) FROM asked)
+            AND (order_id IS NULL OR order_id IN (SELECT found_id FROM found))
+        ORDER BY order_id NULLS LAST, slot LIMIT (SELECT count(*) FROM found) FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        SELECT * FROM (SELECT *, row_number() OVER (ORDER BY n) AS turn FROM found) f
+        JOIN (SELECT slot, row_number() OVER (ORDER BY slot) AS turn FROM free) s USING (turn)
     ), claimed AS (
         UPDATE orders SET
-            fence = fence + 1, lease_owner = %(owner)s, lease_until = clock_timestamp() + %(lease)s,
+            fence = fence + 1, lease_owner = owner, lease_until = clock_timestamp() + lease,
             status = CASE WHEN begins THEN 'routing' ELSE status END,
             event_seq = event_seq + begins::int,
             updated_at = CASE WHEN begins THEN clock_timestamp() ELSE updated_at END
-        FROM found WHERE orders.id = found.id
-        RETURNING {ORDER}, begins
-    ), taken AS (
-        UPDATE execution_slots s SET order_id = claimed.id, taken_at = clock_timestamp()
-        FROM claimed, free WHERE s.class = free.class AND s.slot = free.slot
+        FROM taken WHERE orders.id = found_id
+        RETURNING {ORDER}, begins, n AS claim
+    ), seated AS (
+        UPDATE execution_slots s SET order_id = found_id, taken_at = clock_timestamp()
+        FROM taken WHERE s.class = '{slot_class}' AND s.slot = taken.slot
     ), said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, '{{{{}}}}' FROM claimed WHERE begins
+        SELECT id, event_seq, status, attempt, updated_at, '{{}}' FROM claimed WHERE begins
     )
-    SELECT EXISTS (SELECT FROM free) AS has_slot, claimed.*
-    FROM (VALUES (1)) one LEFT JOIN claimed ON true
-"""  # noqa: S608  # the names are our own columns
-_CLAIM_ANYWHERE = Statement(_CLAIM.format(name="claim_anywhere", there="true"), dict_row)
+    {answered("SELECT n, claimed.* FROM found LEFT JOIN claimed ON claim = n")}
+    """)  # noqa: S608  # the names are our own
+
+
+_CLAIMS = "id uuid, owner text, network text, slots int, lease interval, timeline text, started timestamptz"
 # On the server that was looked at, by when it was started, and on its timeline: one that took over, or was
 # put back, may have forgotten what was sent. (To ask each time for its identifier would read a file.)
-_CLAIM_THERE = Statement(
-    _CLAIM.format(
-        name="claim_there",
-        there="left(pg_walfile_name(pg_current_wal_lsn()), 8) = %(timeline)s"
-        " AND pg_postmaster_start_time() = %(started)s",
-    ),
-    dict_row,
-)
+_THERE = """CASE WHEN started IS NULL THEN true
+            ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) = timeline
+                AND pg_postmaster_start_time() = started END"""
 
 
-def claim(
-    conn: Connection,
+async def claim(
+    line: Line,
     order_id: UUID,
     *,
     owner: str,
@@ -97,18 +110,18 @@ def claim(
     so.
 
     None: it is not runnable, not due, of another network, or held by somebody else; or the database is not
-    `where` it was. Raises `NoSlot`, whatever the order is.
+    `where` it was. Raises `NoSlot`.
     """
     values: dict[str, Any] = {"id": order_id, "owner": owner, "network": network, "slots": slots}
-    values |= {"class": slot_class, "lease": lease}
-    if where is None:
-        row = _CLAIM_ANYWHERE.first(conn, values)
-    else:
-        row = _CLAIM_THERE.first(conn, values | where._asdict())
-    assert row is not None
-    if not row["has_slot"]:
+    values |= {"lease": lease}
+    if where is not None:
+        values |= {"timeline": where.timeline, "started": where.started}
+    row = await line.ask(_claim(slot_class), values)
+    if row is None:
+        return None
+    if row["id"] is None:
         raise NoSlot
-    return None if row["begins"] is None else (order_of(row), row["begins"])
+    return order_told(row), row["begins"]
 
 
 # A slot is taken from a holder whose lease is over together with the order itself: the fence is raised, so

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from inspect import cleandoc
 from itertools import count
 from typing import Any
@@ -42,7 +43,16 @@ LOCK_S = 1.0
 _PLANNER = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
     ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"), "off"
 )
-_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no word for, as Postgres reads it."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():f} s"
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 

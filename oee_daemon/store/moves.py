@@ -1,7 +1,7 @@
 """The moves of an order, each a named function over one statement; never a commit of its own.
 
 A move is a compare-and-set on id, status and fence that writes the event, and where it must the swap, in the
-same statement; on an autocommit connection that statement is the transaction. No row back means that somebody
+same statement, for all orders whose move is of that kind and flies with it. No row back means that somebody
 else moved the order: the caller stops quietly. All times are Postgres's, because leases and due times are
 compared between processes whose clocks may differ. Every commit waits for the disk, those that a crash may
 repeat for free too: an event that was streamed must not come back as another one.
@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql
 
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import SwapMode
@@ -27,10 +26,11 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
 from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store.leases import FREED
-from oee_daemon.store.line import Batch, Line, answered
-from oee_daemon.store.order_rows import ORDER, UNITS, order_row
+from oee_daemon.store.line import Batch, Line, answered, asked
+from oee_daemon.store.order_rows import ORDER, order_row, read_times
 from oee_daemon.store.predicates import EXPIRED, MAY_CANCEL
 from oee_daemon.store.statement import Statement
+from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
 
 # Creating.
@@ -99,19 +99,32 @@ async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: st
 
 # Moving.
 
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SAID = """
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, updated_at, %(data)s FROM moved"""
+        SELECT id, event_seq, status, attempt, updated_at, {data} FROM moved"""
+#: What every move is asked with: whose it is and as what it is held; and its event.
+_HELD = "id uuid, held_as text, held_by bigint, data jsonb"
 
 
 def _move_to(
-    to: Status, name: str, what: str, sets: tuple[str, ...] = (), *, only: str = "", beside: str = ""
-) -> Statement[tuple[Any, ...]]:
-    """The statement of a move to `to`. `sets`: columns that it sets to parameters of their names."""
-    changes = [f"{column} = %({column})s" for column in sets]
+    to: Status,
+    name: str,
+    what: str,
+    sets: tuple[str, ...] = (),
+    *,
+    only: str = "",
+    beside: str = "",
+    more: tuple[str, ...] = (),
+) -> Batch:
+    """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
+    asked with by their names; `more`: what `beside` is asked with, as in "raw bytea"."""
+    given = [f"{column} {orders.c[column].type.compile(_DIALECT)}" for column in sets]
+    changes = [f"{column} = asked.{column}" for column in sets]
     if to not in LETS_GO:
         # No indexed column changes here, so that Postgres touches no index.
-        changes += ["lease_until = clock_timestamp() + %(lease)s"]
+        given.append("lease interval")
+        changes += ["lease_until = clock_timestamp() + lease"]
     else:
         # Between attempts nobody holds it: ten at once means ten leases.
         changes += ["lease_owner = NULL", "lease_until = NULL", "rung_at = NULL"]
@@ -119,28 +132,31 @@ def _move_to(
     if to in FINAL:
         changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
     elif to in LETS_GO:
-        changes += ["next_run_at = clock_timestamp() + %(delay)s"]
-    return Statement(f"""
+        given.append("delay interval")
+        changes += ["next_run_at = clock_timestamp() + delay"]
+    told = ", ".join(f"asked.{column.split()[0]}" for column in ("n", "data", *more))
+    columns = ", ".join([_HELD, *given, *more])
+    return Batch(f"""
     -- {name}: {what}
-    WITH moved AS (
+    WITH {asked(columns, "id")}, moved AS (
         UPDATE orders SET status = '{to}', event_seq = event_seq + 1, updated_at = clock_timestamp(),
             {", ".join(changes)}
-        WHERE id = %(id)s AND status = %(status)s AND fence = %(fence)s{only}
-        RETURNING id, event_seq, status, attempt, updated_at, finished_at, next_run_at,
-            {EXPIRED} AS expired_by_now
-    ), said AS ({_SAID}
+        FROM asked WHERE orders.id = asked.id AND status = held_as AND fence = held_by{only}
+        RETURNING orders.id, event_seq, status, orders.attempt, updated_at, finished_at, next_run_at,
+            {EXPIRED} AS expired_by_now, orders.signature, {told}
+    ), said AS ({_SAID.format(data="data")}
     ){beside}
-    SELECT updated_at, finished_at, next_run_at, expired_by_now FROM moved
+    {answered("SELECT n, updated_at, finished_at, next_run_at, expired_by_now FROM moved")}
     """)  # noqa: S608  # the names are our own columns
 
 
 _STORED = """, stored AS (
         INSERT INTO swaps (order_id, attempt, signature, raw, last_valid_height)
-        SELECT id, attempt, %(signature)s, %(raw)s, %(height)s FROM moved
+        SELECT id, attempt, signature, raw, height FROM moved
     )"""
 _SWAP_ENDED = """, ended AS (
-        UPDATE swaps SET state = %(swap_ended)s, ended_at = clock_timestamp() FROM moved
-        WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND %(swap_ended)s::text IS NOT NULL
+        UPDATE swaps SET state = swap_ended, ended_at = clock_timestamp() FROM moved
+        WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND swap_ended IS NOT NULL
     )"""
 _CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
@@ -154,53 +170,46 @@ _SUBMIT = _move_to(
     ("signature", "route"),
     only=f" AND NOT {EXPIRED}",
     beside=_STORED,
+    more=("raw bytea", "height bigint"),
 )
-_CONFIRM = _move_to(Status.CONFIRMED, "confirm", "stores the fill", _FILLED, beside=_SWAP_ENDED)
-_RETRY = _move_to(Status.PENDING, "retry", "ends an attempt; another follows", _ANEW, beside=_SWAP_ENDED)
-_FAIL = _move_to(Status.FAILED, "fail", "ends the order with its attempt", ("error",), beside=_SWAP_ENDED)
+_CONFIRM = _move_to(
+    Status.CONFIRMED, "confirm", "stores the fill", _FILLED, beside=_SWAP_ENDED, more=("swap_ended text",)
+)
+_RETRY = _move_to(
+    Status.PENDING,
+    "retry",
+    "ends an attempt; another follows",
+    _ANEW,
+    beside=_SWAP_ENDED,
+    more=("swap_ended text",),
+)
+_FAIL = _move_to(
+    Status.FAILED,
+    "fail",
+    "ends the order with its attempt",
+    ("error",),
+    beside=_SWAP_ENDED,
+    more=("swap_ended text",),
+)
 _EXPIRE = _move_to(Status.EXPIRED, "expire", "ends an order whose time is over", ("error",))
 
 
-def _move(
-    conn: Connection,
-    order: Order,
-    to: Status,
-    statement: Statement[tuple[Any, ...]],
-    data: Data,
-    changes: dict[str, Any],
-    **values: Any,
+async def _move(
+    line: Line, order: Order, to: Status, batch: Batch, data: Data, changes: dict[str, Any], **values: Any
 ) -> Order | None:
     """Moves an order that the caller holds, with its event. `changes`: fields of the order; `values`: what
     else the statement asks for. None: somebody else moved it. Raises `IllegalMove`."""
     check(order.status, to)
-    held = {"id": order.id, "status": order.status.value, "fence": order.fence, "data": Jsonb(data)}
-    row = statement.first(conn, _sent(changes) | values | held)
+    held = {"id": order.id, "held_as": order.status, "held_by": order.fence, "data": data}
+    row = await line.ask(batch, changes | values | held)
     if row is None:
         return None
-    updated_at, finished_at, next_run_at, expired_by_now = row
     # Its other columns are as they were: nobody else writes them while the fence stands.
-    return replace(
-        order,
-        status=to,
-        event_seq=order.event_seq + 1,
-        updated_at=updated_at,
-        finished_at=finished_at,
-        next_run_at=next_run_at,
-        expired_by_now=expired_by_now,
-        **changes,
-    )
+    return replace(order, status=to, event_seq=order.event_seq + 1, **changes, **read_times(row))
 
 
-def _sent(values: dict[str, Any]) -> dict[str, Any]:
-    """As psycopg takes them: errors as JSON, base units as numerics, for some are larger than a bigint."""
-    sent = {k: Decimal(v) if k in UNITS and v is not None else v for k, v in values.items()}
-    if sent.get("error") is not None:
-        sent["error"] = Jsonb(sent["error"])
-    return sent
-
-
-def choose(
-    conn: Connection,
+async def choose(
+    line: Line,
     order: Order,
     quote: Quote,
     answers: Sequence[VenueAnswer],
@@ -214,28 +223,28 @@ def choose(
     changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
     changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
     data = Building(quote.venue, answers).data()
-    return _move(conn, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
+    return await _move(line, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
 
 
-def submit(
-    conn: Connection, order: Order, swap: SignedSwap, *, lease: timedelta = USUAL.lease
+async def submit(
+    line: Line, order: Order, swap: SignedSwap, *, lease: timedelta = USUAL.lease
 ) -> Order | None:
     """To `submitted`, with the swap as `signed`. None, too: the order's time is over."""
     data, changes = Submitted(swap.signature).data(), {"signature": swap.signature, "route": None}
     stored = {"raw": swap.raw, "height": swap.last_valid_height}
-    return _move(conn, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
+    return await _move(line, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
 
 
-def confirm(conn: Connection, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
+async def confirm(line: Line, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
     """To `confirmed`. `swap_ended`: what the order's live swap becomes; None leaves it."""
     changes = {"signature": fill.signature, "filled_in": fill.amount_in, "filled_out": fill.amount_out}
     changes |= {"fee": fill.fee}
     data = Confirmed(fill).data()
-    return _move(conn, order, Status.CONFIRMED, _CONFIRM, data, changes, swap_ended=swap_ended)
+    return await _move(line, order, Status.CONFIRMED, _CONFIRM, data, changes, swap_ended=swap_ended)
 
 
-def retry(
-    conn: Connection,
+async def retry(
+    line: Line,
     order: Order,
     failure: AttemptFailed,
     delay: timedelta,
@@ -245,11 +254,11 @@ def retry(
     """To `pending`, for the next attempt after `delay`."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000)).data()
     changes = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
-    return _move(conn, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)
+    return await _move(line, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)
 
 
-def fail(
-    conn: Connection,
+async def fail(
+    line: Line,
     order: Order,
     failure: AttemptFailed,
     answers: Sequence[VenueAnswer],
@@ -258,13 +267,13 @@ def fail(
     """To `failed`: no other attempt is left, or would help."""
     error = failure.as_dict()
     data = Ended(error, answers).data()
-    return _move(conn, order, Status.FAILED, _FAIL, data, {"error": error}, swap_ended=swap_ended)
+    return await _move(line, order, Status.FAILED, _FAIL, data, {"error": error}, swap_ended=swap_ended)
 
 
-def expire(conn: Connection, order: Order, failure: AttemptFailed | None) -> Order | None:
+async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Order | None:
     """To `expired`. `failure`: why nobody executed the order in time, where that is known."""
     error = None if failure is None else failure.as_dict()
-    return _move(conn, order, Status.EXPIRED, _EXPIRE, Ended(error).data(), {"error": error})
+    return await _move(line, order, Status.EXPIRED, _EXPIRE, Ended(error).data(), {"error": error})
 
 
 _CANCEL = Statement(
@@ -277,7 +286,7 @@ _CANCEL = Statement(
             lease_owner = NULL, lease_until = NULL, rung_at = NULL
         WHERE id = %(id)s AND {MAY_CANCEL}
         RETURNING {ORDER}
-    ), said AS ({_SAID}
+    ), said AS ({_SAID.format(data="'{}'")}
     ), freed AS ({FREED.format(moved="moved")})
     SELECT * FROM moved
     """,  # noqa: S608  # the names are our own columns
@@ -287,4 +296,4 @@ _CANCEL = Statement(
 
 def cancel(conn: Connection, order_id: UUID) -> Order | None:
     """Cancels whoever holds it: the raised fence tells them. None: it may be on the chain, or is final."""
-    return _CANCEL.first(conn, {"id": order_id, "data": Jsonb({})})
+    return _CANCEL.first(conn, {"id": order_id})

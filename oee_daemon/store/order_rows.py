@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import Connection
+from sqlalchemy import Connection, DateTime, LargeBinary
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
+from oee_daemon.store.line import Row
 from oee_daemon.store.predicates import EXPIRED
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import Units, orders
@@ -23,6 +24,8 @@ from oee_daemon.store.tables import Units, orders
 _NAMES = tuple(f.name for f in fields(Order))
 #: The columns of amounts in base units, which Postgres keeps as numerics.
 UNITS = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, Units))
+_TIMES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, DateTime))
+_BYTES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, LargeBinary))
 #: How what psycopg gives becomes a field's value, where that is not the same.
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "status": Status,
@@ -41,6 +44,32 @@ def order_of(row: Mapping[str, Any]) -> Order:
         if values[name] is not None:
             values[name] = read(values[name])
     return Order(**values)
+
+
+#: How a field's value is read from JSON, where that is not the same.
+_TOLD: Mapping[str, Callable[[Any], Any]] = {
+    "id": UUID,
+    "status": Status,
+    "side": Side,
+    "swap_mode": SwapMode,
+    **dict.fromkeys(_TIMES, datetime.fromisoformat),
+    **dict.fromkeys(_BYTES, lambda text: bytes.fromhex(text[2:])),
+}
+
+
+def order_told(row: Row) -> Order:
+    """As `order_of`, of a row that the line brought."""
+    return Order(**{name: _told(name, row[name]) for name in _NAMES})
+
+
+def read_times(row: Row) -> Row:
+    """The row with its times as times."""
+    return {name: _told(name, value) for name, value in row.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    read = _TOLD.get(name)
+    return value if read is None or value is None else read(value)
 
 
 def order_row(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Order]:

@@ -20,6 +20,8 @@ from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
 from oee_daemon.store import moves, order_rows
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Line
 from oee_daemon.store.tables import swaps
 
 
@@ -27,13 +29,13 @@ def send_before_storing() -> None:
     """The swap is sent as soon as it is signed; it is stored after."""
     sign = Outside.signed
 
-    def signed_and_sent(self: Outside, order: Order) -> SignedSwap:
+    async def signed_and_sent(self: Outside, order: Order) -> SignedSwap:
         # On one block the same plan is the same bytes, which land once: on the next one it is another swap.
-        block = self.chain.anchor().blockhash
-        while self.chain.anchor().blockhash == block:
+        block = (await self.chain.anchor()).blockhash
+        while (await self.chain.anchor()).blockhash == block:
             pass
-        swap = sign(self, order)
-        self.send(swap)
+        swap = await sign(self, order)
+        await self.send(swap)
         return swap
 
     Outside.signed = signed_and_sent  # type: ignore[method-assign]
@@ -43,10 +45,12 @@ def no_compare_and_set() -> None:
     """A move goes through whatever the order's status and fence have become since it was read."""
     move = moves._move
 
-    def careless(conn: Connection, order: Order, *args: Any, **what: Any) -> Order | None:
-        current = order_rows.find(conn, order.id)
+    async def careless(line: Line, order: Order, *args: Any, **what: Any) -> Order | None:
+        current = await aside(engines[0]._db, order_rows.find, order.id)
         assert current is not None
-        return move(conn, current, *args, **what)
+        return await move(line, current, *args, **what)
+
+    engines = noted_engines()
 
     moves._move = careless
     setattr(moves, "check", lambda current, wanted: None)  # noqa: B010
@@ -56,8 +60,8 @@ def end_an_attempt_on_a_timeout() -> None:
     """What the chain could not say in time counts as never landed."""
     ask = Outside.outcome
 
-    def impatient(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
-        outcome = ask(self, swap, wait_s)
+    async def impatient(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
+        outcome = await ask(self, swap, wait_s)
         return Lapsed() if isinstance(outcome, Unknown) else outcome
 
     Outside.outcome = impatient  # type: ignore[method-assign]
@@ -73,7 +77,7 @@ def sign_anew_while_the_old_bytes_live() -> None:
         if old is None or order is None:
             return old
         # On one block the same plan is the same bytes: a moment later it is another swap.
-        while (swap := engines[0]._outside.signed(order)).signature == old.signature:
+        while (swap := engines[0]._loop.run(engines[0]._outside.signed(order))).signature == old.signature:
             pass
         conn.execute(
             update(swaps)
@@ -103,13 +107,12 @@ def confirm_from_a_sends_answer() -> None:
     """A send that was taken counts as a fill."""
     send, engines = Outside.send, noted_engines()
 
-    def sent(self: Outside, swap: SignedSwap) -> None:
-        send(self, swap)
+    async def sent(self: Outside, swap: SignedSwap) -> None:
+        await send(self, swap)
         taken.add(swap.signature)
 
-    def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
-        with engines[0]._db.connect() as conn:
-            order = order_rows.find(conn, swap.order_id)
+    async def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
+        order = await aside(engines[0]._db, order_rows.find, swap.order_id)
         assert order is not None and order.quote_in is not None and order.quote_out is not None
         fill = Fill(
             signature=swap.signature,
@@ -134,17 +137,17 @@ def reject_from_a_sends_answer() -> None:
     refused: set[str] = set()
     ask = Outside.outcome
 
-    def sent(self: Outside, swap: SignedSwap) -> None:
+    async def sent(self: Outside, swap: SignedSwap) -> None:
         try:
-            self.chain.submit(swap)
+            await self.chain.submit(swap)
         except ChainUnavailable:
             refused.add(swap.signature)
         failpoints.hit("sent", swap.attempt)
 
-    def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
+    async def believed(self: Outside, swap: SignedSwap, wait_s: float) -> Outcome:
         if swap.signature in refused:
             return Rejected("refused", "the chain refused it", retryable=True)
-        return ask(self, swap, wait_s)
+        return await ask(self, swap, wait_s)
 
     Outside.send = sent  # type: ignore[method-assign]
     Outside.outcome = believed  # type: ignore[method-assign]

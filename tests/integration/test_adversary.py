@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ from solders.message import Message, MessageV0, to_bytes_versioned
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.calls import Calls
 from oee_daemon.contract.status import Status
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated.venues import SimulatedVenue
@@ -32,7 +33,8 @@ from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.timing import USUAL
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
 from tests.kit.daemons import until
-from tests.kit.engine import Bench, HookedChain, nothing
+from tests.kit.engine import Bench, HookedChain
+from tests.kit.now import now
 
 
 class HangingChain(HookedChain):
@@ -42,11 +44,11 @@ class HangingChain(HookedChain):
         super().__init__(bench.ledger, clock=bench.clock)
         self.asked, self.let_go, self.told = threading.Event(), threading.Event(), threading.Event()
 
-    def fills(self, **what: Any) -> FillPage:
+    async def fills(self, **what: Any) -> FillPage:
         self.asked.set()
-        self.let_go.wait(60)
+        await asyncio.to_thread(self.let_go.wait, 60)
         self.told.set()
-        return super().fills(**what)
+        return await super().fills(**what)
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_an_order_in_doubt_hangs_with_no_chain(
 def test_an_order_in_doubt_is_no_fault_of_ours_where_the_chain_fails(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(**_: Any) -> FillPage:
+    async def fails(**_: Any) -> FillPage:
         raise ValueError("no JSON")
 
     chain = bench.chain()
@@ -106,10 +108,10 @@ def test_a_look_that_comes_too_late_is_heard_by_nobody(bench: Bench, monkeypatch
     chain, late, done = bench.chain(), threading.Event(), threading.Event()
     look = chain.look
 
-    def slow(*args: Any, **what: Any) -> Any:
-        late.wait(60)
+    async def slow(*args: Any, **what: Any) -> Any:
         try:
-            return look(*args, **what)
+            await asyncio.to_thread(late.wait, 60)
+            return await look(*args, **what)
         finally:
             done.set()
 
@@ -118,52 +120,30 @@ def test_a_look_that_comes_too_late_is_heard_by_nobody(bench: Bench, monkeypatch
     execution = bench.execution(chain)
     execution.run(order.id)
     assert bench.order(order.id).status is Status.SUBMITTED
-    late.set()
     assert done.wait(30)
-    # The thread that looked has nothing left to do once it takes the next call.
-    until(lambda: execution.longest_s == 0.0)
+    late.set()
     assert judged == []
 
 
-def test_a_party_none_of_whose_threads_comes_back_is_told() -> None:
-    calls = Calls(2, "x")
-    let_go = threading.Event()
-    assert calls.hang_s == 0.0
-    first = calls.submit(let_go.wait, 60)
-    until(lambda: calls.submit(int).result(30) == 0)
-    assert calls.hang_s == 0.0
-    second = calls.submit(let_go.wait, 60)
-    until(lambda: calls.hang_s > 0)
-    with pytest.raises(TimeoutError):
-        calls.ask(0.01, int)
-    let_go.set()
-    assert first.result(30) and second.result(30)
-    until(lambda: calls.hang_s == 0.0)
-    assert calls.ask(30, int) == 0
-    calls.shutdown()
+def test_a_chain_that_stops_the_loop_is_told(bench: Bench) -> None:
+    """It is broken: it waits without giving way, and nobody's order goes on. Only another process can."""
+    chain, asked, let_go = bench.chain(), threading.Event(), threading.Event()
 
+    async def stops(deadline_s: float) -> Anchor:
+        asked.set()
+        assert let_go.wait(60)  # that is the fault
+        raise ChainUnavailable("stopped")
 
-def test_a_worker_whose_chain_never_returns_gives_no_sign_of_life(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each call has cost it a thread, until it can ask no more: only another process can."""
-    bench.timing = replace(USUAL, resend_s=0.0, ask_s=1.0)
-    chain, let_go = bench.chain(), threading.Event()
-    chain.before_anchor = lambda: monkeypatch.setattr(bounded, "CHAIN_S", 0.01)
-    monkeypatch.setattr(chain, "before_submit", lambda: let_go.wait(60))
-    monkeypatch.setattr(chain, "before_outcome", lambda: let_go.wait(60))
+    chain.anchor = stops  # type: ignore[method-assign]
     execution = bench.execution(chain)
     order = bench.place()
-    execution.run(order.id)
-    assert execution.busy == [] and execution.longest_s > 0
-    let_go.set()
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(execution.run, order.id)
+        assert asked.wait(30)
+        assert until(lambda: execution._loop.hang_s) <= execution.longest_s
+        let_go.set()
+        run.result(30)
     until(lambda: execution.longest_s == 0.0)
-    bench.wake(order.id)
-    monkeypatch.undo()
-    chain.before_anchor, bench.timing = nothing, USUAL
-    bench.execution(chain).run(order.id)
-    assert bench.trail(order.id) == CONFIRMED
-    assert len(bench.ledgered(order.id)) == 1
 
 
 # What the database has forgotten.
@@ -227,7 +207,7 @@ def test_a_forgotten_landing_is_noticed_behind_a_newer_one(bench: Bench) -> None
     bench.clock.wind(s=10)
     assert bench.run_to_end(bench.execution(), forgotten.id).status is Status.CONFIRMED
     bench.clock.wind(s=10)
-    newest_first = [fill.order_id for fill in bench.chain().fills(limit=10).fills]
+    newest_first = [fill.order_id for fill in now(bench.chain().fills(limit=10)).fills]
     older = newest_first[1]
     assert older is not None
     forget(bench, older, 1)
@@ -245,10 +225,10 @@ def test_a_mark_that_moves_on_meanwhile_is_no_alarm(bench: Bench, tmp_path: Path
     chain = bench.chain()
 
     class Busy(HookedChain):
-        def fills(self, **what: Any) -> FillPage:
+        async def fills(self, **what: Any) -> FillPage:
             server, timeline, flushed = json.loads(mark.read_text())
             mark.write_text(json.dumps([server, timeline, flushed + 2**30]))
-            return chain.fills(**what)
+            return await chain.fills(**what)
 
     identity(bench, mark, Busy(bench.ledger, clock=bench.clock)).settle()
     assert bench.order(order.id).status is Status.PENDING
@@ -264,12 +244,12 @@ def test_a_swap_on_another_anchor_is_not_signed(
     """It could land after it was proven that it can't."""
     build = SimulatedVenue.build
 
-    def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         if what == "height":
-            built = build(self, plan, anchor, deadline_s)
+            built = await build(self, plan, anchor, deadline_s)
             return replace(built, last_valid_height=anchor.last_valid_height - 100)
         other = Anchor(str(Hash.new_unique()), anchor.last_valid_height)
-        return build(self, plan, other, deadline_s)
+        return await build(self, plan, other, deadline_s)
 
     monkeypatch.setattr(SimulatedVenue, "build", elsewhere)
     chain = bench.chain()
@@ -285,8 +265,8 @@ def test_a_swap_that_is_not_what_was_planned_is_not_signed(
 ) -> None:
     build = SimulatedVenue.build
 
-    def generous(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        return build(self, replace(plan, bound=1), anchor, deadline_s)
+    async def generous(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        return await build(self, replace(plan, bound=1), anchor, deadline_s)
 
     monkeypatch.setattr(SimulatedVenue, "build", generous)
     order = bench.place()
@@ -315,8 +295,8 @@ def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_s
     build = SimulatedVenue.build
     payer = Keypair.from_seed(bytes(32) if ours else bytes([9] * 32))
 
-    def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        legacy = build(self, plan, anchor, deadline_s)
+    async def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        legacy = await build(self, plan, anchor, deadline_s)
         return replace(legacy, message=as_v0(legacy.message, payer))
 
     monkeypatch.setattr(SimulatedVenue, "build", versioned)

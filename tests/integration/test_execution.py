@@ -35,10 +35,12 @@ from oee_daemon.orders.tokens import TOKENS, Token
 from oee_daemon.reads.history import History
 from oee_daemon.reads.stats import Stats
 from oee_daemon.store.database import open_database
+from oee_daemon.store.line import Line
 from oee_daemon.store.listing import Filter
 from oee_daemon.store.report import Scope
 from oee_daemon.timing import USUAL
 from tests.kit.engine import BOOK, Bench
+from tests.kit.now import now
 from tests.kit.proxy import Proxy
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
@@ -447,7 +449,7 @@ def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
     assert found.filled_out is not None and shown["filledOut"] == nameless.text(found.filled_out)
     confirmed = data(bench, order.id, Status.CONFIRMED)
     assert confirmed
-    (fill,) = bench.chain().fills(limit=10).fills
+    (fill,) = now(bench.chain().fills(limit=10)).fills
     assert wire.fill_json(fill, book)["outputToken"] == MINT
     history = History(bench.db)
     for wanted in (Filter(token=MINT), Filter(pair=wire.read_pair(f"sol/{MINT}", book))):
@@ -477,15 +479,15 @@ class Router(SimulatedVenue):
     given: ClassVar[list[bytes]] = []
     asked: ClassVar[list[bytes]] = []
 
-    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         self.given.append(b"\x00 by way of %d" % len(self.given))
         return replace(
-            super().quote(request, deadline_s), route=self.given[-1], fee=None, price_impact_bps=None
+            await super().quote(request, deadline_s), route=self.given[-1], fee=None, price_impact_bps=None
         )
 
-    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         self.asked.append(plan.quote.route)
-        return super().build(plan, anchor, deadline_s)
+        return await super().build(plan, anchor, deadline_s)
 
 
 def test_after_a_crash_a_venue_gets_back_the_route_that_it_gave(
@@ -559,10 +561,12 @@ def proxied(bench: Bench, shared_url: str, tmp_path_factory: pytest.TempPathFact
     """The same bench, whose executions reach Postgres through a line that can be cut."""
     with tempfile.TemporaryDirectory(prefix="oee-p", dir="/tmp") as folder:
         proxy = Proxy(shared_url, Path(folder))
-        direct, bench.db = bench.db, open_database(proxy.url, pool_size=5)
+        direct = bench.db, bench.line
+        bench.db, bench.line = open_database(proxy.url, pool_size=5), Line(proxy.url)
         yield proxy
         bench.db.dispose()
-        bench.db = direct
+        now(bench.line.close())
+        bench.db, bench.line = direct
         proxy.close()
 
 
@@ -727,17 +731,18 @@ def test_a_venue_that_breaks_does_not_take_the_other_with_it(bench: Bench) -> No
     class Broken:
         name, fee_bps = "broken", 0
 
-        def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
             raise RuntimeError("a bug, or a body that does not read")
 
         build = network.venues[0].build
 
     execution = Execution(
         bench.db,
+        bench.line,
+        bench.loop,
         replace(network, venues=[Broken(), *network.venues]),
         bench.feed,
         owner="one",
-        threads=1,
         max_attempts=3,
         max_active=10,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from dataclasses import replace
@@ -124,7 +125,7 @@ def test_one_kind_of_fault_has_one_traceback_in_the_log(
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def build(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def build(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         raise error
 
     monkeypatch.setattr(SimulatedVenue, "build", build)
@@ -147,7 +148,10 @@ def test_whatever_a_venue_raises_while_it_builds_ends_the_attempt(
 def test_what_a_venue_built_and_nobody_can_sign_ends_the_attempt(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, built: Any
 ) -> None:
-    monkeypatch.setattr(SimulatedVenue, "build", lambda *_: built)
+    async def build(*_: Any) -> Any:
+        return built
+
+    monkeypatch.setattr(SimulatedVenue, "build", build)
     order = bench.run_to_end(bench.execution(), bench.place().id)
     assert (order.status, order.attempt) == (Status.FAILED, 3)
     assert order.error is not None and order.error["code"] == "venue_error"
@@ -160,10 +164,10 @@ def test_a_venue_that_hangs_while_it_builds_ends_the_attempt_and_holds_nobody_up
     hanging = threading.Event()
     build = SimulatedVenue.build
 
-    def hang(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def hang(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         if self.name == "raydium":
-            hanging.wait(30)
-        return build(self, plan, anchor, deadline_s)
+            await asyncio.to_thread(hanging.wait, 30)
+        return await build(self, plan, anchor, deadline_s)
 
     monkeypatch.setattr(SimulatedVenue, "build", hang)
     execution = bench.execution()
@@ -219,8 +223,8 @@ def test_twenty_orders_that_fault_leave_a_healthy_one_its_way(
     with running(replace(settings, worker_threads=10)) as worker:
         route = worker.execution._attempt.route
 
-        def routed(conn: Any, order: Any) -> Any:
-            return breaks() if order.amount == 7 else route(conn, order)
+        async def routed(order: Any) -> Any:
+            return breaks() if order.amount == 7 else await route(order)
 
         monkeypatch.setattr(worker.execution._attempt, "route", routed)
         sick = [bench.place(amount=7).id for _ in range(20)]

@@ -29,12 +29,13 @@ from oee_daemon.settings import Settings
 from oee_daemon.store import doubts, moves
 from oee_daemon.store.identity import where
 from tests.kit.engine import Bench, HookedChain
+from tests.kit.now import now
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 
 
 def identity(bench: Bench, mark: Path | None = None, chain: SimulatedChain | None = None) -> Identity:
-    return Identity(bench.db, bench.network(chain or bench.chain()), mark=mark)
+    return Identity(bench.db, bench.network(chain or bench.chain()), now, mark=mark)
 
 
 def execute(bench: Bench, sql: str, **values: object) -> None:
@@ -73,7 +74,11 @@ def test_the_first_start_writes_down_whose_it_is_and_the_next_finds_it(bench: Be
         here = where(conn)
     assert here is not None
     assert (row.network, row.wallet) == ("simulated", bench.wallet.address)
-    assert (row.chain, row.server, row.timeline) == (bench.chain().identity(), here.server, here.timeline)
+    assert (row.chain, row.server, row.timeline) == (
+        now(bench.chain().identity()),
+        here.server,
+        here.timeline,
+    )
     identity(bench).settle()
     with bench.db.connect() as conn:
         assert conn.execute(text("SELECT id FROM engine")).scalar_one() == row.id
@@ -91,12 +96,12 @@ def test_another_wallet_is_refused_with_both_names(bench: Bench) -> None:
 
 def test_another_chain_is_refused_with_both_names(bench: Bench, tmp_path: Path) -> None:
     identity(bench).settle()
-    ours = bench.chain().identity()
+    ours = now(bench.chain().identity())
     bench.clock.wind(s=1)
     bench.ledger = open_file(tmp_path / "other.db")
     with pytest.raises(OtherEngine) as refused:
         identity(bench).settle()
-    assert ours in refused.value.message and bench.chain().identity() in refused.value.message
+    assert ours in refused.value.message and now(bench.chain().identity()) in refused.value.message
     bench.ledger.dispose()
 
 
@@ -212,7 +217,7 @@ def test_where_the_database_may_have_forgotten_nothing_is_cancelled(
 
 
 class MuteChain(HookedChain):
-    def fills(self, **_what: Any) -> FillPage:
+    async def fills(self, **_what: Any) -> FillPage:
         raise ChainUnavailable("mute")
 
 
@@ -240,7 +245,7 @@ def test_while_the_chain_can_not_be_asked_nothing_counts_as_settled(bench: Bench
 
 def doubt(bench: Bench, *, elsewhere: bool = False, chain: str | None = None) -> None:
     with bench.db.connect() as conn:
-        doubts.doubt(conn, chain or bench.chain().identity(), elsewhere=elsewhere)
+        doubts.doubt(conn, chain or now(bench.chain().identity()), elsewhere=elsewhere)
 
 
 @pytest.mark.parametrize("events", [1, 2, 3])

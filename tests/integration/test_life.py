@@ -30,6 +30,7 @@ from oee_daemon.store import leases, moves
 from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
 from tests.kit.databases import EMPTY
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 SLOTS, ORDERS = 2, 3
 WORKERS = st.sampled_from(["one", "two"])
@@ -150,15 +151,18 @@ class Life(RuleBasedStateMachine):
             return
         taken = sum(k.holder is not None for k in self.known.values())
         free = taken < SLOTS or known.holder is not None
-        try:
-            claimed = self.ask(leases.claim, order_id, owner=worker, network="simulated", slots=SLOTS)
-        except leases.NoSlot:
-            assert not free
-            return
         may = known.status in RUNNABLE and (not known.leased or known.holder == worker)
-        assert free and (claimed is not None) == may
-        if claimed is None:
+        try:
+            claimed = now(
+                leases.claim(self.bench.line, order_id, owner=worker, network="simulated", slots=SLOTS)
+            )
+        except leases.NoSlot:
+            assert may and not free
             return
+        if claimed is None:
+            assert not may
+            return
+        assert free and may
         order, begins = claimed
         assert begins == (known.status == "pending" and not known.over)
         if begins:
@@ -177,7 +181,7 @@ class Life(RuleBasedStateMachine):
         hand, known = self.hands[worker][order_id], self.known[order_id]
         possible = [s for s in STEPS[hand.order.status] if s[0] != "expired" or known.over]
         to, swap = possible[choice % len(possible)]
-        moved = self.ask(self.bench.moved, hand.order, Status(to), swap_ended=swap)
+        moved = self.bench.advance(hand.order, Status(to), swap_ended=swap)
         mine, late = hand.claim == known.claim, to == "submitted" and known.over
         assert (moved is not None) == (mine and not late)
         if moved is not None:

@@ -7,9 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from psycopg import RawCursor
 from sqlalchemy import func, select, text, update
 
 from oee_daemon.contract.status import Status
@@ -21,13 +21,14 @@ from oee_daemon.store.statement import driver
 from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
     with bench.db.connect() as conn:
         leases.ensure_slots(conn, places)
         leases.reap(conn)
-        return leases.claim(conn, order_id, owner=owner, network="simulated", slots=places)
+    return now(leases.claim(bench.line, order_id, owner=owner, network="simulated", slots=places))
 
 
 def age(bench: Bench, **by: float) -> None:
@@ -61,9 +62,9 @@ def test_whoever_is_no_longer_executed_gives_its_slot_back(bench: Bench, way: st
         if way == "confirmed":
             bench.to(order, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
         elif way == "failed":
-            bench.moved(conn, order, Status.FAILED)
+            bench.advance(order, Status.FAILED)
         elif way == "pending":
-            bench.moved(conn, order, Status.PENDING, delay=timedelta(seconds=9))
+            bench.advance(order, Status.PENDING, delay=timedelta(seconds=9))
         elif way == "cancelled":
             moves.cancel(conn, order.id)
         elif way == "left":
@@ -173,15 +174,11 @@ def test_who_waits_for_a_slot_when_its_worker_stops_comes_back(bench: Bench) -> 
 
 def test_a_slot_that_is_given_back_is_taken_at_once(bench: Bench) -> None:
     held, waiting = bench.held(bench.place().id, "one"), bench.place().id
-    places = Slots(owner="one", network="simulated", most=1)
+    places = Slots(bench.db, bench.line, owner="one", network="simulated", most=1)
     begun = time.monotonic()
 
-    def wait() -> Any:
-        with bench.db.connect() as conn:
-            return places.claim(conn, waiting)
-
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(wait)
+        run = pool.submit(now, places.claim(waiting))
         bench.to(held, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
         places.given_back()
         assert run.result(5) is not None
@@ -200,9 +197,8 @@ def test_no_index_on_what_is_due_can_ever_serve_a_claim(bench: Bench) -> None:
     with transactions(bench.db).connect() as conn:
         conn.execute(text("ALTER TABLE orders DROP CONSTRAINT orders_pkey"))
         conn.execute(text("SET LOCAL enable_seqscan = off"))
-        values = {"id": uuid4(), "owner": "one", "network": "simulated", "slots": 10, "class": "market"}
-        claim = f"EXPLAIN {leases._CLAIM_ANYWHERE.text}"
-        plan = driver(conn).execute(claim, values | {"lease": timedelta(seconds=15)}).fetchall()
+        claim = f"EXPLAIN {leases._claim('market').texts[0]}"
+        plan = RawCursor(driver(conn)).execute(claim.encode(), ["[]"]).fetchall()
         conn.rollback()
     assert [line for (line,) in plan if "orders" in line and "Index" in line] == []
     assert any("Seq Scan on orders" in line for (line,) in plan)

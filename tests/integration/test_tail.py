@@ -14,6 +14,7 @@ from oee_daemon.store import tail
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tail import Tail
 from tests.kit.engine import Bench
+from tests.kit.now import Within, now
 
 LIMIT = 100
 
@@ -52,7 +53,7 @@ def test_a_commit_that_takes_longer_than_later_ones_is_seen_when_it_is_there(
     seen(reader)
     with transactions(bench.db).begin() as conn:
         # Written first, by clock and by number.
-        assert bench.moved(conn, slow, Status.BUILDING) is not None
+        assert now(bench.moved(slow, Status.BUILDING, line=Within(conn))) is not None
         bench.held(quick.id)
         assert seen(reader) == [(quick.id, 2, "routing")]
         assert seen(reader) == []

@@ -15,6 +15,7 @@ from oee_daemon.store import leases, readiness
 from oee_daemon.store.listing import Filter, page
 from oee_daemon.store.tables import execution_slots, order_events, orders
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 
 @pytest.fixture
@@ -94,10 +95,10 @@ def test_slots_of_one_class_are_not_taken_by_another(bench: Bench) -> None:
     with bench.db.connect() as conn:
         for name in ("market", "sniper"):
             leases.ensure_slots(conn, 1, name)
-        assert leases.claim(conn, market.id, **asked) is not None
+        assert now(leases.claim(bench.line, market.id, **asked)) is not None
         with pytest.raises(leases.NoSlot):
-            leases.claim(conn, other.id, **asked)
-        assert leases.claim(conn, other.id, slot_class="sniper", **asked) is not None
+            now(leases.claim(bench.line, other.id, **asked))
+        assert now(leases.claim(bench.line, other.id, slot_class="sniper", **asked)) is not None
         classes = conn.execute(select(execution_slots.c["class"], execution_slots.c.order_id)).all()
     assert dict(map(tuple, classes)) == {"market": market.id, "sniper": other.id}
 

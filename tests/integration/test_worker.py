@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,10 +159,10 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     beats: list[None] = []
     asked, answered = threading.Event(), threading.Event()
 
-    def silent(chain: SimulatedChain, deadline_s: float) -> Anchor:
+    async def silent(chain: SimulatedChain, deadline_s: float) -> Anchor:
         asked.set()
-        answered.wait(30)
-        return anchor(chain, deadline_s)
+        await asyncio.to_thread(answered.wait, 30)
+        return await anchor(chain, deadline_s)
 
     anchor = SimulatedChain.anchor
     monkeypatch.setattr(SimulatedChain, "anchor", silent)

@@ -17,7 +17,7 @@ class FakeClock:
         with self._lock:
             return self._now_ms
 
-    def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         if seconds > 0:
             with self._lock:
                 self.slept.append(round(seconds * 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,13 +12,12 @@ from uuid import UUID
 
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Engine, Row, func, insert, select, update
 
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.slots import Slots
 from oee_daemon.errors import AttemptFailed
@@ -41,6 +41,7 @@ from oee_daemon.store.line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
+from tests.kit.now import loop, now
 
 #: The tokens that the network lists.
 BOOK = TokenBook("simulated", TOKENS.values())
@@ -63,18 +64,18 @@ class HookedChain(SimulatedChain):
         super().__init__(db, seed=0, failure_rate=Decimal(failure_rate), confirm_ms=400, clock=clock)
         self.sent: list[str] = []
 
-    def anchor(self, deadline_s: float) -> Anchor:
-        self.before_anchor()
-        return super().anchor(deadline_s)
+    async def anchor(self, deadline_s: float) -> Anchor:
+        await asyncio.to_thread(self.before_anchor)
+        return await super().anchor(deadline_s)
 
-    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
-        self.before_submit()
+    async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+        await asyncio.to_thread(self.before_submit)
         self.sent.append(swap.signature)
-        super().submit(swap, deadline_s)
+        await super().submit(swap, deadline_s)
 
-    def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
-        self.before_outcome()
-        return super().look(swap, wait_s)
+    async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
+        await asyncio.to_thread(self.before_outcome)
+        return await super().look(swap, wait_s)
 
 
 class Bench:
@@ -86,7 +87,7 @@ class Bench:
         self.clock = FakeClock()
         #: Of the executions that are made from now on.
         self.timing = USUAL
-        self.loop = Loop(10)
+        self.loop = loop()
         self.line = Line(db.url)
         self.feed = Feed(redis_url)
         self.broker = open_broker(redis_url)
@@ -94,8 +95,7 @@ class Bench:
         self.intake = Intake(db, self.line, self.broker, self.feed, network="simulated")
 
     def close(self) -> None:
-        self.loop.run(self.line.close())
-        self.loop.stop()
+        now(self.line.close())
         self.intake.close()
         self.feed.close()
         self.broker.close()
@@ -118,7 +118,7 @@ class Bench:
             wallet=self.wallet,
             tokens=BOOK,
             guard=SimulatedGuard(),
-            close=lambda: None,
+            close=self.line.close,
         )
 
     def execution(
@@ -131,10 +131,11 @@ class Bench:
     ) -> Execution:
         return Execution(
             self.db,
+            self.line,
+            self.loop,
             self.network(chain or self.chain()),
             self.feed,
             owner=owner,
-            threads=10,
             max_attempts=max_attempts,
             max_active=max_active,
             timing=self.timing,
@@ -209,9 +210,9 @@ class Bench:
         raise AssertionError(f"still {found.status}")
 
     def claim(self, order_id: UUID, owner: str = "one") -> Order | None:
-        with self.db.connect() as conn:
-            claimed = Slots(owner=owner, network="simulated", most=SLOTS).claim(conn, order_id)
-            return None if claimed is None else claimed[0]
+        slots = Slots(self.db, self.line, owner=owner, network="simulated", most=SLOTS)
+        claimed = now(slots.claim(order_id))
+        return None if claimed is None else claimed[0]
 
     def held(self, order_id: UUID, owner: str = "one") -> Order:
         found = self.claim(order_id, owner)
@@ -220,25 +221,25 @@ class Bench:
 
     def advance(self, order: Order, to: Status, **what: Any) -> Order | None:
         """Moves an order that is held, with what that needs where `what` does not say it."""
-        with self.db.connect() as conn:
-            return self.moved(conn, order, to, **what)
+        return now(self.moved(order, to, **what))
 
-    def moved(self, conn: Connection, order: Order, to: Status, **what: Any) -> Order | None:
+    async def moved(self, order: Order, to: Status, *, line: Line | None = None, **what: Any) -> Order | None:
+        line = line or self.line
         error = AttemptFailed("It did not work.", code="no_route", retryable=True)
         ends: dict[str, Any] = {"failure": error, "answers": [], "swap_ended": None} | what
         if to is Status.BUILDING:
             amounts: dict[str, Any] = {"amount_in": order.amount, "amount_out": 7, "fee": 3}
             quote = Quote(venue="raydium", price_impact_bps=0, **amounts)
-            return moves.choose(conn, order, what.get("quote", quote), [], what.get("bound", 7))
+            return await moves.choose(line, order, what.get("quote", quote), [], what.get("bound", 7))
         if to is Status.SUBMITTED:
-            return moves.submit(conn, order, what.get("swap", self.swap(order)))
+            return await moves.submit(line, order, what.get("swap", self.swap(order)))
         if to is Status.CONFIRMED:
-            return moves.confirm(conn, order, self.fill(order), "landed")
+            return await moves.confirm(line, order, self.fill(order), "landed")
         if to is Status.PENDING:
-            return moves.retry(conn, order, **{"delay": timedelta(0)} | ends)
+            return await moves.retry(line, order, **{"delay": timedelta(0)} | ends)
         if to is Status.EXPIRED:
-            return moves.expire(conn, order, None)
-        return moves.fail(conn, order, **ends)
+            return await moves.expire(line, order, None)
+        return await moves.fail(line, order, **ends)
 
     def to(self, order: Order, *steps: Status) -> Order:
         """Moves an order that is held along `steps`, with what each needs."""

@@ -24,6 +24,7 @@ from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.store.line import Line
 from tests.kit.clock import FakeClock
 
 #: Milliseconds; odd on purpose, so that no wait is right by chance.
@@ -42,6 +43,11 @@ def request_of(mode: SwapMode, amount: int = 10**9, *, number: int = 1, attempt:
     )
 
 
+def line_to(ledger: Engine) -> Line | None:
+    """By which a ledger in Postgres is asked. It ends with its database."""
+    return Line(ledger.url) if ledger.dialect.name == "postgresql" else None
+
+
 class ChainRig:
     """`kind`: the class of chain under test, which may be a broken one."""
 
@@ -51,23 +57,31 @@ class ChainRig:
         self, ledger: Engine, clock: FakeClock, wallet: Wallet, kind: type[SimulatedChain] = SimulatedChain
     ) -> None:
         self.ledger, self.clock, self.wallet, self._kind = ledger, clock, wallet, kind
-        self._venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=Faults(ledger), clock=clock)
+        self._line = line_to(ledger)
+        faults = Faults(ledger, self._line)
+        self._venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=faults, clock=clock)
         self._numbers = itertools.count(1)
         self.chain = self.reopen()
 
     def reopen(self) -> SimulatedChain:
         return self._kind(
-            self.ledger, seed=0, failure_rate=Decimal(0), confirm_ms=CONFIRM_MS, clock=self.clock
+            self.ledger,
+            seed=0,
+            failure_rate=Decimal(0),
+            confirm_ms=CONFIRM_MS,
+            clock=self.clock,
+            line=self._line,
         )
 
-    def swap(self, *, fails: bool = False) -> SignedSwap:
+    async def swap(self, *, fails: bool = False) -> SignedSwap:
         request = request_of(SwapMode.EXACT_IN, number=next(self._numbers))
         quote = Quote(venue="raydium", amount_in=10**9, amount_out=7, fee=3)
         # A bound that its own amounts don't keep.
         plan = Plan(
             order_id=uuid4(), request=request, quote=quote, bound=7 + fails, payer=self.wallet.address
         )
-        unsigned = self._venue.build(plan, self.chain.anchor(chains.DEADLINE_S), chains.DEADLINE_S)
+        anchor = await self.chain.anchor(chains.DEADLINE_S)
+        unsigned = await self._venue.build(plan, anchor, chains.DEADLINE_S)
         return self.wallet.sign(unsigned, plan.order_id, 1)
 
     def pass_time(self, seconds: float) -> None:
@@ -107,9 +121,9 @@ class VenueRig:
         )
         self.venue = kind(pool, seed=7, latency_ms=200, faults=Faults(ledger), clock=clock)
 
-    def anchor(self) -> Anchor:
+    async def anchor(self) -> Anchor:
         self._clock.wind(ms=SLOT_MS)
-        return self._chain.anchor(venues.DEADLINE_S)
+        return await self._chain.anchor(venues.DEADLINE_S)
 
     def request(self, mode: SwapMode, amount: int | None = None) -> QuoteRequest:
         return request_of(mode) if amount is None else replace(request_of(mode), amount=amount)

@@ -44,6 +44,8 @@ from oee_daemon.orders.swap import (
 )
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
+from tests.kit.now import now
+from tests.networks.rigs import line_to
 
 T = TypeVar("T")
 
@@ -70,13 +72,15 @@ class Bench:
         self.ledger = ledger
         self.clock = clock
         self.wallet = wallet
-        self.venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=Faults(ledger), clock=clock)
+        self.line = line_to(ledger)
+        faults = Faults(ledger, self.line)
+        self.venue = SimulatedVenue(RAYDIUM, seed=0, latency_ms=0, faults=faults, clock=clock)
         self.chain = self.open_chain()
         self.cases = Cases(self.chain.nodes)
 
     def outcome(self, swap: SignedSwap, wait_s: float = 0, *, chain: SimulatedChain | None = None) -> Outcome:
         """As the engine has it of one more round of looks."""
-        return self.cases.judge(swap, (chain or self.chain).look(swap, wait_s))
+        return self.cases.judge(swap, now((chain or self.chain).look(swap, wait_s)))
 
     def lapses(self, swap: SignedSwap, *, chain: SimulatedChain | None = None) -> bool:
         """Whether it is proven never to land, by two looks at the time when that can be known."""
@@ -86,7 +90,9 @@ class Bench:
 
     def open_chain(self, *, failure_rate: str = "0", confirm_ms: int = CONFIRM_MS) -> SimulatedChain:
         rate = Decimal(failure_rate)
-        return SimulatedChain(self.ledger, seed=0, failure_rate=rate, confirm_ms=confirm_ms, clock=self.clock)
+        return SimulatedChain(
+            self.ledger, seed=0, failure_rate=rate, confirm_ms=confirm_ms, clock=self.clock, line=self.line
+        )
 
     def swap(
         self,
@@ -106,7 +112,7 @@ class Bench:
         bound = quote.amount_out + bound_off if exact_in else quote.amount_in - bound_off
         order_id = uuid4()
         plan = Plan(order_id=order_id, request=request, quote=quote, bound=bound, payer=self.wallet.address)
-        unsigned = self.venue.build(plan, anchor or self.chain.anchor(DEADLINE_S), DEADLINE_S)
+        unsigned = now(self.venue.build(plan, anchor or now(self.chain.anchor(DEADLINE_S)), DEADLINE_S))
         return self.wallet.sign(unsigned, order_id, 1)
 
     def landed(self) -> int:
@@ -133,7 +139,7 @@ class Bench:
         found: list[Fill] = []
         before = None
         while True:
-            page = self.chain.fills(limit=limit, before=before)
+            page = now(self.chain.fills(limit=limit, before=before))
             assert 0 < len(page.fills) <= limit or (before is None and not page.fills)
             found += page.fills
             before = page.before
@@ -166,7 +172,7 @@ def at_once(times: int, what: Callable[[], T]) -> list[T | ChainUnavailable]:
 
 def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.outcome(swap) == Unknown("not confirmed yet")
     bench.clock.wind(ms=CONFIRM_MS - 1)
     assert isinstance(bench.outcome(swap), Unknown)
@@ -184,7 +190,7 @@ def test_a_swap_is_unknown_until_it_is_confirmed_and_then_landed_for_good(bench:
 
 def test_waiting_ends_at_the_confirmation_and_not_a_poll_later(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     begun = bench.clock.now_ms()
     assert isinstance(bench.outcome(swap, wait_s=10), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS
@@ -196,7 +202,7 @@ def test_waiting_ends_in_time_where_nothing_comes(bench: Bench) -> None:
     begun = bench.clock.now_ms()
     assert bench.outcome(swap, wait_s=2) == Unknown("not on the chain yet")
     assert bench.clock.now_ms() - begun == 2000
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert isinstance(bench.outcome(swap, wait_s=CONFIRM_MS / 1000 - 0.001), Unknown)
 
 
@@ -210,7 +216,7 @@ def test_what_is_expected_is_the_time_to_confirm(bench: Bench) -> None:
 def test_a_swap_lapses_only_well_after_its_last_height_and_seen_twice(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS - 1)
-    assert bench.chain.height() == swap.last_valid_height
+    assert now(bench.chain.height()) == swap.last_valid_height
     assert isinstance(bench.outcome(swap), Unknown)
     bench.clock.wind(ms=PAST_MS - LIFETIME_MS)
     assert not bench.lapses(swap)
@@ -227,7 +233,7 @@ def test_a_swap_lapses_only_well_after_its_last_height_and_seen_twice(bench: Ben
 def test_at_its_last_height_a_swap_still_lands(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS - 1)
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(s=60)
     assert isinstance(bench.outcome(swap), Landed)
 
@@ -236,7 +242,7 @@ def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=LIFETIME_MS)
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(swap)
 
@@ -244,7 +250,7 @@ def test_past_its_last_height_a_swap_is_not_taken(bench: Bench) -> None:
 def test_a_submission_that_waits_to_be_confirmed_never_lapses(bench: Bench) -> None:
     slow = bench.open_chain(confirm_ms=2 * LIFETIME_MS)
     swap = bench.swap()
-    slow.submit(swap, DEADLINE_S)
+    now(slow.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=LIFETIME_MS + SLOT_MS)
     assert isinstance(bench.outcome(swap, chain=slow), Unknown)
     bench.clock.wind(ms=LIFETIME_MS)
@@ -259,7 +265,7 @@ def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Be
     bench.clock.wind(s=-back_s)
     for chain in (bench.chain, bench.open_chain()):
         # Taken or refused: it has no effect.
-        at_once(3, lambda chain=chain: chain.submit(swap, DEADLINE_S))  # type: ignore[misc]
+        at_once(3, lambda chain=chain: now(chain.submit(swap, DEADLINE_S)))  # type: ignore[misc]
         bench.clock.wind(ms=CONFIRM_MS)
         assert not isinstance(bench.outcome(swap, chain=chain), Landed | Rejected)
     bench.clock.wind(s=back_s)
@@ -269,7 +275,7 @@ def test_what_was_called_lapsed_never_lands_though_the_clock_goes_back(bench: Be
 
 def test_what_has_landed_is_never_called_anything_else_though_the_clock_goes_back(bench: Bench) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=CONFIRM_MS)
     landed = bench.outcome(swap)
     bench.clock.wind(s=-3600)
@@ -288,7 +294,7 @@ def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
             if next(turns) % 2:
                 bench.clock.wind(ms=1)
                 return bench.outcome(swap)
-            return bench.chain.submit(swap, DEADLINE_S)  # type: ignore[func-returns-value]
+            return now(bench.chain.submit(swap, DEADLINE_S))
 
         said = at_once(8, act)
         bench.clock.wind(ms=PAST_MS)
@@ -303,13 +309,13 @@ def test_a_landing_and_a_lapse_race_to_one_fate(bench: Bench) -> None:
 def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothing(bench: Bench) -> None:
     chain = bench.open_chain(failure_rate="1")
     swap = bench.swap()
-    chain.submit(swap, DEADLINE_S)
+    now(chain.submit(swap, DEADLINE_S))
     assert isinstance(bench.outcome(swap, chain=chain), Unknown)
     rejected = bench.outcome(swap, chain=chain, wait_s=2)
     assert isinstance(rejected, Rejected)
     assert (rejected.code, rejected.retryable) == ("slippage_exceeded", True)
     # And it stays so, even where the price would not move away any more.
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(s=3600)
     assert bench.outcome(swap) == rejected
     assert bench.landed() == 0
@@ -320,7 +326,7 @@ def test_an_attempt_from_which_the_price_moves_away_is_rejected_and_moves_nothin
 @pytest.mark.parametrize("off", [0, 1])
 def test_the_bound_is_kept_where_the_money_moves(bench: Bench, mode: SwapMode, off: int) -> None:
     swap = bench.swap(mode=mode, bound_off=off)
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     outcome = bench.outcome(swap, wait_s=1)
     if off:
         assert isinstance(outcome, Rejected) and outcome.code == "slippage_exceeded"
@@ -337,10 +343,10 @@ def test_bytes_that_were_tampered_with_are_refused(bench: Bench) -> None:
         raw = bytearray(swap.raw)
         raw[place] ^= 1
         with pytest.raises(ChainUnavailable):
-            bench.chain.submit(replace(swap, raw=bytes(raw)), DEADLINE_S)
+            now(bench.chain.submit(replace(swap, raw=bytes(raw)), DEADLINE_S))
     for raw_bytes in (b"", b"nonsense", swap.raw[:-1]):
         with pytest.raises(ChainUnavailable):
-            bench.chain.submit(replace(swap, raw=raw_bytes), DEADLINE_S)
+            now(bench.chain.submit(replace(swap, raw=raw_bytes), DEADLINE_S))
     assert isinstance(bench.outcome(swap), Unknown)
     assert bench.landed() == 0
 
@@ -348,18 +354,18 @@ def test_bytes_that_were_tampered_with_are_refused(bench: Bench) -> None:
 def test_a_blockhash_that_is_none_of_this_chains_is_refused(bench: Bench) -> None:
     swap = bench.swap(anchor=Anchor(str(Hash.new_unique()), 10**6))
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.landed() == 0
 
 
 def test_an_anchor_is_recent_and_valid_for_its_slots(bench: Bench) -> None:
-    bench.chain.anchor(DEADLINE_S)
+    now(bench.chain.anchor(DEADLINE_S))
     bench.clock.wind(ms=10 * SLOT_MS)
-    anchor = bench.chain.anchor(DEADLINE_S)
-    assert anchor.last_valid_height == bench.chain.height() + VALID_SLOTS
-    assert anchor == bench.chain.anchor(DEADLINE_S)
+    anchor = now(bench.chain.anchor(DEADLINE_S))
+    assert anchor.last_valid_height == now(bench.chain.height()) + VALID_SLOTS
+    assert anchor == now(bench.chain.anchor(DEADLINE_S))
     bench.clock.wind(ms=SLOT_MS)
-    assert anchor.blockhash != bench.chain.anchor(DEADLINE_S).blockhash
+    assert anchor.blockhash != now(bench.chain.anchor(DEADLINE_S)).blockhash
 
 
 # Faults that can be ordered.
@@ -371,10 +377,10 @@ def test_a_refused_or_hanging_submission_lands_nothing(bench: Bench, kind: str, 
     swap = bench.swap()
     begun = bench.clock.now_ms()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.clock.now_ms() - begun == takes_ms
     assert (bench.landed(), bench.remaining(fault)) == (0, 0)
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.landed() == 1
 
 
@@ -382,16 +388,16 @@ def test_a_lost_answer_is_a_landing_all_the_same(bench: Bench) -> None:
     bench.fault("lose", remaining=1)
     swap = bench.swap()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
     assert isinstance(bench.outcome(swap, wait_s=1), Landed)
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.landed() == 1
 
 
 def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
     fault = bench.fault("mute", remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert bench.remaining(fault) == 1
     with pytest.raises(ChainUnavailable):
         bench.outcome(swap)
@@ -401,7 +407,7 @@ def test_a_mute_chain_can_not_be_asked(bench: Bench) -> None:
 def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -> None:
     bench.fault("lag", remaining=1, ms=5000)
     landed, never = bench.swap(), bench.swap()
-    bench.chain.submit(landed, DEADLINE_S)
+    now(bench.chain.submit(landed, DEADLINE_S))
     bench.clock.wind(ms=CONFIRM_MS + 4999)
     assert isinstance(bench.outcome(landed), Unknown)
     assert isinstance(bench.outcome(landed), Landed)
@@ -415,7 +421,7 @@ def test_a_lagging_chain_shows_the_past_and_lapses_nothing_early(bench: Bench) -
 def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> None:
     bench.fault("lag", ms=1000)
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     begun = bench.clock.now_ms()
     assert isinstance(bench.outcome(swap, wait_s=5), Landed)
     assert bench.clock.now_ms() - begun == CONFIRM_MS + 1000
@@ -424,9 +430,9 @@ def test_waiting_on_a_lagging_chain_ends_when_it_catches_up(bench: Bench) -> Non
 @pytest.mark.parametrize("kind", ["refuse", "hang", "lose"])
 def test_a_fault_for_one_order_leaves_the_others_alone(bench: Bench, kind: str) -> None:
     bench.fault(kind, number=2)
-    bench.chain.submit(bench.swap(number=1), DEADLINE_S)
+    now(bench.chain.submit(bench.swap(number=1), DEADLINE_S))
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(bench.swap(number=2), DEADLINE_S)
+        now(bench.chain.submit(bench.swap(number=2), DEADLINE_S))
 
 
 def test_an_outcomes_fault_for_one_order_is_for_that_order(bench: Bench) -> None:
@@ -440,7 +446,7 @@ def test_an_outcomes_fault_for_one_order_is_for_that_order(bench: Bench) -> None
 def test_faults_are_used_up_exactly_once_by_ten_at_once(bench: Bench) -> None:
     fault = bench.fault("refuse", remaining=7)
     swaps = iter([bench.swap() for _ in range(10)])
-    said = at_once(10, lambda: bench.chain.submit(next(swaps), DEADLINE_S))
+    said = at_once(10, lambda: now(bench.chain.submit(next(swaps), DEADLINE_S)))
     assert sum(isinstance(s, ChainUnavailable) for s in said) == 7
     assert bench.landed() == 3
     assert bench.remaining(fault) == 0
@@ -451,9 +457,9 @@ def test_the_first_ordered_fault_comes_first_and_then_the_next(bench: Bench) -> 
     bench.fault("drop", remaining=1)
     one, two, three = bench.swap(), bench.swap(), bench.swap()
     with pytest.raises(ChainUnavailable):
-        bench.chain.submit(one, DEADLINE_S)
-    bench.chain.submit(two, DEADLINE_S)
-    bench.chain.submit(three, DEADLINE_S)
+        now(bench.chain.submit(one, DEADLINE_S))
+    now(bench.chain.submit(two, DEADLINE_S))
+    now(bench.chain.submit(three, DEADLINE_S))
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(two)
     assert [type(bench.outcome(s)) for s in (one, three)] == [Landed, Landed]
@@ -481,7 +487,7 @@ def test_a_fault_of_some_percent_hits_about_as_many(bench: Bench) -> None:
 @pytest.mark.parametrize("target", ["chain", "node 1", "node 2"])
 def test_no_bad_node_makes_a_landing_a_lapse(bench: Bench, target: str, row: dict[str, Any]) -> None:
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=PAST_MS)
     fault = bench.fault(**row, target=target)
     for _ in range(3):
@@ -522,7 +528,7 @@ def test_the_only_node_that_there_is_proves_it_sooner(bench: Bench) -> None:
     bench.clock.wind(ms=PAST_MS)
     cases = Cases(1)
     for blocks, said in ((0, Unknown), (ALONE_BLOCKS - 1, Unknown), (ALONE_BLOCKS, Lapsed)):
-        (look, _) = bench.chain.look(swap)
+        (look, _) = now(bench.chain.look(swap))
         assert isinstance(cases.judge(swap, [replace(look, height=look.height + blocks, as_of=2**40)]), said)
 
 
@@ -530,7 +536,7 @@ def test_two_nodes_prove_it_by_two_sights_each(bench: Bench) -> None:
     """What one saw first says nothing for the other, and nothing of the time that passed: one is ahead."""
     swap = bench.swap()
     bench.clock.wind(ms=PAST_MS)
-    one, two = bench.chain.look(swap)
+    one, two = now(bench.chain.look(swap))
     ahead = replace(two, height=two.height + AGAINST_BLOCKS, as_of=two.as_of + AGAINST_BLOCKS)
     cases = Cases(2)
     for looks in ([one], [ahead], [one, ahead]):
@@ -544,11 +550,11 @@ def test_two_nodes_prove_it_by_two_sights_each(bench: Bench) -> None:
 def test_what_lands_in_the_last_block_that_takes_it_is_found(bench: Bench, kind: str) -> None:
     bench.fault(kind, remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
-    bench.chain.submit(swap, DEADLINE_S)
+    now(bench.chain.submit(swap, DEADLINE_S))
+    now(bench.chain.submit(swap, DEADLINE_S))
     assert isinstance(bench.outcome(swap, wait_s=FORK_MS / 1000), Unknown)
     assert bench.fills(10) == []
-    while bench.chain.height() <= swap.last_valid_height:
+    while now(bench.chain.height()) <= swap.last_valid_height:
         assert isinstance(bench.outcome(swap), Unknown)
         bench.clock.wind(ms=SLOT_MS)
     landed = bench.outcome(swap, wait_s=2)
@@ -559,18 +565,18 @@ def test_what_lands_in_the_last_block_that_takes_it_is_found(bench: Bench, kind:
 def test_a_block_that_is_lost_is_shown_and_gone(bench: Bench) -> None:
     bench.fault("fork", remaining=1)
     swap = bench.swap()
-    bench.chain.submit(swap, DEADLINE_S)
-    assert {(type(look.seen), look.final) for look in bench.chain.look(swap)} == {(Landed, False)}
+    now(bench.chain.submit(swap, DEADLINE_S))
+    assert {(type(look.seen), look.final) for look in now(bench.chain.look(swap))} == {(Landed, False)}
     bench.clock.wind(ms=FORK_MS)
-    assert {look.seen for look in bench.chain.look(swap)} == {None}
+    assert {look.seen for look in now(bench.chain.look(swap))} == {None}
 
 
 def test_a_sight_between_two_absences_takes_the_first_away(bench: Bench) -> None:
     swap = bench.swap()
     bench.clock.wind(ms=PAST_MS)
-    gone = bench.chain.look(swap)
+    gone = now(bench.chain.look(swap))
     bench.clock.wind(ms=APART_BLOCKS * SLOT_MS)
-    again = bench.chain.look(swap)
+    again = now(bench.chain.look(swap))
     seen = [replace(gone[0], seen=Rejected("x", "x", retryable=True))]
     cases = Cases(bench.chain.nodes)
     for looks in (gone, seen, again):
@@ -588,7 +594,7 @@ def test_a_send_that_was_frozen_past_the_proof_lands_no_more(bench: Bench) -> No
     bench.clock.wind(ms=PAST_MS)
     assert bench.lapses(swap)
     with suppress(ChainUnavailable):
-        frozen.submit(swap, DEADLINE_S)
+        now(frozen.submit(swap, DEADLINE_S))
     assert bench.lapses(swap)
     assert bench.landed() == 0
 
@@ -601,7 +607,7 @@ def test_fills_are_paged_to_the_end_with_none_doubled_or_missing(bench: Bench, l
     sent = []
     for n in range(12):
         swap = bench.swap(number=n)
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
         sent.append(swap.signature)
         if n % 3 == 0:  # several of the same millisecond
             bench.clock.wind(ms=100)
@@ -614,14 +620,14 @@ def test_fills_are_paged_to_the_end_with_none_doubled_or_missing(bench: Bench, l
 def test_fills_that_come_while_paging_disturb_nothing(bench: Bench) -> None:
     first = [bench.swap() for _ in range(4)]
     for swap in first:
-        bench.chain.submit(swap, DEADLINE_S)
+        now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=CONFIRM_MS)
-    page = bench.chain.fills(limit=2)
+    page = now(bench.chain.fills(limit=2))
     for _ in range(3):
         bench.clock.wind(ms=CONFIRM_MS)
-        bench.chain.submit(bench.swap(), DEADLINE_S)
+        now(bench.chain.submit(bench.swap(), DEADLINE_S))
     bench.clock.wind(ms=CONFIRM_MS)
-    rest = bench.chain.fills(limit=1000, before=page.before)
+    rest = now(bench.chain.fills(limit=1000, before=page.before))
     assert sorted(f.signature for f in (*page.fills, *rest.fills)) == sorted(s.signature for s in first)
     assert rest.before is None
 
@@ -629,22 +635,22 @@ def test_fills_that_come_while_paging_disturb_nothing(bench: Bench) -> None:
 @pytest.mark.parametrize("before", ["", "x", "1700000000000-x", "9" * 64, "tip", "\x00"])
 def test_fills_before_a_swap_that_never_landed_are_refused(bench: Bench, before: str) -> None:
     with pytest.raises(BadCursor):
-        bench.chain.fills(limit=1, before=before)
+        now(bench.chain.fills(limit=1, before=before))
 
 
 def test_the_ledger_survives_being_opened_again(bench: Bench) -> None:
     landed, waiting = bench.swap(), bench.swap()
-    bench.chain.submit(landed, DEADLINE_S)
+    now(bench.chain.submit(landed, DEADLINE_S))
     bench.clock.wind(s=10)
-    before, height = bench.outcome(landed), bench.chain.height()
-    bench.chain.submit(waiting, DEADLINE_S)
+    before, height = bench.outcome(landed), now(bench.chain.height())
+    now(bench.chain.submit(waiting, DEADLINE_S))
     bench.ledger.dispose()
     again = bench.open_chain()
-    assert again.height() == height > 0
+    assert now(again.height()) == height > 0
     assert bench.outcome(landed, chain=again) == before
     assert isinstance(bench.outcome(waiting, chain=again), Unknown)
-    again.submit(waiting, DEADLINE_S)
-    again.submit(landed, DEADLINE_S)
+    now(again.submit(waiting, DEADLINE_S))
+    now(again.submit(landed, DEADLINE_S))
     assert bench.landed() == 2
 
 
@@ -652,8 +658,8 @@ def test_a_file_that_two_share_is_one_ledger(tmp_path: Path, clock: FakeClock, w
     one = Bench(open_file(tmp_path / "sim.db"), clock, wallet)
     two = Bench(open_file(tmp_path / "sim.db"), clock, wallet)
     swap = one.swap()
-    one.chain.submit(swap, DEADLINE_S)
-    two.chain.submit(swap, DEADLINE_S)
+    now(one.chain.submit(swap, DEADLINE_S))
+    now(two.chain.submit(swap, DEADLINE_S))
     assert two.landed() == one.landed() == 1
     assert two.outcome(swap, wait_s=1) == one.outcome(swap)
     for bench in (one, two):
@@ -669,9 +675,9 @@ def test_a_ledger_that_is_away_is_a_chain_that_is_away(
         for table in (sim_ledger, sim_faults):
             table.drop(conn)
     for call in (
-        lambda: bench.chain.submit(swap, DEADLINE_S),
+        lambda: now(bench.chain.submit(swap, DEADLINE_S)),
         lambda: bench.outcome(swap),
-        lambda: bench.chain.fills(limit=1),
+        lambda: now(bench.chain.fills(limit=1)),
     ):
         with pytest.raises(ChainUnavailable):
             call()

@@ -23,6 +23,7 @@ from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
+from tests.kit.now import now
 
 DEADLINE_S = 1.0
 ANCHOR = Anchor(str(Hash.new_unique()), 4711)
@@ -59,7 +60,7 @@ def _request(mode: SwapMode, amount: int = 10**9, *, number: int = 1, attempt: i
 
 def _plan(venue: Venue, wallet: Wallet, mode: SwapMode = SwapMode.EXACT_IN) -> Plan:
     request = _request(mode)
-    quote = venue.quote(request, DEADLINE_S)
+    quote = now(venue.quote(request, DEADLINE_S))
     bound = quote.amount_out if mode is SwapMode.EXACT_IN else quote.amount_in
     return Plan(order_id=UUID(int=1), request=request, quote=quote, bound=bound, payer=wallet.address)
 
@@ -79,10 +80,10 @@ def test_an_ordered_refusal_is_used_up_and_hits_only_its_venue(
     _order(ledger_file, "another", "refuse")
     for _ in range(2):
         with pytest.raises(VenueRefused) as caught:
-            venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S)
+            now(venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S))
         assert (caught.value.code, caught.value.retryable) == ("venue_down", False)
     assert clock.slept == []
-    venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S)
+    now(venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S))
 
 
 def test_an_ordered_hang_takes_the_whole_deadline_and_is_late(
@@ -90,7 +91,7 @@ def test_an_ordered_hang_takes_the_whole_deadline_and_is_late(
 ) -> None:
     _order(ledger_file, venue.name, "hang", remaining=1)
     with pytest.raises(VenueLate):
-        venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S)
+        now(venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S))
     assert clock.slept == [1000]
 
 
@@ -101,20 +102,20 @@ def test_an_ordered_delay_adds_to_the_latency(
     _order(ledger_file, venue.name, "hang", remaining=1, ms=ms)
     if late:
         with pytest.raises(VenueLate):
-            venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S)
+            now(venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S))
     else:
-        venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S)
+        now(venue.quote(_request(SwapMode.EXACT_IN), DEADLINE_S))
     assert clock.slept == [slept]
 
 
 def test_a_fault_ordered_for_one_order_leaves_the_others_alone(venue: Venue, ledger_file: Engine) -> None:
     _order(ledger_file, venue.name, "refuse", number=5)
-    venue.quote(_request(SwapMode.EXACT_IN, number=4), DEADLINE_S)
-    venue.quote(_request(SwapMode.EXACT_IN, number=0), DEADLINE_S)
+    now(venue.quote(_request(SwapMode.EXACT_IN, number=4), DEADLINE_S))
+    now(venue.quote(_request(SwapMode.EXACT_IN, number=0), DEADLINE_S))
     with pytest.raises(VenueRefused):
-        venue.quote(_request(SwapMode.EXACT_IN, number=5), DEADLINE_S)
+        now(venue.quote(_request(SwapMode.EXACT_IN, number=5), DEADLINE_S))
 
 
 def test_the_latency_is_paid_once_in_the_quote(venue: Venue, wallet: Wallet, clock: FakeClock) -> None:
-    venue.build(_plan(venue, wallet), ANCHOR, DEADLINE_S)
+    now(venue.build(_plan(venue, wallet), ANCHOR, DEADLINE_S))
     assert clock.slept == [200]

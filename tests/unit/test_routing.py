@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random as rnd
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -148,66 +147,73 @@ class FakeVenue:
     """Answers with what `answer` does."""
 
     name: str
-    answer: Callable[[QuoteRequest, float], Quote]
+    answer: Callable[[QuoteRequest, float], Awaitable[Quote]]
     fee_bps: int = 0
 
-    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        return self.answer(request, deadline_s)
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        return await self.answer(request, deadline_s)
 
-    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         raise NotImplementedError
 
 
 def _answering(name: str) -> FakeVenue:
     quote = Quote(venue=name, amount_in=1, amount_out=1, fee=0, price_impact_bps=0)
-    return FakeVenue(name, lambda _request, _deadline: quote)
+
+    async def answer(_request: QuoteRequest, _deadline: float) -> Quote:
+        return quote
+
+    return FakeVenue(name, answer)
 
 
-@pytest.fixture
-def pool() -> Iterator[Mapping[str, Executor]]:
-    """Threads for whatever venue."""
-    with ThreadPoolExecutor(8) as running:
-        yield defaultdict(lambda: running)
-
-
-def test_the_venues_are_asked_at_once_and_answer_in_their_order(pool: Mapping[str, Executor]) -> None:
+def test_the_venues_are_asked_at_once_and_answer_in_their_order() -> None:
     names = [f"venue{n}" for n in range(8)]
-    together = threading.Barrier(len(names))
-    gave_up: list[str] = []
+    asked: list[str] = []
+    together = asyncio.Event()
 
     def venue(name: str) -> FakeVenue:
-        def answer(request: QuoteRequest, deadline_s: float) -> Quote:
+        async def answer(request: QuoteRequest, deadline_s: float) -> Quote:
             # Passes only if all are being asked at the same time.
-            try:
-                together.wait(10)
-            except threading.BrokenBarrierError:
-                gave_up.append(name)
+            asked.append(name)
+            if len(asked) == len(names):
+                together.set()
+            await together.wait()
             assert (request, deadline_s) == (REQUEST, routing.DEADLINE_S)
             return Quote(venue=name, amount_in=1, amount_out=1, fee=0, price_impact_bps=0)
 
         return FakeVenue(name, answer)
 
-    found = ask([venue(name) for name in names], REQUEST, pool)
-    assert not gave_up
+    found = asyncio.run(ask([venue(name) for name in names], REQUEST))
     assert [a.venue for a in found] == names
     assert [a.quote.venue for a in found if a.quote is not None] == names
 
 
-def test_a_venue_that_ignores_its_deadline_is_left_alone(
-    pool: Mapping[str, Executor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_venue_that_ignores_its_deadline_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "DEADLINE_S", 0.05)
     monkeypatch.setattr(routing, "GRACE_S", 0.01)
-    release = threading.Event()
+    ended: list[str] = []
 
-    def hang(_request: QuoteRequest, _deadline: float) -> Quote:
-        assert release.wait(30), "never released"
+    async def hang(_request: QuoteRequest, _deadline: float) -> Quote:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.append("slow")
+
+    async def stubborn(_request: QuoteRequest, _deadline: float) -> Quote:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Future()
+        await release.wait()
         raise VenueLate("far too late")
 
-    try:
-        late, prompt = ask([FakeVenue("slow", hang), _answering("prompt")], REQUEST, pool)
-    finally:
+    async def asked() -> list[VenueAnswer]:
+        venues = [FakeVenue("slow", hang), FakeVenue("deaf", stubborn), _answering("prompt")]
+        found = await ask(venues, REQUEST)
         release.set()
+        return found
+
+    release = asyncio.Event()
+    late, deaf, prompt = asyncio.run(asked())
+    assert ended == ["slow"] and deaf.error and deaf.error["code"] == "venue_late"
     assert late.quote is None
     assert late.error == {
         "code": "venue_late",
@@ -218,14 +224,14 @@ def test_a_venue_that_ignores_its_deadline_is_left_alone(
     assert prompt.quote is not None and prompt.error is None
 
 
-def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Mapping[str, Executor]) -> None:
-    def refuse(_request: QuoteRequest, _deadline: float) -> Quote:
+def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are() -> None:
+    async def refuse(_request: QuoteRequest, _deadline: float) -> Quote:
         raise VenueRefused("down", code="venue_down")
 
-    def late(_request: QuoteRequest, _deadline: float) -> Quote:
+    async def late(_request: QuoteRequest, _deadline: float) -> Quote:
         raise VenueLate("late")
 
-    found = ask([FakeVenue("a", refuse), FakeVenue("b", late), _answering("c")], REQUEST, pool)
+    found = asyncio.run(ask([FakeVenue("a", refuse), FakeVenue("b", late), _answering("c")], REQUEST))
     assert [a.error for a in found] == [
         {"code": "venue_down", "message": "down", "retryable": False},
         {"code": "venue_late", "message": "late", "retryable": True},
@@ -234,9 +240,9 @@ def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are(pool: Mapp
     assert choose(found, SwapMode.EXACT_IN, None).venue == "c"
 
 
-def test_nobody_to_ask_is_no_route(pool: Mapping[str, Executor]) -> None:
+def test_nobody_to_ask_is_no_route() -> None:
     nobody: Sequence[FakeVenue] = []
-    found = ask(nobody, REQUEST, pool)
+    found = asyncio.run(ask(nobody, REQUEST))
     assert found == []
     with pytest.raises(AttemptFailed) as caught:
         choose(found, SwapMode.EXACT_IN, None)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import Chain
@@ -45,7 +45,7 @@ class Rig(Protocol):
     @property
     def can(self) -> Collection[Can]: ...
 
-    def swap(self, *, fails: bool = False) -> SignedSwap:
+    async def swap(self, *, fails: bool = False) -> SignedSwap:
         """A new swap on a recent anchor, signed and not sent."""
         ...
 
@@ -65,36 +65,36 @@ class Rig(Protocol):
     def reopen(self) -> Chain: ...
 
 
-def judged(rig: Rig, swap: SignedSwap, *, chain: Chain | None = None, wait_s: float = 0) -> Outcome:
+async def judged(rig: Rig, swap: SignedSwap, *, chain: Chain | None = None, wait_s: float = 0) -> Outcome:
     """What a worker makes of one look that has no memory of earlier ones."""
     chain = chain or rig.chain
-    return Cases(chain.nodes).judge(swap, chain.look(swap, wait_s))
+    return Cases(chain.nodes).judge(swap, await chain.look(swap, wait_s))
 
 
-def proven(rig: Rig, swap: SignedSwap) -> Outcome:
+async def proven(rig: Rig, swap: SignedSwap) -> Outcome:
     """What a worker makes of it that looks again and again, for a while."""
     cases = Cases(rig.chain.nodes)
     for _ in range(100):
-        outcome = cases.judge(swap, rig.chain.look(swap))
+        outcome = cases.judge(swap, await rig.chain.look(swap))
         if not isinstance(outcome, Unknown):
             return outcome
         rig.pass_time(1)
     return outcome
 
 
-def landed(rig: Rig, swap: SignedSwap) -> Fill:
+async def landed(rig: Rig, swap: SignedSwap) -> Fill:
     """Sends it, and waits until it is final."""
-    rig.chain.submit(swap, DEADLINE_S)
-    outcome = proven(rig, swap)
+    await rig.chain.submit(swap, DEADLINE_S)
+    outcome = await proven(rig, swap)
     assert isinstance(outcome, Landed), outcome
     return outcome.fill
 
 
-def all_fills(rig: Rig, limit: int) -> list[Fill]:
+async def all_fills(rig: Rig, limit: int) -> list[Fill]:
     found: list[Fill] = []
     before = None
     while True:
-        page = rig.chain.fills(limit=limit, before=before)
+        page = await rig.chain.fills(limit=limit, before=before)
         assert len(page.fills) <= limit
         found += page.fills
         assert page.before is None or page.before != before, "a page that leads to itself"
@@ -103,55 +103,54 @@ def all_fills(rig: Rig, limit: int) -> list[Fill]:
             return found
 
 
-def it_is_one_chain(rig: Rig) -> None:
-    assert rig.chain.identity() == rig.chain.identity() != ""
+async def it_is_one_chain(rig: Rig) -> None:
+    assert await rig.chain.identity() == await rig.chain.identity() != ""
     assert rig.chain.nodes >= 1
     assert rig.chain.expected_s() >= 0
 
 
-def an_anchor_is_recent(rig: Rig) -> None:
-    early = rig.chain.anchor(DEADLINE_S)
+async def an_anchor_is_recent(rig: Rig) -> None:
+    early = await rig.chain.anchor(DEADLINE_S)
     rig.pass_time(60)
-    late = rig.chain.anchor(DEADLINE_S)
+    late = await rig.chain.anchor(DEADLINE_S)
     assert late.blockhash != early.blockhash
     assert late.last_valid_height > early.last_valid_height > 0
 
 
-def a_swap_lands_for_good(rig: Rig) -> None:
-    swap = rig.swap()
-    assert isinstance(judged(rig, swap), Unknown), "nothing was sent yet"
-    fill = landed(rig, swap)
+async def a_swap_lands_for_good(rig: Rig) -> None:
+    swap = await rig.swap()
+    assert isinstance(await judged(rig, swap), Unknown), "nothing was sent yet"
+    fill = await landed(rig, swap)
     assert fill.signature == swap.signature
     assert [(fill.signature, fill.amount_in, fill.amount_out)] == list(rig.truth())
     rig.pass_time(LONG_S)
-    assert judged(rig, swap) == Landed(fill)
+    assert await judged(rig, swap) == Landed(fill)
 
 
-def the_same_bytes_land_once(rig: Rig) -> None:
-    swap = rig.swap()
-    with ThreadPoolExecutor(10) as pool:
-        for sent in [pool.submit(rig.chain.submit, swap, DEADLINE_S) for _ in range(10)]:
-            with suppress(ChainUnavailable):
-                sent.result(60)
-    landed(rig, swap)
+async def the_same_bytes_land_once(rig: Rig) -> None:
+    swap = await rig.swap()
+    sent = [rig.chain.submit(swap, DEADLINE_S) for _ in range(10)]
+    for answer in await asyncio.gather(*sent, return_exceptions=True):
+        assert answer is None or isinstance(answer, ChainUnavailable), answer
+    await landed(rig, swap)
     for _ in range(3):
         with suppress(ChainUnavailable):
-            rig.chain.submit(swap, DEADLINE_S)
+            await rig.chain.submit(swap, DEADLINE_S)
         rig.pass_time(60)
     assert [signature for signature, _, _ in rig.truth()] == [swap.signature]
-    assert len(all_fills(rig, 10)) == 1
+    assert len(await all_fills(rig, 10)) == 1
 
 
-def two_swaps_are_two(rig: Rig) -> None:
-    swaps = [rig.swap(), rig.swap()]
+async def two_swaps_are_two(rig: Rig) -> None:
+    swaps = [await rig.swap(), await rig.swap()]
     for swap in swaps:
-        landed(rig, swap)
+        await landed(rig, swap)
     assert sorted(signature for signature, _, _ in rig.truth()) == sorted(s.signature for s in swaps)
 
 
-def a_look_says_what_it_is_worth(rig: Rig) -> None:
-    swap = rig.swap()
-    looks = rig.chain.look(swap)
+async def a_look_says_what_it_is_worth(rig: Rig) -> None:
+    swap = await rig.swap()
+    looks = await rig.chain.look(swap)
     assert 1 <= len(looks) <= rig.chain.nodes
     assert len({look.node for look in looks}) == len(looks)
     for look in looks:
@@ -159,60 +158,60 @@ def a_look_says_what_it_is_worth(rig: Rig) -> None:
         assert look.seen is None and not look.final
 
 
-def what_was_never_sent_lapses_and_never_lands(rig: Rig) -> None:
-    swap = rig.swap()
+async def what_was_never_sent_lapses_and_never_lands(rig: Rig) -> None:
+    swap = await rig.swap()
     rig.pass_time(5)
-    assert isinstance(judged(rig, swap), Unknown), "it can still land"
+    assert isinstance(await judged(rig, swap), Unknown), "it can still land"
     rig.lapse(swap)
-    assert proven(rig, swap) == Lapsed()
+    assert await proven(rig, swap) == Lapsed()
     for _ in range(3):
         with suppress(ChainUnavailable):
-            rig.chain.submit(swap, DEADLINE_S)
+            await rig.chain.submit(swap, DEADLINE_S)
         rig.pass_time(60)
-        assert not isinstance(judged(rig, swap), Landed | Rejected)
+        assert not isinstance(await judged(rig, swap), Landed | Rejected)
     assert not rig.truth()
-    assert proven(rig, swap) == Lapsed()
+    assert await proven(rig, swap) == Lapsed()
 
 
-def what_has_landed_never_lapses(rig: Rig) -> None:
-    swap = rig.swap()
-    fill = landed(rig, swap)
+async def what_has_landed_never_lapses(rig: Rig) -> None:
+    swap = await rig.swap()
+    fill = await landed(rig, swap)
     rig.lapse(swap)
     for _ in range(10):
-        assert judged(rig, swap) == Landed(fill)
+        assert await judged(rig, swap) == Landed(fill)
         rig.pass_time(10)
 
 
-def what_fails_moves_nothing_and_stays_failed(rig: Rig) -> None:
+async def what_fails_moves_nothing_and_stays_failed(rig: Rig) -> None:
     if Can.FAIL not in rig.can:
         return
-    swap = rig.swap(fails=True)
-    rig.chain.submit(swap, DEADLINE_S)
-    rejected = proven(rig, swap)
+    swap = await rig.swap(fails=True)
+    await rig.chain.submit(swap, DEADLINE_S)
+    rejected = await proven(rig, swap)
     assert isinstance(rejected, Rejected) and rejected.code
     with suppress(ChainUnavailable):
-        rig.chain.submit(swap, DEADLINE_S)
+        await rig.chain.submit(swap, DEADLINE_S)
     rig.pass_time(LONG_S)
-    assert judged(rig, swap) == rejected
-    assert not rig.truth() and not all_fills(rig, 10)
-    assert rig.chain.fill(swap.signature) is None
+    assert await judged(rig, swap) == rejected
+    assert not rig.truth() and not await all_fills(rig, 10)
+    assert await rig.chain.fill(swap.signature) is None
 
 
-def a_send_that_is_lost_can_be_repeated(rig: Rig) -> None:
+async def a_send_that_is_lost_can_be_repeated(rig: Rig) -> None:
     if Can.DROP not in rig.can:
         return
-    repeated, lost = rig.swap(), rig.swap()
+    repeated, lost = await rig.swap(), await rig.swap()
     for swap in (repeated, lost):
         rig.drop()
-        rig.chain.submit(swap, DEADLINE_S)
-    landed(rig, repeated)
+        await rig.chain.submit(swap, DEADLINE_S)
+    await landed(rig, repeated)
     rig.lapse(lost)
-    assert proven(rig, lost) == Lapsed()
+    assert await proven(rig, lost) == Lapsed()
     assert [signature for signature, _, _ in rig.truth()] == [repeated.signature]
 
 
-def spoilt_bytes_do_nothing(rig: Rig) -> None:
-    swap = rig.swap()
+async def spoilt_bytes_do_nothing(rig: Rig) -> None:
+    swap = await rig.swap()
     spoilt = [b"", b"nonsense", swap.raw[:-1]]
     for place in (3, len(swap.raw) // 2, len(swap.raw) - 5):
         raw = bytearray(swap.raw)
@@ -220,63 +219,65 @@ def spoilt_bytes_do_nothing(rig: Rig) -> None:
         spoilt.append(bytes(raw))
     for raw_bytes in spoilt:
         with suppress(ChainUnavailable):
-            rig.chain.submit(replace(swap, raw=raw_bytes), DEADLINE_S)
+            await rig.chain.submit(replace(swap, raw=raw_bytes), DEADLINE_S)
     rig.pass_time(60)
     assert not rig.truth()
-    assert isinstance(judged(rig, swap), Unknown)
+    assert isinstance(await judged(rig, swap), Unknown)
 
 
-def every_landing_is_a_fill_once(rig: Rig) -> None:
+async def every_landing_is_a_fill_once(rig: Rig) -> None:
     for n in range(7):
-        landed(rig, rig.swap())
+        await landed(rig, await rig.swap())
         if n % 3 == 0:
             rig.pass_time(1)
     truth = Counter(rig.truth())
     for limit in (1, 3, 7, 100):
-        fills = all_fills(rig, limit)
+        fills = await all_fills(rig, limit)
         assert Counter((f.signature, f.amount_in, f.amount_out) for f in fills) == truth
         assert [f.at for f in fills] == sorted((f.at for f in fills), reverse=True)
     for fill in fills:
-        assert rig.chain.fill(fill.signature) == fill
+        assert await rig.chain.fill(fill.signature) == fill
         assert fill.fee is None or fill.fee >= 0
 
 
-def nothing_is_a_fill_before_it_is_final(rig: Rig) -> None:
-    swap = rig.swap()
-    assert rig.chain.fill(swap.signature) is None
-    assert rig.chain.fills(limit=1).fills == []
+async def nothing_is_a_fill_before_it_is_final(rig: Rig) -> None:
+    swap = await rig.swap()
+    assert await rig.chain.fill(swap.signature) is None
+    assert (await rig.chain.fills(limit=1)).fills == []
     try:
-        rig.chain.fills(limit=1, before=swap.signature)
+        await rig.chain.fills(limit=1, before=swap.signature)
     except BadCursor:
         return
     raise AssertionError("fills before a swap that never landed")
 
 
-def fills_say_whose_they_are(rig: Rig) -> None:
+async def fills_say_whose_they_are(rig: Rig) -> None:
     if Can.NAME_ORDERS not in rig.can:
         return
-    swaps = [rig.swap(), rig.swap()]
+    swaps = [await rig.swap(), await rig.swap()]
     for swap in swaps:
-        assert landed(rig, swap).order_id == swap.order_id
-    assert {f.signature: f.order_id for f in all_fills(rig, 1)} == {s.signature: s.order_id for s in swaps}
+        assert (await landed(rig, swap)).order_id == swap.order_id
+    assert {f.signature: f.order_id for f in await all_fills(rig, 1)} == {
+        s.signature: s.order_id for s in swaps
+    }
 
 
-def what_has_landed_outlasts_the_process(rig: Rig) -> None:
+async def what_has_landed_outlasts_the_process(rig: Rig) -> None:
     if Can.REOPEN not in rig.can:
         return
-    swap, waiting = rig.swap(), rig.swap()
-    fill = landed(rig, swap)
+    swap, waiting = await rig.swap(), await rig.swap()
+    fill = await landed(rig, swap)
     again = rig.reopen()
-    assert again.identity() == rig.chain.identity()
-    assert judged(rig, swap, chain=again) == Landed(fill)
+    assert await again.identity() == await rig.chain.identity()
+    assert await judged(rig, swap, chain=again) == Landed(fill)
     with suppress(ChainUnavailable):
-        again.submit(swap, DEADLINE_S)
-    again.submit(waiting, DEADLINE_S)
-    assert isinstance(proven(rig, waiting), Landed)
+        await again.submit(swap, DEADLINE_S)
+    await again.submit(waiting, DEADLINE_S)
+    assert isinstance(await proven(rig, waiting), Landed)
     assert len(rig.truth()) == 2
 
 
-CHECKS: tuple[Callable[[Rig], None], ...] = (
+CHECKS: tuple[Callable[[Rig], Coroutine[Any, Any, None]], ...] = (
     it_is_one_chain,
     an_anchor_is_recent,
     a_swap_lands_for_good,

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from solders.message import from_bytes_versioned
@@ -51,7 +51,7 @@ class Rig(Protocol):
     @property
     def can(self) -> Collection[Can]: ...
 
-    def anchor(self) -> Anchor:
+    async def anchor(self) -> Anchor:
         """Each time another one."""
         ...
 
@@ -72,35 +72,35 @@ def modes(rig: Rig) -> list[SwapMode]:
     return [SwapMode.EXACT_IN, *([SwapMode.EXACT_OUT] if Can.EXACT_OUT in rig.can else [])]
 
 
-def quoted(rig: Rig, mode: SwapMode, amount: int | None = None) -> Quote:
-    return rig.venue.quote(rig.request(mode, amount), DEADLINE_S)
+async def quoted(rig: Rig, mode: SwapMode, amount: int | None = None) -> Quote:
+    return await rig.venue.quote(rig.request(mode, amount), DEADLINE_S)
 
 
-def planned(rig: Rig, mode: SwapMode = SwapMode.EXACT_IN, *, order: int = 1, off: int = 0) -> Plan:
+async def planned(rig: Rig, mode: SwapMode = SwapMode.EXACT_IN, *, order: int = 1, off: int = 0) -> Plan:
     """`off`: by how much the bound is worse than the quote."""
     request = rig.request(mode)
-    quote = rig.venue.quote(request, DEADLINE_S)
+    quote = await rig.venue.quote(request, DEADLINE_S)
     bound = quote.amount_out - off if mode is SwapMode.EXACT_IN else quote.amount_in + off
     return Plan(order_id=UUID(int=order), request=request, quote=quote, bound=bound, payer=rig.wallet.address)
 
 
-def a_quote_comes_in_time(rig: Rig) -> None:
+async def a_quote_comes_in_time(rig: Rig) -> None:
     for mode in modes(rig):
         begun = rig.seconds()
-        quoted(rig, mode)
+        await quoted(rig, mode)
         assert rig.seconds() - begun <= DEADLINE_S
 
 
-def the_exact_side_is_kept_to_the_unit(rig: Rig) -> None:
+async def the_exact_side_is_kept_to_the_unit(rig: Rig) -> None:
     for mode in modes(rig):
         amount = rig.request(mode).amount + 1
-        quote = quoted(rig, mode, amount)
+        quote = await quoted(rig, mode, amount)
         assert (quote.amount_in if mode is SwapMode.EXACT_IN else quote.amount_out) == amount
 
 
-def a_quote_is_net(rig: Rig) -> None:
+async def a_quote_is_net(rig: Rig) -> None:
     for mode in modes(rig):
-        quote = quoted(rig, mode)
+        quote = await quoted(rig, mode)
         assert quote.venue == rig.venue.name
         assert 0 < quote.amount_in <= MAX_UNITS and 0 < quote.amount_out <= MAX_UNITS
         assert quote.price_impact_bps is None or quote.price_impact_bps >= 0
@@ -110,31 +110,31 @@ def a_quote_is_net(rig: Rig) -> None:
             assert quote.fee * 10_000 >= quote.amount_in * (rig.venue.fee_bps or 0)
 
 
-def the_same_request_has_the_same_quote(rig: Rig) -> None:
+async def the_same_request_has_the_same_quote(rig: Rig) -> None:
     if Can.STEADY in rig.can:
         for mode in modes(rig):
-            assert quoted(rig, mode) == quoted(rig, mode)
+            assert await quoted(rig, mode) == await quoted(rig, mode)
 
 
-def what_can_not_be_filled_is_refused_for_good(rig: Rig) -> None:
+async def what_can_not_be_filled_is_refused_for_good(rig: Rig) -> None:
     asked = [(SwapMode.EXACT_IN, 1)]
     if Can.EXACT_OUT in rig.can:
         asked.append((SwapMode.EXACT_OUT, MAX_UNITS))
     for mode, amount in asked:
         try:
-            found = quoted(rig, mode, amount)
+            found = await quoted(rig, mode, amount)
         except VenueRefused as e:
             assert not e.retryable and rig.venue.name in e.message
         else:
             raise AssertionError(found)
 
 
-def a_late_answer_is_late_and_no_later(rig: Rig) -> None:
+async def a_late_answer_is_late_and_no_later(rig: Rig) -> None:
     if Can.HOLD_TIME not in rig.can:
         return
     begun = rig.seconds()
     try:
-        found = rig.venue.quote(rig.request(SwapMode.EXACT_IN), 0.001)
+        found = await rig.venue.quote(rig.request(SwapMode.EXACT_IN), 0.001)
     except VenueLate as e:
         assert e.retryable
         assert rig.seconds() - begun <= 0.002
@@ -142,10 +142,10 @@ def a_late_answer_is_late_and_no_later(rig: Rig) -> None:
         raise AssertionError(found)
 
 
-def what_is_built_can_be_signed(rig: Rig) -> None:
+async def what_is_built_can_be_signed(rig: Rig) -> None:
     for mode in modes(rig):
-        anchor, plan = rig.anchor(), planned(rig, mode)
-        built = rig.venue.build(plan, anchor, DEADLINE_S)
+        anchor, plan = await rig.anchor(), await planned(rig, mode)
+        built = await rig.venue.build(plan, anchor, DEADLINE_S)
         assert built.last_valid_height == anchor.last_valid_height
         assert str(from_bytes_versioned(built.message).recent_blockhash) == anchor.blockhash
         rig.guard.check(built, plan)
@@ -155,32 +155,34 @@ def what_is_built_can_be_signed(rig: Rig) -> None:
         assert str(transaction.message.account_keys[0]) == rig.wallet.address
 
 
-def what_is_built_is_just_that_plan(rig: Rig) -> None:
+async def what_is_built_is_just_that_plan(rig: Rig) -> None:
     """Another order, bound or anchor is another swap, with another signature."""
-    anchor = rig.anchor()
-    plan, other = planned(rig), planned(rig, order=2)
-    swaps = [(plan, anchor), (other, anchor), (planned(rig, off=1), anchor), (plan, rig.anchor())]
+    anchor = await rig.anchor()
+    plan, other = await planned(rig), await planned(rig, order=2)
+    swaps = [(plan, anchor), (other, anchor), (await planned(rig, off=1), anchor), (plan, await rig.anchor())]
     signed = {
-        rig.wallet.sign(rig.venue.build(what, on, DEADLINE_S), what.order_id, 1).signature
+        rig.wallet.sign(await rig.venue.build(what, on, DEADLINE_S), what.order_id, 1).signature
         for what, on in swaps
     }
     assert len(signed) == len(swaps)
 
 
-def what_was_stored_builds_the_same(rig: Rig) -> None:
+async def what_was_stored_builds_the_same(rig: Rig) -> None:
     """After a crash the quote is what was stored of it: its amounts, its fee and its route."""
-    plan, anchor = planned(rig), rig.anchor()
+    plan, anchor = await planned(rig), await rig.anchor()
     stored = replace(plan, quote=replace(plan.quote, price_impact_bps=None))
-    assert rig.venue.build(stored, anchor, DEADLINE_S) == rig.venue.build(plan, anchor, DEADLINE_S)
+    assert await rig.venue.build(stored, anchor, DEADLINE_S) == await rig.venue.build(
+        plan, anchor, DEADLINE_S
+    )
 
 
-def neither_has_an_effect(rig: Rig) -> None:
+async def neither_has_an_effect(rig: Rig) -> None:
     before = rig.effects()
-    rig.venue.build(planned(rig), rig.anchor(), DEADLINE_S)
+    await rig.venue.build(await planned(rig), await rig.anchor(), DEADLINE_S)
     assert rig.effects() == before
 
 
-CHECKS: tuple[Callable[[Rig], None], ...] = (
+CHECKS: tuple[Callable[[Rig], Coroutine[Any, Any, None]], ...] = (
     a_quote_comes_in_time,
     the_exact_side_is_kept_to_the_unit,
     a_quote_is_net,

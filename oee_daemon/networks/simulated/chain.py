@@ -25,11 +25,12 @@ from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.simulated import market
 from oee_daemon.networks.simulated.clock import Clock, SystemClock
-from oee_daemon.networks.simulated.faults import ORDERED, Fault, Faults
+from oee_daemon.networks.simulated.faults import Fault, Faults
 from oee_daemon.networks.simulated.instruction import read_instruction
 from oee_daemon.networks.simulated.ledger import Ledger, LedgerRow, fill_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Rejected, SignedSwap
+from oee_daemon.store.line import Line
 
 #: Milliseconds a slot.
 SLOT_MS = 400
@@ -63,10 +64,11 @@ class SimulatedChain:
         failure_rate: Decimal,
         confirm_ms: int,
         clock: Clock | None = None,
+        line: Line | None = None,
     ) -> None:
         self.inside = db.dialect.name == "postgresql"
-        self._ledger = Ledger(db, ORDERED)
-        self._faults = Faults(db)
+        self._ledger = Ledger(db, line)
+        self._faults = Faults(db, line)
         self._seed = seed
         self._failure_rate = failure_rate
         self._confirm_ms = confirm_ms
@@ -76,72 +78,67 @@ class SimulatedChain:
     def expected_s(self) -> float:
         return self._confirm_ms / 1000
 
-    def identity(self) -> str:
-        return f"simulated, begun at {self._begun()} ms"
+    async def identity(self) -> str:
+        return f"simulated, begun at {await self._begun()} ms"
 
-    def height(self, *, behind_ms: int = 0) -> int:
+    async def height(self, *, behind_ms: int = 0) -> int:
         """Slots since the chain began. Raises `ChainUnavailable`."""
-        self._begun()
+        await self._begun()
         return self._at(self._clock.now_ms() - behind_ms)
 
-    def _begun(self) -> int:
+    async def _begun(self) -> int:
         if self._genesis is None:
             with _reachable():
-                self._genesis = self._ledger.genesis_ms(self._clock.now_ms())
+                self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
         return self._genesis
 
     def _at(self, now_ms: int) -> int:
-        """The height at a time."""
-        return max(0, now_ms - self._begun()) // SLOT_MS
+        """The height at a time; `_begun` was asked before."""
+        assert self._genesis is not None
+        return max(0, now_ms - self._genesis) // SLOT_MS
 
-    def anchor(self, deadline_s: float) -> Anchor:
-        height = self.height()
+    async def anchor(self, deadline_s: float) -> Anchor:
+        height = await self.height()
         return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
 
-    def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+    async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         transaction, content = _verified(swap.raw)
-        row, last = self._landing(transaction, content)
+        row, last = await self._landing(transaction, content)
         with _reachable():
-            calm = row is not None and self._ledger.append_if(row, last)
-        if calm:
-            failpoints.hit("landed", content["attempt"])
-            return
-        # A fault was ordered, or it was sent before.
-        with _reachable():
-            fault = self._faults.take("chain", WRITES, content["number"])
+            fault = await self._faults.take("chain", WRITES, content["number"])
         kind = "" if fault is None else fault.kind
         if kind in ("refuse", "hang"):
             if kind == "hang":
-                self._clock.sleep(min(CALL_TIMEOUT_S, deadline_s))
+                await self._clock.sleep(min(CALL_TIMEOUT_S, deadline_s))
             raise ChainUnavailable(f"the chain did not take it ({kind})")
         if kind == "drop":
             return
         if row is None:
             raise ChainUnavailable("the chain no longer takes it: its blockhash is too old")
         if fault is not None and kind in ("late", "fork"):
-            row = self._put_off(row, fault, last)
+            row = await self._put_off(row, fault, last)
         with _reachable():
-            self._ledger.append(row, last)
+            await self._ledger.append(row, last)
         failpoints.hit("landed", content["attempt"])
         if kind == "lose":
             raise ChainUnavailable("the chain's answer was lost")
 
-    def _put_off(self, row: dict[str, Any], fault: Fault, last: int) -> dict[str, Any]:
+    async def _put_off(self, row: dict[str, Any], fault: Fault, last: int) -> dict[str, Any]:
         """The row as it lands later, at the latest in the block after its last valid one, as on Solana."""
         now_ms = self._clock.now_ms()
         if fault.kind == "fork":
             with _reachable():
                 orphan = {"signature": ORPHAN + row["signature"], "state": "orphaned"}
-                self._ledger.append(row | orphan | {"visible_ms": now_ms + FORK_MS}, last)
-        latest_ms = self._begun() + (last + 1) * SLOT_MS
+                await self._ledger.append(row | orphan | {"visible_ms": now_ms + FORK_MS}, last)
+        latest_ms = await self._begun() + (last + 1) * SLOT_MS
         lands_ms = latest_ms if fault.ms is None else min(latest_ms, now_ms + fault.ms)
         return row | {"slot": self._at(lands_ms), "visible_ms": lands_ms + self._confirm_ms}
 
-    def _landing(
+    async def _landing(
         self, transaction: VersionedTransaction, content: dict[str, Any]
     ) -> tuple[dict[str, Any] | None, int]:
         """The row that it lands as, none where its blockhash is too old; and its last valid height."""
-        height = self.height()
+        height = await self.height()
         last = _height_of(transaction.message.recent_blockhash) + VALID_SLOTS
         if height > last:
             return None, last
@@ -172,40 +169,40 @@ class SimulatedChain:
             return "slippage_exceeded"
         return None
 
-    def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
+    async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         until_ms = self._clock.now_ms() + int(wait_s * 1000)
         while True:
             with _reachable():
-                looks, next_ms = self._round(swap, until_ms)
+                looks, next_ms = await self._round(swap, until_ms)
             left_ms = until_ms - self._clock.now_ms()
             if any(look.final for look in looks) or left_ms <= 0:
                 return looks
             # What is on its way is waited for to the millisecond; what is not there can only be sent
             # again by the caller, or lapse.
-            self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
+            await self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
 
-    def _round(self, swap: SignedSwap, until_ms: int) -> tuple[list[Look], int]:
+    async def _round(self, swap: SignedSwap, until_ms: int) -> tuple[list[Look], int]:
         """What each node shows now, and the earliest time (ms) at which one can show the swap as final.
 
         First the height, then the signature: a landing between the two is seen, never missed.
         """
-        self.height()
+        await self.height()
         now_ms = self._clock.now_ms()
-        row, ordered = self._ledger.find(swap.signature)
+        row, ordered = await self._ledger.find(swap.signature)
         if row is None and self._at(now_ms) > swap.last_valid_height:
             # From here on no block takes it, however late a send arrives: then what is not there stays so.
-            self._ledger.reached(self._at(now_ms))
-            row, ordered = self._ledger.find(swap.signature)
+            await self._ledger.reached(self._at(now_ms))
+            row, ordered = await self._ledger.find(swap.signature)
         if not ordered:
             return [
                 self._shown(node, row, None, now_ms) for node in NODES
             ], row.visible_ms if row else until_ms
         number = _verified(swap.raw)[1]["number"]
         if row is None or row.visible_ms > now_ms:
-            lost, _ = self._ledger.find(ORPHAN + swap.signature)
+            lost, _ = await self._ledger.find(ORPHAN + swap.signature)
             row = lost if lost is not None and now_ms < lost.visible_ms else row
-        common = self._faults.take("chain", READS, number)
-        faults = {node: common or self._faults.take(node, READS, number) for node in NODES}
+        common = await self._faults.take("chain", READS, number)
+        faults = {node: common or await self._faults.take(node, READS, number) for node in NODES}
         heard = {node: fault for node, fault in faults.items() if fault is None or fault.kind != "mute"}
         if not heard:
             raise ChainUnavailable("the chain does not answer")
@@ -228,24 +225,25 @@ class SimulatedChain:
         seen = _result(row)
         return Look(node=node, height=height, as_of=as_of, remembers_from=remembers, seen=seen, final=final)
 
-    def fill(self, signature: str) -> Fill | None:
+    async def fill(self, signature: str) -> Fill | None:
         now_ms = self._clock.now_ms()
         with _reachable():
-            row, _ = self._ledger.find(signature)
+            row, _ = await self._ledger.find(signature)
         if row is None or row.state != "landed" or row.visible_ms > now_ms:
             return None
         return fill_of(row)
 
-    def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        await self._begun()
         now_ms = self._clock.now_ms()
         place = None
         with _reachable():
             if before is not None:
-                row = self._ledger.find(before)[0] if _SIGNATURE.fullmatch(before) else None
+                row = (await self._ledger.find(before))[0] if _SIGNATURE.fullmatch(before) else None
                 if row is None or row.state != "landed":
                     raise BadCursor
                 place = (row.visible_ms, row.signature)
-            rows = self._ledger.landed(now_ms=now_ms, limit=limit + 1, before=place)
+            rows = await self._ledger.landed(now_ms=now_ms, limit=limit + 1, before=place)
         return FillPage(
             [fill_of(row) for row in rows[:limit]],
             rows[limit - 1].signature if len(rows) > limit else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -11,7 +12,7 @@ class Clock(Protocol):
         """Milliseconds since 1970."""
         ...
 
-    def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None: ...
 
 
 class SystemClock:
@@ -20,6 +21,6 @@ class SystemClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
-    def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         if seconds > 0:
-            time.sleep(seconds)
+            await asyncio.sleep(seconds)

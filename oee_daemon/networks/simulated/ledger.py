@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Engine, Text, bindparam, exists, literal, select, tuple_
+from sqlalchemy import Connection, Engine, exists, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.elements import ColumnElement
 
+from oee_daemon.networks.simulated.faults import ORDERED
 from oee_daemon.networks.simulated.schema import LANDED, sim_chain, sim_ledger
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store.prepared import Prepared
+from oee_daemon.store.database import aside
+from oee_daemon.store.line import Batch, Line, answered, asked
 
 _NAMES = tuple(column.name for column in sim_ledger.columns)
 #: Stands for a signature in the row that says how far the chain is.
@@ -31,7 +32,7 @@ class LedgerRow(NamedTuple):
     signature: str
     state: str
     error: str | None
-    order_id: UUID
+    order_id: UUID | str | None
     input_token: str
     output_token: str
     amount_in: str
@@ -41,54 +42,58 @@ class LedgerRow(NamedTuple):
     visible_ms: int
 
 
+_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
+_COLUMNS = ", ".join(f"{column.name} {column.type.compile(_POSTGRES)}" for column in sim_ledger.columns)
+_APPEND = Batch(f"""
+    -- append: seals fates, each where none was sealed and the chain is not past the block that could take it
+    WITH {asked(f"{_COLUMNS}, last bigint", "signature")}, appended AS (
+        INSERT INTO sim_ledger ({", ".join(_NAMES)}) SELECT {", ".join(_NAMES)} FROM asked
+        WHERE NOT EXISTS (SELECT FROM sim_ledger tip WHERE tip.signature = '{TIP}' AND tip.slot > last + 1)
+        ON CONFLICT DO NOTHING RETURNING signature
+    )
+    {answered("SELECT n FROM asked JOIN appended USING (signature)")}
+""")  # noqa: S608  # the names are our own
+_FOUND = """SELECT n, EXISTS (SELECT FROM sim_faults) AS ordered, found.*
+    FROM asked LEFT JOIN sim_ledger found ON found.signature = asked.signature"""
+_FIND = Batch(f"""
+    -- find: what became of signatures, and whether any fault was ordered
+    WITH {asked("signature text", "signature")}
+    {answered(_FOUND)}
+""")  # the names are our own
+
+
 class Ledger:
-    """Reads and appends; nothing is ever changed or removed."""
+    """Reads and appends; nothing is ever changed or removed. `line`: by which Postgres is asked what every
+    order asks; none where the ledger is a file."""
 
-    def __init__(self, db: Engine, ordered: ColumnElement[bool]) -> None:
-        """`ordered`: whether a fault was, as SQL."""
+    def __init__(self, db: Engine, line: Line | None = None) -> None:
         self._db = db
+        self._line = line
         self._insert: Any = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-        c = sim_ledger.c
-        tip = sim_ledger.alias("tip")
-        over = exists(
-            select(tip.c.slot).where(
-                tip.c.signature == TIP, tip.c.slot > bindparam("last", type_=c.slot.type) + 1
-            )
-        )
-        given = select(*(bindparam(name, type_=c[name].type) for name in _NAMES)).where(~over)
-        self._appended, self._appended_if = (
-            Prepared(
-                self._insert(sim_ledger)
-                .from_select(_NAMES, values)
-                .on_conflict_do_nothing()
-                .returning(c.signature)
-            )
-            for values in (given, given.where(~ordered))
-        )
-        one = select(literal(1).label("one")).subquery()
-        there = one.outerjoin(sim_ledger, c.signature == bindparam("the_signature", type_=Text))
-        self._found = Prepared(select(sim_ledger, ordered).select_from(there))
 
-    def genesis_ms(self, now_ms: int) -> int:
+    async def genesis_ms(self, now_ms: int) -> int:
         """When the chain began: the first call on a new ledger decides."""
-        with self._db.connect() as conn:
-            conn.execute(self._insert(sim_chain).values(id=1, genesis_ms=now_ms).on_conflict_do_nothing())
+        begin = self._insert(sim_chain).values(id=1, genesis_ms=now_ms).on_conflict_do_nothing()
+
+        def begun(conn: Connection) -> int:
+            conn.execute(begin)
             return int(conn.execute(select(sim_chain.c.genesis_ms)).scalar_one())
 
-    def append(self, row: dict[str, Any], last: int) -> bool:
+        return await aside(self._db, begun)
+
+    async def append(self, row: dict[str, Any], last: int) -> bool:
         """Seals a signature's fate, durably. False: it was sealed before, or the chain is known to be
         past the block after `last`; nothing was done."""
-        return self._append(self._appended, row, last)
+        if self._line is not None:
+            return await self._line.ask(_APPEND, row | {"last": last}) is not None
+        tip = sim_ledger.alias("tip")
+        over = exists(select(tip.c.slot).where(tip.c.signature == TIP, tip.c.slot > last + 1))
+        given = select(*(literal(row.get(name), column.type) for name, column in sim_ledger.c.items()))
+        insert = self._insert(sim_ledger).from_select(_NAMES, given.where(~over))
+        sealed = insert.on_conflict_do_nothing().returning(sim_ledger.c.signature)
+        return await aside(self._db, lambda conn: conn.execute(sealed).first() is not None)
 
-    def append_if(self, row: dict[str, Any], last: int) -> bool:
-        """The same, where no fault was ordered."""
-        return self._append(self._appended_if, row, last)
-
-    def _append(self, statement: Prepared, row: dict[str, Any], last: int) -> bool:
-        with self._db.connect() as conn:
-            return statement.first(conn, dict.fromkeys(_NAMES) | row | {"last": last}) is not None
-
-    def reached(self, height: int) -> None:
+    async def reached(self, height: int) -> None:
         """The chain is at least that far, for good."""
         insert = self._insert(sim_ledger).values(signature=TIP, state=TIP, slot=height, visible_ms=0)
         higher = insert.on_conflict_do_update(
@@ -96,18 +101,22 @@ class Ledger:
             set_={"slot": height},
             where=sim_ledger.c.slot < height,
         )
-        with self._db.connect() as conn:
-            conn.execute(higher)
+        await aside(self._db, lambda conn: conn.execute(higher))
 
-    def find(self, signature: str) -> tuple[LedgerRow | None, bool]:
+    async def find(self, signature: str) -> tuple[LedgerRow | None, bool]:
         """The row of that signature, and whether any fault was ordered."""
-        with self._db.connect() as conn:
-            found = self._found.first(conn, {"the_signature": signature})
-        assert found is not None
-        *row, ordered = found
-        return None if row[0] is None else LedgerRow(*row), bool(ordered)
+        if self._line is not None:
+            row = await self._line.ask(_FIND, {"signature": signature})
+            assert row is not None
+        else:
+            one = select(literal(1).label("one")).subquery()
+            there = one.outerjoin(sim_ledger, sim_ledger.c.signature == signature)
+            found = select(sim_ledger, ORDERED.label("ordered")).select_from(there)
+            row = dict(await aside(self._db, lambda conn: conn.execute(found).mappings().one()))
+        ordered = bool(row.pop("ordered"))
+        return None if row["signature"] is None else LedgerRow(**row), ordered
 
-    def landed(self, *, now_ms: int, limit: int, before: tuple[int, str] | None) -> list[LedgerRow]:
+    async def landed(self, *, now_ms: int, limit: int, before: tuple[int, str] | None) -> list[LedgerRow]:
         """Landed rows that are visible at `now_ms`, newest first, after the place `before`."""
         c = sim_ledger.c
         # One row value, what is visible and what comes after `before` in one: it is a place in the index,
@@ -116,9 +125,8 @@ class Ledger:
         found = select(sim_ledger).where(
             LANDED, tuple_(c.visible_ms, c.signature) < tuple_(*map(literal, place))
         )
-        with self._db.connect() as conn:
-            rows = conn.execute(found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit))
-            return [LedgerRow(*row) for row in rows]
+        page = found.order_by(c.visible_ms.desc(), c.signature.desc()).limit(limit)
+        return await aside(self._db, lambda conn: [LedgerRow(*row) for row in conn.execute(page)])
 
 
 def _mint(text: str) -> str:
@@ -131,7 +139,7 @@ def fill_of(row: LedgerRow) -> Fill:
     """The fill that a landed row stands for."""
     return Fill(
         signature=row.signature,
-        order_id=row.order_id,
+        order_id=None if row.order_id is None else UUID(str(row.order_id)),
         input_mint=_mint(row.input_token),
         output_mint=_mint(row.output_token),
         amount_in=int(row.amount_in),

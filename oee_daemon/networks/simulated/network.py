@@ -16,21 +16,24 @@ from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import make_wallet, open_wallet
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
+from oee_daemon.store.line import Line
 
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     """As `networks.opening.open_network`."""
     if settings.sim_ledger_file is not None:
-        ledger = open_file(settings.sim_ledger_file)
+        ledger, line = open_file(settings.sim_ledger_file), None
     else:
         ledger = open_schema(database_url)
+        line = Line(database_url)
     chain = SimulatedChain(
         ledger,
         seed=settings.sim_seed,
         failure_rate=settings.sim_failure_rate,
         confirm_ms=settings.sim_confirm_ms,
+        line=line,
     )
-    faults = Faults(ledger)
+    faults = Faults(ledger, line)
     venues = [
         SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
         for pool in market.POOLS
@@ -39,6 +42,12 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     if not key.exists() and named() is None:
         # Here alone a key is made by itself: it holds nothing of worth.
         make_wallet(key)
+
+    async def close() -> None:
+        if line is not None:
+            await line.close()
+        ledger.dispose()
+
     return Network(
         name=settings.network,
         venues=venues,
@@ -46,5 +55,5 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         wallet=open_wallet(key, named),
         tokens=TokenBook(settings.network, TOKENS.values()),
         guard=SimulatedGuard(),
-        close=ledger.dispose,
+        close=close,
     )

@@ -45,19 +45,19 @@ class SimulatedVenue:
     def fee_bps(self) -> int:
         return self._pool.fee_bps
 
-    def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        fault = self._faults.take(self.name, ("refuse", "hang"), request.number)
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        fault = await self._faults.take(self.name, ("refuse", "hang"), request.number)
         latency_s = self._latency_s
         if fault is not None:
             if fault.kind == "refuse":
                 raise VenueRefused(f"{self.name} is down.", code="venue_down")
             latency_s = deadline_s if fault.ms is None else latency_s + fault.ms / 1000
-        self._clock.sleep(min(latency_s, deadline_s))
+        await self._clock.sleep(min(latency_s, deadline_s))
         if latency_s >= deadline_s:
             raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
         return market.quote(self._seed, self._pool, request)
 
-    def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         payer = Pubkey.from_string(plan.payer)
         swap = Instruction(
             PROGRAM, instruction_of(plan), [AccountMeta(payer, is_signer=True, is_writable=True)]

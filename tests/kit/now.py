@@ -1,0 +1,41 @@
+"""What a coroutine comes to, for a test that is none: one event loop for the whole process."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from psycopg import RawCursor
+from sqlalchemy import Connection
+
+from oee_daemon.engine.loop import Loop
+from oee_daemon.store.line import Batch, Line, Row, _encode
+from oee_daemon.store.statement import driver
+
+T = TypeVar("T")
+
+
+@cache
+def loop() -> Loop:
+    """It is made once, and goes with the process."""
+    return Loop(16)
+
+
+def now(work: Coroutine[Any, Any, T]) -> T:
+    """What it returns or raises. Of two threads that ask, both run."""
+    return loop().run(work)
+
+
+class Within(Line):
+    """Asks on a connection of the test's, in whose transaction it all stays."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def ask(self, batch: Batch, row: Mapping[str, Any]) -> Row | None:
+        for text in batch.texts:
+            answer = RawCursor(driver(self._conn)).execute(text.encode(), [f"[{_encode(row)}]"]).fetchone()
+        assert answer is not None
+        rows: list[Row] = answer[0] or []
+        return {name: value for name, value in rows[0].items() if name != "n"} if rows else None
