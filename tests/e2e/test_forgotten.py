@@ -41,7 +41,8 @@ def promoted(data: Path) -> None:
     """The next start ends a recovery, as a standby does that takes over: on a timeline of its own."""
     (data / "recovery.signal").touch()
     with (data / "postgresql.auto.conf").open("a") as conf:
-        conf.write("restore_command = 'false'\n")
+        # Nobody is let in before it leads.
+        conf.write("restore_command = 'false'\nhot_standby = off\n")
 
 
 @pytest.mark.parametrize("what", ["its folder", "the home", "a standby"])
