@@ -65,6 +65,8 @@ ValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s).")
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
+Pair = Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")]
+Side = Annotated[SideWord | None, typer.Option("--side", help="Only this side.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on stdout.")]
 JsonArray = Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")]

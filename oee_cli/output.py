@@ -96,6 +96,13 @@ class Output:
         sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
+    def answer(self, value: Any, text: str) -> None:
+        """Writes a result to stdout: as JSON where that was asked for, else as `text`."""
+        if self.json:
+            self.emit(value)
+        else:
+            self.say(text)
+
     def note(self, text: str) -> None:
         """Writes progress to stderr, unless `--quiet`."""
         if not self.quiet:

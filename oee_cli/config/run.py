@@ -64,10 +64,7 @@ def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
 
 def path(output: Output) -> ExitCode:
     where = str(config_file())
-    if output.json:
-        output.emit({"path": where})
-    else:
-        output.say(where)
+    output.answer({"path": where}, where)
     return ExitCode.DONE
 
 
@@ -76,10 +73,7 @@ def get(name: str, output: Output) -> ExitCode:
     found = value(_find_setting(name), os.environ, stored())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
-    if output.json:
-        output.emit(as_dict(found) | {"value": found.text})
-    else:
-        output.say(found.text or "")
+    output.answer(as_dict(found) | {"value": found.text}, found.text or "")
     return ExitCode.DONE
 
 
@@ -98,10 +92,8 @@ def unset(name: str, output: Output) -> ExitCode:
     if plain(name) not in BY_NAME and file_name(name) in stored():
         # No setting, but it stands in the file: nothing is easier to take out.
         toml.edit(config_file(), file_name(name), None)
-        if output.json:
-            output.emit({"name": file_name(name), "changed": True})
-        else:
-            output.say(f"✓ {file_name(name)}   gone from {config_file()}")
+        gone = f"✓ {file_name(name)}   gone from {config_file()}"
+        output.answer({"name": file_name(name), "changed": True}, gone)
         return ExitCode.DONE
     setting = _find_setting(name)
     before = value(setting, os.environ, stored())

@@ -56,10 +56,9 @@ def start(output: Output, *, switch: bool) -> ExitCode:
 def stop(output: Output) -> ExitCode:
     launcher = Launcher(_require_local(load(), "stop"), output)
     stopped = launcher.stop()
-    if output.json:
-        output.emit({"running": False, "stopped": stopped})
-    else:
-        output.say("✓ stopped" if stopped else "the daemon was not running")
+    output.answer(
+        {"running": False, "stopped": stopped}, "✓ stopped" if stopped else "the daemon was not running"
+    )
     return ExitCode.DONE
 
 
@@ -143,10 +142,7 @@ def token(output: Output) -> ExitCode:
         ) from None
     except OSError as e:
         raise CliError(f"{settings.token_file} can't be read: {e.strerror}.", code="no_token") from None
-    if output.json:
-        output.emit({"token": text})
-    else:
-        output.say(text)
+    output.answer({"token": text}, text)
     return ExitCode.DONE
 
 
@@ -161,10 +157,8 @@ def _require_local(settings: Settings, what: str) -> Settings:
 
 def _report_running(output: Output, launcher: Launcher, what: str) -> None:
     running = launcher.running() | {"pid": launcher.pid()}
-    if output.json:
-        output.emit({"running": True, **running})
-    else:
-        output.say(f"✓ {what}   {name_process(running['pid'])}   {launcher.socket_path()}")
+    text = f"✓ {what}   {name_process(running['pid'])}   {launcher.socket_path()}"
+    output.answer({"running": True, **running}, text)
 
 
 def _report_not_running(output: Output, launcher: Launcher) -> ExitCode:

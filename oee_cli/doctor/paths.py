@@ -84,8 +84,5 @@ def _show_one(name: str, found: dict[str, Path | None], output: Output) -> ExitC
             hint=f"Its address: oee config get {_VARIABLE[name]}",
             code="outside",
         )
-    if output.json:
-        output.emit({name: str(path)})
-    else:
-        output.say(str(path))
+    output.answer({name: str(path)}, str(path))
     return ExitCode.DONE

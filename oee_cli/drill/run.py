@@ -7,7 +7,6 @@ seed repeats the faults and the orders; when exactly they meet is up to the mach
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -22,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.api.handshake import tag
+from oee_cli.api.resident import Resident
 from oee_cli.api.transport import UnixTransport, httpx
 from oee_cli.drill import verdict
 from oee_cli.drill.crew import Crew
 from oee_cli.drill.injector import OUTAGES, FaultInjector, died_at, failpoints, plan
 from oee_cli.errors import Unreachable
+from oee_cli.settings.load import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
 
 #: Orders that may be on their way at once; ten of them run.
@@ -238,11 +239,7 @@ def _seconds(moment: str) -> float:
 
 
 def _read_daemon_file(home: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((home / "run" / "daemon.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return Resident(Settings(home=home)).running()
 
 
 @contextmanager

@@ -28,9 +28,9 @@ def history(
         list[str] | None,
         typer.Option("--status", metavar="STATUS", help="Only orders that are this; several with commas."),
     ] = None,
-    pair: Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")] = None,
+    pair: o.Pair = None,
     token: Annotated[str | None, typer.Option("--token", metavar="SOL", help="Only with this token.")] = None,
-    side: Annotated[o.SideWord | None, typer.Option("--side", help="Only this side.")] = None,
+    side: o.Side = None,
     type: Annotated[  # noqa: A002  # the option's name
         str | None, typer.Option("--type", metavar="market", help="Only orders of this type.")
     ] = None,

@@ -11,8 +11,9 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.amounts import exact, short, signature
-from oee_cli.text.columns import FILLS, ORDERS, ListColumn, market_amount
+from oee_cli.text.columns import FILLS, ORDERS, ListColumn
 from oee_cli.text.layout import Cell, Column, Sheet, choose_columns, side_cell, status_cell, widths_of
+from oee_cli.text.messages import asked_amount, market_amount
 from oee_cli.text.times import ago, between, stamp
 
 Row = Mapping[str, Any]
@@ -102,19 +103,13 @@ def _short_id(row: Row) -> Cell:
     return Cell(clean(row["orderId"])[:8]) if row["orderId"] else _NOTHING
 
 
-def _asked_for(order: Row) -> Cell:
-    counted = "outputToken" if order["swapMode"] == "ExactOut" else "inputToken"
-    return Cell(f"{exact(order['amount'])} {clean(order[counted])}")
-
-
 def _for(order: Row) -> Cell:
     amount = market_amount(order)
-    other = "inputToken" if order["swapMode"] == "ExactOut" else "outputToken"
-    return _NOTHING if amount is None else Cell(f"{short(amount)} {clean(order[other])}")
+    return Cell(amount) if amount else _NOTHING
 
 
 def _filled_at(order: Row) -> Cell:
-    return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) is not None else _NOTHING
+    return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) else _NOTHING
 
 
 def _took(order: Row) -> Cell:
@@ -132,8 +127,11 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "when": (Column("when", rank=4), _when("createdAt")),
     "side": (Column("side"), lambda row: side_cell(row["side"])),
     "pair": (Column("pair", rank=5), _text("pair")),
-    "amount": (Column("amount", right=True), _asked_for),
-    "for": (Column("for", right=True), _for),
+    "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
+    "for": (
+        Column("for", right=True),
+        lambda row: Cell(market_amount(row)) if market_amount(row) else _NOTHING,
+    ),
     "price": (
         Column("price", rank=7, right=True),
         lambda row: Cell(short(row["price"])) if row["price"] else _NOTHING,

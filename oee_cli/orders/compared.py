@@ -13,6 +13,7 @@ from oee_cli.output import clean
 from oee_cli.text.amounts import short
 from oee_cli.text.layout import Cell, Column, Line, align_cells, choose_columns, widths_of
 from oee_cli.text.messages import reason
+from oee_cli.text.order import quote_words
 from oee_daemon.contract.shapes import Order
 
 _COLUMNS = (
@@ -70,21 +71,10 @@ def _rank(quotes: Sequence[ComparedQuote]) -> list[ComparedQuote]:
 
 
 def _cells(order: Order, quote: ComparedQuote) -> list[Cell]:
-    exact_out = order["swapMode"] == "ExactOut"
-    amount = quote["amountIn"] if exact_out else quote["amountOut"]
-    token = clean(order["inputToken"] if exact_out else order["outputToken"])
     style = "dim" if quote["result"] == "lost" else ""
-    impact, latency = quote["priceImpactBps"], quote["latencyMs"]
-    return [
-        Cell(clean(quote["venue"]), style),
-        Cell(f"{short(amount)} {token}" if amount else "", style),
-        Cell(short(quote["price"]) if quote["price"] else "", style),
-        Cell(short(quote["fee"], 2) if quote["fee"] else "", style),
-        Cell("" if impact is None else f"{clean(str(impact))} bps", style),
-        Cell("" if latency is None else f"{clean(str(latency))} ms", style),
-        _verdict(quote),
-        Cell(_explain_loss(order, quote, token), "dim"),
-    ]
+    words = (clean(quote["venue"]), *quote_words(order, quote))
+    loss = Cell(_explain_loss(order, quote), "dim")
+    return [*(Cell(word, style) for word in words), _verdict(quote), loss]
 
 
 def _verdict(quote: ComparedQuote) -> Cell:
@@ -95,12 +85,13 @@ def _verdict(quote: ComparedQuote) -> Cell:
     return Cell(f"{quote['behindBps'] or 0:.0f} bps behind", "bold")
 
 
-def _explain_loss(order: Order, quote: ComparedQuote, token: str) -> str:
+def _explain_loss(order: Order, quote: ComparedQuote) -> str:
     """`4.49 USDC more: price +222, fee +5, impact +0`: the parts of the bps that it was behind."""
     if quote["behind"] is None or quote["result"] != "lost":
         return ""
-    more = "more" if order["swapMode"] == "ExactOut" else "less"
-    text = f"{short(quote['behind'])} {token} {more}"
+    exact_out = order["swapMode"] == "ExactOut"
+    token, more = (order["inputToken"], "more") if exact_out else (order["outputToken"], "less")
+    text = f"{short(quote['behind'])} {clean(token)} {more}"
     return text if quote["because"] is None else f"{text}: {_parts(quote, quote['because'])}"
 
 

@@ -79,10 +79,7 @@ def cancel(identifier: str, output: Output) -> ExitCode:
             # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
             if order["status"] != "cancelled":
                 return _report_too_late(output, e, order)
-    if output.json:
-        output.emit(without_story(order))
-    else:
-        output.say(f"✓ cancelled {short_id(order)}: nothing left the wallet")
+    output.answer(without_story(order), f"✓ cancelled {short_id(order)}: nothing left the wallet")
     return ExitCode.DONE
 
 

@@ -29,8 +29,8 @@ def stats(
         str | None, typer.Option("--until", metavar="2h|today|ISO", help="Only orders placed before then.")
     ] = None,
     by: Annotated[ByWord | None, typer.Option("--by", help="A line each; days are days in UTC.")] = None,
-    pair: Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")] = None,
-    side: Annotated[o.SideWord | None, typer.Option("--side", help="Only this side.")] = None,
+    pair: o.Pair = None,
+    side: o.Side = None,
     json: o.Json = False,
     csv: o.Csv = False,
     no_color: o.NoColor = False,

@@ -34,7 +34,7 @@ def _error(part: str, says: str) -> ListColumn:
     return ListColumn(says, lambda row: (row.get("error") or {}).get(part))
 
 
-def market_amount(order: Row) -> Any:
+def _moved_amount(order: Row) -> Any:
     """The amount that the market made: the other one than was asked for."""
     return order["filledIn"] if order["swapMode"] == "ExactOut" else order["filledOut"]
 
@@ -57,7 +57,7 @@ _ORDERS_SHORT = {
     "side": _field("side"),
     "pair": _field("pair"),
     "amount": _field("amount"),
-    "for": ListColumn("what was paid or received for it", market_amount),
+    "for": ListColumn("what was paid or received for it", _moved_amount),
     "price": _field("price"),
     "venue": _field("venue"),
     "status": _field("status"),

@@ -5,7 +5,9 @@ Pure text and no stream, so that the live view and the plain lines say the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from oee_cli.exit_codes import unknown
 from oee_cli.output import clean
@@ -29,7 +31,7 @@ def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
     """`buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)`; less of it where the screen is narrow."""
     base, quote = pair(order)
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
-    fixed = f"{exact(order['amount'])} {clean(counted)}"
+    fixed = asked_amount(order)
     text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
     if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
         text += f", at most {short(order['maxSpend'])} {clean(order['inputToken'])}"
@@ -38,6 +40,19 @@ def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
     elif counted == base:
         text += f" for {quote}" if order["side"] == "sell" else f" with {quote}"
     return f"{text} (slippage {percent(order['slippageBps'])})" if slippage else text
+
+
+def asked_amount(of: Mapping[str, Any]) -> str:
+    """`1.5 SOL`: the amount that was asked for, with the token that it counts."""
+    counted = of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"]
+    return f"{exact(of['amount'])} {clean(counted)}"
+
+
+def market_amount(order: Mapping[str, Any]) -> str:
+    """`214.3 USDC`: the amount that the market made, with its token; empty where nothing was filled."""
+    exact_out = order["swapMode"] == "ExactOut"
+    moved, token = ("filledIn", "inputToken") if exact_out else ("filledOut", "outputToken")
+    return "" if order[moved] is None else f"{short(order[moved])} {clean(order[token])}"
 
 
 def short_id(order: Order) -> str:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import sys
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amounts import exact, short
+from oee_cli.text.amounts import short
 from oee_cli.text.layout import Cell, Column, Line, put, sentence, side_cell, table
-from oee_cli.text.messages import header, heading, reason, retry
+from oee_cli.text.messages import asked_amount, header, heading, reason, retry
 from oee_cli.text.timeline import Attempt, Timeline
 from oee_cli.text.times import span
 from oee_daemon.contract.ranking import behind_bps, competing, winner
@@ -46,25 +46,37 @@ def quote_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> list[
     return table(_QUOTES, good, width) + refused
 
 
-def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -> Line:
-    """A price as cells; amounts of what the venues compete on."""
+def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str, str]:
+    """Amount, price, fee, impact and latency of a quote; empty where the venue did not say."""
     exact_out = of["swapMode"] == "ExactOut"
     amount = quote["amountIn"] if exact_out else quote["amountOut"]
     token = clean(of["inputToken"] if exact_out else of["outputToken"])
-    base = clean(of["pair"]).partition("/")[0]
     impact, latency = quote["priceImpactBps"], quote["latencyMs"]
+    return (
+        f"{short(amount)} {token}" if amount else "",
+        short(quote["price"]) if quote["price"] else "",
+        short(quote["fee"], 2) if quote["fee"] else "",
+        "" if impact is None else f"{clean(str(impact))} bps",
+        "" if latency is None else f"{clean(str(latency))} ms",
+    )
+
+
+def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -> Line:
+    """A price as cells; amounts of what the venues compete on."""
+    amount, price, fee, impact, latency = quote_words(of, quote)
+    base = clean(of["pair"]).partition("/")[0]
     verdict = Cell("best", "green")
     if quote is not best:
         mine, least = competing(of["swapMode"], quote), competing(of["swapMode"], best)
         behind = f"{behind_bps(of['swapMode'], mine, least):.0f}" if mine is not None and least else None
-        verdict = Cell(f"{'+' if exact_out else '-'}{behind} bps", "dim")
+        verdict = Cell(f"{'+' if of['swapMode'] == 'ExactOut' else '-'}{behind} bps", "dim")
     words = (
         clean(quote["venue"]).ljust(name_width),
-        f"{short(amount)} {token}" if amount else "",
-        f"{short(quote['price'])} a {base}" if quote["price"] else "",
-        f"fee {short(quote['fee'], 2)}" if quote["fee"] else "",
-        "" if impact is None else f"impact {clean(str(impact))} bps",
-        "" if latency is None else f"{clean(str(latency))} ms",
+        amount,
+        price and f"{price} a {base}",
+        fee and f"fee {fee}",
+        impact and f"impact {impact}",
+        latency,
     )
     return [*(Cell(word, "" if quote is best else "dim") for word in words), verdict]
 
@@ -110,7 +122,7 @@ def quotes_title(of: QuoteList) -> str:
     """The header of quotes that nothing was ordered on."""
     base, quote = clean(of["pair"]).partition("/")[::2]
     token = clean(of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"])
-    amount = f"{exact(of['amount'])} {token}"
+    amount = asked_amount(of)
     word = {"buy": "with", "sell": "for"}[of["side"]]
     return f"{of['side']} {amount} {word} {quote}" if token == base else f"{of['side']} {base} for {amount}"
 

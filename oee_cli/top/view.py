@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amounts import exact, short
+from oee_cli.text.amounts import short
 from oee_cli.text.bars import chart
 from oee_cli.text.layout import Cell, Column, Line, Sheet, drawn, side_cell
-from oee_cli.text.messages import short_id
+from oee_cli.text.messages import asked_amount, market_amount, short_id
 from oee_cli.text.times import between, moment, span
 from oee_daemon.contract.shapes import Order
 
@@ -259,7 +259,7 @@ class _Page:
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
             Cell(clean(order["pair"])),
-            Cell(_amount(order)),
+            Cell(asked_amount(order)),
             # As wide as they get, so that nothing moves from frame to frame.
             Cell(f"{clean(order['status']):<9}"),
             Cell(f"{span(waited):>6}", "red" if waited >= _LONG else ""),
@@ -281,8 +281,10 @@ class _Page:
             Cell(signs[not done], "green" if done else "red"),
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
-            Cell(_amount(order)),
-            _filled_cell(order) if done else Cell(clean(error["code"] if error else order["status"]), "red"),
+            Cell(asked_amount(order)),
+            Cell(market_amount(order))
+            if done
+            else Cell(clean(error["code"] if error else order["status"]), "red"),
             Cell(short(order["price"]) if order["price"] else "", "dim"),
             Cell(clean(order["venue"] or "") if done else "", "dim"),
             Cell(span(between(order["createdAt"], ended)), "dim"),
@@ -316,17 +318,3 @@ def since(text: str, now: str) -> str:
     then = moment(text).astimezone()
     same = then.date() == moment(now).astimezone().date()
     return f"{then:%H:%M}" if same else f"{then.day} {then:%b %H:%M}"
-
-
-def _amount(order: Order) -> str:
-    counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
-    return f"{exact(order['amount'])} {clean(counted)}"
-
-
-def _filled_cell(order: Order) -> Cell:
-    """The amount that the market made."""
-    exact_out = order["swapMode"] == "ExactOut"
-    moved, token = (
-        (order["filledIn"], order["inputToken"]) if exact_out else (order["filledOut"], order["outputToken"])
-    )
-    return Cell(f"{short(moved)} {clean(token)}" if moved is not None else "")

@@ -17,7 +17,6 @@ from oee_cli.output import Output
 from oee_cli.text.amounts import read_amount, read_slippage
 from oee_cli.text.key import read_key
 from oee_cli.text.times import read_duration, read_whole_seconds
-from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.tokens import is_stable
 
 
@@ -145,20 +144,13 @@ def _execute(
     if replayed:
         output.note(f"placed before with this key: order {order['orderId']}")
     if options.detach:
-        return _print_id(output, order)
+        output.answer(order, order["orderId"])
+        return ExitCode.DONE
     from oee_cli.api.follow import screen_for, watch_to_end
 
     note = f"key {key}" if given is None else None
     screen = screen_for(client, output, order, events=options.events, note=note)
     return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
-
-
-def _print_id(output: Output, order: Order) -> ExitCode:
-    if output.json:
-        output.emit(order)
-    else:
-        output.say(order["orderId"])
-    return ExitCode.DONE
 
 
 def _dry_run(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
