@@ -61,7 +61,7 @@ def _answer_without_typer(arguments: list[str]) -> int | None:
         sys.stdout.write(f"oee {VERSION}\n")
         return 0
     if arguments[:1] == ["__orders"]:
-        from oee_cli.api.recent import offer
+        from oee_cli.api.recent_orders import offer
 
         return offer(arguments[1:])
     return None
@@ -101,7 +101,7 @@ def _run(arguments: list[str]) -> int:
 
     from oee_cli.app import app
     from oee_cli.errors import CliError
-    from oee_cli.usage import explain, what_next
+    from oee_cli.wrong_usage import explain, what_next
 
     # The root of the parser's own errors about what was typed; Typer names only its children.
     wrong_usage: Any = typer.BadParameter.__bases__[0]

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from oee_cli.lazy import Entry, LazyGroup
+from oee_cli.lazy_commands import Entry, LazyGroup
 
 
 class Oee(LazyGroup):

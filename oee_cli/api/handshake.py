@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from oee_cli.api.belongings import Belongings
+from oee_cli.api.home_belongings import Belongings
 from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.

@@ -33,7 +33,7 @@ def backup(
       oee backup orders.oee
       oee backup - > orders.oee
     """
-    from oee_cli.backup.run import backup
+    from oee_cli.backup.backup_run import backup
 
     return backup(file, force, with_wallets, Output(json, quiet, no_color))
 
@@ -57,6 +57,6 @@ def restore(
       OEE_HOME=~/oee-restored oee restore orders.oee
       oee restore - < orders.oee
     """
-    from oee_cli.backup.run import restore
+    from oee_cli.backup.backup_run import restore
 
     return restore(file, Output(json, quiet, no_color))

@@ -56,7 +56,7 @@ def submit(
     out. A file is a batch by its own name, without its folder; a stream takes --batch. To place the same
     lines anew: --batch "$(date +%F)". Exit: the worst that any line had.
     """
-    from oee_cli.batch.run import Batch, submit
+    from oee_cli.batch.batch_run import Batch, submit
 
     wanted = Batch(
         source=file,

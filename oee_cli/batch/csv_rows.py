@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from oee_cli.batch.keys import WHOLE
-from oee_cli.batch.lines import Line
+from oee_cli.batch.input_lines import Line
+from oee_cli.batch.row_keys import WHOLE
 from oee_cli.errors import UsageFault
-from oee_cli.text.nearest import nearest
+from oee_cli.text.nearest_word import nearest
 from oee_daemon.contract.fields import GIVEN, Kind, given
 from oee_daemon.contract.protocol import MAX_BODY
 

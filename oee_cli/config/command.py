@@ -11,7 +11,7 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy import PlainCommand
+from oee_cli.lazy_commands import PlainCommand
 from oee_cli.output import Output
 
 Name = Annotated[
@@ -51,7 +51,7 @@ def show(
       oee config show --origin
       oee config show --json | jq -r '.[] | select(.origin == "file") | .name'
     """
-    from oee_cli.config.run import show
+    from oee_cli.config.config_values import show
 
     return show(origin, Output(json, no_color=no_color))
 
@@ -64,7 +64,7 @@ def path(json: o.Json = False) -> ExitCode:
       oee config path
       oee config path --json
     """
-    from oee_cli.config.run import path
+    from oee_cli.config.config_values import path
 
     return path(Output(json))
 
@@ -77,7 +77,7 @@ def get(name: Name, json: o.Json = False) -> ExitCode:
       oee config get port
       oee config get OEE_DATABASE_URL --json
     """
-    from oee_cli.config.run import get
+    from oee_cli.config.config_values import get
 
     return get(name, Output(json))
 
@@ -99,7 +99,7 @@ def set_command(
       oee config set port 4000
       oee daemon token | oee config set token -
     """
-    from oee_cli.config.run import put
+    from oee_cli.config.config_values import put
 
     return put(name, value, Output(json, no_color=no_color))
 
@@ -112,6 +112,6 @@ def unset(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> Exit
       oee config unset port
       oee config unset OEE_URL --json
     """
-    from oee_cli.config.run import unset
+    from oee_cli.config.config_values import unset
 
     return unset(name, Output(json, no_color=no_color))

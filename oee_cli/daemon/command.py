@@ -11,7 +11,7 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy import PlainCommand
+from oee_cli.lazy_commands import PlainCommand
 from oee_cli.output import Output
 
 daemon_app = typer.Typer(
@@ -46,7 +46,7 @@ def start(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) 
       oee daemon start
       OEE_PORT=4000 oee daemon start    settings are read when it starts
     """
-    from oee_cli.daemon.run import start
+    from oee_cli.daemon.daemon_control import start
 
     return start(Output(json, quiet), switch=switch)
 
@@ -59,7 +59,7 @@ def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
       oee daemon stop
       oee daemon stop --json
     """
-    from oee_cli.daemon.run import stop
+    from oee_cli.daemon.daemon_control import stop
 
     return stop(Output(json, quiet))
 
@@ -72,7 +72,7 @@ def restart(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False
       oee daemon restart
       OEE_WORKER_THREADS=20 oee daemon restart
     """
-    from oee_cli.daemon.run import restart
+    from oee_cli.daemon.daemon_control import restart
 
     return restart(Output(json, quiet), switch=switch)
 
@@ -85,7 +85,7 @@ def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
       oee daemon status
       oee daemon status --json | jq -r .http.url
     """
-    from oee_cli.daemon.run import status
+    from oee_cli.daemon.daemon_control import status
 
     return status(Output(json, no_color=no_color))
 
@@ -101,7 +101,7 @@ def logs(
       oee daemon logs
       oee daemon logs -n 200 --follow
     """
-    from oee_cli.daemon.run import logs
+    from oee_cli.daemon.daemon_control import logs
 
     return logs(lines, follow, Output())
 
@@ -114,7 +114,7 @@ def run(switch: Switch = False) -> None:
       oee daemon run
       exec oee daemon run            the last line of a start script
     """
-    from oee_cli.daemon.run import run
+    from oee_cli.daemon.daemon_control import run
 
     run(switch=switch)
 
@@ -127,7 +127,7 @@ def token(json: o.Json = False) -> ExitCode:
       oee daemon token
       curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
     """
-    from oee_cli.daemon.run import token
+    from oee_cli.daemon.daemon_control import token
 
     return token(Output(json))
 
@@ -141,6 +141,6 @@ def worker() -> None:
       oee worker
       OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker
     """
-    from oee_cli.daemon.run import become
+    from oee_cli.daemon.daemon_control import become
 
     become("worker")

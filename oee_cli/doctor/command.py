@@ -14,7 +14,7 @@ from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
-#: What `oee_cli.doctor.paths` knows by name.
+#: What `oee_cli.doctor.home_paths` knows by name.
 NAMES = (
     "home", "config", "socket", "token", "wallets", "database", "queue", "logs", "log", "completion",
 )  # fmt: skip
@@ -32,7 +32,7 @@ def doctor(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
       oee doctor
       oee doctor --json | jq -r '.checks[] | select(.status != "ok") | .message'
     """
-    from oee_cli.doctor.run import run
+    from oee_cli.doctor.examination import run
 
     return run(Output(json, no_color=no_color))
 
@@ -49,6 +49,6 @@ def paths(
       oee paths
       tail "$(oee paths log)"
     """
-    from oee_cli.doctor.paths import show
+    from oee_cli.doctor.home_paths import show
 
     return show(None if name is None else name.value, Output(json))

@@ -24,7 +24,7 @@ def completion(
       oee completion zsh > ~/.oee.zsh && echo '. ~/.oee.zsh' >> ~/.zshrc
       oee completion fish > ~/.config/fish/completions/oee.fish
     """
-    from oee_cli.shell.completion import script
+    from oee_cli.shell.completion_tree import script
 
     typer.echo(script(shell.value, ctx.find_root().command), nl=False)
     return ExitCode.DONE
@@ -40,7 +40,7 @@ def help_command(
       oee help buy
       oee help scripting
     """
-    from oee_cli.usage import help_text
+    from oee_cli.help.help_pages import find_help_page
 
-    typer.echo(help_text(ctx.find_root().command, topic or []))
+    typer.echo(find_help_page(ctx.find_root().command, topic or []))
     return ExitCode.DONE

@@ -54,7 +54,7 @@ def history(
       oee history --columns when,pair,price,fee --token SOL
       oee history --limit all --csv > orders.csv
     """
-    from oee_cli.lists.run import ListOptions, OrderFilter, history
+    from oee_cli.lists.list_pages import ListOptions, OrderFilter, history
 
     return history(
         OrderFilter(
@@ -87,7 +87,7 @@ def fills(
       oee fills --columns at,orderId,paid,received
       oee fills --limit all --csv > fills.csv
     """
-    from oee_cli.lists.run import ListOptions, fills
+    from oee_cli.lists.list_pages import ListOptions, fills
 
     options = ListOptions(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
     return fills(order, options, Output(json, no_color=no_color))

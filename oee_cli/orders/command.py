@@ -30,7 +30,7 @@ def watch(
       oee watch last         the newest order, to its end
       oee watch --json       every event of every order, a line each
     """
-    from oee_cli.orders.run import watch
+    from oee_cli.orders.order_commands import watch
 
     return watch(id, timeout, Output(json, quiet, no_color))
 
@@ -42,7 +42,7 @@ def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCod
       oee show last
       oee show 0c2f0b8e --json
     """
-    from oee_cli.orders.run import show
+    from oee_cli.orders.order_commands import show
 
     return show(id, Output(json, no_color=no_color))
 
@@ -54,6 +54,6 @@ def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitC
       oee cancel last
       oee cancel 0c2f0b8e --json
     """
-    from oee_cli.orders.run import cancel
+    from oee_cli.orders.order_commands import cancel
 
     return cancel(id, Output(json, no_color=no_color))

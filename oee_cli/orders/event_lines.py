@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, cast
 
-from oee_cli.api.client import Client
+from oee_cli.api.http_client import Client
 from oee_cli.errors import CliError, ConnectionLost
 from oee_cli.output import Output, clean
-from oee_cli.text.messages import detail, header
-from oee_cli.text.times import clock
+from oee_cli.text.order_text import detail, header
+from oee_cli.text.time_text import clock
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
 

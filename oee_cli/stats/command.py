@@ -45,7 +45,7 @@ def stats(
       oee stats --since 7d --by day
       oee stats --since today --pair SOL/USDC --json | jq .total.slippageBps
     """
-    from oee_cli.stats.run import StatsQuery, stats
+    from oee_cli.stats.stats_report import StatsQuery, stats
 
     query = StatsQuery(
         since=since,

@@ -29,6 +29,6 @@ def top(
       oee top --once            one look, for a mail or a log
       oee top --json | jq .orders.due
     """
-    from oee_cli.top.run import top
+    from oee_cli.top.top_loop import top
 
     return top(interval, once, Output(json, no_color=no_color))

@@ -38,7 +38,7 @@ def buy(
       oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
-    from oee_cli.trade.run import PlaceOptions, TradeRequest, place
+    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place
 
     return place(
         TradeRequest(
@@ -81,7 +81,7 @@ def sell(
       oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
-    from oee_cli.trade.run import PlaceOptions, TradeRequest, place
+    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place
 
     return place(
         TradeRequest(
@@ -116,6 +116,6 @@ def quote(
       oee quote SOL USDC 1.5                what buying 1.5 SOL would cost
       oee quote SOL USDC 1.5 --side sell    what selling 1.5 SOL would bring
     """
-    from oee_cli.trade.price import show_quotes
+    from oee_cli.trade.quote_prices import show_quotes
 
     return show_quotes(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))

@@ -24,7 +24,7 @@ from uuid import UUID
 
 import pytest
 
-from oee_cli.backup.run import backup
+from oee_cli.backup.backup_run import backup
 from oee_cli.errors import UsageFault
 from oee_cli.output import Output
 from oee_daemon import failpoints

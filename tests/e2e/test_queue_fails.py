@@ -18,7 +18,7 @@ import pytest
 import redis
 from websockets.sync.client import unix_connect
 
-from oee_cli.text.times import moment
+from oee_cli.text.time_text import moment
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, until

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oee_cli.drill.verdict import Verdict, judge, landings
+from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from tests.kit import forks
 from tests.kit.daemons import Daemon, until
 from tests.kit.homes import open_folder

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from oee_cli.drill.verdict import judge, landings
+from oee_cli.drill.drill_verdict import judge, landings
 from tests.kit.daemons import Daemon, until
 from tests.kit.killing import DECIMALS
 

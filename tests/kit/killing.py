@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, insert
 
-from oee_cli.drill.verdict import Verdict, judge, landings
+from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from oee_daemon.api import wire
 from oee_daemon.contract.status import FINAL
 from oee_daemon.embedded.child import Child

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api import client as client_module
-from oee_cli.api.client import Client
-from oee_cli.api.problems import Response
+from oee_cli.api import http_client as client_module
+from oee_cli.api.http_client import Client
+from oee_cli.api.response_problems import Response
 from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
-from oee_cli.settings.load import Settings
+from oee_cli.settings.load_settings import Settings
 
 HEADERS = {"OEE-Protocol": "2"}
 Happening = Response | ConnectionLost

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from oee_cli.app import app
-from oee_cli.shell.completion import script
+from oee_cli.shell.completion_tree import script
 from oee_daemon.contract.tokens import SYMBOLS
 
 SHELLS = ("bash", "zsh", "fish")

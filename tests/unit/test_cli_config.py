@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from oee_cli import __main__
 from oee_cli.doctor import command as doctor_app
-from oee_cli.doctor import paths
+from oee_cli.doctor import home_paths
 from oee_cli.errors import UsageFault
-from oee_cli.settings.load import Settings
-from oee_cli.settings.toml import NotFlat, changed, edit
+from oee_cli.settings.config_edit import NotFlat, changed, edit
+from oee_cli.settings.load_settings import Settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import SETTINGS, Setting, file_name
 
@@ -308,4 +308,4 @@ def test_a_socket_whose_path_would_be_too_long_is_where_the_daemon_puts_it(tmp_p
 
     long = tmp_path / ("x" * 120)
     long.mkdir()
-    assert paths.socket_path(Settings(home=long)) == Home(engine.Settings(home=long)).socket_path()
+    assert home_paths.socket_path(Settings(home=long)) == Home(engine.Settings(home=long)).socket_path()

@@ -18,10 +18,11 @@ import pytest
 
 from oee_cli import __main__
 from oee_cli.api.processes import runs
-from oee_cli.doctor import run as doctor
-from oee_cli.doctor.checks import Finding, engine, fail, home, info, ok, outside, warn
-from oee_cli.doctor.checks.facts import Facts, gather
-from oee_cli.doctor.view import draw
+from oee_cli.doctor import examination as doctor
+from oee_cli.doctor.checks import engine_checks, home_checks, outside_servers
+from oee_cli.doctor.checks.doctor_facts import Facts, gather
+from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.doctor.diagnosis import draw
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -259,7 +260,7 @@ def test_servers_outside_are_asked_where_the_daemon_cannot_say(
 def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
     from oee_daemon.store import migrations
 
-    assert outside.release() == migrations.HEAD
+    assert outside_servers.release() == migrations.HEAD
 
 
 def test_a_home_of_somebody_else(place: Path) -> None:
@@ -290,7 +291,7 @@ def test_a_home_of_somebody_else(place: Path) -> None:
 def away(**changes: Any) -> Facts:
     """What the doctor sees where a daemon answers."""
     facts = Facts(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
-    from oee_cli.settings.origins import values
+    from oee_cli.settings.setting_origins import values
 
     facts.values = values({}, {})
     facts.status = {
@@ -298,7 +299,7 @@ def away(**changes: Any) -> Facts:
         "pid": 1,
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
-        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside.release()},
+        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside_servers.release()},
         "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "messages": 0},
         "worker": {"pid": 1, "threads": 10, "running": 0},
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
@@ -310,13 +311,13 @@ def away(**changes: Any) -> Facts:
 
 
 ENGINE = (
-    engine.daemon,
-    engine.postgres,
-    engine.schema,
-    engine.queue,
-    engine.worker,
-    engine.orders,
-    engine.clock,
+    engine_checks.daemon,
+    engine_checks.postgres,
+    engine_checks.schema,
+    engine_checks.queue,
+    engine_checks.worker,
+    engine_checks.orders,
+    engine_checks.clock,
 )
 
 
@@ -354,11 +355,11 @@ def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, word
 def test_the_room_on_the_disk() -> None:
     at = Path("/")
     assert [
-        home.judged(at, free, files).status for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
+        home_checks.judged(at, free, files).status for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
     ] == ["ok"] * 2
-    assert home.judged(at, 10**9 - 1, None).code == "disk_low"
-    assert home.judged(at, 10**8, None).code == "disk_full"
-    assert home.judged(at, 10**12, 999).code == "disk_full"
+    assert home_checks.judged(at, 10**9 - 1, None).code == "disk_low"
+    assert home_checks.judged(at, 10**8, None).code == "disk_full"
+    assert home_checks.judged(at, 10**12, 999).code == "disk_full"
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
@@ -372,7 +373,7 @@ def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
     facts = away()
     facts.status, facts.holder = None, 4312
     facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
-    (told,) = engine.daemon(facts)
+    (told,) = engine_checks.daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
 
 
@@ -426,9 +427,9 @@ def told(facts: Facts, check: Callable[[Facts], Any]) -> dict[str, str]:
 
 def test_what_a_server_may_lose_orders_by_is_told() -> None:
     facts = away()
-    assert told(facts, engine.postgres) == {}
+    assert told(facts, engine_checks.postgres) == {}
     facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
-    assert told(facts, engine.postgres) == {"fsync_off": "fsync is off."}
+    assert told(facts, engine_checks.postgres) == {"fsync_off": "fsync is off."}
 
 
 def test_two_engines_on_one_queue_are_told() -> None:
@@ -441,9 +442,9 @@ def test_two_engines_on_one_queue_are_told() -> None:
         one | {"database": "unknown"},
         one | {"database": None},
     ]
-    assert told(facts, engine.queue) == {}
+    assert told(facts, engine_checks.queue) == {}
     facts.status["workers"].append(one | {"host": "c", "database": "two"})
-    assert "2 databases" in told(facts, engine.queue)["shared_queue"]
+    assert "2 databases" in told(facts, engine_checks.queue)["shared_queue"]
 
 
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
@@ -451,9 +452,9 @@ def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     assert facts.status is not None
     one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
     facts.status["workers"] = [one]
-    assert told(facts, engine.worker) == {}
+    assert told(facts, engine_checks.worker) == {}
     facts.status["workers"] = [one | {"longestS": 500.0}]
-    assert "pid 7" in told(facts, engine.worker)["hangs"]
+    assert "pid 7" in told(facts, engine_checks.worker)["hangs"]
 
 
 def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:
@@ -470,6 +471,6 @@ def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> Non
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     port = listener.getsockname()[1]
-    found = outside.postgres(f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    found = outside_servers.postgres(f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
     assert found.fault == "It takes connections, and does not answer on them."
     listener.close()

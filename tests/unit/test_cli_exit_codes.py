@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from oee_cli.api.problems import Response, check, of_problem
+from oee_cli.api.response_problems import Response, check, of_problem
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import MEANINGS, ExitCode, of_order, table, worst
 from oee_daemon.contract.shapes import Order

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.explain import Explained, all_of, explain
-from oee_cli.orders.show import order_lines
-from oee_cli.text.layout import drawn
-from oee_cli.text.times import moment
+from oee_cli.orders.explained_order import Explained, all_of, explain
+from oee_cli.orders.order_story import order_lines
+from oee_cli.text.text_layout import drawn
+from oee_cli.text.time_text import moment
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
 

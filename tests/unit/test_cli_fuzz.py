@@ -13,18 +13,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from oee_cli.api.client import Client
-from oee_cli.api.orders import find_order
-from oee_cli.batch.keys import Keys
-from oee_cli.batch.lines import Lines
-from oee_cli.batch.reader import Row, read_rows
+from oee_cli.api.http_client import Client
+from oee_cli.api.order_lookup import find_order
+from oee_cli.batch.batch_reader import Row, read_rows
+from oee_cli.batch.input_lines import Lines
+from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import CliError, NoSuchOrder, UsageFault
 from oee_cli.output import Output, clean
-from oee_cli.settings.load import Settings, load
-from oee_cli.text.amounts import exact, plain, read_amount, read_slippage, short
-from oee_cli.text.key import read_key
-from oee_cli.text.times import read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.run import TradeRequest, make_body
+from oee_cli.settings.load_settings import Settings, load
+from oee_cli.text.amount_text import exact, plain, read_amount, read_slippage, short
+from oee_cli.text.key_text import read_key
+from oee_cli.text.time_text import read_duration, read_moment, read_whole_seconds
+from oee_cli.trade.placement import TradeRequest, make_body
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)

@@ -61,7 +61,7 @@ def test_a_home_or_an_address_is_enough(tmp_path: Path) -> None:
 #: Reads two files, as root after it has given up being root.
 LOOK = """
 import os, sys, tomllib, oee_cli.errors
-from oee_cli.settings import load as settings
+from oee_cli.settings import load_settings as settings
 from pathlib import Path
 if os.geteuid() == 0:
     os.setuid(int(sys.argv[3]))

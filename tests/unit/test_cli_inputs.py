@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from oee_cli.errors import UsageFault
-from oee_cli.settings.load import load
-from oee_cli.text.amounts import ends, exact, percent, read_amount, read_slippage, short
-from oee_cli.text.key import read_key
-from oee_cli.text.times import ago, read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.run import TradeRequest, make_body
+from oee_cli.settings.load_settings import load
+from oee_cli.text.amount_text import ends, exact, percent, read_amount, read_slippage, short
+from oee_cli.text.key_text import read_key
+from oee_cli.text.time_text import ago, read_duration, read_moment, read_whole_seconds
+from oee_cli.trade.placement import TradeRequest, make_body
 
 
 @pytest.mark.parametrize(

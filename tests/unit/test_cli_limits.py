@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.doctor.checks import Finding
-from oee_cli.doctor.checks.facts import Facts
-from oee_cli.doctor.checks.limits import limits
-from oee_cli.settings.load import Settings
-from oee_cli.settings.origins import values
+from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.findings import Finding
+from oee_cli.doctor.checks.limit_checks import limits
+from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.setting_origins import values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.errors import UsageFault
-from oee_cli.lists.run import OrderFilter, _read_filter, _read_limit
-from oee_cli.lists.view import fill_lines, order_lines
+from oee_cli.lists.list_pages import OrderFilter, _read_filter, _read_limit
+from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.output import Output
-from oee_cli.text.columns import FILLS, ORDERS, choose, table_of
-from oee_cli.text.layout import Cell, Column, Sheet, cell_len
+from oee_cli.text.column_texts import FILLS, ORDERS, choose, table_of
+from oee_cli.text.text_layout import Cell, Column, Sheet, cell_len
 from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
 
 FAILED = order(

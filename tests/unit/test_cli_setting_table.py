@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from oee_cli.api import recent
-from oee_cli.settings.origins import unknown
+from oee_cli.api import recent_orders
+from oee_cli.settings.setting_origins import unknown
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import BY_NAME, MASK, SETTINGS, masked, near, plain
 
@@ -18,7 +18,7 @@ def test_the_engine_has_every_setting_that_the_table_says_it_reads() -> None:
 
 
 def test_the_file_is_the_same() -> None:
-    from oee_cli.settings import load as settings
+    from oee_cli.settings import load_settings as settings
 
     assert settings.config_file() == engine.config_file()
 
@@ -75,4 +75,4 @@ def test_what_is_set_in_vain_is_told_with_what_was_meant() -> None:
 
 def test_every_setting_says_what_it_means_in_a_line() -> None:
     assert all(setting.meaning and len(setting.meaning) < 60 for setting in SETTINGS)
-    assert recent.file_name(None) == "recent-orders"
+    assert recent_orders.file_name(None) == "recent-orders"

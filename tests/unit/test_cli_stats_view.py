@@ -10,8 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from oee_cli.output import Output
-from oee_cli.stats.view import draw_stats
-from oee_cli.text.bars import bar, chart, spans
+from oee_cli.stats.stats_screen import draw_stats
+from oee_cli.text.chart_text import bar, chart, spans
 from oee_daemon.contract.shapes import StatsReport
 from oee_daemon.contract.status import Status
 

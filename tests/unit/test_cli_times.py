@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oee_cli.text.times import period, read_moment
+from oee_cli.text.time_text import period, read_moment
 
 #: Midnight is skipped, or comes twice; changes of half an hour, of a day, of none; far from Greenwich.
 ZONES = (
@@ -90,9 +90,7 @@ def test_every_way_to_say_a_skipped_midnight(word: str) -> None:
 )
 def test_the_machines_own_zone_is_read_alike(zone: str, word: str, begin: str) -> None:
     """By the C library's rules, where no zone is named to us."""
-    program = (
-        "import sys; from oee_cli.text.times import read_moment; print(read_moment(sys.argv[1], '--since'))"
-    )
+    program = "import sys; from oee_cli.text import time_text as t; print(t.read_moment(sys.argv[1], 'now'))"
     done = subprocess.run(
         [sys.executable, "-c", program, word], env={"TZ": zone}, capture_output=True, text=True, check=True
     )

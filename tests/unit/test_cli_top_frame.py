@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from oee_cli.output import Output
-from oee_cli.text.layout import cell_len
-from oee_cli.top.view import SORTS, Picture, Trouble, frame, whole
+from oee_cli.text.text_layout import cell_len
+from oee_cli.top.top_frame import SORTS, Picture, Trouble, frame, whole
 from tests.unit.test_cli_views import order
 
 AT = "2026-11-23T10:01:00.000000Z"

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.output import Output, clean
-from oee_cli.text.layout import Line, cell_len
-from oee_cli.text.layout import drawn as draw
-from oee_cli.text.messages import command, ending, header
-from oee_cli.text.timeline import Timeline
+from oee_cli.text.order_text import command, ending, header
+from oee_cli.text.order_timeline import Timeline
+from oee_cli.text.text_layout import Line, cell_len
+from oee_cli.text.text_layout import drawn as draw
 from oee_daemon.contract.shapes import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
@@ -117,7 +117,7 @@ def fits(lines: list[str], width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_trace_that_stays(width: int) -> None:
-    from oee_cli.text.order import folded_lines
+    from oee_cli.text.order_text_lines import folded_lines
 
     lines = drawn(folded_lines(order(), Timeline(events()), width), width)
     fits(lines, width)
@@ -136,7 +136,7 @@ def test_the_trace_that_stays(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_frame_of_the_live_view(width: int) -> None:
-    from oee_cli.text.live import LiveScreen
+    from oee_cli.text.live_order_text import LiveScreen
 
     screen = LiveScreen(Output(), order(maxSpend=None), ask_max_attempts=lambda: 3)
     fits(drawn(screen.lines(width), width), width)
@@ -154,10 +154,10 @@ def test_every_frame_of_the_live_view(width: int) -> None:
 def test_history_fills_show_quotes_and_status(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oee_cli.daemon.view import draw_status
-    from oee_cli.lists.view import fill_lines, order_lines
-    from oee_cli.orders.show import draw_order
-    from oee_cli.text.order import draw_dry_run
+    from oee_cli.daemon.daemon_status import draw_status
+    from oee_cli.lists.list_tables import fill_lines, order_lines
+    from oee_cli.orders.order_story import draw_order
+    from oee_cli.text.order_text_lines import draw_dry_run
 
     monkeypatch.setenv("COLUMNS", str(width))
     failed = order(

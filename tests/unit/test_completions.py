@@ -8,7 +8,7 @@ import pytest
 import typer.main
 
 from oee_cli.app import app
-from oee_cli.shell.completion import script
+from oee_cli.shell.completion_tree import script
 
 ROOT = Path(__file__).parents[2]
 

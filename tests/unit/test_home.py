@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.doctor.paths import socket_path
-from oee_cli.settings.load import Settings as CliSettings
+from oee_cli.doctor.home_paths import socket_path
+from oee_cli.settings.load_settings import Settings as CliSettings
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.folder import Home
 from oee_daemon.settings import Settings

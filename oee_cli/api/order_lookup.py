@@ -1,0 +1,36 @@
+"""Orders as the daemon has them: one by its id, a unique prefix of it or `last`; many by their ids."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from oee_cli.api.http_client import Client
+from oee_cli.errors import NoSuchOrder, UsageFault
+from oee_daemon.contract.protocol import MIN_PREFIX
+from oee_daemon.contract.shapes import Order
+
+
+def find_order(client: Client, identifier: str) -> Order:
+    """The order of an id, a prefix or `last`, with its events. Raises `NoSuchOrder`, `UsageFault`."""
+    if identifier.lower() == "last":
+        newest = client.get("/api/orders", {"limit": 1})["orders"]
+        if not newest:
+            raise NoSuchOrder("There is no order yet.", hint="Place one: oee buy SOL USDC 1.5")
+        identifier = newest[0]["orderId"]
+    if len(identifier) < MIN_PREFIX:
+        raise UsageFault(
+            f"{identifier!r} is too short for an order: at least {MIN_PREFIX} characters of its id.",
+            hint="Or `last` for the newest one. Past orders: oee history",
+        )
+    return client.order(identifier.lower())
+
+
+def find_orders(client: Client, **criteria: Any) -> list[Order]:
+    """The orders with these `orderIds` that there are, in no order."""
+    found: list[Order] = client.read("POST", "/api/orders/find", json=criteria)["orders"]
+    return found
+
+
+def without_story(order: Order) -> Order:
+    """The order object alone, as everywhere: without its events and swaps."""
+    return cast(Order, {name: value for name, value in order.items() if name not in ("events", "swaps")})

@@ -1,0 +1,246 @@
+"""`oee backup` and `oee restore`: the engine does the work in a process of its own.
+
+That process answers in lines of JSON; what it was killed in the middle of leaves no file and no database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, TextIO
+
+from oee_cli.api.daemon_launcher import daemon_command
+from oee_cli.backup import backup_streams
+from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.settings.load_settings import Settings, load, stored
+
+_OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
+_KINDS: dict[str, type[CliError]] = {
+    "outside_database": UsageFault,
+    "bad_setting": UsageFault,
+    "bad_file": UsageFault,
+    "file_exists": UsageFault,
+    "not_a_backup": UsageFault,
+    "backup_damaged": UsageFault,
+    "home_not_fresh": Refused,
+    "wallet_exists": Refused,
+    "already_running": Refused,
+    "backup_too_new": Unreachable,
+    "database_unreachable": Unreachable,
+    "home_unusable": Forbidden,
+}
+
+
+def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
+    """Writes FILE, or the same bytes to stdout once they are all there."""
+    _load_local("backup")
+    place = backup_streams.stream(file, write=True)
+    if place is not None:
+        with place:
+            _check_stdout(file, place, output)
+            _need_own_database(output)
+            with _make_folder() as folder:
+                done = _run_engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
+                with (folder / "backup").open("rb") as made:
+                    shutil.copyfileobj(made, place)
+        done["file"] = file
+    else:
+        target = str(backup_streams.whole(file))
+        _need_own_database(output)
+        done = _run_engine(output, "backup", *_options(force, wallets), target)
+    _tell_backup(file, done, output)
+    return ExitCode.DONE
+
+
+def _options(force: bool, wallets: bool) -> list[str]:
+    return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
+
+
+def restore(file: str, output: Output) -> ExitCode:
+    """Makes the home's database from FILE."""
+    settings = _load_local("restore")
+    place = backup_streams.stream(file, write=False)
+    if place is None:
+        _tell_restore(settings, _run_engine(output, "restore", str(backup_streams.whole(file))), output)
+        return ExitCode.DONE
+    with place, _make_folder() as folder:
+        named = "stdin" if file == "-" else file
+        if place.isatty():
+            raise UsageFault(
+                f"{named} is a terminal: nothing was piped in.", hint="oee restore - < orders.oee"
+            )
+        # It is checked to its end before anything is made.
+        with (folder / "backup").open("xb") as copy:
+            shutil.copyfileobj(place, copy)
+        done = _run_engine(output, "restore", str(folder / "backup"), named=named)
+    _tell_restore(settings, done, output)
+    return ExitCode.DONE
+
+
+def _load_local(what: str) -> Settings:
+    settings = load()
+    if settings.url is not None:
+        raise UsageFault(
+            f"OEE_URL is set: `oee {what}` is for a home of this machine.",
+            hint=f"On the machine that the daemon runs on: oee {what} FILE",
+        )
+    return settings
+
+
+def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
+    if place.isatty():
+        raise UsageFault("A backup is nothing to look at.", hint="oee backup - > orders.oee")
+    if output.json and backup_streams.is_stdout(file):
+        raise UsageFault("The backup and --json both want stdout.", hint="oee backup FILE --json")
+
+
+def _need_own_database(output: Output) -> None:
+    """Raises `UsageFault` where the daemon does not run the database itself."""
+    from oee_cli.api.http_client import session
+
+    own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
+    if own:
+        with session(output) as client:
+            own = bool(client.get("/api/status")["postgres"]["own"])
+    if not own:
+        raise UsageFault(
+            "The orders are in a database of your own (OEE_DATABASE_URL), which `oee backup` leaves to you.",
+            hint=_OUTSIDE,
+            code="outside_database",
+        )
+
+
+@contextmanager
+def _make_folder() -> Iterator[Path]:
+    """A folder of ours alone, for a backup that has to be complete before it is passed on."""
+    with tempfile.TemporaryDirectory(prefix="oee-") as name:
+        yield Path(name)
+
+
+def _run_engine(output: Output, *arguments: str, named: str | None = None) -> dict[str, Any]:
+    """Runs the engine's part to its end. Returns its result, or raises the error that it tells."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            daemon_command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        )
+        try:
+            assert process.stdout is not None
+            result = _read_progress(
+                process.stdout, output, "backing up" if arguments[0] == "backup" else "restoring"
+            )
+            process.wait()
+        finally:
+            if process.poll() is None:
+                # It takes back what it has begun.
+                process.terminate()
+                process.wait()
+        if "result" in result:
+            found: dict[str, Any] = result["result"]
+            return found
+        log.seek(0)
+        raise _engine_error(result.get("error"), log.read().decode(errors="replace"), arguments[-1], named)
+
+
+def _read_progress(stream: IO[bytes], output: Output, doing: str) -> dict[str, Any]:
+    """Shows the phases that the engine tells. Returns its last line."""
+    last: dict[str, Any] = {}
+    try:
+        for line in stream:
+            last = json.loads(line)
+            if "phase" in last and output.erasable:
+                output.draw(f"{doing}: {clean(str(last['phase']))} ●"[: output.width(sys.stderr) - 1])
+    finally:
+        if output.erasable:
+            output.draw("")
+    return last
+
+
+def _engine_error(said: Any, log: str, path: str, named: str | None) -> CliError:
+    if not isinstance(said, dict):
+        lines = [clean(line) for line in log.splitlines() if line.strip()][-3:]
+        return CliError("\n".join(["The engine ended without a word.", *(f"  {line}" for line in lines)]))
+    code = str(said.get("code"))
+    message = str(said.get("message"))
+    kind = _KINDS.get(code, CliError)
+    return kind(message.replace(path, named) if named else message, hint=said.get("hint"), code=code)
+
+
+def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
+    name = "stdout" if file == "-" else clean(file)
+    if output.json:
+        keys = ("file", "bytes", "orders", "live", "revision", "version", "takenAt", "wallets")
+        output.emit({key: done[key] for key in keys})
+    else:
+        size, revision = _format_size(done["bytes"]), done["revision"]
+        line = f"✓ backed up {_count_orders(done)} to {name}   {size}   schema {revision}"
+        if backup_streams.is_stdout(file):
+            output.note(_fold(line, output, sys.stderr))
+        else:
+            output.say(_fold(line, output, sys.stdout))
+    if done["wallets"]:
+        output.warn(_indent(f"{name} holds secret keys: whoever reads it can spend what they guard", output))
+    else:
+        output.note(_indent("without the wallets' keys: keep a copy of them, or say --with-wallets", output))
+    if done.get("ledgerFile"):
+        ledger = clean(done["ledgerFile"])
+        output.warn(_indent(f"without the simulated chain's ledger, which is in {ledger}", output))
+
+
+def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> None:
+    if output.json:
+        output.emit(done)
+    else:
+        line = (
+            f"✓ restored {_count_orders(done)} into {settings.home}   taken {_format_moment(done['takenAt'])}"
+        )
+        output.say(_fold(line, output, sys.stdout))
+    live: dict[str, int] = done["live"]
+    asked = live.get("submitted", 0)
+    unsent = sum(live.values()) - asked
+    if unsent:
+        output.note(
+            _indent(
+                f"{unsent:,} not sent yet when it was taken, and never sent from here: asked about", output
+            )
+        )
+    if asked:
+        output.note(_indent(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
+    if done["wallets"]:
+        output.note(_indent(f"with the wallet of: {', '.join(done['wallets'])}", output))
+    output.note(_indent("two homes have these orders now: let only one of them go on", output))
+
+
+def _fold(text: str, output: Output, stream: TextIO) -> str:
+    """`text` folded between words where the terminal ends."""
+    from textwrap import fill
+
+    # A path is never cut, and three spaces between facts stay three.
+    width = output.width(stream)
+    return text if len(text) <= width else fill(text, width, subsequent_indent="  ", break_long_words=False)
+
+
+def _indent(text: str, output: Output) -> str:
+    return _fold(f"  {text}", output, sys.stderr)
+
+
+def _count_orders(done: dict[str, Any]) -> str:
+    return f"{done['orders']:,} order{'' if done['orders'] == 1 else 's'}"
+
+
+def _format_size(count: int) -> str:
+    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{max(1, count // 1000):,} KB"
+
+
+def _format_moment(text: str) -> str:
+    from oee_cli.text.time_text import moment
+
+    return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"

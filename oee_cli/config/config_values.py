@@ -1,0 +1,189 @@
+"""`oee config …`: what is set, where it comes from, and changing the file.
+
+The file is the same for every command and for the daemon, which reads it only when it starts; here it is
+told when that matters.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from oee_cli.errors import CliError, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.settings import config_edit
+from oee_cli.settings.load_settings import Settings, config_file, load, stored
+from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown, value, values
+from oee_daemon.contract.addresses import OWN
+from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
+
+#: For a value that is read from standard input, so that a secret is in nobody's history.
+STDIN = "-"
+
+
+def show(origin: bool, output: Output) -> ExitCode:
+    kept = stored()
+    found = list(values(os.environ, kept).values())
+    running = _differing_in_daemon(found)
+    if output.json:
+        output.emit([as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
+    else:
+        from oee_cli.config.settings_table import draw_settings
+
+        draw_settings(output, found, origin)
+    for name, told in running.items():
+        database = name == "database_url"
+        output.sentence(
+            "●",
+            f"{name} is not in force: the daemon that runs has {'its own' if told == OWN else told}.",
+            f"oee daemon restart{' --switch-database' if database else ''}",
+        )
+    for v in found:
+        if v.problem:
+            output.sentence("✗", v.complaint)
+    for name, where, meant in unknown(os.environ, kept):
+        hint = f"Did you mean {meant}?" if meant else None
+        output.sentence("●", f"{name} (from {where}) is no setting, and does nothing.", hint)
+    return ExitCode.DONE
+
+
+def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
+    """By setting, what a daemon that runs here has instead. A daemon that is not there is not started."""
+    from oee_cli.api.daemon_launcher import Launcher
+    from oee_cli.settings.settings_in_force import differing
+
+    try:
+        settings = load()
+        status = None if settings.url else Launcher(settings, Output()).fetch("/api/status")
+    except CliError:
+        return {}
+    return differing({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
+
+
+def path(output: Output) -> ExitCode:
+    where = str(config_file())
+    output.answer({"path": where}, where)
+    return ExitCode.DONE
+
+
+def get(name: str, output: Output) -> ExitCode:
+    """Prints the value that counts, secrets too: it was asked for by name."""
+    found = value(_find_setting(name), os.environ, stored())
+    if found.problem:
+        raise UsageFault(found.complaint, code="bad_setting")
+    output.answer(as_dict(found) | {"value": found.text}, found.text or "")
+    return ExitCode.DONE
+
+
+def put(name: str, text: str, output: Output) -> ExitCode:
+    setting = _find_setting(name)
+    if text == STDIN:
+        text = sys.stdin.readline()
+    text = text.strip()
+    _require_valid(setting, text)
+    before = value(setting, os.environ, stored())
+    _report_change(setting, before, config_edit.edit(config_file(), setting.name, text), output)
+    return ExitCode.DONE
+
+
+def unset(name: str, output: Output) -> ExitCode:
+    if plain(name) not in BY_NAME and file_name(name) in stored():
+        # No setting, but it stands in the file: nothing is easier to take out.
+        config_edit.edit(config_file(), file_name(name), None)
+        gone = f"✓ {file_name(name)}   gone from {config_file()}"
+        output.answer({"name": file_name(name), "changed": True}, gone)
+        return ExitCode.DONE
+    setting = _find_setting(name)
+    before = value(setting, os.environ, stored())
+    _report_change(setting, before, config_edit.edit(config_file(), setting.name, None), output)
+    return ExitCode.DONE
+
+
+def as_dict(found: Value) -> dict[str, Any]:
+    """A setting for programs; its secret parts masked."""
+    setting = found.setting
+    return {
+        "name": setting.name,
+        "variable": setting.variable,
+        "value": found.shown,
+        "origin": found.origin,
+        "path": str(config_file()) if found.origin == FILE else None,
+        "default": setting.default,
+        "problem": found.problem and f"takes {found.problem}",
+        "readBy": setting.reader,
+        "meaning": setting.meaning,
+    }
+
+
+def _find_setting(name: str) -> Setting:
+    found = BY_NAME.get(plain(name))
+    if found is not None:
+        return found
+    if f"OEE_{plain(name).upper()}" in ENVIRONMENT_ONLY:
+        variable = f"OEE_{plain(name).upper()}"
+        raise UsageFault(f"{variable} is read from the environment only.", hint=f"export {variable}=…")
+    meant = near(name)
+    raise UsageFault(
+        f"There is no setting {name!r}.",
+        hint=f"Did you mean {meant}?" if meant else "All of them: oee config show",
+        code="unknown_setting",
+    )
+
+
+def _require_valid(setting: Setting, text: str) -> None:
+    if not text:
+        raise UsageFault(
+            f"{setting.name} can't be set to nothing.",
+            hint=f"Back to its default: oee config unset {setting.name}",
+        )
+    shown = "that" if setting.hidden else repr(text[:80])
+    try:
+        if not text.isprintable():
+            raise ValueError("one line of text")
+        setting.read(text)
+    except ValueError as wanted:
+        raise UsageFault(f"{setting.name} can't be {shown}: it takes {wanted}.", code="bad_setting") from None
+
+
+def _report_change(setting: Setting, before: Value, written: bool, output: Output) -> None:
+    """Says which value counts now, and what still stands in its way."""
+    now = value(setting, os.environ, stored())
+    in_file = value(setting, {}, stored())
+    overridden = setting.variable if now.origin == ENVIRONMENT else None
+    restart = _needs_restart(setting, before, now) if written else None
+    if output.json:
+        output.emit(
+            as_dict(now)
+            | {"changed": written, "inFile": in_file.shown if in_file.origin == FILE else None}
+            | {"overriddenBy": overridden, "next": restart}
+        )
+        return
+    shown = "not set" if in_file.shown is None else in_file.shown
+    where = str(config_file()) if in_file.origin == FILE else "the default"
+    output.say(f"✓ {setting.name}   {shown}   ({where}{'' if written else ', as it was'})")
+    if overridden:
+        output.sentence(
+            "●", f"{overridden} is set in the environment and wins: {now.shown}.", f"unset {overridden}"
+        )
+    if restart:
+        output.sentence("●", "The daemon that runs goes on with what it read at its start.", restart)
+
+
+def _needs_restart(setting: Setting, before: Value, now: Value) -> str | None:
+    """The command that makes a running daemon read it; `None` where none runs or nothing changed for it."""
+    from oee_cli.api.daemon_launcher import Launcher
+
+    if setting.reader == "command" or now.text == before.text:
+        return None
+    home = before if setting.name == "home" else value(BY_NAME["home"], os.environ, stored())
+    try:
+        place = home.setting.read(home.text or "/")
+        running = Launcher(Settings(home=place), Output()).held()
+    except (CliError, ValueError):
+        # Somebody else's daemon; whether it runs is not for us to see.
+        return None
+    if not running:
+        return None
+    return f"OEE_HOME={home.text} oee daemon stop" if setting.name == "home" else "oee daemon restart"

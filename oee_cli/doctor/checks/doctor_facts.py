@@ -1,0 +1,138 @@
+"""What the doctor has before it: the settings as far as they can be read, the home, and the daemon's answer.
+
+Looked at once, so that all checks speak of the same moment. Never starts the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oee_cli.api.daemon_launcher import Launcher
+from oee_cli.errors import CliError, ConnectionLost, UsageFault
+from oee_cli.output import Output
+from oee_cli.settings.load_settings import NOWHERE, Settings, config_file, homeless, stored
+from oee_cli.settings.setting_origins import ENVIRONMENT, Value, values
+from oee_daemon.contract.settings import BY_NAME
+
+#: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
+_ANSWER_LIMIT = 4.0
+
+
+@dataclass
+class Facts:
+    """`status` is the daemon's own account of itself; where there is none, `fault` says why."""
+
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    config: Path = NOWHERE / "config.toml"
+    kept: dict[str, str] = field(default_factory=dict)
+    config_fault: UsageFault | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    settings: Settings = field(default_factory=lambda: Settings(home=NOWHERE))
+    status: dict[str, Any] | None = None
+    fault: CliError | None = None
+    #: The process that holds the home: 0 where it is none of ours to see, `None` where there is none.
+    holder: int | None = None
+    #: Wall clock halfway between question and answer, seconds since 1970.
+    asked_at: float = 0.0
+
+    @property
+    def here(self) -> bool:
+        """Whether the daemon, running or not, is one of this machine, and its home is known."""
+        return self.settings.url is None and not self.bad("home") and not self.bad("url")
+
+    @property
+    def away(self) -> bool:
+        """No daemon runs on this home, and none failed to answer."""
+        return self.here and self.status is None and self.holder is None and not self.fault
+
+    @property
+    def home_open(self) -> bool:
+        """Whether the home is there and this account may look into it."""
+        return os.access(self.settings.home, os.R_OK | os.X_OK)
+
+    def bad(self, name: str) -> bool:
+        return self.values[name].problem is not None
+
+    def text(self, name: str) -> str | None:
+        """The value that counts; the default in place of one that can't be."""
+        found = self.values[name]
+        return BY_NAME[name].default if found.problem else found.text
+
+    def setting(self, name: str, value: str) -> str:
+        """The command that sets it so that it counts, for a daemon that runs as well."""
+        told = self.values[name]
+        where = f"export {told.setting.variable}={value}" if told.origin == ENVIRONMENT else ""
+        return (where or f"oee config set {name} {value}") + (" && oee daemon restart" if self.status else "")
+
+    def process(self, pid: object) -> int:
+        """The daemon's process id, if the process has it here as well; 0 for another container's."""
+        same = self.here and bool(self.holder) and self.holder == (self.status or {}).get("pid")
+        return pid if same and isinstance(pid, int) else 0
+
+    def part(self, name: str) -> dict[str, Any]:
+        """A part of the daemon's status; empty where it is not known."""
+        found = (self.status or {}).get(name)
+        return found if isinstance(found, dict) else {}
+
+
+def gather(output: Output) -> Facts:
+    facts = Facts()
+    with suppress(UsageFault):
+        facts.config = config_file()
+    try:
+        facts.kept = stored(facts.config)
+    except UsageFault as fault:
+        facts.config_fault = fault
+    facts.values = values(facts.environ, facts.kept)
+    facts.settings = _settings(facts)
+    if facts.settings.home == NOWHERE and facts.settings.url is None:
+        facts.fault = homeless("the home of oee")
+        return facts
+    if facts.bad("url") or (facts.settings.url is None and facts.bad("home")):
+        facts.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
+        return facts
+    try:
+        _ask(facts, output)
+    except CliError as fault:
+        facts.fault = fault
+    return facts
+
+
+def _settings(facts: Facts) -> Settings:
+    def value(name: str) -> Any:
+        text = facts.text(name)
+        return BY_NAME[name].read(text) if text else None
+
+    return Settings(
+        home=value("home") or NOWHERE,
+        url=(value("url") or "").rstrip("/") or None,
+        token=value("token"),
+        autostart=not value("no_autostart"),
+    )
+
+
+def _ask(facts: Facts, output: Output) -> None:
+    """Fills `status`, or leaves it empty where nothing runs. Raises `CliError` for what should answer."""
+    from oee_cli.api.http_client import Client
+    from oee_cli.api.response_problems import check
+
+    launcher = Launcher(facts.settings, output)
+    if facts.settings.url is None:
+        facts.holder = launcher.holder()
+        if facts.holder is None and not launcher.listens():
+            return
+    client = Client(facts.settings, output)
+    try:
+        began = time.time()
+        answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
+        facts.asked_at = (began + time.time()) / 2
+        facts.status = check(answer).body
+    except ConnectionLost as lost:
+        raise client.unreachable(lost) from None
+    finally:
+        client.close()

@@ -1,0 +1,98 @@
+"""Settings that can't be understood, that do nothing, or that the running daemon does not have."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+
+from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.exit_codes import ExitCode
+from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown
+from oee_cli.settings.settings_in_force import database_before, differing
+from oee_daemon.contract.addresses import OWN, place_of
+
+_NAME = "settings"
+
+
+def settings(facts: Facts) -> Iterator[Finding]:
+    found = [*_unreadable(facts), *_unknown(facts), *_dangerous(facts), *_not_yet(facts)]
+    if not found:
+        origins = [v.origin for v in facts.values.values()]
+        given = [(ENVIRONMENT, "the environment"), (FILE, str(facts.config))]
+        told = [f"{origins.count(origin)} from {place}" for origin, place in given if origin in origins]
+        yield ok(_NAME, ", ".join(told) or "all as they are by default")
+    yield from found
+
+
+def _unreadable(facts: Facts) -> Iterator[Finding]:
+    if facts.config_fault is not None:
+        look = "${EDITOR:-vi}" if os.access(facts.config, os.R_OK) else "ls -l"
+        remedy = f"{look} {shlex.quote(str(facts.config))}"
+        yield fail(_NAME, "config_unreadable", facts.config_fault.message, remedy, ExitCode.USAGE)
+    for v in facts.values.values():
+        if v.problem is not None:
+            remedy = (
+                f"oee config unset {v.setting.name}" if v.origin == FILE else f"unset {v.setting.variable}"
+            )
+            yield fail(_NAME, "bad_setting", v.complaint, remedy, ExitCode.USAGE)
+
+
+def _unknown(facts: Facts) -> Iterator[Finding]:
+    for name, where, meant in unknown(facts.environ, facts.kept):
+        message = f"{name} (from {where}) is no setting, and does nothing."
+        if meant:
+            message += f" Did you mean {meant}?"
+        remedy = f"oee config unset {shlex.quote(name)}" if where == "config.toml" else f"unset {name}"
+        yield warn(_NAME, "unknown_setting", message, remedy)
+
+
+def _dangerous(facts: Facts) -> Iterator[Finding]:
+    if facts.environ.get("OEE_FAILPOINTS"):
+        yield warn(
+            _NAME, "failpoints", "OEE_FAILPOINTS is set: a daemon started from here dies on purpose.",
+            "unset OEE_FAILPOINTS",
+        )  # fmt: skip
+    secrets = [
+        v.setting.name for v in facts.values.values() if v.setting.hidden and facts.kept.get(v.setting.name)
+    ]
+    try:
+        open_to_others = bool(stat.S_IMODE(facts.config.stat().st_mode) & 0o077)
+    except OSError:
+        return
+    if secrets and open_to_others:
+        yield warn(
+            _NAME, "config_open", f"{facts.config} holds {' and '.join(secrets)} and can be read by others.",
+            f"chmod 600 {shlex.quote(str(facts.config))}",
+        )  # fmt: skip
+
+
+def _not_yet(facts: Facts) -> Iterator[Finding]:
+    """What the daemon that runs was started without, and the database on which none would start."""
+    if not facts.here:
+        return
+    configured = facts.values["database_url"]
+    if facts.status is not None:
+        for name, told in differing(facts.values, facts.status).items():
+            v = facts.values[name]
+            if name == "database_url":
+                message = f"Orders are in {_named(told)}, where the daemon works; here {_here(v)}."
+                yield warn(_NAME, "other_database", message, "oee config show --origin")
+            else:
+                message = f"{name} is {v.shown or 'not set'}, but the daemon was started with {told}."
+                yield info(_NAME, "not_yet", message, "oee daemon restart")
+        return
+    before = database_before(facts.settings.home)
+    if before is not None and not configured.problem and before != place_of(configured.text):
+        message = f"This home has worked on {_named(before)}; here {_here(configured)}: no daemon starts so."
+        yield fail(_NAME, "other_database", message, "oee daemon restart --switch-database", ExitCode.REFUSED)
+
+
+def _named(place: str) -> str:
+    return "its own database" if place == OWN else f"the database at {place}"
+
+
+def _here(v: Value) -> str:
+    return f"OEE_DATABASE_URL is {v.shown}" if v.text else "OEE_DATABASE_URL is not set"

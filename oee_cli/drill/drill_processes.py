@@ -1,0 +1,140 @@
+"""The processes of a drill: its daemon and, where asked for, more workers, each as on a host of its own.
+
+Another worker has a home of its own with a copy of the wallet, and reaches Postgres and the queue over
+wires that can go silent.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from oee_cli.api.daemon_launcher import daemon_command
+from oee_cli.drill.drill_wire import Wire
+
+#: What the servers' sockets are called.
+_POSTGRES, _VALKEY = ".s.PGSQL.5432", "valkey.sock"
+#: Seconds for a process to end when asked, before it is killed.
+_STOP_S = 60.0
+
+
+class Crew:
+    """Starts, replaces and stops the drill's processes. `environ` is what all of them share."""
+
+    def __init__(self, home: Path, environ: dict[str, str], workers: int) -> None:
+        self._home = home
+        self._environ = environ
+        self._others = [_Other(home / f"worker-{n}", home, environ) for n in range(2, workers + 1)]
+        self.daemon: subprocess.Popen[bytes] | None = None
+
+    @property
+    def queue_socket(self) -> Path:
+        return self._home / "sockets" / _VALKEY
+
+    def database(self) -> Any:
+        """A connection of the drill's own, in autocommit. Raises `psycopg.Error`."""
+        import psycopg
+
+        return psycopg.connect(
+            host=str(self._home / "sockets"),
+            port=5432,
+            user="oee",
+            dbname="oee",
+            connect_timeout=2,
+            options="-c statement_timeout=2000",
+            autocommit=True,
+        )
+
+    def start_daemon(self) -> subprocess.Popen[bytes]:
+        """Starts a daemon, whether or not there was one."""
+        self.daemon = _process("run", self._environ | {"OEE_HOME": str(self._home)}, self._home)
+        return self.daemon
+
+    def keep_others(self) -> None:
+        """Starts every other worker that is not running, once there is a wallet to give it."""
+        if (self._home / "wallets" / "simulated.json").exists():
+            for other in self._others:
+                other.keep()
+
+    def any_worker(self, draw: random.Random) -> list[int]:
+        """The process id of one of the other workers; none where none runs now."""
+        running = [other.process.pid for other in self._others if other.running and other.process]
+        return [draw.choice(running)] if running else []
+
+    def silence(self, draw: random.Random) -> bool:
+        """Silences all connections of one other worker. Returns False where none runs now."""
+        running = [other for other in self._others if other.running]
+        if not running:
+            return False
+        draw.choice(running).silence()
+        return True
+
+    def stop(self) -> None:
+        for other in self._others:
+            other.close()
+        processes = [other.process for other in self._others] + [self.daemon]
+        for process in processes:
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_S)
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+
+class _Other:
+    """One more worker, its home and its wires."""
+
+    def __init__(self, home: Path, daemon_home: Path, environ: dict[str, str]) -> None:
+        self._home = home
+        self._daemon_home = daemon_home
+        self._environ = environ | {
+            "OEE_HOME": str(home),
+            "OEE_DATABASE_URL": f"postgresql://oee@/oee?host={home}&port=5432",
+            "OEE_REDIS_URL": f"unix://{home / _VALKEY}",
+        }
+        self._wires: list[Wire] = []
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def keep(self) -> None:
+        if not self._wires:
+            self._home.mkdir(mode=0o700)
+            shutil.copytree(self._daemon_home / "wallets", self._home / "wallets")
+            sockets = self._daemon_home / "sockets"
+            self._wires = [Wire(self._home / name, sockets / name) for name in (_POSTGRES, _VALKEY)]
+        if not self.running:
+            self.process = _process("worker", self._environ, self._home)
+
+    def silence(self) -> None:
+        for wire in self._wires:
+            wire.silence()
+
+    def close(self) -> None:
+        for wire in self._wires:
+            wire.close()
+
+
+def _process(command: str, environ: dict[str, str], home: Path) -> subprocess.Popen[bytes]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
+    with (home / f"{command}.log").open("ab") as log:
+        return subprocess.Popen(
+            daemon_command(command),
+            env=clean | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )

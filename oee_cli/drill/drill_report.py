@@ -1,0 +1,110 @@
+"""What `oee drill` shows while it runs and when it is over."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from oee_cli.drill.drill_run import Drill, DrillProgress
+from oee_cli.drill.drill_verdict import Verdict
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+#: Seconds between two lines where nothing can be redrawn.
+_LINE_EVERY = 5.0
+#: How many of the findings are shown; `--json` has them all.
+_SHOWN = 10
+
+
+def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
+    """Runs the drill. `DONE` only where nothing was lost, doubled, out of order or worse than promised."""
+    p = drill.progress
+    with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
+    output.note(
+        f"drill  {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
+        f"   oee drill --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
+    )
+    kept = False
+    try:
+        said = 0.0
+        for progress in drill.run():
+            if output.erasable:
+                output.draw(_line(progress, output.width(sys.stderr)))
+            elif time.monotonic() - said > _LINE_EVERY:
+                said = time.monotonic()
+                output.note(_line(progress, 400))
+        if output.erasable:
+            output.draw("judging by the chain's ledger")
+        found, rows = drill.judge()
+        if output.erasable:
+            output.draw("")
+        kept = found.kept
+        _report(drill, found, rows, output)
+    finally:
+        drill.stop()
+        if kept and not keep:
+            drill.remove()
+        else:
+            output.warn(f"The drill's home is kept: {drill.home}")
+    return ExitCode.DONE if kept else ExitCode.FAULT
+
+
+def _line(p: DrillProgress, width: int) -> str:
+    width -= 1
+    cells = 24 if width >= 100 else 12
+    full = cells * p.ended // max(1, p.orders)
+    text = (
+        f"  {'━' * full}{'·' * (cells - full)}  {p.ended:,} ended  {p.live} running"
+        f"  {p.orders - len(p.accepted):,} to come  {sum(p.struck.values())} of {p.faults} faults"
+        f"  {time.monotonic() - p.begun:.0f} s"
+    )
+    return text if len(text) <= width else text[:width]
+
+
+def _report(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Output) -> None:
+    p = drill.progress
+    ends = Counter(str(row["status"]) for row in rows)
+    back = drill.recoveries(rows)
+    median, worst = (statistics.median(back), back[-1]) if back else (0.0, 0.0)
+    seconds, longest = time.monotonic() - p.begun, drill.longest(rows)
+    if output.json:
+        output.emit(
+            {
+                "orders": p.orders,
+                "faults": sum(p.struck.values()),
+                "seed": p.seed,
+                "workers": p.workers,
+                "kept": found.kept,
+                "ends": dict(ends),
+                "struck": dict(p.struck),
+                "lost": found.lost,
+                "doubled": found.doubled,
+                "gaps": found.gaps,
+                "wrong": found.wrong,
+                "recoveryMs": {"median": round(median * 1000), "worst": round(worst * 1000)},
+                "longestOrderMs": round(longest * 1000),
+                "durationMs": round(seconds * 1000),
+            }
+        )
+        return
+    kinds = " · ".join(f"{name} {count}" for name, count in sorted(p.struck.items()))
+    output.say(f"  faults  {kinds or 'none'}")
+    output.say(
+        f"  lost {len(found.lost)}   doubled {len(found.doubled)}   gaps {len(found.gaps)}"
+        f"   worse than promised {len(found.wrong)}   back in {median:.1f} s (median), {worst:.1f} s (worst)"
+        f"   longest order {longest:.1f} s"
+    )
+    for kind in ("lost", "doubled", "gaps", "wrong"):
+        for text in getattr(found, kind)[:_SHOWN]:
+            output.say(f"    {kind}: {text}")
+    counts = ", ".join(f"{count:,} {status}" for status, count in ends.most_common())
+    if found.kept:
+        output.say(
+            f"✓ {len(rows):,} orders ended in {seconds:.0f} s: {counts}."
+            " The chain's ledger agrees with every one of them."
+        )
+    else:
+        output.say(f"✗ The promise was broken: {counts}. Please report it with the drill's home.")

@@ -1,0 +1,217 @@
+"""`oee history` and `oee fills`: pages of rows, as a table, as CSV, or as one array of JSON.
+
+Rows are printed as their page arrives, so that any number of them takes the same memory. A listing is whole
+while orders arrive: new ones are newer than its cursor, and a cursor never moves.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from oee_cli.api.http_client import Client, session
+from oee_cli.errors import UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.text.column_texts import FILLS, ORDERS, Listing, choose, table_of
+from oee_cli.text.nearest_word import nearest
+from oee_cli.text.time_text import read_period
+from oee_daemon.contract.protocol import MAX_PAGE
+from oee_daemon.contract.status import Status
+
+#: Rows where no number is asked for.
+_USUAL = 20
+_ALL = ("all", "0")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders to list, as typed; all of them where nothing is given."""
+
+    status: Sequence[str] = ()
+    pair: str | None = None
+    token: str | None = None
+    side: str | None = None
+    type: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """How rows are listed, as typed."""
+
+    limit: str | None = None
+    columns: str | None = None
+    as_csv: bool = False
+    pager: bool = True
+
+
+def history(order_filter: OrderFilter, options: ListOptions, output: Output) -> ExitCode:
+    """Past orders, newest first."""
+    params = _read_filter(order_filter)
+    nothing = "no order like that" if params else "no orders yet\n  place one: oee buy SOL USDC 1.5"
+    return _show_listing(ORDERS, lambda _: params, options, output, nothing)
+
+
+def fills(order: str | None, options: ListOptions, output: Output) -> ExitCode:
+    """What the chain says has landed, newest first."""
+
+    def params(client: Client) -> dict[str, Any]:
+        if order is None:
+            return {}
+        from oee_cli.api.order_lookup import find_order
+
+        return {"orderId": find_order(client, order)["orderId"]}
+
+    return _show_listing(FILLS, params, options, output, "nothing has landed yet")
+
+
+def _show_listing(
+    fields: Listing,
+    params: Callable[[Client], dict[str, Any]],
+    options: ListOptions,
+    output: Output,
+    nothing: str,
+) -> ExitCode:
+    """Prints a listing. Everything typed is checked before anything is started."""
+    if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
+        output.say(table_of(fields))
+        return ExitCode.DONE
+    columns = _read_columns(options, output, fields)
+    limit = _read_limit(options.limit)
+    with session(output) as client:
+        pages = _Pages(client, fields, params(client), limit)
+        if options.as_csv:
+            _write_csv(fields, columns or fields.csv, chain.from_iterable(pages))
+        elif output.json:
+            _write_array(chain.from_iterable(pages))
+        else:
+            _write_table(fields, columns, pages, options, output, nothing)
+    return ExitCode.DONE
+
+
+def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tuple[str, ...] | None:
+    if options.as_csv and output.json:
+        raise UsageFault(
+            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
+        )
+    if options.columns is None:
+        return None
+    if output.json:
+        raise UsageFault(
+            "--columns goes with a table or with --csv: --json has every field.",
+            hint=f"Choose there with jq: {fields.command} --json | jq '.[] | {{orderId}}'",
+        )
+    return choose(options.columns, fields)
+
+
+def _read_limit(text: str | None) -> int | None:
+    """How many rows at most; `None` is all of them. Raises `UsageFault`."""
+    text = str(_USUAL) if text is None else text.strip().lower()
+    if text in _ALL:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 13 and int(text)):
+        raise UsageFault(
+            f"--limit can't be {text[:40]!r}.", hint="It takes a whole number from 1 on, or all."
+        )
+    return int(text)
+
+
+def _read_filter(order_filter: OrderFilter) -> dict[str, Any]:
+    """The listing's query. Raises `UsageFault` for what can be seen from here."""
+    statuses = [word.strip().lower() for typed in order_filter.status for word in typed.split(",")]
+    for word in statuses:
+        if word not in tuple(Status):
+            near = nearest(word, Status)
+            raise UsageFault(
+                f"--status can't be {word[:40]!r}.{f' Did you mean {near}?' if near else ''}",
+                hint=f"It takes {', '.join(map(repr, map(str, Status)))}; several of them with commas.",
+            )
+    hint = "A listing goes from --since up to, and without, --until."
+    since, until = read_period(order_filter.since, order_filter.until, hint)
+    params = {
+        "status": ",".join(dict.fromkeys(statuses)) or None,
+        "pair": order_filter.pair,
+        "token": order_filter.token,
+        "side": order_filter.side,
+        "type": order_filter.type,
+        "since": since,
+        "until": until,
+    }
+    return {name: value for name, value in params.items() if value is not None}
+
+
+class _Pages:
+    """A listing's pages, each asked for when the one before it has been used. `more`: there are others."""
+
+    def __init__(self, client: Client, fields: Listing, params: Mapping[str, Any], limit: int | None) -> None:
+        self.client = client
+        self.fields = fields
+        self.params = params
+        self.limit = limit
+        self.more = False
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        left, cursor = self.limit, None
+        while left is None or left > 0:
+            asked = {**self.params, "limit": MAX_PAGE if left is None else min(left, MAX_PAGE)}
+            if cursor:
+                asked["cursor"] = cursor
+            page = self.client.get(self.fields.path, asked)
+            rows, cursor = page[self.fields.member], page.get("nextCursor")
+            self.more = bool(cursor)
+            if rows:
+                yield rows
+            left = None if left is None else left - len(rows)
+            if not cursor or not rows:
+                return
+
+
+def _write_array(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One array, an element a line, without ever holding it."""
+    before = "["
+    for row in rows:
+        sys.stdout.write(before + json.dumps(row, separators=(",", ":")))
+        before = ",\n"
+    sys.stdout.write(("[" if before == "[" else "") + "]\n")
+    sys.stdout.flush()
+
+
+def _write_csv(fields: Listing, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    values = [fields.known[name].value for name in columns]
+    for row in rows:
+        found = (value(row) for value in values)
+        writer.writerow("" if one is None else clean(str(one)) for one in found)
+    sys.stdout.flush()
+
+
+def _write_table(
+    fields: Listing,
+    columns: Sequence[str] | None,
+    pages: _Pages,
+    options: ListOptions,
+    output: Output,
+    nothing: str,
+) -> None:
+    from oee_cli.lists import pager
+    from oee_cli.lists.list_tables import fill_lines, order_lines
+
+    draw = order_lines if fields is ORDERS else fill_lines
+    lines = draw(output, pages, columns)
+    first = next(lines, None)
+    if first is None:
+        output.note(nothing)
+        return
+    pager.show(output, chain([first], lines), pager=options.pager)
+    if pages.more and options.limit is None and sys.stdout.isatty():
+        output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")

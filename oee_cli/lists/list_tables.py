@@ -1,0 +1,205 @@
+"""Orders and fills as aligned rows, newest first, a page at a time.
+
+How each column of `fields` looks in a table; which there are, and their exact values, stands there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from oee_cli.output import Output, clean
+from oee_cli.text.amount_text import exact, short, signature
+from oee_cli.text.column_texts import FILLS, ORDERS, ListColumn
+from oee_cli.text.order_text import asked_amount, market_amount
+from oee_cli.text.text_layout import Cell, Column, Sheet, choose_columns, side_cell, status_cell, widths_of
+from oee_cli.text.time_text import ago, between, stamp
+
+Row = Mapping[str, Any]
+Draw = Callable[[Row], Cell]
+
+_NOTHING = Cell("–", "dim")
+#: From this width on a fill's signature is shown whole, cells.
+_WIDE = 160
+
+
+def order_lines(
+    output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
+) -> Iterator[str]:
+    """The table's lines. `names`: the columns that were asked for, which are all shown whatever the width."""
+    width = output.width(sys.stdout)
+    if names is not None:
+        yield from _lines(output, pages, [_column_by_name(_ORDERS, ORDERS.known, name) for name in names])
+        return
+    drawn = [_ORDERS[name] for name in ORDERS.table]
+    sheet, fold = _sheet(output, [column for column, _ in drawn]), None
+    for page in pages:
+        if fold is None:
+            fold = _choose_fold(page, drawn, width)
+        yield from sheet.page([fold(row, [draw(row) for _, draw in drawn]) for row in page])
+
+
+def fill_lines(
+    output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
+) -> Iterator[str]:
+    if names is not None:
+        return _lines(output, pages, [_column_by_name(_FILLS, FILLS.known, name) for name in names])
+    drawn = dict(_FILLS)
+    if output.width(sys.stdout) >= _WIDE:
+        drawn["signature"] = (_FILLS["signature"][0], _text("signature", "dim"))
+    return _lines(output, pages, [drawn[name] for name in FILLS.table])
+
+
+def _lines(
+    output: Output, pages: Iterable[Sequence[Row]], drawn: Sequence[tuple[Column, Draw]]
+) -> Iterator[str]:
+    sheet = _sheet(output, [column for column, _ in drawn])
+    for page in pages:
+        yield from sheet.page([[draw(row) for _, draw in drawn] for row in page])
+
+
+def _sheet(output: Output, columns: Sequence[Column]) -> Sheet:
+    return Sheet(columns, output.width(sys.stdout), colors=output.color(sys.stdout))
+
+
+def _column_by_name(
+    known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, ListColumn], name: str
+) -> Any:
+    """A column that was asked for by name: it says its name and is never left out."""
+    column, draw = known.get(name) or (Column(), _plain(fields[name]))
+    if name in _WHOLE:
+        draw = _text(name)
+    return Column(name, right=column.right), draw
+
+
+def _plain(field: ListColumn) -> Draw:
+    def draw(row: Row) -> Cell:
+        value = field.value(row)
+        return _NOTHING if value is None else Cell(clean(str(value)))
+
+    return draw
+
+
+def _text(name: str, style: str = "") -> Draw:
+    return lambda row: Cell(clean(str(row[name])), style) if row[name] is not None else _NOTHING
+
+
+def _when(name: str) -> Draw:
+    return lambda row: Cell(ago(row[name]), "dim")
+
+
+def _moment(name: str) -> Draw:
+    return lambda row: Cell(stamp(row[name])) if row[name] else _NOTHING
+
+
+def _amount(name: str, token: str) -> Draw:
+    """Draws an amount with its token; neither stands alone."""
+    return lambda row: Cell(f"{exact(row[name])} {clean(row[token])}") if row[name] else _NOTHING
+
+
+def _short_id(row: Row) -> Cell:
+    # The chain knows of swaps that no order of ours is behind.
+    return Cell(clean(row["orderId"])[:8]) if row["orderId"] else _NOTHING
+
+
+def _for(order: Row) -> Cell:
+    amount = market_amount(order)
+    return Cell(amount) if amount else _NOTHING
+
+
+def _filled_at(order: Row) -> Cell:
+    return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) else _NOTHING
+
+
+def _took(order: Row) -> Cell:
+    ended = order["finishedAt"]
+    return Cell(f"{between(order['createdAt'], ended):,.1f} s", "dim") if ended else _NOTHING
+
+
+def _note(order: Row) -> Cell:
+    """What the row alone does not say: why it failed, or that it took more than one attempt."""
+    return Cell(clean(ORDERS.known["note"].value(order) or ""), "dim")
+
+
+_ORDERS: Mapping[str, tuple[Column, Draw]] = {
+    "order": (Column("order"), _short_id),
+    "when": (Column("when", rank=4), _when("createdAt")),
+    "side": (Column("side"), lambda row: side_cell(row["side"])),
+    "pair": (Column("pair", rank=5), _text("pair")),
+    "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
+    "for": (
+        Column("for", right=True),
+        lambda row: Cell(market_amount(row)) if market_amount(row) else _NOTHING,
+    ),
+    "price": (
+        Column("price", rank=7, right=True),
+        lambda row: Cell(short(row["price"])) if row["price"] else _NOTHING,
+    ),
+    "venue": (Column("venue", rank=6), _filled_at),
+    "status": (Column("status"), lambda row: status_cell(row["status"])),
+    "took": (Column("took", rank=8, right=True), _took),
+    "note": (Column("", rank=3), _note),
+    "createdAt": (Column(), _moment("createdAt")),
+    "updatedAt": (Column(), _moment("updatedAt")),
+    "finishedAt": (Column(), _moment("finishedAt")),
+    "minReceive": (Column(right=True), _amount("minReceive", "outputToken")),
+    "maxSpend": (Column(right=True), _amount("maxSpend", "inputToken")),
+    "filledIn": (Column(right=True), _amount("filledIn", "inputToken")),
+    "filledOut": (Column(right=True), _amount("filledOut", "outputToken")),
+    "fee": (Column(right=True), _amount("fee", "inputToken")),
+    "slippageBps": (Column(right=True), lambda row: Cell(f"{row['slippageBps']} bps")),
+    "validForS": (Column(right=True), lambda row: Cell(f"{row['validForS']} s")),
+    "attempt": (Column(right=True), _text("attempt")),
+}
+_FILLS: Mapping[str, tuple[Column, Draw]] = {
+    "order": (Column("order"), _short_id),
+    "when": (Column("when", rank=4), _when("at")),
+    "paid": (Column("paid", right=True), _amount("amountIn", "inputToken")),
+    "received": (Column("received", right=True), _amount("amountOut", "outputToken")),
+    "slot": (Column("slot", rank=3, right=True), lambda row: Cell(f"{int(row['slot']):,}", "dim")),
+    "signature": (Column("signature", rank=2), lambda row: Cell(signature(clean(row["signature"])), "dim")),
+    "amountIn": (Column(right=True), _amount("amountIn", "inputToken")),
+    "amountOut": (Column(right=True), _amount("amountOut", "outputToken")),
+    "at": (Column(), _moment("at")),
+}
+#: Shown whole where they are asked for by name.
+_WHOLE = ("signature",)
+
+Fold = Callable[[Row, list[Cell]], list[Cell]]
+_INDEX = {name: place for place, name in enumerate(ORDERS.table)}
+
+
+def _choose_fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], width: int) -> Fold:
+    """How remarks are folded into other columns where they have no room of their own."""
+    columns = [column for column, _ in drawn]
+    rows = [(row, [draw(row) for _, draw in drawn]) for row in page]
+    for fold in (_fold_nothing, _fold_reasons, _fold_attempts):
+        told = [fold(row, cells) for row, cells in rows]
+        left, _, fits = choose_columns(columns, widths_of(columns, told), width)
+        remarks = any(cells[_INDEX["note"]].text for cells in told)
+        if fits and (not remarks or _INDEX["note"] in left):
+            return fold
+    return _fold_nothing
+
+
+def _fold_nothing(order: Row, cells: list[Cell]) -> list[Cell]:
+    return cells
+
+
+def _fold_reasons(order: Row, cells: list[Cell]) -> list[Cell]:
+    """Puts the error where the amount would be, and the attempts beside the status."""
+    cells = _fold_attempts(order, cells)
+    error = order["error"]
+    if error is not None and order["status"] == "failed":
+        cells[_INDEX["for"]] = Cell(clean(error["code"]), "dim")
+    return cells
+
+
+def _fold_attempts(order: Row, cells: list[Cell]) -> list[Cell]:
+    cells = list(cells)
+    cells[_INDEX["note"]] = Cell("")
+    if order["attempt"] > 1:
+        told = cells[_INDEX["status"]]
+        cells[_INDEX["status"]] = Cell(f"{told.text} ×{order['attempt']}", told.style)
+    return cells

@@ -1,0 +1,117 @@
+"""`oee stats`: asks for the figures of a period, and gives them as JSON, as CSV, or to the view that draws.
+
+The figures are the daemon's; nothing is measured or rounded here. In CSV a column is the figure's path in
+the JSON, with venues and tokens by their name: `venues.raydium.winRate`, `volume.USDC`.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from oee_cli.api.http_client import session
+from oee_cli.errors import UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.text.time_text import read_period
+from oee_daemon.contract.shapes import StatsReport
+
+#: What a list's elements go by in a column's name.
+_NAMES = ("venue", "token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsQuery:
+    """Which orders to measure, as typed. `by`: what groups them."""
+
+    since: str = "24h"
+    until: str | None = None
+    by: str | None = None
+    pair: str | None = None
+    side: str | None = None
+
+    @property
+    def everything(self) -> bool:
+        return self.since.strip().lower() == "all"
+
+    def params(self) -> dict[str, str]:
+        """The query. Raises `UsageFault` for what can be seen from here."""
+        since, until = read_period(
+            None if self.everything else self.since,
+            self.until,
+            hint="The period goes from --since up to, and without, --until.",
+            moments="Everything there is: all.",
+        )
+        found = {"since": since, "until": until, "by": self.by, "pair": self.pair, "side": self.side}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
+    """Execution quality over a period. Everything typed is checked before anything is started."""
+    if as_csv and output.json:
+        raise UsageFault(
+            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
+        )
+    params = query.params()
+    with session(output) as client:
+        report: StatsReport = client.get("/api/stats", params)
+    if output.json:
+        output.emit(report)
+    elif as_csv:
+        _write_csv(report)
+    elif not report["total"]["orders"]:
+        output.note(_explain_nothing(query))
+    else:
+        from oee_cli.stats.stats_screen import draw_stats
+
+        draw_stats(output, report)
+    return ExitCode.DONE
+
+
+def _explain_nothing(query: StatsQuery) -> str:
+    if query.pair or query.side:
+        return "no order like that in this period\n  everything there is: oee stats --since all"
+    if query.everything and query.until is None:
+        return "no orders yet\n  place one: oee buy SOL USDC 1.5"
+    return "no orders in this period\n  everything there is: oee stats --since all"
+
+
+def _write_csv(report: StatsReport) -> None:
+    """A row for each group, or one for all; the total has every column that any group has."""
+    by = report["by"]
+    columns = [path for path, _ in _flatten(report["total"]) if _is_column(path, by)]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([by if path == "key" else path for path in columns])
+    for row in report["groups"] if by is not None else [report["total"]]:
+        values = dict(_flatten(row))
+        writer.writerow([_csv_cell(values.get(path)) for path in columns])
+    sys.stdout.flush()
+
+
+def _is_column(path: str, by: str | None) -> bool:
+    """Whether a figure is a column: all but what a row by venue says better."""
+    return not (path.startswith("venues.") and ".statuses." in path) and (by is not None or path != "key")
+
+
+def _csv_cell(value: Any) -> str:
+    return "" if value is None else clean(str(value))
+
+
+def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every figure with its path. An element of a list goes by its name, and alone by its one value."""
+    if isinstance(value, list):
+        value = dict(_name_element(element) for element in value)
+    elif not isinstance(value, dict):
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _flatten(inner, f"{path}.{name}" if path else name)
+
+
+def _name_element(element: dict[str, Any]) -> tuple[str, Any]:
+    name = next(name for name in _NAMES if name in element)
+    rest = {key: value for key, value in element.items() if key != name}
+    return clean(str(element[name])), rest if len(rest) > 1 else next(iter(rest.values()))

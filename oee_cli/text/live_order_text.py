@@ -1,0 +1,173 @@
+"""The live view of one order: header, quotes with the winner, and five steps with one bar.
+
+Drawn to stderr while it runs; once it has ended the steps fold into one line each attempt, and those stay in
+the scrollback. Whatever ends the command, the terminal is left as it was.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import IO, cast
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from oee_cli.output import Output, clean
+from oee_cli.text.order_text import detail
+from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
+from oee_cli.text.order_timeline import Attempt, Step, Timeline
+from oee_cli.text.text_layout import ACCENT, Cell, Line, drawn
+from oee_cli.text.time_text import span
+from oee_daemon.contract.shapes import Event, Order
+from oee_daemon.contract.status import STEPS
+
+#: What a step takes on an ordinary day, seconds: only how fast the bar moves, never past its own part.
+_USUAL = {"pending": 0.05, "routing": 0.25, "building": 0.05, "submitted": 0.6}
+#: Cells of the bar: fewest, most.
+_BAR = (12, 40)
+
+
+class _PlainStderr(io.TextIOBase):
+    """stderr as it can show signs, for Rich to write to."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(self._output.marks(text, sys.stderr))
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class _Block:
+    """The last lines of stderr's terminal, each drawing in the place of the one before it."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        # Obeys the rules of `Output` rather than guessing its own.
+        self._console = Console(
+            file=cast(IO[str], _PlainStderr(output)),
+            force_terminal=True,
+            highlight=False,
+            legacy_windows=False,
+        )
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    @property
+    def open(self) -> bool:
+        return self._live.is_started
+
+    @property
+    def width(self) -> int:
+        return self._output.width(sys.stderr)
+
+    def draw(self, lines: list[Line]) -> None:
+        self._console.width = self.width
+        text = Text.from_ansi("\n".join(self._draw_lines(lines)), no_wrap=True)
+        self._live.update(text, refresh=True)
+
+    def close(self, lines: Iterable[Line]) -> None:
+        """Leaves these lines instead, which may be any number, and the cursor after them."""
+        self._live.stop()
+        for line in self._draw_lines(lines):
+            self._output.warn(line)
+
+    def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
+        colors = self._output.color(sys.stderr)
+        return [drawn(line, self.width, colors=colors) for line in lines]
+
+
+class LiveScreen:
+    """Follows one order on a terminal.
+
+    `ask_max_attempts`: how many attempts there can be, `None` where that can't be said; asked at a retry.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        order: Order,
+        note: str | None = None,
+        ask_max_attempts: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.order = order
+        self.note = note
+        self.timeline = Timeline()
+        self.max_attempts: int | None = None
+        self._ask_max_attempts = ask_max_attempts
+        #: When the last event came, by the monotonic clock.
+        self._last_event_at = time.monotonic()
+        self._block = _Block(output)
+        self.tick()
+
+    def event(self, event: Event) -> None:
+        if event["status"] == "pending" and event["attempt"] > 1 and self.max_attempts is None:
+            self.max_attempts = self._ask_max_attempts()
+        self.timeline.add(event)
+        self._last_event_at = time.monotonic()
+        self.tick()
+
+    def tick(self) -> None:
+        self._block.draw(self.lines(self._block.width))
+
+    def close(self, order: Order | None) -> None:
+        """The last of it: folded where it ended, as it stands where the wait was broken off."""
+        if not self._block.open:
+            return
+        if order is not None:
+            self.order = order
+        lines = folded_lines(self.order, self.timeline, self._block.width, self.max_attempts)
+        self._block.close([*lines, *([[Cell(f"  {self.note}", "dim")]] if self.note else [])])
+
+    def lines(self, width: int) -> list[Line]:
+        """One frame."""
+        lines: list[Line] = [header_line(self.order, width), []]
+        if self.timeline.quotes:
+            lines += [*quote_table(self.order, self.timeline.quotes, width), []]
+        for attempt in self.timeline.attempts:
+            lines += retry_lines(attempt, width, self.max_attempts, self._seconds_until_retry(attempt))
+        current = self.timeline.current
+        return lines + [self._step_line(step, width) for step in (current.steps if current else ())]
+
+    def _seconds_until_retry(self, attempt: Attempt) -> float | None:
+        """Seconds until the retry that is being waited for; `None` once it has begun."""
+        current = self.timeline.current
+        if attempt.retry is None or current is None or len(current.steps) != 1:
+            return None
+        if attempt.retry is not current.steps[0].event:
+            return None
+        wait = int(attempt.retry["data"].get("retryInMs") or 0) / 1000
+        return max(0.0, wait - (time.monotonic() - self._last_event_at))
+
+    def _step_line(self, step: Step, width: int) -> Line:
+        running = step.seconds is None and self.timeline.final is None
+        style = "" if running else "dim"
+        line = [Cell("  "), Cell("● " if running else "✓ ", ACCENT if running else "green")]
+        line.append(Cell(f"{clean(step.status):<9}", style))
+        if running:
+            line += [Cell("  "), *self._bar(step.status, width)]
+        else:
+            line.append(Cell(f" {span(step.seconds or 0):>7}", "dim"))
+        about = detail(step.event) if step.status != "pending" else ""
+        return [*line, Cell(f"   {about}", style)] if about else line
+
+    def _bar(self, status: str, width: int) -> Line:
+        cells = max(_BAR[0], min(_BAR[1], width - 44))
+        at = STEPS.index(status) if status in STEPS else 0
+        elapsed = time.monotonic() - self._last_event_at
+        part = elapsed / (elapsed + _USUAL.get(status, 0.3))
+        full = min(cells - 1, round(cells * (at + part) / (len(STEPS) - 1)))
+        return [Cell("━" * full + "╸", ACCENT), Cell("━" * (cells - full - 1), "faint")]

@@ -1,0 +1,143 @@
+"""The parts of one order that every view of it shares: header, quotes, and its steps in one line each; and
+quotes without an order, of `oee quote` and `--dry-run`."""
+
+from __future__ import annotations
+
+import sys
+
+from oee_cli.output import Output, clean
+from oee_cli.text.amount_text import short
+from oee_cli.text.order_text import asked_amount, header, heading, reason, retry
+from oee_cli.text.order_timeline import Attempt, Timeline
+from oee_cli.text.text_layout import Cell, Column, Line, put, sentence, side_cell, table
+from oee_cli.text.time_text import span
+from oee_daemon.contract.ranking import behind_bps, competing, winner
+from oee_daemon.contract.shapes import Order, Quote, QuoteList
+
+_QUOTES = (
+    Column(),
+    Column(right=True),
+    Column(right=True, rank=1),
+    Column(rank=5),
+    Column(rank=4),
+    Column(right=True, rank=3),
+    Column(rank=0),
+)
+
+
+def header_line(order: Order, width: int) -> Line:
+    """What was asked for at the left, which order it is at the right; less where it is narrow."""
+    text, space, right = heading(order, width)
+    return [side_cell(order["side"]), Cell(text[len(order["side"]) :]), Cell(space + right, "dim")]
+
+
+def quote_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> list[Line]:
+    """One line a venue, the winner first and marked, the others with how far behind they are."""
+    best = winner(quotes, of["swapMode"])
+    name_width = max((len(clean(quote["venue"])) for quote in quotes), default=0)
+    # The best first, those who refused last, whatever the order they are stored in.
+    ranked = sorted(quotes, key=lambda q: (q is not best, q["error"] is not None))
+    good = [_quote_row(of, q, best, name_width) for q in ranked if q["error"] is None and best]
+    refused: list[Line] = [
+        [Cell(f"  {clean(q['venue']).ljust(name_width)}   {reason(q['error'])}", "dim")]
+        for q in ranked
+        if q["error"] is not None
+    ]
+    return table(_QUOTES, good, width) + refused
+
+
+def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str, str]:
+    """Amount, price, fee, impact and latency of a quote; empty where the venue did not say."""
+    exact_out = of["swapMode"] == "ExactOut"
+    amount = quote["amountIn"] if exact_out else quote["amountOut"]
+    token = clean(of["inputToken"] if exact_out else of["outputToken"])
+    impact, latency = quote["priceImpactBps"], quote["latencyMs"]
+    return (
+        f"{short(amount)} {token}" if amount else "",
+        short(quote["price"]) if quote["price"] else "",
+        short(quote["fee"], 2) if quote["fee"] else "",
+        "" if impact is None else f"{clean(str(impact))} bps",
+        "" if latency is None else f"{clean(str(latency))} ms",
+    )
+
+
+def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -> Line:
+    """A price as cells; amounts of what the venues compete on."""
+    amount, price, fee, impact, latency = quote_words(of, quote)
+    base = clean(of["pair"]).partition("/")[0]
+    verdict = Cell("best", "green")
+    if quote is not best:
+        mine, least = competing(of["swapMode"], quote), competing(of["swapMode"], best)
+        behind = f"{behind_bps(of['swapMode'], mine, least):.0f}" if mine is not None and least else None
+        verdict = Cell(f"{'+' if of['swapMode'] == 'ExactOut' else '-'}{behind} bps", "dim")
+    words = (
+        clean(quote["venue"]).ljust(name_width),
+        amount,
+        price and f"{price} a {base}",
+        fee and f"fee {fee}",
+        impact and f"impact {impact}",
+        latency,
+    )
+    return [*(Cell(word, "" if quote is best else "dim") for word in words), verdict]
+
+
+def step_lines(attempt: Attempt, width: int) -> list[Line]:
+    """`pending 2 ms · routing 206 ms · building 1 ms · submitted 402 ms`, folded where it is narrow."""
+    lines = [""]
+    for step in attempt.steps:
+        if step.seconds is None:
+            continue
+        word = f"{clean(step.status)} {span(step.seconds)}"
+        joined = f"{lines[-1]} · {word}" if lines[-1] else word
+        if len(joined) + 2 > width and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = joined
+    return [[Cell(f"  {line}", "dim")] for line in lines if line]
+
+
+def retry_lines(
+    attempt: Attempt, width: int, max_attempts: int | None, waiting: float | None = None
+) -> list[Line]:
+    """Why an attempt ended and when the next one begins, in a line, where one does. `waiting`: seconds until
+    then."""
+    if attempt.retry is None:
+        return []
+    wait_ms = None if waiting is None else max(0, round(waiting * 10) * 100)
+    text = retry(attempt.retry, width - 4, max_attempts=max_attempts, wait_ms=wait_ms)
+    return [[Cell(f"  ↻ {text}", "yellow")]]
+
+
+def folded_lines(order: Order, timeline: Timeline, width: int, max_attempts: int | None = None) -> list[Line]:
+    """What stays in the scrollback once an order has ended."""
+    lines = [header_line(order, width)]
+    if timeline.quotes:
+        lines += quote_table(order, timeline.quotes, width)
+    for attempt in timeline.attempts:
+        lines += [*step_lines(attempt, width), *retry_lines(attempt, width, max_attempts)]
+    return lines
+
+
+def quotes_title(of: QuoteList) -> str:
+    """The header of quotes that nothing was ordered on."""
+    base, quote = clean(of["pair"]).partition("/")[::2]
+    token = clean(of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"])
+    amount = asked_amount(of)
+    word = {"buy": "with", "sell": "for"}[of["side"]]
+    return f"{of['side']} {amount} {word} {quote}" if token == base else f"{of['side']} {base} for {amount}"
+
+
+def draw_quotes(output: Output, answer: QuoteList) -> None:
+    width = output.width(sys.stdout)
+    title = [side_cell(answer["side"]), Cell(quotes_title(answer)[len(answer["side"]) :])]
+    put(output, [title, *quote_table(answer, answer["quotes"], width)])
+
+
+def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
+    width = output.width(sys.stdout)
+    text = header(order, slippage=width >= 60)
+    lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
+    if any(quote["error"] is None for quote in quotes):
+        accepted = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
+        lines += sentence(accepted, width, indent="")
+    put(output, lines)

@@ -1,0 +1,97 @@
+"""What was typed wrong, said in three parts: what, why, and what to do next.
+
+Knows commands and options only through the tree that Typer built; nothing here runs a command.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from oee_cli.errors import CliError, UsageFault
+from oee_cli.text.nearest_word import nearest
+
+_NUMBER = re.compile(r"-[\d.]")
+_NO_COMMAND = re.compile(r"No such command '(.*)'")
+_NOT_ONE_OF = re.compile(r"'([^']*)' is not one of")
+#: Words that other tools have for it.
+_OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
+
+
+def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
+    """A parser's error as one of ours. Not every one of them knows in which command it happened."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else _typed_path(root, arguments)
+    more = f"See: {path} --help"
+    command = getattr(context, "command", None)
+    message = str(error.format_message()).strip()
+    option = getattr(error, "option_name", None)
+    unknown = _NO_COMMAND.match(message)
+    if unknown:
+        return _unknown_command(path, command, unknown[1], more)
+    if type(error).__name__ == "NoSuchOption" and option:
+        return _unknown_option(path, command, option, arguments, more)
+    if type(error).__name__ == "MissingParameter":
+        parameter = getattr(error, "param", None)
+        name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
+        return UsageFault(f"{name} is missing.", hint=f"{_usage(context)}\n{more}")
+    if "unexpected extra argument" in message:
+        extra = message.rpartition("(")[2].rstrip(").")
+        return UsageFault(f"More was given than {path} takes: {extra}", hint=f"{_usage(context)}\n{more}")
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
+    wrong = _NOT_ONE_OF.search(message)
+    if wrong and choices:
+        known = [str(getattr(choice, "value", choice)) for choice in choices]
+        return guess_error(message, wrong[1], known, "", more)
+    return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
+
+
+def _unknown_command(path: str, command: Any, typed: str, more: str) -> UsageFault:
+    known = dict(getattr(command, "commands", {}))
+    what = f"{path} has no command {typed!r}."
+    if path == "oee" and typed in _OTHERS_SAY:
+        return UsageFault(what, hint=f"Did you mean oee {_OTHERS_SAY[typed]}?\n{more}")
+    for name, group in known.items():
+        if typed in getattr(group, "commands", {}):
+            return UsageFault(what, hint=f"Did you mean {path} {name} {typed}?\n{more}")
+    return guess_error(what, typed, list(known), f"{path} ", more)
+
+
+def _unknown_option(path: str, command: Any, option: str, arguments: list[str], more: str) -> UsageFault:
+    what = f"{path} has no option {option}."
+    commands = getattr(command, "commands", {})
+    if _NUMBER.match(option) and not commands:
+        return UsageFault("An amount has to be more than 0.", hint=f"Write it without a sign. {more}")
+    following = next((word for word in arguments if word in commands), None)
+    if following:
+        return UsageFault(what, hint=f"Options stand after the command: {path} {following} {option}\n{more}")
+    known = [name for p in getattr(command, "params", []) for name in p.opts if name.startswith("--")]
+    return guess_error(what, option, [*known, "--help"], "", more)
+
+
+def what_next(error: CliError, root: Any, arguments: list[str]) -> str:
+    """What to do about an error that came without an advice of its own."""
+    if isinstance(error, UsageFault):
+        return f"See: {_typed_path(root, arguments)} --help"
+    return "What is wrong here, and what mends it: oee doctor"
+
+
+def _typed_path(command: Any, arguments: list[str]) -> str:
+    path = ["oee"]
+    for word in arguments:
+        if word in (known := getattr(command, "commands", {})):
+            path.append(word)
+            command = known[word]
+    return " ".join(path)
+
+
+def guess_error(what: str, typed: str, known: list[str], before: str, more: str) -> UsageFault:
+    near = nearest(typed, known)
+    return UsageFault(what, hint=f"Did you mean {before}{near}?\n{more}" if near else more)
+
+
+def _usage(context: Any) -> str:
+    if context is None:
+        return "It is used as: oee COMMAND"
+    pieces = context.command.collect_usage_pieces(context)
+    return "It is used as: " + " ".join([context.command_path, *pieces])
