@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 
-from oee_cli.search_path import only_ours
+from oee_cli.search_path import import_only_ours
 
 # `typing` itself would be a third of what `--version` costs.
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main() -> None:
     """The console script."""
-    only_ours()
+    import_only_ours()
     gc.set_threshold(_GARBAGE_AFTER)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -61,9 +61,9 @@ def _answer_without_typer(arguments: list[str]) -> int | None:
         sys.stdout.write(f"oee {VERSION}\n")
         return 0
     if arguments[:1] == ["__orders"]:
-        from oee_cli.api.recent_orders import offer
+        from oee_cli.api.recent_orders import offer_orders
 
-        return offer(arguments[1:])
+        return offer_orders(arguments[1:])
     return None
 
 
@@ -101,7 +101,7 @@ def _run(arguments: list[str]) -> int:
 
     from oee_cli.app import app
     from oee_cli.errors import CliError
-    from oee_cli.wrong_usage import explain, what_next
+    from oee_cli.wrong_usage import explain_wrong_usage, what_next
 
     # The root of the parser's own errors about what was typed; Typer names only its children.
     wrong_usage: Any = typer.BadParameter.__bases__[0]
@@ -113,7 +113,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as e:
         return e.exit_code
     except wrong_usage as e:
-        raise explain(e, command, arguments) from None
+        raise explain_wrong_usage(e, command, arguments) from None
     except CliError as e:
         e.hint = e.hint or what_next(e, command, arguments)
         raise

@@ -20,23 +20,25 @@ class Oee(LazyGroup):
 
     sections = {  # noqa: RUF012  # read only
         "Trade": (
-            Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy"),
-            Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell"),
-            Entry("submit", "Place many orders, one a line", "batch:submit"),
-            Entry("cancel", "Stop an order if nothing of it can be on the chain", "orders:cancel"),
+            Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy_tokens"),
+            Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell_tokens"),
+            Entry("submit", "Place many orders, one a line", "batch:submit_batch"),
+            Entry("cancel", "Stop an order if nothing of it can be on the chain", "orders:cancel_order"),
         ),
         "Look": (
-            Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote"),
-            Entry("watch", "Follow one order from its first event on, or every order", "orders:watch"),
-            Entry("show", "One order explained: its timeline, attempts, quotes and fill", "orders:show"),
-            Entry("history", "Past orders, newest first", "lists:history"),
-            Entry("fills", "The chain's own ledger, for audits", "lists:fills"),
-            Entry("top", "The engine live: orders in flight, queue, workers, venues, fills", "top:top"),
-            Entry("stats", "Execution quality: routing's gain, slippage, latency", "stats:stats"),
+            Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote_prices"),
+            Entry("watch", "Follow one order from its first event on, or every order", "orders:watch_order"),
+            Entry(
+                "show", "One order explained: its timeline, attempts, quotes and fill", "orders:show_order"
+            ),
+            Entry("history", "Past orders, newest first", "lists:list_orders"),
+            Entry("fills", "The chain's own ledger, for audits", "lists:list_fills"),
+            Entry("top", "The engine live: orders in flight, queue, workers, venues, fills", "top:show_top"),
+            Entry("stats", "Execution quality: routing's gain, slippage, latency", "stats:show_stats"),
         ),
         "Run": (
             Entry("daemon", "The local daemon; any command that needs it starts it", "daemon:daemon_app"),
-            Entry("worker", "Run one more worker", "daemon:worker"),
+            Entry("worker", "Run one more worker", "daemon:run_worker"),
             Entry("drill", "Check the promise on this machine, in a home of its own", "drill:drill"),
             Entry("backup", "Copy all orders into one file, while the daemon works", "backup:backup"),
             Entry(
@@ -44,11 +46,11 @@ class Oee(LazyGroup):
             ),
         ),
         "Set up": (
-            Entry("doctor", "Check everything here, and say what mends it", "doctor:doctor"),
+            Entry("doctor", "Check everything here, and say what mends it", "doctor:examine_here"),
             Entry("config", "Look at settings and change them", "config:config_app"),
-            Entry("paths", "Where home, database, logs and everything else are", "doctor:paths"),
-            Entry("completion", "Print the completion script of a shell", "help:completion"),
-            Entry("help", "Explain a command or a topic", "help:help_command"),
+            Entry("paths", "Where home, database, logs and everything else are", "doctor:show_home_paths"),
+            Entry("completion", "Print the completion script of a shell", "help:print_completion"),
+            Entry("help", "Explain a command or a topic", "help:print_help"),
         ),
     }
 

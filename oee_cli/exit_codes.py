@@ -72,20 +72,20 @@ _WORST_FIRST = (
 )
 
 
-def unknown(order: Order) -> bool:
+def is_outcome_unknown(order: Order) -> bool:
     """It has ended, and nobody here can know whether it was executed: its database was restored or copied."""
     error = order["error"]
     return error is not None and error["code"] == "restored_unknown"
 
 
-def of_order(order: Order) -> ExitCode:
+def exit_code_of(order: Order) -> ExitCode:
     """The code of an order whose wait is over, whether it ended or not."""
-    if unknown(order):
+    if is_outcome_unknown(order):
         return ExitCode.UNKNOWN
     return _BY_STATUS.get(order["status"], ExitCode.TIMEOUT)
 
 
-def worst(codes: Iterable[ExitCode]) -> ExitCode:
+def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
     """The one code of a batch."""
     seen = set(codes)
     for code in _WORST_FIRST:
@@ -95,7 +95,7 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
     return max(seen, default=ExitCode.DONE)
 
 
-def table() -> str:
+def exit_code_table() -> str:
     """What `oee help exit-codes` prints."""
     lines = []
     for code, meaning in MEANINGS.items():

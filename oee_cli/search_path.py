@@ -10,10 +10,10 @@ import os
 import sys
 
 
-def only_ours() -> None:
+def import_only_ours() -> None:
     """Takes the working folder, the script's and PYTHONPATH's away, where the program is found without them.
     To be called before anything else is imported."""
-    told = _told()
+    told = _pythonpath_parts()
     foreign = {_absolute(part) for part in told}
     if not sys.flags.safe_path and sys.path:
         foreign.add(_absolute(sys.path[0]))
@@ -36,10 +36,10 @@ def engine_flags() -> list[str]:
     """For the engine as a process of this Python. `-P`: a file in the working folder is never imported; `-E`:
     nothing of Python's own is decided by the environment, unless that is where it finds itself or us."""
     placed = any(map(os.environ.get, ("PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR")))
-    return ["-P"] if placed or _own() in map(_absolute, _told()) else ["-P", "-E"]
+    return ["-P"] if placed or _own() in map(_absolute, _pythonpath_parts()) else ["-P", "-E"]
 
 
-def _told() -> list[str]:
+def _pythonpath_parts() -> list[str]:
     told = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
     return told.split(os.pathsep) if told else []
 

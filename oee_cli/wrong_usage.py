@@ -18,7 +18,7 @@ _NOT_ONE_OF = re.compile(r"'([^']*)' is not one of")
 _OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
 
 
-def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
+def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     """A parser's error as one of ours. Not every one of them knows in which command it happened."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else _typed_path(root, arguments)
@@ -34,10 +34,12 @@ def explain(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     if type(error).__name__ == "MissingParameter":
         parameter = getattr(error, "param", None)
         name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
-        return UsageFault(f"{name} is missing.", hint=f"{_usage(context)}\n{more}")
+        return UsageFault(f"{name} is missing.", hint=f"{_usage_line(context)}\n{more}")
     if "unexpected extra argument" in message:
         extra = message.rpartition("(")[2].rstrip(").")
-        return UsageFault(f"More was given than {path} takes: {extra}", hint=f"{_usage(context)}\n{more}")
+        return UsageFault(
+            f"More was given than {path} takes: {extra}", hint=f"{_usage_line(context)}\n{more}"
+        )
     choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
     wrong = _NOT_ONE_OF.search(message)
     if wrong and choices:
@@ -90,7 +92,7 @@ def guess_error(what: str, typed: str, known: list[str], before: str, more: str)
     return UsageFault(what, hint=f"Did you mean {before}{near}?\n{more}" if near else more)
 
 
-def _usage(context: Any) -> str:
+def _usage_line(context: Any) -> str:
     if context is None:
         return "It is used as: oee COMMAND"
     pieces = context.command.collect_usage_pieces(context)

@@ -53,7 +53,7 @@ class Launcher(Resident):
 
     @property
     def tag(self) -> str:
-        return handshake.tag(self._home)
+        return handshake.home_tag(self._home)
 
     def _require_home(self) -> None:
         """Raises `HomeLost` where the home is another one by now: it does not know what was placed."""
@@ -119,7 +119,7 @@ class Launcher(Resident):
                     return None
                 log_from = self._open_log_size()
                 (self.settings.run_dir / "phase").unlink(missing_ok=True)
-                child = self._spawn()
+                child = self._spawn_daemon()
             elif child is not None and child.poll() is not None:
                 if child.returncode == EXIT_OTHER_DATABASE:
                     raise _other_database_error(self._read_log(log_from))
@@ -249,7 +249,7 @@ class Launcher(Resident):
         finally:
             os.close(fd)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn_daemon(self) -> subprocess.Popen[bytes]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         fd = os.open(self.settings.log_file, flags, 0o600)
         try:

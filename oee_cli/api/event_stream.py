@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
 from oee_cli.api.http_client import Client
-from oee_cli.api.response_problems import Response, check
+from oee_cli.api.response_problems import Response, check_response
 from oee_cli.errors import CliError, Unreachable
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
@@ -36,7 +36,7 @@ _PATIENCE = 30.0
 def order_events(client: Client, order_id: str, after: int = 0) -> Iterator[Event | None]:
     """One order's events in order, each once, up to the final one; `None` where nothing came for a tick."""
     path = f"/api/orders/execute?orderId={quote(order_id, safe='')}"
-    for message in _messages(client, lambda: f"{path}&afterSeq={after}"):  # noqa: B023  # the newest, on purpose
+    for message in _stream_messages(client, lambda: f"{path}&afterSeq={after}"):  # noqa: B023  # the newest, on purpose
         if message is None:
             yield None
         elif isinstance(message.get("seq"), int) and message["seq"] > after:
@@ -48,23 +48,23 @@ def order_events(client: Client, order_id: str, after: int = 0) -> Iterator[Even
 
 def all_events(client: Client) -> Iterator[dict[str, Any] | None]:
     """Every order's events as they come, and `{"lagged": true}` where some were missed. Never ends."""
-    yield from _messages(client, lambda: "/api/orders/stream", lagged=True)
+    yield from _stream_messages(client, lambda: "/api/orders/stream", lagged=True)
 
 
-def _messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[dict[str, Any] | None]:
+def _stream_messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[dict[str, Any] | None]:
     lost_since: float | None = None
     pause = 0.05
     while True:
         try:
-            with _open(client, path()) as connection:
+            with _open_websocket(client, path()) as connection:
                 check_handshake(connection)
                 if lost_since is not None and lagged:
                     yield {"lagged": True}
                 lost_since, pause = None, 0.05
-                yield from _read(connection)
+                yield from _read_messages(connection)
             reason = "it closed"
         except InvalidStatus as e:
-            error = _refusal(e)
+            error = _handshake_error(e)
             if not error.retryable:
                 raise error from None
             reason = error.message
@@ -81,7 +81,7 @@ def _messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[di
         client.ready()
 
 
-def _read(connection: ClientConnection) -> Iterator[dict[str, Any] | None]:
+def _read_messages(connection: ClientConnection) -> Iterator[dict[str, Any] | None]:
     while True:
         try:
             message = json.loads(connection.recv(timeout=_TICK))
@@ -94,7 +94,7 @@ def _read(connection: ClientConnection) -> Iterator[dict[str, Any] | None]:
             yield message
 
 
-def _open(client: Client, path: str) -> Opened:
+def _open_websocket(client: Client, path: str) -> Opened:
     options: dict[str, Any] = {
         "additional_headers": client.headers,
         "compression": None,
@@ -116,13 +116,13 @@ def check_handshake(connection: ClientConnection) -> None:
     """A stream of another protocol is refused as an answer of another protocol is."""
     response = connection.response
     if response is not None:
-        check(Response(200, response.headers, b""))
+        check_response(Response(200, response.headers, b""))
 
 
-def _refusal(e: InvalidStatus) -> CliError:
+def _handshake_error(e: InvalidStatus) -> CliError:
     response = e.response
     try:
-        check(Response(response.status_code, response.headers, bytes(response.body or b"")))
+        check_response(Response(response.status_code, response.headers, bytes(response.body or b"")))
     except CliError as error:
         error.retryable = response.status_code == 503
         return error

@@ -14,9 +14,9 @@ from typing import Protocol, cast
 from oee_cli.api.http_client import Client
 from oee_cli.api.order_lookup import without_story
 from oee_cli.errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
-from oee_cli.exit_codes import ExitCode, of_order
+from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_cli.output import Output, clean_lines, paint
-from oee_cli.text.order_text import ending, short_id, step
+from oee_cli.text.order_text import ending_text, event_line, short_id
 from oee_daemon.contract.shapes import Event, Order
 from oee_daemon.contract.status import FINAL
 
@@ -39,7 +39,7 @@ class PlainScreen:
         self.order = order
 
     def event(self, event: Event) -> None:
-        self.output.note(step(event, self.order["createdAt"]))
+        self.output.note(event_line(event, self.order["createdAt"]))
 
     def tick(self) -> None:
         pass
@@ -70,7 +70,9 @@ def screen_for(
     return PlainScreen(output, order)
 
 
-def follow(client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True) -> Order:
+def follow_order(
+    client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True
+) -> Order:
     """Shows an order's events until its final one or the deadline; the order as it was last seen."""
     from oee_cli.api.event_stream import order_events
 
@@ -115,7 +117,7 @@ def watch_to_end(
     order = screen.order
     try:
         try:
-            order = follow(client, screen, deadline=deadline, refresh=output.live)
+            order = follow_order(client, screen, deadline=deadline, refresh=output.live)
         except (CliError, ConnectionLost) as e:
             screen.close(None)
             return _report_lost_sight(output, screen.order, e, final_object)
@@ -132,10 +134,10 @@ def watch_to_end(
     except BaseException:
         screen.close(None)
         raise
-    return conclude(output, order, waited=timeout, events=events, final_object=final_object)
+    return conclude_order(output, order, waited=timeout, events=events, final_object=final_object)
 
 
-def conclude(
+def conclude_order(
     output: Output,
     order: Order,
     *,
@@ -144,19 +146,19 @@ def conclude(
     final_object: bool = True,
 ) -> ExitCode:
     """Prints an order's end, or where it stands, and returns the exit code that it means."""
-    code = of_order(order)
+    code = exit_code_of(order)
     if output.json and final_object:
         output.emit(without_story(order))
-    last = ending(order, waited=waited, room=output.width(sys.stdout))
+    last = ending_text(order, waited=waited, room=output.width(sys.stdout))
     if code is ExitCode.DONE:
-        tell = output.note if output.json or events else _result(output)
+        tell = output.note if output.json or events else _say_result(output)
         tell(f"{last.mark} {last.text}")
     else:
         output.sentence(last.mark, clean_lines(last.text), last.hint)
     return code
 
 
-def _result(output: Output) -> Callable[[str], None]:
+def _say_result(output: Output) -> Callable[[str], None]:
     def say(text: str) -> None:
         output.say(paint(text[0], "green", colors=output.color(sys.stdout)) + text[1:])
 

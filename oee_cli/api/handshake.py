@@ -30,7 +30,7 @@ class RawResponse(NamedTuple):
     content: bytes
 
 
-def tag(home: Path | Belongings) -> str:
+def home_tag(home: Path | Belongings) -> str:
     """The home's identity, by device and inode of its folder: a copy of a home has another. So has one that
     was made anew while a daemon lives: it keeps the folder open, so that the number is nobody else's."""
     try:
@@ -40,7 +40,7 @@ def tag(home: Path | Belongings) -> str:
     return f"{folder.st_dev}:{folder.st_ino}"
 
 
-def connect(path: Path, limit: float) -> socket.socket | None:
+def connect_socket(path: Path, limit: float) -> socket.socket | None:
     """A connection; `None` where nothing listens. Raises `PermissionError`."""
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     s.settimeout(limit)
@@ -66,7 +66,7 @@ def peer_pid(s: socket.socket) -> int | None:
     return pid or None
 
 
-def ask(s: socket.socket, path: str, home: str) -> RawResponse | None:
+def ask_daemon(s: socket.socket, path: str, home: str) -> RawResponse | None:
     """One question over a fresh connection, for the daemon of that tag; `None` where HTTP is not spoken."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"{PROTOCOL_HEADER}: {PROTOCOL}"]
     lines += [f"{HOME_HEADER}: {home}", "Connection: close", "", ""]
@@ -86,16 +86,16 @@ def ask(s: socket.socket, path: str, home: str) -> RawResponse | None:
     return RawResponse(int(words[1]), {name.lower(): value.strip() for name, _, value in named}, content)
 
 
-def holder(locks: Iterable[Path]) -> int | None:
+def lock_holder(locks: Iterable[Path]) -> int | None:
     """The process that holds one of the locks, as far as this account may look into others; `None` where it
     is not known: nobody's, another container's, or no /proc."""
     with suppress(OSError):
         pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        return next((pid for pid in pids if any(holds(pid, lock) for lock in locks)), None)
+        return next((pid for pid in pids if any(holds_lock(pid, lock) for lock in locks)), None)
     return None
 
 
-def holds(pid: int, lock: Path) -> bool:
+def holds_lock(pid: int, lock: Path) -> bool:
     """Whether the process holds the lock. Having it open is not enough: whoever looks has it open, too."""
     with suppress(OSError):
         wanted = lock.stat()

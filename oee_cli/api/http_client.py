@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from oee_cli.api.daemon_launcher import START_LIMIT, Launcher
 from oee_cli.api.http_transport import UnixTransport, httpx
 from oee_cli.api.recent_orders import Recent
-from oee_cli.api.response_problems import Response, check
+from oee_cli.api.response_problems import Response, check_response
 from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load
+from oee_cli.settings.load_settings import Settings, load_settings
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     HOME_HEADER,
@@ -100,7 +100,7 @@ class Client:
         """A request that may be repeated after a drop: it changes nothing, or the same thing only once."""
         for tries_left in reversed(range(_READ_TRIES)):
             try:
-                body = check(self.exchange(method, path, **kwargs)).body
+                body = check_response(self.exchange(method, path, **kwargs)).body
                 self._note_orders(body)
                 return body
             except ConnectionLost as lost:
@@ -126,7 +126,7 @@ class Client:
                     "POST", "/api/orders/execute", json=body, headers=headers, timeout=limit
                 )
                 if answer.status < 500:
-                    order: Order = check(answer).body
+                    order: Order = check_response(answer).body
                     self._note_placed(order)
                     return order, answer.status == 200
                 reason: Exception = self._error_of(answer)
@@ -173,7 +173,7 @@ class Client:
     def max_attempts(self) -> int | None:
         """How often the daemon tries an order; `None` where it can't say now."""
         try:
-            most = check(self.exchange("GET", "/api/status")).body.get("maxAttempts")
+            most = check_response(self.exchange("GET", "/api/status")).body.get("maxAttempts")
         except (CliError, ConnectionLost, AttributeError):
             return None
         return most if isinstance(most, int) else None
@@ -210,9 +210,9 @@ class Client:
         loaded only for an address that needs them."""
         if not (self.settings.url or "").startswith("https:"):
             return None
-        from oee_cli.api.tls_faults import context
+        from oee_cli.api.tls_faults import tls_context
 
-        return context()
+        return tls_context()
 
     def check_tls(self, e: Exception | None = None) -> None:
         """Raises what a fault of TLS means: it does not go by, so it is not asked again. Without one: where
@@ -222,8 +222,8 @@ class Client:
         from oee_cli.api import tls_faults
 
         refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
-        fault = tls_faults.fault(self.settings.url, e) if e else None
-        fault = fault or (None if refused else tls_faults.spoken(self.settings.url))
+        fault = tls_faults.explain_tls_fault(self.settings.url, e) if e else None
+        fault = fault or (None if refused else tls_faults.explain_tls_spoken(self.settings.url))
         if fault is not None:
             raise fault from None
 
@@ -252,7 +252,7 @@ class Client:
 
     def _error_of(self, answer: Response) -> CliError:
         try:
-            check(answer)
+            check_response(answer)
         except CliError as e:
             # An answer of 5xx says nothing about what is stored; 503 promises to go by.
             e.retryable = answer.status == 503
@@ -301,7 +301,7 @@ class Client:
 @contextmanager
 def session(output: Output, *, connections: int = 4) -> Iterator[Client]:
     """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises."""
-    client = Client(load(), output, connections=connections)
+    client = Client(load_settings(), output, connections=connections)
     try:
         client.ready()
         yield client

@@ -46,9 +46,9 @@ class UnixTransport(httpx.BaseTransport):
         limits = request.extensions.get("timeout", {})
         connection = self._connection(limits.get("connect"))
         try:
-            _send(connection, request, limits.get("write"))
+            _send_request(connection, request, limits.get("write"))
             connection.sock.settimeout(limits.get("read"))
-            answer = _receive(connection)
+            answer = _receive_response(connection)
         except BaseException:
             connection.close()
             raise
@@ -132,7 +132,7 @@ class _Body(httpx.SyncByteStream):
         except TimeoutError as e:
             raise httpx.ReadTimeout(str(e)) from e
         except (OSError, http.client.HTTPException) as e:
-            raise httpx.ReadError(_describe(e)) from e
+            raise httpx.ReadError(_describe_fault(e)) from e
 
     def close(self) -> None:
         self.answer.close()
@@ -142,7 +142,7 @@ class _Body(httpx.SyncByteStream):
             self.connection.close()
 
 
-def _send(connection: _Connection, request: httpx.Request, limit: float | None) -> None:
+def _send_request(connection: _Connection, request: httpx.Request, limit: float | None) -> None:
     connection.sock.settimeout(limit)
     headers: dict[str, Any] = {name.decode(): value for name, value in request.headers.raw}
     try:
@@ -156,7 +156,7 @@ def _send(connection: _Connection, request: httpx.Request, limit: float | None) 
         raise httpx.WriteError(str(e)) from e
 
 
-def _receive(connection: _Connection) -> http.client.HTTPResponse:
+def _receive_response(connection: _Connection) -> http.client.HTTPResponse:
     try:
         return connection.getresponse()
     except TimeoutError as e:
@@ -164,8 +164,8 @@ def _receive(connection: _Connection) -> http.client.HTTPResponse:
     except http.client.RemoteDisconnected as e:
         raise httpx.RemoteProtocolError("it hung up without an answer") from e
     except (OSError, http.client.HTTPException) as e:
-        raise httpx.ReadError(_describe(e)) from e
+        raise httpx.ReadError(_describe_fault(e)) from e
 
 
-def _describe(e: Exception) -> str:
+def _describe_fault(e: Exception) -> str:
     return str(e) or type(e).__name__

@@ -14,11 +14,11 @@ _NAME_S = 2.0
 _LISTEN = "0A"
 
 
-def runs(pid: int, program: str, home: Path) -> bool:
+def runs_program(pid: int, program: str, home: Path) -> bool:
     """Whether that process is there and is that program at work in the home: an id from a file may have been
     given to another since, or be of another container."""
     with suppress(OSError):
-        if pid <= 0 or Path(f"/proc/{pid}/comm").read_text().strip() != program or state(pid) == "Z":
+        if pid <= 0 or Path(f"/proc/{pid}/comm").read_text().strip() != program or process_state(pid) == "Z":
             return False
         where = [Path(f"/proc/{pid}/cwd").readlink()]
         where += [Path(os.fsdecode(word)) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
@@ -37,19 +37,19 @@ def descends(pid: int, ancestor: int) -> bool:
     return False
 
 
-def state(pid: int) -> str | None:
+def process_state(pid: int) -> str | None:
     """The process's state as a letter: R, S, T (stopped), Z; `None` where it can't be known."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return None
 
 
-def stopped(pid: object) -> bool:
+def is_process_stopped(pid: object) -> bool:
     """Whether the process was frozen by a signal."""
-    return isinstance(pid, int) and pid > 0 and state(pid) in ("T", "t")
+    return isinstance(pid, int) and pid > 0 and process_state(pid) in ("T", "t")
 
 
-def name(pid: int) -> str | None:
+def process_name(pid: int) -> str | None:
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         if b"oee_daemon" in words:
@@ -58,7 +58,7 @@ def name(pid: int) -> str | None:
     return None
 
 
-def listener(port: int) -> int | None:
+def port_listener(port: int) -> int | None:
     """The process that listens on a TCP port here, as far as this account may see."""
     wanted = {f"socket:[{inode}]" for inode in _socket_inodes(port)}
     if not wanted:

@@ -36,7 +36,7 @@ class Recent:
     def __init__(self, run_dir: Path, url: str | None) -> None:
         from threading import Lock
 
-        self._path = os.path.join(run_dir, file_name(url))
+        self._path = os.path.join(run_dir, recent_file_name(url))
         self._new: dict[str, str] = {}
         self._saved = True
         self._lock = Lock()
@@ -46,7 +46,7 @@ class Recent:
         with self._lock:
             for order in reversed(list(orders)[:LIMIT]):
                 try:
-                    identifier, line = order["orderId"], describe(order)
+                    identifier, line = order["orderId"], describe_order(order)
                 except (KeyError, TypeError):
                     continue
                 self._new.pop(identifier, None)
@@ -66,13 +66,13 @@ class Recent:
                 return
             self._saved = True
             lines = list(reversed(self._new.values()))
-            known = (line for line in read(self._path) if line.split(" ", 1)[0] not in self._new)
+            known = (line for line in read_recent(self._path) if line.split(" ", 1)[0] not in self._new)
             text = "".join(f"{line}\n" for line in [*lines, *known][:LIMIT])
             with suppress(OSError):
                 atomic_write(Path(self._path), text, durable=False)
 
 
-def describe(order: Any) -> str:
+def describe_order(order: Any) -> str:
     """`ID SOL/USDC buy 1.5 submitted`; an amount of the quote is said with its token."""
     pair, amount = order["pair"], order["amount"]
     counted = order["inputToken"] if order["swapMode"] == "ExactIn" else order["outputToken"]
@@ -82,7 +82,7 @@ def describe(order: Any) -> str:
     return "".join(c for c in line if c.isprintable())
 
 
-def read(path: str) -> list[str]:
+def read_recent(path: str) -> list[str]:
     """The lines of the file, the newest first; none where it can't be read."""
     try:
         with open(path, encoding="utf-8") as f:
@@ -92,10 +92,10 @@ def read(path: str) -> list[str]:
     return [line for line in lines if line.isprintable() and line.count(" ") > 1]
 
 
-def offer(arguments: list[str]) -> int:
+def offer_orders(arguments: list[str]) -> int:
     """What the shells' scripts ask for by `oee __orders [live]`: `id<tab>what it is`, a line each."""
     home, url = _find_home()
-    lines = read(os.path.join(home, "run", file_name(url)))
+    lines = read_recent(os.path.join(home, "run", recent_file_name(url)))
     if arguments == ["live"]:
         lines.sort(key=lambda line: line.endswith(ENDED))
     for line in lines:
@@ -104,7 +104,7 @@ def offer(arguments: list[str]) -> int:
     return 0
 
 
-def file_name(url: str | None) -> str:
+def recent_file_name(url: str | None) -> str:
     """A file of its own for each daemon elsewhere: its orders are not this home's."""
     if not url:
         return "recent-orders"

@@ -41,7 +41,7 @@ class Resident:
     @property
     def tag(self) -> str:
         """Which home requests are for."""
-        return handshake.tag(self.settings.home)
+        return handshake.home_tag(self.settings.home)
 
     def socket_path(self) -> Path:
         """Where this home's daemon listens: its usual place, or where it says if it is this home's."""
@@ -63,16 +63,16 @@ class Resident:
         """Whether what listens outside of the home is its daemon: as it says itself, or as the lock does."""
         try:
             check_folder(path.parent)
-            s = handshake.connect(path, PROBE)
+            s = handshake.connect_socket(path, PROBE)
         except (Forbidden, OSError):
             return False
         if s is None:
             return False
         with s:
             pid = handshake.peer_pid(s)
-            if pid is not None and any(handshake.holds(pid, lock) for lock in self._locks):
+            if pid is not None and any(handshake.holds_lock(pid, lock) for lock in self._locks):
                 return True
-            answer = handshake.ask(s, "/healthz", self.tag)
+            answer = handshake.ask_daemon(s, "/healthz", self.tag)
         return answer is not None and answer.headers.get(HOME_HEADER.lower()) == self.tag
 
     def running(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Resident:
         if s is None:
             return False
         with s:
-            answer = handshake.ask(s, "/healthz", self.tag)
+            answer = handshake.ask_daemon(s, "/healthz", self.tag)
         return answer is not None and not self._is_foreign(answer)
 
     def _is_foreign(self, answer: handshake.RawResponse) -> bool:
@@ -117,7 +117,7 @@ class Resident:
         if s is None:
             return None
         with s:
-            answer = handshake.ask(s, path, self.tag)
+            answer = handshake.ask_daemon(s, path, self.tag)
         if answer is None or answer.status != 200 or PROTOCOL_HEADER.lower() not in answer.headers:
             return None
         try:
@@ -128,7 +128,7 @@ class Resident:
     def _connect(self) -> socket | None:
         path = self.checked_socket()
         try:
-            return handshake.connect(path, PROBE)
+            return handshake.connect_socket(path, PROBE)
         except PermissionError:
             raise Forbidden(f"{path} can't be opened by this account.") from None
 
@@ -141,12 +141,12 @@ class Resident:
             s = None
         if s is not None:
             with s:
-                pid, answer = handshake.peer_pid(s), handshake.ask(s, "/healthz", self.tag)
+                pid, answer = handshake.peer_pid(s), handshake.ask_daemon(s, "/healthz", self.tag)
             # A frozen one says nothing; but nobody else listens inside of the home.
             return None if answer is not None and self._is_foreign(answer) else pid
         patience = time.monotonic() + _ENDING
         while self.held():
-            pid = handshake.holder(self._locks)
+            pid = handshake.lock_holder(self._locks)
             if pid is not None or time.monotonic() > patience:
                 return pid
             time.sleep(_BEAT)

@@ -50,18 +50,18 @@ _HINTS: dict[type[CliError] | str, str] = {
 }
 
 
-def check(answer: Response) -> Response:
+def check_response(answer: Response) -> Response:
     """Returns a response of our protocol that is a success. Raises the error that another stands for."""
     spoken = answer.headers.get(PROTOCOL_HEADER)
     if spoken != str(PROTOCOL) or answer.status == 426:
-        raise _mismatch(answer, spoken)
+        raise _protocol_mismatch(answer, spoken)
     if answer.status < 400:
         return answer
     problem = answer.body if isinstance(answer.body, dict) else {}
-    raise of_problem(answer.status, problem)
+    raise error_of_problem(answer.status, problem)
 
 
-def of_problem(status: int, problem: dict[str, Any]) -> CliError:
+def error_of_problem(status: int, problem: dict[str, Any]) -> CliError:
     """A problem document as an error."""
     code = str(problem.get("code") or f"http_{status}")
     kind = _BY_STATUS.get(status, CliError if status >= 500 else UsageFault)
@@ -77,7 +77,7 @@ def of_problem(status: int, problem: dict[str, Any]) -> CliError:
     return error
 
 
-def _mismatch(answer: Response, spoken: str | None) -> CliError:
+def _protocol_mismatch(answer: Response, spoken: str | None) -> CliError:
     problem = answer.body if isinstance(answer.body, dict) else {}
     theirs = problem.get("protocol") or spoken
     version = problem.get("version") or answer.headers.get(VERSION_HEADER) or "unknown"

@@ -21,7 +21,7 @@ _UNKNOWN_ISSUER = (2, 20, 21)
 _OTHER_NAME = (62, 64)
 
 
-def context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """The system's store, `SSL_CERT_FILE` and `SSL_CERT_DIR`; where a Python knows of no store, the one that
     comes with httpx."""
     made = ssl.create_default_context()
@@ -33,7 +33,7 @@ def context() -> ssl.SSLContext:
     return made
 
 
-def fault(url: str, e: BaseException) -> CliError | None:
+def explain_tls_fault(url: str, e: BaseException) -> CliError | None:
     """What a failed handshake means, if that is what `e` stems from; `None` for anything that may go by."""
     found: BaseException | None = e
     while found is not None and not isinstance(found, ssl.SSLError):
@@ -52,7 +52,7 @@ def fault(url: str, e: BaseException) -> CliError | None:
     )
 
 
-def spoken(url: str) -> CliError | None:
+def explain_tls_spoken(url: str) -> CliError | None:
     """What a strange answer to plain HTTP means, if TLS is what is spoken there: asked by a handshake."""
     if not url.startswith("http:"):
         return None

@@ -21,7 +21,7 @@ from oee_cli.backup import backup_streams
 from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load, stored
+from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
 _KINDS: dict[str, type[CliError]] = {
@@ -42,35 +42,35 @@ _KINDS: dict[str, type[CliError]] = {
 
 def backup(file: str, force: bool, wallets: bool, output: Output) -> ExitCode:
     """Writes FILE, or the same bytes to stdout once they are all there."""
-    _load_local("backup")
-    place = backup_streams.stream(file, write=True)
+    _load_local_settings("backup")
+    place = backup_streams.open_backup_stream(file, write=True)
     if place is not None:
         with place:
             _check_stdout(file, place, output)
             _need_own_database(output)
             with _make_folder() as folder:
-                done = _run_engine(output, "backup", *_options(force, wallets), str(folder / "backup"))
+                done = _run_engine(output, "backup", *_backup_options(force, wallets), str(folder / "backup"))
                 with (folder / "backup").open("rb") as made:
                     shutil.copyfileobj(made, place)
         done["file"] = file
     else:
-        target = str(backup_streams.whole(file))
+        target = str(backup_streams.whole_path(file))
         _need_own_database(output)
-        done = _run_engine(output, "backup", *_options(force, wallets), target)
+        done = _run_engine(output, "backup", *_backup_options(force, wallets), target)
     _tell_backup(file, done, output)
     return ExitCode.DONE
 
 
-def _options(force: bool, wallets: bool) -> list[str]:
+def _backup_options(force: bool, wallets: bool) -> list[str]:
     return [*(["--force"] if force else []), *(["--with-wallets"] if wallets else [])]
 
 
 def restore(file: str, output: Output) -> ExitCode:
     """Makes the home's database from FILE."""
-    settings = _load_local("restore")
-    place = backup_streams.stream(file, write=False)
+    settings = _load_local_settings("restore")
+    place = backup_streams.open_backup_stream(file, write=False)
     if place is None:
-        _tell_restore(settings, _run_engine(output, "restore", str(backup_streams.whole(file))), output)
+        _tell_restore(settings, _run_engine(output, "restore", str(backup_streams.whole_path(file))), output)
         return ExitCode.DONE
     with place, _make_folder() as folder:
         named = "stdin" if file == "-" else file
@@ -86,8 +86,8 @@ def restore(file: str, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _load_local(what: str) -> Settings:
-    settings = load()
+def _load_local_settings(what: str) -> Settings:
+    settings = load_settings()
     if settings.url is not None:
         raise UsageFault(
             f"OEE_URL is set: `oee {what}` is for a home of this machine.",
@@ -107,7 +107,7 @@ def _need_own_database(output: Output) -> None:
     """Raises `UsageFault` where the daemon does not run the database itself."""
     from oee_cli.api.http_client import session
 
-    own = not (os.environ.get("OEE_DATABASE_URL") or stored().get("database_url"))
+    own = not (os.environ.get("OEE_DATABASE_URL") or stored_settings().get("database_url"))
     if own:
         with session(output) as client:
             own = bool(client.get("/api/status")["postgres"]["own"])
@@ -241,6 +241,6 @@ def _format_size(count: int) -> str:
 
 
 def _format_moment(text: str) -> str:
-    from oee_cli.text.time_text import moment
+    from oee_cli.text.time_text import parse_moment
 
-    return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{parse_moment(text).astimezone():%Y-%m-%d %H:%M:%S}"

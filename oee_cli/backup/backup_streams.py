@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from oee_cli.errors import UsageFault
-from oee_cli.text.amount_text import ends
+from oee_cli.text.amount_text import short_ends
 
 #: Characters of a path in a sentence.
 _SHOWN = 80
@@ -22,7 +22,7 @@ _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 _DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/(\d{1,9})", re.ASCII)
 
 
-def stream(typed: str, *, write: bool) -> BinaryIO | None:
+def open_backup_stream(typed: str, *, write: bool) -> BinaryIO | None:
     """What the path stands for, opened, where it is no file; the caller closes it. Raises `UsageFault`."""
     number = (1 if write else 0) if typed == "-" else _descriptor(typed)
     done = "written" if write else "read"
@@ -39,7 +39,7 @@ def stream(typed: str, *, write: bool) -> BinaryIO | None:
     except FileNotFoundError:
         return None
     except OSError as e:
-        what = f"{ends(typed, _SHOWN)} can't be {done}: {e.strerror}."
+        what = f"{short_ends(typed, _SHOWN)} can't be {done}: {e.strerror}."
         hint = f"It takes a file, or - for {'stdout' if write else 'stdin'}."
         raise UsageFault(what, hint=hint) from None
 
@@ -54,7 +54,7 @@ def _descriptor(typed: str) -> int | None:
     return None if found is None else _STANDARD[found[1]] if found[1] else int(found[2])
 
 
-def whole(typed: str) -> Path:
+def whole_path(typed: str) -> Path:
     """A file's whole path, through a link to the file itself, which then keeps its place.
 
     Raises `UsageFault` where it is told from a working folder that is gone.

@@ -28,9 +28,9 @@ from oee_cli.batch.earlier_runs import Earlier
 from oee_cli.batch.input_lines import Lines
 from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
-from oee_cli.exit_codes import ExitCode, worst
+from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.output import Output, clean_lines
-from oee_cli.text.amount_text import ends, read_slippage
+from oee_cli.text.amount_text import read_slippage, short_ends
 from oee_cli.text.time_text import read_duration, read_whole_seconds
 
 #: Between two looks for a signal, and two redraws, seconds.
@@ -124,7 +124,7 @@ def _open_source(source: str) -> Iterator[_Source]:
         # Not `sys.stdin`: whoever leaves while a thread reads it would wait for that thread.
         opened: Any = open(0, "rb", closefd=False) if source == "-" else Path(source).open("rb")  # noqa: SIM115
     except OSError as e:
-        shown = "stdin" if source == "-" else ends(source, _SHOWN)
+        shown = "stdin" if source == "-" else short_ends(source, _SHOWN)
         raise UsageFault(f"{shown} can't be read: {e.strerror}.", hint=_FILE) from None
     with opened as stream:
         found = os.fstat(stream.fileno())
@@ -215,11 +215,13 @@ class _Run:
         if isinstance(trouble, CliError):
             codes.append(trouble.exit_code)
             self.output.sentence("✗", clean_lines(trouble.message), trouble.hint)
-        code = worst(codes)
+        code = worst_exit_code(codes)
         verb = "checked" if self.batch.dry_run else "placed" if self.batch.detach else "confirmed"
         mark = "✓" if code is ExitCode.DONE else "●" if code in _GOES_ON else "✗"
         self._say_summary(
-            mark, batch_summary.summary(progress, verb, seconds), always=batch_summary.nothing_new(progress)
+            mark,
+            batch_summary.sum_up_batch(progress, verb, seconds),
+            always=batch_summary.nothing_new(progress),
         )
         if not progress.complete and not self.batch.dry_run:
             why = f"stopped at line {progress.first_failed:,}, which failed; " if trouble is None else ""

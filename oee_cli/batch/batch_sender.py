@@ -20,7 +20,7 @@ from oee_cli.batch.batch_reader import Row
 from oee_cli.batch.earlier_runs import Earlier, same_terms
 from oee_cli.batch.in_flight_rows import PAGE, PATIENCE, InFlightPoller, Placed
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
-from oee_cli.exit_codes import ExitCode, of_order
+from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL
 
@@ -278,7 +278,7 @@ class BatchSender:
             result["replayed"] = True
             with self._lock:
                 self._count_replayed(row, order["createdAt"])
-        return result, ExitCode.DONE if self.options.detach else of_order(order)
+        return result, ExitCode.DONE if self.options.detach else exit_code_of(order)
 
     def _order_ended(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
         result, code = self._make_result(placed.row, order, replayed=placed.replayed)

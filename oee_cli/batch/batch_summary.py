@@ -14,7 +14,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import paint
 from oee_cli.text.chart_text import bar
 from oee_cli.text.text_layout import ACCENT
-from oee_cli.text.time_text import period, span, took
+from oee_cli.text.time_text import period_text, span_text, took_text
 
 #: Cells of the bar: fewest, most.
 _BAR = (6, 30)
@@ -89,10 +89,10 @@ class ProgressLine:
 
 
 def _whole_seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 60 else span(seconds)
+    return f"{seconds:.0f} s" if seconds < 60 else span_text(seconds)
 
 
-def summary(progress: BatchProgress, verb: str, seconds: float) -> str:
+def sum_up_batch(progress: BatchProgress, verb: str, seconds: float) -> str:
     """`2,000 lines: 1,990 confirmed, 10 failed, in 14 s, 142/s`."""
     if not progress.ended:
         return "no lines: nothing to place"
@@ -101,8 +101,8 @@ def summary(progress: BatchProgress, verb: str, seconds: float) -> str:
     if others := progress.ended - sum(progress.codes[code] for code in (ExitCode.DONE, *_ENDS)):
         ends.append(f"{others:,} other")
     pace = f", {progress.ended / seconds:,.0f}/s" if progress.ended >= _MANY else ""
-    text = f"{', '.join(ends)}, in {took(seconds)}{pace}"
-    when = period(progress.placed_from, progress.placed_to) if progress.replayed else ""
+    text = f"{', '.join(ends)}, in {took_text(seconds)}{pace}"
+    when = period_text(progress.placed_from, progress.placed_to) if progress.replayed else ""
     if nothing_new(progress):
         were = "was" if progress.replayed == 1 else "were"
         text = f"nothing new, {progress.replayed:,} {were} placed {when}: {text}"
@@ -110,7 +110,7 @@ def summary(progress: BatchProgress, verb: str, seconds: float) -> str:
         text += f"\n{progress.replayed:,} of them had been placed before, {when}"
     if progress.renewable:
         text += f"\nto place the same rows anew: {_ANEW}"
-    return f"{lines(progress.ended)}: {text}"
+    return f"{count_lines(progress.ended)}: {text}"
 
 
 def nothing_new(progress: BatchProgress) -> bool:
@@ -121,14 +121,14 @@ def nothing_new(progress: BatchProgress) -> bool:
 def broken_off(progress: BatchProgress, *, dry_run: bool) -> str:
     """What was sent and what was not, when somebody stops it."""
     if dry_run:
-        return f"stopped: {lines(progress.ended)} had been checked; nothing was placed"
+        return f"stopped: {count_lines(progress.ended)} had been checked; nothing was placed"
     going_on = progress.in_flight - progress.unanswered
     parts = [f"{progress.sent - progress.in_flight:,} ended"]
     if going_on:
         parts.append(f"{going_on:,} {'goes' if going_on == 1 else 'go'} on")
     if progress.unanswered:
         parts.append(f"{progress.unanswered:,} without an answer yet")
-    return f"stopped: {lines(progress.sent)} sent ({', '.join(parts)}); {unsent(progress)}"
+    return f"stopped: {count_lines(progress.sent)} sent ({', '.join(parts)}); {unsent(progress)}"
 
 
 def unsent(progress: BatchProgress) -> str:
@@ -138,5 +138,5 @@ def unsent(progress: BatchProgress) -> str:
     return f"nothing after line {progress.last_sent:,} was sent" if progress.last_sent else "nothing was sent"
 
 
-def lines(count: int) -> str:
+def count_lines(count: int) -> str:
     return f"{count:,} line{'' if count == 1 else 's'}"

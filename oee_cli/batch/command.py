@@ -26,7 +26,7 @@ Detach = Annotated[bool, typer.Option("--detach", help="A result once each order
 Json = Annotated[bool, typer.Option("--json", hidden=True)]
 
 
-def submit(
+def submit_batch(
     file: File,
     max_inflight: MaxInflight = 50,
     batch: Named = None,

@@ -84,7 +84,7 @@ def csv_bodies(lines: Iterable[Line]) -> Bodies:
             yield source.first, fault
             continue
         except csv.Error as e:
-            yield source.first, source.wrong(f"The row can't be read: {_describe(e)}.")
+            yield source.first, source.wrong(f"The row can't be read: {_describe_csv_fault(e)}.")
             continue
         if not any(cell.strip() for cell in cells):
             continue
@@ -94,7 +94,7 @@ def csv_bodies(lines: Iterable[Line]) -> Bodies:
             yield source.first, fault
 
 
-def _describe(e: csv.Error) -> str:
+def _describe_csv_fault(e: csv.Error) -> str:
     return "a quote is left open" if "unexpected end" in str(e) else str(e)
 
 
@@ -128,7 +128,7 @@ def _read_header(reader: Any) -> list[str]:
     try:
         names = [name.strip() for name in next(reader)]
     except csv.Error as e:
-        what = f"The first row of the CSV can't be read: {_describe(e)}."
+        what = f"The first row of the CSV can't be read: {_describe_csv_fault(e)}."
         raise UsageFault(what, hint=_EXAMPLE) from None
     unknown = [name for name in names if name not in COLUMNS]
     if len(names) == 1:
@@ -167,7 +167,7 @@ def _refuse_one_column(name: str) -> None:
 
 def _unknown_field_error(names: list[str], unknown: list[str]) -> UsageFault:
     by_letters = {name.lower(): name for name in COLUMNS}
-    near = nearest(_fold_name(unknown[0]), by_letters)
+    near = nearest(_fold_column_name(unknown[0]), by_letters)
     if len(unknown) == len(names) and (not near or any(name[:1].isdigit() for name in names)):
         shown = ", ".join(repr(name[:20]) for name in names[:4])
         return UsageFault(
@@ -183,6 +183,6 @@ def _unknown_field_error(names: list[str], unknown: list[str]) -> UsageFault:
     )
 
 
-def _fold_name(name: str) -> str:
+def _fold_column_name(name: str) -> str:
     """`Input Token`, `input_token` and `'inputToken'` are meant alike."""
     return re.sub(r"[\W_]", "", name).lower()

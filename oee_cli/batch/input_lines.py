@@ -52,28 +52,28 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         number = 0
-        while raw := self._next(MAX_BODY + 1):
+        while raw := self._read_input_line(MAX_BODY + 1):
             number += 1
             if number == 1:
-                _refuse_foreign(raw)
+                _refuse_foreign_input(raw)
             if len(raw) > MAX_BODY and not raw.endswith(b"\n"):
-                self._skip()
-                yield _wrong(number, raw, "The line is longer than an order can be.")
+                self._skip_input_line()
+                yield _line_fault(number, raw, "The line is longer than an order can be.")
                 continue
             try:
                 text = raw.decode()
             except UnicodeDecodeError:
-                yield _wrong(number, raw, "The line is not UTF-8 text.")
+                yield _line_fault(number, raw, "The line is not UTF-8 text.")
                 continue
             # Some editors begin a file with a mark that is no part of it.
             yield Line(number, text.removeprefix("\ufeff") if number == 1 else text)
 
-    def _skip(self) -> None:
-        while raw := self._next(MAX_BODY):
+    def _skip_input_line(self) -> None:
+        while raw := self._read_input_line(MAX_BODY):
             if raw.endswith(b"\n"):
                 return
 
-    def _next(self, most: int) -> bytes:
+    def _read_input_line(self, most: int) -> bytes:
         try:
             raw = self._stream.readline(most)
         except OSError as e:
@@ -82,12 +82,12 @@ class Lines:
         return raw
 
 
-def _wrong(number: int, raw: bytes, what: str) -> Line:
+def _line_fault(number: int, raw: bytes, what: str) -> Line:
     text = raw[:_GLANCE].decode(errors="replace")
     return Line(number, text, UsageFault(what, code="invalid_line", hint=ONE_A_LINE))
 
 
-def _refuse_foreign(raw: bytes) -> None:
+def _refuse_foreign_input(raw: bytes) -> None:
     """Raises `UsageFault` where the first line, as far as it was read, begins as no text does."""
     for begins, what, remedy in _FOREIGN:
         if raw.startswith(begins):

@@ -17,7 +17,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
-from oee_cli.text.amount_text import plain
+from oee_cli.text.amount_text import plain_digits
 from oee_daemon.contract.fields import BY_NAME, GIVEN, Kind, given
 from oee_daemon.contract.tokens import is_stable
 
@@ -62,16 +62,16 @@ class Keys:
     def next(self, stood: Values) -> Identity:
         """The identity of the next row, in which `stood` stands: its own values, without a key."""
         values = self.canonical(stood)
-        digest = self._digest(values)
+        digest = self._row_digest(values)
         nth = self._seen[digest] = self._seen.get(digest, 0) + 1
         return Identity(values, nth, stood)
 
     def key(self, values: Values, nth: int) -> str:
-        return _BEGIN + hashlib.sha256(_encode([self.name, values, nth])).hexdigest()
+        return _BEGIN + hashlib.sha256(_encode_row([self.name, values, nth])).hexdigest()
 
     def claim(self, values: Values, nth: int) -> bool:
         """Whether no row of this run is the `nth` with these values; from here on one is."""
-        digest = self._digest(values)
+        digest = self._row_digest(values)
         if self._seen.get(digest, 0) >= nth:
             return False
         self._seen[digest] = nth
@@ -96,8 +96,8 @@ class Keys:
         return value
 
     @staticmethod
-    def _digest(values: Values) -> bytes:
-        return hashlib.sha256(_encode(values)).digest()[:16]
+    def _row_digest(values: Values) -> bytes:
+        return hashlib.sha256(_encode_row(values)).digest()[:16]
 
 
 #: Equal to no value.
@@ -115,25 +115,25 @@ def _canonical_number(value: Any) -> Any:
     if not isinstance(value, str | int) or isinstance(value, bool):
         return value
     text = str(value)
-    return value if len(text) > _LONGEST or not text.isascii() or "_" in text else _plain(text, value)
+    return value if len(text) > _LONGEST or not text.isascii() or "_" in text else _plain_number(text, value)
 
 
-def _plain(text: str, otherwise: Any) -> Any:
+def _plain_number(text: str, otherwise: Any) -> Any:
     try:
         number = Decimal(text)
     except InvalidOperation:
         return otherwise
     # 1e999999999 must not become that many digits.
-    return plain(number) if number.is_finite() and abs(number.adjusted()) < 100 else text
+    return plain_digits(number) if number.is_finite() and abs(number.adjusted()) < 100 else text
 
 
 def former_keys(batch: str, stood: Values, lines: Iterable[int]) -> Iterator[str]:
     """What 0.1.0 gave a row with these values on each of these lines of a batch."""
     numbers = (*_AMOUNTS, *WHOLE)
-    values = {n: _plain(str(value), value) if n in numbers else value for n, value in stood.items()}
-    before, after = f"[{json.dumps(batch)},".encode(), b"," + _encode(values) + b"]"
+    values = {n: _plain_number(str(value), value) if n in numbers else value for n, value in stood.items()}
+    before, after = f"[{json.dumps(batch)},".encode(), b"," + _encode_row(values) + b"]"
     return (FORMER + hashlib.sha256(before + b"%d" % line + after).hexdigest() for line in lines)
 
 
-def _encode(value: Any) -> bytes:
+def _encode_row(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -39,8 +39,8 @@ def config_root(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-@config_app.command(cls=PlainCommand)
-def show(
+@config_app.command("show", cls=PlainCommand)
+def show_settings(
     origin: Annotated[bool, typer.Option("--origin", help="Where each value comes from.")] = False,
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
@@ -51,39 +51,39 @@ def show(
       oee config show --origin
       oee config show --json | jq -r '.[] | select(.origin == "file") | .name'
     """
-    from oee_cli.config.config_values import show
+    from oee_cli.config.config_values import show_settings
 
-    return show(origin, Output(json, no_color=no_color))
+    return show_settings(origin, Output(json, no_color=no_color))
 
 
-@config_app.command(cls=PlainCommand)
-def path(json: o.Json = False) -> ExitCode:
+@config_app.command("path", cls=PlainCommand)
+def show_config_path(json: o.Json = False) -> ExitCode:
     """Print where config.toml is, or would be.
 
     \b
       oee config path
       oee config path --json
     """
-    from oee_cli.config.config_values import path
+    from oee_cli.config.config_values import show_config_path
 
-    return path(Output(json))
+    return show_config_path(Output(json))
 
 
-@config_app.command(cls=PlainCommand)
-def get(name: Name, json: o.Json = False) -> ExitCode:
+@config_app.command("get", cls=PlainCommand)
+def show_setting(name: Name, json: o.Json = False) -> ExitCode:
     """Print the value that counts, passwords and all; nothing where it is not set.
 
     \b
       oee config get port
       oee config get OEE_DATABASE_URL --json
     """
-    from oee_cli.config.config_values import get
+    from oee_cli.config.config_values import show_setting
 
-    return get(name, Output(json))
+    return show_setting(name, Output(json))
 
 
 @config_app.command("set", cls=PlainCommand)
-def set_command(
+def set_setting(
     name: Name,
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help="- reads it from standard input.", show_default=False)
@@ -99,19 +99,19 @@ def set_command(
       oee config set port 4000
       oee daemon token | oee config set token -
     """
-    from oee_cli.config.config_values import put
+    from oee_cli.config.config_values import set_setting
 
-    return put(name, value, Output(json, no_color=no_color))
+    return set_setting(name, value, Output(json, no_color=no_color))
 
 
-@config_app.command(cls=PlainCommand)
-def unset(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+@config_app.command("unset", cls=PlainCommand)
+def unset_setting(name: Name, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """Take a setting out of config.toml.
 
     \b
       oee config unset port
       oee config unset OEE_URL --json
     """
-    from oee_cli.config.config_values import unset
+    from oee_cli.config.config_values import unset_setting
 
-    return unset(name, Output(json, no_color=no_color))
+    return unset_setting(name, Output(json, no_color=no_color))

@@ -14,8 +14,15 @@ from oee_cli.errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings import config_edit
-from oee_cli.settings.load_settings import Settings, config_file, load, stored
-from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown, value, values
+from oee_cli.settings.load_settings import Settings, config_file, load_settings, stored_settings
+from oee_cli.settings.setting_origins import (
+    ENVIRONMENT,
+    FILE,
+    Value,
+    setting_value,
+    setting_values,
+    unknown_settings,
+)
 from oee_daemon.contract.addresses import OWN
 from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
 
@@ -23,12 +30,12 @@ from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, fil
 STDIN = "-"
 
 
-def show(origin: bool, output: Output) -> ExitCode:
-    kept = stored()
-    found = list(values(os.environ, kept).values())
+def show_settings(origin: bool, output: Output) -> ExitCode:
+    kept = stored_settings()
+    found = list(setting_values(os.environ, kept).values())
     running = _differing_in_daemon(found)
     if output.json:
-        output.emit([as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
+        output.emit([setting_as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
     else:
         from oee_cli.config.settings_table import draw_settings
 
@@ -43,7 +50,7 @@ def show(origin: bool, output: Output) -> ExitCode:
     for v in found:
         if v.problem:
             output.sentence("✗", v.complaint)
-    for name, where, meant in unknown(os.environ, kept):
+    for name, where, meant in unknown_settings(os.environ, kept):
         hint = f"Did you mean {meant}?" if meant else None
         output.sentence("●", f"{name} (from {where}) is no setting, and does nothing.", hint)
     return ExitCode.DONE
@@ -52,56 +59,56 @@ def show(origin: bool, output: Output) -> ExitCode:
 def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
     """By setting, what a daemon that runs here has instead. A daemon that is not there is not started."""
     from oee_cli.api.daemon_launcher import Launcher
-    from oee_cli.settings.settings_in_force import differing
+    from oee_cli.settings.settings_in_force import not_in_force
 
     try:
-        settings = load()
+        settings = load_settings()
         status = None if settings.url else Launcher(settings, Output()).fetch("/api/status")
     except CliError:
         return {}
-    return differing({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
+    return not_in_force({v.setting.name: v for v in found}, status) if isinstance(status, dict) else {}
 
 
-def path(output: Output) -> ExitCode:
+def show_config_path(output: Output) -> ExitCode:
     where = str(config_file())
     output.answer({"path": where}, where)
     return ExitCode.DONE
 
 
-def get(name: str, output: Output) -> ExitCode:
+def show_setting(name: str, output: Output) -> ExitCode:
     """Prints the value that counts, secrets too: it was asked for by name."""
-    found = value(_find_setting(name), os.environ, stored())
+    found = setting_value(_find_setting(name), os.environ, stored_settings())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
-    output.answer(as_dict(found) | {"value": found.text}, found.text or "")
+    output.answer(setting_as_dict(found) | {"value": found.text}, found.text or "")
     return ExitCode.DONE
 
 
-def put(name: str, text: str, output: Output) -> ExitCode:
+def set_setting(name: str, text: str, output: Output) -> ExitCode:
     setting = _find_setting(name)
     if text == STDIN:
         text = sys.stdin.readline()
     text = text.strip()
     _require_valid(setting, text)
-    before = value(setting, os.environ, stored())
-    _report_change(setting, before, config_edit.edit(config_file(), setting.name, text), output)
+    before = setting_value(setting, os.environ, stored_settings())
+    _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, text), output)
     return ExitCode.DONE
 
 
-def unset(name: str, output: Output) -> ExitCode:
-    if plain(name) not in BY_NAME and file_name(name) in stored():
+def unset_setting(name: str, output: Output) -> ExitCode:
+    if plain(name) not in BY_NAME and file_name(name) in stored_settings():
         # No setting, but it stands in the file: nothing is easier to take out.
-        config_edit.edit(config_file(), file_name(name), None)
+        config_edit.edit_config(config_file(), file_name(name), None)
         gone = f"✓ {file_name(name)}   gone from {config_file()}"
         output.answer({"name": file_name(name), "changed": True}, gone)
         return ExitCode.DONE
     setting = _find_setting(name)
-    before = value(setting, os.environ, stored())
-    _report_change(setting, before, config_edit.edit(config_file(), setting.name, None), output)
+    before = setting_value(setting, os.environ, stored_settings())
+    _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, None), output)
     return ExitCode.DONE
 
 
-def as_dict(found: Value) -> dict[str, Any]:
+def setting_as_dict(found: Value) -> dict[str, Any]:
     """A setting for programs; its secret parts masked."""
     setting = found.setting
     return {
@@ -149,13 +156,13 @@ def _require_valid(setting: Setting, text: str) -> None:
 
 def _report_change(setting: Setting, before: Value, written: bool, output: Output) -> None:
     """Says which value counts now, and what still stands in its way."""
-    now = value(setting, os.environ, stored())
-    in_file = value(setting, {}, stored())
+    now = setting_value(setting, os.environ, stored_settings())
+    in_file = setting_value(setting, {}, stored_settings())
     overridden = setting.variable if now.origin == ENVIRONMENT else None
     restart = _needs_restart(setting, before, now) if written else None
     if output.json:
         output.emit(
-            as_dict(now)
+            setting_as_dict(now)
             | {"changed": written, "inFile": in_file.shown if in_file.origin == FILE else None}
             | {"overriddenBy": overridden, "next": restart}
         )
@@ -177,7 +184,7 @@ def _needs_restart(setting: Setting, before: Value, now: Value) -> str | None:
 
     if setting.reader == "command" or now.text == before.text:
         return None
-    home = before if setting.name == "home" else value(BY_NAME["home"], os.environ, stored())
+    home = before if setting.name == "home" else setting_value(BY_NAME["home"], os.environ, stored_settings())
     try:
         place = home.setting.read(home.text or "/")
         running = Launcher(Settings(home=place), Output()).held()

@@ -38,60 +38,60 @@ def daemon_root(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-@daemon_app.command(cls=PlainCommand)
-def start(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+@daemon_app.command("start", cls=PlainCommand)
+def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """Start it, detached, unless it runs already.
 
     \b
       oee daemon start
       OEE_PORT=4000 oee daemon start    settings are read when it starts
     """
-    from oee_cli.daemon.daemon_control import start
+    from oee_cli.daemon.daemon_control import start_daemon
 
-    return start(Output(json, quiet), switch=switch)
+    return start_daemon(Output(json, quiet), switch=switch)
 
 
-@daemon_app.command(cls=PlainCommand)
-def stop(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+@daemon_app.command("stop", cls=PlainCommand)
+def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """Drain and stop it: what runs ends or is left safe.
 
     \b
       oee daemon stop
       oee daemon stop --json
     """
-    from oee_cli.daemon.daemon_control import stop
+    from oee_cli.daemon.daemon_control import stop_daemon
 
-    return stop(Output(json, quiet))
+    return stop_daemon(Output(json, quiet))
 
 
-@daemon_app.command(cls=PlainCommand)
-def restart(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
+@daemon_app.command("restart", cls=PlainCommand)
+def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
     """Stop it and start it again.
 
     \b
       oee daemon restart
       OEE_WORKER_THREADS=20 oee daemon restart
     """
-    from oee_cli.daemon.daemon_control import restart
+    from oee_cli.daemon.daemon_control import restart_daemon
 
-    return restart(Output(json, quiet), switch=switch)
+    return restart_daemon(Output(json, quiet), switch=switch)
 
 
-@daemon_app.command(cls=PlainCommand)
-def status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+@daemon_app.command("status", cls=PlainCommand)
+def daemon_status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """What runs, and where. Exit 6 if nothing does.
 
     \b
       oee daemon status
       oee daemon status --json | jq -r .http.url
     """
-    from oee_cli.daemon.daemon_control import status
+    from oee_cli.daemon.daemon_control import daemon_status
 
-    return status(Output(json, no_color=no_color))
+    return daemon_status(Output(json, no_color=no_color))
 
 
-@daemon_app.command(cls=PlainCommand)
-def logs(
+@daemon_app.command("logs", cls=PlainCommand)
+def daemon_logs(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
 ) -> ExitCode:
@@ -101,38 +101,38 @@ def logs(
       oee daemon logs
       oee daemon logs -n 200 --follow
     """
-    from oee_cli.daemon.daemon_control import logs
+    from oee_cli.daemon.daemon_control import daemon_logs
 
-    return logs(lines, follow, Output())
+    return daemon_logs(lines, follow, Output())
 
 
-@daemon_app.command(cls=PlainCommand)
-def run(switch: Switch = False) -> None:
+@daemon_app.command("run", cls=PlainCommand)
+def run_daemon(switch: Switch = False) -> None:
     """Run it in the foreground, for a service manager.
 
     \b
       oee daemon run
       exec oee daemon run            the last line of a start script
     """
-    from oee_cli.daemon.daemon_control import run
+    from oee_cli.daemon.daemon_control import run_daemon
 
-    run(switch=switch)
+    run_daemon(switch=switch)
 
 
-@daemon_app.command(cls=PlainCommand)
-def token(json: o.Json = False) -> ExitCode:
+@daemon_app.command("token", cls=PlainCommand)
+def daemon_token(json: o.Json = False) -> ExitCode:
     """Print the token that TCP asks for.
 
     \b
       oee daemon token
       curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
     """
-    from oee_cli.daemon.daemon_control import token
+    from oee_cli.daemon.daemon_control import daemon_token
 
-    return token(Output(json))
+    return daemon_token(Output(json))
 
 
-def worker() -> None:
+def run_worker() -> None:
     """Run one more worker.
 
     Against the same Redis and Postgres, here or on another host.
@@ -141,6 +141,6 @@ def worker() -> None:
       oee worker
       OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker
     """
-    from oee_cli.daemon.daemon_control import become
+    from oee_cli.daemon.daemon_control import become_engine
 
-    become("worker")
+    become_engine("worker")

@@ -16,23 +16,23 @@ from oee_cli.api.daemon_launcher import Launcher, daemon_command
 from oee_cli.errors import CliError, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings, load
+from oee_cli.settings.load_settings import Settings, load_settings
 from oee_cli.text.order_text import name_process
 
 #: Between two looks at a log that is followed, seconds.
 _LOOK = 0.2
 
 
-def become(*arguments: str) -> NoReturn:
+def become_engine(*arguments: str) -> NoReturn:
     """Replaces this process by the engine's."""
     sys.stdout.flush()
     command = daemon_command(*arguments)
     os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
-def run(*, switch: bool) -> NoReturn:
+def run_daemon(*, switch: bool) -> NoReturn:
     """Replaces this process by the daemon, unless the home has one. Raises `Unreachable`."""
-    settings = _require_local(load(), "run")
+    settings = _require_local(load_settings(), "run")
     pid = Launcher(settings, Output()).holder()
     if pid is not None:
         raise Unreachable(
@@ -40,11 +40,11 @@ def run(*, switch: bool) -> NoReturn:
             hint="See: oee daemon status",
             code="already_running",
         )
-    become("run", *_switch_arguments(switch))
+    become_engine("run", *_switch_arguments(switch))
 
 
-def start(output: Output, *, switch: bool) -> ExitCode:
-    settings = _require_local(load(), "start")
+def start_daemon(output: Output, *, switch: bool) -> ExitCode:
+    settings = _require_local(load_settings(), "start")
     # Asked for in so many words: the setting forbids only what happens on the way.
     launcher = Launcher(Settings(home=settings.home), output)
     launcher.arguments = _switch_arguments(switch)
@@ -53,8 +53,8 @@ def start(output: Output, *, switch: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def stop(output: Output) -> ExitCode:
-    launcher = Launcher(_require_local(load(), "stop"), output)
+def stop_daemon(output: Output) -> ExitCode:
+    launcher = Launcher(_require_local(load_settings(), "stop"), output)
     stopped = launcher.stop()
     output.answer(
         {"running": False, "stopped": stopped}, "✓ stopped" if stopped else "the daemon was not running"
@@ -62,8 +62,8 @@ def stop(output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def restart(output: Output, *, switch: bool) -> ExitCode:
-    settings = _require_local(load(), "restart")
+def restart_daemon(output: Output, *, switch: bool) -> ExitCode:
+    settings = _require_local(load_settings(), "restart")
     launcher = Launcher(Settings(home=settings.home), output)
     launcher.arguments = _switch_arguments(switch)
     launcher.restart()
@@ -75,19 +75,19 @@ def _switch_arguments(switch: bool) -> tuple[str, ...]:
     return ("--switch-database",) if switch else ()
 
 
-def status(output: Output) -> ExitCode:
+def daemon_status(output: Output) -> ExitCode:
     """Prints what runs; never starts it."""
-    settings = load()
+    settings = load_settings()
     launcher = Launcher(settings, output)
     if settings.url is None and not launcher.answers():
         return _report_not_running(output, launcher)
     from oee_cli.api.http_client import Client
-    from oee_cli.api.response_problems import check
+    from oee_cli.api.response_problems import check_response
     from oee_cli.errors import ConnectionLost
 
     client = Client(settings, output)
     try:
-        answer: dict[str, Any] = check(client.exchange("GET", "/api/status")).body
+        answer: dict[str, Any] = check_response(client.exchange("GET", "/api/status")).body
     except ConnectionLost as lost:
         raise client.unreachable(lost) from None
     finally:
@@ -108,13 +108,13 @@ def status(output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def logs(lines: int, follow: bool, output: Output) -> ExitCode:
+def daemon_logs(lines: int, follow: bool, output: Output) -> ExitCode:
     """Prints the end of the log, and what is added to it."""
-    path = _require_local(load(), "logs").log_file
+    path = _require_local(load_settings(), "logs").log_file
     try:
         with path.open("rb") as f:
             for line in deque(f, maxlen=lines) if lines else ():
-                _write(line)
+                _write_log_line(line)
             position = f.seek(0, os.SEEK_END) if not lines else f.tell()
     except FileNotFoundError:
         if not follow:
@@ -129,9 +129,9 @@ def logs(lines: int, follow: bool, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def token(output: Output) -> ExitCode:
+def daemon_token(output: Output) -> ExitCode:
     """Prints the token that TCP asks for; it is made with the home, so a home without one is started."""
-    settings = load()
+    settings = load_settings()
     try:
         if not settings.token_file.exists():
             Launcher(_require_local(settings, "token"), output).start()
@@ -198,10 +198,10 @@ def _follow_file(path: Path, position: int) -> NoReturn:
             with path.open("rb") as f:
                 f.seek(position)
                 for line in f:
-                    _write(line)
+                    _write_log_line(line)
                 position = f.tell()
 
 
-def _write(line: bytes) -> None:
+def _write_log_line(line: bytes) -> None:
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()

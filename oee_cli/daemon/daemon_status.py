@@ -9,18 +9,18 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import short_path
 from oee_cli.text.order_text import name_process
-from oee_cli.text.text_layout import Cell, Column, put, table
-from oee_cli.text.time_text import moment
+from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
+from oee_cli.text.time_text import parse_moment
 
 
 def draw_status(output: Output, status: dict[str, Any]) -> None:
     lines = [
-        ("daemon", _daemon(status)),
+        ("daemon", _describe_daemon(status)),
         ("socket", [short_path(Path(status["socket"])) if status.get("socket") else None]),
-        ("http", _http(status.get("http") or {})),
-        ("postgres", _postgres(status.get("postgres") or {})),
-        ("queue", _queue(status.get("queue") or {}, status.get("orders") or {})),
-        *_workers(status),
+        ("http", _describe_http(status.get("http") or {})),
+        ("postgres", _describe_postgres(status.get("postgres") or {})),
+        ("queue", _describe_queue(status.get("queue") or {}, status.get("orders") or {})),
+        *_describe_workers(status),
         ("network", [status.get("network")]),
     ]
     told = [(name, "   ".join(clean(str(part)) for part in parts if part)) for name, parts in lines]
@@ -28,23 +28,23 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         [Cell(name, "dim"), Cell(text, "red" if "not reachable" in text or "taken" in text else "")]
         for name, text in told
     ]
-    put(output, table((Column(), Column()), rows, output.width(sys.stdout), indent=0))
+    put_lines(output, lay_table((Column(), Column()), rows, output.width(sys.stdout), indent=0))
 
 
-def _daemon(status: dict[str, Any]) -> list[Any]:
+def _describe_daemon(status: dict[str, Any]) -> list[Any]:
     since = status.get("startedAt")
-    shown = f"since {moment(since).astimezone():%H:%M}" if since else None
+    shown = f"since {parse_moment(since).astimezone():%H:%M}" if since else None
     return ["running", name_process(status.get("pid")), shown, status.get("version")]
 
 
-def _http(http: dict[str, Any]) -> list[Any]:
+def _describe_http(http: dict[str, Any]) -> list[Any]:
     if http.get("listening"):
         return [http.get("url"), "(token: oee daemon token)"]
     return [http.get("url"), http.get("problem") or "not listening"]
 
 
-def _postgres(postgres: dict[str, Any]) -> list[Any]:
-    parts = [postgres.get("version"), _ownership(postgres)]
+def _describe_postgres(postgres: dict[str, Any]) -> list[Any]:
+    parts = [postgres.get("version"), _describe_ownership(postgres)]
     if postgres.get("orders") is not None:
         parts.append(f"{int(postgres['orders']):,} orders accepted")
     if postgres.get("bytes") is not None:
@@ -52,15 +52,15 @@ def _postgres(postgres: dict[str, Any]) -> list[Any]:
     return parts
 
 
-def _queue(queue: dict[str, Any], orders: dict[str, Any]) -> list[Any]:
+def _describe_queue(queue: dict[str, Any], orders: dict[str, Any]) -> list[Any]:
     """The orders that wait; the queue holds hints of them, some lost and some double."""
     named = " ".join(str(part) for part in (queue.get("server"), queue.get("version")) if part)
     told = [f"{int(orders[n]):,} {n}" for n in ("due", "delayed") if orders.get(n) is not None]
     # Between attempts there is mostly nobody.
-    return [named, _ownership(queue), *(text for text in told if text != "0 delayed")]
+    return [named, _describe_ownership(queue), *(text for text in told if text != "0 delayed")]
 
 
-def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+def _describe_workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     """The daemon's own worker; a line each where there are others."""
     own, found = status.get("worker") or {}, status.get("workers") or []
     running = own.get("running")
@@ -77,7 +77,7 @@ def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
                 f"{worker.get('threads')} threads",
                 f"{int(worker.get('running') or 0):,} running",
                 f"{worker.get('host')} pid {worker.get('pid')}",
-                f"since {moment(worker['since']).astimezone():%H:%M}",
+                f"since {parse_moment(worker['since']).astimezone():%H:%M}",
                 None if worker.get("version") == status.get("version") else worker.get("version"),
             ],
         )
@@ -85,7 +85,7 @@ def _workers(status: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     ]
 
 
-def _ownership(server: dict[str, Any]) -> str:
+def _describe_ownership(server: dict[str, Any]) -> str:
     if not server.get("reachable"):
         return "not reachable"
     return "own" if server.get("own") else "outside"

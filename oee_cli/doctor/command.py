@@ -21,7 +21,7 @@ NAMES = (
 PathName = StrEnum("PathName", {word.upper(): word for word in NAMES})  # type: ignore[misc]
 
 
-def doctor(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def examine_here(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """Check everything here, and say what mends it.
 
     Looks at settings, home, permissions, disk, clock, servers, queue, schema, port and the
@@ -32,12 +32,12 @@ def doctor(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
       oee doctor
       oee doctor --json | jq -r '.checks[] | select(.status != "ok") | .message'
     """
-    from oee_cli.doctor.examination import run
+    from oee_cli.doctor.examination import run_doctor
 
-    return run(Output(json, no_color=no_color))
+    return run_doctor(Output(json, no_color=no_color))
 
 
-def paths(
+def show_home_paths(
     name: Annotated[
         PathName | None, typer.Argument(metavar="[PLACE]", help="Only this one.", show_default=False)
     ] = None,
@@ -49,6 +49,6 @@ def paths(
       oee paths
       tail "$(oee paths log)"
     """
-    from oee_cli.doctor.home_paths import show
+    from oee_cli.doctor.home_paths import show_home_paths
 
-    return show(None if name is None else name.value, Output(json))
+    return show_home_paths(None if name is None else name.value, Output(json))

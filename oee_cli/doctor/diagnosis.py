@@ -17,7 +17,7 @@ _MARKS = {OK: ("✓", "green"), INFO: ("·", "dim"), WARN: ("!", "yellow"), FAIL
 _NARROWEST = 20
 
 
-def draw(output: Output, found: Sequence[Finding]) -> None:
+def draw_findings(output: Output, found: Sequence[Finding]) -> None:
     width, colors = max(len(f.check) for f in found), output.color(sys.stdout)
     # Plain signs take two places: `ok`.
     marks = {status: output.marks(mark, sys.stdout) for status, (mark, _) in _MARKS.items()}
@@ -34,10 +34,10 @@ def draw(output: Output, found: Sequence[Finding]) -> None:
             output.say(before + line)
         if f.remedy:
             output.say(before + paint("try: ", "dim", colors=colors) + clean(f.remedy))
-    output.say("\n" + _sum_up(output, found, marks))
+    output.say("\n" + _sum_up_findings(output, found, marks))
 
 
-def _sum_up(output: Output, found: Sequence[Finding], marks: dict[str, str]) -> str:
+def _sum_up_findings(output: Output, found: Sequence[Finding], marks: dict[str, str]) -> str:
     failed, warned = (sum(f.status == status for f in found) for status in (FAIL, WARN))
     parts = [
         f"{n} {word if n == 1 else word + 's'}" for n, word in ((failed, "failure"), (warned, "warning")) if n

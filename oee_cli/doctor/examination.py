@@ -15,55 +15,55 @@ from oee_cli.doctor.checks import (
     machine_checks,
     setting_checks,
 )
-from oee_cli.doctor.checks.doctor_facts import Facts, gather
+from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
 from oee_cli.doctor.checks.findings import FAIL, OK, WARN, Finding, fail
-from oee_cli.exit_codes import ExitCode, worst
+from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.output import Output
 
 CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
-    setting_checks.settings,
-    home_checks.home,
-    home_checks.permissions,
-    home_checks.disk,
-    leftover_checks.leftovers,
-    home_checks.wallet,
-    machine_checks.versions,
-    engine_checks.daemon,
-    limit_checks.limits,
-    machine_checks.port,
-    engine_checks.clock,
-    engine_checks.postgres,
-    engine_checks.schema,
-    engine_checks.queue,
-    engine_checks.worker,
-    engine_checks.orders,
-    machine_checks.completion,
+    setting_checks.check_settings,
+    home_checks.check_home,
+    home_checks.check_permissions,
+    home_checks.check_disk,
+    leftover_checks.check_leftovers,
+    home_checks.check_wallet,
+    machine_checks.check_versions,
+    engine_checks.check_daemon,
+    limit_checks.check_limits,
+    machine_checks.check_port,
+    engine_checks.check_clock,
+    engine_checks.check_postgres,
+    engine_checks.check_schema,
+    engine_checks.check_queue,
+    engine_checks.check_worker,
+    engine_checks.check_orders,
+    machine_checks.check_completion,
 )
 
 
-def run(output: Output) -> ExitCode:
-    found = list(examine(gather(output)))
-    code = worst(f.exit_code for f in found)
+def run_doctor(output: Output) -> ExitCode:
+    found = list(run_checks(gather_facts(output)))
+    code = worst_exit_code(f.exit_code for f in found)
     if output.json:
         status = next((s for s in (FAIL, WARN) if any(f.status == s for f in found)), OK)
-        output.emit({"status": status, "exitCode": code, "checks": [_as_dict(f) for f in found]})
+        output.emit({"status": status, "exitCode": code, "checks": [_finding_as_dict(f) for f in found]})
     else:
-        from oee_cli.doctor.diagnosis import draw
+        from oee_cli.doctor.diagnosis import draw_findings
 
-        draw(output, found)
+        draw_findings(output, found)
     return code
 
 
-def examine(facts: Facts) -> Iterator[Finding]:
+def run_checks(facts: Facts) -> Iterator[Finding]:
     for check in CHECKS:
         try:
             yield from check(facts)
         except Exception as e:
             message = f"This check failed itself: {type(e).__name__}: {e}"
-            yield fail(check.__name__, "internal", message, None, ExitCode.FAULT)
+            yield fail(check.__name__.removeprefix("check_"), "internal", message, None, ExitCode.FAULT)
 
 
-def _as_dict(found: Finding) -> dict[str, object]:
+def _finding_as_dict(found: Finding) -> dict[str, object]:
     return {
         "check": found.check,
         "status": found.status,

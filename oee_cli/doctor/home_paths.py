@@ -10,15 +10,15 @@ import os
 from pathlib import Path
 
 from oee_cli.api.daemon_launcher import Launcher
-from oee_cli.api.recent_orders import file_name
+from oee_cli.api.recent_orders import recent_file_name
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings, config_file, load, stored
+from oee_cli.settings.load_settings import Settings, config_file, load_settings, stored_settings
 from oee_daemon.contract.home import socket_path as usual_socket_path
 
 
-def paths(settings: Settings) -> dict[str, Path | None]:
+def home_paths(settings: Settings) -> dict[str, Path | None]:
     """By name; `None` where what would be there is outside, by `OEE_DATABASE_URL` or `OEE_REDIS_URL`, or has
     no place: the config.toml of an account without a folder."""
     home = settings.home
@@ -32,7 +32,7 @@ def paths(settings: Settings) -> dict[str, Path | None]:
         "queue": None if _is_outside("redis_url") else home / "valkey",
         "logs": settings.log_file.parent,
         "log": settings.log_file,
-        "completion": settings.run_dir / file_name(settings.url),
+        "completion": settings.run_dir / recent_file_name(settings.url),
     }
 
 
@@ -43,11 +43,11 @@ def socket_path(settings: Settings) -> Path:
     return usual_socket_path(settings.home) if told == settings.socket else told
 
 
-def show(name: str | None, output: Output) -> ExitCode:
-    settings = load()
-    found = paths(settings)
+def show_home_paths(name: str | None, output: Output) -> ExitCode:
+    settings = load_settings()
+    found = home_paths(settings)
     if name is not None:
-        return _show_one(name, found, output)
+        return _show_home_path(name, found, output)
     if output.json:
         output.emit({name: None if path is None else str(path) for name, path in found.items()})
     else:
@@ -73,10 +73,10 @@ def _find_config() -> Path | None:
 
 
 def _is_outside(name: str) -> bool:
-    return bool(os.environ.get(f"OEE_{name.upper()}") or stored().get(name))
+    return bool(os.environ.get(f"OEE_{name.upper()}") or stored_settings().get(name))
 
 
-def _show_one(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
+def _show_home_path(name: str, found: dict[str, Path | None], output: Output) -> ExitCode:
     path = config_file() if name == "config" else found[name]
     if path is None:
         raise UsageFault(

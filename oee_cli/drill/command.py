@@ -36,8 +36,8 @@ def drill(
     """
     from secrets import randbelow
 
-    from oee_cli.drill.drill_report import run
+    from oee_cli.drill.drill_report import run_drill
     from oee_cli.drill.drill_run import Drill
 
     drawn = randbelow(10_000) if seed is None else seed
-    return run(Drill(orders, faults, drawn, workers), keep, Output(json, quiet))
+    return run_drill(Drill(orders, faults, drawn, workers), keep, Output(json, quiet))

@@ -19,7 +19,7 @@ _LINE_EVERY = 5.0
 _SHOWN = 10
 
 
-def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
+def run_drill(drill: Drill, keep: bool, output: Output) -> ExitCode:
     """Runs the drill. `DONE` only where nothing was lost, doubled, out of order or worse than promised."""
     p = drill.progress
     with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
@@ -32,17 +32,17 @@ def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
         said = 0.0
         for progress in drill.run():
             if output.erasable:
-                output.draw(_line(progress, output.width(sys.stderr)))
+                output.draw(_drill_line(progress, output.width(sys.stderr)))
             elif time.monotonic() - said > _LINE_EVERY:
                 said = time.monotonic()
-                output.note(_line(progress, 400))
+                output.note(_drill_line(progress, 400))
         if output.erasable:
             output.draw("judging by the chain's ledger")
         found, rows = drill.judge()
         if output.erasable:
             output.draw("")
         kept = found.kept
-        _report(drill, found, rows, output)
+        _report_drill(drill, found, rows, output)
     finally:
         drill.stop()
         if kept and not keep:
@@ -52,7 +52,7 @@ def run(drill: Drill, keep: bool, output: Output) -> ExitCode:
     return ExitCode.DONE if kept else ExitCode.FAULT
 
 
-def _line(p: DrillProgress, width: int) -> str:
+def _drill_line(p: DrillProgress, width: int) -> str:
     width -= 1
     cells = 24 if width >= 100 else 12
     full = cells * p.ended // max(1, p.orders)
@@ -64,7 +64,7 @@ def _line(p: DrillProgress, width: int) -> str:
     return text if len(text) <= width else text[:width]
 
 
-def _report(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Output) -> None:
+def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], output: Output) -> None:
     p = drill.progress
     ends = Counter(str(row["status"]) for row in rows)
     back = drill.recoveries(rows)

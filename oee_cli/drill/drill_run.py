@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.handshake import tag
+from oee_cli.api.handshake import home_tag
 from oee_cli.api.http_transport import UnixTransport, httpx
 from oee_cli.api.resident_daemon import Resident
 from oee_cli.drill import drill_verdict
@@ -246,7 +246,7 @@ def _read_daemon_file(home: Path) -> dict[str, Any]:
 def _client(home: Path, timeout: float) -> Iterator[Any]:
     """A client over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
     transport = UnixTransport(_read_daemon_file(home)["socket"])
-    headers = {HOME_HEADER: tag(home)}
+    headers = {HOME_HEADER: home_tag(home)}
     with httpx.Client(
         transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
     ) as client:

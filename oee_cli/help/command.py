@@ -13,7 +13,7 @@ from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 
 
-def completion(
+def print_completion(
     ctx: typer.Context,
     shell: Annotated[o.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
 ) -> ExitCode:
@@ -30,7 +30,7 @@ def completion(
     return ExitCode.DONE
 
 
-def help_command(
+def print_help(
     ctx: typer.Context,
     topic: Annotated[list[str] | None, typer.Argument(metavar="COMMAND|TOPIC", show_default=False)] = None,
 ) -> ExitCode:

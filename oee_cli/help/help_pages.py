@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oee_cli.text.topic_texts import TOPICS, listing
+from oee_cli.text.topic_texts import TOPICS, list_topics
 from oee_cli.wrong_usage import guess_error
 
 
@@ -24,4 +24,4 @@ def find_help_page(root: Any, words: list[str]) -> str:
         command = known[word]
         context = command.context_class(command, parent=context, info_name=word)
     text = str(command.get_help(context))
-    return text if words else f"{text}\n\nTopics:\n{listing()}"
+    return text if words else f"{text}\n\nTopics:\n{list_topics()}"

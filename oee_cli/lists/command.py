@@ -23,7 +23,7 @@ Columns = Annotated[
 NoPager = Annotated[bool, typer.Option("--no-pager", help="No pager for what is longer than the screen.")]
 
 
-def history(
+def list_orders(
     status: Annotated[
         list[str] | None,
         typer.Option("--status", metavar="STATUS", help="Only orders that are this; several with commas."),
@@ -54,9 +54,9 @@ def history(
       oee history --columns when,pair,price,fee --token SOL
       oee history --limit all --csv > orders.csv
     """
-    from oee_cli.lists.list_pages import ListOptions, OrderFilter, history
+    from oee_cli.lists.list_pages import ListOptions, OrderFilter, list_orders
 
-    return history(
+    return list_orders(
         OrderFilter(
             status=status or (),
             pair=pair,
@@ -71,7 +71,7 @@ def history(
     )
 
 
-def fills(
+def list_fills(
     order: Annotated[str | None, typer.Option("--order", metavar="ID", help="Only this order's.")] = None,
     limit: Limit = None,
     columns: Columns = None,
@@ -87,7 +87,7 @@ def fills(
       oee fills --columns at,orderId,paid,received
       oee fills --limit all --csv > fills.csv
     """
-    from oee_cli.lists.list_pages import ListOptions, fills
+    from oee_cli.lists.list_pages import ListOptions, list_fills
 
     options = ListOptions(limit=limit, columns=columns, as_csv=csv, pager=not no_pager)
-    return fills(order, options, Output(json, no_color=no_color))
+    return list_fills(order, options, Output(json, no_color=no_color))

@@ -18,7 +18,7 @@ from oee_cli.api.http_client import Client, session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.text.column_texts import FILLS, ORDERS, Listing, choose, table_of
+from oee_cli.text.column_texts import FILLS, ORDERS, Listing, column_help, named_columns
 from oee_cli.text.nearest_word import nearest
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -54,14 +54,14 @@ class ListOptions:
     pager: bool = True
 
 
-def history(order_filter: OrderFilter, options: ListOptions, output: Output) -> ExitCode:
+def list_orders(order_filter: OrderFilter, options: ListOptions, output: Output) -> ExitCode:
     """Past orders, newest first."""
     params = _read_filter(order_filter)
     nothing = "no order like that" if params else "no orders yet\n  place one: oee buy SOL USDC 1.5"
     return _show_listing(ORDERS, lambda _: params, options, output, nothing)
 
 
-def fills(order: str | None, options: ListOptions, output: Output) -> ExitCode:
+def list_fills(order: str | None, options: ListOptions, output: Output) -> ExitCode:
     """What the chain says has landed, newest first."""
 
     def params(client: Client) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _show_listing(
 ) -> ExitCode:
     """Prints a listing. Everything typed is checked before anything is started."""
     if options.columns is not None and options.columns.strip().lower() in ("help", "list"):
-        output.say(table_of(fields))
+        output.say(column_help(fields))
         return ExitCode.DONE
     columns = _read_columns(options, output, fields)
     limit = _read_limit(options.limit)
@@ -110,7 +110,7 @@ def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tupl
             "--columns goes with a table or with --csv: --json has every field.",
             hint=f"Choose there with jq: {fields.command} --json | jq '.[] | {{orderId}}'",
         )
-    return choose(options.columns, fields)
+    return named_columns(options.columns, fields)
 
 
 def _read_limit(text: str | None) -> int | None:
@@ -212,6 +212,6 @@ def _write_table(
     if first is None:
         output.note(nothing)
         return
-    pager.show(output, chain([first], lines), pager=options.pager)
+    pager.page_list(output, chain([first], lines), pager=options.pager)
     if pages.more and options.limit is None and sys.stdout.isatty():
         output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")

@@ -10,11 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import exact, short, signature
+from oee_cli.text.amount_text import exact_amount, short_amount, short_signature
 from oee_cli.text.column_texts import FILLS, ORDERS, ListColumn
 from oee_cli.text.order_text import asked_amount, market_amount
-from oee_cli.text.text_layout import Cell, Column, Sheet, choose_columns, side_cell, status_cell, widths_of
-from oee_cli.text.time_text import ago, between, stamp
+from oee_cli.text.text_layout import (
+    Cell,
+    Column,
+    Sheet,
+    choose_columns,
+    column_widths,
+    side_cell,
+    status_cell,
+)
+from oee_cli.text.time_text import ago_text, seconds_between, stamp_text
 
 Row = Mapping[str, Any]
 Draw = Callable[[Row], Cell]
@@ -30,10 +38,12 @@ def order_lines(
     """The table's lines. `names`: the columns that were asked for, which are all shown whatever the width."""
     width = output.width(sys.stdout)
     if names is not None:
-        yield from _lines(output, pages, [_column_by_name(_ORDERS, ORDERS.known, name) for name in names])
+        yield from _table_lines(
+            output, pages, [_column_by_name(_ORDERS, ORDERS.known, name) for name in names]
+        )
         return
     drawn = [_ORDERS[name] for name in ORDERS.table]
-    sheet, fold = _sheet(output, [column for column, _ in drawn]), None
+    sheet, fold = _list_sheet(output, [column for column, _ in drawn]), None
     for page in pages:
         if fold is None:
             fold = _choose_fold(page, drawn, width)
@@ -44,22 +54,22 @@ def fill_lines(
     output: Output, pages: Iterable[Sequence[Row]], names: Sequence[str] | None = None
 ) -> Iterator[str]:
     if names is not None:
-        return _lines(output, pages, [_column_by_name(_FILLS, FILLS.known, name) for name in names])
+        return _table_lines(output, pages, [_column_by_name(_FILLS, FILLS.known, name) for name in names])
     drawn = dict(_FILLS)
     if output.width(sys.stdout) >= _WIDE:
-        drawn["signature"] = (_FILLS["signature"][0], _text("signature", "dim"))
-    return _lines(output, pages, [drawn[name] for name in FILLS.table])
+        drawn["signature"] = (_FILLS["signature"][0], _text_column("signature", "dim"))
+    return _table_lines(output, pages, [drawn[name] for name in FILLS.table])
 
 
-def _lines(
+def _table_lines(
     output: Output, pages: Iterable[Sequence[Row]], drawn: Sequence[tuple[Column, Draw]]
 ) -> Iterator[str]:
-    sheet = _sheet(output, [column for column, _ in drawn])
+    sheet = _list_sheet(output, [column for column, _ in drawn])
     for page in pages:
         yield from sheet.page([[draw(row) for _, draw in drawn] for row in page])
 
 
-def _sheet(output: Output, columns: Sequence[Column]) -> Sheet:
+def _list_sheet(output: Output, columns: Sequence[Column]) -> Sheet:
     return Sheet(columns, output.width(sys.stdout), colors=output.color(sys.stdout))
 
 
@@ -67,13 +77,13 @@ def _column_by_name(
     known: Mapping[str, tuple[Column, Draw]], fields: Mapping[str, ListColumn], name: str
 ) -> Any:
     """A column that was asked for by name: it says its name and is never left out."""
-    column, draw = known.get(name) or (Column(), _plain(fields[name]))
+    column, draw = known.get(name) or (Column(), _plain_column(fields[name]))
     if name in _WHOLE:
-        draw = _text(name)
+        draw = _text_column(name)
     return Column(name, right=column.right), draw
 
 
-def _plain(field: ListColumn) -> Draw:
+def _plain_column(field: ListColumn) -> Draw:
     def draw(row: Row) -> Cell:
         value = field.value(row)
         return _NOTHING if value is None else Cell(clean(str(value)))
@@ -81,52 +91,52 @@ def _plain(field: ListColumn) -> Draw:
     return draw
 
 
-def _text(name: str, style: str = "") -> Draw:
+def _text_column(name: str, style: str = "") -> Draw:
     return lambda row: Cell(clean(str(row[name])), style) if row[name] is not None else _NOTHING
 
 
-def _when(name: str) -> Draw:
-    return lambda row: Cell(ago(row[name]), "dim")
+def _when_column(name: str) -> Draw:
+    return lambda row: Cell(ago_text(row[name]), "dim")
 
 
-def _moment(name: str) -> Draw:
-    return lambda row: Cell(stamp(row[name])) if row[name] else _NOTHING
+def _moment_column(name: str) -> Draw:
+    return lambda row: Cell(stamp_text(row[name])) if row[name] else _NOTHING
 
 
-def _amount(name: str, token: str) -> Draw:
+def _amount_column(name: str, token: str) -> Draw:
     """Draws an amount with its token; neither stands alone."""
-    return lambda row: Cell(f"{exact(row[name])} {clean(row[token])}") if row[name] else _NOTHING
+    return lambda row: Cell(f"{exact_amount(row[name])} {clean(row[token])}") if row[name] else _NOTHING
 
 
-def _short_id(row: Row) -> Cell:
+def _id_cell(row: Row) -> Cell:
     # The chain knows of swaps that no order of ours is behind.
     return Cell(clean(row["orderId"])[:8]) if row["orderId"] else _NOTHING
 
 
-def _for(order: Row) -> Cell:
+def _market_cell(order: Row) -> Cell:
     amount = market_amount(order)
     return Cell(amount) if amount else _NOTHING
 
 
-def _filled_at(order: Row) -> Cell:
+def _venue_cell(order: Row) -> Cell:
     return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) else _NOTHING
 
 
-def _took(order: Row) -> Cell:
+def _took_cell(order: Row) -> Cell:
     ended = order["finishedAt"]
-    return Cell(f"{between(order['createdAt'], ended):,.1f} s", "dim") if ended else _NOTHING
+    return Cell(f"{seconds_between(order['createdAt'], ended):,.1f} s", "dim") if ended else _NOTHING
 
 
-def _note(order: Row) -> Cell:
+def _note_cell(order: Row) -> Cell:
     """What the row alone does not say: why it failed, or that it took more than one attempt."""
     return Cell(clean(ORDERS.known["note"].value(order) or ""), "dim")
 
 
 _ORDERS: Mapping[str, tuple[Column, Draw]] = {
-    "order": (Column("order"), _short_id),
-    "when": (Column("when", rank=4), _when("createdAt")),
+    "order": (Column("order"), _id_cell),
+    "when": (Column("when", rank=4), _when_column("createdAt")),
     "side": (Column("side"), lambda row: side_cell(row["side"])),
-    "pair": (Column("pair", rank=5), _text("pair")),
+    "pair": (Column("pair", rank=5), _text_column("pair")),
     "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
     "for": (
         Column("for", right=True),
@@ -134,34 +144,37 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     ),
     "price": (
         Column("price", rank=7, right=True),
-        lambda row: Cell(short(row["price"])) if row["price"] else _NOTHING,
+        lambda row: Cell(short_amount(row["price"])) if row["price"] else _NOTHING,
     ),
-    "venue": (Column("venue", rank=6), _filled_at),
+    "venue": (Column("venue", rank=6), _venue_cell),
     "status": (Column("status"), lambda row: status_cell(row["status"])),
-    "took": (Column("took", rank=8, right=True), _took),
-    "note": (Column("", rank=3), _note),
-    "createdAt": (Column(), _moment("createdAt")),
-    "updatedAt": (Column(), _moment("updatedAt")),
-    "finishedAt": (Column(), _moment("finishedAt")),
-    "minReceive": (Column(right=True), _amount("minReceive", "outputToken")),
-    "maxSpend": (Column(right=True), _amount("maxSpend", "inputToken")),
-    "filledIn": (Column(right=True), _amount("filledIn", "inputToken")),
-    "filledOut": (Column(right=True), _amount("filledOut", "outputToken")),
-    "fee": (Column(right=True), _amount("fee", "inputToken")),
+    "took": (Column("took", rank=8, right=True), _took_cell),
+    "note": (Column("", rank=3), _note_cell),
+    "createdAt": (Column(), _moment_column("createdAt")),
+    "updatedAt": (Column(), _moment_column("updatedAt")),
+    "finishedAt": (Column(), _moment_column("finishedAt")),
+    "minReceive": (Column(right=True), _amount_column("minReceive", "outputToken")),
+    "maxSpend": (Column(right=True), _amount_column("maxSpend", "inputToken")),
+    "filledIn": (Column(right=True), _amount_column("filledIn", "inputToken")),
+    "filledOut": (Column(right=True), _amount_column("filledOut", "outputToken")),
+    "fee": (Column(right=True), _amount_column("fee", "inputToken")),
     "slippageBps": (Column(right=True), lambda row: Cell(f"{row['slippageBps']} bps")),
     "validForS": (Column(right=True), lambda row: Cell(f"{row['validForS']} s")),
-    "attempt": (Column(right=True), _text("attempt")),
+    "attempt": (Column(right=True), _text_column("attempt")),
 }
 _FILLS: Mapping[str, tuple[Column, Draw]] = {
-    "order": (Column("order"), _short_id),
-    "when": (Column("when", rank=4), _when("at")),
-    "paid": (Column("paid", right=True), _amount("amountIn", "inputToken")),
-    "received": (Column("received", right=True), _amount("amountOut", "outputToken")),
+    "order": (Column("order"), _id_cell),
+    "when": (Column("when", rank=4), _when_column("at")),
+    "paid": (Column("paid", right=True), _amount_column("amountIn", "inputToken")),
+    "received": (Column("received", right=True), _amount_column("amountOut", "outputToken")),
     "slot": (Column("slot", rank=3, right=True), lambda row: Cell(f"{int(row['slot']):,}", "dim")),
-    "signature": (Column("signature", rank=2), lambda row: Cell(signature(clean(row["signature"])), "dim")),
-    "amountIn": (Column(right=True), _amount("amountIn", "inputToken")),
-    "amountOut": (Column(right=True), _amount("amountOut", "outputToken")),
-    "at": (Column(), _moment("at")),
+    "signature": (
+        Column("signature", rank=2),
+        lambda row: Cell(short_signature(clean(row["signature"])), "dim"),
+    ),
+    "amountIn": (Column(right=True), _amount_column("amountIn", "inputToken")),
+    "amountOut": (Column(right=True), _amount_column("amountOut", "outputToken")),
+    "at": (Column(), _moment_column("at")),
 }
 #: Shown whole where they are asked for by name.
 _WHOLE = ("signature",)
@@ -176,7 +189,7 @@ def _choose_fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], widt
     rows = [(row, [draw(row) for _, draw in drawn]) for row in page]
     for fold in (_fold_nothing, _fold_reasons, _fold_attempts):
         told = [fold(row, cells) for row, cells in rows]
-        left, _, fits = choose_columns(columns, widths_of(columns, told), width)
+        left, _, fits = choose_columns(columns, column_widths(columns, told), width)
         remarks = any(cells[_INDEX["note"]].text for cells in told)
         if fits and (not remarks or _INDEX["note"] in left):
             return fold

@@ -26,7 +26,7 @@ _DEFAULT = "less -FRX"
 _SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%]")
 
 
-def show(output: Output, lines: Iterator[str], *, pager: bool) -> None:
+def page_list(output: Output, lines: Iterator[str], *, pager: bool) -> None:
     """Writes the lines to stdout, by way of the pager where they don't fit the screen."""
     command = _find_pager(os.environ) if pager and _is_screen() else None
     told: Iterable[str] = (output.marks(line, sys.stdout) + "\n" for line in lines)
@@ -66,7 +66,7 @@ def _run_pager(lines: Iterable[str], command: Sequence[str]) -> None:
     assert process.stdin is not None
     with _ignore_interrupts():
         try:
-            fault = _feed(process.stdin, lines)
+            fault = _feed_pager(process.stdin, lines)
             process.wait()
         except BaseException:
             # It puts the terminal in order before it goes.
@@ -77,7 +77,7 @@ def _run_pager(lines: Iterable[str], command: Sequence[str]) -> None:
         raise fault
 
 
-def _feed(pipe: IO[bytes], lines: Iterable[str]) -> CliError | None:
+def _feed_pager(pipe: IO[bytes], lines: Iterable[str]) -> CliError | None:
     """Gives the pager everything, or as much as it wants. A fault is told once it has been left."""
     fault = None
     # Closing writes what is left, too.

@@ -14,7 +14,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
-def watch(
+def watch_order(
     id: Annotated[  # noqa: A002  # the argument's name in help
         str | None,
         typer.Argument(metavar="ID", help="A full id, a unique prefix, or `last`.", show_default=False),
@@ -30,30 +30,30 @@ def watch(
       oee watch last         the newest order, to its end
       oee watch --json       every event of every order, a line each
     """
-    from oee_cli.orders.order_commands import watch
+    from oee_cli.orders.order_commands import watch_order
 
-    return watch(id, timeout, Output(json, quiet, no_color))
+    return watch_order(id, timeout, Output(json, quiet, no_color))
 
 
-def show(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
+def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
     """One order explained: its timeline, attempts, quotes and fill.
 
     \b
       oee show last
       oee show 0c2f0b8e --json
     """
-    from oee_cli.orders.order_commands import show
+    from oee_cli.orders.order_commands import show_order
 
-    return show(id, Output(json, no_color=no_color))
+    return show_order(id, Output(json, no_color=no_color))
 
 
-def cancel(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
+def cancel_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
     """Stop an order if nothing of it can be on the chain.
 
     \b
       oee cancel last
       oee cancel 0c2f0b8e --json
     """
-    from oee_cli.orders.order_commands import cancel
+    from oee_cli.orders.order_commands import cancel_order
 
-    return cancel(id, Output(json, no_color=no_color))
+    return cancel_order(id, Output(json, no_color=no_color))

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from oee_cli.orders.explained_order import ComparedQuote, Difference, ExplainedAttempt
 from oee_cli.output import clean
-from oee_cli.text.amount_text import short
-from oee_cli.text.order_text import reason
+from oee_cli.text.amount_text import short_amount
+from oee_cli.text.order_text import error_text
 from oee_cli.text.order_text_lines import quote_words
-from oee_cli.text.text_layout import Cell, Column, Line, align_cells, choose_columns, widths_of
+from oee_cli.text.text_layout import Cell, Column, Line, align_cells, choose_columns, column_widths
 from oee_daemon.contract.shapes import Order
 
 _COLUMNS = (
@@ -33,9 +33,9 @@ def quote_lines(order: Order, attempts: Sequence[ExplainedAttempt], width: int) 
     """The lines of each attempt's quotes; none where it got none."""
     titles = list(_COLUMNS)
     titles[1] = Column("would pay" if order["swapMode"] == "ExactOut" else "would get", right=True)
-    rows = {a["attempt"]: [(q, _cells(order, q)) for q in _rank(a["quotes"])] for a in attempts}
+    rows = {a["attempt"]: [(q, _quote_cells(order, q)) for q in _rank_quotes(a["quotes"])] for a in attempts}
     prices = [cells for row in rows.values() for quote, cells in row if quote["error"] is None]
-    widths = widths_of(titles, prices)
+    widths = column_widths(titles, prices)
     left, gap, _ = choose_columns(titles, widths, width)
     titled = False
     for attempt in attempts:
@@ -45,11 +45,11 @@ def quote_lines(order: Order, attempts: Sequence[ExplainedAttempt], width: int) 
             head = [Cell(column.title, "dim") for column in titles]
             lines.append(align_cells(titles, head, left, widths, gap))
         for quote, cells in rows[attempt["attempt"]]:
-            lines += _lines(titles, quote, cells, left, widths, gap)
+            lines += _draw_quote(titles, quote, cells, left, widths, gap)
         yield lines
 
 
-def _lines(
+def _draw_quote(
     columns: Sequence[Column],
     quote: ComparedQuote,
     cells: Sequence[Cell],
@@ -58,26 +58,26 @@ def _lines(
     gap: int,
 ) -> Iterator[Line]:
     if quote["error"] is not None:
-        yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{reason(quote['error'])}", "dim")]
+        yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{error_text(quote['error'])}", "dim")]
         return
     yield align_cells(columns, cells, left, widths, gap)
     if _WHY not in left and cells[_WHY].text:
         yield [Cell(" " * (2 + widths[0] + gap)), cells[_WHY]]
 
 
-def _rank(quotes: Sequence[ComparedQuote]) -> list[ComparedQuote]:
+def _rank_quotes(quotes: Sequence[ComparedQuote]) -> list[ComparedQuote]:
     """The best first, those without a price last."""
     return sorted(quotes, key=lambda q: (q["behindBps"] is None, q["behindBps"] or 0.0, q["venue"]))
 
 
-def _cells(order: Order, quote: ComparedQuote) -> list[Cell]:
+def _quote_cells(order: Order, quote: ComparedQuote) -> list[Cell]:
     style = "dim" if quote["result"] == "lost" else ""
     words = (clean(quote["venue"]), *quote_words(order, quote))
     loss = Cell(_explain_loss(order, quote), "dim")
-    return [*(Cell(word, style) for word in words), _verdict(quote), loss]
+    return [*(Cell(word, style) for word in words), _quote_verdict(quote), loss]
 
 
-def _verdict(quote: ComparedQuote) -> Cell:
+def _quote_verdict(quote: ComparedQuote) -> Cell:
     if quote["result"] == "chosen":
         return Cell("chosen", "green")
     if quote["result"] == "past_bound":
@@ -91,11 +91,11 @@ def _explain_loss(order: Order, quote: ComparedQuote) -> str:
         return ""
     exact_out = order["swapMode"] == "ExactOut"
     token, more = (order["inputToken"], "more") if exact_out else (order["outputToken"], "less")
-    text = f"{short(quote['behind'])} {clean(token)} {more}"
-    return text if quote["because"] is None else f"{text}: {_parts(quote, quote['because'])}"
+    text = f"{short_amount(quote['behind'])} {clean(token)} {more}"
+    return text if quote["because"] is None else f"{text}: {_loss_parts(quote, quote['because'])}"
 
 
-def _parts(quote: ComparedQuote, because: Difference) -> str:
+def _loss_parts(quote: ComparedQuote, because: Difference) -> str:
     """In whole bps that add up to those that are shown."""
     fee, impact = round(because["fee"]), round(because["impact"])
     price = round(quote["behindBps"] or 0.0) - fee - impact

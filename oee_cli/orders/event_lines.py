@@ -11,8 +11,8 @@ from typing import Any, cast
 from oee_cli.api.http_client import Client
 from oee_cli.errors import CliError, ConnectionLost
 from oee_cli.output import Output, clean
-from oee_cli.text.order_text import detail, header
-from oee_cli.text.time_text import clock
+from oee_cli.text.order_text import event_detail, order_header
+from oee_cli.text.time_text import clock_text
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
 
@@ -31,16 +31,22 @@ class EventFormatter:
     def line(self, message: dict[str, Any]) -> str:
         """`10:02:03.123  0c2f0b8e  buy 1.5 SOL  submitted  5xKq…9f2Z`."""
         event = cast(Event, message)
-        name = self._name(event["orderId"])
+        name = self._describe_order(event["orderId"])
         if event["status"] in FINAL:
             self.names.pop(event["orderId"], None)
-        told = [clock(event["at"]), event["orderId"][:8], f"{clean(event['status']):<9}", name, detail(event)]
+        told = [
+            clock_text(event["at"]),
+            event["orderId"][:8],
+            f"{clean(event['status']):<9}",
+            name,
+            event_detail(event),
+        ]
         return "  ".join(part for part in told if part).rstrip()
 
-    def _name(self, order_id: str) -> str:
+    def _describe_order(self, order_id: str) -> str:
         if order_id not in self.names:
             try:
-                self.names[order_id] = header(self.client.order(order_id), bound=False, slippage=False)
+                self.names[order_id] = order_header(self.client.order(order_id), bound=False, slippage=False)
             except (CliError, ConnectionLost):
                 return ""
             if len(self.names) > _KNOWN:

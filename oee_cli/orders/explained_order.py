@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from oee_cli.exit_codes import unknown
-from oee_cli.text.amount_text import plain
+from oee_cli.exit_codes import is_outcome_unknown
+from oee_cli.text.amount_text import plain_digits
 from oee_cli.text.order_timeline import Attempt, Timeline
-from oee_cli.text.time_text import moment
+from oee_cli.text.time_text import parse_moment
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.ranking import BPS, competing, winner
 from oee_daemon.contract.shapes import ErrorInfo, Order, Quote, Swap
@@ -109,7 +109,7 @@ class Explained(TypedDict):
 _IN_DOUBT = {"confirmed": "landed"}
 
 
-def explain(order: Order, now: datetime | None = None) -> Explained:
+def explain_order(order: Order, now: datetime | None = None) -> Explained:
     """The figures of an order that was asked for with its events and swaps."""
     timeline = Timeline(order.get("events", []))
     swaps = {swap["attempt"]: swap for swap in order.get("swaps", [])}
@@ -121,7 +121,7 @@ def explain(order: Order, now: datetime | None = None) -> Explained:
         timing[step["kind"]] = round(timing.get(step["kind"], 0.0) + (step["ms"] or 0.0), 1)
     ended = order["finishedAt"]
     return {
-        "totalMs": None if ended is None else _ms(order["createdAt"], ended),
+        "totalMs": None if ended is None else _ms_between(order["createdAt"], ended),
         "timing": timing,
         "waiting": _explain_wait(order, timeline, now or datetime.now(UTC)),
         "attempts": attempts,
@@ -142,14 +142,14 @@ def _explain_attempt(
     elif any(s.status == "submitted" for s in attempt.steps):
         # It was in doubt: what was signed for it, if anything, this database has not seen.
         ended = None if closing is None else _IN_DOUBT.get(closing["status"], "lapsed")
-        if last and unknown(order):
+        if last and is_outcome_unknown(order):
             ended = "unknown"
     else:
         ended = None if closing is None else "never_sent"
     return {
         "attempt": attempt.number,
         "startedAt": attempt.steps[0].at,
-        "ms": None if closing is None else _ms(attempt.steps[0].at, closing["at"]),
+        "ms": None if closing is None else _ms_between(attempt.steps[0].at, closing["at"]),
         "venue": chosen,
         "signature": swap["signature"] if swap is not None else sent,
         "ended": ended,
@@ -157,7 +157,7 @@ def _explain_attempt(
         "steps": [
             {
                 "status": step.status,
-                "kind": kind_of(step.status, attempt.number),
+                "kind": kind_of_step(step.status, attempt.number),
                 "at": step.at,
                 "ms": None if step.seconds is None else round(step.seconds * 1000, 1),
             }
@@ -167,7 +167,7 @@ def _explain_attempt(
     }
 
 
-def kind_of(status: str, attempt: int) -> str:
+def kind_of_step(status: str, attempt: int) -> str:
     """What the time in a status is spent on. A wait before a later attempt is one of ours."""
     return "betweenAttempts" if status == "pending" and attempt > 1 else _KINDS.get(status, status)
 
@@ -186,13 +186,13 @@ def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str 
     theirs = None if best is None else competing(order["swapMode"], best)
     if quote["error"] is not None or mine is None or not theirs:
         return told
-    sign = _sign(order)
+    sign = _worse_sign(order)
     behind = (mine - theirs) * sign
     # Where nothing was chosen even the best quote was worse than the order allows.
     told["result"] = "chosen" if quote["venue"] == chosen else "lost"
     if chosen is None and quote is best:
         told["result"] = "past_bound"
-    told["behind"] = plain(behind)
+    told["behind"] = plain_digits(behind)
     told["behindBps"] = bps = _bps(behind, theirs)
     if best is not None and quote is not best:
         told["because"] = _split_difference(quote, best, bps)
@@ -229,8 +229,8 @@ def _explain_fill(order: Order, timeline: Timeline) -> ExplainedFill | None:
     return {
         "quotedIn": chosen["amountIn"] or "",
         "quotedOut": chosen["amountOut"] or "",
-        "againstQuoteBps": _bps((filled - quoted) * _sign(order), quoted),
-        "againstFirstQuoteBps": None if not first else _bps((filled - first) * _sign(order), first),
+        "againstQuoteBps": _bps((filled - quoted) * _worse_sign(order), quoted),
+        "againstFirstQuoteBps": None if not first else _bps((filled - first) * _worse_sign(order), first),
     }
 
 
@@ -242,13 +242,13 @@ def _explain_bound(order: Order, timeline: Timeline) -> ExplainedBound | None:
     best = winner(timeline.quotes, order["swapMode"])
     used = _filled_amount(order) or (None if best is None else competing(order["swapMode"], best))
     first = _first_quoted_amount(order, timeline)
-    sign = _sign(order)
+    sign = _worse_sign(order)
     return {
         "name": "maxSpend" if exact_out else "minReceive",
-        "amount": plain(amount),
+        "amount": plain_digits(amount),
         "token": order["inputToken"] if exact_out else order["outputToken"],
         "overFirstQuoteBps": None if not first else _bps((amount - first) * sign, first),
-        "room": None if used is None else plain((amount - used) * sign),
+        "room": None if used is None else plain_digits((amount - used) * sign),
         "roomBps": None if not used else _bps((amount - used) * sign, used),
     }
 
@@ -265,11 +265,11 @@ def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedW
     if order["status"] in FINAL or timeline.final is not None or attempt is None:
         return None
     step = attempt.steps[-1]
-    kind = kind_of(step.status, attempt.number)
+    kind = kind_of_step(step.status, attempt.number)
     until = None
     if kind == "betweenAttempts":
         until = _later(step.at, int(step.event["data"].get("retryInMs") or 0))
-    elapsed = max(0.0, (now - moment(step.at)).total_seconds())
+    elapsed = max(0.0, (now - parse_moment(step.at)).total_seconds())
     return {
         "waitsFor": _WAITS.get(kind, kind),
         "since": step.at,
@@ -281,7 +281,7 @@ def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedW
 
 
 def _later(at: str, ms: int) -> str:
-    return rfc3339(moment(at) + timedelta(milliseconds=ms))
+    return rfc3339(parse_moment(at) + timedelta(milliseconds=ms))
 
 
 def _filled_amount(order: Order) -> Decimal | None:
@@ -294,7 +294,7 @@ def _bound_amount(order: Order) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _sign(order: Order) -> int:
+def _worse_sign(order: Order) -> int:
     """1 where more of the competing amount is worse, as it is paid; -1 where more of it is better."""
     return 1 if order["swapMode"] == "ExactOut" else -1
 
@@ -303,10 +303,10 @@ def _bps(part: Decimal, whole: Decimal) -> float:
     return float(round(part / whole * BPS, 1))
 
 
-def _ms(start: str, end: str) -> float:
-    return round((moment(end) - moment(start)).total_seconds() * 1000, 1)
+def _ms_between(start: str, end: str) -> float:
+    return round((parse_moment(end) - parse_moment(start)).total_seconds() * 1000, 1)
 
 
-def all_of(order: Order) -> dict[str, Any]:
+def explained_json(order: Order) -> dict[str, Any]:
     """What `oee show --json` prints: the order with its events, its swaps, and what they come to."""
-    return {**order, "explained": explain(order)}
+    return {**order, "explained": explain_order(order)}

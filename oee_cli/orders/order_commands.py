@@ -15,13 +15,13 @@ from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL
 
 
-def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:
+def watch_order(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:
     """One order from its first event on, or every order from now on."""
     limit = None if timeout is None else read_duration(timeout, "--timeout")
     began = time.monotonic()
     with session(output) as client:
         if identifier is None:
-            return _watch_all(client, output, None if limit is None else began + limit)
+            return _watch_all_orders(client, output, None if limit is None else began + limit)
         order = find_order(client, identifier)
         from oee_cli.api.follow_order import screen_for, watch_to_end
 
@@ -31,7 +31,7 @@ def watch(identifier: str | None, timeout: str | None, output: Output) -> ExitCo
         )
 
 
-def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCode:
+def _watch_all_orders(client: Client, output: Output, deadline: float | None) -> ExitCode:
     from oee_cli.api.event_stream import all_events
     from oee_cli.orders.event_lines import EventFormatter
 
@@ -53,14 +53,14 @@ def _watch_all(client: Client, output: Output, deadline: float | None) -> ExitCo
     return ExitCode.DONE
 
 
-def show(identifier: str, output: Output) -> ExitCode:
+def show_order(identifier: str, output: Output) -> ExitCode:
     """One order explained."""
     with session(output) as client:
         order = find_order(client, identifier)
     if output.json:
-        from oee_cli.orders.explained_order import all_of
+        from oee_cli.orders.explained_order import explained_json
 
-        output.emit(all_of(order))
+        output.emit(explained_json(order))
     else:
         from oee_cli.orders.order_story import draw_order
 
@@ -68,7 +68,7 @@ def show(identifier: str, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def cancel(identifier: str, output: Output) -> ExitCode:
+def cancel_order(identifier: str, output: Output) -> ExitCode:
     """Stops an order if nothing of it can be on the chain."""
     with session(output) as client:
         order = find_order(client, identifier)

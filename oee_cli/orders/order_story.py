@@ -11,13 +11,13 @@ import textwrap
 from collections.abc import Iterator
 
 from oee_cli.orders.compared_quotes import quote_lines
-from oee_cli.orders.explained_order import Explained, ExplainedAttempt, ExplainedWait, explain
+from oee_cli.orders.explained_order import Explained, ExplainedAttempt, ExplainedWait, explain_order
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import ends, exact, percent
-from oee_cli.text.order_text import ending, reason, short_id
+from oee_cli.text.amount_text import exact_amount, percent_text, short_ends
+from oee_cli.text.order_text import ending_text, error_text, short_id
 from oee_cli.text.order_text_lines import header_line
-from oee_cli.text.text_layout import Cell, Line, put, status_cell
-from oee_cli.text.time_text import ago, clock, moment, span, stamp, took
+from oee_cli.text.text_layout import Cell, Line, put_lines, status_cell
+from oee_cli.text.time_text import ago_text, clock_text, parse_moment, span_text, stamp_text, took_text
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL
 
@@ -51,7 +51,7 @@ _WAITS = {
 
 
 def draw_order(output: Output, order: Order) -> None:
-    put(output, order_lines(order, explain(order), output.width(sys.stdout)))
+    put_lines(output, order_lines(order, explain_order(order), output.width(sys.stdout)))
 
 
 def order_lines(order: Order, figures: Explained, width: int) -> Iterator[Line]:
@@ -61,29 +61,29 @@ def order_lines(order: Order, figures: Explained, width: int) -> Iterator[Line]:
     several = len(figures["attempts"]) > 1
     for attempt in figures["attempts"]:
         if several:
-            yield _title(order, attempt, width)
+            yield _attempt_title(order, attempt, width)
         yield from next(quotes)
         yield from _timeline(order, figures, attempt, width)
         yield from _sent_line(order, attempt, width, titled=several)
         yield []
-    yield from _facts(order, figures, width)
+    yield from _order_facts(order, figures, width)
     yield []
-    yield from _ending(order, figures["waiting"], width)
+    yield from _order_ending(order, figures["waiting"], width)
 
 
-def _title(order: Order, attempt: ExplainedAttempt, width: int) -> Line:
+def _attempt_title(order: Order, attempt: ExplainedAttempt, width: int) -> Line:
     """`attempt 1  ✗ rejected on the chain: the price moved (slippage_exceeded)`; less where it is narrow."""
     name = f"attempt {attempt['attempt']}"
     mark = {"landed": "✓", None: "●"}.get(attempt["ended"], "✗")
-    end, why = _end(order, attempt), ""
+    end, why = _attempt_end(order, attempt), ""
     if attempt["error"] is not None:
         room = width - len(name) - len(end) - 6
-        why = reason(attempt["error"])
+        why = error_text(attempt["error"])
         why = f": {why if len(why) <= room else clean(str(attempt['error']['code']))}"
     return [Cell(name, "bold"), Cell("  "), Cell(mark, _MARKS[mark]), Cell(f" {end}{why}")]
 
 
-def _end(order: Order, attempt: ExplainedAttempt) -> str:
+def _attempt_end(order: Order, attempt: ExplainedAttempt) -> str:
     """How the attempt ended."""
     if attempt["ended"] is None:
         if attempt["signature"] is not None:
@@ -106,10 +106,10 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
         lasts = step["ms"] is None and waiting is not None
         ms = waiting["ms"] if lasts and waiting else step["ms"] or 0.0
         line = [
-            Cell(f"  {clock(step['at'])}", "dim"),
+            Cell(f"  {clock_text(step['at'])}", "dim"),
             Cell(f"  {clean(step['status']):<9}"),
-            Cell(f"  {span(ms / 1000):>7}  "),
-            *_bar(begun, ms, whole, cells),
+            Cell(f"  {span_text(ms / 1000):>7}  "),
+            *_step_bar(begun, ms, whole, cells),
         ]
         if said:
             line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{', so far' if lasts else ''}", "dim"))
@@ -118,9 +118,9 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
     closing = figures["attempts"][-1] is attempt and order["finishedAt"]
     if closing:
         status = status_cell(order["status"])
-        total = took((figures["totalMs"] or 0.0) / 1000)
+        total = took_text((figures["totalMs"] or 0.0) / 1000)
         yield [
-            Cell(f"  {clock(closing)}", "dim"),
+            Cell(f"  {clock_text(closing)}", "dim"),
             Cell("  "),
             Cell(f"{status.text:<9}", status.style),
             Cell(f"  {total:>7}", "bold"),
@@ -134,7 +134,7 @@ def _ms_before(figures: Explained, attempt: ExplainedAttempt) -> float:
     return sum(step["ms"] or 0.0 for a in before for step in a["steps"])
 
 
-def _bar(begun: float, ms: float, whole: float, cells: int) -> Line:
+def _step_bar(begun: float, ms: float, whole: float, cells: int) -> Line:
     """The part of the order's time that a step took, where it lies; the least of them is still seen."""
     if cells < 4 or not whole:
         return [Cell("")]
@@ -151,34 +151,40 @@ def _sent_line(order: Order, attempt: ExplainedAttempt, width: int, *, titled: b
         if attempt["ended"] == "never_sent" and not titled:
             yield [Cell("  nothing was sent", "dim")]
         return
-    end = "" if titled else _end(order, attempt)
+    end = "" if titled else _attempt_end(order, attempt)
     room = width - len("  sent as ") - len(end) - 2
-    line = [Cell("  sent as ", "dim"), Cell(ends(clean(attempt["signature"]), room))]
+    line = [Cell("  sent as ", "dim"), Cell(short_ends(clean(attempt["signature"]), room))]
     style = {"landed": "green", "rejected": "red", "lapsed": "red"}.get(attempt["ended"] or "", "cyan")
     yield [*line, Cell("  "), Cell(end, style)] if end else line
 
 
-def _facts(order: Order, figures: Explained, width: int) -> Iterator[Line]:
+def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]:
     """What the order came to; only what there is."""
     given, taken = clean(order["inputToken"]), clean(order["outputToken"])
     facts: list[tuple[str, str]] = []
     if order["filledIn"] and order["filledOut"]:
-        fee = f", {exact(order['fee'])} of it the venue's fee" if order["fee"] else ""
-        facts.append(("paid", f"{exact(order['filledIn'])} {given}{fee}"))
-        facts.append(("received", f"{exact(order['filledOut'])} {taken}"))
-    facts += [("fill", _fill(figures)), ("worst", _worst(order, figures)), ("time", _times(figures))]
+        fee = f", {exact_amount(order['fee'])} of it the venue's fee" if order["fee"] else ""
+        facts.append(("paid", f"{exact_amount(order['filledIn'])} {given}{fee}"))
+        facts.append(("received", f"{exact_amount(order['filledOut'])} {taken}"))
+    facts += [
+        ("fill", _fill_fact(figures)),
+        ("worst", _bound_fact(order, figures)),
+        ("time", _time_facts(figures)),
+    ]
     facts.append(("order", clean(order["orderId"])))
     kind = f"{clean(order['type'])} order on {clean(order['network'])}"
-    facts.append(("", f"{kind}, slippage {percent(order['slippageBps'])}, valid for {order['validForS']} s"))
+    facts.append(
+        ("", f"{kind}, slippage {percent_text(order['slippageBps'])}, valid for {order['validForS']} s")
+    )
     faults = order.get("faults")
     if faults:
         times = "once" if faults["count"] == 1 else f"{faults['count']:,} times"
         facts.append(
             ("faults", f"the engine failed {times}, last with {clean(faults['last'])}: oee daemon logs")
         )
-    zone = f"{moment(order['createdAt']).astimezone():%Z}"
-    facts.append(("placed", f"{stamp(order['createdAt'])} {zone}, {ago(order['createdAt'])}"))
-    facts.append(("key", ends(clean(order["idempotencyKey"] or ""), max(8, width - 12))))
+    zone = f"{parse_moment(order['createdAt']).astimezone():%Z}"
+    facts.append(("placed", f"{stamp_text(order['createdAt'])} {zone}, {ago_text(order['createdAt'])}"))
+    facts.append(("key", short_ends(clean(order["idempotencyKey"] or ""), max(8, width - 12))))
     for name, text in facts:
         if not text:
             continue
@@ -186,7 +192,7 @@ def _facts(order: Order, figures: Explained, width: int) -> Iterator[Line]:
             yield [Cell(f"  {'' if n else name:<8}  ", "dim"), Cell(part)]
 
 
-def _fill(figures: Explained) -> str:
+def _fill_fact(figures: Explained) -> str:
     """The fill against the quote it was chosen on: what slippage really cost."""
     fill = figures["fill"]
     if fill is None:
@@ -202,14 +208,14 @@ def _compare_to_quote(bps: float, what: str) -> str:
     return f"{abs(bps):g} bps {'worse' if bps > 0 else 'better'} than {what}" if bps else f"as {what}"
 
 
-def _worst(order: Order, figures: Explained) -> str:
+def _bound_fact(order: Order, figures: Explained) -> str:
     """The worst amount, and how much of the way to it was left."""
     bound = figures["bound"]
     if bound is None:
         return "fixed by the first quote that is chosen" if order["status"] not in FINAL else ""
     token = clean(bound["token"])
     most = "at most" if bound["name"] == "maxSpend" else "at least"
-    text = f"{most} {exact(bound['amount'])} {token}"
+    text = f"{most} {exact_amount(bound['amount'])} {token}"
     if bound["overFirstQuoteBps"] is not None:
         text += f", {bound['overFirstQuoteBps']:g} bps from the first quote"
     if bound["room"] is None or bound["roomBps"] is None:
@@ -217,25 +223,25 @@ def _worst(order: Order, figures: Explained) -> str:
     if bound["roomBps"] < 0:
         return f"{text}; the last quote was {-bound['roomBps']:g} bps past it"
     who = "room left" if order["filledIn"] else "the last quote left"
-    return f"{text}; {who} {exact(bound['room'])} {token}, {bound['roomBps']:g} bps"
+    return f"{text}; {who} {exact_amount(bound['room'])} {token}, {bound['roomBps']:g} bps"
 
 
-def _times(figures: Explained) -> str:
+def _time_facts(figures: Explained) -> str:
     """Where the time of several attempts went, the longest first; one attempt's stands in its timeline."""
     if len(figures["attempts"]) < 2:
         return ""
     whole = sum(figures["timing"].values()) or 1.0
     names = {"betweenAttempts": "between attempts", "chain": "the chain", "queue": "in the queue"}
     parts = [
-        f"{names.get(kind, kind)} {span(ms / 1000)} ({ms / whole:.0%})"
+        f"{names.get(kind, kind)} {span_text(ms / 1000)} ({ms / whole:.0%})"
         for kind, ms in sorted(figures["timing"].items(), key=lambda part: -part[1])
         if ms / whole >= _SEEN
     ]
     return " · ".join(parts)
 
 
-def _ending(order: Order, waiting: ExplainedWait | None, width: int) -> Iterator[Line]:
-    last = ending(order, room=width)
+def _order_ending(order: Order, waiting: ExplainedWait | None, width: int) -> Iterator[Line]:
+    last = ending_text(order, room=width)
     mark, text, hint = last.mark, last.text, last.hint
     if waiting is not None:
         mark, text, hint = "●", _describe_wait(order, waiting), f"follow: oee watch {short_id(order)}"
@@ -252,7 +258,7 @@ def _ending(order: Order, waiting: ExplainedWait | None, width: int) -> Iterator
 
 def _describe_wait(order: Order, waiting: ExplainedWait) -> str:
     """What an order in flight is waiting for, since when, and until when."""
-    since = span(waiting["ms"] / 1000)
+    since = span_text(waiting["ms"] / 1000)
     if waiting["waitsFor"] == "chain":
         done = {"buy": "bought", "sell": "sold"}.get(order["side"], "executed")
         return (
@@ -261,7 +267,7 @@ def _describe_wait(order: Order, waiting: ExplainedWait) -> str:
         )
     text = f"{_WAITS.get(waiting['waitsFor'], clean(order['status']))}, since {since}"
     if waiting["until"] is not None:
-        text += f"; attempt {order['attempt']} is due at {clock(waiting['until'])}"
+        text += f"; attempt {order['attempt']} is due at {clock_text(waiting['until'])}"
     if waiting["expiresAt"] is not None:
-        text += f". It expires at {clock(waiting['expiresAt'])[:-4]} if it can't be sent by then"
+        text += f". It expires at {clock_text(waiting['expiresAt'])[:-4]} if it can't be sent by then"
     return f"{text}."

@@ -25,7 +25,7 @@ class NotFlat(Exception):
     """The setting is a table or an array in the file: what stands there is somebody else's."""
 
 
-def changed(text: str, name: str, value: str | None) -> str:
+def changed_text(text: str, name: str, value: str | None) -> str:
     """`text` with the setting `name` being `value`, or gone. Raises `NotFlat`, `TOMLKitError`."""
     document = tomlkit.parse(text)
     ours = [key for key in document if file_name(key) == name]
@@ -34,13 +34,13 @@ def changed(text: str, name: str, value: str | None) -> str:
     if value is not None:
         # Of several spellings the last one counts: it is kept.
         key = ours.pop() if ours else name
-        document[key] = _item(value, "\r\n" if "\r\n" in text else "\n")
+        document[key] = _toml_item(value, "\r\n" if "\r\n" in text else "\n")
     for key in ours:
         del document[key]
     return document.as_string()
 
 
-def _item(value: str, line_end: str) -> Item:
+def _toml_item(value: str, line_end: str) -> Item:
     """A number as a number, anything else as a string."""
     item: Item = tomlkit.string(value)
     for kind in (int, float):
@@ -51,7 +51,7 @@ def _item(value: str, line_end: str) -> Item:
     return item
 
 
-def edit(path: Path, name: str, value: str | None) -> bool:
+def edit_config(path: Path, name: str, value: str | None) -> bool:
     """Changes the file, whole or not at all. Returns whether there was something to do.
 
     Raises `UsageFault` where the file can't be edited safely, `Forbidden` where it can't be written.
@@ -61,10 +61,10 @@ def edit(path: Path, name: str, value: str | None) -> bool:
         target = path.resolve()
         if value is not None:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(target.parent):
-            before = _content(target)
+        with _lock_config_folder(target.parent):
+            before = _read_config(target)
             try:
-                after = changed(before, name, value)
+                after = changed_text(before, name, value)
             except NotFlat:
                 raise UsageFault(
                     f"{path} holds something that can't be edited safely from here.",
@@ -73,7 +73,7 @@ def edit(path: Path, name: str, value: str | None) -> bool:
                 ) from None
             if after == before:
                 return False
-            _replace(target, after)
+            _replace_config(target, after)
     except FileNotFoundError:
         return False
     except OSError as e:
@@ -83,7 +83,7 @@ def edit(path: Path, name: str, value: str | None) -> bool:
     return True
 
 
-def _content(target: Path) -> str:
+def _read_config(target: Path) -> str:
     try:
         text = target.read_bytes().decode()
         tomlkit.parse(text)
@@ -97,7 +97,7 @@ def _content(target: Path) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock_config_folder(folder: Path) -> Iterator[None]:
     """Holds the folder's lock: two commands that change the file do so one after the other."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -107,7 +107,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace_config(target: Path, text: str) -> None:
     with atomic_file(target) as file:
         with contextlib.suppress(OSError):
             # root who edits somebody's file leaves it theirs.

@@ -44,10 +44,10 @@ class Settings:
         return self.home / "token"
 
 
-def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
     """Reads the settings. Raises `UsageFault`, naming the setting and what it may be."""
     environ = os.environ if environ is None else environ
-    kept = stored(config)
+    kept = stored_settings(config)
 
     def value(name: str) -> Any:
         setting = BY_NAME[name]
@@ -74,7 +74,7 @@ def default_home() -> Path:
     try:
         return user_data_path("oee", appauthor=False)
     except RuntimeError:
-        raise homeless("the home of oee") from None
+        raise no_home_error("the home of oee") from None
 
 
 def config_file() -> Path:
@@ -85,7 +85,7 @@ def config_file() -> Path:
     try:
         return user_config_path("oee", appauthor=False) / "config.toml"
     except RuntimeError:
-        raise homeless("config.toml") from None
+        raise no_home_error("config.toml") from None
 
 
 #: No folder, and nothing can be made in it.
@@ -115,7 +115,7 @@ def short_path(path: Path) -> str:
     return f"~/{path.relative_to(home)}"
 
 
-def homeless(what: str) -> UsageFault:
+def no_home_error(what: str) -> UsageFault:
     return UsageFault(
         f"There is no place for {what}: HOME is not set, and the account {os.geteuid()} has no name here.",
         hint="Set HOME; or OEE_HOME, and XDG_CONFIG_HOME for a config.toml.",
@@ -131,7 +131,7 @@ def _bad_setting_error(name: str, wanted: str) -> UsageFault:
     )
 
 
-def stored(config: Path | None = None) -> dict[str, str]:
+def stored_settings(config: Path | None = None) -> dict[str, str]:
     """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read.
 
     Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
@@ -146,7 +146,7 @@ def stored(config: Path | None = None) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as e:
-        if isinstance(e, PermissionError) and not _is_there(config):
+        if isinstance(e, PermissionError) and not _config_exists(config):
             return {}
         raise UsageFault(f"{config} can't be read: {e.strerror}.", code="bad_setting") from None
     import tomllib
@@ -162,7 +162,7 @@ def stored(config: Path | None = None) -> dict[str, str]:
     return {file_name(key): str(value) for key, value in table.items()}
 
 
-def _is_there(path: Path) -> bool:
+def _config_exists(path: Path) -> bool:
     try:
         path.stat()
     except OSError:

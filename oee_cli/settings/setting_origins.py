@@ -42,19 +42,19 @@ class Value(NamedTuple):
         return f"{self.setting.variable} (from {self.source}) can't be {shown}: it takes {self.problem}."
 
 
-def values(environ: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, Value]:
+def setting_values(environ: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, Value]:
     """Every setting by name. `kept` is what the file holds."""
-    return {setting.name: value(setting, environ, kept) for setting in SETTINGS}
+    return {setting.name: setting_value(setting, environ, kept) for setting in SETTINGS}
 
 
-def value(setting: Setting, environ: Mapping[str, str], kept: Mapping[str, str]) -> Value:
+def setting_value(setting: Setting, environ: Mapping[str, str], kept: Mapping[str, str]) -> Value:
     """One setting; an empty text counts as not set."""
     text, origin = environ.get(setting.variable), ENVIRONMENT
     hides = bool(text and kept.get(setting.name))
     if not text:
         text, origin = kept.get(setting.name), FILE
     if not text:
-        default = _home() if setting.name == "home" else setting.default
+        default = _home_by_default() if setting.name == "home" else setting.default
         return Value(setting, default, DEFAULT)
     try:
         setting.read(text)
@@ -63,14 +63,16 @@ def value(setting: Setting, environ: Mapping[str, str], kept: Mapping[str, str])
     return Value(setting, text, origin, None, hides)
 
 
-def _home() -> str | None:
+def _home_by_default() -> str | None:
     try:
         return str(default_home())
     except UsageFault:
         return None
 
 
-def unknown(environ: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[tuple[str, str, str | None]]:
+def unknown_settings(
+    environ: Mapping[str, str], kept: Mapping[str, str]
+) -> Iterator[tuple[str, str, str | None]]:
     """What is set in vain: how it is spelled, where, and what was probably meant."""
     variables = {setting.variable for setting in SETTINGS} | set(ENVIRONMENT_ONLY)
     for name in sorted(environ):

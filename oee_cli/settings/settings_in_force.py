@@ -18,7 +18,7 @@ from oee_daemon.contract.protocol import VERSION
 SERVERS = {"database_url": "postgres", "redis_url": "queue"}
 
 
-def differing(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[str, str]:
+def not_in_force(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[str, str]:
     """By setting: what the daemon has instead. What is not given here says nothing of any setting but the
     servers', where to have none is a choice."""
     running = status.get("settings") or {}

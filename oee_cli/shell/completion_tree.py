@@ -91,7 +91,7 @@ def tree(command: Any) -> Node:
     """Every command below this one."""
     from oee_cli.text.topic_texts import TOPICS
 
-    root = _node(command, ())
+    root = _command_node(command, ())
     commands = [(child.path[0], child.help) for child in root.children if child.path != ("help",)]
     for child in root.children:
         if child.path == ("help",):
@@ -100,27 +100,27 @@ def tree(command: Any) -> Node:
     return root
 
 
-def _node(command: Any, path: tuple[str, ...]) -> Node:
-    node = Node(path, sentence(command.help or ""))
+def _command_node(command: Any, path: tuple[str, ...]) -> Node:
+    node = Node(path, first_sentence(command.help or ""))
     for parameter in command.params:
         if parameter.param_type_name == "option":
             bare = parameter.is_flag or parameter.count
-            values = None if bare else _values(parameter, path, parameter.opts[0])
-            node.flags.append(Flag(tuple(parameter.opts), sentence(parameter.help or ""), values))
+            values = None if bare else _values_of(parameter, path, parameter.opts[0])
+            node.flags.append(Flag(tuple(parameter.opts), first_sentence(parameter.help or ""), values))
         else:
             name = (parameter.metavar or parameter.name).strip("[]")
-            node.arguments.append(Argument(name, _values(parameter, path, name), parameter.nargs == -1))
+            node.arguments.append(Argument(name, _values_of(parameter, path, name), parameter.nargs == -1))
     node.flags.append(Flag(("--help", "-h"), "Show this message and exit", None))
     for name, child in getattr(command, "commands", {}).items():
-        node.children.append(_node(child, (*path, name)))
+        node.children.append(_command_node(child, (*path, name)))
     return node
 
 
-def _values(parameter: Any, path: tuple[str, ...], name: str) -> Values:
+def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
     """By the parameter's own choices, or else by its name as it is written in the help."""
     choices = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
     if choices:
-        return _words(*choices)
+        return _words_to_complete(*choices)
     metavar = str(parameter.metavar or "").strip("[]")
     if metavar.startswith("FILE"):
         return Values(files=True)
@@ -131,17 +131,17 @@ def _values(parameter: Any, path: tuple[str, ...], name: str) -> Values:
     if metavar == "SETTING":
         from oee_daemon.contract.settings import SETTINGS
 
-        return Values(tuple((setting.name, sentence(setting.meaning)) for setting in SETTINGS))
+        return Values(tuple((setting.name, first_sentence(setting.meaning)) for setting in SETTINGS))
     if name == "--columns":
         from oee_cli.text.column_texts import FILLS, ORDERS
 
         listing = FILLS if path[-1] == "fills" else ORDERS
-        columns = tuple((column, sentence(one.says)) for column, one in listing.known.items())
+        columns = tuple((column, first_sentence(one.says)) for column, one in listing.known.items())
         return Values(columns, listed=True)
-    return replace(_words(*_KNOWN.get(name, ())), listed=name == "--status")
+    return replace(_words_to_complete(*_KNOWN.get(name, ())), listed=name == "--status")
 
 
-def _words(*words: str) -> Values:
+def _words_to_complete(*words: str) -> Values:
     return Values(tuple((word, "") for word in words))
 
 
@@ -160,7 +160,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
     """The first sentence, without its full stop and without what a shell would read."""
     first = text.strip().split("\n")[0].split("  ")[0]
     return re.sub(r"[`\"\\$]", "", first).rstrip(".")

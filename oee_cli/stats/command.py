@@ -21,7 +21,7 @@ class ByWord(StrEnum):
     DAY = "day"
 
 
-def stats(
+def show_stats(
     since: Annotated[
         str, typer.Option("--since", metavar="2h|today|ISO|all", help="Only orders placed since then.")
     ] = "24h",
@@ -45,7 +45,7 @@ def stats(
       oee stats --since 7d --by day
       oee stats --since today --pair SOL/USDC --json | jq .total.slippageBps
     """
-    from oee_cli.stats.stats_report import StatsQuery, stats
+    from oee_cli.stats.stats_report import StatsQuery, report_stats
 
     query = StatsQuery(
         since=since,
@@ -54,4 +54,4 @@ def stats(
         pair=pair,
         side=None if side is None else side.value,
     )
-    return stats(query, csv, Output(json, no_color=no_color))
+    return report_stats(query, csv, Output(json, no_color=no_color))

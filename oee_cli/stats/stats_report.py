@@ -49,7 +49,7 @@ class StatsQuery:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
+def report_stats(query: StatsQuery, as_csv: bool, output: Output) -> ExitCode:
     """Execution quality over a period. Everything typed is checked before anything is started."""
     if as_csv and output.json:
         raise UsageFault(

@@ -11,10 +11,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short
+from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import bar, chart, spans
-from oee_cli.text.text_layout import ACCENT, Cell, Column, Line, put, sentence, status_cell, table
-from oee_cli.text.time_text import between, moment, span
+from oee_cli.text.text_layout import (
+    ACCENT,
+    Cell,
+    Column,
+    Line,
+    fold_sentence,
+    lay_table,
+    put_lines,
+    status_cell,
+)
+from oee_cli.text.time_text import parse_moment, seconds_between, span_text
 from oee_daemon.contract.shapes import StatsReport, StatsRow, TimelinePart, TokenAmount, VenueStats
 from oee_daemon.contract.status import FINAL, Status
 
@@ -46,21 +55,21 @@ _LATENCY = (Column("step"), Column("p50", right=True), Column("p95", right=True)
 def draw_stats(output: Output, report: StatsReport) -> None:
     width = output.width(sys.stdout)
     total = report["total"]
-    parts = [_header(report, width), _charts(output, report, width)]
+    parts = [_stats_header(report, width), _timeline_charts(output, report, width)]
     if report["by"] is None:
-        parts += [_by_status(total, width), _by_venue(total, width), _by_step(total, width)]
-        parts += [_facts(total, width)]
+        parts += [_status_table(total, width), _venue_table(total, width), _step_table(total, width)]
+        parts += [_period_facts(total, width)]
     else:
-        parts += [_by_group(report, width)]
+        parts += [_group_table(report, width)]
     blank: list[Line] = [[]]
-    put(output, [line for part in parts for line in part + blank] + _verdict(total, width))
+    put_lines(output, [line for part in parts for line in part + blank] + _period_verdict(total, width))
 
 
-def _header(report: StatsReport, width: int) -> list[Line]:
+def _stats_header(report: StatsReport, width: int) -> list[Line]:
     what = [report["pair"], report["side"], report["by"] and f"by {report['by']}"]
     title = " ".join(["stats", *(clean(word) for word in what if word)])
-    begun = moment(report["since"] or report["until"]).astimezone()
-    ended = moment(report["until"]).astimezone()
+    begun = parse_moment(report["since"] or report["until"]).astimezone()
+    ended = parse_moment(report["until"]).astimezone()
     exact = "%b %H:%M" if begun.year == ended.year else "%b %Y %H:%M"
     period = f"{begun.day} {begun:{exact}} to {ended.day} {ended:{exact}}"
     count = f"{report['total']['orders']:,} orders"
@@ -72,11 +81,11 @@ def _header(report: StatsReport, width: int) -> list[Line]:
     return [[line, Cell(" " * room + count)] if room >= 3 else [line]]
 
 
-def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
+def _timeline_charts(output: Output, report: StatsReport, width: int) -> list[Line]:
     found = report["timeline"]
-    each = between(found[0]["at"], found[1]["at"])
+    each = seconds_between(found[0]["at"], found[1]["at"])
     if width < _WIDE:
-        found, each = _halve(found), each * 2
+        found, each = _halve_timeline(found), each * 2
     orders, failed = [part["orders"] for part in found], [part["failed"] for part in found]
     times = [part["wholeMs"] or 0 for part in found]
     rows = [
@@ -88,22 +97,22 @@ def _charts(output: Output, report: StatsReport, width: int) -> list[Line]:
         for name, values, told in (
             ("orders", orders, f"most {max(orders):,} in {_format_length(each)}"),
             ("failed", failed, f"most {max(failed):,}"),
-            ("took", times, f"p50, most {span(max(times) / 1000)}"),
+            ("took", times, f"p50, most {span_text(max(times) / 1000)}"),
         )
         if any(values)
     ]
     ends = _format_edge(found[0]["at"], each), _format_edge(report["until"], each)
     rows.append([Cell(""), Cell(ends[0] + ends[1].rjust(len(found) - len(ends[0])), "dim"), Cell("")])
-    return table(_CHARTS, rows, width)
+    return lay_table(_CHARTS, rows, width)
 
 
 def _format_edge(text: str, each: float) -> str:
     """A moment, as exact as the parts of the chart are long."""
-    at = moment(text).astimezone()
+    at = parse_moment(text).astimezone()
     return f"{at.day} {at:%b}" if each >= 3_600 else f"{at:%H:%M}" if each >= 60 else f"{at:%H:%M:%S}"
 
 
-def _halve(parts: Sequence[TimelinePart]) -> list[TimelinePart]:
+def _halve_timeline(parts: Sequence[TimelinePart]) -> list[TimelinePart]:
     """Two parts as one, the slower one's time for both."""
     return [
         {
@@ -122,10 +131,10 @@ def _format_length(seconds: float) -> str:
         if seconds >= length:
             value = seconds / length
             return (f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")) + f" {unit}"
-    return span(seconds)
+    return span_text(seconds)
 
 
-def _by_status(total: StatsRow, width: int) -> list[Line]:
+def _status_table(total: StatsRow, width: int) -> list[Line]:
     counts = total["statuses"]
     # Ends first; what a newer daemon may say besides comes last.
     known = [*sorted(Status, key=lambda word: word not in FINAL), *counts]
@@ -135,19 +144,19 @@ def _by_status(total: StatsRow, width: int) -> list[Line]:
             status_cell(word),
             Cell(f"{counts[word]:,}"),
             Cell(_percent(counts[word], total["orders"])),
-            Cell(bar(counts[word], total["orders"], _cells(width)), ACCENT),
+            Cell(bar(counts[word], total["orders"], _bar_cells(width)), ACCENT),
         ]
         for word in shown
     ]
-    return table(_STATUSES, rows, width, titles=True)
+    return lay_table(_STATUSES, rows, width, titles=True)
 
 
-def _by_venue(total: StatsRow, width: int) -> list[Line]:
+def _venue_table(total: StatsRow, width: int) -> list[Line]:
     rows = [
         [
             Cell(clean(venue["venue"])),
             Cell(_percent(venue["chosen"], venue["choices"])),
-            Cell(bar(venue["chosen"], max(1, venue["choices"]), _cells(width) // 2), ACCENT),
+            Cell(bar(venue["chosen"], max(1, venue["choices"]), _bar_cells(width) // 2), ACCENT),
             Cell(f"{venue['choices']:,}", "dim"),
             Cell(_percent(venue["quoted"], venue["asked"]), "dim"),
             Cell(_ms(venue["quoteMs"]["p50"]), "dim"),
@@ -157,12 +166,14 @@ def _by_venue(total: StatsRow, width: int) -> list[Line]:
         ]
         for venue in total["venues"]
     ]
-    return table(_VENUES, rows, width, titles=True) if rows else [[Cell("  no venue was asked yet", "dim")]]
+    return (
+        lay_table(_VENUES, rows, width, titles=True) if rows else [[Cell("  no venue was asked yet", "dim")]]
+    )
 
 
-def _by_step(total: StatsRow, width: int) -> list[Line]:
+def _step_table(total: StatsRow, width: int) -> list[Line]:
     latency = total["latencyMs"]
-    drawn = spans([latency[name]["p50"] or 0 for name in _STEPS], _cells(width))
+    drawn = spans([latency[name]["p50"] or 0 for name in _STEPS], _bar_cells(width))
     rows = [
         [
             Cell(name),
@@ -172,10 +183,10 @@ def _by_step(total: StatsRow, width: int) -> list[Line]:
         ]
         for name, line in zip((*_STEPS, "whole"), (*drawn, ""), strict=True)
     ]
-    return table(_LATENCY, rows, width, titles=True)
+    return lay_table(_LATENCY, rows, width, titles=True)
 
 
-def _facts(total: StatsRow, width: int) -> list[Line]:
+def _period_facts(total: StatsRow, width: int) -> list[Line]:
     """The figures in words; folded where it is narrow, and no amount away from its token."""
     slipped, retried = total["slippageBps"], total["retried"]
     facts = []
@@ -184,7 +195,7 @@ def _facts(total: StatsRow, width: int) -> list[Line]:
         facts.append(("slippage", f"{against}; above 0 is worse than quoted"))
     more = f"{retried:,} of {total['orders']:,} orders took more than one attempt"
     facts.append(("retries", f"{total['retries']:,}: {more}" if retried else "none"))
-    facts += [(name, _sums(total[name], ", ")) for name in ("volume", "fees") if total[name]]
+    facts += [(name, _token_sums(total[name], ", ")) for name in ("volume", "fees") if total[name]]
     lines: list[Line] = []
     for name, text in facts:
         folded = textwrap.wrap(text, max(20, min(width, _LONGEST) - 13), break_long_words=False)
@@ -195,11 +206,11 @@ def _facts(total: StatsRow, width: int) -> list[Line]:
     return lines
 
 
-def _sums(amounts: Sequence[TokenAmount], between: str) -> str:
-    return between.join(f"{short(a['amount'])}{_TIED}{clean(a['token'])}" for a in amounts)
+def _token_sums(amounts: Sequence[TokenAmount], between: str) -> str:
+    return between.join(f"{short_amount(a['amount'])}{_TIED}{clean(a['token'])}" for a in amounts)
 
 
-def _by_group(report: StatsReport, width: int) -> list[Line]:
+def _group_table(report: StatsReport, width: int) -> list[Line]:
     venues = [clean(venue["venue"]) for venue in report["total"]["venues"]]
     columns = (
         Column("day, UTC" if report["by"] == "day" else str(report["by"])),
@@ -217,19 +228,21 @@ def _by_group(report: StatsReport, width: int) -> list[Line]:
     )
     most = max(row["orders"] for row in report["groups"])
     rows = [
-        _group(row, clean(row["key"] or _NOTHING), venues, bar(row["orders"], most, _cells(width) // 3))
+        _group_row(
+            row, clean(row["key"] or _NOTHING), venues, bar(row["orders"], most, _bar_cells(width) // 3)
+        )
         for row in report["groups"]
     ]
     if len(rows) > 1:
-        *figures, volume = _group(report["total"], "all", venues, "")
+        *figures, volume = _group_row(report["total"], "all", venues, "")
         if report["by"] == "pair" and len(report["total"]["volume"]) > 1:
             # Each pair has one token; all of them together would widen the column for one cell.
             volume = Cell("")
         rows.append([Cell(cell.text, "bold") for cell in (*figures, volume)])
-    return table(columns, rows, width, titles=True)
+    return lay_table(columns, rows, width, titles=True)
 
 
-def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[Cell]:
+def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[Cell]:
     gains = {clean(venue["venue"]): venue["gainBps"]["mean"] for venue in row["venues"]}
     confirmed, whole = row["statuses"].get("confirmed", 0), row["latencyMs"]["whole"]
     return [
@@ -245,11 +258,11 @@ def _group(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> list[
         Cell(_bps(row["slippageBps"]["p95"]), "dim"),
         Cell(_ms(whole["p50"])),
         Cell(_ms(whole["p95"]), "dim"),
-        Cell(_sums(row["volume"], ", ").replace(_TIED, " ") or _NOTHING),
+        Cell(_token_sums(row["volume"], ", ").replace(_TIED, " ") or _NOTHING),
     ]
 
 
-def _verdict(total: StatsRow, width: int) -> list[Line]:
+def _period_verdict(total: StatsRow, width: int) -> list[Line]:
     confirmed, orders = total["statuses"].get("confirmed", 0), total["orders"]
     ended = sum(total["statuses"].get(word, 0) for word in FINAL)
     if not ended:
@@ -257,18 +270,18 @@ def _verdict(total: StatsRow, width: int) -> list[Line]:
     else:
         mark = "✓" if confirmed else "✗"
         text = f"{confirmed:,} of {orders:,} orders confirmed, {_percent(confirmed, orders)}"
-    gains = [_gain(venue) for venue in total["venues"] if venue["gainBps"]["mean"] is not None]
+    gains = [_venue_gain(venue) for venue in total["venues"] if venue["gainBps"]["mean"] is not None]
     if len(gains) > 1:
         text += f"; routing gained {', '.join(gains)}"
     # The plain sign of a mark takes two cells.
-    return sentence(f"{mark} {text}", min(width, _LONGEST) - 1)
+    return fold_sentence(f"{mark} {text}", min(width, _LONGEST) - 1)
 
 
-def _gain(venue: VenueStats) -> str:
+def _venue_gain(venue: VenueStats) -> str:
     return f"{_bps(venue['gainBps']['mean'])} over always {clean(venue['venue'])}"
 
 
-def _cells(width: int) -> int:
+def _bar_cells(width: int) -> int:
     return 36 if width >= _WIDE else 18
 
 
@@ -277,7 +290,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _ms(value: int | None) -> str:
-    return _NOTHING if value is None else span(value / 1000)
+    return _NOTHING if value is None else span_text(value / 1000)
 
 
 def _bps(text: str | None) -> str:

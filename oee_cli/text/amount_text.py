@@ -7,12 +7,14 @@ and what `--json` prints never is.
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.errors import UsageFault
 
 _PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
 _SLIPPAGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
+#: Holds all digits of any amount there can be.
+_WIDE = Context(prec=100)
 #: Figures that a shortened number keeps.
 _FIGURES = 5
 
@@ -47,38 +49,38 @@ def read_slippage(text: str) -> int:
     return int(bps)
 
 
-def percent(bps: int) -> str:
+def percent_text(bps: int) -> str:
     """50 as `0.5%`."""
-    return f"{plain(Decimal(bps) / 100)}%"
+    return f"{plain_digits(Decimal(bps) / 100)}%"
 
 
-def plain(value: Decimal) -> str:
+def plain_digits(value: Decimal) -> str:
     """Plain digits, no exponent, no trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def exact(text: str) -> str:
+def exact_amount(text: str) -> str:
     """An amount with its thousands separated, nothing rounded away."""
-    return f"{Decimal(plain(Decimal(text))):,f}"
+    return f"{Decimal(plain_digits(Decimal(text))):,f}"
 
 
-def short(text: str, figures: int = _FIGURES) -> str:
+def short_amount(text: str, figures: int = _FIGURES) -> str:
     """An amount as a person reads it: a few figures, whole or with two decimals at least."""
     value = Decimal(text)
     if not value:
         return "0"
     decimals = max(2, figures - 1 - value.adjusted())
-    shown = plain(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN))
+    shown = plain_digits(value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _WIDE))
     whole, point, fraction = shown.partition(".")
     return f"{Decimal(whole):,f}{point}{fraction.ljust(2, '0') if point else ''}"
 
 
-def ends(text: str, room: int) -> str:
+def short_ends(text: str, room: int) -> str:
     """A long word cut in its middle."""
-    return text if len(text) <= room else signature(text, max(1, (room - 1) // 2))
+    return text if len(text) <= room else short_signature(text, max(1, (room - 1) // 2))
 
 
-def signature(text: str, figures: int = 4) -> str:
+def short_signature(text: str, figures: int = 4) -> str:
     """The two ends of a signature."""
     return text if len(text) <= 2 * figures + 1 else f"{text[:figures]}…{text[-figures:]}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from oee_cli.errors import UsageFault
 from oee_cli.text.nearest_word import nearest
-from oee_cli.text.time_text import between
+from oee_cli.text.time_text import seconds_between
 from oee_daemon.contract.fields import BY_NAME
 
 Row = Mapping[str, Any]
@@ -26,11 +26,11 @@ class ListColumn:
     value: Callable[[Row], Any]
 
 
-def _field(name: str, says: str = "") -> ListColumn:
+def _field_column(name: str, says: str = "") -> ListColumn:
     return ListColumn(says or BY_NAME[name].says, lambda row: row.get(name))
 
 
-def _error(part: str, says: str) -> ListColumn:
+def _error_column(part: str, says: str) -> ListColumn:
     return ListColumn(says, lambda row: (row.get("error") or {}).get(part))
 
 
@@ -39,12 +39,12 @@ def _moved_amount(order: Row) -> Any:
     return order["filledIn"] if order["swapMode"] == "ExactOut" else order["filledOut"]
 
 
-def _took(order: Row) -> str | None:
+def _seconds_taken(order: Row) -> str | None:
     ended = order["finishedAt"]
-    return None if ended is None else f"{between(order['createdAt'], ended):.3f}"
+    return None if ended is None else f"{seconds_between(order['createdAt'], ended):.3f}"
 
 
-def _note(order: Row) -> str | None:
+def _order_note(order: Row) -> str | None:
     if order["error"] is not None and order["status"] == "failed":
         return str(order["error"]["code"])
     return f"{order['attempt']} attempts" if order["attempt"] > 1 else None
@@ -52,17 +52,17 @@ def _note(order: Row) -> str | None:
 
 #: For people; in a table they are short.
 _ORDERS_SHORT = {
-    "order": _field("orderId", "the id; its first 8 characters in a table"),
-    "when": _field("createdAt", "when it was placed; how long ago in a table"),
-    "side": _field("side"),
-    "pair": _field("pair"),
-    "amount": _field("amount"),
+    "order": _field_column("orderId", "the id; its first 8 characters in a table"),
+    "when": _field_column("createdAt", "when it was placed; how long ago in a table"),
+    "side": _field_column("side"),
+    "pair": _field_column("pair"),
+    "amount": _field_column("amount"),
     "for": ListColumn("what was paid or received for it", _moved_amount),
-    "price": _field("price"),
-    "venue": _field("venue"),
-    "status": _field("status"),
-    "took": ListColumn("seconds from placing to its end", _took),
-    "note": ListColumn("why it failed, or how many attempts it took", _note),
+    "price": _field_column("price"),
+    "venue": _field_column("venue"),
+    "status": _field_column("status"),
+    "took": ListColumn("seconds from placing to its end", _seconds_taken),
+    "note": ListColumn("why it failed, or how many attempts it took", _order_note),
 }
 #: In the order of the CSV, in which what an order has besides comes last.
 _FIRST = (
@@ -73,30 +73,30 @@ _FIRST = (
 #: Asked for too rarely to stand in every CSV.
 _RARE = ("updatedAt", "validForS")
 _PARTS = {
-    "errorCode": _error("code", "why it failed, for programs"),
-    "errorMessage": _error("message", "why it failed, for people"),
+    "errorCode": _error_column("code", "why it failed, for programs"),
+    "errorMessage": _error_column("message", "why it failed, for people"),
 }
 
 
-def _exact(names: Iterable[str]) -> dict[str, ListColumn]:
+def _exact_columns(names: Iterable[str]) -> dict[str, ListColumn]:
     """As the API has them; an error in its parts."""
     found: dict[str, ListColumn] = {}
     for name in names:
-        found |= _PARTS if name == "error" else {name: _field(name)}
+        found |= _PARTS if name == "error" else {name: _field_column(name)}
     return found
 
 
-_ORDERS_EXACT = _exact(name for name in dict.fromkeys([*_FIRST, *BY_NAME]) if name not in _RARE)
+_ORDERS_EXACT = _exact_columns(name for name in dict.fromkeys([*_FIRST, *BY_NAME]) if name not in _RARE)
 _FILLS_SHORT = {
-    "order": _field("orderId", "the order's id; its first 8 characters in a table"),
-    "when": _field("at", "when it landed; how long ago in a table"),
-    "paid": _field("amountIn", "what left the wallet"),
-    "received": _field("amountOut", "what arrived"),
-    "slot": _field("slot", "the chain's slot"),
-    "signature": _field("signature", "of the swap"),
+    "order": _field_column("orderId", "the order's id; its first 8 characters in a table"),
+    "when": _field_column("at", "when it landed; how long ago in a table"),
+    "paid": _field_column("amountIn", "what left the wallet"),
+    "received": _field_column("amountOut", "what arrived"),
+    "slot": _field_column("slot", "the chain's slot"),
+    "signature": _field_column("signature", "of the swap"),
 }
 _FILLS_EXACT = {
-    name: _field(name, says)
+    name: _field_column(name, says)
     for name, says in (
         ("signature", "of the swap"),
         ("orderId", "the order's whole id"),
@@ -129,7 +129,7 @@ ORDERS = Listing(
     "oee history",
     "/api/orders",
     "orders",
-    _ORDERS_SHORT | _ORDERS_EXACT | _exact(_RARE),
+    _ORDERS_SHORT | _ORDERS_EXACT | _exact_columns(_RARE),
     tuple(_ORDERS_SHORT),
     tuple(_ORDERS_EXACT),
 )
@@ -138,18 +138,18 @@ FILLS = Listing(
 )
 
 
-def choose(text: str, fields: Listing) -> tuple[str, ...]:
+def named_columns(text: str, fields: Listing) -> tuple[str, ...]:
     """The columns that `--columns` names, in its order. Raises `UsageFault`, naming those there are."""
-    by_key = {_key(name): name for name in fields.known}
+    by_key = {_column_key(name): name for name in fields.known}
     found: list[str] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        name = by_key.get(_key(word))
+        name = by_key.get(_column_key(word))
         if name is None:
-            near = nearest(_key(word), by_key)
+            near = nearest(_column_key(word), by_key)
             guess = f" Did you mean {by_key[near]}?" if near else ""
             raise UsageFault(
                 f"--columns can't have {word[:40]!r}.{guess}",
-                hint=f"{_names(fields)}\nWhat they are: {fields.command} --columns help",
+                hint=f"{_column_names(fields)}\nWhat they are: {fields.command} --columns help",
             )
         if name in found:
             raise UsageFault(f"--columns names {name} twice.", hint="Name each column once.")
@@ -159,19 +159,19 @@ def choose(text: str, fields: Listing) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _names(fields: Listing) -> str:
+def _column_names(fields: Listing) -> str:
     """Folded, as a hint is shown as it stands."""
     import textwrap
 
     return "\n".join(textwrap.wrap(f"It takes {', '.join(fields.known)}.", 58))
 
 
-def _key(name: str) -> str:
+def _column_key(name: str) -> str:
     """`orderId`, `order-id`, `ORDER_ID` are the same."""
     return name.lower().replace("_", "").replace("-", "")
 
 
-def table_of(fields: Listing) -> str:
+def column_help(fields: Listing) -> str:
     """Every column with what it says, for `--columns help`."""
     room = max(map(len, fields.known))
     lines = [f"  {name:<{room}}  {field.says}" for name, field in fields.known.items()]

@@ -17,11 +17,11 @@ from rich.live import Live
 from rich.text import Text
 
 from oee_cli.output import Output, clean
-from oee_cli.text.order_text import detail
+from oee_cli.text.order_text import event_detail
 from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.order_timeline import Attempt, Step, Timeline
-from oee_cli.text.text_layout import ACCENT, Cell, Line, drawn
-from oee_cli.text.time_text import span
+from oee_cli.text.text_layout import ACCENT, Cell, Line, draw_line
+from oee_cli.text.time_text import span_text
 from oee_daemon.contract.shapes import Event, Order
 from oee_daemon.contract.status import STEPS
 
@@ -87,7 +87,7 @@ class _Block:
 
     def _draw_lines(self, lines: Iterable[Line]) -> list[str]:
         colors = self._output.color(sys.stderr)
-        return [drawn(line, self.width, colors=colors) for line in lines]
+        return [draw_line(line, self.width, colors=colors) for line in lines]
 
 
 class LiveScreen:
@@ -160,8 +160,8 @@ class LiveScreen:
         if running:
             line += [Cell("  "), *self._bar(step.status, width)]
         else:
-            line.append(Cell(f" {span(step.seconds or 0):>7}", "dim"))
-        about = detail(step.event) if step.status != "pending" else ""
+            line.append(Cell(f" {span_text(step.seconds or 0):>7}", "dim"))
+        about = event_detail(step.event) if step.status != "pending" else ""
         return [*line, Cell(f"   {about}", style)] if about else line
 
     def _bar(self, status: str, width: int) -> Line:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.exit_codes import unknown
+from oee_cli.exit_codes import is_outcome_unknown
 from oee_cli.output import clean
-from oee_cli.text.amount_text import exact, percent, short, signature
-from oee_cli.text.time_text import between, span, took
+from oee_cli.text.amount_text import exact_amount, percent_text, short_amount, short_signature
+from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.shapes import Event, Order
 
 _DONE = {"buy": "bought", "sell": "sold"}
@@ -27,39 +27,39 @@ class Ending:
     hint: str | None = None
 
 
-def header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
+def order_header(order: Order, *, bound: bool = True, slippage: bool = True) -> str:
     """`buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)`; less of it where the screen is narrow."""
-    base, quote = pair(order)
+    base, quote = order_pair(order)
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
     fixed = asked_amount(order)
     text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
     if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
-        text += f", at most {short(order['maxSpend'])} {clean(order['inputToken'])}"
+        text += f", at most {short_amount(order['maxSpend'])} {clean(order['inputToken'])}"
     elif bound and order["swapMode"] == "ExactIn" and order["minReceive"]:
-        text += f", at least {short(order['minReceive'])} {clean(order['outputToken'])}"
+        text += f", at least {short_amount(order['minReceive'])} {clean(order['outputToken'])}"
     elif counted == base:
         text += f" for {quote}" if order["side"] == "sell" else f" with {quote}"
-    return f"{text} (slippage {percent(order['slippageBps'])})" if slippage else text
+    return f"{text} (slippage {percent_text(order['slippageBps'])})" if slippage else text
 
 
 def asked_amount(of: Mapping[str, Any]) -> str:
     """`1.5 SOL`: the amount that was asked for, with the token that it counts."""
     counted = of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"]
-    return f"{exact(of['amount'])} {clean(counted)}"
+    return f"{exact_amount(of['amount'])} {clean(counted)}"
 
 
 def market_amount(order: Mapping[str, Any]) -> str:
     """`214.3 USDC`: the amount that the market made, with its token; empty where nothing was filled."""
     exact_out = order["swapMode"] == "ExactOut"
     moved, token = ("filledIn", "inputToken") if exact_out else ("filledOut", "outputToken")
-    return "" if order[moved] is None else f"{short(order[moved])} {clean(order[token])}"
+    return "" if order[moved] is None else f"{short_amount(order[moved])} {clean(order[token])}"
 
 
 def short_id(order: Order) -> str:
     return order["orderId"][:8]
 
 
-def heading(order: Order, width: int) -> tuple[str, str, str]:
+def order_heading(order: Order, width: int) -> tuple[str, str, str]:
     """What was asked for, the space after it, and which order it is; less of it where it is narrow."""
     name = short_id(order)
     for bound, slippage, right in (
@@ -69,22 +69,22 @@ def heading(order: Order, width: int) -> tuple[str, str, str]:
         (False, False, name),
         (False, False, ""),
     ):
-        text = header(order, bound=bound, slippage=slippage)
+        text = order_header(order, bound=bound, slippage=slippage)
         space = min(width, 100) - len(text) - len(right)
         if space >= 2 or not right:
             break
     return text, " " * max(0, space), right
 
 
-def pair(order: Order) -> tuple[str, str]:
+def order_pair(order: Order) -> tuple[str, str]:
     """Base and quote."""
     base, _, quote = clean(order["pair"]).partition("/")
     return base, quote
 
 
-def command(order: Order) -> str:
+def repeat_command(order: Order) -> str:
     """The command that asks for the same again."""
-    base, quote = pair(order)
+    base, quote = order_pair(order)
     amount = order["amount"]
     fixed_base = (order["swapMode"] == "ExactOut") == (order["side"] == "buy")
     if not fixed_base:
@@ -92,27 +92,28 @@ def command(order: Order) -> str:
     return f"oee {order['side']} {base} {quote} {amount}"
 
 
-def step(event: Event, started_at: str) -> str:
+def event_line(event: Event, started_at: str) -> str:
     """One plain line a status, for logs and pipes."""
-    line = f"{event['orderId'][:8]}  {clean(event['status']):<9}  {span(between(started_at, event['at'])):>7}"
-    return f"{line}  {detail(event)}".rstrip()
+    since = span_text(seconds_between(started_at, event["at"]))
+    line = f"{event['orderId'][:8]}  {clean(event['status']):<9}  {since:>7}"
+    return f"{line}  {event_detail(event)}".rstrip()
 
 
-def detail(event: Event) -> str:
+def event_detail(event: Event) -> str:
     """What one event adds to its status."""
     data = event["data"]
     if event["status"] == "pending" and event["attempt"] > 1:
-        return retry(event)
+        return retry_text(event)
     if event["status"] == "building":
         return clean(str(data.get("venue", "")))
     if event["status"] == "submitted":
-        return signature(clean(str(data.get("signature", ""))))
+        return short_signature(clean(str(data.get("signature", ""))))
     if event["status"] == "failed" and isinstance(data.get("error"), dict):
-        return reason(data["error"])
+        return error_text(data["error"])
     return ""
 
 
-def retry(
+def retry_text(
     event: Event, room: int = 1000, *, max_attempts: int | None = None, wait_ms: int | None = None
 ) -> str:
     """`attempt 2 of 3 in 0.7 s: price moved (slippage_exceeded)`; the code alone where that has no room.
@@ -120,9 +121,9 @@ def retry(
     `max_attempts`: said where it is known. `wait_ms`: what is left of the event's own wait.
     """
     data = event["data"]
-    wait = span(int(data.get("retryInMs") or 0 if wait_ms is None else wait_ms) / 1000)
+    wait = span_text(int(data.get("retryInMs") or 0 if wait_ms is None else wait_ms) / 1000)
     error = data.get("error")
-    why = f": {reason(error)}" if isinstance(error, dict) else ""
+    why = f": {error_text(error)}" if isinstance(error, dict) else ""
     most = f" of {max_attempts}" if max_attempts else ""
     text = f"attempt {event['attempt']}{most} in {wait}"
     if len(text + why) > room and isinstance(error, dict):
@@ -130,7 +131,7 @@ def retry(
     return text + why
 
 
-def reason(error: object) -> str:
+def error_text(error: object) -> str:
     """`message (code)`."""
     if not isinstance(error, dict):
         return "no reason was given"
@@ -138,29 +139,29 @@ def reason(error: object) -> str:
     return f"{message} ({clean(str(error.get('code')))})" if message else clean(str(error.get("code")))
 
 
-def ending(order: Order, *, waited: float | None = None, room: int = 1000) -> Ending:
+def ending_text(order: Order, *, waited: float | None = None, room: int = 1000) -> Ending:
     """How an order ended, or where it stands when the wait for it ended. `room`: cells for a good end."""
     status = order["status"]
     done = _DONE.get(order["side"], "executed")
     if status == "confirmed":
         return Ending("✓", _say_confirmed(order, room - 2))
-    if unknown(order):
-        text = f"not known whether it was {done}: {reason(order['error'])}."
+    if is_outcome_unknown(order):
+        text = f"not known whether it was {done}: {error_text(order['error'])}."
         return Ending("✗", text, "look at the chain before you ask for the same again      (exit 9)")
     if status == "failed":
         attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
-        text = f"not {done}{attempts}: {reason(order['error'])}. Nothing left the wallet."
+        text = f"not {done}{attempts}: {error_text(order['error'])}. Nothing left the wallet."
         return Ending("✗", text, _hint_after_failure(order))
     if status == "cancelled":
-        return Ending("✗", f"cancelled: {not_done(order)}")
+        return Ending("✗", f"cancelled: {not_done_text(order)}")
     if status == "expired":
         why = f"it could not be sent within {order['validForS']} s"
-        text = f"expired: {reason(order['error']) if order['error'] else why}. Nothing left the wallet."
-        return Ending("✗", text, f"try: {command(order)} --valid-for {order['validForS'] * 2}")
+        text = f"expired: {error_text(order['error']) if order['error'] else why}. Nothing left the wallet."
+        return Ending("✗", text, f"try: {repeat_command(order)} --valid-for {order['validForS'] * 2}")
     return _say_unfinished(order, done, waited)
 
 
-def not_done(order: Order) -> str:
+def not_done_text(order: Order) -> str:
     return f"not {_DONE.get(order['side'], 'executed')}. Nothing left the wallet."
 
 
@@ -168,10 +169,10 @@ def _say_confirmed(order: Order, room: int) -> str:
     gave = f"{_format_filled(order, 'in')} {clean(order['inputToken'])}"
     got = f"{_format_filled(order, 'out')} {clean(order['outputToken'])}"
     text = f"bought {got} for {gave}" if order["side"] == "buy" else f"sold {gave} for {got}"
-    price = f" at {short(order['price'])}" if order["price"] else ""
+    price = f" at {short_amount(order['price'])}" if order["price"] else ""
     venue = f" on {clean(order['venue'])}" if order["venue"] else ""
     ended = order["finishedAt"]
-    time = f" in {took(between(order['createdAt'], ended))}" if ended else ""
+    time = f" in {took_text(seconds_between(order['createdAt'], ended))}" if ended else ""
     # On a narrow screen what the lines above have said goes first.
     for parts in ((price, venue, time), (price, venue), (price,)):
         if len(text + "".join(parts)) <= room:
@@ -184,7 +185,7 @@ def _format_filled(order: Order, which: str) -> str:
     filled = order["filledIn"] if which == "in" else order["filledOut"]
     if filled is None:
         return "?"
-    return exact(filled) if order["swapMode"].lower().endswith(which) else short(filled)
+    return exact_amount(filled) if order["swapMode"].lower().endswith(which) else short_amount(filled)
 
 
 def _hint_after_failure(order: Order) -> str | None:
@@ -192,8 +193,9 @@ def _hint_after_failure(order: Order) -> str | None:
     if error is None:
         return None
     if error["code"] == "slippage_exceeded":
-        return f"try: {command(order)} --slippage {percent(min(10_000, max(1, order['slippageBps'] * 2)))}"
-    return f"try: {command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
+        wider = percent_text(min(10_000, max(1, order["slippageBps"] * 2)))
+        return f"try: {repeat_command(order)} --slippage {wider}"
+    return f"try: {repeat_command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
 
 
 def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
@@ -203,14 +205,14 @@ def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
         text += "\nThe chain is being asked; until it has said so nothing is sent."
         return Ending("●", text, f"{follow}      (exit 9)")
     if order["status"] == "submitted":
-        sent = f"sent as {signature(clean(order['signature'] or ''))}, the chain has not answered."
+        sent = f"sent as {short_signature(clean(order['signature'] or ''))}, the chain has not answered."
         # Who waited knows how long; who looks later is told since when.
         known = (
             "yet" if waited is not None else f"since {clean(order['updatedAt'])[:19].replace('T', ' ')} UTC"
         )
         text = f"not known {known}: {sent}\nIt may still be {done}; it is being asked."
         return Ending("●", text, f"{follow}      (exit 9)")
-    after = f" after {span(waited)}" if waited is not None else ""
+    after = f" after {span_text(waited)}" if waited is not None else ""
     text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
     return Ending("●", text, f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}")
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short
-from oee_cli.text.order_text import asked_amount, header, heading, reason, retry
+from oee_cli.text.amount_text import short_amount
+from oee_cli.text.order_text import asked_amount, error_text, order_header, order_heading, retry_text
 from oee_cli.text.order_timeline import Attempt, Timeline
-from oee_cli.text.text_layout import Cell, Column, Line, put, sentence, side_cell, table
-from oee_cli.text.time_text import span
+from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
+from oee_cli.text.time_text import span_text
 from oee_daemon.contract.ranking import behind_bps, competing, winner
 from oee_daemon.contract.shapes import Order, Quote, QuoteList
 
@@ -27,7 +27,7 @@ _QUOTES = (
 
 def header_line(order: Order, width: int) -> Line:
     """What was asked for at the left, which order it is at the right; less where it is narrow."""
-    text, space, right = heading(order, width)
+    text, space, right = order_heading(order, width)
     return [side_cell(order["side"]), Cell(text[len(order["side"]) :]), Cell(space + right, "dim")]
 
 
@@ -39,11 +39,11 @@ def quote_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> list[
     ranked = sorted(quotes, key=lambda q: (q is not best, q["error"] is not None))
     good = [_quote_row(of, q, best, name_width) for q in ranked if q["error"] is None and best]
     refused: list[Line] = [
-        [Cell(f"  {clean(q['venue']).ljust(name_width)}   {reason(q['error'])}", "dim")]
+        [Cell(f"  {clean(q['venue']).ljust(name_width)}   {error_text(q['error'])}", "dim")]
         for q in ranked
         if q["error"] is not None
     ]
-    return table(_QUOTES, good, width) + refused
+    return lay_table(_QUOTES, good, width) + refused
 
 
 def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str, str]:
@@ -53,9 +53,9 @@ def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str
     token = clean(of["inputToken"] if exact_out else of["outputToken"])
     impact, latency = quote["priceImpactBps"], quote["latencyMs"]
     return (
-        f"{short(amount)} {token}" if amount else "",
-        short(quote["price"]) if quote["price"] else "",
-        short(quote["fee"], 2) if quote["fee"] else "",
+        f"{short_amount(amount)} {token}" if amount else "",
+        short_amount(quote["price"]) if quote["price"] else "",
+        short_amount(quote["fee"], 2) if quote["fee"] else "",
         "" if impact is None else f"{clean(str(impact))} bps",
         "" if latency is None else f"{clean(str(latency))} ms",
     )
@@ -87,7 +87,7 @@ def step_lines(attempt: Attempt, width: int) -> list[Line]:
     for step in attempt.steps:
         if step.seconds is None:
             continue
-        word = f"{clean(step.status)} {span(step.seconds)}"
+        word = f"{clean(step.status)} {span_text(step.seconds)}"
         joined = f"{lines[-1]} · {word}" if lines[-1] else word
         if len(joined) + 2 > width and lines[-1]:
             lines.append(word)
@@ -104,7 +104,7 @@ def retry_lines(
     if attempt.retry is None:
         return []
     wait_ms = None if waiting is None else max(0, round(waiting * 10) * 100)
-    text = retry(attempt.retry, width - 4, max_attempts=max_attempts, wait_ms=wait_ms)
+    text = retry_text(attempt.retry, width - 4, max_attempts=max_attempts, wait_ms=wait_ms)
     return [[Cell(f"  ↻ {text}", "yellow")]]
 
 
@@ -130,14 +130,14 @@ def quotes_title(of: QuoteList) -> str:
 def draw_quotes(output: Output, answer: QuoteList) -> None:
     width = output.width(sys.stdout)
     title = [side_cell(answer["side"]), Cell(quotes_title(answer)[len(answer["side"]) :])]
-    put(output, [title, *quote_table(answer, answer["quotes"], width)])
+    put_lines(output, [title, *quote_table(answer, answer["quotes"], width)])
 
 
 def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
     width = output.width(sys.stdout)
-    text = header(order, slippage=width >= 60)
+    text = order_header(order, slippage=width >= 60)
     lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
     if any(quote["error"] is None for quote in quotes):
         accepted = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
-        lines += sentence(accepted, width, indent="")
-    put(output, lines)
+        lines += fold_sentence(accepted, width, indent="")
+    put_lines(output, lines)

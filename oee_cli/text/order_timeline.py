@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from oee_cli.text.time_text import between
+from oee_cli.text.time_text import seconds_between
 from oee_daemon.contract.shapes import Event, Quote
 from oee_daemon.contract.status import FINAL
 
@@ -59,7 +59,7 @@ class Timeline:
         last = self.current
         if last and last.steps:
             step = last.steps[-1]
-            step.seconds = between(step.at, event["at"])
+            step.seconds = seconds_between(step.at, event["at"])
         if last and event["data"].get("quotes"):
             last.quotes = event["data"]["quotes"]
         if event["status"] in FINAL:

@@ -67,7 +67,7 @@ def choose_columns(
     """The columns that are kept, by their index, the cells between them, and whether they fit."""
     left = [i for i in range(len(columns)) if widths[i]]
     gap = _GAPS[0]
-    while indent + _total(left, widths, gap) > width:
+    while indent + _total_width(left, widths, gap) > width:
         if gap == _GAPS[0]:
             gap = _GAPS[1]
             continue
@@ -76,14 +76,14 @@ def choose_columns(
             break
         left.remove(worst)
         gap = _GAPS[0]
-    return left, gap, indent + _total(left, widths, gap) <= width
+    return left, gap, indent + _total_width(left, widths, gap) <= width
 
 
-def _total(left: Sequence[int], widths: Sequence[int], gap: int) -> int:
+def _total_width(left: Sequence[int], widths: Sequence[int], gap: int) -> int:
     return sum(widths[i] for i in left) + gap * max(0, len(left) - 1)
 
 
-def widths_of(columns: Sequence[Column], rows: Sequence[Line], *, titles: bool = True) -> list[int]:
+def column_widths(columns: Sequence[Column], rows: Sequence[Line], *, titles: bool = True) -> list[int]:
     """The cells that each column needs."""
     return [
         max([cell_len(column.title) if titles else 0, *(cell_len(row[i].text) for row in rows)])
@@ -91,13 +91,13 @@ def widths_of(columns: Sequence[Column], rows: Sequence[Line], *, titles: bool =
     ]
 
 
-def table(
+def lay_table(
     columns: Sequence[Column], rows: Sequence[Line], width: int, *, titles: bool = False, indent: int = 2
 ) -> list[Line]:
     """The rows in aligned columns no wider than `width`, `indent` cells in from the left."""
-    widths = widths_of(columns, rows, titles=titles)
+    widths = column_widths(columns, rows, titles=titles)
     left, gap, _ = choose_columns(columns, widths, width, indent)
-    shown = _narrow(columns, widths, left, gap, width - indent)
+    shown = _narrow_columns(columns, widths, left, gap, width - indent)
     head = [[Cell(column.title, "dim") for column in columns]] if titles else []
     return [align_cells(columns, row, left, shown, gap, indent) for row in [*head, *rows]]
 
@@ -116,7 +116,7 @@ class Sheet:
 
     def page(self, rows: Sequence[Line]) -> Iterator[str]:
         """The page's lines, on the first one the titles before them."""
-        needed = widths_of(self.columns, rows)
+        needed = column_widths(self.columns, rows)
         first = self._kept is None
         widths = needed if first else [max(pair) for pair in zip(self._widths, needed, strict=True)]
         if self._kept is None or any(
@@ -125,19 +125,19 @@ class Sheet:
             # A column without a title stays away until there is something in it.
             self._kept, self._gap, _ = choose_columns(self.columns, widths, self.width, self.indent)
         self._widths = widths
-        shown = _narrow(self.columns, widths, self._kept, self._gap, self.width - self.indent)
+        shown = _narrow_columns(self.columns, widths, self._kept, self._gap, self.width - self.indent)
         head = [[Cell(column.title, "dim") for column in self.columns]] if first else []
         for row in [*head, *rows]:
             line = align_cells(self.columns, row, self._kept, shown, self._gap, self.indent)
-            yield drawn(line, None, colors=self.colors)
+            yield draw_line(line, None, colors=self.colors)
 
 
-def _narrow(
+def _narrow_columns(
     columns: Sequence[Column], widths: Sequence[int], left: Sequence[int], gap: int, room: int
 ) -> dict[int, int]:
     """The columns' widths, cut where they are too much for the screen: words before numbers."""
     shown = {i: widths[i] for i in left}
-    over = _total(left, widths, gap) - room
+    over = _total_width(left, widths, gap) - room
     for group in ([i for i in left if not columns[i].right], left):
         while over > 0 and (can := [i for i in group if shown[i] > _NARROWEST]):
             shown[max(can, key=shown.__getitem__)] -= 1
@@ -156,36 +156,36 @@ def align_cells(
     """One row's cells in their places, cut where they are wider."""
     line = [Cell(" " * indent)]
     for n, i in enumerate(left):
-        text = cut(row[i].text, widths[i])
+        text = cut_text(row[i].text, widths[i])
         space = Cell(" " * (widths[i] - cell_len(text)))
         shown = Cell(text, row[i].style)
         line += [Cell(" " * gap if n else ""), *((space, shown) if columns[i].right else (shown, space))]
     return line
 
 
-def sentence(text: str, width: int, style: str = "", indent: str = "  ") -> list[Line]:
+def fold_sentence(text: str, width: int, style: str = "", indent: str = "  ") -> list[Line]:
     """`text` folded between words, its later lines indented."""
     folded = textwrap.wrap(text, max(_SENTENCE, width), subsequent_indent=indent)
     return [[Cell(part, style)] for part in folded]
 
 
-def drawn(line: Line, width: int | None, *, colors: bool) -> str:
+def draw_line(line: Line, width: int | None, *, colors: bool) -> str:
     """The line as a stream gets it: no wider than `width`, and nothing at its end that is not seen."""
     parts, room = [], width
     for cell in line:
-        text = cell.text if room is None else cut(cell.text, room)
+        text = cell.text if room is None else cut_text(cell.text, room)
         room = None if room is None else room - cell_len(text)
         parts.append(paint(text, cell.style, colors=colors))
     return "".join(parts).rstrip()
 
 
-def put(output: Output, lines: Iterable[Line]) -> None:
+def put_lines(output: Output, lines: Iterable[Line]) -> None:
     """A result of several lines, drawn to stdout."""
     width, colors = output.width(sys.stdout), output.color(sys.stdout)
-    output.say("\n".join(drawn(line, width, colors=colors) for line in lines))
+    output.say("\n".join(draw_line(line, width, colors=colors) for line in lines))
 
 
-def cut(text: str, room: int) -> str:
+def cut_text(text: str, room: int) -> str:
     """`text` in at most `room` cells, with a sign where something is missing."""
     if cell_len(text) <= room:
         return text

@@ -73,7 +73,7 @@ def read_period(
         fault.hint = f"{fault.hint}\n{moments}".rstrip()
         raise
     last = None if until is None else read_moment(until, "--until")
-    if first is not None and last is not None and moment(first) >= moment(last):
+    if first is not None and last is not None and parse_moment(first) >= parse_moment(last):
         raise UsageFault(
             f"--since {since} is not before --until {until}: nothing is between them.", hint=hint
         )
@@ -115,16 +115,16 @@ def _read_local(word: str, now: datetime) -> datetime:
     return datetime.fromisoformat(word.upper())
 
 
-def moment(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def between(start: str, end: str) -> float:
+def seconds_between(start: str, end: str) -> float:
     """Seconds from one RFC 3339 moment to another."""
-    return max(0.0, (moment(end) - moment(start)).total_seconds())
+    return max(0.0, (parse_moment(end) - parse_moment(start)).total_seconds())
 
 
-def span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     """How long something took, short: `2 ms`, `0.6 s`, `4 min`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
@@ -135,14 +135,14 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
-def took(seconds: float) -> str:
+def took_text(seconds: float) -> str:
     """A whole order's time: `0.61 s` where that says more."""
-    return f"{seconds:.2f} s" if seconds < 10 else span(seconds)
+    return f"{seconds:.2f} s" if seconds < 10 else span_text(seconds)
 
 
-def ago(text: str, now: datetime | None = None) -> str:
+def ago_text(text: str, now: datetime | None = None) -> str:
     """A moment as people say it: `just now`, `2 min ago`, `yesterday`, `12 Nov`."""
-    then, now = moment(text).astimezone(), now or datetime.now().astimezone()
+    then, now = parse_moment(text).astimezone(), now or datetime.now().astimezone()
     seconds = (now - then).total_seconds()
     if seconds < 10:
         return "just now"
@@ -158,10 +158,10 @@ def ago(text: str, now: datetime | None = None) -> str:
     return _format_day(then, now)
 
 
-def period(first: str, last: str, now: datetime | None = None) -> str:
+def period_text(first: str, last: str, now: datetime | None = None) -> str:
     """When things were done: `today at 10:12`, `on 12 Nov`, `from 12 Nov to 14 Nov`."""
     now = now or datetime.now().astimezone()
-    begin, end = (moment(text).astimezone(now.tzinfo) for text in (first, last))
+    begin, end = (parse_moment(text).astimezone(now.tzinfo) for text in (first, last))
     if begin.date() != end.date():
         return f"from {_format_day(begin, now)} to {_format_day(end, now)}"
     return f"today at {end:%H:%M}" if end.date() == now.date() else f"on {_format_day(end, now)}"
@@ -171,11 +171,11 @@ def _format_day(then: datetime, now: datetime) -> str:
     return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
 
 
-def stamp(text: str) -> str:
+def stamp_text(text: str) -> str:
     """A moment here, to the second."""
-    return f"{moment(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{parse_moment(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def clock(text: str) -> str:
+def clock_text(text: str) -> str:
     """The time of day here, to the millisecond."""
-    return f"{moment(text).astimezone():%H:%M:%S.%f}"[:-3]
+    return f"{parse_moment(text).astimezone():%H:%M:%S.%f}"[:-3]

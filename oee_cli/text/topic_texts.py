@@ -19,7 +19,7 @@ class Topic(NamedTuple):
 def _exit_codes() -> str:
     from oee_cli import exit_codes
 
-    return exit_codes.table()
+    return exit_codes.exit_code_table()
 
 
 _ORDERS = """\
@@ -80,7 +80,7 @@ TOPICS = {
 }
 
 
-def listing() -> str:
+def list_topics() -> str:
     """The topics, a line each."""
     width = max(map(len, TOPICS))
     return "\n".join(f"  oee help {name.ljust(width)}   {topic.line}" for name, topic in TOPICS.items())

@@ -11,7 +11,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
-def top(
+def show_top(
     interval: Annotated[
         str, typer.Option("--interval", metavar="TIME", help="How often to look: seconds, 500ms, 5s.")
     ] = "1",
@@ -29,6 +29,6 @@ def top(
       oee top --once            one look, for a mail or a log
       oee top --json | jq .orders.due
     """
-    from oee_cli.top.top_loop import top
+    from oee_cli.top.top_loop import show_top
 
-    return top(interval, once, Output(json, no_color=no_color))
+    return show_top(interval, once, Output(json, no_color=no_color))

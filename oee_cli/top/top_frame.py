@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short
+from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import chart
 from oee_cli.text.order_text import asked_amount, market_amount, short_id
-from oee_cli.text.text_layout import Cell, Column, Line, Sheet, drawn, side_cell
-from oee_cli.text.time_text import between, moment, span
+from oee_cli.text.text_layout import Cell, Column, Line, Sheet, draw_line, side_cell
+from oee_cli.text.time_text import parse_moment, seconds_between, span_text
 from oee_daemon.contract.shapes import Order
 
 #: Rows from which there is room for tables and blank lines, for the lines above the orders, for a chart.
@@ -98,14 +98,14 @@ class Picture:
     sort: tuple[str, Callable[[Order], Any]] = SORTS[0]
 
 
-def frame(output: Output, picture: Picture, width: int, height: int) -> list[str]:
+def top_frame(output: Output, picture: Picture, width: int, height: int) -> list[str]:
     """At most `height` lines, none wider than `width`; the keys on the last one."""
     page = _Page(output, picture, width)
     keys = page.keys()
     return [*page.lines(height - 1), keys] if height > 3 else page.lines(height)
 
 
-def whole(output: Output, engine: dict[str, Any]) -> list[str]:
+def top_snapshot(output: Output, engine: dict[str, Any]) -> list[str]:
     """One look with everything in it, for where nothing is redrawn."""
     picture = Picture(engine=engine, age_s=0, interval_s=0)
     return _Page(output, picture, output.width(sys.stdout)).lines(None)
@@ -122,7 +122,7 @@ class _Page:
         self.colors = output.color(sys.stdout)
         self.unicode = output.unicode(sys.stdout)
         #: Now, by Postgres's clock, which orders are stamped with.
-        self.now = (moment(self.engine["at"]) + timedelta(seconds=picture.age_s)).isoformat()
+        self.now = (parse_moment(self.engine["at"]) + timedelta(seconds=picture.age_s)).isoformat()
 
     def lines(self, height: int | None) -> list[str]:
         """`height` lines, filled up with empty ones; without one as many as it takes."""
@@ -154,10 +154,10 @@ class _Page:
 
     def _title(self) -> str:
         p = self.picture
-        at = f"{moment(self.engine['at']).astimezone():%H:%M:%S}"
+        at = f"{parse_moment(self.engine['at']).astimezone():%H:%M:%S}"
         every = "paused" if p.paused else f"every {p.interval_s:g} s" if p.interval_s else ""
         left = ["oee top", clean(self.engine["network"]), clean(self.engine["version"])]
-        left.append(f"up {span(between(self.engine['startedAt'], self.now))}")
+        left.append(f"up {span_text(seconds_between(self.engine['startedAt'], self.now))}")
         right = "   ".join(part for part in (every, at) if part)
         while len(left) > 1 and len("   ".join(left)) + len(right) + 3 > self.width:
             left.pop()
@@ -171,7 +171,7 @@ class _Page:
         told = []
         if self.picture.trouble is not None:
             t = self.picture.trouble
-            told.append(clean(f"{t.what}, for {span(t.for_s)}; it is asked again ({t.why})"))
+            told.append(clean(f"{t.what}, for {span_text(t.for_s)}; it is asked again ({t.why})"))
         if not self.engine["queue"]["reachable"]:
             told.append("the queue does not answer; orders go on when it does")
         mark = "✗" if self.unicode else "x"
@@ -254,7 +254,7 @@ class _Page:
         return [self._in_flight_row(o) for o in sorted(self.engine["inFlight"], key=self.picture.sort[1])]
 
     def _in_flight_row(self, order: Order) -> Line:
-        waited = between(order["updatedAt"], self.now)
+        waited = seconds_between(order["updatedAt"], self.now)
         return [
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
@@ -262,10 +262,10 @@ class _Page:
             Cell(asked_amount(order)),
             # As wide as they get, so that nothing moves from frame to frame.
             Cell(f"{clean(order['status']):<9}"),
-            Cell(f"{span(waited):>6}", "red" if waited >= _LONG else ""),
+            Cell(f"{span_text(waited):>6}", "red" if waited >= _LONG else ""),
             Cell(f"×{order['attempt']}" if order["attempt"] > 1 else "", "red"),
             Cell(clean(order["venue"] or ""), "dim"),
-            Cell(span(between(order["createdAt"], self.now)), "dim"),
+            Cell(span_text(seconds_between(order["createdAt"], self.now)), "dim"),
         ]
 
     def _ended(self) -> list[Line]:
@@ -277,7 +277,7 @@ class _Page:
         ended = order["finishedAt"] or order["updatedAt"]
         error = order["error"]
         return [
-            Cell(f"{moment(ended).astimezone():%H:%M:%S}", "dim"),
+            Cell(f"{parse_moment(ended).astimezone():%H:%M:%S}", "dim"),
             Cell(signs[not done], "green" if done else "red"),
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
@@ -285,9 +285,9 @@ class _Page:
             Cell(market_amount(order))
             if done
             else Cell(clean(error["code"] if error else order["status"]), "red"),
-            Cell(short(order["price"]) if order["price"] else "", "dim"),
+            Cell(short_amount(order["price"]) if order["price"] else "", "dim"),
             Cell(clean(order["venue"] or "") if done else "", "dim"),
-            Cell(span(between(order["createdAt"], ended)), "dim"),
+            Cell(span_text(seconds_between(order["createdAt"], ended)), "dim"),
         ]
 
     def _table(self, columns: Sequence[Column], rows: list[list[Cell]]) -> list[str]:
@@ -306,7 +306,7 @@ class _Page:
         return self._line([Cell("ended", "bold"), Cell("" if ended else "   none", "dim")])
 
     def _line(self, cells: Line) -> str:
-        return drawn(cells, self.width, colors=self.colors)
+        return draw_line(cells, self.width, colors=self.colors)
 
     def _plain(self, line: str) -> str:
         # One sign for one: a line must not become wider than it was made.
@@ -315,6 +315,6 @@ class _Page:
 
 def since(text: str, now: str) -> str:
     """`10:02`, and the day where it was another."""
-    then = moment(text).astimezone()
-    same = then.date() == moment(now).astimezone().date()
+    then = parse_moment(text).astimezone()
+    same = then.date() == parse_moment(now).astimezone().date()
     return f"{then:%H:%M}" if same else f"{then.day} {then:%b %H:%M}"

@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.response_problems import check
+from oee_cli.api.response_problems import check_response
 from oee_cli.errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.time_text import read_duration
 from oee_cli.top.full_screen import FullScreen
-from oee_cli.top.top_frame import SORTS, Picture, Trouble, frame, whole
+from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapshot
 
 #: How often one may look, seconds.
 _OFTEN, _SELDOM = 0.1, 3600.0
@@ -32,7 +32,7 @@ _TRY_AGAIN = 1.0
 _FRAME = 1.0
 
 
-def top(interval: str, once: bool, output: Output) -> ExitCode:
+def show_top(interval: str, once: bool, output: Output) -> ExitCode:
     """Shows the engine until q; once, where that is asked for."""
     seconds = read_duration(interval, "--interval")
     if not _OFTEN <= seconds <= _SELDOM:
@@ -50,7 +50,7 @@ def top(interval: str, once: bool, output: Output) -> ExitCode:
         if output.json:
             output.emit(first)
         elif once:
-            for line in whole(output, first):
+            for line in top_snapshot(output, first):
                 output.say(line)
         else:
             _watch(client, output, first, seconds)
@@ -74,7 +74,7 @@ def _fetch(client: Client) -> dict[str, Any]:
     """The engine as it is now. Raises `ConnectionLost`, and `CliError` for what the daemon refuses."""
     answer = client.exchange("GET", "/api/engine", timeout=_ANSWER_LIMIT)
     try:
-        found: dict[str, Any] = check(answer).body
+        found: dict[str, Any] = check_response(answer).body
     except NoSuchOrder:
         raise Unreachable(
             "The daemon is of an older release, which can't be watched so.",
@@ -151,7 +151,7 @@ def _watch(client: Client, output: Output, first: dict[str, Any], interval: floa
             if not paused:
                 picture = watcher.picture()
             picture = replace(picture, sort=SORTS[sort], paused=paused)
-            screen.draw(frame(output, picture, *screen.size))
+            screen.draw(top_frame(output, picture, *screen.size))
             for key in screen.keys(_SELDOM if paused else _FRAME).lower():
                 if key == "q":
                     return

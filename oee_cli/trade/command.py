@@ -14,7 +14,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
 
-def buy(
+def buy_tokens(
     base: o.Base,
     quote: o.Quote,
     amount: o.Amount = None,
@@ -38,9 +38,9 @@ def buy(
       oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
-    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place
+    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place_order
 
-    return place(
+    return place_order(
         TradeRequest(
             side="buy",
             base=base,
@@ -57,7 +57,7 @@ def buy(
     )
 
 
-def sell(
+def sell_tokens(
     base: o.Base,
     quote: o.Quote,
     amount: o.Amount = None,
@@ -81,9 +81,9 @@ def sell(
       oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
-    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place
+    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place_order
 
-    return place(
+    return place_order(
         TradeRequest(
             side="sell",
             base=base,
@@ -100,7 +100,7 @@ def sell(
     )
 
 
-def quote(
+def quote_prices(
     base: o.Base,
     quote: o.Quote,
     amount: o.Amount = None,
@@ -116,6 +116,6 @@ def quote(
       oee quote SOL USDC 1.5                what buying 1.5 SOL would cost
       oee quote SOL USDC 1.5 --side sell    what selling 1.5 SOL would bring
     """
-    from oee_cli.trade.quote_prices import show_quotes
+    from oee_cli.trade.quote_prices import quote_trade
 
-    return show_quotes(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
+    return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))

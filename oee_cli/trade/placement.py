@@ -48,18 +48,18 @@ class PlaceOptions:
     events: bool = False
 
 
-def place(request: TradeRequest, options: PlaceOptions, output: Output) -> ExitCode:
+def place_order(request: TradeRequest, options: PlaceOptions, output: Output) -> ExitCode:
     """Places one order and follows it. Everything typed is checked before anything is started."""
-    body = make_body(request)
+    body = make_order_body(request)
     timeout = read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
     with session(output) as client:
         if options.dry_run:
             return _dry_run(client, output, body, key)
-        return _execute(client, output, body, key, options, timeout)
+        return _place_and_follow(client, output, body, key, options, timeout)
 
 
-def make_body(request: TradeRequest) -> dict[str, Any]:
+def make_order_body(request: TradeRequest) -> dict[str, Any]:
     """The HTTP body of what was typed. Raises `UsageFault`."""
     buys = request.side == "buy"
     option = "--spend" if buys else "--receive"
@@ -117,7 +117,7 @@ def _read_bounds(request: TradeRequest, exact_out: bool) -> dict[str, Any]:
     return fields
 
 
-def _execute(
+def _place_and_follow(
     client: Client,
     output: Output,
     body: dict[str, Any],

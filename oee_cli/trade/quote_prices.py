@@ -6,11 +6,11 @@ from oee_cli.api.http_client import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.trade.placement import TradeRequest, make_body
+from oee_cli.trade.placement import TradeRequest, make_order_body
 from oee_daemon.contract.shapes import QuoteList
 
 
-def show_quotes(
+def quote_trade(
     base: str,
     token: str,
     amount: str | None,
@@ -30,7 +30,7 @@ def show_quotes(
             f"Neither an amount nor {mine} was given: it takes one of them.",
             hint=f"oee quote {base} {token} 1.5\noee quote {base} {token} {mine} 200",
         )
-    asked = make_body(TradeRequest(side=side, base=base, quote=token, amount=amount, other=other))
+    asked = make_order_body(TradeRequest(side=side, base=base, quote=token, amount=amount, other=other))
     with session(output) as client:
         answer: QuoteList = client.get("/api/quotes", asked)
     if output.json:

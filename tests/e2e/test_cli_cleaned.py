@@ -61,7 +61,7 @@ def test_a_daemon_that_ends_while_it_is_looked_for_was_stopped(
     (home / "run").mkdir(parents=True, mode=0o700)
     lock = os.open(home, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    monkeypatch.setattr(handshake, "holder", lambda locks: os.close(lock))
+    monkeypatch.setattr(handshake, "lock_holder", lambda locks: os.close(lock))
     assert Launcher(Settings(home=home), Output()).stop()
 
 

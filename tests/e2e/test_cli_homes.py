@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api.handshake import holder, tag
+from oee_cli.api.handshake import home_tag, lock_holder
 from oee_daemon.embedded import Servers
 from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
 from tests.kit.daemons import Process, until
@@ -113,10 +113,10 @@ def test_an_order_for_another_home_is_refused_by_the_daemon(outside: Cli) -> Non
     transport = httpx.HTTPTransport(uds=str(outside.home / "run" / "oee.sock"))
     order = {"inputToken": "SOL", "outputToken": "USDC", "amount": 1}
     with httpx.Client(transport=transport, base_url="http://localhost") as client:
-        for meant, status in ((tag(outside.home), 202), ("1:2:3", 421), (None, 202)):
+        for meant, status in ((home_tag(outside.home), 202), ("1:2:3", 421), (None, 202)):
             headers = {"OEE-Home": meant} if meant else {}
             answer = client.post("/api/orders/execute", json=order, headers=headers)
-            assert (answer.status_code, answer.headers["oee-home"]) == (status, tag(outside.home))
+            assert (answer.status_code, answer.headers["oee-home"]) == (status, home_tag(outside.home))
         assert answer.headers["oee-protocol"] == "2"
     assert count(outside) == 2
 
@@ -220,13 +220,13 @@ def test_a_daemon_that_a_signal_told_to_stop_is_not_started_by_who_watches(outsi
 def test_who_watches_hears_nothing_of_a_librarys_log(outside: Cli) -> None:
     """A frozen daemon: after 40 s the library gives up with a traceback for its own log."""
     script = "import logging, sys, warnings; sys.argv = ['oee', 'paths']; " + (
-        "from oee_cli.doctor import paths; shown = paths.show\n"
+        "from oee_cli.doctor import home_paths as paths; shown = paths.show_home_paths\n"
         "def show(*a):\n"
         "    import oee_cli.api.event_stream\n"
         "    logging.getLogger('websockets.client').error('unexpected', exc_info=ValueError('raw'))\n"
         "    warnings.warn('raw', stacklevel=1)\n"
         "    return shown(*a)\n"
-        "paths.show = show\n"
+        "paths.show_home_paths = show\n"
         "from oee_cli.__main__ import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", script], env=outside.environ, capture_output=True, text=True)
@@ -273,7 +273,7 @@ def test_a_daemon_of_another_container_is_not_mistaken_for_a_process_here(outsid
         until((outside.home / "run" / "daemon.json").exists, within=60, what="the start")
         assert outside.pid == 1
         status = outside.json("daemon", "status")
-        assert status["pid"] == holder([outside.home]) != 1
+        assert status["pid"] == lock_holder([outside.home]) != 1
         # What it says of its worker is a number of that container.
         assert status["worker"]["pid"] is None
         # From a third place, which sees neither.
@@ -300,7 +300,7 @@ def test_the_lock_tells_the_daemon_where_its_socket_is_gone(outside: Cli) -> Non
         with path.open("r+") as opened:
             opened.truncate()
             opened.write(content)
-    assert holder([outside.home]) == daemon
+    assert lock_holder([outside.home]) == daemon
     os.kill(daemon, signal.SIGSTOP)
     stopping_it = outside.start("daemon", "stop")
     until(lambda: "SigPnd" in _pending(daemon), what="the signal")

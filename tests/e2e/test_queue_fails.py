@@ -18,7 +18,7 @@ import pytest
 import redis
 from websockets.sync.client import unix_connect
 
-from oee_cli.text.time_text import moment
+from oee_cli.text.time_text import parse_moment
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, until
@@ -137,8 +137,10 @@ def test_orders_run_while_the_queue_fails_and_as_ever_when_it_is_back(
             for again, begun in pairwise(events):
                 if "retryInMs" in again["data"]:
                     # Due when it was said to be, whatever the queue has been through.
-                    due = moment(again["at"]) + timedelta(milliseconds=again["data"]["retryInMs"])
-                    assert timedelta(milliseconds=-25) < moment(begun["at"]) - due < timedelta(seconds=0.9)
+                    due = parse_moment(again["at"]) + timedelta(milliseconds=again["data"]["retryInMs"])
+                    assert (
+                        timedelta(milliseconds=-25) < parse_moment(begun["at"]) - due < timedelta(seconds=0.9)
+                    )
         # Who watches has missed nothing of what came after the beginning.
         wanted = {(i, e["seq"]) for i in placed for e in engine.confirmed(i)["events"]}
         while wanted:

@@ -308,8 +308,8 @@ def _become(arguments: list[str]) -> None:
     """The command's life; it never returns."""
     sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
-    from oee_cli.api import launcher
-    from oee_cli.backup import run as backup
+    from oee_cli.api import daemon_launcher as launcher
+    from oee_cli.backup import backup_run as backup
 
     with contextlib.suppress(OSError):
         _open["oee_daemon"] = socket.socket(fileno=3)

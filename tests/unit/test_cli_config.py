@@ -19,7 +19,7 @@ from oee_cli import __main__
 from oee_cli.doctor import command as doctor_app
 from oee_cli.doctor import home_paths
 from oee_cli.errors import UsageFault
-from oee_cli.settings.config_edit import NotFlat, changed, edit
+from oee_cli.settings.config_edit import NotFlat, changed_text, edit_config
 from oee_cli.settings.load_settings import Settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import SETTINGS, Setting, file_name
@@ -179,19 +179,19 @@ port = 1
 
 
 def test_an_edit_touches_its_own_line_and_no_other() -> None:
-    after = changed(KEPT, "port", "4000")
+    after = changed_text(KEPT, "port", "4000")
     assert after == KEPT.replace("3000   # why", "4000   # why")
-    assert changed(KEPT, "max_attempts", "4") == KEPT.replace("'3'", "4")
-    assert changed(KEPT, "port", None) == KEPT.replace("port = 3000   # why\r\n", "")
-    added = changed(KEPT, "log_level", "debug")
+    assert changed_text(KEPT, "max_attempts", "4") == KEPT.replace("'3'", "4")
+    assert changed_text(KEPT, "port", None) == KEPT.replace("port = 3000   # why\r\n", "")
+    added = changed_text(KEPT, "log_level", "debug")
     assert added == KEPT.replace("]\n[later]", ']\nlog_level = "debug"\r\n\n[later]')
-    assert changed(KEPT, "host", None) == KEPT
-    assert changed("", "port", "1") == "port = 1\n"
-    assert changed("a = 1", "port", "1") == "a = 1\nport = 1\n"
+    assert changed_text(KEPT, "host", None) == KEPT
+    assert changed_text("", "port", "1") == "port = 1\n"
+    assert changed_text("a = 1", "port", "1") == "a = 1\nport = 1\n"
     text = 'note = """\nport = 1\n"""\n'
-    assert changed(text, "port", "2") == f"{text}port = 2\n"
+    assert changed_text(text, "port", "2") == f"{text}port = 2\n"
     # Of two spellings the last one counts, here as for whoever reads it.
-    assert changed("port = 1\nOEE_PORT = 2\n", "port", "3") == "OEE_PORT = 3\n"
+    assert changed_text("port = 1\nOEE_PORT = 2\n", "port", "3") == "OEE_PORT = 3\n"
 
 
 @pytest.mark.parametrize(
@@ -205,11 +205,11 @@ def test_an_edit_touches_its_own_line_and_no_other() -> None:
 )
 def test_a_table_or_an_array_in_its_place_is_left_alone(text: str, tmp_path: Path) -> None:
     with pytest.raises(NotFlat):
-        changed(text, "port", "4")
+        changed_text(text, "port", "4")
     file = tmp_path / "config.toml"
     file.write_text(text)
     with pytest.raises(UsageFault) as caught:
-        edit(file, "port", "4")
+        edit_config(file, "port", "4")
     assert caught.value.code == "config_not_flat" and str(file) in caught.value.message
     assert file.read_text() == text and os.listdir(tmp_path).count("config.toml") == 1
 
@@ -233,21 +233,23 @@ def test_any_file_is_changed_in_one_setting_or_not_at_all(lines: list[str], valu
     except tomllib.TOMLDecodeError:
         return
     try:
-        after = tomllib.loads(changed(text, "port", value))
+        after = tomllib.loads(changed_text(text, "port", value))
     except NotFlat:
         return
     others = {k: v for k, v in before.items() if file_name(k) != "port"}
     assert {k: v for k, v in after.items() if file_name(k) != "port"} == others
     assert [str(v) for k, v in after.items() if file_name(k) == "port"] == ([] if value is None else [value])
     comments = [line for line in text.split("\n") if line.startswith("#")]
-    assert [line for line in changed(text, "port", value).split("\n") if line.startswith("#")] == comments
+    assert [
+        line for line in changed_text(text, "port", value).split("\n") if line.startswith("#")
+    ] == comments
 
 
 @pytest.mark.parametrize("setting", [s for s in SETTINGS if s.reader != "command"], ids=lambda s: s.name)
 def test_what_is_written_reaches_the_engine(setting: Setting, config: Path) -> None:
     name = setting.name
     text = GIVEN.get(name, "7")
-    assert edit(config, name, text)
+    assert edit_config(config, name, text)
     assert engine.load({}, config) == engine.load({f"OEE_{name.upper()}": text}, config.with_name("none"))
 
 
@@ -256,7 +258,7 @@ def test_a_link_stays_a_link_and_nothing_else_is_left(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "oee.toml").write_text("port = 1\n")
     (folder / "config.toml").symlink_to("oee.toml")
-    assert edit(folder / "config.toml", "port", "2")
+    assert edit_config(folder / "config.toml", "port", "2")
     assert (folder / "oee.toml").read_text() == "port = 2\n"
     assert (folder / "config.toml").is_symlink() and len(os.listdir(folder)) == 2
 
@@ -269,7 +271,7 @@ def test_a_place_that_cannot_be_written_ends_with_4(oee: Run, config: Path) -> N
 
 
 def _set(config: Path, name: str) -> None:
-    edit(config, name, "5")
+    edit_config(config, name, "5")
 
 
 def test_two_commands_at_once_lose_neither(config: Path) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from oee_cli import __main__
-from oee_cli.api.processes import runs
+from oee_cli.api.processes import runs_program
 from oee_cli.doctor import examination as doctor
 from oee_cli.doctor.checks import engine_checks, home_checks, outside_servers
-from oee_cli.doctor.checks.doctor_facts import Facts, gather
+from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
-from oee_cli.doctor.diagnosis import draw
+from oee_cli.doctor.diagnosis import draw_findings
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -153,7 +153,7 @@ def test_a_server_without_its_daemon_is_found_by_its_process(
     orphan = subprocess.Popen(**started, cwd=place / "valkey")
     stranger = subprocess.Popen(**started, cwd=tmp_path)
     try:
-        until(lambda: runs(orphan.pid, "valkey-server", place), what="the new name")
+        until(lambda: runs_program(orphan.pid, "valkey-server", place), what="the new name")
         (place / "valkey" / "valkey.pid").write_text(f"{orphan.pid}\n")
         assert "valkey-server" in examined()[1]["orphans"]["message"]
         # Another program by that number is no orphan, and nor is such a server of somebody else.
@@ -232,7 +232,7 @@ def test_every_unknown_setting_is_told_with_what_was_meant(
 ) -> None:
     monkeypatch.setenv("OEE_PROT", "1")
     monkeypatch.setenv("OEE_DATABASE", "x")
-    told = [f.message for f in doctor.examine(gather(Output())) if f.code == "unknown_setting"]
+    told = [f.message for f in doctor.run_checks(gather_facts(Output())) if f.code == "unknown_setting"]
     assert len(told) == 2 and "Did you mean OEE_PORT?" in told[1] and "OEE_DATABASE" in told[0]
 
 
@@ -260,16 +260,16 @@ def test_servers_outside_are_asked_where_the_daemon_cannot_say(
 def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
     from oee_daemon.store import migrations
 
-    assert outside_servers.release() == migrations.HEAD
+    assert outside_servers.schema_revision() == migrations.HEAD
 
 
 def test_a_home_of_somebody_else(place: Path) -> None:
     """As another account where we may become one; otherwise a home that lets nobody in."""
     code = (
         "import os, sys\n"
-        "from oee_cli import __main__, app, usage\n"
-        "from oee_cli.api import client, problems\n"
-        "from oee_cli.doctor import command, run, view\n"
+        "from oee_cli import __main__, app, wrong_usage\n"
+        "from oee_cli.api import http_client, response_problems\n"
+        "from oee_cli.doctor import command, examination, diagnosis\n"
         "import typer, platformdirs, importlib.metadata\n"
         # Parts of Python that are loaded at first use may lie where the other account can't read.
         "importlib.metadata.version('oee')\n"
@@ -291,15 +291,15 @@ def test_a_home_of_somebody_else(place: Path) -> None:
 def away(**changes: Any) -> Facts:
     """What the doctor sees where a daemon answers."""
     facts = Facts(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
-    from oee_cli.settings.setting_origins import values
+    from oee_cli.settings.setting_origins import setting_values
 
-    facts.values = values({}, {})
+    facts.values = setting_values({}, {})
     facts.status = {
         "version": VERSION,
         "pid": 1,
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
-        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside_servers.release()},
+        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside_servers.schema_revision()},
         "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "messages": 0},
         "worker": {"pid": 1, "threads": 10, "running": 0},
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
@@ -311,13 +311,13 @@ def away(**changes: Any) -> Facts:
 
 
 ENGINE = (
-    engine_checks.daemon,
-    engine_checks.postgres,
-    engine_checks.schema,
-    engine_checks.queue,
-    engine_checks.worker,
-    engine_checks.orders,
-    engine_checks.clock,
+    engine_checks.check_daemon,
+    engine_checks.check_postgres,
+    engine_checks.check_schema,
+    engine_checks.check_queue,
+    engine_checks.check_worker,
+    engine_checks.check_orders,
+    engine_checks.check_clock,
 )
 
 
@@ -355,16 +355,17 @@ def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, word
 def test_the_room_on_the_disk() -> None:
     at = Path("/")
     assert [
-        home_checks.judged(at, free, files).status for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
+        home_checks.judge_disk(at, free, files).status
+        for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
     ] == ["ok"] * 2
-    assert home_checks.judged(at, 10**9 - 1, None).code == "disk_low"
-    assert home_checks.judged(at, 10**8, None).code == "disk_full"
-    assert home_checks.judged(at, 10**12, 999).code == "disk_full"
+    assert home_checks.judge_disk(at, 10**9 - 1, None).code == "disk_low"
+    assert home_checks.judge_disk(at, 10**8, None).code == "disk_full"
+    assert home_checks.judge_disk(at, 10**12, 999).code == "disk_full"
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
     facts = away(clockJumpedS="what?")
-    found = {f.check: f for f in doctor.examine(facts)}
+    found = {f.check: f for f in doctor.run_checks(facts)}
     assert found["clock"].code == "internal" and found["clock"].exit_code is ExitCode.FAULT
     assert found["postgres"].status == "ok"
 
@@ -373,7 +374,7 @@ def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
     facts = away()
     facts.status, facts.holder = None, 4312
     facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
-    (told,) = engine_checks.daemon(facts)
+    (told,) = engine_checks.check_daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
 
 
@@ -392,7 +393,7 @@ FOUND = [
 
 
 def drawn(found: list[Finding], capsys: pytest.CaptureFixture[str]) -> list[str]:
-    draw(Output(), found)
+    draw_findings(Output(), found)
     return capsys.readouterr().out.splitlines()
 
 
@@ -427,9 +428,9 @@ def told(facts: Facts, check: Callable[[Facts], Any]) -> dict[str, str]:
 
 def test_what_a_server_may_lose_orders_by_is_told() -> None:
     facts = away()
-    assert told(facts, engine_checks.postgres) == {}
+    assert told(facts, engine_checks.check_postgres) == {}
     facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
-    assert told(facts, engine_checks.postgres) == {"fsync_off": "fsync is off."}
+    assert told(facts, engine_checks.check_postgres) == {"fsync_off": "fsync is off."}
 
 
 def test_two_engines_on_one_queue_are_told() -> None:
@@ -442,9 +443,9 @@ def test_two_engines_on_one_queue_are_told() -> None:
         one | {"database": "unknown"},
         one | {"database": None},
     ]
-    assert told(facts, engine_checks.queue) == {}
+    assert told(facts, engine_checks.check_queue) == {}
     facts.status["workers"].append(one | {"host": "c", "database": "two"})
-    assert "2 databases" in told(facts, engine_checks.queue)["shared_queue"]
+    assert "2 databases" in told(facts, engine_checks.check_queue)["shared_queue"]
 
 
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
@@ -452,9 +453,9 @@ def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     assert facts.status is not None
     one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
     facts.status["workers"] = [one]
-    assert told(facts, engine_checks.worker) == {}
+    assert told(facts, engine_checks.check_worker) == {}
     facts.status["workers"] = [one | {"longestS": 500.0}]
-    assert "pid 7" in told(facts, engine_checks.worker)["hangs"]
+    assert "pid 7" in told(facts, engine_checks.check_worker)["hangs"]
 
 
 def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:
@@ -471,6 +472,8 @@ def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> Non
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     port = listener.getsockname()[1]
-    found = outside_servers.postgres(f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+    found = outside_servers.ask_postgres(
+        f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
+    )
     assert found.fault == "It takes connections, and does not answer on them."
     listener.close()

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from oee_cli.api.response_problems import Response, check, of_problem
+from oee_cli.api.response_problems import Response, check_response, error_of_problem
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
-from oee_cli.exit_codes import MEANINGS, ExitCode, of_order, table, worst
+from oee_cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_table, worst_exit_code
 from oee_daemon.contract.shapes import Order
 
 CONTRACT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143]
@@ -18,7 +18,7 @@ CONTRACT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143]
 def test_the_codes_are_the_contracts() -> None:
     assert sorted(ExitCode) == CONTRACT
     assert sorted(MEANINGS) == CONTRACT
-    assert [int(line.split()[0]) for line in table().splitlines() if line[:4].strip()] == CONTRACT
+    assert [int(line.split()[0]) for line in exit_code_table().splitlines() if line[:4].strip()] == CONTRACT
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ def test_the_codes_are_the_contracts() -> None:
     ],
 )
 def test_a_status_is_a_code(status: str, code: int) -> None:
-    assert of_order(cast(Order, {"status": status, "error": None})) == code
+    assert exit_code_of(cast(Order, {"status": status, "error": None})) == code
 
 
 def test_what_a_restored_database_can_not_know_is_unknown() -> None:
     error = {"code": "restored_unknown", "message": "m", "retryable": False}
-    assert of_order(cast(Order, {"status": "failed", "error": error})) == 9
+    assert exit_code_of(cast(Order, {"status": "failed", "error": error})) == 9
 
 
 def test_the_worst_of_many_in_the_contracts_order() -> None:
     order = [1, 6, 9, 7, 3, 2, 124, 10]
     for i, code in enumerate(order):
-        assert worst([ExitCode.DONE, *(ExitCode(c) for c in reversed(order[i:]))]) == code
-    assert worst([]) == worst([ExitCode.DONE]) == 0
-    assert worst([ExitCode.DONE, ExitCode.FORBIDDEN]) == 4
+        assert worst_exit_code([ExitCode.DONE, *(ExitCode(c) for c in reversed(order[i:]))]) == code
+    assert worst_exit_code([]) == worst_exit_code([ExitCode.DONE]) == 0
+    assert worst_exit_code([ExitCode.DONE, ExitCode.FORBIDDEN]) == 4
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_worst_of_many_in_the_contracts_order() -> None:
     ],
 )
 def test_a_problem_is_an_error(status: int, code: str, kind: type[CliError]) -> None:
-    error = of_problem(status, {"code": code, "detail": "Because.", "retryable": status == 503})
+    error = error_of_problem(status, {"code": code, "detail": "Because.", "retryable": status == 503})
     assert type(error) is kind
     assert (error.code, error.message, error.retryable) == (code, "Because.", status == 503)
 
@@ -79,13 +79,13 @@ def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
     refused = response(426, {"OEE-Protocol": "9"}, {"protocol": "9", "version": "9.9.9"})
     for answer in (refused, response(200, {"OEE-Protocol": "9", "OEE-Version": "9.9.9"})):
         with pytest.raises(Unreachable) as e:
-            check(answer)
+            check_response(answer)
         assert "9.9.9" in e.value.message
         assert "0.1.0" in e.value.message
         assert "oee daemon restart" in (e.value.hint or "")
     with pytest.raises(Unreachable):
-        check(response(200, {}))
-    assert check(response(200, {"OEE-Protocol": "2"})).status == 200
+        check_response(response(200, {}))
+    assert check_response(response(200, {"OEE-Protocol": "2"})).status == 200
 
 
 def test_the_error_object() -> None:

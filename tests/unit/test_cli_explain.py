@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.explained_order import Explained, all_of, explain
+from oee_cli.orders.explained_order import Explained, explain_order, explained_json
 from oee_cli.orders.order_story import order_lines
-from oee_cli.text.text_layout import drawn
-from oee_cli.text.time_text import moment
+from oee_cli.text.text_layout import draw_line
+from oee_cli.text.time_text import parse_moment
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order
 
@@ -48,11 +48,11 @@ def ended(status: str, count: int, **changes: Any) -> Order:
 
 
 def now(ms: int) -> datetime:
-    return moment(at(ms))
+    return parse_moment(at(ms))
 
 
 def test_where_the_milliseconds_went() -> None:
-    told = explain(whole())
+    told = explain_order(whole())
     assert told["totalMs"] == 2610
     assert told["timing"] == {
         "queue": 2,
@@ -73,17 +73,17 @@ def test_where_the_milliseconds_went() -> None:
 
 
 def test_how_each_attempt_ended_and_why() -> None:
-    first, second = explain(whole())["attempts"]
+    first, second = explain_order(whole())["attempts"]
     assert (first["ended"], first["signature"], first["venue"]) == ("rejected", SIGNATURE, "raydium")
     assert first["error"] is not None and first["error"]["code"] == "slippage_exceeded"
     assert (second["ended"], second["error"]) == ("landed", None)
-    unsent = explain(ended("cancelled", 6))["attempts"]
+    unsent = explain_order(ended("cancelled", 6))["attempts"]
     assert [a["ended"] for a in unsent] == ["rejected", "never_sent"]
     assert unsent[1]["signature"] is None
 
 
 def test_why_the_loser_lost_in_parts_that_add_up() -> None:
-    quotes = {q["venue"]: q for q in explain(whole())["attempts"][0]["quotes"]}
+    quotes = {q["venue"]: q for q in explain_order(whole())["attempts"][0]["quotes"]}
     assert (quotes["raydium"]["result"], quotes["raydium"]["behindBps"]) == ("chosen", 0)
     assert (quotes["orca"]["result"], quotes["orca"]["behind"]) == ("no_price", None)
     loser = quotes["meteora"]
@@ -105,7 +105,7 @@ def test_a_quote_that_would_get_less_is_behind_too() -> None:
     told[2]["data"]["quotes"] = quotes
     spend = whole(4, swapMode="ExactIn", amount="200", maxSpend=None, minReceive="1.393")
     spend["events"] = told
-    figures = explain(spend, now(1000))
+    figures = explain_order(spend, now(1000))
     worse, best = figures["attempts"][0]["quotes"]
     assert (best["result"], worse["behind"], worse["behindBps"]) == ("chosen", "0.02", 142.9)
     assert worse["because"] == {"price": 149.9, "fee": -5, "impact": -2}
@@ -116,7 +116,7 @@ def test_a_quote_that_would_get_less_is_behind_too() -> None:
 
 
 def test_the_fill_against_its_quote_and_the_room_to_the_worst() -> None:
-    told = explain(whole(filledIn="213.484865"))
+    told = explain_order(whole(filledIn="213.484865"))
     assert told["fill"] == {
         "quotedIn": "213.271593",
         "quotedOut": "1.5",
@@ -127,13 +127,13 @@ def test_the_fill_against_its_quote_and_the_room_to_the_worst() -> None:
     assert bound is not None
     assert (bound["amount"], bound["overFirstQuoteBps"]) == ("214.33795", 50)
     assert (bound["room"], bound["roomBps"]) == ("0.853085", 40)
-    assert explain(whole(2, maxSpend=None))["bound"] is None
+    assert explain_order(whole(2, maxSpend=None))["bound"] is None
 
 
 def test_a_best_quote_that_was_past_the_worst_price() -> None:
     told = ended("failed", 6, error=MOVED, maxSpend="210")
     told["events"][-1]["data"]["quotes"] = QUOTES
-    quotes = {q["venue"]: q for q in explain(told)["attempts"][1]["quotes"]}
+    quotes = {q["venue"]: q for q in explain_order(told)["attempts"][1]["quotes"]}
     assert (quotes["raydium"]["result"], quotes["raydium"]["pastBoundBps"]) == ("past_bound", 155.8)
 
 
@@ -154,7 +154,7 @@ def test_an_order_in_flight_says_what_it_waits_for(
 ) -> None:
     found = whole(count)
     begun = found["events"][-1]["at"]
-    waiting = explain(found, moment(begun))["waiting"]
+    waiting = explain_order(found, parse_moment(begun))["waiting"]
     assert waiting is not None
     assert (waiting["waitsFor"], waiting["since"], waiting["ms"]) == (waits_for, begun, 0)
     assert (waiting["expiresAt"] is None) == (waits_for == "chain")
@@ -177,7 +177,7 @@ STATES = {
 
 
 def shown(found: Order, width: int, *, colors: bool = False) -> list[str]:
-    return [drawn(line, width, colors=colors) for line in order_lines(found, explain(found), width)]
+    return [draw_line(line, width, colors=colors) for line in order_lines(found, explain_order(found), width)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -235,7 +235,7 @@ def test_only_colors_that_show_on_white_and_on_black(colors: bool, monkeypatch: 
 
 def test_json_has_the_order_as_it_came_and_what_it_comes_to() -> None:
     found = whole()
-    told = all_of(found)
+    told = explained_json(found)
     assert {name: told[name] for name in found} == found
     assert set(told["explained"]) == set(Explained.__annotations__)
-    assert json.loads(json.dumps(told["explained"])) == explain(found)
+    assert json.loads(json.dumps(told["explained"])) == explain_order(found)

@@ -20,11 +20,11 @@ from oee_cli.batch.input_lines import Lines
 from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import CliError, NoSuchOrder, UsageFault
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load
-from oee_cli.text.amount_text import exact, plain, read_amount, read_slippage, short
+from oee_cli.settings.load_settings import Settings, load_settings
+from oee_cli.text.amount_text import exact_amount, plain_digits, read_amount, read_slippage, short_amount
 from oee_cli.text.key_text import read_key
 from oee_cli.text.time_text import read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.placement import TradeRequest, make_body
+from oee_cli.trade.placement import TradeRequest, make_order_body
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)
@@ -146,7 +146,7 @@ def test_an_id_is_asked_for_or_refused_and_never_another_path(typed: str) -> Non
 )
 def test_an_order_typed_any_way_is_a_body_or_a_fault(wanted: TradeRequest) -> None:
     try:
-        body = make_body(wanted)
+        body = make_order_body(wanted)
     except CliError as fault:
         assert isinstance(fault, UsageFault) and fault.message
         return
@@ -156,7 +156,7 @@ def test_an_order_typed_any_way_is_a_body_or_a_fault(wanted: TradeRequest) -> No
 @given(st.dictionaries(st.sampled_from(["OEE_HOME", "OEE_URL", "OEE_TOKEN", "OEE_NO_AUTOSTART"]), TYPED))
 def test_settings_of_any_text_are_settings_or_a_fault_that_names_one(environ: dict[str, str]) -> None:
     try:
-        load(environ, Path("/nonexistent"))
+        load_settings(environ, Path("/nonexistent"))
     except UsageFault as fault:
         assert any(name in fault.message for name in environ)
 
@@ -255,9 +255,9 @@ def test_a_derived_key_is_stable_however_the_fields_are_ordered(
 
 @given(st.decimals(0, 10**30, allow_nan=False, allow_infinity=False, places=9))
 def test_every_amount_can_be_shown(value: Decimal) -> None:
-    text = plain(value)
-    assert Decimal(exact(text).replace(",", "")) == value
-    shown = Decimal(short(text).replace(",", ""))
+    text = plain_digits(value)
+    assert Decimal(exact_amount(text).replace(",", "")) == value
+    shown = Decimal(short_amount(text).replace(",", ""))
     assert abs(shown - value) <= max(Decimal("0.005"), value / 10_000)
 
 

@@ -65,9 +65,9 @@ from oee_cli.settings import load_settings as settings
 from pathlib import Path
 if os.geteuid() == 0:
     os.setuid(int(sys.argv[3]))
-print(settings.stored(Path(sys.argv[1])))
+print(settings.stored_settings(Path(sys.argv[1])))
 try:
-    settings.stored(Path(sys.argv[2]))
+    settings.stored_settings(Path(sys.argv[2]))
 except oee_cli.errors.UsageFault as e:
     print(e.message)
 """

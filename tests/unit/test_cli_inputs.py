@@ -8,11 +8,18 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from oee_cli.errors import UsageFault
-from oee_cli.settings.load_settings import load
-from oee_cli.text.amount_text import ends, exact, percent, read_amount, read_slippage, short
+from oee_cli.settings.load_settings import load_settings
+from oee_cli.text.amount_text import (
+    exact_amount,
+    percent_text,
+    read_amount,
+    read_slippage,
+    short_amount,
+    short_ends,
+)
 from oee_cli.text.key_text import read_key
-from oee_cli.text.time_text import ago, read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.placement import TradeRequest, make_body
+from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
+from oee_cli.trade.placement import TradeRequest, make_order_body
 
 
 @pytest.mark.parametrize(
@@ -140,23 +147,25 @@ def test_midnight_is_the_one_of_the_zone_on_that_day(monkeypatch: pytest.MonkeyP
         ("2", "2"),
         ("0.00000016255", "0.00000016255"),
         ("0", "0"),
+        # More digits than Python's own context rounds to.
+        ("99999999999999999999999999.995", "100,000,000,000,000,000,000,000,000"),
     ],
 )
 def test_what_is_shown_keeps_the_figures_that_count(text: str, shown: str) -> None:
-    assert short(text) == shown
+    assert short_amount(text) == shown
 
 
 def test_exact_amounts_are_never_rounded() -> None:
-    assert exact("123456789.123456789") == "123,456,789.123456789"
-    assert exact("1.50") == "1.5"
-    assert percent(50) == "0.5%"
-    assert ends("abcdefghij", 5) == "ab…ij"
+    assert exact_amount("123456789.123456789") == "123,456,789.123456789"
+    assert exact_amount("1.50") == "1.5"
+    assert percent_text(50) == "0.5%"
+    assert short_ends("abcdefghij", 5) == "ab…ij"
 
 
 def test_ago() -> None:
     now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-    assert ago("2026-11-23T11:58:00Z", now.astimezone()) == "2 min ago"
-    assert ago("2026-11-23T11:59:57Z", now.astimezone()) == "just now"
+    assert ago_text("2026-11-23T11:58:00Z", now.astimezone()) == "2 min ago"
+    assert ago_text("2026-11-23T11:59:57Z", now.astimezone()) == "just now"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +220,7 @@ def test_ago() -> None:
     ],
 )
 def test_the_body_of_a_command(wanted: TradeRequest, body: dict[str, object]) -> None:
-    assert make_body(wanted) == body
+    assert make_order_body(wanted) == body
 
 
 @pytest.mark.parametrize(
@@ -226,7 +235,7 @@ def test_the_body_of_a_command(wanted: TradeRequest, body: dict[str, object]) ->
 )
 def test_contradictions_are_refused_before_anything_is_sent(wanted: TradeRequest) -> None:
     with pytest.raises(UsageFault) as e:
-        make_body(wanted)
+        make_order_body(wanted)
     assert e.value.hint
 
 
@@ -243,9 +252,9 @@ def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> N
 
     config = Path(str(tmp_path)) / "config.toml"
     config.write_text('home = "/from/file"\nno_autostart = true\nurl = "http://a/"\n')
-    stored = load({}, config)
+    stored = load_settings({}, config)
     assert (str(stored.home), stored.autostart, stored.url) == ("/from/file", False, "http://a")
-    assert str(load({"OEE_HOME": "/from/env"}, config).home) == "/from/env"
+    assert str(load_settings({"OEE_HOME": "/from/env"}, config).home) == "/from/env"
     for environ in ({"OEE_HOME": "relative"}, {"OEE_URL": "ftp://x"}, {"OEE_NO_AUTOSTART": "maybe"}):
         with pytest.raises(UsageFault, match=next(iter(environ))):
-            load(environ, Path("/nonexistent"))
+            load_settings(environ, Path("/nonexistent"))

@@ -12,19 +12,19 @@ import pytest
 
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding
-from oee_cli.doctor.checks.limit_checks import limits
+from oee_cli.doctor.checks.limit_checks import check_limits
 from oee_cli.settings.load_settings import Settings
-from oee_cli.settings.setting_origins import values
+from oee_cli.settings.setting_origins import setting_values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 def found(pid: int | None, tmp_path: Path) -> list[Finding]:
     facts = Facts(
-        environ={}, config=tmp_path / "none", values=values({}, {}), settings=Settings(home=tmp_path)
+        environ={}, config=tmp_path / "none", values=setting_values({}, {}), settings=Settings(home=tmp_path)
     )
     facts.holder = pid
-    return list(limits(facts))
+    return list(check_limits(facts))
 
 
 def _held() -> None:

@@ -11,7 +11,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.lists.list_pages import OrderFilter, _read_filter, _read_limit
 from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.output import Output
-from oee_cli.text.column_texts import FILLS, ORDERS, choose, table_of
+from oee_cli.text.column_texts import FILLS, ORDERS, column_help, named_columns
 from oee_cli.text.text_layout import Cell, Column, Sheet, cell_len
 from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
 
@@ -89,12 +89,12 @@ def test_every_column_of_fills_can_be_drawn(name: str, monkeypatch: pytest.Monke
 
 
 def test_columns_by_name_however_they_are_written() -> None:
-    assert choose("order-id, idempotency_key,PRICE", ORDERS) == ("orderId", "idempotencyKey", "price")
+    assert named_columns("order-id, idempotency_key,PRICE", ORDERS) == ("orderId", "idempotencyKey", "price")
     for text, what in (("prise", "Did you mean price?"), ("price,,price", "twice"), (" ,", "empty")):
         with pytest.raises(UsageFault, match=re.escape(what)) as e:
-            choose(text, ORDERS)
+            named_columns(text, ORDERS)
         assert e.value.hint
-    told = table_of(FILLS).splitlines()
+    told = column_help(FILLS).splitlines()
     assert [line.split()[0] for line in told[1:]] == list(FILLS.known)
     assert all(len(line.split()) > 1 for line in told[1:])
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from oee_cli.api import recent_orders
-from oee_cli.api.recent_orders import LIMIT, Recent, describe, read
-from oee_cli.settings.load_settings import load
+from oee_cli.api.recent_orders import LIMIT, Recent, describe_order, read_recent
+from oee_cli.settings.load_settings import load_settings
 from oee_daemon.contract.status import FINAL
 
 
@@ -32,7 +32,7 @@ def order(number: int, status: str = "submitted", **more: Any) -> dict[str, Any]
 
 
 def kept(folder: Path) -> list[int]:
-    return [int(line[:8], 16) for line in read(str(folder / "recent-orders"))]
+    return [int(line[:8], 16) for line in read_recent(str(folder / "recent-orders"))]
 
 
 def offered(*arguments: str, **environ: str) -> str:
@@ -48,11 +48,11 @@ def offered(*arguments: str, **environ: str) -> str:
 
 
 def test_an_order_is_described_by_what_it_is() -> None:
-    said = describe(order(1)).partition(" ")[2]
+    said = describe_order(order(1)).partition(" ")[2]
     assert said == "SOL/USDC buy 1.5 submitted"
     spends = order(1, swapMode="ExactIn", amount="200")
-    assert describe(spends).endswith("SOL/USDC buy for 200 USDC submitted")
-    assert "\x1b" not in describe(order(1, status="\x1b[2Jgone\n"))
+    assert describe_order(spends).endswith("SOL/USDC buy for 200 USDC submitted")
+    assert "\x1b" not in describe_order(order(1, status="\x1b[2Jgone\n"))
 
 
 def test_the_last_ones_are_kept_the_newest_first_each_once(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_last_ones_are_kept_the_newest_first_each_once(tmp_path: Path) -> No
     other.note([order(1, "confirmed")])
     other.save()
     assert kept(tmp_path) == [1, 3, 2]
-    assert read(str(tmp_path / "recent-orders"))[0].endswith("confirmed")
+    assert read_recent(str(tmp_path / "recent-orders"))[0].endswith("confirmed")
     many = Recent(tmp_path, None)
     for number in range(100, 100 + 3 * LIMIT):
         many.note([order(number)])
@@ -149,5 +149,5 @@ def test_the_home_is_found_where_every_command_finds_it(
     if config is not None:
         (tmp_path / "oee").mkdir()
         (tmp_path / "oee" / "config.toml").write_text(config)
-    settings = load()
+    settings = load_settings()
     assert recent_orders._find_home() == (str(settings.home), settings.url or "")

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from oee_cli.api import recent_orders
-from oee_cli.settings.setting_origins import unknown
+from oee_cli.settings.setting_origins import unknown_settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import BY_NAME, MASK, SETTINGS, masked, near, plain
 
@@ -65,7 +65,7 @@ def test_a_name_in_any_spelling_and_the_nearest_to_one_that_is_none() -> None:
 def test_what_is_set_in_vain_is_told_with_what_was_meant() -> None:
     environ = {"OEE_PORT": "1", "OEE_PROT": "1", "OEE_DEBUG": "1", "OEE_EMPTY": "", "PORT": "1"}
     kept = {"home": "/x", "wroker_threads": "3", "debug": "1", "colour": "red"}
-    assert list(unknown(environ, kept)) == [
+    assert list(unknown_settings(environ, kept)) == [
         ("OEE_PROT", "the environment", "OEE_PORT"),
         ("wroker_threads", "config.toml", "worker_threads"),
         ("debug", "config.toml", "the variable OEE_DEBUG"),
@@ -75,4 +75,4 @@ def test_what_is_set_in_vain_is_told_with_what_was_meant() -> None:
 
 def test_every_setting_says_what_it_means_in_a_line() -> None:
     assert all(setting.meaning and len(setting.meaning) < 60 for setting in SETTINGS)
-    assert recent_orders.file_name(None) == "recent-orders"
+    assert recent_orders.recent_file_name(None) == "recent-orders"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oee_cli.text.time_text import period, read_moment
+from oee_cli.text.time_text import period_text, read_moment
 
 #: Midnight is skipped, or comes twice; changes of half an hour, of a day, of none; far from Greenwich.
 ZONES = (
@@ -107,4 +107,4 @@ def test_the_machines_own_zone_is_read_alike(zone: str, word: str, begin: str) -
     ],
 )
 def test_when_orders_were_placed(first: str, last: str, said: str) -> None:
-    assert period(first, last, datetime(2026, 11, 25, 12, tzinfo=UTC)) == said
+    assert period_text(first, last, datetime(2026, 11, 25, 12, tzinfo=UTC)) == said

@@ -11,7 +11,7 @@ import pytest
 
 from oee_cli.output import Output
 from oee_cli.text.text_layout import cell_len
-from oee_cli.top.top_frame import SORTS, Picture, Trouble, frame, whole
+from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapshot
 from tests.unit.test_cli_views import order
 
 AT = "2026-11-23T10:01:00.000000Z"
@@ -66,7 +66,7 @@ def engine(**changes: Any) -> dict[str, Any]:
 def drawn(width: int, height: int, *, output: Output | None = None, **changes: Any) -> list[str]:
     values: dict[str, Any] = {"engine": engine(), "age_s": 0.5, "interval_s": 1.0}
     picture = Picture(**(values | changes))
-    return frame(output or Output(), picture, width, height)
+    return top_frame(output or Output(), picture, width, height)
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +162,6 @@ def test_what_a_server_sends_never_reaches_the_terminal_as_an_escape() -> None:
 
 
 def test_one_look_has_everything_in_it() -> None:
-    lines = whole(Output(), engine())
+    lines = top_snapshot(Output(), engine())
     assert sum(" ✓ " in line for line in lines) == 39 and sum("submitted" in line for line in lines) == 12
     assert not any("q quit" in line for line in lines)

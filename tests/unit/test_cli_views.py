@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.output import Output, clean
-from oee_cli.text.order_text import command, ending, header
+from oee_cli.text.order_text import ending_text, order_header, repeat_command
 from oee_cli.text.order_timeline import Timeline
 from oee_cli.text.text_layout import Line, cell_len
-from oee_cli.text.text_layout import drawn as draw
+from oee_cli.text.text_layout import draw_line as draw
 from oee_daemon.contract.shapes import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"
@@ -231,15 +231,15 @@ def test_history_fills_show_quotes_and_status(
 
 
 def test_sentences() -> None:
-    assert header(order()) == "buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)"
+    assert order_header(order()) == "buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)"
     spend = order(swapMode="ExactIn", amount="200", maxSpend=None, minReceive="1.39")
-    assert header(spend) == "buy SOL for 200 USDC, at least 1.39 SOL (slippage 0.5%)"
-    assert command(order()) == "oee buy SOL USDC 1.5"
-    assert command(spend) == "oee buy SOL USDC --spend 200"
-    done = ending(order())
+    assert order_header(spend) == "buy SOL for 200 USDC, at least 1.39 SOL (slippage 0.5%)"
+    assert repeat_command(order()) == "oee buy SOL USDC 1.5"
+    assert repeat_command(spend) == "oee buy SOL USDC --spend 200"
+    done = ending_text(order())
     assert (done.mark, done.text) == ("✓", "bought 1.5 SOL for 213.27 USDC at 142.18 on raydium in 2.61 s")
-    assert len(ending(order(), room=60).text) + 2 <= 60
-    failed = ending(
+    assert len(ending_text(order(), room=60).text) + 2 <= 60
+    failed = ending_text(
         order(
             status="failed",
             attempt=3,
@@ -248,25 +248,25 @@ def test_sentences() -> None:
     )
     assert failed.text == "not bought in 3 attempts: Moved (slippage_exceeded). Nothing left the wallet."
     assert failed.hint == "try: oee buy SOL USDC 1.5 --slippage 1%"
-    assert "(exit 9)" in (ending(order(status="submitted")).hint or "")
-    assert "(exit 124)" in (ending(order(status="routing"), waited=60).hint or "")
+    assert "(exit 9)" in (ending_text(order(status="submitted")).hint or "")
+    assert "(exit 124)" in (ending_text(order(status="routing"), waited=60).hint or "")
 
 
 def test_what_may_have_been_executed_is_never_called_unsent() -> None:
     error = {"code": "restored_unknown", "message": "It was restored.", "retryable": False}
     unknown = order(status="failed", signature=None, error=error)
     doubted = order(status="submitted", signature=None)
-    assert ending(unknown).text == "not known whether it was bought: It was restored (restored_unknown)."
-    for ended in (ending(unknown), ending(doubted)):
+    assert ending_text(unknown).text == "not known whether it was bought: It was restored (restored_unknown)."
+    for ended in (ending_text(unknown), ending_text(doubted)):
         said = f"{ended.text} {ended.hint}"
         assert "(exit 9)" in said and "Nothing left" not in said and "try:" not in said
-    assert "sent as" not in ending(doubted).text
+    assert "sent as" not in ending_text(doubted).text
 
 
 def test_nothing_that_a_server_sends_controls_the_terminal() -> None:
     assert clean("a\x1b[31mb\r\nc\u202e") == "a [31mb  c "
     evil = order(venue="ray\x1b]0;x\x07", pair="S\x1b[2JOL/USDC")
-    assert "\x1b" not in ending(evil).text + header(evil) + command(evil)
+    assert "\x1b" not in ending_text(evil).text + order_header(evil) + repeat_command(evil)
 
 
 def test_signs_for_a_terminal_without_utf8() -> None:

@@ -15,8 +15,8 @@ from typing import Any
 from oee_cli.api.daemon_launcher import Launcher
 from oee_cli.errors import CliError, ConnectionLost, UsageFault
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import NOWHERE, Settings, config_file, homeless, stored
-from oee_cli.settings.setting_origins import ENVIRONMENT, Value, values
+from oee_cli.settings.load_settings import NOWHERE, Settings, config_file, no_home_error, stored_settings
+from oee_cli.settings.setting_origins import ENVIRONMENT, Value, setting_values
 from oee_daemon.contract.settings import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
@@ -80,30 +80,30 @@ class Facts:
         return found if isinstance(found, dict) else {}
 
 
-def gather(output: Output) -> Facts:
+def gather_facts(output: Output) -> Facts:
     facts = Facts()
     with suppress(UsageFault):
         facts.config = config_file()
     try:
-        facts.kept = stored(facts.config)
+        facts.kept = stored_settings(facts.config)
     except UsageFault as fault:
         facts.config_fault = fault
-    facts.values = values(facts.environ, facts.kept)
-    facts.settings = _settings(facts)
+    facts.values = setting_values(facts.environ, facts.kept)
+    facts.settings = _readable_settings(facts)
     if facts.settings.home == NOWHERE and facts.settings.url is None:
-        facts.fault = homeless("the home of oee")
+        facts.fault = no_home_error("the home of oee")
         return facts
     if facts.bad("url") or (facts.settings.url is None and facts.bad("home")):
         facts.fault = UsageFault("Not asked: it is not known where it is.", code="unknown_place")
         return facts
     try:
-        _ask(facts, output)
+        _ask_daemon(facts, output)
     except CliError as fault:
         facts.fault = fault
     return facts
 
 
-def _settings(facts: Facts) -> Settings:
+def _readable_settings(facts: Facts) -> Settings:
     def value(name: str) -> Any:
         text = facts.text(name)
         return BY_NAME[name].read(text) if text else None
@@ -116,10 +116,10 @@ def _settings(facts: Facts) -> Settings:
     )
 
 
-def _ask(facts: Facts, output: Output) -> None:
+def _ask_daemon(facts: Facts, output: Output) -> None:
     """Fills `status`, or leaves it empty where nothing runs. Raises `CliError` for what should answer."""
     from oee_cli.api.http_client import Client
-    from oee_cli.api.response_problems import check
+    from oee_cli.api.response_problems import check_response
 
     launcher = Launcher(facts.settings, output)
     if facts.settings.url is None:
@@ -131,7 +131,7 @@ def _ask(facts: Facts, output: Output) -> None:
         began = time.time()
         answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
         facts.asked_at = (began + time.time()) / 2
-        facts.status = check(answer).body
+        facts.status = check_response(answer).body
     except ConnectionLost as lost:
         raise client.unreachable(lost) from None
     finally:

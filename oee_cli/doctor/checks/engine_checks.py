@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from oee_cli.api.processes import stopped
+from oee_cli.api.processes import is_process_stopped
 from oee_cli.doctor.checks import outside_servers
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.outside_servers import Ask
 from oee_cli.errors import CliError
-from oee_cli.text.time_text import moment, span
+from oee_cli.text.time_text import parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
 
 #: Seconds by which two clocks may differ: an answer over a slow line is no wrong clock.
@@ -32,29 +32,31 @@ _HANGS = 120.0
 _OLDEST = {"postgres": 15, "valkey": 8, "redis": 7}
 
 
-def daemon(facts: Facts) -> Iterator[Finding]:
+def check_daemon(facts: Facts) -> Iterator[Finding]:
     status = facts.status
     if status is None:
-        yield from _no_answer(facts)
+        yield from _explain_no_answer(facts)
         return
     version = str(status.get("version"))
     since = (
-        f", since {moment(status['startedAt']).astimezone():%d %b %H:%M}" if status.get("startedAt") else ""
+        f", since {parse_moment(status['startedAt']).astimezone():%d %b %H:%M}"
+        if status.get("startedAt")
+        else ""
     )
     where = f" at {facts.settings.url}" if facts.settings.url else ""
     if version == VERSION:
-        yield ok("daemon", f"runs{where}, {_process(facts)}, version {version}{since}")
+        yield ok("daemon", f"runs{where}, {_describe_process(facts)}, version {version}{since}")
     else:
         message = f"The daemon{where} is version {version}, this command {VERSION}."
         yield warn("daemon", "other_version", message, "oee daemon restart" if facts.here else None)
 
 
-def _process(facts: Facts) -> str:
+def _describe_process(facts: Facts) -> str:
     pid = (facts.status or {}).get("pid")
     return f"pid {pid}" if not facts.here or facts.process(pid) else "in another container"
 
 
-def _no_answer(facts: Facts) -> Iterator[Finding]:
+def _explain_no_answer(facts: Facts) -> Iterator[Finding]:
     fault = facts.fault
     if fault is not None and fault.code == "no_home":
         yield fail("daemon", fault.code, fault.message, "export OEE_HOME=/a/folder", fault.exit_code)
@@ -62,8 +64,8 @@ def _no_answer(facts: Facts) -> Iterator[Finding]:
         message = "The daemon does not run, and OEE_NO_AUTOSTART forbids commands to start it."
         yield warn("daemon", "not_running", message, "oee daemon start")
     elif fault is None:
-        yield from _last_words(facts)
-    elif stopped(facts.holder):
+        yield from _explain_last_start(facts)
+    elif is_process_stopped(facts.holder):
         message = f"The daemon (pid {facts.holder}) is frozen."
         yield fail("daemon", "frozen", message, f"kill -CONT {facts.holder}")
     elif facts.holder is not None and fault.code == "daemon_unreachable":
@@ -72,10 +74,10 @@ def _no_answer(facts: Facts) -> Iterator[Finding]:
         message = f"{fault.message} {who}"
         yield fail("daemon", "not_answering", message, "oee daemon logs", fault.exit_code)
     elif facts.home_open or not facts.here:
-        yield fail("daemon", fault.code, fault.message, _mends(facts, fault), fault.exit_code)
+        yield fail("daemon", fault.code, fault.message, _remedy_of(facts, fault), fault.exit_code)
 
 
-def _mends(facts: Facts, fault: CliError) -> str | None:
+def _remedy_of(facts: Facts, fault: CliError) -> str | None:
     elsewhere = facts.settings.url is not None
     return {
         "socket_unsafe": f"chmod 700 {shlex.quote(str(facts.settings.run_dir))}",
@@ -87,7 +89,7 @@ def _mends(facts: Facts, fault: CliError) -> str | None:
     }.get(fault.code)
 
 
-def _last_words(facts: Facts) -> Iterator[Finding]:
+def _explain_last_start(facts: Facts) -> Iterator[Finding]:
     """Not running is no fault: commands start it. Unless the last start said that it can't."""
     try:
         with facts.settings.log_file.open("rb") as file:
@@ -103,39 +105,41 @@ def _last_words(facts: Facts) -> Iterator[Finding]:
         yield info("daemon", "not_running", "does not run; the next order starts it")
 
 
-def postgres(facts: Facts) -> Iterator[Finding]:
+def check_postgres(facts: Facts) -> Iterator[Finding]:
     part, url = facts.part("postgres"), facts.text("database_url")
-    if stopped(facts.process(part.get("pid"))):
-        yield _frozen("postgres", part)
+    if is_process_stopped(facts.process(part.get("pid"))):
+        yield _frozen_finding("postgres", part)
     elif part.get("reachable"):
         count = int(part.get("orders") or 0)
         size = f"{int(part.get('bytes') or 0) / 1e6:,.0f} MB"
         more = f", {count:,} order{'s'[: count != 1]}, {size}"
-        yield from _version("postgres", "postgres", part, more)
+        yield from _check_server_version("postgres", "postgres", part, more)
         for weakness in part.get("weaknesses") or ():
             yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
     elif part:
-        yield from _server_away("postgres", part, url if facts.here else None, outside_servers.postgres)
+        yield from _server_away_why(
+            "postgres", part, url if facts.here else None, outside_servers.ask_postgres
+        )
     elif facts.here and facts.fault is None and url:
-        yield _asked_outside("postgres", url, outside_servers.postgres)
+        yield _ask_outside_server("postgres", url, outside_servers.ask_postgres)
 
 
-def queue(facts: Facts) -> Iterator[Finding]:
+def check_queue(facts: Facts) -> Iterator[Finding]:
     part, url = facts.part("queue"), facts.text("redis_url")
-    if stopped(facts.process(part.get("pid"))):
-        yield _frozen("queue", part)
+    if is_process_stopped(facts.process(part.get("pid"))):
+        yield _frozen_finding("queue", part)
     elif part.get("reachable"):
-        yield from _version(
+        yield from _check_server_version(
             "queue", str(part.get("server")), part, f", {int(part.get('messages') or 0):,} queued"
         )
-        yield from _shared(facts)
+        yield from _check_shared_queue(facts)
     elif part:
-        yield from _server_away("queue", part, url if facts.here else None, outside_servers.queue)
+        yield from _server_away_why("queue", part, url if facts.here else None, outside_servers.ask_queue)
     elif facts.here and facts.fault is None and url:
-        yield _asked_outside("queue", url, outside_servers.queue)
+        yield _ask_outside_server("queue", url, outside_servers.ask_queue)
 
 
-def _shared(facts: Facts) -> Iterator[Finding]:
+def _check_shared_queue(facts: Facts) -> Iterator[Finding]:
     """Two engines on one queue take each other's messages, and orders wait until they are rung again."""
     everyone = [one for one in (facts.status or {}).get("workers") or () if isinstance(one, dict)]
     databases = {one.get("database") for one in everyone} - {None, "unknown"}
@@ -146,7 +150,7 @@ def _shared(facts: Facts) -> Iterator[Finding]:
         yield warn("queue", "shared_queue", message + " Give each engine a Redis database.", remedy)
 
 
-def _version(check: str, server: str, part: dict[str, Any], more: str) -> Iterator[Finding]:
+def _check_server_version(check: str, server: str, part: dict[str, Any], more: str) -> Iterator[Finding]:
     version, whose = str(part.get("version")), "own" if part.get("own") else "outside"
     named = version if check == server else f"{server} {version}"
     major = version.partition(".")[0]
@@ -158,7 +162,7 @@ def _version(check: str, server: str, part: dict[str, Any], more: str) -> Iterat
         yield ok(check, f"{named}, {whose}{more}")
 
 
-def _server_away(check: str, part: dict[str, Any], url: str | None, ask: Ask) -> Iterator[Finding]:
+def _server_away_why(check: str, part: dict[str, Any], url: str | None, ask: Ask) -> Iterator[Finding]:
     if part.get("own"):
         message = "It does not answer; the daemon starts it again by itself."
         yield fail(check, "unreachable", message, "oee daemon logs")
@@ -170,23 +174,23 @@ def _server_away(check: str, part: dict[str, Any], url: str | None, ask: Ask) ->
     yield fail(check, "unreachable", message, "oee config show --origin" if url else None)
 
 
-def _frozen(check: str, part: dict[str, Any]) -> Finding:
+def _frozen_finding(check: str, part: dict[str, Any]) -> Finding:
     pid = part.get("pid")
     return fail(check, "frozen", f"It is frozen (pid {pid}).", f"kill -CONT {pid}")
 
 
-def _asked_outside(check: str, url: str, ask: Ask) -> Finding:
+def _ask_outside_server(check: str, url: str, ask: Ask) -> Finding:
     told = ask(url)
     if told.fault:
         return fail(check, "unreachable", f"It can't be reached: {told.fault}", "oee config show --origin")
     return ok(check, f"{told.version}, outside")
 
 
-def schema(facts: Facts) -> Iterator[Finding]:
-    release, url = outside_servers.release(), facts.text("database_url")
+def check_schema(facts: Facts) -> Iterator[Finding]:
+    release, url = outside_servers.schema_revision(), facts.text("database_url")
     revision = facts.part("postgres").get("revision")
     if revision is None and facts.away and url:
-        revision = outside_servers.postgres(url).revision
+        revision = outside_servers.ask_postgres(url).revision
     if revision is None or release is None:
         return
     if revision == release:
@@ -201,7 +205,7 @@ def schema(facts: Facts) -> Iterator[Finding]:
         yield fail("schema", "schema_new", message)
 
 
-def worker(facts: Facts) -> Iterator[Finding]:
+def check_worker(facts: Facts) -> Iterator[Finding]:
     part = facts.part("worker")
     if not part:
         return
@@ -210,13 +214,13 @@ def worker(facts: Facts) -> Iterator[Finding]:
         yield fail(
             "worker", "no_worker", "None runs; the daemon starts it again by itself.", "oee daemon logs"
         )
-    elif stopped(facts.process(pid)):
+    elif is_process_stopped(facts.process(pid)):
         yield fail("worker", "frozen", f"It is frozen (pid {pid}): no order moves.", f"kill -CONT {pid}")
     else:
-        yield from _workers(facts, part)
+        yield from _check_workers(facts, part)
 
 
-def _workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
+def _check_workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
     """Ours and those on other hosts."""
     status = facts.status or {}
     everyone = [one for one in status.get("workers") or () if isinstance(one, dict)]
@@ -224,7 +228,7 @@ def _workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
     for one in everyone:
         if float(one.get("longestS") or 0) > _HANGS:
             message = f"The one on {one.get('host')} (pid {one.get('pid')}) has been at one order for"
-            message += f" {span(float(one['longestS']))}: what it waits for does not answer."
+            message += f" {span_text(float(one['longestS']))}: what it waits for does not answer."
             yield warn("worker", "hangs", message, "oee daemon logs")
     for one in others:
         message = f"The one on {one.get('host')} (pid {one.get('pid')}) is version {one.get('version')}."
@@ -235,7 +239,7 @@ def _workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
         yield ok("worker", f"{part.get('threads')} threads, {running:,} orders running{more}")
 
 
-def orders(facts: Facts) -> Iterator[Finding]:
+def check_orders(facts: Facts) -> Iterator[Finding]:
     part = facts.part("orders")
     live, stuck, overdue = part.get("live"), part.get("stuck") or 0, part.get("overdueS") or 0.0
     faulty = part.get("faulty") or 0
@@ -254,13 +258,13 @@ def orders(facts: Facts) -> Iterator[Finding]:
         )
         yield warn("orders", "faulty", message, "oee daemon logs")
     if overdue > _PATIENCE:
-        message = f"An order has been due for {span(overdue)}, and no worker has taken it."
+        message = f"An order has been due for {span_text(overdue)}, and no worker has taken it."
         yield warn("orders", "overdue", message, "oee daemon status")
     if not stuck and not faulty and overdue <= _PATIENCE:
         yield ok("orders", f"{sum(live.values()):,} on their way, none stuck")
 
 
-def clock(facts: Facts) -> Iterator[Finding]:
+def check_clock(facts: Facts) -> Iterator[Finding]:
     remedy = "timedatectl set-ntp true"
     if time.time() < _BEFORE_US:
         yield warn("clock", "clock_wrong", f"It says {time.strftime('%d %b %Y')}: that is past.", remedy)
@@ -273,10 +277,10 @@ def clock(facts: Facts) -> Iterator[Finding]:
     if not isinstance(told, str):
         yield ok("clock", f"{time.strftime('%d %b %Y %H:%M:%S %Z')}")
         return
-    ahead = facts.asked_at - moment(told).timestamp()
+    ahead = facts.asked_at - parse_moment(told).timestamp()
     if abs(ahead) > _CLOCKS_DIFFER:
         way = "ahead of" if ahead > 0 else "behind"
-        message = f"This machine's is {span(abs(ahead))} {way} Postgres's, which orders go by."
+        message = f"This machine's is {span_text(abs(ahead))} {way} Postgres's, which orders go by."
         yield warn("clock", "clocks_differ", message, remedy)
     else:
         yield ok("clock", "agrees with Postgres's")

@@ -20,7 +20,7 @@ from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
 _NO_ROOM, _LITTLE_ROOM = 200_000_000, 1_000_000_000
 
 
-def home(facts: Facts) -> Iterator[Finding]:
+def check_home(facts: Facts) -> Iterator[Finding]:
     if facts.settings.url is not None:
         yield info(
             "home", "elsewhere", "OEE_URL is set: home, disk and port are checked where the daemon runs"
@@ -33,38 +33,38 @@ def home(facts: Facts) -> Iterator[Finding]:
     try:
         found = path.stat()
     except FileNotFoundError:
-        yield _missing(path)
+        yield _missing_home(path)
         return
     except OSError as e:
-        yield _forbidden("home", f"{path} can't be looked at: {e.strerror}.", "export OEE_HOME=~/oee")
+        yield _forbid("home", f"{path} can't be looked at: {e.strerror}.", "export OEE_HOME=~/oee")
         return
     quoted = shlex.quote(str(path))
     if not stat.S_ISDIR(found.st_mode):
-        yield _forbidden("home", f"{path} is no folder.", "export OEE_HOME=~/oee", "home_no_folder")
+        yield _forbid("home", f"{path} is no folder.", "export OEE_HOME=~/oee", "home_no_folder")
     elif found.st_uid != os.geteuid():
-        owner = _account(found.st_uid)
-        message = f"{path} belongs to {owner}, and this is {_account(os.geteuid())}."
+        owner = _account_name(found.st_uid)
+        message = f"{path} belongs to {owner}, and this is {_account_name(os.geteuid())}."
         remedy = f"sudo -u {owner} oee doctor"
         if os.geteuid() == 0:
             yield warn(
                 "home", "home_foreign", message + " What root makes there, its owner can't open.", remedy
             )
         else:
-            yield _forbidden("home", message, remedy, "home_foreign")
+            yield _forbid("home", message, remedy, "home_foreign")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        yield _forbidden("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
+        yield _forbid("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
     else:
-        yield _passable(facts, path) or ok("home", f"{path}, yours and writable")
+        yield _check_passable(facts, path) or ok("home", f"{path}, yours and writable")
 
 
-def _missing(path: Path) -> Finding:
-    above = _nearest(path.parent)
+def _missing_home(path: Path) -> Finding:
+    above = _nearest_folder(path.parent)
     if not os.access(above, os.W_OK | os.X_OK):
-        return _forbidden("home", f"{path} can't be made: {above} can't be written.", "export OEE_HOME=~/oee")
+        return _forbid("home", f"{path} can't be made: {above} can't be written.", "export OEE_HOME=~/oee")
     return info("home", "home_missing", f"{path} is not there yet: the first order makes it")
 
 
-def _passable(facts: Facts, home: Path) -> Finding | None:
+def _check_passable(facts: Facts, home: Path) -> Finding | None:
     """As root the servers run under an account that has to get as far as the home; if they run, it does."""
     if (
         os.geteuid() != 0
@@ -90,44 +90,44 @@ def _passable(facts: Facts, home: Path) -> Finding | None:
     return fail("home", "no_service_user", message, facts.setting("service_user", "ACCOUNT"))
 
 
-def permissions(facts: Facts) -> Iterator[Finding]:
+def check_permissions(facts: Facts) -> Iterator[Finding]:
     path = facts.settings.home
     # Whose home is somebody else's, is told so once.
     if not facts.here or not facts.home_open or os.geteuid() not in (0, path.stat().st_uid):
         return
-    found = [*_open(path, 0o022, "can be changed by others", "chmod go-w")]
+    found = [*_find_open_path(path, 0o022, "can be changed by others", "chmod go-w")]
     places = [path / "run", path / "token", path / "wallets", path / "logs", socket_path(facts.settings)]
     for place in places:
         closed = "chmod 700" if place.suffix == "" and place.name != "token" else "chmod 600"
-        found += _open(place, 0o077, "can be opened by others", closed)
+        found += _find_open_path(place, 0o077, "can be opened by others", closed)
     yield from found or [ok("permissions", "nothing of the home is open to others")]
 
 
-def _open(path: Path, bits: int, what: str, remedy: str) -> Iterator[Finding]:
+def _find_open_path(path: Path, bits: int, what: str, remedy: str) -> Iterator[Finding]:
     try:
         found = path.stat()
     except OSError:
         return
     mode = stat.S_IMODE(found.st_mode)
     if os.geteuid() not in (0, found.st_uid):
-        message = f"{path} belongs to {_account(found.st_uid)}, as after a command under sudo."
-        remedy = f"sudo chown -R {_account(os.geteuid())} {shlex.quote(str(path))}"
-        yield _forbidden("permissions", message, remedy, "foreign")
+        message = f"{path} belongs to {_account_name(found.st_uid)}, as after a command under sudo."
+        remedy = f"sudo chown -R {_account_name(os.geteuid())} {shlex.quote(str(path))}"
+        yield _forbid("permissions", message, remedy, "foreign")
     elif mode & bits:
         message = f"{path} {what} (mode {mode:04o})."
-        yield _forbidden("permissions", message, f"{remedy} {shlex.quote(str(path))}", "open_to_others")
+        yield _forbid("permissions", message, f"{remedy} {shlex.quote(str(path))}", "open_to_others")
 
 
-def disk(facts: Facts) -> Iterator[Finding]:
+def check_disk(facts: Facts) -> Iterator[Finding]:
     if not facts.here:
         return
     path = facts.settings.home
-    above = _nearest(path)
+    above = _nearest_folder(path)
     found = os.statvfs(above)
-    yield judged(above, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+    yield judge_disk(above, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
-def judged(path: Path, free: int, files: int | None) -> Finding:
+def judge_disk(path: Path, free: int, files: int | None) -> Finding:
     """The room that is left: bytes, and files where the file system counts them."""
     shown = f"{free / 1e9:.1f} GB free" if free >= 1e9 else f"{free / 1e6:.0f} MB free"
     remedy = f"du -xh --max-depth=2 {shlex.quote(str(path))} | sort -h | tail"
@@ -140,7 +140,7 @@ def judged(path: Path, free: int, files: int | None) -> Finding:
     return ok("disk", shown)
 
 
-def wallet(facts: Facts) -> Iterator[Finding]:
+def check_wallet(facts: Facts) -> Iterator[Finding]:
     if not facts.here or not facts.home_open:
         return
     path = facts.settings.home / "wallets" / f"{facts.text('network')}.json"
@@ -159,13 +159,13 @@ def wallet(facts: Facts) -> Iterator[Finding]:
             yield info("wallet", "wallet_missing", f"{path.name} is not there yet: the first start makes it")
         return
     except OSError as e:
-        yield _forbidden(
+        yield _forbid(
             "wallet", f"{path} can't be read: {e.strerror}.", f"ls -l {quoted}", "wallet_unreadable"
         )
         return
     if mode & 0o077:
         message = f"{path} can be read by others (mode {mode:04o}); the daemon does not start with it."
-        yield _forbidden("wallet", message, f"chmod 600 {quoted}", "wallet_open")
+        yield _forbid("wallet", message, f"chmod 600 {quoted}", "wallet_open")
     elif not _is_keypair(content):
         message = f"{path} is no keypair: put it back from a backup, or move it away for a new one."
         yield fail("wallet", "wallet_broken", message, f"mv {quoted} {quoted}.broken")
@@ -181,17 +181,17 @@ def _is_keypair(content: str) -> bool:
         return False
 
 
-def _nearest(path: Path) -> Path:
+def _nearest_folder(path: Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
     return next((p for p in (path, *path.parents) if os.access(p, os.F_OK)), Path("/"))
 
 
-def _account(uid: int) -> str:
+def _account_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"account {uid}"
 
 
-def _forbidden(check: str, message: str, remedy: str, code: str = "home_unusable") -> Finding:
+def _forbid(check: str, message: str, remedy: str, code: str = "home_unusable") -> Finding:
     return fail(check, code, message, remedy, ExitCode.FORBIDDEN)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from oee_cli.api.processes import runs
+from oee_cli.api.processes import runs_program
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, ok, warn
 from oee_cli.doctor.home_paths import socket_path
@@ -30,12 +30,14 @@ _LEFT_FILES = (
 _SERVERS = {"postgres": "postgres/postmaster.pid", "valkey-server": "valkey/valkey.pid"}
 
 
-def leftovers(facts: Facts) -> Iterator[Finding]:
+def check_leftovers(facts: Facts) -> Iterator[Finding]:
     if not facts.away or not facts.home_open:
         return
     home = facts.settings.home
     with suppress(PermissionError):
-        running = [name for name, file in _SERVERS.items() if runs(_read_pid(home / file), name, home)]
+        running = [
+            name for name, file in _SERVERS.items() if runs_program(_read_pid(home / file), name, home)
+        ]
         found = [str(path.relative_to(home)) for path in _find_leftovers(home)]
         socket = socket_path(facts.settings)
         if socket.exists():

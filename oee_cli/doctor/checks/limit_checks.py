@@ -33,15 +33,19 @@ _LIMITS = (
 )
 
 
-def limits(facts: Facts) -> Iterator[Finding]:
+def check_limits(facts: Facts) -> Iterator[Finding]:
     pid = (facts.status or {}).get("pid") or facts.holder
     remedy = None if facts.away else "oee daemon restart"
     if not facts.here or not isinstance(pid, int) or pid <= 0:
         # None runs: what a daemon could not put back that were started from here.
-        found, who = (_of("self", column=1), "A daemon that is started from here") if facts.away else ({}, "")
+        found, who = (
+            (_process_limits("self", column=1), "A daemon that is started from here")
+            if facts.away
+            else ({}, "")
+        )
     else:
-        found, who = _of(str(pid), column=0), f"The daemon (pid {pid})"
-        nice = _nice(pid)
+        found, who = _process_limits(str(pid), column=0), f"The daemon (pid {pid})"
+        nice = _process_nice(pid)
         if nice > 0:
             message = f"{who} runs with nice {nice}, as whoever started it, and may not undo that."
             yield warn("limits", "nice", f"{message} Start it from a shell without.", remedy)
@@ -52,7 +56,7 @@ def limits(facts: Facts) -> Iterator[Finding]:
             yield warn("limits", "limit", f"{message} Start it from a shell that may more.", remedy)
 
 
-def _of(process: str, *, column: int) -> dict[str, int]:
+def _process_limits(process: str, *, column: int) -> dict[str, int]:
     """What is bounded, by line: the soft limit (column 0) or the hard one (1)."""
     found: dict[str, int] = {}
     with suppress(OSError, ValueError, IndexError):
@@ -67,7 +71,7 @@ def _of(process: str, *, column: int) -> dict[str, int]:
     return found
 
 
-def _nice(pid: int) -> int:
+def _process_nice(pid: int) -> int:
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
     return 0

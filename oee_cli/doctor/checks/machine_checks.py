@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from oee_cli.api.processes import can_bind, listener, name
+from oee_cli.api.processes import can_bind, port_listener, process_name
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.settings.load_settings import user_folder
@@ -25,7 +25,7 @@ _SYSTEM = {
 }
 
 
-def port(facts: Facts) -> Iterator[Finding]:
+def check_port(facts: Facts) -> Iterator[Finding]:
     if not facts.here:
         return
     http = facts.part("http")
@@ -35,33 +35,33 @@ def port(facts: Facts) -> Iterator[Finding]:
     number, host = int(facts.text("port") or 0), facts.text("host") or ""
     if http:
         told = str(http.get("problem") or f"{host}:{number} is not open yet")
-        yield _taken(facts, number, told, can_bind(host, number))
+        yield _port_taken(facts, number, told, can_bind(host, number))
     elif facts.away and not number:
         yield ok("port", "any that is free")
     elif facts.away:
         fault = can_bind(host, number)
         told = f"{host}:{number}: {fault and (fault.strerror or fault)}"
-        yield _taken(facts, number, told, fault) if fault else ok("port", f"{host}:{number} is free")
+        yield _port_taken(facts, number, told, fault) if fault else ok("port", f"{host}:{number} is free")
 
 
-def _taken(facts: Facts, number: int, told: str, fault: OSError | None) -> Finding:
+def _port_taken(facts: Facts, number: int, told: str, fault: OSError | None) -> Finding:
     """The command line goes on over its socket, so this is no failure."""
-    pid = listener(number)
+    pid = port_listener(number)
     if pid or (fault is not None and fault.errno == errno.EADDRINUSE):
-        who = f" by {name(pid) or 'a process'} (pid {pid})" if pid else ""
+        who = f" by {process_name(pid) or 'a process'} (pid {pid})" if pid else ""
         told = f"{facts.text('host')}:{number} is taken{who}"
     message = f"{told}. Commands go on over the socket; HTTP waits for it."
     if fault is not None and fault.errno not in (errno.EADDRINUSE, errno.EACCES):
         return warn("port", "no_such_host", message, facts.setting("host", "127.0.0.1"))
-    return warn("port", "port_taken", message, facts.setting("port", str(_other(max(number, 1023)))))
+    return warn("port", "port_taken", message, facts.setting("port", str(_free_port(max(number, 1023)))))
 
 
-def _other(number: int) -> int:
+def _free_port(number: int) -> int:
     """A port that is free now."""
     return next((n for n in range(number + 1, min(number + 100, 65535)) if not can_bind("127.0.0.1", n)), 0)
 
 
-def versions(facts: Facts) -> Iterator[Finding]:
+def check_versions(facts: Facts) -> Iterator[Finding]:
     parts = [f"oee {VERSION}", f"Python {platform.python_version()}"]
     for setting, (server, wheel) in _WHEELS.items():
         try:
@@ -73,7 +73,7 @@ def versions(facts: Facts) -> Iterator[Finding]:
     yield ok("versions", ", ".join(parts))
 
 
-def completion(facts: Facts) -> Iterator[Finding]:
+def check_completion(facts: Facts) -> Iterator[Finding]:
     shell = Path(facts.environ.get("SHELL") or "").name
     home = user_folder()
     if home is None:
@@ -88,7 +88,7 @@ def completion(facts: Facts) -> Iterator[Finding]:
     if own is None or start is None:
         return
     found = next((p for p in (own, *_SYSTEM[shell]) if os.access(p, os.R_OK)), None)
-    if found is None and _mentions(start):
+    if found is None and _mentions_completion(start):
         found = start
     if found is not None:
         yield ok("completion", f"for {shell}, by {found}")
@@ -96,7 +96,7 @@ def completion(facts: Facts) -> Iterator[Finding]:
         yield info("completion", "no_completion", f"not found for {shell}", "oee completion --help")
 
 
-def _mentions(file: Path) -> bool:
+def _mentions_completion(file: Path) -> bool:
     try:
         text = file.read_text(errors="replace")
         # The second is what the line in `oee completion --help` leaves there.

@@ -45,7 +45,7 @@ def _with_time_limit(ask: Ask) -> Ask:
 
 @cache
 @_with_time_limit
-def postgres(url: str) -> ServerAnswer:
+def ask_postgres(url: str) -> ServerAnswer:
     import psycopg
 
     try:
@@ -63,7 +63,7 @@ def postgres(url: str) -> ServerAnswer:
 
 
 @cache
-def queue(url: str) -> ServerAnswer:
+def ask_queue(url: str) -> ServerAnswer:
     import redis
 
     try:
@@ -75,7 +75,7 @@ def queue(url: str) -> ServerAnswer:
     return ServerAnswer(f"{kind} {server[f'{kind}_version']}")
 
 
-def release() -> str | None:
+def schema_revision() -> str | None:
     """The newest revision of the schema that this installation brings; its files are counted, not run."""
     spec = find_spec("oee_daemon")
     places = spec.submodule_search_locations if spec else None

@@ -10,15 +10,20 @@ from collections.abc import Iterator
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.exit_codes import ExitCode
-from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown
-from oee_cli.settings.settings_in_force import database_before, differing
+from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown_settings
+from oee_cli.settings.settings_in_force import database_before, not_in_force
 from oee_daemon.contract.addresses import OWN, place_of
 
 _NAME = "settings"
 
 
-def settings(facts: Facts) -> Iterator[Finding]:
-    found = [*_unreadable(facts), *_unknown(facts), *_dangerous(facts), *_not_yet(facts)]
+def check_settings(facts: Facts) -> Iterator[Finding]:
+    found = [
+        *_check_unreadable(facts),
+        *_check_unknown(facts),
+        *_check_dangerous(facts),
+        *_check_in_force(facts),
+    ]
     if not found:
         origins = [v.origin for v in facts.values.values()]
         given = [(ENVIRONMENT, "the environment"), (FILE, str(facts.config))]
@@ -27,7 +32,7 @@ def settings(facts: Facts) -> Iterator[Finding]:
     yield from found
 
 
-def _unreadable(facts: Facts) -> Iterator[Finding]:
+def _check_unreadable(facts: Facts) -> Iterator[Finding]:
     if facts.config_fault is not None:
         look = "${EDITOR:-vi}" if os.access(facts.config, os.R_OK) else "ls -l"
         remedy = f"{look} {shlex.quote(str(facts.config))}"
@@ -40,8 +45,8 @@ def _unreadable(facts: Facts) -> Iterator[Finding]:
             yield fail(_NAME, "bad_setting", v.complaint, remedy, ExitCode.USAGE)
 
 
-def _unknown(facts: Facts) -> Iterator[Finding]:
-    for name, where, meant in unknown(facts.environ, facts.kept):
+def _check_unknown(facts: Facts) -> Iterator[Finding]:
+    for name, where, meant in unknown_settings(facts.environ, facts.kept):
         message = f"{name} (from {where}) is no setting, and does nothing."
         if meant:
             message += f" Did you mean {meant}?"
@@ -49,7 +54,7 @@ def _unknown(facts: Facts) -> Iterator[Finding]:
         yield warn(_NAME, "unknown_setting", message, remedy)
 
 
-def _dangerous(facts: Facts) -> Iterator[Finding]:
+def _check_dangerous(facts: Facts) -> Iterator[Finding]:
     if facts.environ.get("OEE_FAILPOINTS"):
         yield warn(
             _NAME, "failpoints", "OEE_FAILPOINTS is set: a daemon started from here dies on purpose.",
@@ -69,16 +74,18 @@ def _dangerous(facts: Facts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _not_yet(facts: Facts) -> Iterator[Finding]:
+def _check_in_force(facts: Facts) -> Iterator[Finding]:
     """What the daemon that runs was started without, and the database on which none would start."""
     if not facts.here:
         return
     configured = facts.values["database_url"]
     if facts.status is not None:
-        for name, told in differing(facts.values, facts.status).items():
+        for name, told in not_in_force(facts.values, facts.status).items():
             v = facts.values[name]
             if name == "database_url":
-                message = f"Orders are in {_named(told)}, where the daemon works; here {_here(v)}."
+                message = (
+                    f"Orders are in {_name_database(told)}, where the daemon works; here {_name_url(v)}."
+                )
                 yield warn(_NAME, "other_database", message, "oee config show --origin")
             else:
                 message = f"{name} is {v.shown or 'not set'}, but the daemon was started with {told}."
@@ -86,13 +93,14 @@ def _not_yet(facts: Facts) -> Iterator[Finding]:
         return
     before = database_before(facts.settings.home)
     if before is not None and not configured.problem and before != place_of(configured.text):
-        message = f"This home has worked on {_named(before)}; here {_here(configured)}: no daemon starts so."
+        message = f"This home has worked on {_name_database(before)}; here {_name_url(configured)}:"
+        message += " no daemon starts so."
         yield fail(_NAME, "other_database", message, "oee daemon restart --switch-database", ExitCode.REFUSED)
 
 
-def _named(place: str) -> str:
+def _name_database(place: str) -> str:
     return "its own database" if place == OWN else f"the database at {place}"
 
 
-def _here(v: Value) -> str:
+def _name_url(v: Value) -> str:
     return f"OEE_DATABASE_URL is {v.shown}" if v.text else "OEE_DATABASE_URL is not set"
