@@ -68,6 +68,13 @@ class Process:
         return code
 
 
+def paid(process: Process, key: Keypair, lamports: int) -> VersionedTransaction:
+    """From a wallet to itself: it costs the fee."""
+    recent = Hash.from_string(process.rpc("getLatestBlockhash")["value"]["blockhash"])
+    given = TransferParams(from_pubkey=key.pubkey(), to_pubkey=key.pubkey(), lamports=lamports)
+    return VersionedTransaction(MessageV0.try_compile(key.pubkey(), [transfer(given)], [], recent), [key])
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     found = Process(tmp_path, "--venue-ms", "0")
@@ -89,6 +96,29 @@ def test_killed_at_any_time_it_has_what_it_said(process: Process) -> None:
     with sqlite3.connect(process.file) as db:
         assert db.execute("SELECT count(*) FROM landings").fetchone() == (15,)
     db.close()
+
+
+def test_killed_while_it_lands_something_it_has_all_of_it_or_nothing(process: Process) -> None:
+    """Killed with a landing on its way, eight times: what the wallet has is what its landings say that they
+    moved."""
+    key = Keypair.from_seed(bytes(32))
+    process.rpc("requestAirdrop", WALLET, 10**12)
+    sent = []
+    for n in range(8):
+        tx = paid(process, key, 10**6 + n)
+        sent.append(str(tx.signatures[0]))
+        params = [base64.b64encode(bytes(tx)).decode(), {"encoding": "base64", "skipPreflight": True}]
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": params}).encode()
+        with raw(process) as line:
+            line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            if n % 2:
+                answers(line, 1)
+            process.end(signal.SIGKILL)
+        process.start()
+        statuses = process.rpc("getSignatureStatuses", sent, {"searchTransactionHistory": True})["value"]
+        landed = [signature for signature, status in zip(sent, statuses, strict=True) if status is not None]
+        assert set(sent[1::2]) <= set(landed)
+        assert process.rpc("getBalance", WALLET)["value"] == 10**12 - 5_000 * len(landed)
 
 
 def test_asked_to_stop_it_ends_well(tmp_path: Path) -> None:
@@ -199,9 +229,7 @@ def test_what_is_delayed_lands_although_nobody_asks(tmp_path: Path) -> None:
         db.execute("INSERT INTO faults (target, kind, ms) VALUES ('fate', 'delayed', 100)")
 
         key = Keypair.from_seed(bytes(32))
-        recent = Hash.from_string(process.rpc("getLatestBlockhash")["value"]["blockhash"])
-        paid = transfer(TransferParams(from_pubkey=key.pubkey(), to_pubkey=key.pubkey(), lamports=5))
-        tx = VersionedTransaction(MessageV0.try_compile(key.pubkey(), [paid], [], recent), [key])
+        tx = paid(process, key, 5)
         options = {"encoding": "base64", "skipPreflight": True}
         signature = process.rpc("sendTransaction", base64.b64encode(bytes(tx)).decode(), options)
         version = db.execute("PRAGMA data_version").fetchone()
