@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
 from oee_daemon.queue import roster
+from tests.kit import forks
 from tests.kit.api_daemon import QUICK
 from tests.kit.commands import queue_of_its_own
 from tests.kit.daemons import Daemon, FreshDaemon, until
@@ -200,12 +201,12 @@ def test_a_server_that_can_t_be_used_is_one_sentence_and_6(
     Daemon(homes / "h", **outside)
     environ = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")} | outside
     environ |= {"OEE_HOME": str(homes / "h"), "OEE_PORT": "0", name: value.format(queue=servers.redis_url)}
-    done = subprocess.run(
-        [sys.executable, "-m", "oee_daemon", command], env=environ, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 6, done.stderr
-    assert "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+    said = homes / "said"
+    with said.open("wb") as told, open(os.devnull, "r+b") as nothing:
+        process = forks.engine([command], [nothing.fileno(), nothing.fileno(), told.fileno()], environ)
+    assert process.wait(60) == 6, said.read_text()
+    assert "Traceback" not in said.read_text()
+    last = said.read_text().strip().splitlines()[-1]
     assert last.startswith("x  The ") and name in last
 
 
