@@ -185,17 +185,17 @@ class Line:
     async def _dial(self) -> None:
         try:
             made = await asyncio.to_thread(_dialed, self._url)
+            self._connection, self._prepared, self._socket = made, {}, made.pgconn.socket
+            made.pgconn.nonblocking = 1
+            made.pgconn.enter_pipeline_mode()
+            asyncio.get_running_loop().add_reader(self._socket, self._read)
         except Exception as e:
             self._lose(e if isinstance(e, psycopg.Error) else psycopg.OperationalError(str(e)))
-            return
+        else:
+            if not self._closed:
+                self._send()
         finally:
             self._dialing = None
-        self._connection, self._prepared, self._socket = made, {}, made.pgconn.socket
-        made.pgconn.nonblocking = 1
-        made.pgconn.enter_pipeline_mode()
-        asyncio.get_running_loop().add_reader(self._socket, self._read)
-        if not self._closed:
-            self._send()
 
     def _send(self) -> None:
         assert self._connection is not None
@@ -255,7 +255,8 @@ class Line:
                     self._take(result)
                 elif pg.status != pq.ConnStatus.OK:
                     raise psycopg.OperationalError(pg.get_error_message())
-        except (psycopg.Error, failpoints.Lost) as e:
+        except Exception as e:
+            # Whatever it is, an answer that can't be read too: nobody waits for it for ever.
             self._lose(e)
 
     def _take(self, result: pq.abc.PGresult) -> None:

@@ -316,6 +316,18 @@ def test_the_statement_before_it_runs_with_the_same_rows_and_in_the_same_transac
     assert on(database_url, use) == [{"note": "b"}] * 2
 
 
+def test_an_answer_that_can_not_be_read_is_lost(things: Engine, database_url: str) -> None:
+    odd = Batch(f"-- odd: no list of rows\nWITH {asked('x int', 'x')} SELECT n FROM asked")  # noqa: S608
+
+    async def use(line: Line) -> list[Any]:
+        lost = await asyncio.gather(line.ask(odd, {"x": 1}), return_exceptions=True)
+        assert (await put(line, [1]))[0]["v"] == 1
+        return lost
+
+    for error in on(database_url, use):
+        assert isinstance(error, OperationalError) and error.connection_invalidated
+
+
 @pytest.mark.parametrize(("place", "told"), [("flight_sent", 0), ("flight_told", 1)])
 def test_a_loss_inside_a_flight_leaves_each_row_as_it_is_alone(
     things: Engine, database_url: str, tmp_path: Path, place: str, told: int
