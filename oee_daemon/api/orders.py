@@ -43,7 +43,7 @@ async def execute(request: Request) -> Response:
             raise InvalidInput(
                 f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
             )
-        return await run_in_threadpool(_dry_run, request, terms, key)
+        return await _dry_run(request, terms, key)
     state = state_of(request)
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
@@ -82,12 +82,12 @@ def _check_key(text: str | None) -> str | None:
     raise InvalidInput(f"{KEY_HEADER} has to have {KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
 
 
-def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
+async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
     """Checks all that the real path checks, and asks for quotes; stores nothing."""
     state = state_of(request)
-    state.intake.check(terms, key)
+    await run_in_threadpool(state.intake.check, terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
-    return JSONResponse({"dryRun": True, "order": draft, "quotes": _ask_quotes(state, terms)})
+    return JSONResponse({"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)})
 
 
 @router.get("/orders", responses=answers(schema.OrderPage))

@@ -320,7 +320,7 @@ def test_an_answer_that_can_not_be_read_is_lost(things: Engine, database_url: st
     odd = Batch(f"-- odd: no list of rows\nWITH {asked('x int', 'x')} SELECT n FROM asked")  # noqa: S608
 
     async def use(line: Line) -> list[Any]:
-        lost = await asyncio.gather(line.ask(odd, {"x": 1}), return_exceptions=True)
+        lost: list[Any] = list(await asyncio.gather(line.ask(odd, {"x": 1}), return_exceptions=True))
         assert (await put(line, [1]))[0]["v"] == 1
         return lost
 
