@@ -17,9 +17,11 @@ import pytest
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, VenueError, VenueRefused
+from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.solana.chain import SolanaChain
 from oee_daemon.networks.solana.guard.guard import SolanaGuard
 from oee_daemon.networks.solana.pricing import Pricing
+from oee_daemon.networks.solana.rpc.answers import NoAnswer
 from oee_daemon.networks.solana.rpc.bucket import Bucket
 from oee_daemon.networks.solana.rpc.pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.web import Site
@@ -27,7 +29,7 @@ from oee_daemon.networks.solana.venues.api import Api
 from oee_daemon.networks.solana.venues.cpmm import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium import RaydiumVenue
-from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, QuoteRequest, Rejected, SignedSwap, Unknown
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
@@ -345,3 +347,24 @@ def test_a_venue_that_lies_or_is_broken_is_no_price(tmp_path: Path) -> None:
                         json.dumps(caught.value.as_dict())
 
         asyncio.run(run())
+
+
+def test_an_anchor_whose_height_is_a_slot_is_refused(tmp_path: Path) -> None:
+    """By its own blockhash, which another node of the same endpoint gave."""
+
+    async def run(local: Local) -> None:
+        async with trading(local) as trader:
+            found = await trader.chain.anchor(DEADLINE_S)
+            results = [local.genesis, {"value": {"blockhash": found.blockhash, "lastValidBlockHeight": 588}}]
+            epoch = {"absoluteSlot": 460, "blockHeight": 438}
+            assert trader.chain._anchor([*results, epoch]).height == 438
+            with pytest.raises(NoAnswer):
+                trader.chain._anchor([*results, epoch | {"blockHeight": 588}])
+
+    with localnet(tmp_path) as local:
+        asyncio.run(run(local))
+
+
+def fits(chain: SolanaChain, venues: list[AnyVenue]) -> tuple[Chain, list[Venue]]:
+    """By types alone: mypy reads it, nobody calls it."""
+    return chain, [*venues]
