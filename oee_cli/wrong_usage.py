@@ -13,7 +13,8 @@ from oee_cli.text.nearest_word import nearest
 
 _NUMBER = re.compile(r"-[\d.]")
 _NO_COMMAND = re.compile(r"No such command '(.*)'")
-_NOT_ONE_OF = re.compile(r"'([^']*)' is not one of")
+#: What the parser says of a value that is no choice, no whole number, or out of its range.
+_WRONG_VALUE = re.compile(r"Invalid value for .*?: '?(.*?)'? is not (?:one of|in the range|a )", re.DOTALL)
 #: Words that other tools have for it.
 _OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
 
@@ -40,12 +41,20 @@ def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFau
         return UsageFault(
             f"More was given than {path} takes: {extra}", hint=f"{_usage_line(context)}\n{more}"
         )
-    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
-    wrong = _NOT_ONE_OF.search(message)
-    if wrong and choices:
-        known = [str(getattr(choice, "value", choice)) for choice in choices]
-        return guess_error(message, wrong[1], known, "", more)
-    return UsageFault(message.replace("a valid int range", "a whole number"), hint=more)
+    wrong = _WRONG_VALUE.match(message)
+    return _wrong_value(error.param, wrong[1], more) if wrong else UsageFault(message, hint=more)
+
+
+def _wrong_value(parameter: Any, typed: str, more: str) -> UsageFault:
+    """`--workers can't be '9': it takes a whole number from 1 to 8.`"""
+    option = parameter.param_type_name == "option"
+    name = parameter.opts[0] if option else str(parameter.metavar or parameter.name).strip("[]")
+    known = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
+    low, high = (getattr(parameter.type, bound, None) for bound in ("min", "max"))
+    takes = ", ".join(known) or "a whole number"
+    if not known and low is not None:
+        takes += f" from {low} on" if high is None else f" from {low} to {high}"
+    return guess_error(f"{name} can't be {typed[:40]!r}: it takes {takes}.", typed, known, "", more)
 
 
 def _unknown_command(path: str, command: Any, typed: str, more: str) -> UsageFault:

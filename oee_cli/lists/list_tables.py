@@ -139,7 +139,7 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "pair": (Column("pair", rank=5), _text_column("pair")),
     "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
     "for": (
-        Column("for", right=True),
+        Column("for", rank=1, right=True),
         lambda row: Cell(market_amount(row)) if market_amount(row) else _NOTHING,
     ),
     "price": (
@@ -191,7 +191,7 @@ def _choose_fold(page: Sequence[Row], drawn: Sequence[tuple[Column, Draw]], widt
         told = [fold(row, cells) for row, cells in rows]
         left, _, fits = choose_columns(columns, column_widths(columns, told), width)
         remarks = any(cells[_INDEX["note"]].text for cells in told)
-        if fits and (not remarks or _INDEX["note"] in left):
+        if fits and _INDEX["for"] in left and (not remarks or _INDEX["note"] in left):
             return fold
     return _fold_nothing
 

@@ -63,9 +63,9 @@ _ENDED = (
 _VENUES = (
     Column("venue"),
     Column("answered in 5 min", right=True),
-    Column("p50", right=True),
+    Column("p50", rank=1, right=True),
     Column("errors", right=True),
-    Column("", rank=1),
+    Column("", rank=2),
 )
 _WORKERS = (
     Column("worker"),

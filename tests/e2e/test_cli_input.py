@@ -23,7 +23,10 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy", "BASE is missing", "It is used as: oee buy"),
     ("buy SOL USDC 1 --slippage", "--slippage", "oee buy --help"),
     ("help nope", "no help on 'nope'", "oee help"),
-    ("completion tcsh", "tcsh", "'bash', 'zsh', 'fish'"),
+    ("completion tcsh", "tcsh", "bash, zsh, fish"),
+    ("paths nowhere", "place can't be", "home, config, socket"),
+    ("drill --workers 9", "--workers can't be '9'", "from 1 to 8"),
+    ("drill --orders none", "--orders can't be", "a whole number from 1 on"),
     # Amounts.
     ("buy SOL USDC", "neither an amount", "oee buy SOL USDC 1.5"),
     ("buy SOL USDC 0", "amount", "For example 1.5"),
@@ -65,7 +68,7 @@ WRONG: list[tuple[str, str, str]] = [
     (f"buy SOL USDC 1 --idempotency-key {'x' * 256}", "--idempotency-key", "uuidgen"),
     # Quotes.
     ("quote SOL USDC", "neither an amount", "oee quote SOL USDC 1.5"),
-    ("quote SOL USDC 1 --side hold", "--side", "'buy', 'sell'"),
+    ("quote SOL USDC 1 --side hold", "--side", "it takes buy, sell"),
     ("quote SOL USDC --receive 1", "--receive", "--spend"),
     ("quote NOPE USDC 1", "NOPE", "SOL, USDC"),
     # Ids and lists.
@@ -76,7 +79,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("cancel ''", "''", "oee history"),
     ("watch last --timeout x", "--timeout", "90s, 5m or 1h"),
     ("history --status done", "--status", "'confirmed'"),
-    ("history --side up", "--side", "'buy', 'sell'"),
+    ("history --side up", "--side", "it takes buy, sell"),
     ("history --pair SOL", "pair", ""),
     ("history --pair NOPE/USDC", "NOPE", "SOL, USDC"),
     ("history --since soon", "--since", "yesterday"),

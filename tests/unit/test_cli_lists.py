@@ -45,6 +45,13 @@ def test_a_table_of_orders(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("took" in lines[0]) == (width == 120)
 
 
+def test_on_40_columns_an_order_can_still_be_told_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the market made of it goes before its id, its amount or its end is cut."""
+    lines = table(monkeypatch, 40, [order(), LIVE])
+    fits(lines, 40)
+    assert lines[1].split()[0] == "0c2f0b8e" and lines[1].split()[-1] == "confirmed"
+
+
 def test_columns_that_were_asked_for_are_all_there_whatever_the_width(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
