@@ -208,6 +208,8 @@ class Listeners:
 async def _look_up(name: str) -> tuple[int, str]:
     """A resolver may not answer for minutes, so it is asked on a thread that nobody waits for at the end."""
     answer: Future[list[Any]] = Future()
+    # Whoever stops waiting for it leaves it to answer nobody.
+    answer.set_running_or_notify_cancel()
 
     def ask() -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from pathlib import Path
 
 import httpx
@@ -21,18 +20,18 @@ def test_a_chain_that_never_answers_holds_up_no_question_about_fills(
 ) -> None:
     monkeypatch.setattr(bounded, "CHAIN_S", 0.05)
     state = state_alone(db, settings, tmp_path)
-    ended = threading.Event()
-    monkeypatch.setattr(state.network.chain, "fills", lambda **_asked: ended.wait())
+
+    async def never(**_asked: object) -> None:
+        await asyncio.Future()
+
+    monkeypatch.setattr(state.network.chain, "fills", never)
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app.build(state))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/api/fills")
 
-    try:
-        answer = asyncio.run(ask())
-    finally:
-        ended.set()
+    answer = asyncio.run(ask())
     assert answer.status_code == 503 and answer.headers["retry-after"]
     found = answer.json()
     assert (found["code"], found["retryable"]) == ("chain_unavailable", True)

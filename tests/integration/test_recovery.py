@@ -16,6 +16,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import open_database
+from tests.kit.daemons import until
 from tests.kit.engine import Bench
 
 
@@ -47,6 +48,8 @@ def overdue(bench: Bench, queue: Queue, count: int) -> list[UUID]:
     placed = [bench.place().id for _ in range(count)]
     for n, order_id in enumerate(placed):
         bench.set(order_id, next_run_at=bench.ago(seconds=60 - n))
+    # Each is rung for by another thread, once it is accepted.
+    until(lambda: len(queue.ids()) == count, what="their own rings")
     queue.empty()
     return placed
 
@@ -62,6 +65,7 @@ def test_what_the_queue_has_lost_is_rung_again_once(bench: Bench, queue: Queue) 
 
 def test_nothing_is_rung_where_nothing_is_due(bench: Bench, queue: Queue) -> None:
     order = bench.place()
+    until(queue.ids, what="its own ring")
     queue.empty()
     assert bench.recovery().take_up()[0] == 0
     assert queue.ids() == []
