@@ -89,7 +89,8 @@ def dial(url: URL) -> Bounded:
 
 def silent_since(url: URL) -> float:
     """When somebody was last not answered there, by the monotonic clock. What is older is not trusted."""
-    return _silent_at.get(url, 0.0)
+    # An address is dear to hash, and mostly nobody was ever silent.
+    return _silent_at.get(url, 0.0) if _silent_at else 0.0
 
 
 def silence(url: URL) -> None:
