@@ -48,17 +48,19 @@ class NoSlot(Exception):
 
 # The orders first, in the order of their ids, then as many slots as there are. Whether a slot was just taken
 # is told by its own column, which Postgres reads again once it has the lock. A slot of one of these orders,
-# which nobody holds, is as good as a free one.
+# which nobody holds, is as good as a free one. Each order is looked for by itself: a join that was planned
+# while there were no orders would read all of them.
 @cache
 def _claim(slot_class: str) -> Batch:
     return Batch(f"""
     -- claim: takes orders and a slot for each, and begins the attempts of those that are pending in time
     WITH {asked(_CLAIMS, "id")}, found AS (
-        SELECT n, orders.id AS found_id, owner, lease, status = 'pending' AND NOT {EXPIRED} AS begins
-        FROM asked JOIN orders ON orders.id = asked.id
-        WHERE {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
-            AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
-        ORDER BY orders.id FOR UPDATE OF orders
+        SELECT n, found_id, owner, lease, begins FROM asked CROSS JOIN LATERAL (
+            SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins FROM orders
+            WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
+                AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
+            LIMIT 1 FOR UPDATE
+        ) runnable
     ), free AS (
         SELECT slot FROM execution_slots
         WHERE class = '{slot_class}' AND slot <= (SELECT max(slots) FROM asked)

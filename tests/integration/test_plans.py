@@ -1,0 +1,42 @@
+"""How Postgres finds the rows that are asked for by batches, under plans that are made once and then kept.
+
+A connection of the line plans each statement once, maybe while there are no orders at all, and keeps that
+plan for as long as it lives: it has to be the right one for a million.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from oee_daemon.networks.simulated import faults, ledger
+from oee_daemon.store import leases, moves
+from oee_daemon.store.line import Batch, _dialed
+
+#: Tables that grow with orders. Of any other one a few rows are all there is.
+GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger"}
+KINDS = [b for module in (moves, ledger, faults) for b in vars(module).values() if isinstance(b, Batch)]
+KINDS.append(leases._claim("market"))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+@pytest.mark.parametrize("batch", KINDS, ids=lambda batch: batch.name)
+def test_a_plan_made_without_any_order_looks_each_one_up(db: Engine, batch: Batch) -> None:
+    with _dialed(db.url) as conn:
+        conn.execute(f"PREPARE looked_at (jsonb) AS {batch.texts[-1]}".encode())
+        told = conn.execute("EXPLAIN (FORMAT JSON) EXECUTE looked_at ('[]')").fetchone()
+    assert told is not None
+    found = json.loads(told[0]) if isinstance(told[0], str) else told[0]
+    read = [
+        n for n in nodes(found[0]["Plan"]) if n.get("Relation Name") in GROWING and "Scan" in n["Node Type"]
+    ]
+    assert [n for n in read if "Index Cond" not in n] == []
