@@ -62,8 +62,7 @@ def run(settings: Settings, home: Home) -> None:
         from oee_daemon.service import Service
 
         service = Service(settings, home, servers, worker, watch)
-        belonging.note(home.path, given, given and unopened.engine_in(given))
-        service.run()
+        service.run(lambda: belonging.note(home.path, given, given and unopened.engine_in(given)))
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

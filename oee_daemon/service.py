@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -82,7 +82,12 @@ class Service:
             settings, settings.database_url, lambda: named_wallet(self._db)
         )
         self._identity = identity = Identity(
-            self._db, network, self._wait_for, mark=home.path / "mark", keep_days=settings.keep_days
+            self._db,
+            network,
+            self._wait_for,
+            mark=home.path / "mark",
+            must_be_held=home.must_be_held,
+            keep_days=settings.keep_days,
         )
         self._settings = settings
         self._log = OwnLog(settings.log_dir / "daemon.log")
@@ -114,16 +119,18 @@ class Service:
         """For another thread what our loop makes of it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def run(self) -> None:
-        """Until told to stop. Raises `HomeLost`."""
+    def run(self, settled: Callable[[], None]) -> None:
+        """Until told to stop. `settled` is called, on a thread, once the database says whose it is. Raises
+        `HomeLost`, and `OtherEngine` where it is another's."""
         with asyncio.Runner(loop_factory=event_loop.new_loop) as runner:
-            runner.run(self._run())
+            runner.run(self._run(settled))
 
-    async def _run(self) -> None:
+    async def _run(self, settled: Callable[[], None]) -> None:
         stop = asyncio.Event()
         self._loop = loop = asyncio.get_running_loop()
         # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
         await asyncio.to_thread(try_to_settle, self._identity)
+        await asyncio.to_thread(settled)
         self._home.phase("schema")
         self._worker.hand(self._settings)
         for number in inherited.farewells():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.errors import ChainUnavailable, OtherEngine, Unavailable
+from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
@@ -71,14 +71,17 @@ class Identity:
         run: Run,
         *,
         mark: Path | None = None,
+        must_be_held: Callable[[], None] = lambda: None,
         keep_days: int | None = None,
     ) -> None:
-        """`run`: does on the network's loop what this thread waits for."""
+        """`run`: does on the network's loop what this thread waits for. `must_be_held` raises `HomeLost` once
+        the mark's home is another one."""
         self._db = db
         self._network = network
         self._chain = BoundedChain(network.chain, FaultLog())
         self._run = run
         self._mark = mark
+        self._must_be_held = must_be_held
         self._keep_days = keep_days
         #: Where the database was last seen to be; none where that can't be known.
         self.known: Where | None = None
@@ -187,7 +190,9 @@ class Identity:
         # Not flushed: after a crash of the machine it may be older than it could be, never newer.
         if self._mark is None or self.known is None:
             return
-        with suppress(OSError):
+        # By its path it would be written in whatever home came there: who looks after ours ends this process.
+        with suppress(OSError, HomeLost):
+            self._must_be_held()
             atomic_write(self._mark, json.dumps(self.known[:3]), durable=False)
 
 

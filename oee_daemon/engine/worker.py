@@ -84,7 +84,14 @@ class Worker:
             max_active=settings.max_active,
             timing=settings.timing,
         )
-        self.identity = Identity(self.db, network, self.loop.run, mark=mark, keep_days=settings.keep_days)
+        self.identity = Identity(
+            self.db,
+            network,
+            self.loop.run,
+            mark=mark,
+            must_be_held=self._held.check,
+            keep_days=settings.keep_days,
+        )
         actors.declare(self.broker, self.execution)
         self.recovery = Recovery(
             self.db,
