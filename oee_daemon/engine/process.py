@@ -70,19 +70,7 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     `Unsuitable`, as its daemon would.
     """
     stop = Ending()
-
-    def asked(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    own_log = OwnLog(settings.log_dir / "daemon.log")
-
-    def hung_up(_number: int, _frame: FrameType | None) -> None:
-        own_log.reopen()
-
-    for number in inherited.farewells():
-        signal.signal(number, asked)
-    if signal.SIGHUP not in inherited.farewells():
-        signal.signal(signal.SIGHUP, hung_up)
+    _heed_signals(stop, OwnLog(settings.log_dir / "daemon.log"))
     owner = owner_here()
     held = Held()
     if home_id is not None:
@@ -112,6 +100,21 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     log.info("worker stopped")
     if worker.other is not None:
         raise worker.other
+
+
+def _heed_signals(stop: threading.Event, own_log: OwnLog) -> None:
+    """Those that ask a process to end set `stop`; SIGHUP opens the log anew."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    def reopen_log(_number: int, _frame: FrameType | None) -> None:
+        own_log.reopen()
+
+    for number in inherited.farewells():
+        signal.signal(number, end)
+    if signal.SIGHUP not in inherited.farewells():
+        signal.signal(signal.SIGHUP, reopen_log)
 
 
 def _require_servers(settings: Settings) -> None:

@@ -59,7 +59,6 @@ class Worker:
         held: Held | None = None,
     ) -> None:
         assert settings.database_url is not None and settings.redis_url is not None
-        threads = settings.worker_threads
         self.owner = owner
         self.other: StartFailed | None = None
         self._held = held or Held()
@@ -70,52 +69,60 @@ class Worker:
         self.db = open_database(settings.database_url, pool_size=settings.worker_connections)
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
-        self._network = network = open_network(settings, settings.database_url, self._named_wallet)
-        self.loop = Loop(threads)
+        self._network = open_network(settings, settings.database_url, self._named_wallet)
+        self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
-        self.execution = Execution(
-            self.db,
-            self._line,
-            self.loop,
-            network,
-            self.feed,
-            owner=owner,
-            max_attempts=settings.max_attempts,
-            max_active=settings.max_active,
-            timing=settings.timing,
-        )
+        self.execution = self._make_execution(settings)
         self.identity = Identity(
             self.db,
-            network,
+            self._network,
             self.loop.run,
             mark=mark,
             must_be_held=self._held.check,
             keep_days=settings.keep_days,
         )
         actors.declare(self.broker, self.execution)
-        self.recovery = Recovery(
-            self.db,
-            self.broker,
-            self.execution,
-            owner=owner,
-            network=network.name,
-            threads=threads,
-            former=former,
-            timing=settings.timing,
-        )
+        self.recovery = self._make_recovery(settings, former)
         self.roster = Roster(
             settings.redis_url,
             owner=owner,
-            threads=threads,
+            threads=settings.worker_threads,
             busy=lambda: len(self.execution.busy),
             more=self._describe,
         )
-        self._threads = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=LOOK_MS)
+        self._threads = dramatiq.Worker(
+            self.broker, worker_threads=settings.worker_threads, worker_timeout=LOOK_MS
+        )
         # One for each party that chores ask, so that neither Postgres nor Valkey holds up what the other one
         # gets to hear.
         self._beat = Beat("postgres", self._chores(settings))
         self._roster_beat = Beat(
             "valkey", [Chore(name="roster", once=self.roster.once, every_s=roster.EVERY_S)]
+        )
+
+    def _make_execution(self, settings: Settings) -> Execution:
+        return Execution(
+            self.db,
+            self._line,
+            self.loop,
+            self._network,
+            self.feed,
+            owner=self.owner,
+            max_attempts=settings.max_attempts,
+            max_active=settings.max_active,
+            timing=settings.timing,
+        )
+
+    def _make_recovery(self, settings: Settings, former: str) -> Recovery:
+        return Recovery(
+            self.db,
+            self.broker,
+            self.execution,
+            owner=self.owner,
+            network=self._network.name,
+            threads=settings.worker_threads,
+            former=former,
+            timing=settings.timing,
         )
 
     def _chores(self, settings: Settings) -> list[Chore]:
