@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import FINAL, Status
@@ -40,6 +42,8 @@ class Mover:
         self._feed = feed
         self._max_attempts = max_attempts
         self._timing = timing
+        #: Moved in this turn of the loop, and to be told of.
+        self._moved: list[UUID] = []
 
     async def move(
         self, order: Order, to: Status, move: Callable[[], Awaitable[Order | None]]
@@ -83,9 +87,16 @@ class Mover:
 
     def publish(self, moved: Order) -> None:
         """Tells whoever watches that the order has moved."""
-        self._feed.publish(moved.id)
+        self._moved.append(moved.id)
+        if len(self._moved) == 1:
+            asyncio.get_running_loop().call_soon(self._send_hint)
         # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
         level = logging.INFO if moved.status in ENDS else logging.DEBUG
         if log.isEnabledFor(level):
             extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
             log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
+
+    def _send_hint(self) -> None:
+        """One for all that moved in a flight."""
+        moved, self._moved = self._moved, []
+        self._feed.publish(*moved)
