@@ -44,7 +44,7 @@ class Timing:
     silent_s: float = 30.0
     silent_at_first_s: float = 90.0
     #: Orders that share a flight to Postgres, at most; 1 proves that none has to.
-    flight_rows: float = 64
+    flight_rows: float = 64.0
 
     @property
     def lease(self) -> timedelta:

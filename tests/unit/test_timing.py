@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,12 @@ seconds = st.integers(1, 10**9).map(lambda thousandths: thousandths / 1000)
 
 def test_by_default_nothing_is_said_and_nothing_is_changed() -> None:
     assert (str(USUAL), read("")) == ("", Timing())
+
+
+def test_each_figure_can_be_said() -> None:
+    for name, usual in asdict(USUAL).items():
+        said = f"{name}=1..2" if isinstance(usual, tuple) else f"{name}=1"
+        assert getattr(read(said), name) in (1.0, (1.0, 2.0))
 
 
 @given(st.builds(Timing, lease_s=seconds, silent_s=seconds, backoff_s=st.tuples(seconds, seconds)))
