@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import year
-from oee_daemon.networks.simulated.schema import open_schema
+from oee_daemon.networks.simulated.simulated_schema import open_schema
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 

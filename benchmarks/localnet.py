@@ -22,9 +22,9 @@ from solders.keypair import Keypair
 from solders.message import MessageV0, to_bytes_versioned
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet.chain import Chain, Rules
-from oee_daemon.networks.localnet.door import House
-from oee_daemon.networks.localnet.ledger import Ledger
+from oee_daemon.networks.localnet.http_door import House
+from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.sqlite_ledger import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

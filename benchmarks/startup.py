@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks import bench, figures
 from benchmarks.commands import IMPORTS, OEE, python, shell, timed
 from oee_daemon.embedded import account, binaries
-from oee_daemon.embedded.postgres import ROLE
+from oee_daemon.embedded.embedded_postgres import ROLE
 
 #: Promised.
 BARE_TIMES, USED_TIMES = 1.5, 1.3
-#: As `embedded/postgres.py` has them.
+#: As `embedded/embedded_postgres.py` has them.
 INITDB = ("--auth-local=peer", "--auth-host=reject", "--data-checksums", "--encoding=UTF8", "--locale=C",
           f"--username={ROLE}", "--no-instructions")  # fmt: skip
 

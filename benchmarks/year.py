@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import psycopg
 
-from oee_daemon.networks.simulated.market import REFERENCE_USD
+from oee_daemon.networks.simulated.simulated_market import REFERENCE_USD
 from oee_daemon.orders.tokens import TOKENS
 
 #: Base, quote, share in percent.

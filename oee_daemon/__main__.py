@@ -21,8 +21,8 @@ from pathlib import Path
 from oee_daemon import failpoints, gc_tuning, logs, settings
 from oee_daemon.contract.protocol import EXIT_DONE, EXIT_USAGE
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
-from oee_daemon.home import belonging
-from oee_daemon.home.folder import Home
+from oee_daemon.home import home_database
+from oee_daemon.home.home_folder import Home
 from oee_daemon.store import unopened
 
 log = logging.getLogger("oee_daemon")
@@ -88,7 +88,7 @@ def _run(*, switch: bool, only_check: bool) -> None:
     gc_tuning.starting()
     os.chdir("/")
     found = settings.load()
-    belonging.require(
+    home_database.require(
         found.home,
         found.database_url,
         switch=switch,
@@ -130,12 +130,12 @@ def _work(arguments: list[str]) -> None:
             )
         logs.configure(found.log_level)
         _arm(found.home)
-        from oee_daemon.engine import process
+        from oee_daemon.engine import worker_process
 
-        process.run(found, home_id=None)
+        worker_process.run(found, home_id=None)
         return
     # Imported while the daemon still starts its servers; what to work with comes after.
-    from oee_daemon.engine import process
+    from oee_daemon.engine import worker_process
 
     handed = _line()
     if handed:
@@ -144,7 +144,7 @@ def _work(arguments: list[str]) -> None:
         logs.configure(found.log_level)
         _arm(found.home)
         beats = next((int(a.partition("=")[2]) for a in arguments if a.startswith("--beats=")), None)
-        process.run(found, home_id=told["home_id"], beats=beats)
+        worker_process.run(found, home_id=told["home_id"], beats=beats)
 
 
 def _line() -> bytes:

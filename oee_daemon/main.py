@@ -11,11 +11,11 @@ import importlib
 import threading
 
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.embedded.supervision import Watch
-from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.errors import OutOfThreads
-from oee_daemon.home import belonging
-from oee_daemon.home.folder import Home
+from oee_daemon.home import home_database
+from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.store import unopened
 
@@ -62,7 +62,7 @@ def run(settings: Settings, home: Home) -> None:
         from oee_daemon.service import Service
 
         service = Service(settings, home, servers, worker, watch)
-        service.run(lambda: belonging.note(home.path, given, given and unopened.engine_in(given)))
+        service.run(lambda: home_database.note(home.path, given, given and unopened.engine_in(given)))
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

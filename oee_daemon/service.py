@@ -27,17 +27,17 @@ from oee_daemon.api.state import Surroundings
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
-from oee_daemon.embedded.worker import STOP_S, WorkerProcess
-from oee_daemon.engine import foundation
-from oee_daemon.engine.identity import Identity, named_wallet, try_to_settle
-from oee_daemon.home.folder import Home
+from oee_daemon.engine import durability_checks
+from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
+from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.opening import open_network
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
-from oee_daemon.store import migrations, server, tail
+from oee_daemon.store import migrations, server_facts, tail
 from oee_daemon.store.database import open_database
 
 T = TypeVar("T")
@@ -53,15 +53,15 @@ LOOK_BEATS = 5
 def _prepare(db: Engine, settings: Settings) -> None:
     """Looks at the servers and brings the schema up to date. Raises `StartFailed`."""
     assert settings.redis_url is not None
-    for weakness in foundation.require(db):
+    for weakness in durability_checks.require(db):
         log.warning(weakness.message, extra={"code": weakness.code})
     try:
         with db.connect() as conn:
-            ours = server.fingerprint(conn)
-        foundation.require_queue(settings.redis_url, ours)
+            ours = server_facts.fingerprint(conn)
+        durability_checks.require_queue(settings.redis_url, ours)
         migrations.migrate(db)
     except SQLAlchemyError as e:
-        raise foundation.away(e) from None
+        raise durability_checks.away(e) from None
 
 
 class Service:

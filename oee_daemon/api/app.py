@@ -5,11 +5,20 @@ from __future__ import annotations
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from oee_daemon.api import engine, health, lookup, openapi, orders, problems, stats, stream
+from oee_daemon.api import (
+    engine_routes,
+    health_routes,
+    lookup_routes,
+    openapi,
+    order_routes,
+    problems,
+    stats_routes,
+    stream_routes,
+)
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
-from oee_daemon.api.limits import RequestLimits
 from oee_daemon.api.probes import Probes
+from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.intake import Intake
@@ -17,11 +26,11 @@ from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker
-from oee_daemon.queue.feed import Feed
-from oee_daemon.reads.fills import Fills
-from oee_daemon.reads.history import History
-from oee_daemon.reads.overview import Overviews
-from oee_daemon.reads.stats import Stats
+from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.reads.engine_overview import Overviews
+from oee_daemon.reads.joined_fills import Fills
+from oee_daemon.reads.order_history import History
+from oee_daemon.reads.quality_figures import Stats
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 from oee_daemon.store.tail import Tail
@@ -51,10 +60,17 @@ def build(state: State) -> FastAPI:
     app = FastAPI(title="oee", version=VERSION, redoc_url=None, docs_url=None, redirect_slashes=False)
     app.state.oee = state
     problems.install(app)
-    openapi.install(app, *orders.documented.routes)
-    app.add_route(orders.EXECUTE, orders.execute, methods=["POST"])
+    openapi.install(app, *order_routes.documented.routes)
+    app.add_route(order_routes.EXECUTE, order_routes.execute, methods=["POST"])
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
-    for router in (stream.router, orders.router, lookup.router, stats.router, engine.router, health.router):
+    for router in (
+        stream_routes.router,
+        order_routes.router,
+        lookup_routes.router,
+        stats_routes.router,
+        engine_routes.router,
+        health_routes.router,
+    ):
         app.include_router(router)
     app.add_middleware(RequestLimits)
     return app

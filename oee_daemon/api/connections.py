@@ -12,8 +12,8 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from oee_daemon.api.limits import VERSION_HEADERS
 from oee_daemon.api.problems import problem
+from oee_daemon.api.request_limits import VERSION_HEADERS
 
 #: Seconds from the first byte of a request, or from the connection, to the end of its headers.
 HEADERS_S = 10.0

@@ -20,7 +20,7 @@ from oee_daemon.api import wire
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
-from oee_daemon.reads.history import History
+from oee_daemon.reads.order_history import History
 
 #: Orders in the cache; the one that was asked for longest ago is dropped first.
 MAX_ORDERS = 500

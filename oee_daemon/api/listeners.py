@@ -25,8 +25,8 @@ from starlette.types import ASGIApp
 
 from oee_daemon.api import connections
 from oee_daemon.api.auth import AuthMiddleware, own_hosts
-from oee_daemon.api.limits import VersionMiddleware
 from oee_daemon.api.own_home import HomeMiddleware
+from oee_daemon.api.request_limits import VersionMiddleware
 from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)

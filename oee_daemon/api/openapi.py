@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from oee_daemon.api import schema, wire
+from oee_daemon.api import answer_schema, wire
 from oee_daemon.api.auth import OPEN
 from oee_daemon.contract.protocol import PROTOCOL
 
@@ -104,9 +104,9 @@ def _make_document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, A
         description=_INTRODUCTION,
         routes=[*documented, *app.routes],
     )
-    said: set[type[BaseModel]] = {*_shapes, schema.Problem, schema.Event}
+    said: set[type[BaseModel]] = {*_shapes, answer_schema.Problem, answer_schema.Event}
     told = [(model, _MODE) for model in sorted(said, key=str)]
-    _, shapes = models_json_schema([(schema.OrderIn, "validation"), *told], ref_template=_REF)
+    _, shapes = models_json_schema([(answer_schema.OrderIn, "validation"), *told], ref_template=_REF)
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {}).update(shapes["$defs"])
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.queue import roster
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
-from oee_daemon.reads.history import History
-from oee_daemon.reads.overview import Overview, Overviews
+from oee_daemon.reads.engine_overview import Overview, Overviews
+from oee_daemon.reads.order_history import History
 from oee_daemon.settings import Settings
 from oee_daemon.store.readiness import Readiness
 

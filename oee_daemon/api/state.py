@@ -15,12 +15,12 @@ from starlette.requests import HTTPConnection
 
 from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
-from oee_daemon.engine.identity import Identity
+from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.networks.network import Network
-from oee_daemon.reads.fills import Fills
-from oee_daemon.reads.history import History
-from oee_daemon.reads.stats import Stats
+from oee_daemon.reads.joined_fills import Fills
+from oee_daemon.reads.order_history import History
+from oee_daemon.reads.quality_figures import Stats
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 

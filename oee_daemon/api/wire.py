@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from oee_daemon.api.quotes import event_data
+from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract import json_text
 from oee_daemon.contract.fields import FIELDS, GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
@@ -24,7 +24,7 @@ from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
-from oee_daemon.reads.history import Swap
+from oee_daemon.reads.order_history import Swap
 
 
 def moment(at: datetime) -> str:

@@ -23,9 +23,9 @@ from oee_daemon.backups import dump, file
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.embedded import Servers, account, folders, orphans
 from oee_daemon.errors import BackupFailed
-from oee_daemon.home.folder import Home
+from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
-from oee_daemon.store import doubts, identity, migrations, snapshot
+from oee_daemon.store import doubts, engine_row, migrations, snapshot
 from oee_daemon.store.database import LONG_S, open_database
 
 #: How long a PostgreSQL of an interrupted restore has to end by itself, seconds.
@@ -160,7 +160,7 @@ def _end_all(conn: Connection) -> dict[str, int]:
     can't know what the original did after the backup, the order ends so. Whether the original went on thus
     makes no difference. This home is another engine: its first start says which wallet and chain it has.
     """
-    row = identity.whose(conn)
+    row = engine_row.whose(conn)
     chain = "the original's" if row is None else row.chain
     live = Counter(doubts.doubt(conn, chain, elsewhere=True))
     snapshot.end_all(conn)

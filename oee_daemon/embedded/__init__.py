@@ -17,9 +17,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oee_daemon.embedded import account, folders
-from oee_daemon.embedded.postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
+from oee_daemon.embedded.embedded_postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
+from oee_daemon.embedded.embedded_valkey import Valkey
 from oee_daemon.embedded.supervision import Server, Watch
-from oee_daemon.embedded.valkey import Valkey
 from oee_daemon.errors import HomeLost, StartFailed
 
 #: Between two looks at a starting or stopping server, seconds.

@@ -17,16 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.attempt import Attempt
+from oee_daemon.engine.execution_slots import Hands, Slots
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.settlement import Settlement
-from oee_daemon.engine.slots import Hands, Slots
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import leases, order_rows
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line

@@ -18,13 +18,13 @@ from sqlalchemy import Engine
 from oee_daemon import failpoints
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
-from oee_daemon.engine.identity import Identity
+from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.errors import Conflict, KeyConflict, NotFound, Unavailable
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import Broker, ring_all
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import moves, order_rows
 from oee_daemon.store.line import Line
 

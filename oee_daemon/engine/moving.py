@@ -14,7 +14,7 @@ from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import VenueAnswer
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import moves
 from oee_daemon.store.line import Line
 from oee_daemon.timing import Growing, Timing

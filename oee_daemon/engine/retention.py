@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.errors import Conflict
-from oee_daemon.store import retention
+from oee_daemon.store import retention_sql
 from oee_daemon.store.database import transactions
 
 log = logging.getLogger(__name__)
@@ -52,18 +52,18 @@ class Retention:
 
     def _remove_batch(self) -> int:
         with self._db.begin() as conn:
-            if retention.LOCK.first(conn) != (True,):
+            if retention_sql.LOCK.first(conn) != (True,):
                 return 0
-            ids = [row[0] for row in retention.OLD.all(conn, {"kept": self._kept, "most": BATCH})]
+            ids = [row[0] for row in retention_sql.OLD.all(conn, {"kept": self._kept, "most": BATCH})]
             if ids:
-                for statement in retention.REMOVE:
+                for statement in retention_sql.REMOVE:
                     statement.run(conn, {"ids": ids})
             return len(ids)
 
 
 def refuse_spent(conn: Connection, key: str) -> None:
     """Raises `Conflict` where the order of this key is one that was removed."""
-    row = retention.SPENT.first(conn, {"key": key})
+    row = retention_sql.SPENT.first(conn, {"key": key})
     if row is not None:
         raise Conflict(
             f"Idempotency-Key belongs to order {row.order_id}, which ended as {row.status} on"

@@ -16,20 +16,20 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon.engine import actors, recovery, retention
 from oee_daemon.engine.beats import Beat, Chore
+from oee_daemon.engine.engine_identity import NOWHERE, Identity, named_wallet, try_to_settle
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.identity import NOWHERE, Identity, named_wallet, try_to_settle
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
-from oee_daemon.home.held import Held
+from oee_daemon.home.held_path import Held
 from oee_daemon.networks.opening import open_network
 from oee_daemon.queue import roster
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.queue.roster import Roster
 from oee_daemon.settings import Settings
-from oee_daemon.store import migrations, server
+from oee_daemon.store import migrations, server_facts
 from oee_daemon.store.database import open_database
 from oee_daemon.store.line import Line
 
@@ -160,7 +160,7 @@ class Worker:
         self.check()
         if self._database is None:
             with self.db.connect() as conn:
-                self._database = server.fingerprint(conn)
+                self._database = server_facts.fingerprint(conn)
         return False
 
     def _named_wallet(self) -> str | None:

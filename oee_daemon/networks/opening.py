@@ -13,7 +13,7 @@ from oee_daemon.settings import Settings
 
 
 def _simulated(settings: Settings, database_url: str, named: NamedWallet) -> Network:
-    from oee_daemon.networks.simulated.network import build
+    from oee_daemon.networks.simulated.simulated_network import build
 
     return build(settings, database_url, named)
 

@@ -22,8 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from oee_daemon.queue.consumer import Consumer
-from oee_daemon.queue.fire_and_forget import FireAndForget
-from oee_daemon.queue.threads import SPARE, Threads
+from oee_daemon.queue.unanswered_connection import FireAndForget
+from oee_daemon.queue.worker_threads import SPARE, Threads
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from starlette.routing import WebSocketRoute
 
 from oee_daemon.api import app
 from oee_daemon.api.connections import HEADERS_S
-from oee_daemon.api.limits import BODY_S
+from oee_daemon.api.request_limits import BODY_S
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
 from tests.kit.api_daemon import Shared, shared, state_alone

@@ -20,9 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
 from websockets.typing import Origin
 
-from oee_daemon.api import schema
+from oee_daemon.api import answer_schema
 from oee_daemon.api.connections import LINGER_S
-from oee_daemon.api.stream import SEND_TIMEOUT_S
+from oee_daemon.api.stream_routes import SEND_TIMEOUT_S
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared
 from tests.kit.daemons import Daemon
@@ -103,12 +103,12 @@ def test_who_joins_at_once_and_who_joins_after_the_end_see_the_same(api: Shared)
     assert live == late == api.end(order_id)["events"]
     assert [e["status"] for e in live] == STEPS
     for event in live:
-        schema.Event.model_validate(event)
+        answer_schema.Event.model_validate(event)
     pending, routing, building, submitted, confirmed = [e["data"] for e in live]
     assert pending == routing == {}
     assert building.keys() == {"venue", "quotes"}
     for quote in building["quotes"]:
-        schema.Quote.model_validate(quote)
+        answer_schema.Quote.model_validate(quote)
     assert {q["venue"] for q in building["quotes"]} == {"raydium", "meteora"}
     assert submitted.keys() == {"signature"}
     assert confirmed.keys() == {"signature", "filledIn", "filledOut", "price", "fee", "slot"}

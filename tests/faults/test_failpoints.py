@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from oee_daemon.networks.simulated import market
+from oee_daemon.networks.simulated import simulated_market
 from tests.kit.killing import Bench
 
 #: Where an attempt that succeeds passes: the claim, what lies between, and each commit from both sides.
@@ -25,12 +25,12 @@ def fails_once() -> int:
     return next(
         seed
         for seed in range(1000)
-        if market.moves_away(seed, 1, 1, RATE) and not market.moves_away(seed, 1, 2, RATE)
+        if simulated_market.moves_away(seed, 1, 1, RATE) and not simulated_market.moves_away(seed, 1, 2, RATE)
     )
 
 
 def lands_at_once() -> int:
-    return next(seed for seed in range(1000) if not market.moves_away(seed, 1, 1, RATE))
+    return next(seed for seed in range(1000) if not simulated_market.moves_away(seed, 1, 1, RATE))
 
 
 def prove(bench: Bench, rule: str, seed: int, monkeypatch: pytest.MonkeyPatch, attempt: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
-from oee_daemon.networks.simulated.schema import open_file
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.store.database import open_database
 from tests.kit.databases import EMPTY, Databases
 from tests.kit.engine import Bench

@@ -25,7 +25,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order

@@ -15,7 +15,14 @@ from pydantic import BaseModel
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import unix_connect
 
-from oee_daemon.api import engine, health, lookup, orders, schema, stats
+from oee_daemon.api import (
+    answer_schema,
+    engine_routes,
+    health_routes,
+    lookup_routes,
+    order_routes,
+    stats_routes,
+)
 from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
@@ -46,28 +53,28 @@ def refused(answer: httpx.Response, status: int, code: str, field: str | None = 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["oee-protocol"] == "2"
     found: dict[str, Any] = answer.json()
-    schema.Problem.model_validate(found)
+    answer_schema.Problem.model_validate(found)
     assert (found["status"], found["code"], found.get("field")) == (status, code, field)
     return found
 
 
 def test_an_order_is_answered_durable_and_can_be_read_to_its_end(api: Shared) -> None:
     answer = api.post()
-    order = shaped(schema.Order, answer, 202)
+    order = shaped(answer_schema.Order, answer, 202)
     assert answer.headers["location"] == f"/api/orders/{order['orderId']}"
     assert UUID(order["orderId"]).version == 4
     assert (order["amount"], order["pair"], order["side"], order["status"]) == (
         "1.5", "SOL/USDC", "sell", "pending",
     )  # fmt: skip
     api.end(order["orderId"])
-    whole = shaped(schema.OrderDetail, api.http.get(answer.headers["location"]))
+    whole = shaped(answer_schema.OrderDetail, api.http.get(answer.headers["location"]))
     assert [e["status"] for e in whole["events"]] == [
         "pending", "routing", "building", "submitted", "confirmed",
     ]  # fmt: skip
     assert [e["seq"] for e in whole["events"]] == [1, 2, 3, 4, 5]
-    (fill,) = shaped(schema.FillPage, api.http.get("/api/fills", params={"orderId": order["orderId"]}))[
-        "fills"
-    ]
+    (fill,) = shaped(
+        answer_schema.FillPage, api.http.get("/api/fills", params={"orderId": order["orderId"]})
+    )["fills"]
     assert (fill["signature"], fill["amountIn"], fill["amountOut"]) == (
         whole["signature"], whole["filledIn"], whole["filledOut"],
     )  # fmt: skip
@@ -94,7 +101,7 @@ def test_what_is_no_order_is_404(api: Shared, name: str) -> None:
 def test_cancel_is_200_while_nothing_is_out_then_409_with_the_order(api: Shared) -> None:
     with frozen_worker(api):
         waiting = api.place()
-        order = shaped(schema.Order, api.http.post(f"/api/orders/{waiting[:13]}/cancel"))
+        order = shaped(answer_schema.Order, api.http.post(f"/api/orders/{waiting[:13]}/cancel"))
         assert order["status"] == "cancelled"
         # Harmless to repeat.
         assert api.http.post(f"/api/orders/{waiting}/cancel").status_code == 200
@@ -144,7 +151,7 @@ def test_sixteen_clients_with_one_key_place_one_order(api: Shared) -> None:
 
 def test_a_dry_run_checks_and_quotes_and_stores_nothing(api: Shared) -> None:
     before = api.stored()
-    found = shaped(schema.DryRun, api.post(OEE_Dry_Run="1"))
+    found = shaped(answer_schema.DryRun, api.post(OEE_Dry_Run="1"))
     assert (found["order"]["orderId"], found["order"]["amount"]) == (None, "1.5")
     assert {q["venue"] for q in found["quotes"]} == {"raydium", "meteora"}
     refused(api.post(SELL | {"amount": 0}, OEE_Dry_Run="1"), 422, "invalid_amount", "amount")
@@ -161,7 +168,7 @@ def test_history_is_filtered_and_paged_newest_first(api: Shared) -> None:
     cursor: str | None = ""
     while cursor is not None:
         page = {"pair": "sol/jup", "limit": "2"} | ({"cursor": cursor} if cursor else {})
-        found = shaped(schema.OrderPage, api.http.get("/api/orders", params=page))
+        found = shaped(answer_schema.OrderPage, api.http.get("/api/orders", params=page))
         seen += [o["orderId"] for o in found["orders"]]
         cursor = found["nextCursor"]
     assert seen == ids[::-1]
@@ -179,12 +186,12 @@ def test_history_is_filtered_and_paged_newest_first(api: Shared) -> None:
 def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
     before = api.stored()
     ask = {"inputToken": "sol", "outputToken": "USDC", "amount": "1.5"}
-    found = shaped(schema.Quotes, api.http.get("/api/quotes", params=ask))
+    found = shaped(answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
     assert (found["amount"], found["pair"], found["side"]) == ("1.5", "SOL/USDC", "sell")
     outs = [float(q["amountOut"]) for q in found["quotes"]]
     assert len(outs) == 2 and outs == sorted(outs, reverse=True)
     ask = {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"}
-    found = shaped(schema.Quotes, api.http.get("/api/quotes", params=ask))
+    found = shaped(answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
     assert (found["amount"], found["side"]) == ("1.5", "buy")
     ins = [float(q["amountIn"]) for q in found["quotes"]]
     assert len(ins) == 2 and ins == sorted(ins)
@@ -192,13 +199,13 @@ def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
 
 
 def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
-    assert len(shaped(schema.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
-    venues = shaped(schema.Venues, api.http.get("/api/venues"))["venues"]
+    assert len(shaped(answer_schema.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
+    venues = shaped(answer_schema.Venues, api.http.get("/api/venues"))["venues"]
     assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
-    shaped(schema.Health, api.http.get("/healthz"))
-    shaped(schema.Readiness, api.http.get("/readyz"))
-    shaped(schema.DaemonStatus, api.http.get("/api/status"))
-    shaped(engine.Engine, api.http.get("/api/engine"))
+    shaped(answer_schema.Health, api.http.get("/healthz"))
+    shaped(answer_schema.Readiness, api.http.get("/readyz"))
+    shaped(answer_schema.DaemonStatus, api.http.get("/api/status"))
+    shaped(engine_routes.Engine, api.http.get("/api/engine"))
     figures = api.http.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'oee_up{part="postgres"} 1' in figures.text
@@ -208,12 +215,12 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
     found = api.http.get("/openapi.json").json()
     routes = iter_route_contexts(
         [
-            *orders.router.routes,
-            *stats.router.routes,
-            *engine.router.routes,
-            *health.router.routes,
-            *orders.documented.routes,
-            *lookup.router.routes,
+            *order_routes.router.routes,
+            *stats_routes.router.routes,
+            *engine_routes.router.routes,
+            *health_routes.router.routes,
+            *order_routes.documented.routes,
+            *lookup_routes.router.routes,
         ]
     )
     declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}
@@ -292,7 +299,7 @@ def _all_503(http: httpx.Client, daemon: Daemon) -> None:
     # The simulated chain lives in the same Postgres.
     refused(http.get("/api/fills"), 503, "chain_unavailable")
     refused(http.post(f"/api/orders/{GONE}/cancel"), 503, "database_unavailable")
-    ready = shaped(schema.Readiness, http.get("/readyz"), 503)
+    ready = shaped(answer_schema.Readiness, http.get("/readyz"), 503)
     assert (ready["postgres"], ready["queue"]) == (False, True)
     assert not http.get("/api/status").json()["postgres"]["reachable"]
     assert 'oee_up{part="postgres"} 0' in http.get("/metrics").text

@@ -19,25 +19,25 @@ import pytest
 
 from oee_daemon import failpoints
 from oee_daemon.api import wire
-from oee_daemon.api.quotes import event_data
+from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.moving import backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.simulated import market
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS, Token
-from oee_daemon.reads.history import History
-from oee_daemon.reads.stats import Stats
+from oee_daemon.reads.order_history import History
+from oee_daemon.reads.quality_figures import Stats
 from oee_daemon.store.database import open_database
 from oee_daemon.store.line import Line
-from oee_daemon.store.listing import Filter
-from oee_daemon.store.report import Scope
+from oee_daemon.store.listing_sql import Filter
+from oee_daemon.store.report_sql import Scope
 from oee_daemon.timing import USUAL
 from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now
@@ -72,7 +72,7 @@ def quotes_of(request: Order, attempt: int = 1) -> list[Quote]:
         attempt=attempt,
     )
     exact_in = request.swap_mode is SwapMode.EXACT_IN
-    found = [market.quote(0, pool, ask) for pool in market.POOLS]
+    found = [simulated_market.quote(0, pool, ask) for pool in simulated_market.POOLS]
     return sorted(found, key=lambda q: -q.amount_out if exact_in else q.amount_in)
 
 
@@ -494,7 +494,7 @@ def test_after_a_crash_a_venue_gets_back_the_route_that_it_gave(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.kit.engine.SimulatedVenue", Router)
-    monkeypatch.setattr(market, "POOLS", market.POOLS[:1])
+    monkeypatch.setattr(simulated_market, "POOLS", simulated_market.POOLS[:1])
     order = bench.place()
     failpoints.arm("after_building=lose*1", tmp_path)
     bench.execution().run(order.id)

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import outside
 from oee_daemon.networks import bounded
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings

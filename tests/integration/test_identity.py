@@ -16,18 +16,18 @@ from sqlalchemy import text
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import worker
-from oee_daemon.engine.identity import NOWHERE, Identity
+from oee_daemon.engine.engine_identity import NOWHERE, Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.schema import open_file
+from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import Settings
 from oee_daemon.store import doubts, moves
-from oee_daemon.store.identity import where
+from oee_daemon.store.engine_row import where
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
 

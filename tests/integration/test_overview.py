@@ -16,9 +16,9 @@ from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
 from oee_daemon.queue import roster
 from oee_daemon.queue.roster import Roster
-from oee_daemon.reads import overview
-from oee_daemon.reads.overview import Overview, Overviews
-from oee_daemon.store import overview as statements
+from oee_daemon.reads import engine_overview
+from oee_daemon.reads.engine_overview import Overview, Overviews
+from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.statement import Statement
 from tests.kit.engine import Bench
 
@@ -102,7 +102,7 @@ def test_what_ended_is_told_newest_first_and_by_the_second(bench: Bench, look: A
 
 
 def test_a_clock_that_was_set_back_begins_the_rates_anew(bench: Bench) -> None:
-    tally = overview.BySecond(statements.ENDED_BY_SECOND)
+    tally = engine_overview.BySecond(statements.ENDED_BY_SECOND)
     ended(bench, seconds=5)
     now = datetime.now(UTC)
     with bench.db.connect() as conn:
@@ -160,8 +160,8 @@ def test_counting_that_takes_long_is_done_more_seldom(bench: Bench, monkeypatch:
     bench.place()
     # Few: as it is now.
     assert overviews.look().count.due == 2
-    monkeypatch.setattr(overview, "FEW", 0)
-    monkeypatch.setattr(overview, "SHARE", 1e-6)
+    monkeypatch.setattr(engine_overview, "FEW", 0)
+    monkeypatch.setattr(engine_overview, "SHARE", 1e-6)
     assert overviews.look().count.due == 2
     order = bench.place()
     seen = overviews.look()

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from oee_daemon.networks.simulated import faults, ledger
+from oee_daemon.networks.simulated import simulated_faults, simulated_ledger
 from oee_daemon.store import leases, moves
 from oee_daemon.store.line import Batch, _dialed
 
 #: Tables that grow with orders. Of any other one a few rows are all there is.
 GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger"}
-KINDS = [b for module in (moves, ledger, faults) for b in vars(module).values() if isinstance(b, Batch)]
+MODULES = (moves, simulated_ledger, simulated_faults)
+KINDS = [b for module in MODULES for b in vars(module).values() if isinstance(b, Batch)]
 KINDS.append(leases._claim("market"))
 
 

@@ -10,8 +10,8 @@ from dramatiq.message import Message
 
 from oee_daemon.queue.broker import QUEUE, open_broker, ring
 from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
-from oee_daemon.queue.fire_and_forget import FireAndForget
-from oee_daemon.queue.threads import SPARE
+from oee_daemon.queue.unanswered_connection import FireAndForget
+from oee_daemon.queue.worker_threads import SPARE
 
 #: More than a pool of redis-py ever makes.
 OFTEN = 120

@@ -15,10 +15,10 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine import retention
 from oee_daemon.engine.retention import Retention
 from oee_daemon.errors import BadSetting, Conflict
-from oee_daemon.networks.simulated.schema import open_file
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
-from oee_daemon.store import retention as statements
+from oee_daemon.store import retention_sql as statements
 from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
 from tests.kit.engine import Bench
 

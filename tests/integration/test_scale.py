@@ -19,13 +19,13 @@ from sqlalchemy import Connection, Engine, text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.retention import Retention
-from oee_daemon.networks.simulated.ledger import Ledger
-from oee_daemon.networks.simulated.schema import open_file
+from oee_daemon.networks.simulated.simulated_ledger import Ledger
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.history import History
+from oee_daemon.reads.order_history import History
 from oee_daemon.store import leases, moves, order_rows
 from oee_daemon.store.database import open_database
-from oee_daemon.store.listing import NEAR, Filter
+from oee_daemon.store.listing_sql import NEAR, Filter
 from oee_daemon.store.statement import Statement
 from tests.kit.daemons import until
 from tests.kit.databases import Databases

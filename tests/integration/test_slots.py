@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, update
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import COME_AGAIN
-from oee_daemon.engine.slots import Slots
+from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import transactions
 from oee_daemon.store.statement import driver

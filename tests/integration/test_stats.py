@@ -13,15 +13,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from oee_daemon.api.stats import StatsReport, StatsRow, TimelinePart, VenueStats
+from oee_daemon.api.stats_routes import StatsReport, StatsRow, TimelinePart, VenueStats
 from oee_daemon.contract import shapes
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
-from oee_daemon.reads.stats import PARTS, Spread, Stats
-from oee_daemon.store import report
+from oee_daemon.reads.quality_figures import PARTS, Spread, Stats
+from oee_daemon.store import report_sql
 from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
-from oee_daemon.store.report import By, Scope
+from oee_daemon.store.report_sql import By, Scope
 from oee_daemon.store.statement import Statement
 from tests.integration.test_api_calls import refused, shaped
 from tests.kit.api_daemon import Shared, shared
@@ -305,8 +305,8 @@ def test_a_period_is_found_by_an_index(db: Engine) -> None:
         conn.execute(text("ANALYZE orders"))
         for by in (None, *By):
             scope = Scope(since=datetime.fromisoformat("2026-11-22T10:00:00Z"), by=by)
-            for kinds in (report.COUNTS, report.STEPS_TAKEN, report.VENUES):
-                report.LIMIT.first(conn, {"ms": 0})
+            for kinds in (report_sql.COUNTS, report_sql.STEPS_TAKEN, report_sql.VENUES):
+                report_sql.LIMIT.first(conn, {"ms": 0})
                 explain = Statement("EXPLAIN " + kinds[by].text)
                 plan = "\n".join(line for (line,) in explain.all(conn, scope.values))
                 assert "Index Cond: (created_at >=" in plan and "Seq Scan on orders" not in plan, plan

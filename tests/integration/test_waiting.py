@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 
 from oee_daemon.contract.status import IllegalMove, Status
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.overview import Overviews
+from oee_daemon.reads.engine_overview import Overviews
 from oee_daemon.store import leases, readiness
-from oee_daemon.store.listing import Filter, page
+from oee_daemon.store.listing_sql import Filter, page
 from oee_daemon.store.tables import execution_slots, order_events, orders
 from tests.kit.engine import Bench
 from tests.kit.now import now

@@ -18,7 +18,7 @@ from oee_daemon.api.state import State, Surroundings
 from oee_daemon.embedded import Servers
 from oee_daemon.networks.opening import open_network
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.settings import Settings
 from tests.kit.daemons import Daemon, until
 from tests.kit.databases import Connection, connect

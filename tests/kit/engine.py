@@ -17,17 +17,17 @@ from sqlalchemy import Engine, Row, func, insert, select, update
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.recovery import Recovery
-from oee_daemon.engine.slots import Slots
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.simulated import market
-from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.faults import Faults
-from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
@@ -35,7 +35,7 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
+from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import moves, order_rows
 from oee_daemon.store.line import Line
 from oee_daemon.store.tables import orders, swaps
@@ -109,7 +109,7 @@ class Bench:
         faults = Faults(self.ledger)
         venues = [
             SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock)
-            for pool in market.POOLS
+            for pool in simulated_market.POOLS
         ]
         return Network(
             name="simulated",

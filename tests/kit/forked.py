@@ -15,12 +15,12 @@ from collections.abc import Callable
 
 # All that a daemon and a worker ever import.
 import oee_daemon.backups
-import oee_daemon.engine.process
+import oee_daemon.engine.worker_process
 import oee_daemon.main
 import oee_daemon.service  # noqa: F401
 from oee_daemon import __main__, inherited
 from oee_daemon.embedded.child import Child, prepared
-from oee_daemon.embedded.worker import HIDDEN, WorkerProcess
+from oee_daemon.embedded.embedded_worker import HIDDEN, WorkerProcess
 
 
 def become_daemon(arguments: list[str]) -> None:

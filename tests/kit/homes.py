@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.simulated.schema import open_schema
+from oee_daemon.networks.simulated.simulated_schema import open_schema
 from oee_daemon.store import migrations
 from oee_daemon.store.database import open_database
 

@@ -20,16 +20,16 @@ from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from oee_daemon.api import wire
 from oee_daemon.contract.status import FINAL
 from oee_daemon.embedded.child import Child
+from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.embedded.supervision import Watch
-from oee_daemon.embedded.worker import WorkerProcess
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.loop import Loop
-from oee_daemon.networks.simulated.schema import open_file, sim_faults
+from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.feed import Feed
-from oee_daemon.reads.history import History
+from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.reads.order_history import History
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing

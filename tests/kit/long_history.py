@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store.listing import Filter
+from oee_daemon.store.listing_sql import Filter
 
 ORDERS = 20_000
 #: The last of them have not ended.

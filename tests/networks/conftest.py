@@ -9,7 +9,7 @@ import pytest
 from solders.keypair import Keypair
 from sqlalchemy import Engine
 
-from oee_daemon.networks.simulated.schema import open_file
+from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from tests.kit.clock import FakeClock
 

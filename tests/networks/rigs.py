@@ -11,14 +11,14 @@ from uuid import uuid4
 from sqlalchemy import Engine, func, insert, select
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.conformance import chain as chains
-from oee_daemon.networks.conformance import venue as venues
-from oee_daemon.networks.simulated.chain import SLOT_MS, SimulatedChain
-from oee_daemon.networks.simulated.faults import Faults
-from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.market import RAYDIUM, Pool
-from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.conformance import chain_suite as chains
+from oee_daemon.networks.conformance import venue_suite as venues
+from oee_daemon.networks.simulated.simulated_chain import SLOT_MS, SimulatedChain
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_market import RAYDIUM, Pool
+from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS
 from oee_daemon.networks.wallet import Wallet

@@ -17,12 +17,12 @@ from sqlalchemy import Engine
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import UnsafeSwap, VenueRefused
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.networks.conformance import chain as chains
-from oee_daemon.networks.conformance import venue as venues
-from oee_daemon.networks.simulated.chain import SimulatedChain
-from oee_daemon.networks.simulated.market import POOLS, RAYDIUM, Pool
-from oee_daemon.networks.simulated.schema import sim_faults, sim_ledger
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.conformance import chain_suite as chains
+from oee_daemon.networks.conformance import venue_suite as venues
+from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
+from oee_daemon.networks.simulated.simulated_market import POOLS, RAYDIUM, Pool
+from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Quote, QuoteRequest, SignedSwap, UnsignedSwap

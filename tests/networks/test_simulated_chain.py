@@ -22,11 +22,17 @@ from sqlalchemy import Engine, delete, func, insert, select
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.simulated.chain import CALL_TIMEOUT_S, FORK_MS, SLOT_MS, VALID_SLOTS, SimulatedChain
-from oee_daemon.networks.simulated.faults import Faults
-from oee_daemon.networks.simulated.market import RAYDIUM
-from oee_daemon.networks.simulated.schema import open_file, sim_faults, sim_ledger
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated.simulated_chain import (
+    CALL_TIMEOUT_S,
+    FORK_MS,
+    SLOT_MS,
+    VALID_SLOTS,
+    SimulatedChain,
+)
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_market import RAYDIUM
+from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults, sim_ledger
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import AGAINST_BLOCKS, ALONE_BLOCKS, APART_BLOCKS, MARGIN_BLOCKS, Cases
 from oee_daemon.networks.wallet import Wallet

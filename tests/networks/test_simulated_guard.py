@@ -14,8 +14,8 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import UnsafeSwap
-from oee_daemon.networks.simulated.guard import SimulatedGuard
-from oee_daemon.networks.simulated.instruction import PROGRAM, instruction_of
+from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Quote, QuoteRequest, UnsignedSwap

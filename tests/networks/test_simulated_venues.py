@@ -14,10 +14,10 @@ from sqlalchemy import Engine, insert
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueLate, VenueRefused
-from oee_daemon.networks.simulated.faults import Faults
-from oee_daemon.networks.simulated.market import METEORA, RAYDIUM, Pool
-from oee_daemon.networks.simulated.schema import sim_faults
-from oee_daemon.networks.simulated.venues import SimulatedVenue
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_market import METEORA, RAYDIUM, Pool
+from oee_daemon.networks.simulated.simulated_schema import sim_faults
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, QuoteRequest

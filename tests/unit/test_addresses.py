@@ -9,8 +9,8 @@ import pytest
 
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.errors import OtherDatabase
-from oee_daemon.home import belonging
-from oee_daemon.home.belonging import note
+from oee_daemon.home import home_database
+from oee_daemon.home.home_database import note
 
 PLACES = {
     None: "own",
@@ -46,7 +46,7 @@ def begin(
     used: Callable[[str], bool] = lambda _: False,
 ) -> None:
     """As the daemon does; a database that is not said to answer can't be asked."""
-    belonging.require(home, url, switch=switch, engine=engine, used=used)
+    home_database.require(home, url, switch=switch, engine=engine, used=used)
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,7 @@ def test_two_commands_at_once_lose_neither(config: Path) -> None:
 def test_paths_are_where_the_daemon_puts_them(
     oee: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oee_daemon.home.folder import Home
+    from oee_daemon.home.home_folder import Home
 
     found = json.loads(oee("paths", "--json").out)
     assert tuple(found) == doctor_app.NAMES
@@ -306,7 +306,7 @@ def test_paths_are_where_the_daemon_puts_them(
 
 
 def test_a_socket_whose_path_would_be_too_long_is_where_the_daemon_puts_it(tmp_path: Path) -> None:
-    from oee_daemon.home.folder import Home
+    from oee_daemon.home.home_folder import Home
 
     long = tmp_path / ("x" * 120)
     long.mkdir()

@@ -11,7 +11,7 @@ from oee_cli.batch.csv_rows import COLUMNS
 from oee_cli.batch.input_lines import Lines
 from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import UsageFault
-from oee_daemon.api.schema import OrderIn
+from oee_daemon.api.answer_schema import OrderIn
 
 GOOD = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}'
 HEADER = "inputToken,outputToken,amount"

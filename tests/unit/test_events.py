@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from oee_daemon.api.quotes import event_data
+from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.networks.tokens import TokenBook

@@ -12,7 +12,7 @@ import pytest
 from oee_cli.doctor.home_paths import socket_path
 from oee_cli.settings.load_settings import Settings as CliSettings
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
-from oee_daemon.home.folder import Home
+from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueRefused
-from oee_daemon.networks.simulated import market
-from oee_daemon.networks.simulated.market import (
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_market import (
     METEORA,
     POOLS,
     RAYDIUM,
@@ -64,7 +64,7 @@ def _again(ask: QuoteRequest, attempt: int) -> QuoteRequest:
 def _at_one_mid(seed: int, pool: Pool, ask: QuoteRequest, *others: QuoteRequest) -> list[Quote]:
     """Quotes of one pool at the mid that the first request has: the mid depends on the amount."""
     mid = mid_price(seed, pool, ask)
-    with patch.object(market, "mid_price", lambda *_: mid):
+    with patch.object(simulated_market, "mid_price", lambda *_: mid):
         return [quote(seed, pool, one) for one in (ask, *others)]
 
 
@@ -122,7 +122,7 @@ def test_what_an_exact_output_costs_buys_at_least_that_output(
 ) -> None:
     assume(ask.mode is SwapMode.EXACT_OUT)
     mid = mid_price(seed, pool, ask)
-    with patch.object(market, "mid_price", lambda *_: mid):
+    with patch.object(simulated_market, "mid_price", lambda *_: mid):
         cost = quote(seed, pool, ask).amount_in
         back = quote(seed, pool, _other(ask, amount=cost, mode=SwapMode.EXACT_IN))
         assert back.amount_out >= ask.amount

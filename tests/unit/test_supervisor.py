@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from oee_daemon.embedded import worker as supervisor
-from oee_daemon.embedded.worker import _Silence
+from oee_daemon.embedded import embedded_worker as supervisor
+from oee_daemon.embedded.embedded_worker import _Silence
 from oee_daemon.timing import USUAL
 
 

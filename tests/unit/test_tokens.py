@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import InvalidInput
-from oee_daemon.networks.simulated.market import REFERENCE_USD
+from oee_daemon.networks.simulated.simulated_market import REFERENCE_USD
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS, Token, decimal_text, read_decimal, units
 
 SOL, USDC, BONK = TOKENS["SOL"], TOKENS["USDC"], TOKENS["BONK"]

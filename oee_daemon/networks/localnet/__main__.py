@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from oee_daemon.networks.localnet.chain import Chain, Rules
-from oee_daemon.networks.localnet.door import Door, House
-from oee_daemon.networks.localnet.ledger import Ledger
+from oee_daemon.networks.localnet.http_door import Door, House
+from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.sqlite_ledger import Ledger
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:

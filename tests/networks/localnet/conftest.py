@@ -24,10 +24,10 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import genesis
-from oee_daemon.networks.localnet.chain import Chain, Rules
-from oee_daemon.networks.localnet.door import Answer, House
-from oee_daemon.networks.localnet.ledger import Ledger
+from oee_daemon.networks.localnet import chain_genesis
+from oee_daemon.networks.localnet.http_door import Answer, House
+from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.sqlite_ledger import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -168,7 +168,7 @@ class Localnet:
         return wire
 
 
-_make_accounts = genesis.accounts
+_make_accounts = chain_genesis.accounts
 
 
 @functools.cache
@@ -180,7 +180,7 @@ def _begun(seed: int) -> list[tuple[Pubkey, Account]]:
 @pytest.fixture(autouse=True)
 def genesis_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chain of this process begins with the same accounts: they are made once."""
-    monkeypatch.setattr(genesis, "accounts", _begun)
+    monkeypatch.setattr(chain_genesis, "accounts", _begun)
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import dialects, genesis
-from oee_daemon.networks.localnet.program import program
+from oee_daemon.networks.localnet import chain_genesis, program_dialects
+from oee_daemon.networks.localnet.pool_program import program
 from tests.networks.localnet import reckoned
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 
 CPMM = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
 JUPITER = Pubkey.from_string("JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4")
-MINTS = {token.symbol: str(token.mint) for token in genesis.TOKENS}
+MINTS = {token.symbol: str(token.mint) for token in chain_genesis.TOKENS}
 #: Pairs with decimals of 5, 6 and 9, and with a fee on transfers on either side.
 PAIRS = (("SOL", "USDC"), ("BONK", "JTO"), ("USDC", "FEE"), ("SOL", "FEE"), ("RAY", "mSOL"), ("USDC", "PULL"))
 
@@ -67,7 +67,7 @@ def trade(
                 )[0]
             )
             for name, mint in zip(("inputAccount", "outputAccount"), mints, strict=True)
-            for token in genesis.TOKENS
+            for token in chain_genesis.TOKENS
             if str(token.mint) == mint != SOL
         }
         wire = net.raydium_tx(whole, **accounts)
@@ -134,9 +134,9 @@ def test_random_swaps_are_the_formula_to_the_unit(net: Localnet, api: str, exact
         assert after.owed - pool.owed == pool.fee(arrived)
 
 
-@pytest.mark.parametrize("dialect", [dialects.CPMM, dialects.JUPITER])
+@pytest.mark.parametrize("dialect", [program_dialects.CPMM, program_dialects.JUPITER])
 @pytest.mark.parametrize("mainnet", [False, True])
-def test_the_machine_loads_it(dialect: dialects.Dialect, mainnet: bool) -> None:
+def test_the_machine_loads_it(dialect: program_dialects.Dialect, mainnet: bool) -> None:
     """Mainnet is to refuse this version of sBPF for new programs one day: then LiteSVM will, and this says
     so."""
     machine = LiteSVM().with_mainnet_features() if mainnet else LiteSVM()
@@ -161,8 +161,8 @@ def test_its_addresses_and_tags_are_raydiums(net: Localnet) -> None:
         236,
         "daf42168cbcb2b6f",
     )
-    assert dialects.CPMM.exact_in.tag == bytes([143, 190, 90, 218, 196, 30, 51, 222])
-    assert dialects.CPMM.exact_out.tag == bytes([55, 217, 98, 86, 163, 74, 180, 173])
+    assert program_dialects.CPMM.exact_in.tag == bytes([143, 190, 90, 218, 196, 30, 51, 222])
+    assert program_dialects.CPMM.exact_out.tag == bytes([55, 217, 98, 86, 163, 74, 180, 173])
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,16 @@ def test_a_wrong_account_is_refused(net: Localnet, place: int, error: int | str)
 
 def test_prices_of_all_pairs_are_two_to_five_percent_apart(net: Localnet) -> None:
     """Between Raydium and Meteora, for a small amount, net of fees; Orca lies between them."""
-    listed = [str(token.mint) for token in genesis.TOKENS if not token.extension]
+    listed = [str(token.mint) for token in chain_genesis.TOKENS if not token.extension]
     assert len(listed) == 13
     for n, one in enumerate(listed):
         for two in listed[n + 1 :]:
             # About one dollar.
-            amount = round(float(10 ** genesis.TOKENS[n].decimals / genesis.USD[genesis.TOKENS[n].symbol]))
+            amount = round(
+                float(
+                    10 ** chain_genesis.TOKENS[n].decimals / chain_genesis.USD[chain_genesis.TOKENS[n].symbol]
+                )
+            )
             raydium = int(net.raydium(one, two, amount)["data"]["outputAmount"])
             meteora, orca = (
                 int(

@@ -14,10 +14,10 @@ from solders.message import Message, MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, VenueError
-from oee_daemon.networks.solana.guard.message import read, whole
-from oee_daemon.networks.solana.stamp import message_of, stamped, unit_limit_of
-from oee_daemon.networks.solana.venues.api import bps_of, slippage_bps
-from oee_daemon.networks.solana.venues.pool import NoPool, Pool, addresses, read_pool
+from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
+from oee_daemon.networks.solana.venues.cpmm_pool import NoPool, Pool, addresses, read_pool
+from oee_daemon.networks.solana.venues.venue_api import bps_of, slippage_bps
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import MEMO_TEXT, WALLET, Shape, good_shapes

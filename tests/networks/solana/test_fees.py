@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_daemon.networks.solana.fees import fee_of, limit_of, price_of
-from oee_daemon.networks.solana.memo import Memo, read_memo
-from oee_daemon.networks.solana.sight import Anchored
+from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
+from oee_daemon.networks.solana.swap_memo import Memo, read_memo
 
 
 def test_a_fee_is_rounded_up() -> None:

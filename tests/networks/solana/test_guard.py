@@ -28,13 +28,13 @@ from solders.system_program import (
 )
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
-from oee_daemon.networks.solana.guard import leave
-from oee_daemon.networks.solana.guard.bounds import LAYOUTS
-from oee_daemon.networks.solana.guard.guard import SolanaGuard
-from oee_daemon.networks.solana.guard.message import read, whole
-from oee_daemon.networks.solana.memo import Memo
-from oee_daemon.networks.solana.rpc.pool import open_pool
-from oee_daemon.networks.solana.sight import Anchored
+from oee_daemon.networks.solana.guard import allowed_instructions
+from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
+from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS
@@ -531,13 +531,13 @@ def test_no_byte_of_a_good_swap_can_be_another_and_its_bound_weaker(data: st.Dat
     """Whatever one byte is changed to, what is allowed spends as much and brings at least the bound."""
     content = bytearray(swap_of_sol().message())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    limits = leave.Limits(
+    limits = allowed_instructions.Limits(
         wallet=str(WALLET), venue="raydium", input_mint=str(SOL), output_mint=str(USDC), most_in=1_000_000,
         least_out=900_000, mode=order().request.mode, order_id=crafted.ORDER, attempt=1, fee_cap=FEE_CAP,
     )  # fmt: skip
     try:
         message = whole(read(bytes(content), str(WALLET)), {})
-        leave.check(message, limits)
+        allowed_instructions.check(message, limits)
     except UnsafeSwap:
         return
     (swap,) = [step for step in message.steps if step.program == str(CPMM)]

@@ -18,17 +18,17 @@ import pytest
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, VenueError, VenueRefused
 from oee_daemon.networks.chain import Chain
-from oee_daemon.networks.solana.chain import SolanaChain
-from oee_daemon.networks.solana.guard.guard import SolanaGuard
-from oee_daemon.networks.solana.pricing import Pricing
-from oee_daemon.networks.solana.rpc.answers import NoAnswer
-from oee_daemon.networks.solana.rpc.bucket import Bucket
-from oee_daemon.networks.solana.rpc.pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.web import Site
-from oee_daemon.networks.solana.venues.api import Api
-from oee_daemon.networks.solana.venues.cpmm import CpmmVenue
-from oee_daemon.networks.solana.venues.jupiter import JupiterVenue
-from oee_daemon.networks.solana.venues.raydium import RaydiumVenue
+from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
+from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
+from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Landed, Lapsed, Outcome, QuoteRequest, Rejected, SignedSwap, Unknown

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.networks.solana.programs import CLMM, CPMM, DLMM, JUPITER, TOKEN
-from oee_daemon.networks.solana.refusals import NAMES, NUMBERS, RUNTIME, SENTENCES, rejection
+from oee_daemon.networks.solana.chain_refusals import NAMES, NUMBERS, RUNTIME, SENTENCES, rejection
+from oee_daemon.networks.solana.program_list import CLMM, CPMM, DLMM, JUPITER, TOKEN
 
 
 def custom(number: int, place: int = 4) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.rpc.answers import (
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.outside_http import MOST_BYTES, Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import (
     LONGEST_PAUSE_S,
     BatchRefused,
     Call,
@@ -23,10 +26,7 @@ from oee_daemon.networks.solana.rpc.answers import (
     pause_of,
     results_of,
 )
-from oee_daemon.networks.solana.rpc.bucket import Bucket
-from oee_daemon.networks.solana.rpc.endpoint import Endpoint
-from oee_daemon.networks.solana.rpc.pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.web import MOST_BYTES, Site
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from tests.networks.solana.server import Asked, Handler, Said, rpc, serving
 
 #: Seconds; of what hangs.

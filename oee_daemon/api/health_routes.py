@@ -1,0 +1,149 @@
+"""How the daemon is: alive, ready, its status for people, its figures for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from oee_daemon.api import answer_schema, wire
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.probes import QueueState
+from oee_daemon.api.state import state_of
+from oee_daemon.contract.addresses import place_of
+from oee_daemon.contract.protocol import PROTOCOL, VERSION
+from oee_daemon.reads.engine_overview import Count
+
+router = APIRouter(dependencies=[Depends(known_query)])
+
+#: How far the clock was ahead of one that nobody sets when this process came up, seconds.
+CLOCK = time.time() - time.monotonic()
+
+
+@router.get("/healthz", responses=answers(answer_schema.Health))
+async def healthz() -> JSONResponse:
+    """The process answers; says nothing about its servers."""
+    return JSONResponse({"status": "ok", "version": VERSION, "protocol": PROTOCOL})
+
+
+@router.get("/readyz", responses=answers(answer_schema.Readiness, also={503: answer_schema.Readiness}))
+async def readyz(request: Request) -> JSONResponse:
+    """200 where a due order would be taken up now, 503 with what stands in its way.
+
+    Without the queue an order begins a second or two later, and is taken up all the same.
+    """
+    state = state_of(request)
+    found, queue = await asyncio.gather(state.probes.readiness(), state.probes.queue())
+    parts = {
+        "postgres": found is not None and found.writable,
+        "worker": found is not None and found.worker and found.moving,
+        "accepting": not state.draining.is_set(),
+    }
+    ready = all(parts.values())
+    answer = {"status": "ready" if ready else "not ready"} | parts | {"queue": queue is not None}
+    return JSONResponse(answer, 200 if ready else 503)
+
+
+@router.get("/api/status", responses=answers(answer_schema.DaemonStatus))
+async def status(request: Request) -> JSONResponse:
+    """Everything `oee daemon status` shows."""
+    state = state_of(request)
+    figures, queue = await asyncio.gather(state.probes.figures(), state.probes.queue())
+    settings, around = state.settings, state.around
+    own = {str(row["name"]): row for row in around.servers()}
+    count: Count | None = figures and figures["count"]
+    return JSONResponse(
+        {
+            "version": VERSION,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "startedAt": around.started_at,
+            "clockJumpedS": round(time.time() - time.monotonic() - CLOCK, 3),
+            "home": str(settings.home),
+            "socket": str(around.socket_path),
+            "http": around.http(),
+            "postgres": _server(own.get("postgres"), settings.database_url) | _postgres(figures or {}),
+            "queue": _server(own.get("valkey"), settings.redis_url) | _queue(queue),
+            "worker": {
+                "threads": settings.worker_threads,
+                "pid": around.worker_pid(),
+                "running": count and count.running,
+            },
+            "workers": queue and queue.workers,
+            "orders": {
+                "live": count and count.live,
+                "running": count and count.running,
+                "due": count and count.due,
+                "delayed": count and count.delayed,
+                "stuck": count and count.stuck,
+                "faulty": count and count.faulty,
+                "overdueS": count and count.overdue_s,
+            },
+            # Addresses carry passwords.
+            "settings": {k: v for k, v in settings.dump().items() if not k.endswith("_url")},
+            "network": settings.network,
+            "maxAttempts": settings.max_attempts,
+        }
+    )
+
+
+def _server(own: dict[str, object] | None, url: str | None) -> dict[str, object]:
+    """Whether the daemon runs the server itself, and where it is."""
+    place = place_of(None if own else url)
+    return {"own": own is not None, "place": place, "pid": own.get("pid") if own else None}
+
+
+def _postgres(figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": figures.get("version"),
+        "reachable": bool(figures),
+        "orders": figures.get("accepted"),
+        "bytes": figures.get("bytes"),
+        "revision": figures.get("revision"),
+        "now": wire.moment(figures["now"]) if figures else None,
+        "weaknesses": figures.get("weaknesses", []),
+    }
+
+
+def _queue(queue: QueueState | None) -> dict[str, Any]:
+    return {
+        "server": queue and queue.server,
+        "version": queue and queue.version,
+        "reachable": queue is not None,
+        "messages": queue and queue.messages,
+    }
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=answers(None))
+async def metrics(request: Request) -> PlainTextResponse:
+    """Prometheus text format 0.0.4."""
+    probes = state_of(request).probes
+    figures, queue = await asyncio.gather(probes.figures(), probes.queue())
+    lines = [
+        "# HELP oee_up Whether a part answers.",
+        "# TYPE oee_up gauge",
+        f'oee_up{{part="postgres"}} {int(figures is not None)}',
+        f'oee_up{{part="queue"}} {int(queue is not None)}',
+    ]
+    if figures is not None:
+        lines += ["# HELP oee_orders_live Orders that have not ended.", "# TYPE oee_orders_live gauge"]
+        count: Count = figures["count"]
+        lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(count.live.items())]
+        lines += _metric("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
+        lines += _metric("oee_orders_due", "Orders that are due and that no worker has taken.", count.due)
+        lines += _metric("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
+        lines += _metric("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
+        lines += _metric("oee_leases_held", "Orders in execution.", count.running)
+        lines += _metric("oee_database_bytes", "Size of the database.", figures["bytes"])
+    if queue is not None:
+        lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)
+        lines += _metric("oee_workers", "Workers that are there.", len(queue.workers))
+    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _metric(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:
+    return [f"# HELP {name} {help_}", f"# TYPE {name} {kind}", f"{name} {value}"]

@@ -1,0 +1,220 @@
+"""Orders, quotes, fills, tokens and venues over HTTP. Reads the request, asks a use case,
+words the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from oee_daemon.api import answer_schema, wire
+from oee_daemon.api.openapi import answers, known_query, reads
+from oee_daemon.api.problems import problem
+from oee_daemon.api.quote_wire import quotes_json
+from oee_daemon.api.state import State, state_of
+from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.engine import routing
+from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.orders.terms import Terms
+from oee_daemon.store.listing_sql import Filter
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+#: Where orders are placed. Served ahead of all that FastAPI routes: see `api.app`.
+EXECUTE = "/api/orders/execute"
+KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
+
+
+async def execute(request: Request) -> Response:
+    """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
+    wire.check_query([name for name, _ in request.query_params.multi_items()], ())
+    key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
+    tokens = state_of(request).network.tokens
+    terms = wire.read_order(wire.read_json(await request.body()), tokens)
+    key = _check_key(key)
+    if dry_run is not None:
+        if dry_run != "1":
+            raise InvalidInput(
+                f"{DRY_RUN_HEADER} has to be 1.", field=DRY_RUN_HEADER, hint="Or leave it out."
+            )
+        return await _dry_run(request, terms, key)
+    state = state_of(request)
+    if state.draining.is_set():
+        return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
+    order, created = await state.intake.accept(terms, key)
+    headers = {"Location": f"/api/orders/{order.id}"}
+    return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
+
+
+#: `execute`, for the OpenAPI document alone: FastAPI's way of reading a request costs as much as all the rest
+#: of accepting an order, so FastAPI does not serve this path.
+documented = APIRouter()
+documented.add_api_route(
+    EXECUTE,
+    execute,
+    methods=["POST"],
+    status_code=202,
+    responses=answers(
+        answer_schema.Order, 413, 503, status=202, also={200: answer_schema.Order | answer_schema.DryRun}
+    ),
+    openapi_extra=reads(
+        answer_schema.OrderIn,
+        {"idempotency-key": KEY_RULE, "oee-dry-run": "`1`: checks and quotes, stores nothing"},
+    ),
+)
+
+
+def _read_header(request: Request, name: str) -> str | None:
+    found = request.headers.getlist(name)
+    if len(found) > 1:
+        raise InvalidInput(f"{name} stands twice.", field=name)
+    return found[0] if found else None
+
+
+def _check_key(text: str | None) -> str | None:
+    low, high = KEY_LENGTH
+    if text is None or (low <= len(text) <= high and text.isascii() and text.isprintable()):
+        return text
+    raise InvalidInput(f"{KEY_HEADER} has to have {KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
+
+
+async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
+    """Checks all that the real path checks, and asks for quotes; stores nothing."""
+    state = state_of(request)
+    await run_in_threadpool(state.intake.check, terms, key)
+    draft = wire.draft_json(terms, state.network.name, state.network.tokens)
+    return JSONResponse({"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)})
+
+
+@router.get("/orders", responses=answers(answer_schema.OrderPage))
+def listing(
+    request: Request,
+    status: str | None = None,
+    pair: str | None = None,
+    token: str | None = None,
+    side: Side | None = None,
+    type: Literal["market"] | None = None,  # noqa: A002
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: str | None = None,
+) -> JSONResponse:
+    """Past and present orders, newest first. `status` takes several, apart by commas."""
+    tokens = state_of(request).network.tokens
+    wanted = Filter(
+        status=_read_statuses(status),
+        pair=None if pair is None else wire.read_pair(pair, tokens),
+        token=None if token is None else tokens.find(token, "token").mint,
+        side=side,
+        type=type,
+        since=wire.zoned(since, "since"),
+        until=wire.zoned(until, "until"),
+    )
+    found, following = state_of(request).history.page(wanted, limit=limit, cursor=cursor)
+    return JSONResponse({"orders": [wire.order_json(o, tokens) for o in found], "nextCursor": following})
+
+
+def _read_statuses(text: str | None) -> tuple[str, ...]:
+    names = tuple(filter(None, (text or "").split(",")))
+    for name in names:
+        if name not in set(Status):
+            raise InvalidInput(
+                f"status can't be {name[:40]!r}.",
+                code="invalid_choice",
+                field="status",
+                hint="It takes " + ", ".join(Status) + ".",
+            )
+    return names
+
+
+@router.get("/orders/{order_id}", responses=answers(answer_schema.OrderDetail, 400, 404))
+def one(request: Request, order_id: str) -> JSONResponse:
+    """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
+    tokens, history = state_of(request).network.tokens, state_of(request).history
+    order, events, swaps = history.detail(history.resolve(order_id))
+    more: dict[str, Any] = {
+        "events": [wire.event_json(e, tokens) for e in events],
+        "swaps": [wire.swap_json(s) for s in swaps],
+    }
+    if order.faults:
+        more["faults"] = {"count": order.faults, "last": order.fault}
+    return JSONResponse(wire.order_json(order, tokens) | more)
+
+
+@router.post("/orders/{order_id}/cancel", responses=answers(answer_schema.Order, 400, 404, 409))
+def cancel(request: Request, order_id: str) -> JSONResponse:
+    """Stops the order, if nothing of it can be on the chain."""
+    state = state_of(request)
+    found = state.history.resolve(order_id)
+    try:
+        return JSONResponse(wire.order_json(state.intake.cancel(found), state.network.tokens))
+    except Conflict as e:
+        order = wire.order_json(state.history.order(found), state.network.tokens)
+        return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
+
+
+@router.get("/quotes", responses=answers(answer_schema.Quotes))
+async def quotes(
+    request: Request,
+    input_token: Annotated[str, Query(alias="inputToken")],
+    output_token: Annotated[str, Query(alias="outputToken")],
+    amount: str,
+    swap_mode: Annotated[SwapMode, Query(alias="swapMode")] = SwapMode.EXACT_IN,
+    side: Side | None = None,
+) -> JSONResponse:
+    """All venues' quotes, best first; trades nothing."""
+    body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
+    state = state_of(request)
+    body |= {"swapMode": swap_mode.value, "side": side and side.value}
+    terms = wire.read_order(body, state.network.tokens)
+    told = wire.terms_json(terms, state.network.tokens)
+    answer = {
+        name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
+    }
+    return JSONResponse(answer | {"quotes": await _ask_quotes(state, terms)})
+
+
+async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
+    tokens = state.network.tokens
+    answers = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
+    return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)
+
+
+@router.get("/fills", responses=answers(answer_schema.FillPage, 400, 404))
+async def fills(
+    request: Request,
+    order_id: Annotated[str | None, Query(alias="orderId")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: str | None = None,
+) -> JSONResponse:
+    """What the chain says has landed, whatever the engine believes; newest first."""
+    state = state_of(request)
+    if order_id is None:
+        page = await state.fills.page(limit=limit, before=cursor)
+    else:
+        found = await asyncio.to_thread(state.history.resolve, order_id)
+        page = await state.fills.of_order(found, limit=limit, before=cursor)
+    fills = [wire.fill_json(fill, state.network.tokens) for fill in page.fills]
+    return JSONResponse({"fills": fills, "nextCursor": page.before})
+
+
+@router.get("/tokens", responses=answers(answer_schema.Tokens))
+def listed_tokens(request: Request) -> JSONResponse:
+    """What can be traded."""
+    listed = state_of(request).network.tokens
+    rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in listed]
+    return JSONResponse({"tokens": rows})
+
+
+@router.get("/venues", responses=answers(answer_schema.Venues))
+def listed_venues(request: Request) -> JSONResponse:
+    """Where it can be traded."""
+    return JSONResponse(
+        {"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in state_of(request).network.venues]}
+    )

@@ -1,0 +1,227 @@
+"""Whose database this is, and whether it is still where it was.
+
+One engine has one wallet, one network and one chain: the row in `engine` names them, written by the first
+start, and whoever comes with another refuses to start. The row also says on which server and timeline the
+database was last seen. Where that is no longer so, or its log ends before a place that it had reached, or the
+chain knows a landing of which the database knows no swap, something was forgotten: every live order is put in
+doubt before anything is claimed (see `recall`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from oee_daemon.contract.atomic_file import atomic_write
+from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.network import Network
+from oee_daemon.orders.swap import Fill
+from oee_daemon.store import doubts, engine_row
+from oee_daemon.store.database import transactions
+from oee_daemon.store.leases import Where
+from oee_daemon.store.signatures import orders_of
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: What becomes of a wallet that is gone for good, and of every other tie that is meant to be cut.
+_MEANT = "Where that is meant: docs/operations.md, One engine"
+
+#: On no server: nothing may be claimed.
+NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
+#: So many of the newest landings are looked for in the database.
+_LANDINGS = 100
+
+
+def named_wallet(db: Engine) -> str | None:
+    """The address whose orders are in the database; none where no engine has worked on it yet."""
+    with db.connect() as conn:
+        try:
+            row = engine_row.whose(conn)
+        except ProgrammingError:
+            return None  # not migrated yet
+    return None if row is None else str(row.wallet)
+
+
+class Run(Protocol):
+    """What a coroutine comes to, for a thread that waits for it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Identity:
+    """One process's view. `mark`: the home's file, outside Postgres, that says how far its log had come."""
+
+    def __init__(
+        self,
+        db: Engine,
+        network: Network,
+        run: Run,
+        *,
+        mark: Path | None = None,
+        must_be_held: Callable[[], None] = lambda: None,
+        keep_days: int | None = None,
+    ) -> None:
+        """`run`: does on the network's loop what this thread waits for. `must_be_held` raises `HomeLost` once
+        the mark's home is another one."""
+        self._db = db
+        self._network = network
+        self._chain = BoundedChain(network.chain, FaultLog())
+        self._run = run
+        self._mark = mark
+        self._must_be_held = must_be_held
+        self._keep_days = keep_days
+        #: Where the database was last seen to be; none where that can't be known.
+        self.known: Where | None = None
+        self.settled = False
+
+    def must_be_settled(self) -> None:
+        """Raises `Unavailable` where what the database says of an order may be out of date."""
+        try:
+            self.look()
+        except (ChainUnavailable, OtherEngine) as e:
+            raise Unavailable(
+                f"It is not known yet whether the database forgot something. {e.message}"
+            ) from e
+
+    def settle(self) -> None:
+        """Writes the row, or compares with it, and puts in doubt what may have been forgotten.
+
+        Raises `OtherEngine`, `ChainUnavailable`, and `DBAPIError` where Postgres is away.
+        """
+        # The marks first: others move them on.
+        marks = [mark for mark in (self.known, self._marked()) if mark is not None]
+        here = self._here()
+        # Nothing is held while the chain is asked.
+        chain = self._run(self._chain.identity())
+        fills = self._run(self._chain.fills(limit=_LANDINGS)).fills
+        with transactions(self._db).begin() as conn:
+            engine_row.lock(conn)
+            row = engine_row.whose(conn)
+            if row is not None:
+                self._compare("wallet", row.wallet, self._network.wallet.address)
+                self._compare("network", row.network, self._network.name)
+                self._compare("chain", row.chain, chain)
+            gap, elsewhere = _forgot(row, here, marks)
+            gap = gap or self._unknown_landing(conn, row, fills)
+            if gap:
+                orders = doubts.doubt(conn, chain, elsewhere=elsewhere)
+                log.warning(
+                    "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
+                )
+            doubts.forget_the_ended(conn)
+            newest = fills[0].signature if fills else None
+            ours = {"network": self._network.name, "wallet": self._network.wallet.address}
+            engine_row.write(conn, here, newest, chain=chain, **ours)
+        self.known, self.settled = here, True
+        self._note()
+
+    def look(self) -> None:
+        """Each beat: settles anew where the database is not where it was a moment ago. Raises as `settle`."""
+        before, marked = self.known, self._marked()
+        here = self._here()
+        if not self.settled:
+            self.settle()
+        elif here is None or before is None:
+            return
+        elif (
+            here[:2] != before[:2] or _behind(here, before) or (marked is not None and _behind(here, marked))
+        ):
+            self.settled = False
+            self.settle()
+        elif here != before:
+            self.known = here
+            self._note()
+
+    def _here(self) -> Where | None:
+        # Apart from any transaction, which an error would end.
+        with self._db.connect() as conn:
+            return engine_row.where(conn)
+
+    def _compare(self, what: str, stored: str, ours: str) -> None:
+        if stored == ours:
+            return
+        remedy = {
+            "wallet": "Copy wallets/ from the home of the daemon that has worked on this database into this"
+            " home's, in place of the file here (which put aside)",
+            "network": "Set OEE_NETWORK to what it was, or use another database",
+            "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
+        }[what]
+        raise OtherEngine(
+            f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
+            f" {remedy}. {_MEANT}."
+        )
+
+    def _unknown_landing(self, conn: Connection, row: Any, fills: Sequence[Fill]) -> str | None:
+        """One since the last look whose swap the database does not have, though each is stored before."""
+        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+        looked_into = None if row is None else row.newest_fill
+        new = takewhile(
+            lambda fill: fill.signature != looked_into and (kept is None or fill.at >= kept), fills
+        )
+        signatures = [fill.signature for fill in new]
+        stored = orders_of(conn, signatures)
+        unknown = next((signature for signature in signatures if signature not in stored), None)
+        return unknown and f"the chain knows a landing that it does not: {unknown}"
+
+    def _marked(self) -> Where | None:
+        """What the home's file says."""
+        if self._mark is None:
+            return None
+        try:
+            server, timeline, flushed = json.loads(self._mark.read_text())
+            return NOWHERE._replace(server=str(server), timeline=str(timeline), flushed=int(flushed))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _note(self) -> None:
+        # Not flushed: after a crash of the machine it may be older than it could be, never newer.
+        if self._mark is None or self.known is None:
+            return
+        # By its path it would be written in whatever home came there: who looks after ours ends this process.
+        with suppress(OSError, HomeLost):
+            self._must_be_held()
+            atomic_write(self._mark, json.dumps(self.known[:3]), durable=False)
+
+
+def _behind(here: Where, mark: Where) -> bool:
+    """The log ends before a place that it had reached."""
+    return mark[:2] == here[:2] and here.flushed < mark.flushed
+
+
+def _forgot(row: Any, here: Where | None, marks: Sequence[Where]) -> tuple[str | None, bool]:
+    """Why something may have been forgotten, by where it is; and whether this is a copy whose original may
+    go on."""
+    if row is None or here is None:
+        return None, False
+    if row.server not in (None, here.server):
+        return f"it was on server {row.server} and is on {here.server}", True
+    if row.timeline not in (None, here.timeline):
+        return f"its timeline was {row.timeline} and is {here.timeline}", False
+    for mark in marks:
+        if _behind(here, mark):
+            return f"its log had come to {mark.flushed} and ends at {here.flushed}", False
+    return None, False
+
+
+def try_to_settle(identity: Identity) -> None:
+    """At a start: what can't be asked now is asked again each beat, and until then nothing is claimed.
+
+    Raises `OtherEngine`.
+    """
+    try:
+        identity.settle()
+    except (OperationalError, ChainUnavailable) as e:
+        log.warning("not known yet whose database it is", extra={"reason": str(e)})

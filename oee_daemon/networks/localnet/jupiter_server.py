@@ -1,0 +1,288 @@
+"""Jupiter's API: build and labels of Swap V2, quote and swap of V1, prices and tokens: shapes, errors,
+wrapping.
+
+https://dev.jup.ag, read as of August 2026. Its pools are Meteora's and Orca's; a route has one hop.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from oee_daemon.networks.localnet import (
+    chain_genesis,
+    pool_accounts,
+    slot_heights,
+    swap_instructions,
+    venue_server,
+)
+from oee_daemon.networks.localnet.pool_accounts import Market, Pool, Quote
+from oee_daemon.networks.localnet.raydium_server import Query
+from oee_daemon.networks.localnet.swap_instructions import Side
+from oee_daemon.networks.localnet.transaction_json import Json
+from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
+
+_U64 = 2**64 - 1
+_MARKETS = (pool_accounts.METEORA, pool_accounts.ORCA)
+#: Who Jupiter's labels are of, on mainnet.
+LABELS = {
+    "LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo": "Meteora DLMM",
+    "cpamdpZCGKUy5JxQXB4dcpGPiikHawvSWAd6mEn1sGG": "Meteora DAMM v2",
+    "Eo7WjKq67rjJQSZxS6z3YkapzY3eMj6Xy8X5EQVn5UaB": "Meteora",
+    "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc": "Whirlpool",
+    "CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C": "Raydium CP",
+    "CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK": "Raydium CLMM",
+    "675kPX9MHTjS2zt1qfr1NYHuzeLXfQM9H24wFSUt1Mp8": "Raydium",
+}
+#: Micro-lamports a unit of what it proposes.
+_UNIT_PRICE = 10_000
+
+
+def _refuse(message: str, code: str | None = None) -> Refused:
+    return Refused(400, {"error": message} | ({} if code is None else {"errorCode": code}))
+
+
+def _ask(query: Query) -> Ask:
+    mint_in, mint_out = venue_server.mint(query.get("inputMint")), venue_server.mint(query.get("outputMint"))
+    amount = venue_server.whole(query.get("amount"), _U64)
+    slippage = venue_server.whole(query.get("slippageBps", "50"), BPS)
+    mode = query.get("swapMode", "ExactIn")
+    if amount is None or slippage is None or mode not in ("ExactIn", "ExactOut"):
+        raise _refuse("Query parameter is invalid: amount, slippageBps or swapMode")
+    if mint_in is None or mint_out is None:
+        raise _refuse("The token is not tradable", "TOKEN_NOT_TRADABLE")
+    if mint_in == mint_out:
+        raise _refuse("Input and output mints are not allowed to be equal", "CIRCULAR_ARBITRAGE_IS_DISABLED")
+    return Ask(mint_in, mint_out, amount, slippage, mode == "ExactOut")
+
+
+def _markets(query: Query, *, exact_out: bool) -> list[Market]:
+    """Exact output is Whirlpool's alone, of these."""
+    if "dexes" in query and "excludeDexes" in query:
+        raise _refuse("dexes and excludeDexes cannot be used together")
+    only, without = query.get("dexes"), query.get("excludeDexes", "").split(",")
+    found = [market for market in _MARKETS if only is None or market.label in only.split(",")]
+    return [
+        market
+        for market in found
+        if market.label not in without and (not exact_out or market is pool_accounts.ORCA)
+    ]
+
+
+def _found(offers: Offers, query: Query, ask: Ask) -> tuple[Pool, Quote]:
+    found = offers.find(_markets(query, exact_out=ask.exact_out), ask) if ask.amount else None
+    if found is None:
+        raise _refuse("Could not find any route", "COULD_NOT_FIND_ANY_ROUTE")
+    return found
+
+
+def _quoted(ask: Ask, pool: Pool, quote: Quote) -> Json:
+    """What V1 and V2 have in common."""
+    hop = {
+        "ammKey": str(pool.address),
+        "label": pool.market.label,
+        "inputMint": str(ask.mint_in),
+        "outputMint": str(ask.mint_out),
+        "inAmount": str(quote.amount_in),
+        "outAmount": str(quote.amount_out),
+    }
+    return {
+        "inputMint": str(ask.mint_in),
+        "inAmount": str(quote.amount_in),
+        "outputMint": str(ask.mint_out),
+        "outAmount": str(quote.amount_out),
+        "otherAmountThreshold": str(ask.bound(quote)),
+        "swapMode": "ExactOut" if ask.exact_out else "ExactIn",
+        "slippageBps": ask.slippage_bps,
+        "priceImpactPct": f"{quote.impact:.10f}".rstrip("0").rstrip("."),
+        "routePlan": [{"swapInfo": hop, "percent": 100, "bps": BPS}],
+    }
+
+
+def quote(offers: Offers, query: Query) -> Json:
+    """V1. Raises `Refused`."""
+    ask = _ask(query)
+    pool, found = _found(offers, query, ask)
+    told = _quoted(ask, pool, found)
+    hop = told["routePlan"][0]["swapInfo"]
+    hop |= {"feeAmount": str(found.fee), "feeMint": str(ask.mint_in)}
+    return told | {"platformFee": None, "contextSlot": offers.chain.tip, "timeTaken": 0.001}
+
+
+def _wallet(value: object) -> Pubkey:
+    try:
+        return Pubkey.from_string(str(value))
+    except ValueError:
+        raise _refuse("Query parameter is invalid: taker") from None
+
+
+def _sides(wallet: Pubkey, ask: Ask, most: int, *, wrap: bool) -> tuple[Side, Side]:
+    def side(mint: Pubkey, lamports: int) -> Side:
+        if wrap and mint == pool_accounts.WRAPPED_SOL:
+            return swap_instructions.wrapped_own(wallet, lamports)
+        token_program = venue_server.TOKENS[mint].program
+        return Side(swap_instructions.own_account(wallet, mint, token_program))
+
+    paid, got = side(ask.mint_in, most), side(ask.mint_out, 0)
+    if not got.before:
+        made = swap_instructions.create_account(
+            wallet, wallet, ask.mint_out, venue_server.TOKENS[ask.mint_out].program
+        )
+        got = Side(made[0], (made[1],))
+    return paid, got
+
+
+def _swap(
+    ask: Ask, pool: Pool, found: Quote, wallet: Pubkey, *, wrap: bool
+) -> tuple[Side, Instruction, Side]:
+    most = ask.bound(found) if ask.exact_out else ask.amount
+    paid, got = _sides(wallet, ask, most, wrap=wrap)
+    quoted = found.amount_in if ask.exact_out else found.amount_out
+    swap = swap_instructions.jupiter_swap(
+        pool, wallet, ask.mint_in, (paid.account, got.account), ask.amount, quoted, ask.slippage_bps,
+        exact_out=ask.exact_out,
+    )  # fmt: skip
+    return paid, swap, got
+
+
+def _shown(instruction: Instruction) -> Json:
+    return {
+        "programId": str(instruction.program_id),
+        "accounts": [
+            {"pubkey": str(meta.pubkey), "isSigner": meta.is_signer, "isWritable": meta.is_writable}
+            for meta in instruction.accounts
+        ],
+        "data": base64.b64encode(instruction.data).decode(),
+    }
+
+
+def build(offers: Offers, query: Query) -> Json:
+    """V2: a quote of exact input, and the instructions of it. No limit of units: who sends has to
+    simulate."""
+    ask, wallet = _ask(query), _wallet(query.get("taker"))
+    if ask.exact_out:
+        raise _refuse("swapMode is not supported")
+    pool, found = _found(offers, query, ask)
+    wrap = query.get("wrapAndUnwrapSol", "true") != "false"
+    paid, swap, got = _swap(ask, pool, found, wallet, wrap=wrap)
+    cleanup = [*paid.after, *got.after]
+    now = time.time_ns()
+    last = offers.chain.height + min(
+        venue_server.whole(query.get("blockhashSlotsToExpiry", "150"), 300) or 150, 150
+    )
+    return _quoted(ask, pool, found) | {
+        "computeBudgetInstructions": [_shown(set_compute_unit_price(_UNIT_PRICE))],
+        "setupInstructions": [_shown(instruction) for instruction in (*paid.before, *got.before)],
+        "swapInstruction": _shown(swap),
+        "cleanupInstruction": _shown(cleanup[0]) if cleanup else None,
+        "otherInstructions": [],
+        "tipInstruction": None,
+        "addressesByLookupTableAddress": {
+            str(chain_genesis.TABLES[pool_accounts.JUPITER_ID]): [
+                str(key) for key in chain_genesis.table_addresses(pool_accounts.JUPITER_ID)
+            ]
+        },
+        "blockhashWithMetadata": {
+            "blockhash": list(bytes(offers.blockhash())),
+            "lastValidBlockHeight": last,
+            "fetchedAt": {"secs_since_epoch": now // 10**9, "nanos_since_epoch": now % 10**9},
+        },
+    }
+
+
+def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
+    """The quote that is handed back, as it was given."""
+    told = body.get("quoteResponse")
+    if not isinstance(told, dict) or not told.get("routePlan"):
+        raise _refuse("quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS")
+    exact_out = told.get("swapMode") == "ExactOut"
+    query = {name: str(told.get(name)) for name in ("inputMint", "outputMint", "slippageBps", "swapMode")}
+    query["amount"] = str(told.get("outAmount" if exact_out else "inAmount"))
+    ask = _ask(query)
+    try:
+        label = told["routePlan"][0]["swapInfo"]["label"]
+        amounts = int(told["inAmount"]), int(told["outAmount"])
+    except (KeyError, TypeError, ValueError):
+        raise _refuse(
+            "quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS"
+        ) from None
+    pool, _now = _found(offers, {"dexes": str(label)}, ask)
+    return ask, pool, Quote(*amounts, 0, 0.0)
+
+
+def swap(offers: Offers, body: Json) -> Json:
+    """V1: a transaction of a quote, to be signed. Raises `Refused`."""
+    ask, pool, found = _chosen(offers, body)
+    wallet = _wallet(body.get("userPublicKey"))
+    paid, swapped, got = _swap(ask, pool, found, wallet, wrap=body.get("wrapAndUnwrapSol", True) is not False)
+    made = [
+        set_compute_unit_limit(venue_server.UNIT_LIMIT),
+        set_compute_unit_price(_UNIT_PRICE),
+        *paid.before, *got.before, swapped, *paid.after, *got.after,
+    ]  # fmt: skip
+    legacy = bool(body.get("asLegacyTransaction"))
+    lookups = () if legacy else venue_server.tables(pool_accounts.JUPITER_ID)
+    wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
+    return {
+        "swapTransaction": base64.b64encode(wire).decode(),
+        "lastValidBlockHeight": offers.chain.height + slot_heights.HASH_BLOCKS,
+        "prioritizationFeeLamports": -(-venue_server.UNIT_LIMIT * _UNIT_PRICE // 1_000_000),
+        "computeUnitLimit": venue_server.UNIT_LIMIT,
+    }
+
+
+def _prices(offers: Offers, query: Query) -> Json:
+    """Tokens without a price are left out."""
+    told: Json = {}
+    for name in query.get("ids", "").split(",")[:50]:
+        found = venue_server.mint(name)
+        usd = None if found is None else offers.usd(found)
+        if found is not None and usd is not None:
+            told[name] = {
+                "createdAt": datetime.fromtimestamp(offers.chain.origin.genesis_ms / 1000, UTC).isoformat(),
+                "liquidity": float(2 * pool_accounts.RAYDIUM.depth),
+                "usdPrice": usd,
+                "blockId": offers.chain.tip,
+                "decimals": venue_server.TOKENS[found].decimals,
+                "priceChange24h": 0.0,
+            }
+    return told
+
+
+def _tokens(offers: Offers, query: Query) -> list[Json]:
+    wanted = {name.strip().lower() for name in query.get("query", "").split(",")}
+    return [
+        {
+            "id": str(token.mint),
+            "name": token.symbol,
+            "symbol": token.symbol,
+            "icon": None,
+            "decimals": token.decimals,
+            "tokenProgram": str(token.program),
+            "isVerified": not token.extension,
+            "tags": [] if token.extension else ["verified"],
+            "usdPrice": offers.usd(token.mint),
+        }
+        for token in chain_genesis.TOKENS
+        if {token.symbol.lower(), str(token.mint).lower()} & wanted
+    ]
+
+
+GET: Mapping[str, Callable[[Offers, Query], Any]] = MappingProxyType(
+    {
+        "/swap/v2/build": build,
+        "/swap/v1/quote": quote,
+        "/swap/v1/program-id-to-label": lambda _offers, _query: LABELS,
+        "/price/v3": _prices,
+        "/tokens/v2/search": _tokens,
+    }
+)
+POST: Mapping[str, Callable[[Offers, Json], Any]] = MappingProxyType({"/swap/v1/swap": swap})

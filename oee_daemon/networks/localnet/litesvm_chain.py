@@ -1,0 +1,342 @@
+"""The chain itself: the one place where a transaction is executed, lands, and is taken back by a fork.
+
+Accounts live in LiteSVM and, after each landing, in the file. Time moves only in `advance`, block by block,
+so that nobody sees a block before all that lands in it. What a node tells of it is `nodes`' business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from solders.account import Account
+from solders.clock import Clock
+from solders.litesvm import LiteSVM
+from solders.pubkey import Pubkey
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
+
+from oee_daemon.networks.localnet import (
+    chain_genesis,
+    pool_accounts,
+    program_dialects,
+    slot_heights,
+    transaction_json,
+)
+from oee_daemon.networks.localnet.pool_program import program
+from oee_daemon.networks.localnet.sqlite_ledger import Landing, Ledger, Origin
+from oee_daemon.networks.localnet.transaction_json import Sent
+
+#: By how much the pool is thinner where the price has moved at the moment of landing, percent.
+_THINNER = 3
+#: Blocks after a fork in which what was in the lost ones lands again, by the nodes' retries.
+_AGAIN = 2
+#: Slots for which a landing can be taken back; no fork reaches further than what is not final.
+_UNDO_SLOTS = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How this chain behaves. Slots of 0 ms: one passes with each landing. `confirm`, `final`: slots until a
+    block is that; 1 and 1 as since Alpenglow, 2 and 32 before. `slippage`: percent of landings that meet
+    another price."""
+
+    seed: int = 1
+    slot_ms: int = 400
+    confirm: int = 1
+    final: int = 1
+    slippage: int = 5
+
+
+class _Undo(NamedTuple):
+    """What accounts were before a landing."""
+
+    slot: int
+    sent: Sent
+    before: list[tuple[Pubkey, Account | None]]
+
+
+class Simulated(NamedTuple):
+    """`before` by the places of the transaction's keys, `after` by key."""
+
+    err: Any
+    meta: TransactionMetadata | None
+    before: list[Account | None]
+    after: dict[Pubkey, Account | None]
+
+
+class Dropped(Exception):
+    """No block has it: `err` as a simulation shows it."""
+
+    def __init__(self, err: Any) -> None:
+        super().__init__(str(err))
+        self.err = err
+
+
+class Chain:
+    def __init__(self, ledger: Ledger, rules: Rules, now_ms: Callable[[], int]) -> None:
+        self.ledger = ledger
+        self.rules = rules
+        self._now_ms = now_ms
+        # By the logical clock the same seed has the same history; otherwise no two chains have one hash.
+        born = now_ms() if rules.slot_ms else 0
+        genesis_hash = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
+        begin = Origin(rules.seed, genesis_hash, now_ms(), rules.slot_ms)
+        self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed))
+        self._svm = _machine()
+        self._programs: dict[Pubkey, Account] = {}
+        self._owned: dict[bytes, set[Pubkey]] = defaultdict(set)
+        self.pools: list[pool_accounts.Pool] = []
+        for address, account in ledger.accounts():
+            self._put(address, account)
+            if len(account.data) == pool_accounts.POOL_SIZE:
+                self.pools.append(pool_accounts.read_pool(address, account.data))
+        self._vaults = {side.vault for pool in self.pools for side in pool.sides}
+        self.hashes = slot_heights.Hashes(self.origin.genesis_hash, ledger.forks())
+        #: The slot of the newest block.
+        self.tip = slot_heights.START_SLOT
+        self._due = ledger.due()
+        self._undo: deque[_Undo] = deque()
+        # What landed before is not taken back: how it was before that, nobody knows any more.
+        self._begun = ledger.last_slot()
+        self._at_slot = 0
+        self._reach(max(self._begun, self._slot_now()))
+
+    @property
+    def height(self) -> int:
+        return slot_heights.height_of(self.tip)
+
+    @property
+    def final_slot(self) -> int:
+        return slot_heights.block_at(self.tip - self.rules.final)
+
+    def account(self, address: Pubkey) -> Account | None:
+        """Programs stay what they are, and are not copied each time: they are large."""
+        found = self._programs.get(address)
+        if found is None:
+            found = self._svm.get_account(address)
+            if found is not None and found.executable:
+                self._programs[address] = found
+        return found
+
+    def token_accounts(self, owner: Pubkey) -> list[tuple[Pubkey, Account]]:
+        found = ((key, self._svm.get_account(key)) for key in sorted(self._owned[bytes(owner)], key=bytes))
+        return [(key, account) for key, account in found if account is not None]
+
+    def rent(self, size: int) -> int:
+        return self._svm.minimum_balance_for_rent_exemption(size)
+
+    def unix_of(self, slot: int) -> int:
+        """When that slot's block was made, in seconds."""
+        return (self.origin.genesis_ms + (slot - slot_heights.START_SLOT) * self.origin.slot_ms) // 1000
+
+    # Time.
+
+    def _slot_now(self) -> int:
+        if not self.origin.slot_ms:
+            return self.tip
+        return slot_heights.START_SLOT + (self._now_ms() - self.origin.genesis_ms) // self.origin.slot_ms
+
+    def advance(self) -> None:
+        """To the present: what was to land in the blocks between lands in them."""
+        self._reach(self._slot_now())
+
+    def next_block_ms(self) -> int | None:
+        """How long until something lands by itself; None where nothing is going to."""
+        if not self._due or not self.origin.slot_ms:
+            return None
+        slot = slot_heights.slot_of(self._due[0][0])
+        starts = self.origin.genesis_ms + (slot - slot_heights.START_SLOT) * self.origin.slot_ms
+        return max(starts - self._now_ms(), 0)
+
+    def _reach(self, slot: int) -> None:
+        slot = slot_heights.block_at(slot)
+        while self._due and slot_heights.slot_of(self._due[0][0]) <= max(slot, self.tip):
+            height, wire = self._due.pop(0)
+            self.tip = max(self.tip, slot_heights.slot_of(height))
+            self._land_late(wire)
+        self.tip = max(self.tip, slot)
+
+    def _land_late(self, wire: bytes) -> None:
+        sent = self.read(wire)
+        try:
+            self.land(sent)
+        except Dropped:
+            self.ledger.end_fate(sent.signature)
+
+    # Execution.
+
+    def read(self, wire: bytes) -> Sent:
+        """Raises `transaction_json.Unreadable`."""
+        return transaction_json.read(wire, self._svm.get_account)
+
+    def land_at(self, sent: Sent, height: int | None) -> None:
+        """It lands in that block, or never, however often it is sent."""
+        self.ledger.set_fate(sent.signature, height, sent.wire)
+        self._due = self.ledger.due()
+
+    def land(self, sent: Sent) -> Landing:
+        """Executes it in the present block, durably, whether it succeeds or fails. Raises `Dropped`."""
+        self._admit(sent)
+        self._set_clock()
+        found = [self.account(key) for key in sent.keys]
+        thinned = self._thin(sent)
+        before = self._written(sent, found) if thinned else found
+        try:
+            err, meta = transaction_json.outcome(self._svm.send_transaction(sent.tx))
+            after = self._written(sent, before)
+            if err is not None and after[0] == before[0]:
+                # Nobody paid for it, so it was in no block.
+                raise Dropped(err)
+            told = transaction_json.meta_json(sent, err, meta, before, after, self.account)
+            landing = Landing(
+                sent.signature, self.tip, self.unix_of(self.tip), str(sent.keys[0]), sent.memo,
+                None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
+            )  # fmt: skip
+            # What the pool had less for the moment comes back, whatever happened.
+            self._thicken(thinned, sent, after)
+            changed = [
+                (key, old, new) for key, old, new in zip(sent.keys, found, after, strict=True) if old != new
+            ]
+            self.ledger.append(landing, [(key, new) for key, _, new in changed])
+        except BaseException:
+            for key, old, written in zip(sent.keys, found, sent.written, strict=True):
+                if written:
+                    self._put(key, old)
+            raise
+        for key, _old, new in changed:
+            self._note(key, new)
+        self._undo.append(_Undo(self.tip, sent, [(key, old) for key, old, _ in changed]))
+        while self._undo[0].slot < self.tip - _UNDO_SLOTS:
+            self._undo.popleft()
+        if not self.origin.slot_ms:
+            self.tip = slot_heights.slot_of(self.height + 1)
+        return landing
+
+    def _admit(self, sent: Sent) -> None:
+        """Raises `Dropped`."""
+        if self.ledger.status(sent.signature) is not None:
+            raise Dropped("AlreadyProcessed")
+        if not sent.signed():
+            raise Dropped("SignatureFailure")
+        # One block longer than a node says: the age counts at the parent.
+        if self.hashes.age(sent.tx.message.recent_blockhash, self.height) is None:
+            raise Dropped("BlockhashNotFound")
+
+    def _written(self, sent: Sent, before: list[Account | None]) -> list[Account | None]:
+        """The accounts as they are now; only those that it may write are read again."""
+        read = self._svm.get_account
+        return [
+            read(key) if written else old
+            for key, written, old in zip(sent.keys, sent.written, before, strict=True)
+        ]
+
+    def simulate(self, sent: Sent) -> Simulated:
+        """What it would do now. Nothing is changed."""
+        self._set_clock()
+        result = self._svm.simulate_transaction(sent.tx)
+        before = [self.account(key) for key in sent.keys]
+        err, meta = None, None
+        after: dict[Pubkey, Account | None] = dict(zip(sent.keys, before, strict=True))
+        if isinstance(result, FailedTransactionMetadata):
+            err, meta = transaction_json.outcome(result)
+        else:
+            meta = result.meta()
+            after.update(result.post_accounts())
+        return Simulated(err, meta, before, after)
+
+    def _set_clock(self) -> None:
+        if self._at_slot != self.tip:
+            self._at_slot = self.tip
+            epoch = self.tip // slot_heights.EPOCH_SLOTS
+            self._svm.set_clock(
+                Clock(self.tip, self.unix_of(self.tip), epoch, epoch + 1, self.unix_of(self.tip))
+            )
+
+    def _put(self, key: Pubkey, account: Account | None) -> None:
+        """An account without lamports is none."""
+        self._svm.set_account(key, account or Account(0, b"", chain_genesis.SYSTEM_ID, False, 0))
+        self._note(key, account)
+
+    def _note(self, key: Pubkey, account: Account | None) -> None:
+        """Remembers whose token account it is; one that was closed is found to be none when it is read."""
+        if account is not None and len(account.data) >= transaction_json.TOKEN_BYTES:
+            self._owned[account.data[32:64]].add(key)
+
+    # The price that moves between quote and landing.
+
+    def _thin(self, sent: Sent) -> tuple[Pubkey, int] | None:
+        """Takes part of what the pool can give, in a share of landings; the vault, and what is taken."""
+        draw = hashlib.blake2b(f"{self.origin.seed} {sent.signature}".encode(), digest_size=8).digest()
+        if int.from_bytes(draw, "big") % 100 >= self.rules.slippage:
+            return None
+        vault = _gives(sent, self._vaults)
+        account = None if vault is None else self._svm.get_account(vault)
+        if vault is None or account is None:
+            return None
+        taken = pool_accounts.token_amount(account.data) * _THINNER // 100
+        self._svm.set_account(vault, _with_amount(account, -taken))
+        return vault, taken
+
+    def _thicken(self, thinned: tuple[Pubkey, int] | None, sent: Sent, state: list[Account | None]) -> None:
+        """Gives it back: in the machine, and in what was read of it after the landing."""
+        if thinned is not None:
+            vault, taken = thinned
+            place = sent.keys.index(vault)
+            state[place] = given_back = _with_amount(state[place], taken)
+            self._svm.set_account(vault, given_back)
+
+    # Forks.
+
+    def fork(self, depth: int) -> int:
+        """The newest `depth` slots, less what is final, lose; what was in them lands again a little later.
+
+        How many landings were taken back.
+        """
+        after = slot_heights.block_at(max(self.tip - depth, self.final_slot, self._begun))
+        before: dict[Pubkey, Account | None] = {}
+        lost: list[Sent] = []
+        while self._undo and self._undo[-1].slot > after:
+            undone = self._undo.pop()
+            before.update(undone.before)
+            lost.insert(0, undone.sent)
+        self.ledger.take_back(
+            [sent.signature for sent in lost], before.items(), slot_heights.height_of(after)
+        )
+        for key, account in before.items():
+            self._put(key, account)
+        self.hashes.forked(slot_heights.height_of(after))
+        for n, sent in enumerate(lost):
+            self.ledger.set_fate(sent.signature, self.height + 1 + n % _AGAIN, sent.wire)
+        self._due = self.ledger.due()
+        return len(lost)
+
+
+def _machine() -> LiteSVM:
+    """Signatures, hashes and duplicates are the chain's to check: LiteSVM knows one hash and 32
+    signatures."""
+    machine = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
+    machine.add_program(pool_accounts.CPMM_ID, program(program_dialects.CPMM))
+    machine.add_program(pool_accounts.JUPITER_ID, program(program_dialects.JUPITER))
+    return machine
+
+
+def _gives(sent: Sent, vaults: set[Pubkey]) -> Pubkey | None:
+    """The vault that a swap takes from: of an instruction's two, the second."""
+    for instruction in sent.tx.message.instructions:
+        if sent.keys[instruction.program_id_index] in (pool_accounts.CPMM_ID, pool_accounts.JUPITER_ID):
+            named = [key for n in instruction.accounts if (key := sent.keys[n]) in vaults]
+            return named[1] if len(named) > 1 else None
+    return None
+
+
+def _with_amount(account: Account | None, more: int) -> Account:
+    """A token account that holds that much more."""
+    assert account is not None
+    data = bytearray(account.data)
+    data[64:72] = (pool_accounts.token_amount(account.data) + more).to_bytes(8, "little")
+    native = more if data[109:113] == b"\1\0\0\0" else 0
+    return Account(account.lamports + native, bytes(data), account.owner, False, account.rent_epoch)

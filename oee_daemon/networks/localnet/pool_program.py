@@ -1,0 +1,322 @@
+"""Our constant-product pool, as a program of Solana's virtual machine. It knows no Python and no database.
+
+It speaks the interface of Raydium's CPMM (https://github.com/raydium-io/raydium-cp-swap at 609780f):
+instructions, accounts, layouts, fees, error 6005; none of that program's code is in it. The same code speaks
+Jupiter's `route` and `exact_out_route` with error 6001, for the pools that are reached through Jupiter. Exact
+input pays out of what has arrived, so a token's transfer fee counts without being read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from oee_daemon.networks.localnet.program_dialects import Dialect
+from oee_daemon.networks.localnet.sbpf_subroutines import (
+    ACCOUNTS,
+    AMOUNT,
+    BPS,
+    CONFIG_FUND,
+    CONFIG_PROTOCOL,
+    CONFIG_TRADE,
+    DATA,
+    GROWTH,
+    HEAP,
+    KEY,
+    LENGTH,
+    MILLION,
+    MOST_ACCOUNTS,
+    OWED,
+    OWNER,
+    POOL_SIZE,
+    POOL_STATUS,
+    POOL_VAULTS,
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R5,
+    R6,
+    R7,
+    R8,
+    R9,
+    ROLES,
+    SIGNER,
+    Writer,
+    before_fee,
+    divided,
+    multiply_divide,
+    transfer,
+)
+
+
+def program(dialect: Dialect) -> bytes:
+    """The ELF file."""
+    writer = Writer()
+    _find_accounts(writer)
+    _read_instruction(writer, dialect)
+    _check_pool(writer)
+    _exact_in(writer)
+    _exact_out(writer)
+    _owe_fees(writer)
+    for name, code in _ENDS.items():
+        writer.label(name)
+        writer.wide(R0, code)
+        writer.exit()
+    writer.label("slipped")
+    writer.log(dialect.line)
+    writer.mov(R0, dialect.slipped)
+    writer.exit()
+    transfer(writer)
+    before_fee(writer)
+    multiply_divide(writer)
+    return writer.elf()
+
+
+#: Raydium's `error.rs`, and Anchor's for what is no account of this program's.
+_ENDS = {
+    "not approved": 6000, "no amount": 6006, "bad vault": 6008, "too much": 6012, "bad config": 6003,
+    "bad instruction": 101, "bad owner": 3007, "bad pool": 3002, "no signer": 3010,
+    "too few accounts": 3005,
+}  # fmt: skip
+
+
+def _find_accounts(w: Writer) -> None:
+    """Walks over the input: accounts of any size, or a byte that says which earlier one it is again."""
+    w.wide(R6, HEAP)
+    w.load(R2, R1, 0)
+    w.when(R2, "gt", MOST_ACCOUNTS, "too few accounts")
+    w.when(R2, "lt", len(ROLES), "too few accounts")
+    w.at(R3, R1, 8)
+    w.at(R5, R6, ACCOUNTS)
+    w.mov(R7, R5)
+    w.lsh(R2, 3)
+    w.add(R2, R5)
+    w.label("next account")
+    w.when(R5, "ge", R2, "all accounts")
+    w.load(R4, R3, 0, 1)
+    w.when(R4, "eq", 0xFF, "new account")
+    w.lsh(R4, 3)
+    w.add(R4, R7)
+    w.load(R4, R4, 0)
+    w.store(R5, 0, R4)
+    w.add(R3, 8)
+    w.jump("account done")
+    w.label("new account")
+    w.store(R5, 0, R3)
+    w.load(R4, R3, LENGTH)
+    w.add(R3, R4)
+    w.add(R3, DATA + GROWTH + 7)
+    w.and_(R3, -8)
+    w.add(R3, 8)
+    w.label("account done")
+    w.add(R5, 8)
+    w.jump("next account")
+    w.label("all accounts")
+    w.load(R4, R3, 0)
+    w.put("size", R4)
+    w.add(R3, 8)
+    w.put("data", R3)
+    w.add(R3, R4)
+    w.put("me", R3)
+
+
+def _read_instruction(w: Writer, dialect: Dialect) -> None:
+    """Which way, its accounts by role, `amount` and `limit`: for Jupiter a quote less its slippage."""
+    w.get(R8, "data")
+    w.get(R9, "size")
+    w.when(R9, "lt", 24, "bad instruction")
+    w.load(R2, R8, 0)
+    for n, way in enumerate((dialect.exact_in, dialect.exact_out)):
+        other = f"not {way.name}"
+        w.wide(R3, int.from_bytes(way.tag, "little"))
+        w.when(R2, "ne", R3, other)
+        # r7 is the table: one account fewer than wanted reads a zero, and nothing is at the address 0.
+        for role, place in zip(ROLES, way.roles, strict=True):
+            w.load(R4, R7, 8 * place)
+            w.when(R4, "eq", 0, "too few accounts")
+            w.put(role, R4)
+        w.put("exact_out", n)
+        w.log(f"Instruction: {way.name}")
+        w.jump("read")
+        w.label(other)
+    w.jump("bad instruction")
+    w.label("read")
+    w.get(R8, "data")
+    if dialect.bounded:
+        w.load(R1, R8, 8)
+        w.load(R2, R8, 16)
+        w.get(R3, "exact_out")
+        w.when(R3, "eq", 0, "in order")
+        w.mov(R3, R1)
+        w.mov(R1, R2)
+        w.mov(R2, R3)
+        w.label("in order")
+        w.put("amount", R1)
+        w.put("limit", R2)
+        return
+    _read_route(w)
+
+
+def _read_route(w: Writer) -> None:
+    """Amount, quote, slippage in bps and platform fee are the last 19 bytes: the route plan before them has
+    any length."""
+    w.add(R8, R9)
+    w.load(R1, R8, -19)
+    w.put("amount", R1)
+    w.load(R1, R8, -11)
+    w.load(R3, R8, -3, 2)
+    w.when(R3, "gt", BPS, "bad instruction")
+    w.mov(R2, BPS)
+    w.get(R4, "exact_out")
+    w.when(R4, "eq", 0, "at least")
+    w.add(R2, R3)
+    w.jump("bound")
+    w.label("at least")
+    w.sub(R2, R3)
+    w.label("bound")
+    w.mov(R3, 0)
+    w.mov(R4, BPS)
+    w.call("multiply divide")
+    w.put("limit", R0)
+
+
+def _check_pool(w: Writer) -> None:
+    """The pool is ours, takes swaps, and these are its config and vaults; what it owes is nobody's
+    reserve."""
+    w.get(R7, "pool")
+    w.get(R8, "me")
+    w.same_key(R7, OWNER, R8, 0, "bad owner")
+    w.load(R1, R7, LENGTH)
+    w.when(R1, "ne", POOL_SIZE, "bad pool")
+    w.load(R1, R7, DATA)
+    w.wide(R2, int.from_bytes(hashlib.sha256(b"account:PoolState").digest()[:8], "little"))
+    w.when(R1, "ne", R2, "bad pool")
+    w.of(R1, "payer", SIGNER, 1)
+    w.when(R1, "eq", 0, "no signer")
+    w.load(R1, R7, POOL_STATUS, 1)
+    w.and_(R1, 4)
+    w.when(R1, "ne", 0, "not approved")
+    w.get(R8, "config")
+    w.same_key(R7, DATA + 8, R8, KEY, "bad config")
+    w.get(R8, "vault_in")
+    w.get(R9, "vault_out")
+    for side in (0, 1):
+        w.label(f"side {side}")
+        otherwise = "side 1" if side == 0 else "bad vault"
+        w.same_key(R7, POOL_VAULTS[side], R8, KEY, otherwise)
+        w.same_key(R7, POOL_VAULTS[1 - side], R9, KEY, otherwise)
+        w.put("side", side)
+        for place, vault, index in (("reserve_in", R8, side), ("reserve_out", R9, 1 - side)):
+            w.load(R1, vault, AMOUNT)
+            for owed in OWED[index]:
+                w.load(R2, R7, owed)
+                w.sub(R1, R2)
+            w.put(place, R1)
+        w.jump("checked")
+    w.label("checked")
+    w.get(R1, "amount")
+    w.when(R1, "eq", 0, "no amount")
+    w.get(R1, "exact_out")
+    w.when(R1, "ne", 0, "exact out")
+
+
+def _hand_over(w: Writer, side: str) -> None:
+    """Transfers `units`: `in` from the user to the vault by his signature, `out` back by the authority's
+    seeds."""
+    frm, to, by, seeds = (
+        ("user_in", "vault_in", "payer", 0) if side == "in" else ("vault_out", "user_out", "authority", 1)
+    )
+    for place, role in (("from", frm), ("to", to), ("by", by), ("mint", f"mint_{side}")):
+        w.get(R1, role)
+        w.put(place, R1)
+    w.get(R1, f"program_{side}")
+    w.put("program", R1)
+    w.put("seeds", seeds)
+    w.call("transfer")
+
+
+def _exact_in(w: Writer) -> None:
+    """Takes `amount`, and gives y·net / (x + net) for the part that arrived, less the fee."""
+    w.of(R7, "vault_in", AMOUNT)
+    w.get(R1, "amount")
+    w.put("units", R1)
+    _hand_over(w, "in")
+    w.of(R1, "vault_in", AMOUNT)
+    w.sub(R1, R7)
+    w.mov(R7, R1)
+    w.of(R2, "config", CONFIG_TRADE)
+    divided(w, MILLION, up=True)
+    w.put("fee", R0)
+    w.sub(R7, R0)
+    w.get(R1, "reserve_out")
+    w.mov(R2, R7)
+    w.get(R8, "reserve_in")
+    w.add(R8, R7)
+    divided(w, R8, up=False)
+    w.when(R0, "eq", 0, "no amount")
+    w.put("units", R0)
+    w.of(R7, "user_out", AMOUNT)
+    _hand_over(w, "out")
+    w.of(R1, "user_out", AMOUNT)
+    w.sub(R1, R7)
+    w.get(R2, "limit")
+    w.when(R1, "lt", R2, "slipped")
+    w.jump("swapped")
+
+
+def _exact_out(w: Writer) -> None:
+    """Gives what lets `amount` arrive, for x·out / (y − out) rounded up, and the fees on top."""
+    w.label("exact out")
+    w.get(R1, "mint_out")
+    w.get(R2, "amount")
+    w.call("before fee")
+    w.mov(R7, R0)
+    w.get(R8, "reserve_out")
+    w.when(R7, "ge", R8, "too much")
+    w.sub(R8, R7)
+    w.get(R1, "reserve_in")
+    w.mov(R2, R7)
+    divided(w, R8, up=True)
+    w.mov(R1, R0)
+    w.mov(R2, MILLION)
+    w.of(R3, "config", CONFIG_TRADE)
+    w.mov(R8, MILLION)
+    w.sub(R8, R3)
+    divided(w, R8, up=True)
+    w.mov(R8, R0)
+    w.mov(R1, R0)
+    w.of(R2, "config", CONFIG_TRADE)
+    divided(w, MILLION, up=True)
+    w.put("fee", R0)
+    w.get(R1, "mint_in")
+    w.mov(R2, R8)
+    w.call("before fee")
+    w.get(R1, "limit")
+    w.when(R0, "gt", R1, "slipped")
+    w.put("units", R0)
+    w.of(R9, "vault_in", AMOUNT)
+    _hand_over(w, "in")
+    w.of(R1, "vault_in", AMOUNT)
+    w.sub(R1, R9)
+    w.when(R1, "lt", R8, "too much")
+    w.put("units", R7)
+    _hand_over(w, "out")
+
+
+def _owe_fees(w: Writer) -> None:
+    """The protocol's and the fund's part of the trade's fee are written down in the pool."""
+    w.label("swapped")
+    w.get(R7, "pool")
+    w.get(R8, "side")
+    w.lsh(R8, 3)
+    w.add(R7, R8)
+    for rate, owed in ((CONFIG_PROTOCOL, OWED[0][0]), (CONFIG_FUND, OWED[0][1])):
+        w.get(R1, "fee")
+        w.of(R2, "config", rate)
+        divided(w, MILLION, up=False)
+        w.load(R1, R7, owed)
+        w.add(R1, R0)
+        w.store(R7, owed, R1)
+    w.mov(R0, 0)
+    w.exit()

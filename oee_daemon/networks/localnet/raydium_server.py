@@ -1,0 +1,220 @@
+"""Raydium's trade API, and the parts of its data API that a trader asks: shapes, errors and how it wraps SOL.
+
+https://docs.raydium.io/sdk-api/trade-api and the types of `@raydium-io/raydium-sdk-v2`. Refusals come with
+the status 200 and `success: false`. It gives no last valid height.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from solders.pubkey import Pubkey
+
+from oee_daemon.networks.localnet import chain_genesis, pool_accounts, swap_instructions, venue_server
+from oee_daemon.networks.localnet.swap_instructions import Side
+from oee_daemon.networks.localnet.transaction_json import Json
+from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
+
+Query: TypeAlias = Mapping[str, str]
+_U64 = 2**64 - 1
+#: Micro-lamports a unit: very high, high, medium.
+_AUTO_FEE = {"vh": 25_216, "h": 10_000, "m": 5_000}
+_LEAST = 10
+
+
+def _refuse(reason: str) -> Refused:
+    return Refused(200, {"id": str(uuid.uuid4()), "success": False, "version": "V1", "msg": reason})
+
+
+def _answer(data: Any) -> Json:
+    return {"id": str(uuid.uuid4()), "success": True, "version": "V1", "data": data}
+
+
+def _ask(query: Query, *, exact_out: bool) -> Ask:
+    mint_in, mint_out = venue_server.mint(query.get("inputMint")), venue_server.mint(query.get("outputMint"))
+    if mint_in is None:
+        raise _refuse("REQ_INPUT_MINT_ERROR")
+    if mint_out is None:
+        raise _refuse("REQ_OUTPUT_MINT_ERROR")
+    amount = venue_server.whole(query.get("amount"), _U64)
+    if amount is None:
+        raise _refuse("REQ_AMOUNT_ERROR")
+    slippage = venue_server.whole(query.get("slippageBps"), BPS)
+    if slippage is None:
+        raise _refuse("REQ_SLIPPAGE_BPS_ERROR")
+    if query.get("txVersion") not in ("V0", "LEGACY"):
+        raise _refuse("REQ_TX_VERSION_ERROR")
+    if amount < _LEAST:
+        raise _refuse("AMOUNT_TOO_SMALL")
+    return Ask(mint_in, mint_out, amount, slippage, exact_out)
+
+
+def compute(offers: Offers, query: Query, *, exact_out: bool) -> Json:
+    """A quote. Raises `Refused`."""
+    ask = _ask(query, exact_out=exact_out)
+    found = offers.find([pool_accounts.RAYDIUM], ask)
+    if found is None:
+        raise _refuse("ROUTE_NOT_FOUND")
+    pool, quote = found
+    hop = {
+        "poolId": str(pool.address),
+        "inputMint": str(ask.mint_in),
+        "outputMint": str(ask.mint_out),
+        "feeMint": str(ask.mint_in),
+        "feeRate": pool.market.fee // 100,
+        "feeAmount": str(quote.fee),
+    }
+    return _answer(
+        {
+            "swapType": "BaseOut" if exact_out else "BaseIn",
+            "inputMint": str(ask.mint_in),
+            "inputAmount": str(quote.amount_in),
+            "outputMint": str(ask.mint_out),
+            "outputAmount": str(quote.amount_out),
+            "otherAmountThreshold": str(ask.bound(quote)),
+            "slippageBps": ask.slippage_bps,
+            "priceImpactPct": round(100 * quote.impact, 2),
+            "referrerAmount": "0",
+            "routePlan": [hop],
+        }
+    )
+
+
+def _chosen(body: Json, *, exact_out: bool) -> Json:
+    """The quote's `data`, if the whole quote is handed back."""
+    quote = body.get("swapResponse")
+    if (
+        not isinstance(quote, dict)
+        or not quote.get("success")
+        or not quote.get("id")
+        or not quote.get("version")
+    ):
+        raise _refuse("REQ_SWAP_RESPONSE_ERROR")
+    data = quote.get("data")
+    kind = "BaseOut" if exact_out else "BaseIn"
+    if not isinstance(data, dict) or data.get("swapType") != kind:
+        raise _refuse("REQ_SWAP_RESPONSE_ERROR")
+    return data
+
+
+def _account(body: Json, name: str) -> Pubkey | None:
+    try:
+        return Pubkey.from_string(str(body[name])) if body.get(name) else None
+    except ValueError:
+        raise _refuse(f"REQ_{'INPUT' if name == 'inputAccount' else 'OUTPUT'}_ACCOUNT_ERROR") from None
+
+
+def _sides(
+    offers: Offers, body: Json, wallet: Pubkey, mints: tuple[Pubkey, Pubkey], most: int
+) -> tuple[Side, Side]:
+    mint_in, mint_out = mints
+    if body.get("wrapSol") and mint_in == pool_accounts.WRAPPED_SOL:
+        paid = swap_instructions.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT + most)
+    else:
+        given = _account(body, "inputAccount")
+        if given is None:
+            raise _refuse("REQ_INPUT_ACCOUNT_ERROR")
+        paid = Side(given)
+    if body.get("unwrapSol") and mint_out == pool_accounts.WRAPPED_SOL:
+        return paid, swap_instructions.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT)
+    given = _account(body, "outputAccount")
+    if given is not None:
+        return paid, Side(given)
+    made, creation = swap_instructions.create_account(
+        wallet, wallet, mint_out, venue_server.TOKENS[mint_out].program
+    )
+    return paid, Side(made, (creation,))
+
+
+def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
+    """A transaction of a quote, to be signed by its wallet. Raises `Refused`."""
+    data = _chosen(body, exact_out=exact_out)
+    try:
+        wallet = Pubkey.from_string(str(body.get("wallet")))
+    except ValueError:
+        raise _refuse("REQ_WALLET_ERROR") from None
+    price = body.get("computeUnitPriceMicroLamports")
+    number = venue_server.whole(price, _U64) if isinstance(price, str) else None
+    if number is None:
+        raise _refuse("REQ_COMPUTE_UNIT_PRICE_MICRO_LAMPORTS_ERROR")
+    if body.get("txVersion") not in ("V0", "LEGACY"):
+        raise _refuse("REQ_TX_VERSION_ERROR")
+    mint_in, mint_out = venue_server.mint(data.get("inputMint")), venue_server.mint(data.get("outputMint"))
+    bound = venue_server.whole(data.get("otherAmountThreshold"), _U64)
+    amount = venue_server.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
+    if mint_in is None or mint_out is None or bound is None or not amount:
+        raise _refuse("REQ_SWAP_RESPONSE_ERROR")
+    found = offers.find([pool_accounts.RAYDIUM], Ask(mint_in, mint_out, amount, 0, exact_out))
+    if found is None:
+        raise _refuse("ROUTE_NOT_FOUND")
+    paid, got = _sides(offers, body, wallet, (mint_in, mint_out), bound if exact_out else amount)
+    numbers = (bound, amount) if exact_out else (amount, bound)
+    swap = swap_instructions.raydium_swap(
+        found[0], wallet, mint_in, (paid.account, got.account), *numbers, exact_out=exact_out
+    )
+    made = [
+        set_compute_unit_limit(venue_server.UNIT_LIMIT),
+        set_compute_unit_price(number),
+        *paid.before, *got.before, swap, *paid.after, *got.after,
+    ]  # fmt: skip
+    legacy = body["txVersion"] == "LEGACY"
+    lookups = () if legacy else venue_server.tables(pool_accounts.CPMM_ID)
+    wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
+    return _answer([{"transaction": base64.b64encode(wire).decode()}])
+
+
+def _auto_fee(_offers: Offers, _query: Query) -> Json:
+    return {"id": str(uuid.uuid4()), "success": True, "data": {"default": _AUTO_FEE}}
+
+
+def _price(offers: Offers, query: Query) -> Json:
+    told: Json = {}
+    for name in query.get("mints", "").split(","):
+        found = venue_server.mint(name)
+        usd = None if found is None else offers.usd(found)
+        told[name] = None if usd is None else f"{usd:.12g}"
+    return {"id": str(uuid.uuid4()), "success": True, "data": told}
+
+
+def _mints(_offers: Offers, query: Query) -> Json:
+    told: list[Json | None] = []
+    for name in query.get("mints", "").split(","):
+        found = venue_server.mint(name)
+        token = None if found is None else venue_server.TOKENS[found]
+        told.append(
+            token
+            and {
+                "chainId": 101,
+                "address": name,
+                "programId": str(token.program),
+                "logoURI": "",
+                "symbol": token.symbol,
+                "name": token.symbol,
+                "decimals": token.decimals,
+                "tags": [],
+                "extensions": {},
+            }
+        )
+    return {"id": str(uuid.uuid4()), "success": True, "data": told}
+
+
+GET: Mapping[str, Callable[[Offers, Query], Any]] = MappingProxyType(
+    {
+        "/compute/swap-base-in": lambda offers, query: compute(offers, query, exact_out=False),
+        "/compute/swap-base-out": lambda offers, query: compute(offers, query, exact_out=True),
+        "/main/auto-fee": _auto_fee,
+        "/mint/price": _price,
+        "/mint/ids": _mints,
+    }
+)
+POST: Mapping[str, Callable[[Offers, Json], Any]] = MappingProxyType(
+    {
+        "/transaction/swap-base-in": lambda offers, body: transaction(offers, body, exact_out=False),
+        "/transaction/swap-base-out": lambda offers, body: transaction(offers, body, exact_out=True),
+    }
+)

@@ -1,0 +1,59 @@
+"""The simulated network, put together from the settings `OEE_SIM_…`.
+
+Its ledger is in the engine's Postgres, on connections of its own, or in a file where one was asked for.
+"""
+
+from __future__ import annotations
+
+from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_schema import open_file, open_schema
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.settings import Settings
+from oee_daemon.store.line import Line
+
+
+def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
+    """As `networks.opening.open_network`."""
+    if settings.sim_ledger_file is not None:
+        ledger, line = open_file(settings.sim_ledger_file), None
+    else:
+        ledger = open_schema(database_url)
+        line = Line(database_url)
+    chain = SimulatedChain(
+        ledger,
+        seed=settings.sim_seed,
+        failure_rate=settings.sim_failure_rate,
+        confirm_ms=settings.sim_confirm_ms,
+        line=line,
+    )
+    faults = Faults(ledger, line)
+    venues = [
+        SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
+        for pool in simulated_market.POOLS
+    ]
+    key = settings.home / "wallets" / f"{settings.network}.json"
+    if not key.exists() and named() is None:
+        # Here alone a key is made by itself: it holds nothing of worth.
+        make_wallet(key)
+
+    async def close() -> None:
+        if line is not None:
+            await line.close()
+        ledger.dispose()
+
+    return Network(
+        name=settings.network,
+        venues=venues,
+        chain=chain,
+        wallet=open_wallet(key, named),
+        tokens=TokenBook(settings.network, TOKENS.values()),
+        guard=SimulatedGuard(),
+        close=close,
+    )

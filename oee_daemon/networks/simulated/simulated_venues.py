@@ -1,0 +1,66 @@
+"""A venue of the simulated network: `market`'s prices after a latency, and faults that can be ordered.
+
+The swap it builds is a real Solana message with the one instruction of the simulated program.
+"""
+
+from __future__ import annotations
+
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.message import Message
+from solders.pubkey import Pubkey
+
+from oee_daemon.errors import VenueLate, VenueRefused
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_clock import Clock, SystemClock
+from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+
+
+class SimulatedVenue:
+    """Quotes from one pool of the simulated market, `latency_ms` after it was asked."""
+
+    def __init__(
+        self,
+        pool: simulated_market.Pool,
+        *,
+        seed: int,
+        latency_ms: int,
+        faults: Faults,
+        clock: Clock | None = None,
+    ) -> None:
+        self._pool = pool
+        self._seed = seed
+        self._latency_s = latency_ms / 1000
+        self._faults = faults
+        self._clock = clock or SystemClock()
+
+    @property
+    def name(self) -> str:
+        return self._pool.venue
+
+    @property
+    def fee_bps(self) -> int:
+        return self._pool.fee_bps
+
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        fault = await self._faults.take(self.name, ("refuse", "hang"), request.number)
+        latency_s = self._latency_s
+        if fault is not None:
+            if fault.kind == "refuse":
+                raise VenueRefused(f"{self.name} is down.", code="venue_down")
+            latency_s = deadline_s if fault.ms is None else latency_s + fault.ms / 1000
+        await self._clock.sleep(min(latency_s, deadline_s))
+        if latency_s >= deadline_s:
+            raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
+        return simulated_market.quote(self._seed, self._pool, request)
+
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        payer = Pubkey.from_string(plan.payer)
+        swap = Instruction(
+            PROGRAM, instruction_of(plan), [AccountMeta(payer, is_signer=True, is_writable=True)]
+        )
+        message = Message.new_with_blockhash([swap], payer, Hash.from_string(anchor.blockhash))
+        return UnsignedSwap(message=bytes(message), last_valid_height=anchor.last_valid_height)

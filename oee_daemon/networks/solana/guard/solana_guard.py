@@ -1,0 +1,83 @@
+"""The guard of a Solana network: the bytes first, then one simulation of just these bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.networks.solana.guard import allowed_instructions, simulated_effect
+from oee_daemon.networks.solana.guard.allowed_instructions import Limits
+from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.guard.lookup_tables import Tables
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import UnsignedSwap
+
+#: Seconds for lookup tables and the simulation together.
+DEADLINE_S = 3.0
+
+
+class SolanaGuard:
+    """`fee_cap`: the most that a swap may pay the network, lamports."""
+
+    def __init__(self, pool: Pool, *, fee_cap: int) -> None:
+        self._pool = pool
+        self._tables = Tables(pool)
+        self._fee_cap = fee_cap
+
+    async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+        """Raises `UnsafeSwap`, `AttemptFailed` where it would fail, `ChainUnavailable` where nobody tells."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE_S
+        reading = read(unsigned.message, plan.payer)
+        tables = await self._tables.of(reading, DEADLINE_S) if reading.tables else {}
+        message = whole(reading, tables)
+        limits = self._limits(plan)
+        allowed_instructions.check(message, limits)
+        asked = sorted(message.writable)
+        found = await self._simulate(unsigned.message, asked, max(0.001, until - loop.time()))
+        simulated_effect.check(found, message.keys, asked, limits)
+
+    def _limits(self, plan: Plan) -> Limits:
+        request, exact_in = plan.request, plan.request.mode is SwapMode.EXACT_IN
+        return Limits(
+            wallet=plan.payer,
+            venue=plan.quote.venue,
+            input_mint=request.input_token.mint,
+            output_mint=request.output_token.mint,
+            most_in=request.amount if exact_in else plan.bound,
+            least_out=plan.bound if exact_in else request.amount,
+            mode=request.mode,
+            order_id=plan.order_id,
+            attempt=request.attempt,
+            fee_cap=self._fee_cap,
+        )
+
+    async def _simulate(self, message: bytes, asked: list[str], deadline_s: float) -> dict[str, Any]:
+        # As it will be sent, but for the signature, which is not there yet.
+        wire = base64.b64encode(b"\x01" + bytes(64) + message).decode()
+        options = {
+            "encoding": "base64",
+            "commitment": "confirmed",
+            "sigVerify": False,
+            "replaceRecentBlockhash": False,
+            "accounts": {"encoding": "base64", "addresses": asked},
+        }
+        return await self._pool.any([("simulateTransaction", [wire, options])], _simulated, deadline_s)
+
+
+def _simulated(results: list[Result]) -> dict[str, Any]:
+    found = results[0]
+    if isinstance(found, RpcError):
+        raise NoAnswer(f"error {found.code}")
+    value = found.get("value") if isinstance(found, dict) else None
+    if not isinstance(value, dict) or "err" not in value:
+        raise NoAnswer("no simulation")
+    if value["err"] is None and any(
+        value.get(name) is None for name in simulated_effect.FIELDS if name != "err"
+    ):
+        raise NoAnswer("a simulation without balances")
+    return value

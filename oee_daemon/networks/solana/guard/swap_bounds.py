@@ -1,0 +1,107 @@
+"""The bound that a swap's own data sets: the most that may be spent, the least that must arrive. Pure.
+
+The chain keeps it at the moment of execution, whatever the price is by then, so a swap whose bound is not
+read here is not signed. Amounts are base units, read by the layouts of the programs' interfaces.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
+from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, JUPITER
+
+
+class Bound(NamedTuple):
+    """`exact`: which of the two is an amount, and no bound."""
+
+    most_in: int
+    least_out: int
+    exact: str
+
+
+_BPS = 10_000
+
+
+def _in_out(data: bytes, at: int) -> Bound:
+    given, least = struct.unpack_from("<QQ", data, at)
+    return Bound(given, least, "in")
+
+
+def _most_out(data: bytes, at: int) -> Bound:
+    most, taken = struct.unpack_from("<QQ", data, at)
+    return Bound(most, taken, "out")
+
+
+def _clmm(data: bytes, at: int) -> Bound:
+    """amount, the other side's threshold, the price limit (16 bytes), whether the input is exact."""
+    amount, other, given = struct.unpack_from("<QQ16x?", data, at)
+    return Bound(amount, other, "in") if given else Bound(other, amount, "out")
+
+
+def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
+    """Jupiter states what was quoted, and how much worse it may be."""
+    if exact == "in":
+        return Bound(given, quoted * (_BPS - bps) // _BPS, "in")
+    return Bound(-(-quoted * (_BPS + bps) // _BPS), given, "out")
+
+
+def _route(exact: str) -> Callable[[bytes, int], Bound]:
+    """The route first, its amounts in the last 19 bytes."""
+
+    def read(data: bytes, at: int) -> Bound:
+        if len(data) < at + 19 + 4:
+            raise struct.error
+        given, quoted, bps, fee = struct.unpack_from("<QQHB", data, len(data) - 19)
+        if fee:
+            refuse("bound", "it takes a fee for somebody who built it")
+        return _slipped(given, quoted, bps, exact)
+
+    return read
+
+
+def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
+    """The amounts first, then the route."""
+
+    def read(data: bytes, at: int) -> Bound:
+        given, quoted, bps, fee, better = struct.unpack_from("<QQHHH", data, at)
+        if fee or better:
+            refuse("bound", "it takes a fee for somebody who built it")
+        return _slipped(given, quoted, bps, exact)
+
+    return read
+
+
+#: By program and the first bytes of the data, which name the instruction: where its amounts begin, and how
+#: they are read. Anchor's names are the first 8 bytes of SHA-256 of `global:` and the name.
+#: https://github.com/raydium-io/raydium-cp-swap, /raydium-clmm, /raydium-amm (instruction.rs);
+#: https://github.com/jup-ag/jupiter-cpi, its interface.
+LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] = {
+    (CPMM, bytes.fromhex("8fbe5adac41e33de")): (8, _in_out),  # swap_base_input
+    (CPMM, bytes.fromhex("37d96256a34ab4ad")): (8, _most_out),  # swap_base_output
+    (CLMM, bytes.fromhex("f8c69e91e17587c8")): (8, _clmm),  # swap
+    (CLMM, bytes.fromhex("2b04ed0b1ac91e62")): (8, _clmm),  # swap_v2
+    (AMM_V4, bytes([9])): (1, _in_out),
+    (AMM_V4, bytes([11])): (1, _most_out),
+    (JUPITER, bytes.fromhex("e517cb977ae3ad2a")): (8, _route("in")),  # route
+    (JUPITER, bytes.fromhex("c1209b3341d69c81")): (9, _route("in")),  # shared_accounts_route
+    (JUPITER, bytes.fromhex("d033ef977b2bed5c")): (8, _route("out")),  # exact_out_route
+    (JUPITER, bytes.fromhex("b0d169a89a7d453e")): (9, _route("out")),  # shared_accounts_exact_out_route
+    (JUPITER, bytes.fromhex("bb64facc31c4af14")): (8, _route_v2("in")),  # route_v2
+    (JUPITER, bytes.fromhex("d19853937cfed8e9")): (9, _route_v2("in")),  # shared_accounts_route_v2
+    (JUPITER, bytes.fromhex("9d8ab85215f4f324")): (8, _route_v2("out")),  # exact_out_route_v2
+}
+
+
+def bound_of(step: Step) -> Bound:
+    """Raises `UnsafeSwap` where the data's layout is not known."""
+    names = [name for name in LAYOUTS if name[0] == step.program and step.data.startswith(name[1])]
+    if not names:
+        refuse("bound", f"what it asks of {step.program} can't be read, so that its bound is not known")
+    at, read = LAYOUTS[names[0]]
+    try:
+        return read(step.data, at)
+    except struct.error:
+        refuse("bound", "its data is too short for its bound")

@@ -1,0 +1,91 @@
+"""A landed transaction as the RPC tells it, read as what it did for one wallet. Pure.
+
+The bytes say whose it was, the balances what it moved; the node's own words count for neither.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from solders.transaction import VersionedTransaction
+
+from oee_daemon.networks.solana.chain_refusals import rejection
+from oee_daemon.networks.solana.fill import Unreadable, keys_of, moved
+from oee_daemon.networks.solana.look_evidence import Shown
+from oee_daemon.networks.solana.program_list import MEMO
+from oee_daemon.networks.solana.swap_memo import Memo, read_memo
+from oee_daemon.orders.swap import Fill, Landed
+
+#: What `getTransaction` is asked for beside the signature.
+OPTIONS: Mapping[str, object] = {
+    "encoding": "base64",
+    "commitment": "finalized",
+    "maxSupportedTransactionVersion": 1,
+}
+
+
+def memo_of(transaction: VersionedTransaction) -> Memo | None:
+    """The memo of ours in it."""
+    keys = transaction.message.account_keys
+    for step in transaction.message.instructions:
+        if step.program_id_index < len(keys) and str(keys[step.program_id_index]) == MEMO:
+            memo = read_memo(bytes(step.data))
+            if memo is not None:
+                return memo
+    return None
+
+
+def shown_of(said: Mapping[str, Any], signature: str, wallet: str) -> Shown:
+    """What `getTransaction` said of that signature. Raises `Unreadable`, where it says another's, or nothing
+    that a swap is."""
+    try:
+        slot, meta = said["slot"], said["meta"]
+        if type(slot) is not int:
+            raise Unreadable("no slot")
+        transaction = _read(said["transaction"])
+        if str(transaction.signatures[0]) != signature:
+            raise Unreadable("another transaction")
+        if meta["err"] is not None:
+            return Shown(slot=slot, result=rejection(meta["err"], meta.get("logMessages")))
+        keys = keys_of({"accountKeys": transaction.message.account_keys}, meta)
+        return Shown(slot=slot, result=Landed(_fill(said, transaction, meta, keys, wallet)))
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise Unreadable("a transaction of another shape") from None
+
+
+def _fill(
+    said: Mapping[str, Any],
+    transaction: VersionedTransaction,
+    meta: Mapping[str, Any],
+    keys: Sequence[str],
+    wallet: str,
+) -> Fill:
+    what, memo = moved(meta, keys, wallet), memo_of(transaction)
+    unix = said.get("blockTime")
+    return Fill(
+        signature=str(transaction.signatures[0]),
+        input_mint=what.input_mint,
+        output_mint=what.output_mint,
+        amount_in=what.amount_in,
+        amount_out=what.amount_out,
+        # The chain does not know what the venue kept.
+        fee=None,
+        slot=said["slot"],
+        # Some blocks have no time, which is in whole seconds.
+        at=datetime.fromtimestamp(unix if type(unix) is int else 0, UTC),
+        order_id=None if memo is None else memo.order_id,
+    )
+
+
+def _read(said: Any) -> VersionedTransaction:
+    content, encoding = said
+    if encoding != "base64":
+        raise Unreadable("an encoding that was not asked for")
+    try:
+        return VersionedTransaction.from_bytes(base64.b64decode(content, validate=True))
+    except (ValueError, binascii.Error):
+        raise Unreadable("a transaction that can't be read") from None

@@ -1,0 +1,111 @@
+"""Several RPC endpoints: asked all at once where each one's word counts, or one after another for any answer.
+
+One endpoint that hangs costs the others nothing; what none of them answers is `ChainUnavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Seconds that the others have once one endpoint has answered.
+GRACE_S = 0.5
+
+
+class Pool:
+    """Asks `endpoints`, of one event loop."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.endpoints = endpoints
+        #: Those that answered last come first.
+        self._order = list(endpoints)
+
+    async def each(self, calls: Sequence[Call], deadline_s: float) -> dict[str, list[Result]]:
+        """What each endpoint that answers says, by its name. Raises `ChainUnavailable` where none does."""
+        heard: dict[str, list[Result]] = {}
+        silent: list[str] = []
+
+        async def ask(endpoint: Endpoint) -> None:
+            try:
+                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=True)
+            except NoAnswer as e:
+                silent.append(f"{endpoint.name}: {e.reason}")
+
+        waiting = {asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints}
+        try:
+            while waiting and not heard:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            if waiting:
+                # One that hangs must not hold up what the others say.
+                done, waiting = await asyncio.wait(waiting, timeout=GRACE_S)
+                for task in done:
+                    task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        if not heard:
+            raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
+        if silent:
+            log.debug("endpoints are silent", extra={"reason": "; ".join(silent)})
+        return heard
+
+    async def any(
+        self,
+        calls: Sequence[Call],
+        read: Callable[[list[Result]], T],
+        deadline_s: float,
+        *,
+        urgent: bool = True,
+    ) -> T:
+        """What `read` makes of the first answer that it can use; it raises `NoAnswer` for one that it can't.
+
+        Raises `ChainUnavailable` where there is none.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        reasons = []
+        for n, endpoint in enumerate(order := list(self._order)):
+            # Each leaves time for those after it.
+            share_s = (until - loop.time()) / (len(order) - n)
+            try:
+                found = read(await endpoint.ask(calls, max(share_s, 0.001), urgent=urgent))
+            except NoAnswer as e:
+                reasons.append(f"{endpoint.name}: {e.reason}")
+                self._order.remove(endpoint)
+                self._order.append(endpoint)
+            else:
+                return found
+        raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
+
+    async def close(self) -> None:
+        for endpoint in self.endpoints:
+            await endpoint.close()
+
+
+def open_pool(addresses: Sequence[str], per_s: float, burst: int) -> Pool:
+    """The pool of these addresses, each with a bucket of its own. Raises `ValueError`, without an address."""
+    sites = [Site(address) for address in addresses]
+    hosts = Counter(site.name for site in sites)
+    seen: Counter[str] = Counter()
+    endpoints = []
+    for site in sites:
+        seen[site.name] += 1
+        # Two keys at one provider are two endpoints of one name.
+        name = f"{site.name} ({seen[site.name]})" if hosts[site.name] > 1 else site.name
+        endpoints.append(Endpoint(site, Bucket(per_s, burst), name))
+    return Pool(endpoints)

@@ -1,0 +1,78 @@
+"""One RPC endpoint: several calls in one request where it takes that, else one after another.
+
+One request is answered by one node, whatever stands in front of it: what has to be of one time is asked for
+in one batch. Whether an endpoint takes batches is found out once and remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from oee_daemon.networks.solana.rpc.outside_http import Site, now
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import (
+    BatchRefused,
+    Call,
+    NoAnswer,
+    Result,
+    body_of,
+    check_status,
+    results_of,
+)
+
+
+class Endpoint:
+    """`name` is its host, and may be shown; its address may hold a key, and is not."""
+
+    def __init__(self, site: Site, bucket: Bucket, name: str | None = None) -> None:
+        self.name = name or site.name
+        self._site = site
+        self._bucket = bucket
+        #: Whether it takes batches; none as long as nobody knows.
+        self.batches: bool | None = None
+
+    async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
+        """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._answered(calls, deadline_s, urgent)
+        except TimeoutError:
+            raise NoAnswer(f"nothing within {deadline_s:.3g} s") from None
+        except NoAnswer as e:
+            if e.pause_s:
+                self._bucket.pause(e.pause_s)
+            raise
+
+    async def close(self) -> None:
+        await self._site.close()
+
+    async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: bool) -> list[Result]:
+        if len(calls) > 1 and self.batches is not False:
+            try:
+                found = await self._request(calls, deadline_s, urgent, batch=True)
+            except BatchRefused:
+                if self.batches:
+                    raise
+            else:
+                self.batches = True
+                return found
+        found = [
+            result
+            for call in calls
+            for result in await self._request([call], deadline_s, urgent, batch=False)
+        ]
+        if len(calls) > 1:
+            # One by one it answers: then it was the batch that it refused.
+            self.batches = False
+        return found
+
+    async def _request(
+        self, calls: Sequence[Call], deadline_s: float, urgent: bool, *, batch: bool
+    ) -> list[Result]:
+        if self._bucket.pause_s > deadline_s:
+            raise NoAnswer("it asked to be left alone for a while")
+        await self._bucket.turn(urgent=urgent)
+        reply = await self._site.post("", body_of(calls, batch=batch), deadline_s)
+        check_status(reply.status, reply.headers, now(), batch=batch)
+        return results_of(reply.body, len(calls), batch=batch)

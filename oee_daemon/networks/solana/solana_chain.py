@@ -1,0 +1,180 @@
+"""A Solana chain behind its RPC endpoints: what they show is a look each, what they take is a send to all.
+
+What any of them answers to a send decides nothing. Nothing is asked of a node without asking which chain it
+is on; an endpoint that lags, lies or is silent costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Sequence
+
+from solders.transaction import VersionedTransaction
+
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.solana.endpoint_look import (
+    EPOCH,
+    FINALIZED,
+    GENESIS,
+    answer_of,
+    calls_for,
+    epoch_of,
+    must_be_of,
+)
+from oee_daemon.networks.solana.fill import Unreadable
+from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
+from oee_daemon.networks.solana.look_evidence import (
+    LONGEST_BLOCKS,
+    Anchored,
+    Answer,
+    Shown,
+    anchored_at,
+    look_of,
+)
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.slot_clock import SlotClock
+from oee_daemon.networks.solana.wallet_history import History
+from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap
+
+log = logging.getLogger(__name__)
+
+#: Seconds for one round of looks, and between two.
+LOOK_S, POLL_S = 1.5, 0.4
+
+
+class SolanaChain:
+    """The chain whose genesis hash is `genesis`, for one wallet.
+
+    `expected_s`: from a send to its finality; `fastest_slot_ms`: no chain of this kind has shorter slots.
+    """
+
+    inside = False
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        wallet: str,
+        genesis: str,
+        expected_s: float = 1.5,
+        fastest_slot_ms: float = 100,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self.nodes = len(pool.endpoints)
+        self._pool = pool
+        self._wallet = wallet
+        self._genesis = genesis
+        self._expected_s = expected_s
+        self._poll_s = poll_s
+        self._clock = SlotClock(fastest_slot_ms)
+        self._history = History(pool, wallet, genesis)
+
+    def expected_s(self) -> float:
+        return self._expected_s
+
+    async def identity(self) -> str:
+        heard = await self._pool.each([GENESIS], LOOK_S)
+        others = [name for name, results in heard.items() if results[0] != self._genesis]
+        if len(others) == len(heard):
+            raise ChainUnavailable(f"{others[0]} is an endpoint of another chain than {self._genesis}.")
+        return f"solana {self._genesis}"
+
+    async def anchor(self, deadline_s: float) -> Anchor:
+        calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
+        anchor = await self._pool.any(calls, self._anchor, deadline_s)
+        self._clock.begin(anchor.slot)
+        return anchor
+
+    def _anchor(self, results: list[Result]) -> Anchor:
+        must_be_of(self._genesis, results[0])
+        slot, height = epoch_of(results[2])
+        try:
+            blockhash, last = (results[1]["value"][name] for name in ("blockhash", "lastValidBlockHeight"))
+        except (KeyError, TypeError):
+            raise NoAnswer("no blockhash") from None
+        if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
+            raise NoAnswer("a blockhash whose height contradicts its slot")
+        return Anchor(blockhash, last, slot, height)
+
+    async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
+        wire = base64.b64encode(swap.raw).decode()
+        # Nothing is checked before it: a refusal there would mean nothing, and takes the swap's time.
+        options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
+        heard = await self._pool.each([("sendTransaction", [wire, options])], deadline_s)
+        if all(isinstance(results[0], RpcError) for results in heard.values()):
+            raise ChainUnavailable("No RPC endpoint took the swap.")
+
+    async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
+        loop = asyncio.get_running_loop()
+        until, anchored = loop.time() + wait_s, _anchored(swap)
+        while True:
+            looks = await self._round(swap, anchored)
+            left_s = until - loop.time()
+            if left_s <= 0 or any(look.final for look in looks):
+                return looks
+            await asyncio.sleep(min(self._poll_s, left_s))
+
+    async def _round(self, swap: SignedSwap, anchored: Anchored) -> list[Look]:
+        heard = await self._pool.each(calls_for(swap.signature), LOOK_S)
+        answers = [a for name, results in heard.items() if (a := self._read(name, results)) is not None]
+        final = any(a.status is not None and a.status.final for a in answers)
+        shown = await self._shown(swap.signature) if final else []
+        self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
+        latest = self._clock.latest(anchored.slot)
+        looks = [look_of(answer, anchored, shown, latest) for answer in answers]
+        return [look for look in looks if look is not None]
+
+    def _read(self, name: str, results: list[Result]) -> Answer | None:
+        try:
+            return answer_of(name, results, self._genesis)
+        except NoAnswer as e:
+            log.debug("an endpoint says nothing", extra={"node": name, "reason": e.reason})
+            return None
+
+    async def _shown(self, signature: str) -> list[Shown]:
+        """What the endpoints' transactions say; those that can't be read don't count, and are an alarm."""
+        found = []
+        try:
+            heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
+        except ChainUnavailable:
+            return []
+        for name, (genesis, said) in heard.items():
+            if genesis != self._genesis or said is None or isinstance(said, RpcError):
+                continue
+            try:
+                found.append(shown_of(said, signature, self._wallet))
+            except Unreadable as e:
+                log.error(
+                    "a landed swap can't be read",
+                    extra={"signature": signature, "node": name, "reason": str(e)},
+                )
+        return found
+
+    async def fill(self, signature: str) -> Fill | None:
+        shown = await self._shown_or_raise(signature)
+        landed = [one.result for one in shown if isinstance(one.result, Landed)]
+        return landed[0].fill if len(landed) == len(shown) > 0 else None
+
+    async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
+        """As `_shown`; raises `ChainUnavailable` where no endpoint answers."""
+        await self._pool.each([GENESIS], LOOK_S)
+        return await self._shown(signature)
+
+    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+        return await self._history.page(limit=limit, before=before)
+
+
+def _anchored(swap: SignedSwap) -> Anchored:
+    """Where its anchor was, by its own memo; without one, as early as it can have been."""
+    try:
+        memo = memo_of(VersionedTransaction.from_bytes(swap.raw))
+    except ValueError:
+        memo = None
+    if memo is not None and anchored_at(memo.anchored.slot, memo.anchored.height, swap.last_valid_height):
+        return memo.anchored
+    earliest = max(0, swap.last_valid_height - LONGEST_BLOCKS)
+    return Anchored(slot=earliest, height=earliest)

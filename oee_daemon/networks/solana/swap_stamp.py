@@ -1,0 +1,80 @@
+"""A venue's transaction made ours: on our anchor, with our memo, at our price. Pure.
+
+Nothing else of it is changed, and nothing of it is believed: what comes out is for the guard to judge.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from solders.hash import Hash
+from solders.instruction import CompiledInstruction
+from solders.message import Message, MessageV0, to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from oee_daemon.errors import VenueError
+from oee_daemon.networks.solana.program_list import COMPUTE_BUDGET, MEMO
+
+_MEMO = Pubkey.from_string(MEMO)
+_LIMIT, _PRICE = b"\x02", b"\x03"
+
+
+def message_of(text: object) -> Message | MessageV0:
+    """The message of a transaction in base 64, as venues give it. Raises `VenueError`."""
+    try:
+        content = base64.b64decode(str(text), validate=True)
+        message = VersionedTransaction.from_bytes(content).message
+    except (ValueError, binascii.Error):
+        raise VenueError("The venue's transaction can't be read.", retryable=True) from None
+    if not isinstance(message, Message | MessageV0):
+        raise VenueError("The venue's transaction is of a version that is not known.", retryable=True)
+    return message
+
+
+def unit_limit_of(message: Message | MessageV0) -> int:
+    """The compute units that it asks for; 0 where it does not say."""
+    asked = [step for step in message.instructions if _asks(message, step, _LIMIT, 5)]
+    return int.from_bytes(bytes(asked[0].data)[1:], "little") if asked else 0
+
+
+def stamped(message: Message | MessageV0, blockhash: str, memo: bytes, unit_price: int) -> bytes:
+    """The message's bytes, on that blockhash, with the memo as its last instruction and with that price, in
+    micro-lamports for each unit, where it sets one."""
+    keys, head = list(message.account_keys), message.header
+    own = len(keys)
+    known = _MEMO in keys
+    if not known:
+        # The last of its own keys; those of its lookup tables come after it, and move by one.
+        keys.append(_MEMO)
+    steps = []
+    for step in message.instructions:
+        numbers = bytes(step.accounts)
+        moved = numbers if known else bytes(n + 1 if n >= own else n for n in numbers)
+        data = bytes(step.data)
+        if _asks(message, step, _PRICE, 9):
+            data = _PRICE + unit_price.to_bytes(8, "little")
+        steps.append(CompiledInstruction(step.program_id_index, data, moved))
+    steps.append(CompiledInstruction(keys.index(_MEMO), memo, b""))
+    readonly = head.num_readonly_unsigned_accounts + (not known)
+    made = Message.new_with_compiled_instructions(
+        head.num_required_signatures,
+        head.num_readonly_signed_accounts,
+        readonly,
+        keys,
+        Hash.from_string(blockhash),
+        steps,
+    )
+    if isinstance(message, MessageV0):
+        return to_bytes_versioned(
+            MessageV0(made.header, keys, made.recent_blockhash, steps, message.address_table_lookups)
+        )
+    return bytes(made)
+
+
+def _asks(message: Message | MessageV0, step: CompiledInstruction, tag: bytes, length: int) -> bool:
+    data = bytes(step.data)
+    named = step.program_id_index < len(message.account_keys)
+    program = str(message.account_keys[step.program_id_index]) if named else ""
+    return program == COMPUTE_BUDGET and len(data) == length and data.startswith(tag)

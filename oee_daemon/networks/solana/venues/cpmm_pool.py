@@ -1,0 +1,126 @@
+"""A constant-product pool of Raydium's, as the chain stores it, and what it gives for an amount. Pure.
+
+https://github.com/raydium-io/raydium-cp-swap: `states/pool.rs`, `states/config.rs`, `curve/`. Amounts are
+base units, fees millionths of the input. A pool that works otherwise than is written here is no pool.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from solders.pubkey import Pubkey
+
+from oee_daemon.networks.solana.program_list import CPMM, TOKEN, TOKEN_2022
+
+_PROGRAM = Pubkey.from_string(CPMM)
+#: What the fees of a pool are counted in.
+RATE = 1_000_000
+#: Bytes of a pool and of a configuration.
+POOL_BYTES, CONFIG_BYTES = 637, 236
+#: In the pool's status: no swaps.
+_NO_SWAP = 4
+#: Bytes of a mint without extensions, each of which may change what arrives.
+_PLAIN_MINT = 82
+
+AUTHORITY = Pubkey.find_program_address([b"vault_and_lp_mint_auth_seed"], _PROGRAM)[0]
+
+
+class NoPool(Exception):
+    """There is none, or none that is understood here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Of the pool of one configuration and two mints: all of them follow from these."""
+
+    config: Pubkey
+    pool: Pubkey
+    vaults: tuple[Pubkey, Pubkey]
+    mints: tuple[Pubkey, Pubkey]
+    observation: Pubkey
+
+    def to_read(self) -> list[str]:
+        return [str(key) for key in (self.pool, self.config, *self.vaults, *self.mints)]
+
+
+def addresses(index: int, mint_in: str, mint_out: str) -> Addresses:
+    """`index`: the configuration's number."""
+    mints = sorted((Pubkey.from_string(mint_in), Pubkey.from_string(mint_out)), key=bytes)
+    config = _derived(b"amm_config", struct.pack(">H", index))
+    pool = _derived(b"pool", bytes(config), *map(bytes, mints))
+    first, second = (_derived(b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
+    observation = _derived(b"observation", bytes(pool))
+    return Addresses(config, pool, (first, second), (mints[0], mints[1]), observation)
+
+
+def _derived(*seeds: bytes) -> Pubkey:
+    return Pubkey.find_program_address(list(seeds), _PROGRAM)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What it holds of the input and of the output, owed fees apart, and what it takes of an input."""
+
+    held_in: int
+    held_out: int
+    fee_rate: int
+    programs: tuple[str, str]
+
+    def out_of(self, amount_in: int) -> int:
+        """What comes out. Raises `NoPool` where nothing does."""
+        net = amount_in - self.fee_of(amount_in)
+        out = self.held_out * net // (self.held_in + net)
+        if out <= 0:
+            raise NoPool("too little for this pool")
+        return out
+
+    def in_for(self, amount_out: int) -> int:
+        """What has to go in. Raises `NoPool` where the pool has not as much."""
+        if amount_out >= self.held_out:
+            raise NoPool("more than the pool holds")
+        net = -(-self.held_in * amount_out // (self.held_out - amount_out))
+        return -(-net * RATE // (RATE - self.fee_rate))
+
+    def fee_of(self, amount_in: int) -> int:
+        return -(-amount_in * self.fee_rate // RATE)
+
+    def impact_bps(self, amount_in: int) -> int:
+        """By how much the price is worse than that of a tiny amount, rounded up."""
+        net = amount_in - self.fee_of(amount_in)
+        return -(-net * 10_000 // (self.held_in + net))
+
+
+Account = tuple[str, bytes]
+
+
+def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: int) -> Pool:
+    """`accounts`: owner and data of each of `at.to_read()`, in that order; `now` in Unix seconds. Raises
+    `NoPool`."""
+    if any(account is None for account in accounts):
+        raise NoPool("it is not there")
+    (pool, config, *held) = [account for account in accounts if account is not None]
+    if pool[0] != CPMM or config[0] != CPMM or len(pool[1]) != POOL_BYTES or len(config[1]) != CONFIG_BYTES:
+        raise NoPool("it is something else")
+    data = pool[1]
+    stated = [Pubkey(data[n : n + 32]) for n in (8, 72, 104, 168, 200, 296)]
+    if stated != [at.config, *at.vaults, *at.mints, at.observation]:
+        raise NoPool("it has accounts of its own")
+    if data[329] & _NO_SWAP or struct.unpack_from("<Q", data, 373)[0] > now:
+        raise NoPool("it is closed")
+    if data[390]:
+        raise NoPool("it pays a fee to whoever made it")
+    programs = [held[2][0], held[3][0]]
+    if not all(program in (TOKEN, TOKEN_2022) for program in programs) or any(
+        len(mint[1]) != _PLAIN_MINT for mint in held[2:]
+    ):
+        raise NoPool("one of its tokens has extensions")
+    owed = struct.unpack_from("<QQQQ", data, 341), struct.unpack_from("<QQ", data, 397)
+    amounts = [
+        struct.unpack_from("<Q", held[n][1], 64)[0] - owed[0][n] - owed[0][n + 2] - owed[1][n] for n in (0, 1)
+    ]
+    rate = struct.unpack_from("<Q", config[1], 12)[0]
+    if min(amounts) <= 0 or not 0 <= rate < RATE:
+        raise NoPool("it is empty")
+    way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
+    return Pool(amounts[way[0]], amounts[way[1]], rate, (programs[way[0]], programs[way[1]]))

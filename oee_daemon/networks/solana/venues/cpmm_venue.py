@@ -1,0 +1,153 @@
+"""Raydium's constant-product pools, read from the chain and swapped with directly: no API stands in between.
+
+Exact input and exact output, for any pair that has such a pool, also one of the last minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import struct
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from solders.instruction import AccountMeta, Instruction
+from solders.pubkey import Pubkey
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.errors import ChainUnavailable, VenueLate, VenueRefused
+from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.solana.program_list import CPMM
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.swap_assembly import assembled, make_account, own_account, unwrap, wrap
+from oee_daemon.networks.solana.unit_pricing import Pricing, accounts_of
+from oee_daemon.networks.solana.venues.cpmm_pool import (
+    AUTHORITY,
+    Account,
+    Addresses,
+    NoPool,
+    Pool,
+    addresses,
+    read_pool,
+)
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.tokens import MAX_UNITS
+
+#: The configurations that pools are made with; a later one is found by the API alone.
+INDEXES = (0, 1, 2, 3, 4)
+_IN, _OUT = bytes.fromhex("8fbe5adac41e33de"), bytes.fromhex("37d96256a34ab4ad")
+
+
+class CpmmVenue:
+    """Reads through `rpc`, for whoever `pricing` asks."""
+
+    name = "cpmm"
+    #: It differs from pool to pool.
+    fee_bps = None
+
+    def __init__(self, rpc: Rpc, pricing: Pricing) -> None:
+        self._rpc = rpc
+        self._pricing = pricing
+
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        offers = []
+        for index, pool in await self._pools(request, INDEXES, deadline_s):
+            try:
+                offers.append((*_amounts(pool, request), index, pool))
+            except NoPool:
+                continue
+        offers = [offer for offer in offers if offer[0] <= MAX_UNITS]
+        if not offers:
+            raise VenueRefused("cpmm has no pool for it.")
+        # The most out of the same input, or the least in for the same output.
+        amount_in, amount_out, index, pool = min(offers, key=lambda offer: (-offer[1], offer[0], offer[2]))
+        return Quote(
+            venue=self.name,
+            amount_in=amount_in,
+            amount_out=amount_out,
+            fee=pool.fee_of(amount_in),
+            price_impact_bps=pool.impact_bps(amount_in),
+            route=struct.pack(">H", index),
+        )
+
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        if len(plan.quote.route) != 2:
+            raise VenueRefused("cpmm does not know the pool that was chosen.")
+        (index,) = struct.unpack(">H", plan.quote.route)
+        found = await self._pools(plan.request, [index], deadline_s)
+        if not found:
+            raise VenueRefused("cpmm has no pool for it any more.")
+        at = addresses(index, plan.request.input_token.mint, plan.request.output_token.mint)
+        steps = _steps(plan, at, found[0][1])
+
+        def left_s() -> float:
+            return max(0.001, until - loop.time())
+
+        return await assembled(plan, anchor, steps, [], self._pricing, hint=0, left_s=left_s)
+
+    async def _pools(
+        self, request: QuoteRequest, indexes: Sequence[int], deadline_s: float
+    ) -> list[tuple[int, Pool]]:
+        """The pools of these configurations, all of one slot."""
+        mints = request.input_token.mint, request.output_token.mint
+        if mints[0] == mints[1]:
+            return []
+        places = [addresses(index, *mints) for index in indexes]
+        keys = [key for at in places for key in at.to_read()]
+        options = {"encoding": "base64", "commitment": "confirmed"}
+        call: Call = ("getMultipleAccounts", [keys, options])
+        try:
+            accounts = await self._rpc.any([call], lambda results: _read(results[0], len(keys)), deadline_s)
+        except ChainUnavailable as e:
+            raise VenueLate(f"cpmm could not be read: {e.message}") from None
+        found = []
+        for n, at in enumerate(places):
+            try:
+                part = accounts[6 * n : 6 * n + 6]
+                found.append((indexes[n], read_pool(at, mints[0], part, int(time.time()))))
+            except NoPool:
+                continue
+        return found
+
+
+def _amounts(pool: Pool, request: QuoteRequest) -> tuple[int, int]:
+    if request.mode is SwapMode.EXACT_IN:
+        return request.amount, pool.out_of(request.amount)
+    return pool.in_for(request.amount), request.amount
+
+
+def _steps(plan: Plan, at: Addresses, pool: Pool) -> list[Instruction]:
+    mint_in, mint_out = plan.request.input_token.mint, plan.request.output_token.mint
+    exact_in = plan.request.mode is SwapMode.EXACT_IN
+    most = plan.request.amount if exact_in else plan.bound
+    tag, numbers = (_IN, (most, plan.bound)) if exact_in else (_OUT, (most, plan.request.amount))
+    own = [own_account(plan.payer, m, p) for m, p in zip((mint_in, mint_out), pool.programs, strict=True)]
+    way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
+    given, taken = (at.vaults[n] for n in way)
+    accounts: list[tuple[Any, bool]] = [
+        (AUTHORITY, False), (at.config, False), (at.pool, True), (own[0], True), (own[1], True),
+        (given, True), (taken, True), (pool.programs[0], False), (pool.programs[1], False),
+        (mint_in, False), (mint_out, False), (at.observation, True),
+    ]  # fmt: skip
+    payer = AccountMeta(Pubkey.from_string(plan.payer), True, True)
+    metas = [payer, *(AccountMeta(Pubkey.from_string(str(key)), False, written) for key, written in accounts)]
+    swap = Instruction(Pubkey.from_string(CPMM), tag + struct.pack("<QQ", *numbers), metas)
+    before = wrap(plan.payer, most) if mint_in == WSOL else []
+    before.append(make_account(plan.payer, mint_out, pool.programs[1]))
+    return [*before, swap, *([unwrap(plan.payer)] if WSOL in (mint_in, mint_out) else [])]
+
+
+def _read(said: Result, count: int) -> list[Account | None]:
+    try:
+        return [
+            None if row is None else (row["owner"], base64.b64decode(row["data"][0], validate=True))
+            for row in accounts_of(said, count)
+        ]
+    except (KeyError, TypeError, IndexError, binascii.Error):
+        raise NoAnswer("accounts of another shape") from None

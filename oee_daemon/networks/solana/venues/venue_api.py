@@ -1,0 +1,118 @@
+"""A venue's HTTP API: what it says, in time, as JSON; and amounts and slippage as it words them.
+
+What is no answer is `VenueLate`: asking again may help. What an answer refuses, the venue itself knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
+from oee_daemon.networks.solana.rpc.outside_http import Reply, Site, now
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, pause_of, read_json
+from oee_daemon.orders.tokens import MAX_UNITS
+
+_BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer: its object, and the bytes that it came as, to be handed back as they are."""
+
+    status: int
+    json: dict[str, Any]
+    raw: bytes
+
+
+class Api:
+    """The API of `name`, whose turns all of its callers share."""
+
+    def __init__(self, name: str, site: Site, bucket: Bucket) -> None:
+        self.name = name
+        self._site = site
+        self._bucket = bucket
+
+    async def get(self, path: str, query: Mapping[str, str], deadline_s: float, *, urgent: bool) -> Said:
+        """Raises `VenueLate`, and `VenueError` where what comes is no object."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._turn(deadline_s, urgent)
+                return self._said(await self._site.get(path, query, deadline_s))
+        except (NoAnswer, TimeoutError) as e:
+            raise self._late(e, deadline_s) from None
+
+    async def post(self, path: str, body: bytes, deadline_s: float) -> Said:
+        """As `get`."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._turn(deadline_s, True)
+                return self._said(await self._site.post(path, body, deadline_s))
+        except (NoAnswer, TimeoutError) as e:
+            raise self._late(e, deadline_s) from None
+
+    async def close(self) -> None:
+        await self._site.close()
+
+    async def _turn(self, deadline_s: float, urgent: bool) -> None:
+        if self._bucket.pause_s > deadline_s:
+            raise NoAnswer("it asked to be left alone for a while")
+        await self._bucket.turn(urgent=urgent)
+
+    def _said(self, reply: Reply) -> Said:
+        if reply.status == 429:
+            self._bucket.pause(pause_of(reply.headers.get("retry-after"), now()) or 1.0)
+        if reply.status != 200 and not 400 <= reply.status < 429:
+            raise NoAnswer(f"HTTP {reply.status}")
+        said = read_json(reply.body)
+        if not isinstance(said, dict):
+            raise self.odd()
+        return Said(reply.status, said, reply.body)
+
+    def _late(self, error: NoAnswer | TimeoutError, deadline_s: float) -> VenueLate:
+        reason = error.reason if isinstance(error, NoAnswer) else f"nothing within {deadline_s:.3g} s"
+        return VenueLate(f"{self.name} did not answer: {reason}.")
+
+    def odd(self) -> VenueError:
+        """Its answer is not what its documentation says: wrong amounts and mints are as bad as html."""
+        return VenueError(
+            f"{self.name} gave an answer of another shape.", code="venue_answer", retryable=True
+        )
+
+    def units(self, value: object) -> int:
+        """A positive amount in base units, as a string of digits. Raises `VenueError`."""
+        if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 20:
+            raise self.odd()
+        found = int(value)
+        if not 0 < found <= MAX_UNITS:
+            raise self.odd()
+        return found
+
+
+def bps_of(value: object, per_one: int) -> int | None:
+    """A price impact in whole basis points, rounded up; none where it says none. `per_one`: how many of them
+    1 means."""
+    try:
+        impact = Decimal(str(value)) * per_one
+        return (
+            min(_BPS, max(0, int(impact.to_integral_value("ROUND_CEILING")))) if impact.is_finite() else None
+        )
+    except InvalidOperation:
+        return None
+
+
+def slippage_bps(quoted: int, bound: int, *, exact_out: bool) -> int:
+    """The widest slippage, in whole basis points, that still keeps the bound. Raises `AttemptFailed` where
+    what is quoted does not keep it."""
+    room = bound - quoted if exact_out else quoted - bound
+    if room < 0:
+        raise AttemptFailed(
+            "The price moved beyond the slippage limit before the swap was built.",
+            code="slippage_exceeded",
+            retryable=True,
+        )
+    return min(_BPS, room * _BPS // quoted)

@@ -1,0 +1,112 @@
+"""The wallet's own landings, read back from the chain: page by page, newest first.
+
+An order that a database has forgotten is found here by the memo in its swap. What has a memo of somebody else
+is not read any further; what has none is, since a node may leave memos out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from oee_daemon.errors import BadCursor
+from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
+from oee_daemon.networks.solana.fill import Unreadable
+from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of
+from oee_daemon.networks.solana.look_evidence import anchored_at
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.swap_memo import read_memo
+from oee_daemon.orders.swap import Fill, Landed
+
+#: Signatures a page has at most, and transactions in one request: each is some KB.
+PAGE, BATCH = 50, 10
+#: Seconds for one request.
+REQUEST_S = 2.0
+#: 64 bytes in base 58.
+_SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
+#: How the RPC words a memo: its length in brackets in front.
+_MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
+
+
+class History:
+    """The landings of `wallet` on the chain of that genesis hash."""
+
+    def __init__(self, pool: Pool, wallet: str, genesis: str) -> None:
+        self._pool = pool
+        self._wallet = wallet
+        self._genesis = genesis
+
+    async def page(self, *, limit: int, before: str | None) -> FillPage:
+        """As `Chain.fills`; a page may have fewer than `limit`, and another after it."""
+        if before is not None and not await self._landed(before):
+            raise BadCursor
+        options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
+        if before is not None:
+            options["before"] = before
+        # Height and list are of one node, and the height comes first: what lands in between is only more.
+        calls: list[Call] = [
+            GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
+            ("getSignaturesForAddress", [self._wallet, options]),
+        ]  # fmt: skip
+        height, rows = await self._pool.any(calls, self._listed, REQUEST_S)
+        fills = await self._fills([row["signature"] for row in rows if _may_be_ours(row)])
+        more = len(rows) == options["limit"]
+        return FillPage(fills, rows[-1]["signature"] if more and rows else None, height)
+
+    async def _landed(self, signature: str) -> bool:
+        if not _SIGNATURE.fullmatch(signature):
+            return False
+        statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
+        heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
+        found = [r[1]["value"][0] for r in heard.values() if r[0] == self._genesis and isinstance(r[1], dict)]
+        return any(one is not None and one.get("confirmationStatus") == "finalized" for one in found)
+
+    def _listed(self, results: list[Result]) -> tuple[int, list[dict[str, Any]]]:
+        must_be_of(self._genesis, results[0])
+        slot, height = epoch_of(results[2])
+        try:
+            last = results[1]["value"]["lastValidBlockHeight"]
+            rows = [dict(row) for row in results[3]]
+            signatures = [row["signature"] for row in rows]
+        except (KeyError, TypeError, ValueError):
+            raise NoAnswer("no list of signatures") from None
+        if not all(isinstance(one, str) for one in signatures):
+            raise NoAnswer("no list of signatures")
+        # Up to this height all is known, and what is not there may be signed again: it has to make sense.
+        if type(last) is not int or anchored_at(slot, height, last) is None:
+            raise NoAnswer("a height that contradicts its blockhash")
+        return height, rows
+
+    async def _fills(self, signatures: Sequence[str]) -> list[Fill]:
+        fills = []
+        for begin in range(0, len(signatures), BATCH):
+            part = signatures[begin : begin + BATCH]
+            calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
+            results = await self._pool.any(calls, self._all_told, REQUEST_S)
+            for signature, said in zip(part, results, strict=True):
+                try:
+                    shown = shown_of(said, signature, self._wallet)
+                except Unreadable:
+                    continue  # It moved something, and was no swap.
+                if isinstance(shown.result, Landed):
+                    fills.append(shown.result.fill)
+        return fills
+
+    def _all_told(self, results: list[Result]) -> list[Any]:
+        must_be_of(self._genesis, results[0])
+        if any(said is None or isinstance(said, RpcError) for said in results[1:]):
+            raise NoAnswer("a landing that is listed and not told")
+        return results[1:]
+
+
+def _may_be_ours(row: dict[str, Any]) -> bool:
+    if row.get("err") is not None:
+        return False
+    memo = row.get("memo")
+    if not isinstance(memo, str):
+        return True
+    found = _MEMO.fullmatch(memo)
+    return found is None or read_memo(found[1].encode()) is not None
