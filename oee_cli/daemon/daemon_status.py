@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import short_path
 from oee_cli.text.order_text import name_process
-from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
+from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line
 from oee_cli.text.time_text import parse_moment
+
+#: Cells of the facts' names, and between two parts of a fact.
+_NAMES, _GAP = 11, 3
 
 
 def draw_status(output: Output, status: dict[str, Any]) -> None:
@@ -23,12 +27,31 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         *_describe_workers(status),
         ("network", [status.get("network")]),
     ]
-    told = [(name, "   ".join(clean(str(part)) for part in parts if part)) for name, parts in lines]
+    width, colors = output.width(sys.stdout), output.color(sys.stdout)
+    # No width is handed on: what is to be copied, such as a path, is never cut.
     rows = [
-        [Cell(name, "dim"), Cell(text, "red" if "not reachable" in text or "taken" in text else "")]
-        for name, text in told
+        draw_line(row, None, colors=colors)
+        for name, parts in lines
+        for row in _fact_lines(name, parts, width)
     ]
-    put_lines(output, lay_table((Column(), Column()), rows, output.width(sys.stdout), indent=0))
+    output.say("\n".join(rows))
+
+
+def _fact_lines(name: str, parts: list[Any], width: int) -> Iterator[Line]:
+    """A fact's name and its parts, as many on a line as fit."""
+    told = ""
+    for part in (clean(str(part)) for part in parts if part):
+        if told and _NAMES + cell_len(told) + _GAP + cell_len(part) > width:
+            yield _fact_line(name, told)
+            name, told = "", part
+        else:
+            told = f"{told}{' ' * _GAP}{part}" if told else part
+    yield _fact_line(name, told)
+
+
+def _fact_line(name: str, told: str) -> Line:
+    wrong = "not reachable" in told or "taken" in told
+    return [Cell(name.ljust(_NAMES), "dim"), Cell(told, "red" if wrong else "")]
 
 
 def _describe_daemon(status: dict[str, Any]) -> list[Any]:

@@ -12,7 +12,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from oee_cli.errors import UsageFault
 
 _PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
-_SLIPPAGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
+_SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
+#: The least and the greatest distance of a stop that trails, basis points.
+TRAIL_BPS = (10, 5000)
 #: Holds all digits of any amount there can be.
 _WIDE = Context(prec=100)
 #: Figures that a shortened number keeps.
@@ -31,21 +33,39 @@ def read_amount(text: str, name: str) -> str:
 
 def read_slippage(text: str) -> int:
     """`0.5%` or `50bps` as basis points. A bare number is refused: it could be either."""
-    found = _SLIPPAGE.fullmatch(text.strip())
+    bps = _read_share(text, "--slippage", "0.5% or 50bps")
+    if bps > 10_000:
+        raise UsageFault("--slippage can't be more than 100%.", hint="Write for example 0.5% or 50bps.")
+    return bps
+
+
+def read_trail(text: str) -> int:
+    """`5%` or `500bps` as basis points: the distance that a stop trails the price by."""
+    bps = _read_share(text, "--trail", "5% or 500bps")
+    if not TRAIL_BPS[0] <= bps <= TRAIL_BPS[1]:
+        least, most = map(percent_text, TRAIL_BPS)
+        raise UsageFault(
+            f"--trail can't be {text.strip()}: it takes {least} to {most}.",
+            hint="For example --trail 5%",
+            code="out_of_range",
+        )
+    return bps
+
+
+def _read_share(text: str, option: str, example: str) -> int:
+    found = _SHARE.fullmatch(text.strip())
     if found is None:
         if _PLAIN.fullmatch(text):
             raise UsageFault(
-                f"--slippage {text} is ambiguous: percent or basis points?",
+                f"{option} {text} is ambiguous: percent or basis points?",
                 hint=f"Write {text}% or {text}bps.",
             )
-        raise UsageFault(f"--slippage can't be {text[:40]!r}.", hint="Write for example 0.5% or 50bps.")
+        raise UsageFault(f"{option} can't be {text[:40]!r}.", hint=f"Write for example {example}.")
     bps = Decimal(found[1]) * (100 if found[2] == "%" else 1)
     if bps != int(bps):
         raise UsageFault(
-            f"--slippage {text} is finer than a basis point.", hint="Its steps are 0.01%, or 1bps."
+            f"{option} {text} is finer than a basis point.", hint="Its steps are 0.01%, or 1bps."
         )
-    if bps > 10_000:
-        raise UsageFault("--slippage can't be more than 100%.", hint="Write for example 0.5% or 50bps.")
     return int(bps)
 
 

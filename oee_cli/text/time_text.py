@@ -13,6 +13,8 @@ from oee_daemon.contract.moments import rfc3339
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d|w)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+#: The longest that a price may have to hold before a stop fires, milliseconds.
+MAX_HOLD_MS = 600_000
 _DAYS_BACK = {"today": 0, "yesterday": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?", re.ASCII)
@@ -40,6 +42,18 @@ def read_whole_seconds(text: str, name: str) -> int:
     if seconds < 1 or seconds != int(seconds):
         raise UsageFault(f"{name} takes whole seconds, at least 1.", hint="For example 90s, 5m or 1h.")
     return int(seconds)
+
+
+def read_hold(text: str) -> int:
+    """`--confirm`: how long a price has to hold, as milliseconds. Raises `UsageFault`."""
+    ms = round(read_duration(text, "--confirm") * 1000)
+    if ms > MAX_HOLD_MS:
+        raise UsageFault(
+            f"--confirm can't be {text.strip()}: it takes 0s to 10m.",
+            hint="For example --confirm 3s",
+            code="out_of_range",
+        )
+    return ms
 
 
 def read_moment(text: str, name: str, now: datetime | None = None) -> str:

@@ -18,7 +18,9 @@ from oee_cli.text.amount_text import (
     short_ends,
 )
 from oee_cli.text.key_text import read_key
+from oee_cli.text.nearest_word import nearest
 from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
+from oee_cli.text.topic_texts import TOPICS
 from oee_cli.trade.placement import TradeRequest, make_order_body
 
 
@@ -258,3 +260,8 @@ def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> N
     for environ in ({"OEE_HOME": "relative"}, {"OEE_URL": "ftp://x"}, {"OEE_NO_AUTOSTART": "maybe"}):
         with pytest.raises(UsageFault, match=next(iter(environ))):
             load_settings(environ, Path("/nonexistent"))
+
+
+def test_a_word_that_is_like_nothing_here_suggests_nothing() -> None:
+    assert nearest("nothing", TOPICS) is None
+    assert nearest("scriptng", TOPICS) == "scripting"

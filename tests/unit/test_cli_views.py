@@ -224,7 +224,9 @@ def test_history_fills_show_quotes_and_status(
         "failed",
         "213.271593 USDC",
         "rejected",
-        "1,204 orders",
+        "1,204 orders accepted",
+        "http://127.0.0.1:3000",
+        "port 3000 is taken",
     ):
         assert words in out
     assert "\x1b" not in out
