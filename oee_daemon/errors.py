@@ -6,6 +6,7 @@
     │   │   └── BadCursor
     │   ├── NotFound              404
     │   ├── Conflict              409, or 422 where a key came with another body
+    │   ├── WalletLocked          403, nothing can be signed
     │   └── Unavailable           503, Postgres can't be reached
     ├── AttemptFailed             this attempt ends, another may follow (see `retryable`)
     │   └── VenueError            a venue did not give a price
@@ -114,6 +115,19 @@ class KeyConflict(Conflict):
 
     code = "idempotency_key_reused"
     status = 422
+
+
+class WalletLocked(Refused):
+    """The wallet's key is sealed, and nobody has opened it: no new order, and no new signature."""
+
+    code = "wallet_locked"
+    status = 403
+
+    def __init__(self, address: str, why: str = "") -> None:
+        super().__init__(
+            f"The wallet {address} is locked{why and ': '}{why}. Nothing was stored.",
+            hint="oee wallet unlock",
+        )
 
 
 class Unavailable(Refused):

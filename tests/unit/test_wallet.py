@@ -142,10 +142,9 @@ def test_a_file_that_is_no_keypair_is_refused_without_showing_it(tmp_path: Path,
     path.chmod(0o600)
     with pytest.raises(StartFailed) as caught:
         open_wallet(path)
-    assert (caught.value.code, caught.value.message) == (
-        "key_file",
-        f"{path} is no keypair: it takes a JSON list of 64 bytes.",
-    )
+    assert caught.value.code == "key_file"
+    assert caught.value.message.startswith(f"{path} is no keypair: it takes a JSON list of 64 bytes")
+    assert not content or content not in caught.value.message.removeprefix(str(path)) or content == "64"
 
 
 def test_the_same_bytes_have_the_same_signature_and_others_another(tmp_path: Path) -> None:
