@@ -188,12 +188,23 @@ class Quotes(Shape):
     quotes: list[Quote]
 
 
+class Objection(Shape):
+    """What would end the order before any venue is asked."""
+
+    code: str = Field(examples=["insufficient_funds", "unsafe_token"])
+    message: str
+    hint: str | None
+
+
 class DryRun(Shape):
     """An order that was checked and quoted, and not placed."""
 
     dry_run: Literal[True]
     order: Order
     quotes: list[Quote]
+    objection: Objection | None = Field(
+        None, description="what stands against it; null: nothing is known. Only where a wallet can be read"
+    )
 
 
 class Fill(Shape):
@@ -214,16 +225,6 @@ class FillPage(Shape):
 
     fills: list[Fill]
     next_cursor: str | None
-
-
-class Token(Shape):
-    symbol: str
-    mint: str
-    decimals: int
-
-
-class Tokens(Shape):
-    tokens: list[Token]
 
 
 class Venue(Shape):

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from oee_daemon.api import (
+    balance_routes,
     engine_routes,
     health_routes,
     lookup_routes,
@@ -14,6 +15,7 @@ from oee_daemon.api import (
     problems,
     stats_routes,
     stream_routes,
+    token_routes,
 )
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
@@ -22,6 +24,8 @@ from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.order_checks import OrderChecks
+from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
@@ -42,6 +46,8 @@ def open_state(
     assert settings.redis_url is not None and settings.database_url is not None
     history = History(db)
     line = Line(settings.database_url)
+    desk = TokenDesk(db, network)
+    desk.load()
     return State(
         settings=settings,
         around=around,
@@ -49,6 +55,8 @@ def open_state(
         fills=Fills(db, BoundedChain(network.chain, FaultLog())),
         intake=Intake(db, line, broker, feed, network=network.name, identity=around.identity),
         line=line,
+        desk=desk,
+        checks=OrderChecks(network, desk, FaultLog()),
         history=history,
         stats=Stats(db),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
@@ -67,6 +75,8 @@ def build(state: State) -> FastAPI:
         stream_routes.router,
         order_routes.router,
         lookup_routes.router,
+        token_routes.router,
+        balance_routes.router,
         stats_routes.router,
         engine_routes.router,
         health_routes.router,

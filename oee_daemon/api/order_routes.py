@@ -1,9 +1,10 @@
-"""Orders, quotes, fills, tokens and venues over HTTP. Reads the request, asks a use case,
+"""Orders, quotes, fills and venues over HTTP. Reads the request, asks a use case,
 words the answer."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -36,7 +37,9 @@ async def execute(request: Request) -> Response:
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
     tokens = state_of(request).network.tokens
-    terms = wire.read_order(wire.read_json(await request.body()), tokens)
+    body = wire.read_json(await request.body())
+    await _learn(request, body)
+    terms = wire.read_order(body, tokens)
     key = _check_key(key)
     if dry_run is not None:
         if dry_run != "1":
@@ -47,6 +50,10 @@ async def execute(request: Request) -> Response:
     state = state_of(request)
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
+    objection = await state.checks.courtesy(terms)
+    # A key that is known finds its order, whatever that one has left in the wallet.
+    if objection is not None and not await run_in_threadpool(state.intake.is_known, key):
+        raise Conflict(objection.message, code=objection.code, hint=objection.hint)
     order, created = await state.intake.accept(terms, key)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
@@ -89,7 +96,16 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     state = state_of(request)
     await run_in_threadpool(state.intake.check, terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
-    return JSONResponse({"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)})
+    answer = {"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)}
+    if state.network.holdings is not None:
+        found = await state.checks.courtesy(terms)
+        answer["objection"] = None if found is None else asdict(found)
+    return JSONResponse(answer)
+
+
+async def _learn(request: Request, body: dict[str, Any]) -> None:
+    """A token that is named by its mint is looked up before the order is read."""
+    await state_of(request).desk.learn(body.get("inputToken"), body.get("outputToken"))
 
 
 @router.get("/orders", responses=answers(answer_schema.OrderPage))
@@ -172,6 +188,7 @@ async def quotes(
     body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
     state = state_of(request)
     body |= {"swapMode": swap_mode.value, "side": side and side.value}
+    await _learn(request, body)
     terms = wire.read_order(body, state.network.tokens)
     told = wire.terms_json(terms, state.network.tokens)
     answer = {
@@ -202,14 +219,6 @@ async def fills(
         page = await state.fills.of_order(found, limit=limit, before=cursor)
     fills = [wire.fill_json(fill, state.network.tokens) for fill in page.fills]
     return JSONResponse({"fills": fills, "nextCursor": page.before})
-
-
-@router.get("/tokens", responses=answers(answer_schema.Tokens))
-def listed_tokens(request: Request) -> JSONResponse:
-    """What can be traded."""
-    listed = state_of(request).network.tokens
-    rows = [{"symbol": t.symbol, "mint": t.mint, "decimals": t.decimals} for t in listed]
-    return JSONResponse({"tokens": rows})
 
 
 @router.get("/venues", responses=answers(answer_schema.Venues))

@@ -17,6 +17,8 @@ from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.order_checks import OrderChecks
+from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
@@ -44,6 +46,8 @@ class State:
     network: Network
     fills: Fills
     intake: Intake
+    desk: TokenDesk
+    checks: OrderChecks
     #: To Postgres, for those who accept.
     line: Line
     history: History

@@ -11,10 +11,11 @@ from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import routing
 from oee_daemon.engine.moving import Mover
+from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import SignedSwap
+from oee_daemon.orders.swap import SignedSwap, VenueAnswer
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line
@@ -24,23 +25,29 @@ from oee_daemon.timing import Timing
 class Attempt:
     """One worker's way from `routing` to `submitted`."""
 
-    def __init__(self, db: Engine, line: Line, outside: Outside, mover: Mover, timing: Timing) -> None:
+    def __init__(
+        self, db: Engine, line: Line, outside: Outside, checks: OrderChecks, mover: Mover, timing: Timing
+    ) -> None:
         self._db = db
         self._line = line
         self._outside = outside
+        self._checks = checks
         self._mover = mover
         self._lease = timing.lease
 
     async def route(self, order: Order) -> Order | None:
         """Chooses the best quote that keeps the order's bound, or ends the attempt."""
-        answers = await self._outside.quotes(order)
+        answers: list[VenueAnswer] = []
         try:
+            means = await self._checks.before_routing(order)
+            answers = await self._outside.quotes(order)
             best = routing.choose(answers, order.swap_mode, order.bound)
+            # What the first choice fixes, later choices find fixed.
+            fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
+            bound = fixed if order.bound is None else order.bound
+            await self._checks.at_choice(order, best, bound, means)
         except AttemptFailed as failure:
             return await self._mover.end_attempt(order, failure, answers=answers)
-        # What the first choice fixes, later choices find fixed.
-        fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
-        bound = fixed if order.bound is None else order.bound
         return await self._mover.move(
             order,
             Status.BUILDING,
@@ -50,6 +57,7 @@ class Attempt:
     async def build(self, order: Order) -> tuple[Order | None, SignedSwap | None]:
         """Signs a swap of the stored choice and stores it, or ends the attempt."""
         try:
+            await self._checks.know_tokens(order)
             swap = await self._outside.signed(order)
         except AttemptFailed as failure:
             return await self._mover.end_attempt(order, failure), None

@@ -20,8 +20,10 @@ from oee_daemon.engine.attempt import Attempt
 from oee_daemon.engine.execution_slots import Hands, Slots
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
+from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.settlement import Settlement
+from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
@@ -63,7 +65,8 @@ class Execution:
         self._outside = Outside(network, self._faults)
         self._hands = Hands()
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
-        self._attempt = Attempt(db, line, self._outside, self._mover, timing)
+        checks = OrderChecks(network, TokenDesk(db, network), self._faults)
+        self._attempt = Attempt(db, line, self._outside, checks, self._mover, timing)
         self._settlement = Settlement(db, line, self._outside, self._mover, timing)
 
     @property

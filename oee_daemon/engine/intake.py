@@ -71,6 +71,16 @@ class Intake:
                 else:
                     self._same(known, terms)
 
+    def is_known(self, key: str | None) -> bool:
+        """Whether an order was placed under that key, kept or not: then `accept` stores nothing new."""
+        if key is None:
+            return False
+        with self._db.connect() as conn:
+            known = order_rows.find_key(conn, key)
+            if known is None:
+                refuse_spent(conn, key)
+        return known is not None
+
     async def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
         """Stores the order and rings. Returns it, and whether it is new.
 

@@ -29,10 +29,13 @@ GRACE_S = 0.25
 
 
 def request_of(terms: Terms, tokens: TokenBook, number: int = 0, attempt: int = 1) -> QuoteRequest:
-    """What a venue is asked for: `number` and `attempt` are those of an order, where there is one."""
+    """What a venue is asked for: `number` and `attempt` are those of an order, where there is one.
+
+    Raises `AttemptFailed` where nobody knows a token's decimals.
+    """
     return QuoteRequest(
-        input_token=tokens.by_mint(terms.input_mint),
-        output_token=tokens.by_mint(terms.output_mint),
+        input_token=tokens.traded(terms.input_mint),
+        output_token=tokens.traded(terms.output_mint),
         amount=terms.amount,
         mode=terms.swap_mode,
         number=number,

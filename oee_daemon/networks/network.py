@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.guard import Guard
+from oee_daemon.networks.holdings import Directory, Holdings, Mints
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.networks.wallet import Wallet
@@ -28,3 +29,9 @@ class Network:
     guard: Guard
     #: Gives back what it holds open.
     close: Callable[[], Coroutine[Any, Any, None]]
+    #: What the wallet holds; none where swaps move nothing of anybody's.
+    holdings: Holdings | None = None
+    #: What the chain says of tokens; none where there are the pinned ones alone.
+    mints: Mints | None = None
+    #: Names and prices of tokens; none where nobody is asked.
+    directory: Directory | None = None

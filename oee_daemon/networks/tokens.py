@@ -1,35 +1,93 @@
-"""The tokens of one network: which it lists, and how a name or a mint becomes one.
+"""The tokens of one network: which it lists, which the user added, and how a name or a mint becomes one.
 
 A mint is a token's only identity. A symbol is what people say, and on a real network several tokens may bear
-the same: such a symbol is refused, never guessed. What an amount of a token looks like is `orders.tokens`.
+the same: a symbol is one of the pinned list or one that the user gave, and where two tokens bear it, it is
+refused, never guessed. What an amount of a token looks like is `orders.tokens`.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from oee_daemon.errors import InvalidInput
+from oee_daemon.errors import AttemptFailed, InvalidInput
+from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.orders.tokens import Token
 
 
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token that is not pinned: one that the user `added`, or that an order has named by its mint.
+
+    `facts`: of when it was read from the chain. `accepted`: the extensions whose risk the user took.
+    """
+
+    facts: MintFacts
+    added: bool = False
+    symbol: str | None = None
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def token(self) -> Token:
+        """Without a symbol it is called by its mint."""
+        return Token(self.symbol or self.facts.mint, self.facts.mint, self.facts.decimals)
+
+
 class TokenBook:
-    """The tokens that a network lists, in the order in which they are listed."""
+    """The tokens that a network lists, in the order in which they are listed, and those that were added.
+
+    Read on any thread, changed on one: what is changed is replaced, never mended in place.
+    """
 
     def __init__(self, network: str, tokens: Iterable[Token]) -> None:
         self._network = network
-        self._by_mint = {token.mint: token for token in tokens}
-        self._by_symbol: dict[str, list[Token]] = defaultdict(list)
-        for token in self:
-            self._by_symbol[token.symbol.lower()].append(token)
+        self._pinned = {token.mint: token for token in tokens}
+        self._known: Mapping[str, KnownToken] = {}
+        self._index()
+
+    def _index(self) -> None:
+        by_mint = {mint: known.token for mint, known in self._known.items()} | self._pinned
+        by_symbol: dict[str, list[Token]] = defaultdict(list)
+        for token in by_mint.values():
+            if token.symbol != token.mint:
+                by_symbol[token.symbol.lower()].append(token)
+        self._by_mint, self._by_symbol = by_mint, dict(by_symbol)
 
     def __iter__(self) -> Iterator[Token]:
-        return iter(self._by_mint.values())
+        """The pinned ones, then those that were added."""
+        yield from self._pinned.values()
+        yield from (known.token for known in self._known.values() if known.added)
+
+    def learn(self, *found: KnownToken) -> None:
+        """Knows these from now on; what is pinned stays as it is."""
+        self._known = {**self._known, **{known.facts.mint: known for known in found}}
+        self._index()
+
+    def is_pinned(self, mint: str) -> bool:
+        return mint in self._pinned
+
+    def known(self, mint: str) -> KnownToken | None:
+        """What was read of a token; none of one that nobody added or named."""
+        return self._known.get(mint)
+
+    def __contains__(self, mint: str) -> bool:
+        return mint in self._by_mint
 
     def by_mint(self, mint: str) -> Token:
         """The token of a mint. One that is not listed any more is shown by its mint, in base units."""
         return self._by_mint.get(mint) or Token(mint, mint, 0)
+
+    def traded(self, mint: str) -> Token:
+        """The token of a mint that is to be traded now. Raises `AttemptFailed` where nobody knows its
+        decimals."""
+        found = self._by_mint.get(mint)
+        if found is None:
+            raise AttemptFailed(
+                f"The {self._network} network does not know the token {mint}.", code="unknown_token"
+            )
+        return found
 
     def find(self, name: str, field: str) -> Token:
         """The token of a symbol, in any case, or of a mint.
@@ -58,6 +116,7 @@ class TokenBook:
         )
 
     def _hint(self, name: str) -> str:
-        hint = "It knows " + ", ".join(token.symbol for token in self) + "."
+        symbols = [token.symbol for token in self if token.symbol != token.mint]
+        hint = "It knows " + ", ".join(symbols) + "."
         near = difflib.get_close_matches(name.lower(), self._by_symbol, n=1, cutoff=0.5)
         return f"{hint} Did you mean {self._by_symbol[near[0]][0].symbol}?" if near else hint

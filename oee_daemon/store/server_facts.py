@@ -11,7 +11,7 @@ from oee_daemon.store.statement import Statement, named_row
 #: The fingerprint of a database that may not say which it is.
 UNKNOWN = "unknown"
 #: What a crash must not empty.
-_KEPT = ["orders", "order_events", "swaps", "execution_slots", "spent_keys"]
+_KEPT = ["orders", "order_events", "swaps", "execution_slots", "spent_keys", "tokens"]
 
 _LOOK = Statement(
     """

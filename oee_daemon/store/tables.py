@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -231,6 +233,25 @@ spent_keys = Table(
     Column("status", Text, nullable=False),
     Column("finished_at", Time, nullable=False),
 )
+
+#: Tokens that are not pinned: those that the user added, and those that an order named by a mint. None is
+#: ever deleted: by its decimals alone the amounts of past orders can be shown.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("mint", Text, primary_key=True),
+    # What the user calls it; none where it goes by its mint.
+    Column("symbol", Text),
+    Column("decimals", Integer, nullable=False),
+    # What the chain said of it when it was added or named; see `engine.token_desk`.
+    Column("facts", JSONB, nullable=False),
+    # The extensions whose risk the user took.
+    Column("accepted", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("added", Boolean, nullable=False, server_default="false"),
+    Column("made_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("decimals BETWEEN 0 AND 255", name="tokens_decimals"),
+)
+Index("tokens_symbol", func.lower(tokens.c.symbol), unique=True)
 
 #: The one row that says whose database this is; see `identity`.
 engine = Table(

@@ -17,11 +17,13 @@ from websockets.sync.client import unix_connect
 
 from oee_daemon.api import (
     answer_schema,
+    balance_routes,
     engine_routes,
     health_routes,
     lookup_routes,
     order_routes,
     stats_routes,
+    token_routes,
 )
 from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
@@ -199,7 +201,19 @@ def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
 
 
 def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
-    assert len(shaped(answer_schema.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
+    assert len(shaped(token_routes.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
+    found = shaped(token_routes.FoundTokens, api.http.get("/api/tokens/search", params={"query": "so"}))
+    assert {t["symbol"]: t["origin"] for t in found["tokens"]} == dict.fromkeys(
+        ("SOL", "mSOL", "JitoSOL"), "pinned"
+    )
+    assert found["directory"] == "none"
+    # The simulated network moves nothing of anybody's, and has its own tokens.
+    for answer, code in (
+        (api.http.get("/api/balances"), "no_balances"),
+        (api.http.post("/api/tokens", json={"mint": GONE}), "tokens_are_fixed"),
+        (api.http.delete("/api/tokens/SOL"), "token_pinned"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
     venues = shaped(answer_schema.Venues, api.http.get("/api/venues"))["venues"]
     assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
     shaped(answer_schema.Health, api.http.get("/healthz"))
@@ -221,6 +235,8 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *health_routes.router.routes,
             *order_routes.documented.routes,
             *lookup_routes.router.routes,
+            *token_routes.router.routes,
+            *balance_routes.router.routes,
         ]
     )
     declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}

@@ -6,6 +6,7 @@ What is no answer is `VenueLate`: asking again may help. What an answer refuses,
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -54,6 +55,23 @@ class Api:
                 return self._said(await self._site.post(path, body, deadline_s))
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
+
+    async def read(self, path: str, query: Mapping[str, str], deadline_s: float) -> Any:
+        """What is only looked at: any JSON, its numbers exact. Raises `VenueError`."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._turn(deadline_s, False)
+                reply = await self._site.get(path, query, deadline_s)
+        except (NoAnswer, TimeoutError) as e:
+            raise self._late(e, deadline_s) from None
+        if reply.status == 429:
+            self._bucket.pause(pause_of(reply.headers.get("retry-after"), now()) or 1.0)
+        if reply.status != 200:
+            raise VenueLate(f"{self.name} did not answer: HTTP {reply.status}.")
+        try:
+            return json.loads(reply.body, parse_float=Decimal)
+        except (ValueError, RecursionError, ArithmeticError):
+            raise self.odd() from None
 
     async def close(self) -> None:
         await self._site.close()

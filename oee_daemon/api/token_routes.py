@@ -1,0 +1,172 @@
+"""`/api/tokens`: what can be traded by its symbol, what a directory knows, and what the user adds or removes.
+
+What is pinned stays; what a search finds is told and never becomes a symbol.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from oee_daemon.api.answer_schema import Shape
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.state import State, state_of
+from oee_daemon.errors import VenueError
+from oee_daemon.networks.holdings import MintFacts
+from oee_daemon.networks.token_symbols import alike
+from oee_daemon.orders.tokens import Token as OurToken
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+#: Seconds that a directory of tokens has to answer.
+SEARCH_S = 4.0
+#: Of a directory's answer, so many are told.
+_MOST = 20
+
+
+class Extension(Shape):
+    """What a mint has beside a plain token."""
+
+    name: str
+    detail: str
+    risk: bool = Field(description="somebody can take the token back by it, or stop it")
+
+
+class Token(Shape):
+    """What is null is not known now."""
+
+    symbol: str = Field(description="the mint, where it has no symbol")
+    mint: str
+    decimals: int
+    origin: Literal["pinned", "added"]
+    program: str | None
+    mint_authority: str | None = Field(description="can make more of it")
+    freeze_authority: str | None = Field(description="can freeze it in any wallet")
+    extensions: list[Extension] | None
+    accepted: list[str] = Field(description="the extensions whose risk the user takes")
+
+
+class Tokens(Shape):
+    tokens: list[Token]
+
+
+class AddedToken(Token):
+    """`proposed`: what the token calls itself, where nobody has given it a symbol and it could be one."""
+
+    proposed: str | None
+    poses_as: str | None = Field(description="the symbol that what it calls itself looks like")
+
+
+class TokenIn(Shape):
+    """A token to add, or to change."""
+
+    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
+    model_config = ConfigDict(defer_build=False)
+
+    mint: str = Field(max_length=60)
+    symbol: str | None = Field(None, max_length=60, description="what it is to be called")
+    accept: list[str] = Field([], max_length=30, description="the extensions whose risk is taken, by name")
+
+
+class FoundToken(Shape):
+    symbol: str
+    name: str
+    mint: str
+    decimals: int | None
+    verified: bool = Field(description="by who keeps the directory")
+    origin: Literal["pinned", "added"] | None = Field(description="null: it can't be traded by its symbol")
+
+
+class FoundTokens(Shape):
+    tokens: list[FoundToken]
+    directory: Literal["asked", "none", "unavailable"]
+
+
+@router.get("/tokens", responses=answers(Tokens))
+async def listed_tokens(request: Request) -> JSONResponse:
+    """What can be traded by its symbol."""
+    state = state_of(request)
+    facts = await state.desk.all_facts()
+    return JSONResponse({"tokens": [_token(state, t, facts.get(t.mint)) for t in state.desk.book]})
+
+
+@router.get("/tokens/search", responses=answers(FoundTokens))
+async def search_tokens(
+    request: Request, query: Annotated[str, Query(min_length=1, max_length=60)]
+) -> JSONResponse:
+    """Tokens by a part of their symbol, name or mint: listed ones, then what a directory knows."""
+    state, text = state_of(request), query.strip().lower()
+    rows = [
+        {"symbol": t.symbol, "name": "", "mint": t.mint, "decimals": t.decimals, "verified": True}
+        for t in state.desk.book
+        if text in t.symbol.lower() or text == t.mint.lower()
+    ]
+    listed, directory = {row["mint"] for row in rows}, state.network.directory
+    said: Literal["asked", "none", "unavailable"] = "none" if directory is None else "asked"
+    if directory is not None:
+        try:
+            found = await directory.search(query.strip(), SEARCH_S)
+        except VenueError:
+            found, said = (), "unavailable"
+        rows += [
+            {
+                "symbol": t.symbol,
+                "name": t.name,
+                "mint": t.mint,
+                "decimals": t.decimals,
+                "verified": t.verified,
+            }
+            for t in found[:_MOST]
+            if t.mint not in listed
+        ]
+    return JSONResponse(
+        {"tokens": [row | {"origin": _origin(state, str(row["mint"]))} for row in rows], "directory": said}
+    )
+
+
+@router.post("/tokens", responses=answers(AddedToken, 409, 503))
+async def add_token(request: Request, asked: TokenIn) -> JSONResponse:
+    """Adds a token by its mint, or says anew what it is called and which of its risks are taken."""
+    state = state_of(request)
+    known = await state.desk.add(asked.mint.strip(), asked.symbol, asked.accept)
+    row = _token(state, known.token, known.facts)
+    said = known.facts.symbol
+    if said is None or known.symbol is not None:
+        return JSONResponse(row | {"proposed": None, "posesAs": None})
+    taken = alike(said, (token for token in state.desk.book if token.mint != known.facts.mint))
+    proposed = said if taken is None and said.isascii() and said.isprintable() and len(said) <= 20 else None
+    return JSONResponse(row | {"proposed": proposed, "posesAs": taken and taken.symbol})
+
+
+@router.delete("/tokens/{name}", responses=answers(Token, 404, 409))
+async def remove_token(request: Request, name: str) -> JSONResponse:
+    """Takes back what was said of an added token; orders name it by its mint all the same."""
+    state = state_of(request)
+    removed = await state.desk.remove(name.strip())
+    return JSONResponse(_token(state, removed.token, removed.facts))
+
+
+def _origin(state: State, mint: str) -> str | None:
+    if state.desk.book.is_pinned(mint):
+        return "pinned"
+    known = state.desk.book.known(mint)
+    return "added" if known is not None and known.added else None
+
+
+def _token(state: State, token: OurToken, facts: MintFacts | None) -> dict[str, Any]:
+    known = state.desk.book.known(token.mint)
+    return {
+        "symbol": token.symbol,
+        "mint": token.mint,
+        "decimals": token.decimals,
+        "origin": "pinned" if state.desk.book.is_pinned(token.mint) else "added",
+        "program": facts and facts.program,
+        "mintAuthority": facts and facts.mint_authority,
+        "freezeAuthority": facts and facts.freeze_authority,
+        "extensions": facts
+        and [{"name": one.name, "detail": one.detail, "risk": one.risk} for one in facts.extensions],
+        "accepted": [] if known is None else list(known.accepted),
+    }

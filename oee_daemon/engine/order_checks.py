@@ -1,0 +1,133 @@
+"""Asks the chain, before anything else is asked, whether an order can be traded; and once more at its choice.
+
+A network whose wallet nobody can read is not asked, and costs nothing. Where one node says that the wallet
+can't pay, all of them are asked, for one may be behind: only when none says otherwise does the order end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.engine import order_means
+from oee_daemon.engine.order_means import Objection
+from oee_daemon.engine.routing import request_of
+from oee_daemon.engine.token_desk import TokenDesk
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, OeeError
+from oee_daemon.fault_log import FaultLog
+from oee_daemon.networks.holdings import Holdings, Means
+from oee_daemon.networks.network import Network
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.terms import Terms
+
+#: Seconds for one question about the wallet: of an order that is due, and of one that is to be accepted,
+#: where it is a courtesy that may not keep anybody waiting.
+MEANS_S, COURTESY_S = 2.0, 0.5
+
+
+class OrderChecks:
+    """For one process: a worker, or the daemon that accepts."""
+
+    def __init__(self, network: Network, desk: TokenDesk, faults: FaultLog) -> None:
+        self._network = network
+        self._desk = desk
+        self._faults = faults
+
+    async def know_tokens(self, terms: Terms) -> None:
+        """What another process has stored of the order's tokens is known here, too."""
+        await self._desk.know((terms.input_mint, terms.output_mint))
+
+    async def before_routing(self, order: Order) -> Sequence[Means]:
+        """What the wallet has; nothing where nobody can read it.
+
+        Raises `AttemptFailed`, which ends the order unless the chain merely could not be asked.
+        """
+        await self.know_tokens(order)
+        holdings = self._network.holdings
+        if holdings is None:
+            return ()
+        request = request_of(order, self._network.tokens, order.number, order.attempt)
+        # A bound that the first choice has fixed is the most that may be spent, not what will be.
+        most = order.bound if order.attempt == 1 else None
+        spent = order_means.spent_of(order.swap_mode, order.amount, most)
+        try:
+            means = await self._means(holdings, request, MEANS_S)
+            _raise(await self._objection(holdings, request, spent, means, MEANS_S))
+        except ChainUnavailable as e:
+            raise AttemptFailed(e.message, code=e.code, retryable=True) from None
+        return means
+
+    async def at_choice(self, order: Order, quote: Quote, bound: int, means: Sequence[Means]) -> None:
+        """Of an exact output it is the quote that says what it takes; SOL is wrapped up to the bound. Raises
+        as `before_routing`, which told `means`."""
+        holdings = self._network.holdings
+        if holdings is None or not means or order.swap_mode is SwapMode.EXACT_IN:
+            return
+        spent = bound if means[0].spends_native else quote.amount_in
+        request = request_of(order, self._network.tokens, order.number, order.attempt)
+        try:
+            _raise(await self._shortage(holdings, request, spent, means, MEANS_S))
+        except ChainUnavailable as e:
+            raise AttemptFailed(e.message, code=e.code, retryable=True) from None
+
+    async def courtesy(self, terms: Terms) -> Objection | None:
+        """What stands against an order that is about to be accepted, as far as the chain says so at once."""
+        holdings = self._network.holdings
+        if holdings is None or terms.type != "market":
+            return None
+        request = request_of(terms, self._network.tokens)
+        spent = order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)
+        try:
+            async with asyncio.timeout(COURTESY_S):
+                means = await self._means(holdings, request, COURTESY_S)
+                return await self._objection(holdings, request, spent, means, COURTESY_S)
+        except (ChainUnavailable, TimeoutError):
+            return None
+
+    async def _objection(
+        self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
+    ) -> Objection | None:
+        found = order_means.changed(request, means[0]) or await self._unsafe(request, means[0])
+        return found or await self._shortage(holdings, request, spent, means, deadline_s)
+
+    async def _shortage(
+        self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
+    ) -> Objection | None:
+        found = order_means.shortage(means[0], request.input_token, spent)
+        if found is None:
+            return None
+        others = await self._means(holdings, request, deadline_s, every=True)
+        short = [order_means.shortage(one, request.input_token, spent) for one in others]
+        return found if all(short) else None
+
+    async def _unsafe(self, request: QuoteRequest, means: Means) -> Objection | None:
+        facts = (means.facts or {}).values()
+        if not order_means.risks_of(facts, {}):
+            return None
+        accepted = await self._desk.accepted([one.mint for one in facts])
+        symbols = {token.mint: token.symbol for token in (request.input_token, request.output_token)}
+        return order_means.unsafe(order_means.risks_of(facts, accepted), symbols)
+
+    async def _means(
+        self, holdings: Holdings, request: QuoteRequest, deadline_s: float, *, every: bool = False
+    ) -> Sequence[Means]:
+        """Raises `ChainUnavailable`, whatever goes wrong."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await holdings.means(request, deadline_s, every=every)
+        except TimeoutError:
+            raise ChainUnavailable(
+                f"The chain did not say within {deadline_s:g} s what the wallet has."
+            ) from None
+        except OeeError:
+            raise
+        except Exception as e:
+            self._faults.say("the wallet's holdings failed", e)
+            raise ChainUnavailable(f"The wallet could not be read: {type(e).__name__}.") from e
+
+
+def _raise(found: Objection | None) -> None:
+    if found is not None:
+        raise AttemptFailed(found.message, code=found.code)

@@ -1,0 +1,104 @@
+"""Whether an order can be traded at all: its tokens are what they were, nobody can take them back, and the
+wallet can pay for it. Pure: what the chain said comes in, and what stands against the order goes out.
+
+An amount to spend is never more than the order says; what the network takes is counted at its most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.networks.holdings import Extension, Means, MintFacts
+from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why an order is not traded; `hint` says what would do."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+def spent_of(mode: SwapMode, amount: int, most: int | None) -> int:
+    """Base units that are known to be spent before any venue has a price: of an exact output its bound, where
+    the order says one."""
+    return amount if mode is SwapMode.EXACT_IN else most or 0
+
+
+def changed(request: QuoteRequest, means: Means) -> Objection | None:
+    """A token of the order is not what it was when its amounts were counted."""
+    if means.facts is None:
+        return None
+    for token in (request.input_token, request.output_token):
+        facts = means.facts.get(token.mint)
+        if facts is None:
+            return Objection("unknown_token", f"The chain knows no token {token.mint}.")
+        if facts.decimals != token.decimals:
+            return Objection(
+                "token_changed",
+                f"{token.symbol} has {facts.decimals} decimals on the chain, and the order counts"
+                f" {token.decimals}.",
+            )
+    return None
+
+
+def risks_of(
+    facts: Iterable[MintFacts], accepted: Mapping[str, Collection[str]]
+) -> list[tuple[str, Extension]]:
+    """Each extension that nobody accepted, with its mint."""
+    return [
+        (one.mint, extension)
+        for one in facts
+        for extension in one.extensions
+        if extension.risk and extension.name not in accepted.get(one.mint, ())
+    ]
+
+
+def unsafe(risks: Iterable[tuple[str, Extension]], symbol: Mapping[str, str]) -> Objection | None:
+    """`symbol` of each mint."""
+    named = [(mint, one) for mint, one in risks]
+    if not named:
+        return None
+    mint = named[0][0]
+    of_it = [one for risky, one in named if risky == mint]
+    names = ",".join(one.name for one in of_it)
+    said = "; ".join(f"{one.name}, {one.detail}" for one in of_it)
+    return Objection(
+        "unsafe_token",
+        f"{symbol.get(mint, mint)} is not traded: {said}.",
+        f"Where you take that risk: oee tokens add {mint} --accept {names}",
+    )
+
+
+def shortage(means: Means, given: Token, spent: int) -> Objection | None:
+    """What the wallet lacks to spend so much of `given`, and to pay the network beside it."""
+    coin = Token(means.coin, "", means.coin_decimals)
+    costs = means.fee + means.reserve
+    if means.spends_native:
+        costs += spent
+    elif means.given < spent:
+        return Objection(
+            "insufficient_funds",
+            f"The wallet has {given.text(means.given)} {given.symbol} to swap,"
+            f" and the order needs {given.text(spent)}.",
+            "See: oee balance",
+        )
+    if means.native >= costs:
+        return None
+    parts = [f"{coin.text(spent)} to swap"] if means.spends_native and spent else []
+    parts += [
+        f"up to {coin.text(means.fee)} for the network",
+        f"{coin.text(means.reserve)} kept for accounts",
+    ]
+    return Objection(
+        "insufficient_funds",
+        f"The wallet has {coin.text(means.native)} {coin.symbol} and needs {coin.text(costs)}: "
+        + ", ".join(parts)
+        + ".",
+        "See: oee balance",
+    )

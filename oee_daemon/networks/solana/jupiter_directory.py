@@ -1,0 +1,67 @@
+"""Jupiter's lists of tokens and prices: what a token is called, and what one costs in US dollars.
+
+https://dev.jup.ag: `/tokens/v2/search` and `/price/v3`. Nothing is traded by what they say: a name is shown,
+a price is multiplied for the eye. What has another shape than documented is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from oee_daemon.networks.holdings import TokenFound
+from oee_daemon.networks.solana.venues.venue_api import Api
+
+#: Mints of one question for prices.
+_MOST = 50
+#: Characters of a name that are shown.
+_LONGEST = 60
+
+
+class JupiterDirectory:
+    """By one API, whose turns are shared with the venue of that name; what is looked at waits."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def search(self, text: str, deadline_s: float) -> Sequence[TokenFound]:
+        said = await self._api.read("/tokens/v2/search", {"query": text}, deadline_s)
+        if not isinstance(said, list):
+            raise self._api.odd()
+        return [found for row in said if (found := _token(row)) is not None]
+
+    async def usd(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, Decimal]:
+        prices: dict[str, Decimal] = {}
+        for at in range(0, len(mints), _MOST):
+            asked = {"ids": ",".join(mints[at : at + _MOST])}
+            said = await self._api.read("/price/v3", asked, deadline_s)
+            if not isinstance(said, dict):
+                raise self._api.odd()
+            for mint in mints[at : at + _MOST]:
+                price = _price(said.get(mint))
+                if price is not None:
+                    prices[mint] = price
+        return prices
+
+
+def _price(row: Any) -> Decimal | None:
+    said = row.get("usdPrice") if isinstance(row, dict) else None
+    if not isinstance(said, int | Decimal) or isinstance(said, bool):
+        return None
+    price = Decimal(said)
+    # Nothing costs so much or so little that it takes more digits than these.
+    return price if price.is_finite() and price > 0 and abs(price.adjusted()) < 30 else None
+
+
+def _token(row: Any) -> TokenFound | None:
+    if not isinstance(row, dict) or not isinstance(mint := row.get("id"), str):
+        return None
+    decimals = row.get("decimals")
+    return TokenFound(
+        symbol=str(row.get("symbol") or mint)[:_LONGEST],
+        name=str(row.get("name") or "")[:_LONGEST],
+        mint=mint[:_LONGEST],
+        decimals=decimals if type(decimals) is int else None,
+        verified=row.get("isVerified") is True,
+    )

@@ -1,0 +1,108 @@
+"""Mints as the chain has them: one call for all of them, and what each says that it is called.
+
+A plain token keeps its name in an account of Metaplex, a token of Token-2022 in its own mint. Anybody can
+write any name there: it is shown, and never believed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from solders.pubkey import Pubkey
+
+from oee_daemon.networks.holdings import MintFacts
+from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
+from oee_daemon.networks.solana.mint_account import Mint, NoMint, read_mint
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.unit_pricing import accounts_of
+
+#: https://developers.metaplex.com/token-metadata
+_METAPLEX = Pubkey.from_string("metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s")
+#: What an account of Metaplex begins with that is a token's metadata (`Key::MetadataV1`).
+_METADATA_KEY = 4
+#: Mints of one call, with their metadata: a call takes 100 accounts.
+_MOST = 50
+
+
+class MintReader:
+    """Reads through `pool`, of the chain whose genesis hash is `genesis`."""
+
+    def __init__(self, pool: Pool, *, genesis: str) -> None:
+        self._pool = pool
+        self._genesis = genesis
+
+    async def read(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, MintFacts]:
+        found: dict[str, MintFacts] = {}
+        for at in range(0, len(mints), _MOST):
+            found |= await self._read(list(mints[at : at + _MOST]), deadline_s)
+        return found
+
+    async def _read(self, mints: list[str], deadline_s: float) -> dict[str, MintFacts]:
+        asked = [*mints, *(_metadata_at(mint) for mint in mints)]
+        options = {"encoding": "base64", "commitment": "confirmed"}
+        calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, options])]
+
+        def read(results: list[Result]) -> dict[str, MintFacts]:
+            must_be_of(self._genesis, results[0])
+            rows = accounts_of(results[1], len(asked))
+            found = {}
+            for mint, row, named in zip(mints, rows, rows[len(mints) :], strict=False):
+                parsed = mint_of(row)
+                if parsed is not None:
+                    found[mint] = facts_of(mint, parsed, _symbol(named))
+            return found
+
+        return await self._pool.any(calls, read, deadline_s, urgent=False)
+
+
+def facts_of(mint: str, found: Mint, symbol: str | None = None) -> MintFacts:
+    """What every network says of a mint, of Solana's."""
+    return MintFacts(
+        mint=mint,
+        decimals=found.decimals,
+        program=found.program,
+        mint_authority=found.mint_authority,
+        freeze_authority=found.freeze_authority,
+        extensions=found.extensions,
+        symbol=found.symbol or symbol,
+    )
+
+
+def mint_of(row: Any) -> Mint | None:
+    """The mint of a row of `getMultipleAccounts`; none where it is none."""
+    try:
+        return None if row is None else read_mint(row["owner"], data_of(row))
+    except NoMint:
+        return None
+
+
+def data_of(row: Any) -> bytes:
+    """An account's bytes. Raises `NoAnswer`."""
+    try:
+        return base64.b64decode(row["data"][0], validate=True)
+    except (KeyError, TypeError, IndexError, binascii.Error):
+        raise NoAnswer("accounts of another shape") from None
+
+
+def _metadata_at(mint: str) -> str:
+    seeds = [b"metadata", bytes(_METAPLEX), bytes(Pubkey.from_string(mint))]
+    return str(Pubkey.find_program_address(seeds, _METAPLEX)[0])
+
+
+def _symbol(row: Any) -> str | None:
+    """Behind the key, an authority, the mint and the name: a length, and text that zeros fill up."""
+    if row is None or row["owner"] != str(_METAPLEX):
+        return None
+    data = data_of(row)
+    try:
+        (length,) = struct.unpack_from("<I", data, 65)
+        (size,) = struct.unpack_from("<I", data, 69 + length)
+        text = data[73 + length : 73 + length + size].decode().rstrip("\0").strip()
+    except (struct.error, UnicodeDecodeError):
+        return None
+    return text if data[0] == _METADATA_KEY and text else None

@@ -1,0 +1,181 @@
+"""What a Solana wallet holds, and what it could put into a swap; read from the chain, nothing remembered.
+
+What belongs together is asked for in one batch, which one node answers. No rent is a constant here: the chain
+says what an account of so many bytes has to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oee_daemon.networks.holdings import Holding, Means
+from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
+from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.solana.mint_account import ACCOUNT_BYTES, MOST_ACCOUNT_BYTES, Mint
+from oee_daemon.networks.solana.mint_reader import data_of, facts_of, mint_of
+from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.swap_assembly import own_account
+from oee_daemon.networks.solana.unit_pricing import accounts_of
+from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS
+
+_PROGRAMS = (TOKEN, TOKEN_2022)
+#: Decimals of SOL.
+_SOL_DECIMALS = 9
+#: Of a wallet nothing that was seen once is taken back by a fork that loses on a chain of today.
+_SEEN = {"commitment": "confirmed"}
+#: A token account that is frozen, in its byte 108.
+_FROZEN = 2
+
+
+class SolanaHoldings:
+    """Of one `wallet`, on the chain whose genesis hash is `genesis`. `fee_cap`: lamports."""
+
+    def __init__(self, pool: Pool, *, wallet: str, genesis: str, fee_cap: int) -> None:
+        self._pool = pool
+        self._wallet = wallet
+        self._genesis = genesis
+        self._fee_cap = fee_cap
+
+    async def balances(self, deadline_s: float) -> Sequence[Holding]:
+        calls: list[Call] = [GENESIS, ("getBalance", [self._wallet, _SEEN])]
+        parsed = {"encoding": "jsonParsed", **_SEEN}
+        calls += [
+            ("getTokenAccountsByOwner", [self._wallet, {"programId": program}, parsed])
+            for program in _PROGRAMS
+        ]
+        return await self._pool.any(calls, self._held, deadline_s, urgent=False)
+
+    def _held(self, results: list[Result]) -> list[Holding]:
+        must_be_of(self._genesis, results[0])
+        lamports = _value(results[1])
+        if type(lamports) is not int:
+            raise NoAnswer("no balance")
+        held = [_account(row) for said in results[2:] for row in _rows(said)]
+        return [Holding(mint=WSOL, decimals=_SOL_DECIMALS, units=lamports), *_by_mint(held)]
+
+    async def means(
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+    ) -> Sequence[Means]:
+        mints = request.input_token.mint, request.output_token.mint
+        asked = [self._wallet, *mints]
+        asked += [
+            own_account(self._wallet, mint, program) for mint in (*mints, WSOL) for program in _PROGRAMS
+        ]
+        calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, {"encoding": "base64", **_SEEN}])]
+        sizes = (0, ACCOUNT_BYTES, MOST_ACCOUNT_BYTES)
+        calls += [("getMinimumBalanceForRentExemption", [size]) for size in sizes]
+
+        def read(results: list[Result]) -> Means:
+            return self._means(mints, asked, results)
+
+        if not every:
+            return [await self._pool.any(calls, read, deadline_s)]
+        heard = await self._pool.each(calls, deadline_s)
+        found = []
+        for results in heard.values():
+            try:
+                found.append(read(results))
+            except NoAnswer:
+                continue
+        # Where none can be read, the reason is said by the one that is asked alone.
+        return found or [await self._pool.any(calls, read, deadline_s)]
+
+    def _means(self, mints: tuple[str, str], asked: Sequence[str], results: list[Result]) -> Means:
+        must_be_of(self._genesis, results[0])
+        rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
+        rents = _rents(results[2:])
+        wallet = rows[self._wallet]
+        lamports = 0 if wallet is None else wallet.get("lamports")
+        if type(lamports) is not int:
+            raise NoAnswer("no balance")
+        read = {mint: found for mint in mints if (found := mint_of(rows[mint])) is not None}
+        spends_sol = mints[0] == WSOL
+        given = lamports if spends_sol else self._spendable(rows, mints[0], read.get(mints[0]))
+        return Means(
+            native=lamports,
+            given=given,
+            fee=self._fee_cap,
+            reserve=rents[0] + self._new_accounts(rows, mints, read, rents),
+            spends_native=spends_sol,
+            facts={mint: facts_of(mint, found) for mint, found in read.items()},
+        )
+
+    def _spendable(self, rows: dict[str, Any], mint: str, found: Mint | None) -> int:
+        """What lies in the wallet's own account for it, where swaps take it from."""
+        if found is None:
+            return 0
+        row = rows[own_account(self._wallet, mint, found.program)]
+        data = b"" if row is None else data_of(row)
+        if len(data) < ACCOUNT_BYTES or data[108] == _FROZEN:
+            return 0
+        return int.from_bytes(data[64:72], "little")
+
+    def _new_accounts(
+        self, rows: dict[str, Any], mints: tuple[str, str], read: dict[str, Mint], rents: Sequence[int]
+    ) -> int:
+        """Lamports for the accounts that the swap has to make: of what is received, and of wrapped SOL where
+        it swaps SOL, though that one is closed again."""
+        needed = 0
+        for mint in {mints[1], *((WSOL,) if WSOL in mints else ())}:
+            found = read.get(mint)
+            program = TOKEN if found is None else found.program
+            if rows[own_account(self._wallet, mint, program)] is None:
+                needed += rents[1] if program == TOKEN else rents[2]
+        return needed
+
+
+def _value(said: Result) -> Any:
+    if not isinstance(said, dict) or "value" not in said:
+        raise NoAnswer("neither a balance nor accounts")
+    return said["value"]
+
+
+def _rows(said: Result) -> list[Any]:
+    rows = _value(said)
+    if not isinstance(rows, list):
+        raise NoAnswer("no token accounts")
+    return rows
+
+
+def _rents(results: Sequence[Result]) -> list[int]:
+    if not all(type(rent) is int for rent in results):
+        raise NoAnswer("no rent")
+    return list(results)
+
+
+def _account(row: Any) -> Holding:
+    """One token account."""
+    try:
+        info = row["account"]["data"]["parsed"]["info"]
+        amount = info["tokenAmount"]
+        units, decimals = amount["amount"], amount["decimals"]
+        mint, frozen = str(info["mint"]), info["state"] == "frozen"
+        if type(decimals) is not int or not 0 <= decimals <= 255 or not units.isdigit():
+            raise NoAnswer("token accounts of another shape")
+        found = min(int(units), MAX_UNITS)
+    except (KeyError, TypeError, AttributeError):
+        raise NoAnswer("token accounts of another shape") from None
+    return Holding(
+        mint=mint, decimals=decimals, units=found, frozen=found if frozen else 0, wrapped=mint == WSOL
+    )
+
+
+def _by_mint(accounts: Sequence[Holding]) -> list[Holding]:
+    """A line a mint; what is empty is left out."""
+    sums: dict[str, Holding] = {}
+    for one in accounts:
+        so_far = sums.get(one.mint)
+        if so_far is not None:
+            one = Holding(
+                mint=one.mint,
+                decimals=one.decimals,
+                units=so_far.units + one.units,
+                frozen=so_far.frozen + one.frozen,
+                wrapped=one.wrapped,
+            )
+        sums[one.mint] = one
+    return [one for one in sums.values() if one.units]
