@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from oee_cli.doctor.checks import (
+    endpoint_checks,
     engine_checks,
     home_checks,
     leftover_checks,
@@ -37,6 +38,7 @@ CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     engine_checks.check_queue,
     engine_checks.check_worker,
     engine_checks.check_orders,
+    endpoint_checks.check_endpoints,
     machine_checks.check_completion,
 )
 

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from oee_daemon.api import (
     balance_routes,
+    endpoint_routes,
     engine_routes,
     health_routes,
     lookup_routes,
@@ -17,6 +18,7 @@ from oee_daemon.api import (
     stream_routes,
     token_routes,
 )
+from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
@@ -60,6 +62,7 @@ def open_state(
         history=history,
         stats=Stats(db),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
+        endpoints=EndpointChecks(network.endpoints),
         probes=Probes(settings, history, Overviews(db), broker.client),
     )
 
@@ -79,6 +82,7 @@ def build(state: State) -> FastAPI:
         balance_routes.router,
         stats_routes.router,
         engine_routes.router,
+        endpoint_routes.router,
         health_routes.router,
     ):
         app.include_router(router)

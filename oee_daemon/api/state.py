@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.engine_identity import Identity
@@ -53,6 +54,7 @@ class State:
     history: History
     stats: Stats
     hub: Hub
+    endpoints: EndpointChecks
     probes: Probes
     #: Set once the daemon is stopping: no order is accepted any more.
     draining: Event = field(default_factory=Event)

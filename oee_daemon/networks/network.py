@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from oee_daemon.networks.chain import Chain
+from oee_daemon.networks.endpoints import Endpoints
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
 from oee_daemon.networks.tokens import TokenBook
@@ -27,6 +28,8 @@ class Network:
     wallet: Wallet
     tokens: TokenBook
     guard: Guard
+    #: The addresses by which the chain is asked; none where there are none.
+    endpoints: Endpoints | None = None
     #: Gives back what it holds open.
     close: Callable[[], Coroutine[Any, Any, None]]
     #: What the wallet holds; none where swaps move nothing of anybody's.

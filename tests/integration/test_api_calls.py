@@ -18,6 +18,7 @@ from websockets.sync.client import unix_connect
 from oee_daemon.api import (
     answer_schema,
     balance_routes,
+    endpoint_routes,
     engine_routes,
     health_routes,
     lookup_routes,
@@ -220,6 +221,8 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
     shaped(answer_schema.Readiness, api.http.get("/readyz"))
     shaped(answer_schema.DaemonStatus, api.http.get("/api/status"))
     shaped(engine_routes.Engine, api.http.get("/api/engine"))
+    none = shaped(endpoint_routes.Endpoints, api.http.get("/api/endpoints"))
+    assert none == {"network": "simulated", "endpoints": []}
     figures = api.http.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'oee_up{part="postgres"} 1' in figures.text
@@ -232,6 +235,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *order_routes.router.routes,
             *stats_routes.router.routes,
             *engine_routes.router.routes,
+            *endpoint_routes.router.routes,
             *health_routes.router.routes,
             *order_routes.documented.routes,
             *lookup_routes.router.routes,

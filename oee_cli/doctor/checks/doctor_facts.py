@@ -21,6 +21,8 @@ from oee_daemon.contract.settings import BY_NAME
 
 #: Seconds for the daemon's answer: a server of it that is frozen costs 2.5.
 _ANSWER_LIMIT = 4.0
+#: Seconds for its look at the RPC endpoints, of which a silent one takes all it has.
+_ENDPOINTS_LIMIT = 8.0
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Facts:
     values: dict[str, Value] = field(default_factory=dict)
     settings: Settings = field(default_factory=lambda: Settings(home=NOWHERE))
     status: dict[str, Any] | None = None
+    #: What the daemon found of each RPC endpoint; none on a network without any.
+    endpoints: list[dict[str, Any]] = field(default_factory=list)
     fault: CliError | None = None
     #: The process that holds the home: 0 where it is none of ours to see, `None` where there is none.
     holder: int | None = None
@@ -132,6 +136,10 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
         answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
         facts.asked_at = (began + time.time()) / 2
         facts.status = check_response(answer).body
+        with suppress(CliError, ConnectionLost, TypeError, KeyError):
+            # An older daemon has none to tell of, and one that is busy none now.
+            told = client.exchange("GET", "/api/endpoints", timeout=_ENDPOINTS_LIMIT)
+            facts.endpoints = check_response(told).body["endpoints"]
     except ConnectionLost as lost:
         raise client.unreachable(lost) from None
     finally:

@@ -135,10 +135,10 @@ def _block(node: Node, params: Params) -> Json:
         )
     if slot_heights.block_at(slot) != slot:
         raise RpcError(-32007, f"Slot {slot} was skipped, or missing due to ledger jump to recent snapshot")
-    height, hashes = slot_heights.height_of(slot), node.chain.hashes
+    height = slot_heights.height_of(slot)
     block: Json = {
-        "blockhash": str(hashes.of(height)),
-        "previousBlockhash": str(hashes.of(height - 1)),
+        "blockhash": str(node.hash_at(height)),
+        "previousBlockhash": str(node.hash_at(height - 1)),
         "parentSlot": slot_heights.block_at(slot - 1),
         "blockHeight": height,
         "blockTime": node.chain.unix_of(slot),

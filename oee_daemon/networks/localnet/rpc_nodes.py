@@ -75,10 +75,17 @@ class Node:
         age = self.chain.hashes.age(blockhash, slot_heights.height_of(self.slot(commitment)))
         return age is not None and age <= slot_heights.HASH_BLOCKS
 
+    def hash_at(self, height: int) -> Hash:
+        """Of the block of that height; a ghost has those of the fork that lost, from that one on."""
+        forks = self.chain.hashes.forks
+        believes = self.row.ghost and bool(forks) and height > forks[-1]
+        return self.chain.hashes.of(height, forks[:-1] if believes else None)
+
     @property
     def first_block(self) -> int:
         if self.row.history == "full":
-            return slot_heights.FIRST_SLOT
+            # As of a node that keeps everything: nothing was there before, and nothing of it was removed.
+            return 0
         return max(self.slot("finalized") - CACHE_SLOTS, slot_heights.FIRST_SLOT)
 
     def status(self, signature: str, search: bool) -> tuple[Status, str] | None:

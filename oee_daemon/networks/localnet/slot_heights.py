@@ -46,12 +46,14 @@ class Hashes:
 
     def __init__(self, genesis_hash: bytes, forks: Sequence[int]) -> None:
         self._genesis = genesis_hash
-        self._forks = list(forks)
+        #: The heights above which blocks got other hashes, in the order in which that happened.
+        self.forks = list(forks)
         self._heights: dict[Hash, int] = {}
         self._learnt = 0
 
-    def of(self, height: int) -> Hash:
-        salt = sum(fork < height for fork in self._forks)
+    def of(self, height: int, forks: Sequence[int] | None = None) -> Hash:
+        """By the forks that there were, or by those of them that somebody knows of."""
+        salt = sum(fork < height for fork in (self.forks if forks is None else forks))
         return Hash(hashlib.sha256(b"%s %d %d" % (self._genesis, height, salt)).digest())
 
     def age(self, blockhash: Hash, height: int) -> int | None:
@@ -66,6 +68,6 @@ class Hashes:
 
     def forked(self, height: int) -> None:
         """The blocks above that one are others from now on."""
-        self._forks.append(height)
+        self.forks.append(height)
         self._heights = {known: made for known, made in self._heights.items() if made <= height}
         self._learnt = min(self._learnt, height)

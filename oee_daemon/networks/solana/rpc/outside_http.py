@@ -6,6 +6,7 @@ An address may hold a key, in its path, its query or before its host: what is sh
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 from collections.abc import Mapping
@@ -46,6 +47,8 @@ class Site:
             logging.getLogger(logger).setLevel(logging.WARNING)
         self._socket = unquote(parts.netloc) if parts.scheme == _SOCKET else None
         self.name = "a local socket" if self._socket else parts.hostname
+        #: `https`, `http`, or `local` where nothing leaves this machine.
+        self.transport = "local" if self._socket or _is_loopback(parts.hostname) else parts.scheme
         self._base = address if self._socket is None else f"http://localhost{parts.path}"
         # Nothing of the environment: what is asked goes where the settings say, and by no proxy.
         self._client = httpx.AsyncClient(
@@ -101,6 +104,13 @@ class Site:
             return Reply(reply.status_code, dict(reply.headers), bytes(read))
         finally:
             await reply.aclose()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @cache

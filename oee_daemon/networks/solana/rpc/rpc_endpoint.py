@@ -27,6 +27,7 @@ class Endpoint:
 
     def __init__(self, site: Site, bucket: Bucket, name: str | None = None) -> None:
         self.name = name or site.name
+        self.transport = site.transport
         self._site = site
         self._bucket = bucket
         #: Whether it takes batches; none as long as nobody knows.

@@ -1,0 +1,74 @@
+"""`GET /api/endpoints`: the addresses by which the chain is asked, looked at now, and that answer's shape.
+
+What they say is read and judged in `networks`; here it becomes text.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.responses import JSONResponse
+
+from oee_daemon.api.answer_schema import Shape
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.state import state_of
+from oee_daemon.networks.endpoints import EndpointReport
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+
+class Endpoint(Shape):
+    """One address, by its host: the rest of it may hold a key. `null`: it did not say."""
+
+    name: str
+    transport: Literal["https", "http", "local"]
+    good: bool = Field(description="whether the engine can use what it says")
+    problems: list[str] = Field(description="stable codes, the gravest first")
+    fault: str | None = Field(description="why it says nothing")
+    version: str | None
+    genesis: str | None
+    slot: int | None = Field(description="final")
+    height: int | None = Field(description="final, in blocks")
+    lag: int | None = Field(description="slots behind the furthest of them")
+    history: Literal["full", "pruned", "none"] | None
+    reaches_back: int | None = Field(description="slots, where history is pruned")
+    batches: bool | None = Field(description="whether it takes several calls in one request")
+    latency_ms: int | None
+    maybe_same: list[str] = Field(description="others that may be of the same operator")
+
+
+class Endpoints(Shape):
+    """All of the network's; none where a network has none."""
+
+    network: str
+    endpoints: list[Endpoint]
+
+
+@router.get("/endpoints", responses=answers(Endpoints))
+async def endpoints(request: Request) -> JSONResponse:
+    """What each RPC endpoint says of itself and of the chain; takes some seconds where one is silent."""
+    state = state_of(request)
+    found = await state.endpoints.reports()
+    return JSONResponse({"network": state.network.name, "endpoints": [_report_json(one) for one in found]})
+
+
+def _report_json(one: EndpointReport) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "transport": one.transport,
+        "good": one.good,
+        "problems": list(one.problems),
+        "fault": one.fault,
+        "version": one.version,
+        "genesis": one.genesis,
+        "slot": one.slot,
+        "height": one.height,
+        "lag": one.lag,
+        "history": one.history,
+        "reachesBack": one.reaches_back,
+        "batches": one.batches,
+        "latencyMs": one.latency_ms,
+        "maybeSame": list(one.maybe_same),
+    }

@@ -1,0 +1,121 @@
+"""Looks at every RPC endpoint of a pool: each is asked who and how far it is, then all for one block.
+
+Only looked at, hence never before what is due for execution; and an endpoint that hangs holds up none of the
+others. What the answers mean is in `endpoint_traits`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from oee_daemon.networks.endpoints import EndpointReport
+from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+
+#: A signature that no transaction has: 64 bytes of zero.
+_NOBODYS = "1" * 64
+_CALLS: Sequence[Call] = (
+    GENESIS,
+    EPOCH,
+    ("getVersion", []),
+    ("getIdentity", []),
+    ("getFirstAvailableBlock", []),
+    ("getLatestBlockhash", [FINALIZED]),
+    ("getSignatureStatuses", [[_NOBODYS], {"searchTransactionHistory": True}]),
+)
+#: A block without what is in it.
+_BARE = {
+    "commitment": "finalized",
+    "transactionDetails": "none",
+    "rewards": False,
+    "maxSupportedTransactionVersion": 1,
+}
+
+
+class EndpointProbe:
+    """Of the endpoints of `pool`, which is to be of the chain `genesis`."""
+
+    def __init__(self, pool: Pool, genesis: str) -> None:
+        self._pool = pool
+        self._genesis = genesis
+
+    async def examine(self, deadline_s: float) -> Sequence[EndpointReport]:
+        """As `Endpoints.examine`: half of the time for each of the two rounds."""
+        endpoints = self._pool.endpoints
+        seen = list(await asyncio.gather(*(_meet(one, deadline_s / 2) for one in endpoints)))
+        slots = [one.slot for one in seen if one.slot is not None and one.genesis == self._genesis]
+        if slots:
+            common = min(slots)
+            seen = list(
+                await asyncio.gather(
+                    *(
+                        _compare(endpoint, one, common, deadline_s / 2)
+                        for endpoint, one in zip(endpoints, seen, strict=True)
+                    )
+                )
+            )
+        return reports_of(seen, self._genesis)
+
+
+async def _meet(endpoint: Endpoint, deadline_s: float) -> Seen:
+    begun = time.monotonic()
+    try:
+        results = await endpoint.ask(_CALLS, deadline_s)
+    except NoAnswer as e:
+        return Seen(name=endpoint.name, transport=endpoint.transport, fault=e.reason)
+    genesis, epoch, version, identity, first, latest, status = results
+    try:
+        slot, height = epoch_of(epoch)
+    except NoAnswer:
+        slot, height = None, None
+    return Seen(
+        name=endpoint.name,
+        transport=endpoint.transport,
+        latency_ms=round(1000 * (time.monotonic() - begun)),
+        batches=endpoint.batches,
+        version=_text(_part(version, "solana-core")),
+        genesis=_text(genesis),
+        identity=_text(_part(identity, "identity")),
+        slot=slot,
+        height=height,
+        last_valid=_number(_part(_part(latest, "value"), "lastValidBlockHeight")),
+        first_available=_number(first),
+        status=status,
+    )
+
+
+async def _compare(endpoint: Endpoint, seen: Seen, common: int, deadline_s: float) -> Seen:
+    """The same, with what it says of its own final block and of the common one."""
+    if seen.fault is not None or seen.slot is None:
+        return seen
+    calls: list[Call] = [("getBlock", [slot, _BARE]) for slot in (seen.slot, common)]
+    try:
+        own, of_all = await endpoint.ask(calls, deadline_s)
+    except NoAnswer:
+        # Some gateways sell no blocks: then there is nothing to compare by.
+        return seen
+    return replace(seen, own_block=_block(own), common_block=_block(of_all))
+
+
+def _block(said: Result) -> Block:
+    return Block(height=_number(_part(said, "blockHeight")), hash=_text(_part(said, "blockhash")))
+
+
+def _part(said: Any, name: str) -> Any:
+    return said.get(name) if isinstance(said, dict) else None
+
+
+def _text(said: Any) -> str | None:
+    """Bounded, for it is shown."""
+    return said[:100] if isinstance(said, str) else None
+
+
+def _number(said: Any) -> int | None:
+    return said if type(said) is int else None

@@ -1,0 +1,138 @@
+"""The look at each RPC endpoint, against localnet's nodes that mislead: every kind is told by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oee_daemon.networks.endpoints import EndpointReport
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
+from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import RpcError
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from tests.networks.localnet.conftest import Localnet
+from tests.networks.solana.held import endpoint, held
+
+#: Each node's row, what it is found to be, and whether it is still of use.
+KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
+    "lag": ({"lag": 60}, ["lags"], True),
+    "none": ({"history": "none"}, ["no_history"], True),
+    "pruned": ({"history": "pruned"}, ["pruned"], True),
+    "liar": ({"height_is_slot": 1}, ["wrong_height"], False),
+    "ghost": ({"ghost": 1}, ["other_fork"], False),
+    "single": ({"batches": 0}, ["no_batches"], True),
+}
+
+
+def examined(net: Localnet, *endpoints: Endpoint, genesis: str | None = None) -> list[EndpointReport]:
+    async def run() -> Sequence[EndpointReport]:
+        probe = EndpointProbe(Pool(endpoints), genesis or net.rpc("getGenesisHash"))
+        try:
+            return await probe.examine(2.0)
+        finally:
+            for one in endpoints:
+                await one.close()
+
+    return list(asyncio.run(run()))
+
+
+def test_each_kind_of_node_is_recognised_among_honest_ones(tmp_path: Path) -> None:
+    with held(tmp_path, confirm=2, final=32) as net:
+        for name, (row, _, _) in KINDS.items():
+            net.order("nodes", name=name, **row)
+        net.order("faults", target="chain", kind="fork", blocks=8, remaining=1)
+        net.rpc("getSlot")
+        net.blocks(100)
+        names = ["one.example", "two.test"]
+        honest = [endpoint(net, "", name) for name in names]
+        found = examined(
+            net, *honest, *(endpoint(net, name, f"{name}.org{n}") for n, name in enumerate(KINDS))
+        )
+        assert [(r.problems, r.good, r.history, r.lag) for r in found[:2]] == [([], True, "full", 0)] * 2
+        for report, (name, (_, problems, good)) in zip(found[2:], KINDS.items(), strict=True):
+            assert (report.problems, report.good) == (problems, good), name
+        assert found[0].version and found[0].batches and found[0].latency_ms is not None
+        assert found[2].lag is not None and found[2].lag >= 57
+        assert found[4].reaches_back is not None and 280 <= found[4].reaches_back <= 300
+
+
+def test_one_that_is_silent_or_of_another_chain_is_useless(tmp_path: Path) -> None:
+    with held(tmp_path) as net:
+        nobody = Endpoint(Site("http://127.0.0.1:9/"), Bucket(1000.0, 10))
+        silent, other = examined(net, nobody, endpoint(net, ""), genesis="another")
+        assert (silent.problems, silent.good, silent.fault) == (["silent"], False, "ConnectError")
+        assert (other.problems, other.good, other.lag) == (["other_chain"], False, None)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("a.helius-rpc.com", "b.helius-rpc.com", True),
+        ("rpc.example (1)", "rpc.example (2)", True),
+        ("127.0.0.1 (1)", "127.0.0.1 (2)", True),
+        ("10.0.0.1", "10.9.0.1", False),
+        ("a.one.com", "a.two.com", False),
+    ],
+)
+def test_two_names_may_be_one_operator(one: str, two: str, same: bool) -> None:
+    first, second = reports_of([seen(one), seen(two)], "g")
+    assert (first.maybe_same, second.maybe_same) == (([two], [one]) if same else ((), ()))
+    assert ("maybe_same_operator" in first.problems) is same and first.good
+
+
+def test_one_node_that_answers_for_two_names_is_one_operator() -> None:
+    first, second, third = reports_of(
+        [replace(seen(name), identity=who) for name, who in (("a.x1", "N"), ("b.y2", "N"), ("c.z3", "M"))],
+        "g",
+    )
+    assert (first.maybe_same, second.maybe_same, third.maybe_same) == (["b.y2"], ["a.x1"], ())
+
+
+def seen(name: str) -> Seen:
+    return Seen(
+        name=name, transport="https", genesis="g", slot=5200, height=4190, last_valid=4340, first_available=0,
+        batches=True, latency_ms=20, own_block=Block(height=4190, hash="h"),
+        common_block=Block(height=4190, hash="h"),
+    )  # fmt: skip
+
+
+def test_a_height_is_held_against_its_slot_its_blockhash_and_its_block() -> None:
+    change: dict[str, Any]
+    for change in (
+        {"height": 5201},
+        {"height": 5200},
+        {"last_valid": 4189},
+        {"last_valid": 9000},
+        {"slot": None},
+    ):
+        (report,) = reports_of([replace(seen("n"), **change)], "g")
+        assert report.problems == ["wrong_height"], change
+    unsaid: tuple[dict[str, Any], ...] = (
+        {"own_block": None},
+        {"own_block": Block(height=None, hash=None)},
+        {"last_valid": None},
+    )
+    for change in unsaid:
+        (report,) = reports_of([replace(seen("n"), **change)], "g")
+        assert report.problems == [], change
+
+
+def test_where_two_show_different_blocks_both_are_told_and_of_three_the_odd_one() -> None:
+    odd = replace(seen("odd.org"), common_block=Block(height=4190, hash="other"))
+    one, two = seen("one.org1"), seen("two.org2")
+    assert [r.problems for r in reports_of([one, odd], "g")] == [["other_fork"], ["other_fork"]]
+    assert [r.problems for r in reports_of([one, odd, two], "g")] == [[], ["other_fork"], []]
+
+
+def test_what_was_not_said_is_no_fault_and_http_is_told() -> None:
+    quiet = replace(seen("n"), first_available=None, status=RpcError(-32601, "no"), transport="http")
+    (report,) = reports_of([quiet], "g")
+    assert (report.problems, report.history, report.good) == (["plain_http"], None, True)

@@ -1,0 +1,74 @@
+"""What `oee doctor` says of RPC endpoints, by what the daemon found of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.endpoint_checks import check_endpoints
+from oee_cli.doctor.checks.findings import FAIL, INFO, OK, WARN, Finding
+from oee_cli.exit_codes import ExitCode
+from oee_cli.settings.setting_origins import setting_values
+
+
+def endpoint(name: str = "a.org", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name, "transport": "https", "good": True, "problems": [], "fault": None, "version": "4.1.2",
+        "genesis": "g", "slot": 460, "height": 438, "lag": 0, "history": "full", "reachesBack": None,
+        "batches": True, "latencyMs": 41, "maybeSame": [],
+    } | changes  # fmt: skip
+
+
+def bad(*problems: str, **changes: Any) -> dict[str, Any]:
+    return endpoint("b.org", good=False, problems=list(problems), **changes)
+
+
+def found(*endpoints: dict[str, Any]) -> list[Finding]:
+    return list(check_endpoints(Facts(values=setting_values({}, {}), endpoints=list(endpoints))))
+
+
+def test_a_network_without_endpoints_is_not_spoken_of() -> None:
+    assert found() == []
+
+
+def test_a_good_one_is_told_with_what_it_is_like() -> None:
+    (one,) = found(endpoint(lag=3))
+    said = "a.org: version 4.1.2, 3 slots behind, full history, batches, 41 ms"
+    assert (one.check, one.status, one.message) == ("endpoint", OK, said)
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "words"),
+    [
+        (bad("silent", fault="nothing within 2 s", version=None), WARN, "says nothing: nothing within 2 s"),
+        (bad("other_chain", genesis="xyz"), WARN, "another chain (genesis xyz)"),
+        (bad("wrong_height", height=460), WARN, "puts block 460 at slot 460"),
+        (bad("other_fork"), WARN, "a fork that lost"),
+        (endpoint(problems=["lags"], lag=60), WARN, "60 slots behind"),
+        (endpoint(problems=["plain_http"]), WARN, "Use https"),
+        (endpoint(problems=["pruned"], history="pruned", reachesBack=300), INFO, "last 300 slots"),
+        (endpoint(problems=["no_history"], history="none"), INFO, "no history"),
+        (endpoint(problems=["no_batches"], batches=False), INFO, "one call a request"),
+        (endpoint(problems=["maybe_same_operator"], maybeSame=["x", "y"]), INFO, "operator as x and y"),
+        (endpoint(problems=["lags", "a code of tomorrow"], lag=60), WARN, "60 slots behind"),
+    ],
+)
+def test_each_problem_has_its_sentence_and_costs_nothing_beside_a_good_one(
+    told: dict[str, Any], status: str, words: str
+) -> None:
+    _, one = found(endpoint("good.org"), told)
+    assert (one.status, one.exit_code) == (status, ExitCode.DONE)
+    assert words in one.message and one.code in told["problems"]
+
+
+def test_where_none_is_good_commands_would_end_with_6() -> None:
+    *_, last = found(bad("silent", fault="ConnectError"), bad("other_chain"))
+    assert (last.status, last.code, last.exit_code) == (FAIL, "no_good_endpoint", ExitCode.UNREACHABLE)
+
+
+def test_where_none_keeps_all_history_it_is_said_once() -> None:
+    *_, last = found(endpoint(history="none", problems=["no_history"]))
+    assert (last.status, last.code) == (WARN, "no_full_history")
+    assert found(endpoint(history=None))[-1].code == "ok"
