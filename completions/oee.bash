@@ -50,6 +50,8 @@ _oee_takes_value() {
         "drill --faults") return 0 ;;
         "drill --seed") return 0 ;;
         "drill --workers") return 0 ;;
+        "tokens add --symbol") return 0 ;;
+        "tokens add --accept") return 0 ;;
     esac
     return 1
 }
@@ -118,7 +120,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "drill" | "backup" | "restore" | "doctor" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "drill" | "backup" | "restore" | "doctor" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -137,6 +139,7 @@ _oee() {
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;
             "history") words="--status --pair --token --side --type --since --until --limit -n --columns --json --csv --no-pager --no-color --help -h" ;;
+            "balance") words="--json --no-color --help -h" ;;
             "fills") words="--order --limit -n --columns --json --csv --no-pager --no-color --help -h" ;;
             "top") words="--interval --once --json --no-color --help -h" ;;
             "stats") words="--since --until --by --pair --side --json --csv --no-color --help -h" ;;
@@ -153,6 +156,10 @@ _oee() {
             "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
             "restore") words="--json --quiet -q --no-color --help -h" ;;
             "doctor") words="--json --no-color --help -h" ;;
+            "tokens") words="--json --no-color --help -h" ;;
+            "tokens search") words="--json --no-color --help -h" ;;
+            "tokens add") words="--symbol --accept --json --no-color --help -h" ;;
+            "tokens remove") words="--json --help -h" ;;
             "config") words="--help -h" ;;
             "config show") words="--origin --json --no-color --help -h" ;;
             "config path") words="--json --help -h" ;;
@@ -165,7 +172,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell submit cancel quote watch show history fills top stats daemon worker drill backup restore doctor config paths completion help"; ;;
+            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker drill backup restore doctor tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -176,16 +183,19 @@ _oee() {
             "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "watch:0") words="last"; orders="live"; ;;
             "show:0") words="last"; orders="all"; ;;
+            "balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "daemon:0") words="start stop restart status logs run token"; ;;
             "backup:0") files="1"; ;;
             "restore:0") files="1"; ;;
+            "tokens:0") words="search add remove"; ;;
+            "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
             "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell submit cancel quote watch show history fills top stats daemon worker drill backup restore doctor config paths completion orders scripting exit-codes"; ;;
+            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker drill backup restore doctor tokens config paths completion orders scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -115,6 +115,10 @@ function __oee_value
             return 0
         case 'drill --workers'
             return 0
+        case 'tokens add --symbol'
+            return 0
+        case 'tokens add --accept'
+            return 0
         case '*'
             return 1
     end
@@ -141,7 +145,7 @@ function __oee_place
         end
         set -l next (string trim -- "$__oee_path $word")
         switch $next
-            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'drill' 'backup' 'restore' 'doctor' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'drill' 'backup' 'restore' 'doctor' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
                 set __oee_path $next
                 set __oee_count 0
             case '*'
@@ -191,6 +195,8 @@ function __oee_offers
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'history'
                 printf '%s\t%s\n' '--status' 'Only orders that are this; several with commas' '--pair' 'Only this pair' '--token' 'Only with this token' '--side' 'Only this side' '--type' 'Only orders of this type' '--since' 'Only placed since: 2h, today, monday, ISO' '--until' 'Only placed before: written the same way' '--limit' 'At most this many, or every one. (20)' '-n' 'At most this many, or every one. (20)' '--columns' 'Which columns, of the table and of --csv' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-pager' 'No pager for what is longer than the screen' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'balance'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'fills'
                 printf '%s\t%s\n' '--order' 'Only this order\'s' '--limit' 'At most this many, or every one. (20)' '-n' 'At most this many, or every one. (20)' '--columns' 'Which columns, of the table and of --csv' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-pager' 'No pager for what is longer than the screen' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'top'
@@ -223,6 +229,14 @@ function __oee_offers
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'doctor'
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'tokens'
+                printf '%s\t%s\n' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'tokens search'
+                printf '%s\t%s\n' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'tokens add'
+                printf '%s\t%s\n' '--symbol' 'What you call it from now on' '--accept' 'The extensions whose risk you take, by name' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'tokens remove'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'config'
                 printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'config show'
@@ -245,7 +259,7 @@ function __oee_offers
     else
         switch "$__oee_path:$__oee_count"
             case ':0'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
             case 'buy:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'buy:1'
@@ -268,10 +282,16 @@ function __oee_offers
             case 'show:0'
                 command oee __orders all 2>/dev/null
                 printf '%s\t%s\n' 'last' 'the newest order'
+            case 'balance:*'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'daemon:0'
                 printf '%s\t%s\n' 'start' 'Start it, detached, unless it runs already' 'stop' 'Drain and stop it: what runs ends or is left safe' 'restart' 'Stop it and start it again' 'status' 'What runs, and where. Exit 6 if nothing does' 'logs' 'Its log' 'run' 'Run it in the foreground, for a service manager' 'token' 'Print the token that TCP asks for'
             case 'backup:0'
             case 'restore:0'
+            case 'tokens:0'
+                printf '%s\t%s\n' 'search' 'Look a token up: pinned, added, and in the network\'s directory' 'add' 'Add a token by its mint, or say anew what it is called and what you accept' 'remove' 'Take back what you said of a token: its symbol, and what you accepted'
+            case 'tokens remove:0'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'config:0'
                 printf '%s\t%s\n' 'show' 'Every setting with its value; passwords are masked' 'path' 'Print where config.toml is, or would be' 'get' 'Print the value that counts, passwords and all; nothing where it is not set' 'set' 'Write a setting to config.toml' 'unset' 'Take a setting out of config.toml'
             case 'config get:0'
@@ -285,7 +305,7 @@ function __oee_offers
             case 'completion:0'
                 printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
             case 'help:*'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
         end
     end
 end

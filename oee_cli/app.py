@@ -32,6 +32,7 @@ class Oee(LazyGroup):
                 "show", "One order explained: its timeline, attempts, quotes and fill", "orders:show_order"
             ),
             Entry("history", "Past orders, newest first", "lists:list_orders"),
+            Entry("balance", "What the wallet holds, and what it is worth", "tokens:show_balance"),
             Entry("fills", "The chain's own ledger, for audits", "lists:list_fills"),
             Entry("top", "The engine live: orders in flight, queue, workers, venues, fills", "top:show_top"),
             Entry("stats", "Execution quality: routing's gain, slippage, latency", "stats:show_stats"),
@@ -47,6 +48,9 @@ class Oee(LazyGroup):
         ),
         "Set up": (
             Entry("doctor", "Check everything here, and say what mends it", "doctor:examine_here"),
+            Entry(
+                "tokens", "What can be traded by its symbol; add tokens by their mints", "tokens:tokens_app"
+            ),
             Entry("config", "Look at settings and change them", "config:config_app"),
             Entry("paths", "Where home, database, logs and everything else are", "doctor:show_home_paths"),
             Entry("completion", "Print the completion script of a shell", "help:print_completion"),

@@ -151,6 +151,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "BASE": SYMBOLS,
     "QUOTE": SYMBOLS,
     "--token": SYMBOLS,
+    "TOKEN": SYMBOLS,
     "--pair": tuple(f"{base}/{quote}" for quote in STABLE for base in SYMBOLS if base not in STABLE),
     "--status": tuple(Status),
     "--type": ("market",),

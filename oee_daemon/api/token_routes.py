@@ -141,7 +141,7 @@ async def add_token(request: Request, asked: TokenIn) -> JSONResponse:
     return JSONResponse(row | {"proposed": proposed, "posesAs": taken and taken.symbol})
 
 
-@router.delete("/tokens/{name}", responses=answers(Token, 404, 409))
+@router.delete("/tokens/{name}", responses=answers(Token, 409))
 async def remove_token(request: Request, name: str) -> JSONResponse:
     """Takes back what was said of an added token; orders name it by its mint all the same."""
     state = state_of(request)

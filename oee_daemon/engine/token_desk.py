@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput, NotFound
+from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
 from oee_daemon.networks.holdings import Extension, MintFacts, Mints
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.token_symbols import must_be_free
@@ -108,13 +108,15 @@ class TokenDesk:
         self.book.learn(known)
 
     async def remove(self, name: str) -> KnownToken:
-        """Nothing that the user said of the token holds any more. Raises `NotFound`, `InvalidInput`."""
+        """Nothing that the user said of the token holds any more. Raises `InvalidInput`, `Conflict`."""
         mint = self.book.find(name, "token").mint
         self._must_not_be_pinned(mint, "is pinned, and stays")
         known = self.book.known(mint)
         assert known is not None
         if not await aside(self._db, token_rows.remove, mint):
-            raise NotFound(f"Nobody added {mint}.", code="token_not_added", hint="See: oee tokens")
+            raise InvalidInput(
+                f"{mint} was not added.", code="token_not_added", field="token", hint="See: oee tokens"
+            )
         self.book.learn(replace(known, added=False, symbol=None, accepted=()))
         return known
 

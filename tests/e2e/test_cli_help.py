@@ -25,6 +25,14 @@ TESTS = Path(__file__).parents[1]
 ENDS = {
     "oee cancel last": 3,
     "oee cancel 0c2f0b8e --json": 3,
+    # The simulated network has its own tokens and no balances.
+    "oee tokens add MINT --symbol FOO": 3,
+    "oee tokens add MINT --accept permanent-delegate": 3,
+    "oee tokens remove FOO": 2,
+    "oee tokens remove MINT": 2,
+    "oee balance": 3,
+    "oee balance SOL USDC": 3,
+    "oee balance --json | jq -r .totalUsd": 3,
     "oee daemon run": 6,
     "exec oee daemon run": 6,
     "oee daemon logs -n 200 --follow": 124,

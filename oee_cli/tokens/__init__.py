@@ -1,0 +1,1 @@
+"""The commands `oee tokens` and `oee balance`."""

@@ -1,0 +1,83 @@
+"""`oee tokens` and `oee tokens search`: what is known, and what a directory knows beside it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from oee_cli.api.http_client import session
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines
+from oee_cli.tokens.token_text import program_text, risk_lines
+
+_LISTED = (
+    Column("token"),
+    Column("mint"),
+    Column("decimals", rank=2, right=True),
+    Column("", rank=1),
+    Column("program", rank=3),
+    Column("extensions", rank=4),
+)
+_FOUND = (Column("token"), Column("mint"), Column("", rank=1), Column("name", rank=2), Column("", rank=3))
+
+
+def list_tokens(output: Output) -> ExitCode:
+    """Pinned ones, then added ones; below them what somebody could do to those who hold them."""
+    with session(output) as client:
+        tokens: list[dict[str, Any]] = client.get("/api/tokens")["tokens"]
+    if output.json:
+        output.emit(tokens)
+        return ExitCode.DONE
+    width = output.width(sys.stdout)
+    lines = lay_table(_LISTED, [_listed_row(token) for token in tokens], width, titles=True, indent=0)
+    for token in tokens:
+        lines += risk_lines(token, width)
+    put_lines(output, lines)
+    return ExitCode.DONE
+
+
+def search_tokens(text: str, output: Output) -> ExitCode:
+    """What is not added can't be traded by its symbol, and says so."""
+    with session(output) as client:
+        found = client.get("/api/tokens/search", {"query": text})
+    tokens: list[dict[str, Any]] = found["tokens"]
+    if found["directory"] == "unavailable":
+        output.warn("The network's directory does not answer: only pinned and added tokens are searched.")
+    if output.json:
+        output.emit(tokens)
+        return ExitCode.DONE
+    if not tokens:
+        output.note(f"no token found for {clean(text)[:60]!r}")
+        return ExitCode.DONE
+    width = output.width(sys.stdout)
+    lines = lay_table(_FOUND, [_found_row(token) for token in tokens], width, titles=True, indent=0)
+    if any(token["origin"] is None for token in tokens):
+        how = "What is not added is traded by its mint alone. Compare the mint with its maker's own page."
+        lines += fold_sentence(how, width, "dim", indent="")
+    put_lines(output, lines)
+    return ExitCode.DONE
+
+
+def _listed_row(token: dict[str, Any]) -> Line:
+    named = token["symbol"] != token["mint"]
+    extensions = ", ".join(one["name"] for one in token["extensions"] or ())
+    return [
+        Cell(clean(token["symbol"]) if named else "–", "bold" if named else "dim"),
+        Cell(clean(token["mint"])),
+        Cell(str(token["decimals"])),
+        Cell(token["origin"], "dim"),
+        Cell(program_text(token["program"])),
+        Cell(clean(extensions)),
+    ]
+
+
+def _found_row(token: dict[str, Any]) -> Line:
+    listed = token["origin"] is not None
+    return [
+        Cell(clean(token["symbol"]), "bold" if listed else ""),
+        Cell(clean(token["mint"])),
+        Cell(token["origin"] or "not added", "dim" if listed else "yellow"),
+        Cell(clean(token["name"])),
+        Cell("" if listed or token["verified"] else "not verified", "yellow"),
+    ]

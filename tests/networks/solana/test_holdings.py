@@ -1,0 +1,196 @@
+"""What a wallet holds and what a mint is, as localnet's RPC and API say it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from solders.pubkey import Pubkey
+from solders.token.associated import get_associated_token_address
+
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.errors import ChainUnavailable, VenueError
+from oee_daemon.networks.holdings import Means
+from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.mint_reader import MintReader
+from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.token_holdings import SolanaHoldings
+from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.tokens import TOKENS, Token
+from tests.networks.solana.local import Local, localnet
+
+SOL, USDC, BONK, JUP = (TOKENS[symbol] for symbol in ("SOL", "USDC", "BONK", "JUP"))
+FEE_CAP = 123_456
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    with localnet(tmp_path_factory.mktemp("localnet")) as found:
+        yield found
+
+
+@dataclass
+class Asked:
+    local: Local
+    pool: Pool
+    holdings: SolanaHoldings
+    mints: MintReader
+    directory: JupiterDirectory
+
+    async def means(self, given: Token, taken: Token, *, every: bool = False) -> Means:
+        asked = QuoteRequest(input_token=given, output_token=taken, amount=1, mode=SwapMode.EXACT_IN)
+        return (await self.holdings.means(asked, 5.0, every=every))[0]
+
+    def rent(self, size: int) -> int:
+        found: int = self.local.rpc("getMinimumBalanceForRentExemption", size)
+        return found
+
+
+@asynccontextmanager
+async def asking(local: Local, genesis: str | None = None) -> AsyncIterator[Asked]:
+    pool = open_pool([local.address, f"{local.address}/"], 1000.0, 1000)
+    api = Api("jupiter", Site(f"{local.address}/jupiter"), Bucket(1000.0, 1000))
+    given: dict[str, Any] = {"genesis": genesis or local.genesis}
+    holdings = SolanaHoldings(pool, wallet=local.wallet.address, fee_cap=FEE_CAP, **given)
+    try:
+        yield Asked(local, pool, holdings, MintReader(pool, **given), JupiterDirectory(api))
+    finally:
+        await pool.close()
+        await api.close()
+
+
+def listed(local: Local, symbol: str) -> Token:
+    """A token of Token-2022 that localnet has beside the listed ones, as its API tells it."""
+    import httpx
+
+    found = httpx.get(f"{local.address}/jupiter/tokens/v2/search?query={symbol}", trust_env=False).json()[0]
+    return Token(symbol, found["id"], found["decimals"])
+
+
+def test_a_wallet_holds_what_it_was_given_under_both_programs(local: Local) -> None:
+    fee = listed(local, "FEE")
+    local.rpc("localnetMint", local.wallet.address, fee.mint, 7_000_000)
+
+    async def ask() -> None:
+        async with asking(local) as asked:
+            held = {one.mint: one for one in await asked.holdings.balances(5.0)}
+            assert held[USDC.mint].units == 1_000 * 10**6 and held[BONK.mint].units == 1_000 * 10**5
+            assert (held[fee.mint].units, held[fee.mint].decimals) == (7_000_000, 6)
+            assert held[SOL.mint].units == local.rpc("getBalance", local.wallet.address)["value"]
+            assert not any(one.wrapped or one.frozen for one in held.values())
+            assert JUP.mint not in held
+
+    asyncio.run(ask())
+
+
+def test_means_are_what_a_swap_can_spend_and_what_its_accounts_take(local: Local) -> None:
+    """The wallet has accounts for USDC and BONK, none for wrapped SOL, JUP and PULL."""
+    pull = listed(local, "PULL")
+
+    async def ask() -> None:
+        async with asking(local) as asked:
+            lamports = local.rpc("getBalance", local.wallet.address)["value"]
+            own, account = asked.rent(0), asked.rent(165)
+            assert own > 0 and account > own
+            for given, taken, reserve in (
+                (USDC, BONK, own),
+                (USDC, JUP, own + account),
+                (SOL, USDC, own + account),
+                (USDC, SOL, own + account),
+                (SOL, JUP, own + 2 * account),
+            ):
+                for every in (False, True):
+                    means = await asked.means(given, taken, every=every)
+                    assert (means.native, means.fee, means.reserve) == (lamports, FEE_CAP, reserve)
+                    assert means.spends_native is (given is SOL)
+                    assert means.given == (lamports if given is SOL else 1_000 * 10**6)
+                    assert {m: f.decimals for m, f in (means.facts or {}).items()} == {
+                        given.mint: given.decimals,
+                        taken.mint: taken.decimals,
+                    }
+            means = await asked.means(JUP, pull)
+            assert means.given == 0 and means.reserve > own + account
+            assert means.facts is not None
+            assert [(one.name, one.risk) for one in means.facts[pull.mint].extensions] == [
+                ("permanent-delegate", True)
+            ]
+            nobody = Token("?", str(Pubkey(bytes(range(32)))), 6)
+            assert nobody.mint not in ((await asked.means(nobody, USDC)).facts or {})
+
+    asyncio.run(ask())
+
+
+def test_mints_are_what_the_chain_says(local: Local) -> None:
+    fee, pull = listed(local, "FEE"), listed(local, "PULL")
+    wallet_account = get_associated_token_address(
+        Pubkey.from_string(local.wallet.address), Pubkey.from_string(USDC.mint)
+    )
+
+    async def ask() -> None:
+        async with asking(local) as asked:
+            found = await asked.mints.read([USDC.mint, fee.mint, str(wallet_account), pull.mint], 5.0)
+            assert {m: (f.program, f.decimals) for m, f in found.items()} == {
+                USDC.mint: (TOKEN, 6),
+                fee.mint: (TOKEN_2022, 6),
+                pull.mint: (TOKEN_2022, 6),
+            }
+            (said,) = found[fee.mint].extensions
+            assert (said.name, said.detail, said.risk) == (
+                "transfer-fee",
+                "1 % of every transfer, at most 5000",
+                False,
+            )
+            many = [str(Pubkey(n.to_bytes(32, "big"))) for n in range(1, 130)]
+            assert list(await asked.mints.read([*many, USDC.mint], 5.0)) == [USDC.mint]
+
+    asyncio.run(ask())
+
+
+def test_another_chain_says_nothing_of_our_wallet(local: Local) -> None:
+    async def ask() -> None:
+        async with asking(local, genesis="5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d") as asked:
+            for call in (
+                asked.holdings.balances(1.0),
+                asked.mints.read([USDC.mint], 1.0),
+                asked.means(SOL, USDC),
+                asked.means(SOL, USDC, every=True),
+            ):
+                with pytest.raises(ChainUnavailable, match="another chain"):
+                    await call
+
+    asyncio.run(ask())
+
+
+def test_prices_and_names_come_from_the_directory_exactly(local: Local) -> None:
+    async def ask() -> None:
+        async with asking(local) as asked:
+            prices = await asked.directory.usd([SOL.mint, USDC.mint, str(Pubkey(bytes(range(32))))], 5.0)
+            assert set(prices) == {SOL.mint, USDC.mint}
+            assert prices[USDC.mint] == Decimal(1) and 100 < prices[SOL.mint] < 200
+            found = await asked.directory.search("BONK", 5.0)
+            assert [(one.symbol, one.mint, one.decimals) for one in found] == [("BONK", BONK.mint, 5)]
+            assert await asked.directory.search("nothing like it", 5.0) == []
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("path", ["/raydium/compute/swap-base-in", "/nothing", "/jupiter/price/v3?ids=&x="])
+def test_a_directory_of_another_shape_is_an_error_and_never_a_price(local: Local, path: str) -> None:
+    async def ask() -> None:
+        api = Api("jupiter", Site(f"{local.address}{path}"), Bucket(1000.0, 1000))
+        try:
+            with pytest.raises(VenueError):
+                await JupiterDirectory(api).search("SOL", 2.0)
+        finally:
+            await api.close()
+
+    asyncio.run(ask())
