@@ -16,6 +16,7 @@ from oee_daemon.embedded.supervision import Watch
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
+from oee_daemon.networks.solana.profile import runs_chain
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.store import unopened
 
@@ -36,6 +37,7 @@ def run(settings: Settings, home: Home) -> None:
         home.path,
         postgres=settings.database_url is None,
         valkey=settings.redis_url is None,
+        localnet=runs_chain(settings),
         service_user=settings.service_user,
         # Twice a worker's: those of one that was killed may be there when the next one comes.
         connections=settings.connections + settings.worker_connections + LEDGER_CONNECTIONS,

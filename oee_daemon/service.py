@@ -131,6 +131,7 @@ class Service:
         # Before the worker has anything to work with: the wallet is made here, or it is another engine's.
         await asyncio.to_thread(try_to_settle, self._identity)
         await asyncio.to_thread(settled)
+        await self._network.begin()
         self._home.phase("schema")
         self._worker.hand(self._settings)
         for number in inherited.farewells():

@@ -83,6 +83,14 @@ class Settings:
     max_attempts: int = _setting("max_attempts")
     keep_days: int | None = _setting("keep_days")
     network: str = _setting("network")
+    #: Addresses separated by commas, as `solana.rpc.outside_http.Site` takes them.
+    rpc_urls: str | None = _setting("rpc_urls")
+    #: Names separated by commas.
+    venues: str | None = _setting("venues")
+    raydium_url: str | None = _setting("raydium_url")
+    jupiter_url: str | None = _setting("jupiter_url")
+    #: Lamports.
+    fee_cap: int = _setting("fee_cap")
     sim_seed: int = _setting("sim_seed")
     sim_latency_ms: int = _setting("sim_latency_ms")
     sim_failure_rate: Decimal = _setting("sim_failure_rate")
@@ -142,7 +150,8 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         try:
             values[spec.name] = spec.metadata["read"](text)
         except ValueError as wanted:
-            shown = "its value" if spec.name.endswith("_url") else repr(text)
+            secret = spec.name in BY_NAME and BY_NAME[spec.name].hidden
+            shown = "its value" if secret else repr(text)
             raise BadSetting(f"{variable} (from {origin}) can't be {shown}: it takes {wanted}.") from None
     found = Settings(**values)
     try:

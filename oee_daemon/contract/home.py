@@ -24,6 +24,11 @@ def socket_path(home: Path) -> Path:
     return TEMPORARY / f"oee-{os.geteuid()}-{digest}" / "oee.sock"
 
 
+def localnet_socket(home: Path) -> Path:
+    """Where the localnet that the daemon of `home` runs listens."""
+    return socket_path(home).with_name("net.sock")
+
+
 def barrier(path: Path, uid: int, gid: int) -> Path | None:
     """The first folder or file on the way to `path`, itself included, that this account may not pass.
 

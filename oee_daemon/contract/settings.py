@@ -16,6 +16,8 @@ _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _REDIS = ("redis:", "rediss:", "unix:")
 _WEB = ("http://", "https://")
+#: In front of an address whose host is the path of a Unix socket, its slashes as %2F.
+_SOCKET = "http+unix://"
 _POSTGRES = ("postgresql:", "postgres:", "postgresql+psycopg:")
 #: From the first colon to the last @: a password may hold either.
 _SECRET_PART = re.compile(r"(?<=://)([^:/@]*):.*@")
@@ -23,7 +25,9 @@ _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&
 #: What stands for a secret that is not shown.
 MASK = "***"
 #: Where orders can be traded.
-NETWORKS = ("simulated",)
+NETWORKS = ("simulated", "localnet")
+#: On which markets; a network may have some of them.
+VENUES = ("raydium", "meteora", "orca", "jupiter", "cpmm")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -53,6 +57,39 @@ def _address(*starts: str) -> Callable[[str], str]:
         if not text.startswith(starts):
             raise ValueError("an address that starts with " + " or ".join(starts))
         return text
+
+    return read
+
+
+def _site(text: str) -> str:
+    """An address for HTTP: of a host, or the path of a Unix socket."""
+    from urllib.parse import quote, urlsplit
+
+    if text.startswith("/"):
+        return _SOCKET + quote(text, safe="")
+    try:
+        named = text.startswith((*_WEB, _SOCKET)) and urlsplit(text).hostname and text.isprintable()
+    except ValueError:
+        named = False
+    if not named or " " in text:
+        raise ValueError("an address that starts with https:// or http://, or the path of a Unix socket")
+    return text.rstrip("/")
+
+
+def _sites(text: str) -> str:
+    found = [_site(part.strip()) for part in text.split(",")]
+    if len(set(found)) < len(found):
+        # What two of them say counts for more than what one says twice.
+        raise ValueError("addresses separated by commas, each of them once")
+    return ",".join(found)
+
+
+def _some_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        names = [part.strip().lower() for part in text.split(",")]
+        if not set(names) <= set(choices):
+            raise ValueError("names separated by commas, of " + ", ".join(choices))
+        return ",".join(names)
 
     return read
 
@@ -115,7 +152,7 @@ class Setting(NamedTuple):
     read: Callable[[str], Any] = str
     #: `daemon`: read once, when the daemon starts. `command`: read by each command. `both`.
     reader: str = "daemon"
-    #: What a screen never shows: `all` of it, or the `password` in it.
+    #: What a screen never shows: `all` of it, the `password` in it, or of each address all but its `host`.
     hidden: str = ""
 
     @property
@@ -131,12 +168,29 @@ class Setting(NamedTuple):
         """A value of it as a screen may show it."""
         if self.hidden == "all":
             return MASK
+        if self.hidden == "host":
+            return ",".join(map(_host_alone, text.split(",")))
         return masked(text) if self.hidden else text
 
 
 def masked(text: str) -> str:
     """An address without its password."""
     return _SECRET_QUERY.sub(rf"\1{MASK}", _SECRET_PART.sub(rf"\1:{MASK}@", text))
+
+
+def _host_alone(address: str) -> str:
+    """Providers put keys into paths, queries and in front of hosts."""
+    from urllib.parse import unquote, urlsplit
+
+    if address.startswith(("/", _SOCKET)):
+        return unquote(address.removeprefix(_SOCKET).partition("/")[0]) or address
+    try:
+        parts = urlsplit(address)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        return MASK
+    rest = f"/{MASK}" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{f'{MASK}@' if '@' in parts.netloc else ''}{host}{rest}"
 
 
 SETTINGS = (
@@ -157,6 +211,13 @@ SETTINGS = (
     Setting("max_attempts", "3", "attempts before an order fails", _whole(1, 100)),
     Setting("keep_days", None, "days an order is kept after its end; unset: for ever", _whole(1, 36_500)),
     Setting("network", "simulated", "where orders are traded", _one_of(*NETWORKS)),
+    Setting("rpc_urls", None, "Solana's RPC endpoints: a,b; two are better", _sites, hidden="host"),
+    Setting("venues", None, "markets that are asked: a,b; unset: all", _some_of(*VENUES)),
+    Setting("raydium_url", None, "another address of Raydium's trade API", _site, hidden="host"),
+    Setting("jupiter_url", None, "another address of Jupiter's API", _site, hidden="host"),
+    Setting(
+        "fee_cap", "100000", "lamports: the most that a swap may pay the network", _whole(5_000, 10**9)
+    ),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
     Setting("sim_failure_rate", "0.05", "how often a simulated swap fails, 0 to 1", _rate),

@@ -1,6 +1,6 @@
-"""The servers the daemon runs itself: PostgreSQL and Valkey, from the wheels that carry them.
+"""The servers the daemon runs itself: PostgreSQL and Valkey, from the wheels that carry them, and localnet.
 
-Both listen on Unix sockets only, work in folders of their own under the home, and end with the daemon.
+All listen on Unix sockets only, work in folders of their own under the home, and end with the daemon.
 The caller holds the home's lock for as long as they run: that is what makes cleaning up after a killed
 daemon safe. Nothing here knows what is stored in them.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from oee_daemon.embedded import account, folders
+from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.embedded_valkey import Valkey
 from oee_daemon.embedded.supervision import Server, Watch
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Servers:
-    """The two servers of one home. Everything but the two addresses belongs to the main thread."""
+    """The servers of one home. Everything but the addresses belongs to the main thread."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Servers:
         *,
         postgres: bool,
         valkey: bool,
+        localnet: bool = False,
         service_user: str | None = None,
         connections: int = 0,
         must_be_held: Callable[[], None] = lambda: None,
@@ -55,7 +57,7 @@ class Servers:
         self._connections = max(LEAST_CONNECTIONS, connections + MORE_CONNECTIONS)
         self._home = home.absolute()
         self._must_be_held = must_be_held
-        self._wanted = {"valkey": valkey, "postgres": postgres}
+        self._wanted = {"valkey": valkey, "postgres": postgres, "localnet": localnet}
         self._service_user = service_user
         self._watches: list[Watch] = []
 
@@ -76,7 +78,7 @@ class Servers:
         return f"unix://{quote(str(folders.sockets(self._home, self._account) / Valkey.SOCKET), safe='/')}"
 
     def start(self, ready: Callable[[str], None] = lambda name: None) -> None:
-        """Returns once both answer a request; calls `ready` with "postgres" or "queue" as each does.
+        """Returns once all answer a request; calls `ready` with the phase of each as it does.
 
         Raises `StartFailed`, with nothing left running. Must be called on the main thread: the servers end
         with the thread that started them.
@@ -104,7 +106,7 @@ class Servers:
         return [watch.server.name for watch in self._watches if watch.check()]
 
     def stop(self) -> None:
-        """Ends both in order and waits, for 10 s at most; harmless if they don't run.
+        """Ends all in order and waits, for 10 s at most; harmless if they don't run.
 
         Where the home is lost they are killed: in order they would remove their sockets, which by now may be
         somebody else's. What they had flushed stays, as after any kill.
@@ -137,6 +139,8 @@ class Servers:
             found.append(Valkey(self._home, self._account))
         if self._wanted["postgres"]:
             found.append(Postgres(self._home, self._account, self._connections))
+        if self._wanted["localnet"]:
+            found.append(Localnet(self._home))
         return found
 
     def _advance_until_ready(self, ready: Callable[[str], None]) -> None:

@@ -30,7 +30,9 @@ STOP_S = 30.0
 #: A worker that lived this long, in seconds, did not die of its start.
 HEALTHY_S = 10.0
 #: What a worker has no use for, or is told in another way.
-HIDDEN = ("OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN")
+HIDDEN = (
+    "OEE_DATABASE_URL", "OEE_REDIS_URL", "OEE_TOKEN", "OEE_RPC_URLS", "OEE_RAYDIUM_URL", "OEE_JUPITER_URL",
+)  # fmt: skip
 
 
 class WorkerProcess(Server):

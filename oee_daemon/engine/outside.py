@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 #: Seconds that a venue has to build a swap. An attempt's longest way between two signs of life stays below
 #: its lease, with what the chain may take.
 BUILD_S = 4.0
+#: Seconds that the guard has to judge it: what it takes to read lookup tables and to simulate.
+GUARD_S = 3.5
 
 
 class Outside:
@@ -69,10 +71,10 @@ class Outside:
         try:
             async with asyncio.timeout(BUILD_S):
                 unsigned = await venue.build(plan, anchor, BUILD_S)
-            self._network.guard.check(unsigned, plan)
+            await self._guard(unsigned, plan)
             _must_be_anchored(unsigned, anchor)
             return self._network.wallet.sign(unsigned, order.id, order.attempt)
-        except AttemptFailed:
+        except (AttemptFailed, ChainUnavailable):
             raise
         except TimeoutError:
             raise VenueLate(f"{venue.name} did not build the swap within {BUILD_S:g} s.") from None
@@ -80,6 +82,14 @@ class Outside:
             self._faults.say("a venue failed", e, order_id=order.id, venue=venue.name)
             failed = f"{venue.name} failed to build the swap: {type(e).__name__}."
             raise VenueError(failed, retryable=True) from e
+
+    async def _guard(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+        """Raises what `Guard.check` raises: what it can't judge in time is not signed."""
+        try:
+            async with asyncio.timeout(GUARD_S):
+                await self._network.guard.check(unsigned, plan)
+        except TimeoutError:
+            raise ChainUnavailable(f"What the swap would do was not known within {GUARD_S:g} s.") from None
 
     async def send(self, swap: SignedSwap) -> None:
         """Whatever the answer is, it ends nothing: an earlier send of the same bytes may still land."""

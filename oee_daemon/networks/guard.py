@@ -14,6 +14,7 @@ from oee_daemon.orders.swap import UnsignedSwap
 
 
 class Guard(Protocol):
-    def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
-        """Raises `UnsafeSwap` unless the swap does what the plan says, within its bound."""
+    async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+        """Raises `UnsafeSwap` unless the swap does what the plan says, within its bound; `AttemptFailed`
+        where it would fail; `ChainUnavailable` where nobody tells what it would do."""
         ...

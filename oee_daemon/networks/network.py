@@ -18,6 +18,10 @@ from oee_daemon.networks.wallet import Wallet
 NamedWallet: TypeAlias = Callable[[], str | None]
 
 
+async def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """Everything that differs from one network to the next."""
@@ -38,3 +42,5 @@ class Network:
     mints: Mints | None = None
     #: Names and prices of tokens; none where nobody is asked.
     directory: Directory | None = None
+    #: What the daemon does once at its start, before it takes orders: play money, where that is given away.
+    begin: Callable[[], Coroutine[Any, Any, None]] = _nothing

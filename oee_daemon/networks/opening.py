@@ -7,7 +7,9 @@ for is imported.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from oee_daemon.errors import BadSetting
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.settings import Settings
 
@@ -18,10 +20,29 @@ def _simulated(settings: Settings, database_url: str, named: NamedWallet) -> Net
     return build(settings, database_url, named)
 
 
+def _solana(settings: Settings, _database_url: str, named: NamedWallet) -> Network:
+    from oee_daemon.networks.solana.profile import PROFILES
+    from oee_daemon.networks.solana.solana_network import build
+
+    return build(PROFILES[settings.network], settings, named)
+
+
 #: What makes each network, by its name in `OEE_NETWORK`.
-BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {"simulated": _simulated}
+BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {
+    "simulated": _simulated,
+    "localnet": _solana,
+}
 
 
 def open_network(settings: Settings, database_url: str, named: NamedWallet = lambda: None) -> Network:
-    """The network that the settings name. Raises `StartFailed` where its wallet can't be used."""
-    return BUILDERS[settings.network](settings, database_url, named)
+    """The network that the settings name, with the venues that they leave. Raises `StartFailed` where its
+    wallet can't be used, or where no venue is left."""
+    network = BUILDERS[settings.network](settings, database_url, named)
+    if settings.venues is None:
+        return network
+    wanted = settings.venues.split(",")
+    venues = [venue for venue in network.venues if venue.name in wanted]
+    if not venues:
+        has = ", ".join(venue.name for venue in network.venues)
+        raise BadSetting(f"OEE_VENUES leaves none of the venues of {network.name}: it has {has}.")
+    return replace(network, venues=venues)

@@ -20,6 +20,7 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS
+from tests.kit.now import now
 
 OTHER = Pubkey.new_unique()
 
@@ -52,7 +53,7 @@ def versioned(plan: Plan) -> UnsignedSwap:
 
 @pytest.mark.parametrize("build", [versioned, lambda plan: legacy(plan, calls(plan))])
 def test_what_the_plan_says_may_be_signed(plan: Plan, build: Callable[[Plan], UnsignedSwap]) -> None:
-    SimulatedGuard().check(build(plan), plan)
+    now(SimulatedGuard().check(build(plan), plan))
 
 
 THEFTS: dict[str, Callable[[Plan], UnsignedSwap]] = {
@@ -74,5 +75,5 @@ THEFTS: dict[str, Callable[[Plan], UnsignedSwap]] = {
 @pytest.mark.parametrize("theft", THEFTS.values(), ids=THEFTS)
 def test_anything_else_is_refused_for_good(plan: Plan, theft: Callable[[Plan], UnsignedSwap]) -> None:
     with pytest.raises(UnsafeSwap) as caught:
-        SimulatedGuard().check(theft(plan), plan)
+        now(SimulatedGuard().check(theft(plan), plan))
     assert (caught.value.code, caught.value.retryable) == ("unsafe_swap", False)

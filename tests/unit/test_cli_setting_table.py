@@ -41,9 +41,25 @@ def test_a_password_is_never_shown_and_the_rest_is(address: str, shown: str) -> 
     assert "hunter2" not in masked(address) and "ter/2" not in masked(address)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "shown"),
+    [
+        ("https://rpc.example/hunter2", f"https://rpc.example/{MASK}"),
+        ("https://rpc.example/?api-key=hunter2", f"https://rpc.example/{MASK}"),
+        ("https://hunter2:hunter2@rpc.example:8899", f"https://{MASK}@rpc.example:8899"),
+        ("https://a.example,https://b.example/hunter2", f"https://a.example,https://b.example/{MASK}"),
+        ("http+unix://%2Frun%2Fnet.sock/node/x", "/run/net.sock"),
+        ("/run/net.sock", "/run/net.sock"),
+        ("http://[hunter2", MASK),
+    ],
+)
+def test_of_an_address_that_may_hold_a_key_its_host_alone_is_shown(addresses: str, shown: str) -> None:
+    assert BY_NAME["rpc_urls"].shown(addresses) == shown
+
+
 def test_what_holds_a_secret_is_marked_as_such() -> None:
     hidden = {setting.name for setting in SETTINGS if setting.hidden}
-    assert hidden == {s.name for s in SETTINGS if s.name.endswith(("url", "token"))}
+    assert hidden == {s.name for s in SETTINGS if s.name.endswith(("url", "urls", "token"))}
     assert BY_NAME["token"].shown("abcdefgh") == MASK
     assert BY_NAME["port"].shown("3000") == "3000"
 

@@ -49,7 +49,9 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("OEE_SIM_FAILURE_RATE", "1.1", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "NaN", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "5%", "a number from 0 to 1"),
-        ("OEE_NETWORK", "mainnet", "one of simulated"),
+        ("OEE_NETWORK", "moon", "one of simulated, localnet"),
+        ("OEE_VENUES", "cpmm,moon", "names separated by commas, of raydium, meteora, orca, jupiter, cpmm"),
+        ("OEE_FEE_CAP", "4999", "a whole number from 5000 to 1000000000"),
         ("OEE_HOME", "here", "an absolute path"),
         ("OEE_HOSTNAMES", "a.example:3000", "names or addresses separated by commas, without ports"),
         ("OEE_HOSTNAMES", "a,,b", "names or addresses separated by commas, without ports"),
@@ -132,6 +134,22 @@ def test_a_file_that_can_not_be_read_is_told_by_its_path(tmp_path: Path) -> None
     with pytest.raises(BadSetting) as caught:
         load({}, tmp_path)
     assert caught.value.message == f"{tmp_path} can't be read: Is a directory."
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("ftp://h/hunter2", "an address that starts with https:// or http://, or the path of a Unix socket"),
+        ("https://h/hunter2, https://h/hunter2/", "addresses separated by commas, each of them once"),
+        ("https://h,", "an address that starts with https:// or http://, or the path of a Unix socket"),
+    ],
+)
+def test_a_bad_address_is_told_without_its_key(text: str, takes: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load({"OEE_RPC_URLS": text}, tmp_path / "none.toml")
+    assert (
+        caught.value.message == f"OEE_RPC_URLS (from the environment) can't be its value: it takes {takes}."
+    )
 
 
 @given(

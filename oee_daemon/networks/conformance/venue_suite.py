@@ -148,7 +148,7 @@ async def what_is_built_can_be_signed(rig: Rig) -> None:
         built = await rig.venue.build(plan, anchor, DEADLINE_S)
         assert built.last_valid_height == anchor.last_valid_height
         assert str(from_bytes_versioned(built.message).recent_blockhash) == anchor.blockhash
-        rig.guard.check(built, plan)
+        await rig.guard.check(built, plan)
         signed = rig.wallet.sign(built, plan.order_id, 1)
         transaction = VersionedTransaction.from_bytes(signed.raw)
         assert transaction.verify_with_results() == [True]

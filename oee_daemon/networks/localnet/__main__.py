@@ -1,7 +1,8 @@
 """`python -m oee_daemon.networks.localnet FILE --listen PATH|HOST:PORT`: the chain of that file, until
 SIGTERM.
 
-It prints one line, `ready ADDRESS`, once it answers. A second one on the same file ends at once.
+It prints one line, `ready ADDRESS`, once it answers. A second one on the same file ends at once, with 75
+(`EX_TEMPFAIL` of sysexits.h).
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main(given: list[str]) -> int:
     lock = _hold(told.file)
     if lock is None:
         print(f"x  {told.file} is another localnet's.", file=sys.stderr)
-        return 1
+        return os.EX_TEMPFAIL
     rules = Rules(
         seed=told.seed, slot_ms=told.slot_ms, confirm=told.confirm, final=told.final, slippage=told.slippage
     )

@@ -13,7 +13,7 @@ from oee_daemon.orders.swap import UnsignedSwap
 class SimulatedGuard:
     """Allows nothing but the simulated swap itself."""
 
-    def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+    async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
         message = from_bytes_versioned(unsigned.message)
         if str(message.account_keys[0]) != plan.payer:
             raise UnsafeSwap(f"{message.account_keys[0]} would pay, not {plan.payer}.")

@@ -47,7 +47,8 @@ LOOK_S, POLL_S = 1.5, 0.4
 
 
 class SolanaChain:
-    """The chain whose genesis hash is `genesis`, for one wallet.
+    """The chain whose genesis hash is `genesis`, for one wallet. Where none is given the endpoints say it,
+    all the same one, and it stays that.
 
     `expected_s`: from a send to its finality; `fastest_slot_ms`: no chain of this kind has shorter slots.
     """
@@ -59,7 +60,7 @@ class SolanaChain:
         pool: Pool,
         *,
         wallet: str,
-        genesis: str,
+        genesis: str | None,
         expected_s: float = 1.5,
         fastest_slot_ms: float = 100,
         poll_s: float = POLL_S,
@@ -71,34 +72,35 @@ class SolanaChain:
         self._expected_s = expected_s
         self._poll_s = poll_s
         self._clock = SlotClock(fastest_slot_ms)
-        self._history = History(pool, wallet, genesis)
+        self._history = History(pool, wallet)
 
     def expected_s(self) -> float:
         return self._expected_s
 
     async def identity(self) -> str:
         heard = await self._pool.each([GENESIS], LOOK_S)
-        others = [name for name, results in heard.items() if results[0] != self._genesis]
-        if len(others) == len(heard):
-            raise ChainUnavailable(f"{others[0]} is an endpoint of another chain than {self._genesis}.")
+        said = {name: results[0] for name, results in heard.items() if isinstance(results[0], str)}
+        if self._genesis is None:
+            if len(set(said.values())) != 1:
+                raise ChainUnavailable("The RPC endpoints don't name one chain.")
+            self._genesis = next(iter(said.values()))
+        if self._genesis not in said.values():
+            raise ChainUnavailable(f"{min(heard)} is an endpoint of another chain than {self._genesis}.")
         return f"solana {self._genesis}"
+
+    async def _known(self) -> str:
+        """Its genesis hash. Raises `ChainUnavailable`."""
+        if self._genesis is None:
+            await self.identity()
+        assert self._genesis is not None
+        return self._genesis
 
     async def anchor(self, deadline_s: float) -> Anchor:
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
-        anchor = await self._pool.any(calls, self._anchor, deadline_s)
+        genesis = await self._known()
+        anchor = await self._pool.any(calls, lambda results: anchor_of(results, genesis), deadline_s)
         self._clock.begin(anchor.slot)
         return anchor
-
-    def _anchor(self, results: list[Result]) -> Anchor:
-        must_be_of(self._genesis, results[0])
-        slot, height = epoch_of(results[2])
-        try:
-            blockhash, last = (results[1]["value"][name] for name in ("blockhash", "lastValidBlockHeight"))
-        except (KeyError, TypeError):
-            raise NoAnswer("no blockhash") from None
-        if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
-            raise NoAnswer("a blockhash whose height contradicts its slot")
-        return Anchor(blockhash, last, slot, height)
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         wire = base64.b64encode(swap.raw).decode()
@@ -111,39 +113,33 @@ class SolanaChain:
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         loop = asyncio.get_running_loop()
         until, anchored = loop.time() + wait_s, _anchored(swap)
+        genesis = await self._known()
         while True:
-            looks = await self._round(swap, anchored)
+            looks = await self._round(swap, anchored, genesis)
             left_s = until - loop.time()
             if left_s <= 0 or any(look.final for look in looks):
                 return looks
             await asyncio.sleep(min(self._poll_s, left_s))
 
-    async def _round(self, swap: SignedSwap, anchored: Anchored) -> list[Look]:
+    async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str) -> list[Look]:
         heard = await self._pool.each(calls_for(swap.signature), LOOK_S)
-        answers = [a for name, results in heard.items() if (a := self._read(name, results)) is not None]
+        answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
         final = any(a.status is not None and a.status.final for a in answers)
-        shown = await self._shown(swap.signature) if final else []
+        shown = await self._shown(swap.signature, genesis) if final else []
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
 
-    def _read(self, name: str, results: list[Result]) -> Answer | None:
-        try:
-            return answer_of(name, results, self._genesis)
-        except NoAnswer as e:
-            log.debug("an endpoint says nothing", extra={"node": name, "reason": e.reason})
-            return None
-
-    async def _shown(self, signature: str) -> list[Shown]:
+    async def _shown(self, signature: str, genesis: str) -> list[Shown]:
         """What the endpoints' transactions say; those that can't be read don't count, and are an alarm."""
         found = []
         try:
             heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
         except ChainUnavailable:
             return []
-        for name, (genesis, said) in heard.items():
-            if genesis != self._genesis or said is None or isinstance(said, RpcError):
+        for name, (of, said) in heard.items():
+            if of != genesis or said is None or isinstance(said, RpcError):
                 continue
             try:
                 found.append(shown_of(said, signature, self._wallet))
@@ -161,11 +157,33 @@ class SolanaChain:
 
     async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
         """As `_shown`; raises `ChainUnavailable` where no endpoint answers."""
+        genesis = await self._known()
         await self._pool.each([GENESIS], LOOK_S)
-        return await self._shown(signature)
+        return await self._shown(signature, genesis)
 
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        return await self._history.page(limit=limit, before=before)
+        return await self._history.page(await self._known(), limit=limit, before=before)
+
+
+def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:
+    """What a node says of a blockhash and where it stands. Raises `NoAnswer`."""
+    must_be_of(genesis, results[0])
+    slot, height = epoch_of(results[2])
+    try:
+        blockhash, last = (results[1]["value"][name] for name in ("blockhash", "lastValidBlockHeight"))
+    except (KeyError, TypeError):
+        raise NoAnswer("no blockhash") from None
+    if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
+        raise NoAnswer("a blockhash whose height contradicts its slot")
+    return Anchor(blockhash, last, slot, height)
+
+
+def _read(name: str, results: list[Result], genesis: str) -> Answer | None:
+    try:
+        return answer_of(name, results, genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint says nothing", extra={"node": name, "reason": e.reason})
+        return None
 
 
 def _anchored(swap: SignedSwap) -> Anchored:

@@ -32,16 +32,16 @@ _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
 
 
 class History:
-    """The landings of `wallet` on the chain of that genesis hash."""
+    """The landings of `wallet`."""
 
-    def __init__(self, pool: Pool, wallet: str, genesis: str) -> None:
+    def __init__(self, pool: Pool, wallet: str) -> None:
         self._pool = pool
         self._wallet = wallet
-        self._genesis = genesis
 
-    async def page(self, *, limit: int, before: str | None) -> FillPage:
-        """As `Chain.fills`; a page may have fewer than `limit`, and another after it."""
-        if before is not None and not await self._landed(before):
+    async def page(self, genesis: str, *, limit: int, before: str | None) -> FillPage:
+        """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
+        another after it."""
+        if before is not None and not await self._landed(before, genesis):
             raise BadCursor
         options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
         if before is not None:
@@ -51,41 +51,25 @@ class History:
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
             ("getSignaturesForAddress", [self._wallet, options]),
         ]  # fmt: skip
-        height, rows = await self._pool.any(calls, self._listed, REQUEST_S)
-        fills = await self._fills([row["signature"] for row in rows if _may_be_ours(row)])
+        height, rows = await self._pool.any(calls, lambda results: _listed(results, genesis), REQUEST_S)
+        fills = await self._fills([row["signature"] for row in rows if _may_be_ours(row)], genesis)
         more = len(rows) == options["limit"]
         return FillPage(fills, rows[-1]["signature"] if more and rows else None, height)
 
-    async def _landed(self, signature: str) -> bool:
+    async def _landed(self, signature: str, genesis: str) -> bool:
         if not _SIGNATURE.fullmatch(signature):
             return False
         statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
         heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
-        found = [r[1]["value"][0] for r in heard.values() if r[0] == self._genesis and isinstance(r[1], dict)]
+        found = [r[1]["value"][0] for r in heard.values() if r[0] == genesis and isinstance(r[1], dict)]
         return any(one is not None and one.get("confirmationStatus") == "finalized" for one in found)
 
-    def _listed(self, results: list[Result]) -> tuple[int, list[dict[str, Any]]]:
-        must_be_of(self._genesis, results[0])
-        slot, height = epoch_of(results[2])
-        try:
-            last = results[1]["value"]["lastValidBlockHeight"]
-            rows = [dict(row) for row in results[3]]
-            signatures = [row["signature"] for row in rows]
-        except (KeyError, TypeError, ValueError):
-            raise NoAnswer("no list of signatures") from None
-        if not all(isinstance(one, str) for one in signatures):
-            raise NoAnswer("no list of signatures")
-        # Up to this height all is known, and what is not there may be signed again: it has to make sense.
-        if type(last) is not int or anchored_at(slot, height, last) is None:
-            raise NoAnswer("a height that contradicts its blockhash")
-        return height, rows
-
-    async def _fills(self, signatures: Sequence[str]) -> list[Fill]:
+    async def _fills(self, signatures: Sequence[str], genesis: str) -> list[Fill]:
         fills = []
         for begin in range(0, len(signatures), BATCH):
             part = signatures[begin : begin + BATCH]
             calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
-            results = await self._pool.any(calls, self._all_told, REQUEST_S)
+            results = await self._pool.any(calls, lambda told: _all_told(told, genesis), REQUEST_S)
             for signature, said in zip(part, results, strict=True):
                 try:
                     shown = shown_of(said, signature, self._wallet)
@@ -95,11 +79,29 @@ class History:
                     fills.append(shown.result.fill)
         return fills
 
-    def _all_told(self, results: list[Result]) -> list[Any]:
-        must_be_of(self._genesis, results[0])
-        if any(said is None or isinstance(said, RpcError) for said in results[1:]):
-            raise NoAnswer("a landing that is listed and not told")
-        return results[1:]
+
+def _listed(results: list[Result], genesis: str) -> tuple[int, list[dict[str, Any]]]:
+    must_be_of(genesis, results[0])
+    slot, height = epoch_of(results[2])
+    try:
+        last = results[1]["value"]["lastValidBlockHeight"]
+        rows = [dict(row) for row in results[3]]
+        signatures = [row["signature"] for row in rows]
+    except (KeyError, TypeError, ValueError):
+        raise NoAnswer("no list of signatures") from None
+    if not all(isinstance(one, str) for one in signatures):
+        raise NoAnswer("no list of signatures")
+    # Up to this height all is known, and what is not there may be signed again: it has to make sense.
+    if type(last) is not int or anchored_at(slot, height, last) is None:
+        raise NoAnswer("a height that contradicts its blockhash")
+    return height, rows
+
+
+def _all_told(results: list[Result], genesis: str) -> list[Any]:
+    must_be_of(genesis, results[0])
+    if any(said is None or isinstance(said, RpcError) for said in results[1:]):
+        raise NoAnswer("a landing that is listed and not told")
+    return results[1:]
 
 
 def _may_be_ours(row: dict[str, Any]) -> bool:

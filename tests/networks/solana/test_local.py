@@ -23,7 +23,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
-from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.solana_chain import SolanaChain, anchor_of
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
@@ -357,9 +357,9 @@ def test_an_anchor_whose_height_is_a_slot_is_refused(tmp_path: Path) -> None:
             found = await trader.chain.anchor(DEADLINE_S)
             results = [local.genesis, {"value": {"blockhash": found.blockhash, "lastValidBlockHeight": 588}}]
             epoch = {"absoluteSlot": 460, "blockHeight": 438}
-            assert trader.chain._anchor([*results, epoch]).height == 438
+            assert anchor_of([*results, epoch], local.genesis).height == 438
             with pytest.raises(NoAnswer):
-                trader.chain._anchor([*results, epoch | {"blockHeight": 588}])
+                anchor_of([*results, epoch | {"blockHeight": 588}], local.genesis)
 
     with localnet(tmp_path) as local:
         asyncio.run(run(local))

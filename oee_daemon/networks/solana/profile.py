@@ -1,0 +1,68 @@
+"""What tells one Solana network from another: numbers, addresses and names, and no code.
+
+`solana_network` makes a network of a profile and the settings; nothing else asks which one it is. Whoever
+adds a network adds a `Profile` to `PROFILES`. Light on purpose: the daemon reads it before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from oee_daemon.contract.settings import VENUES
+from oee_daemon.contract.tokens import LISTED, Listed
+from oee_daemon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One network of Solana's kind."""
+
+    name: str
+    #: Which chain it is, for good; none where each one of its kind has another: then its endpoints say it.
+    genesis: str | None = None
+    #: Where it is asked, where no setting says so. None for the RPC: the daemon runs the chain itself. None
+    #: for an API: it is beside the first RPC endpoint, in a folder of its name.
+    rpc_urls: tuple[str, ...] = ()
+    raydium_url: str | None = None
+    jupiter_url: str | None = None
+    #: In the order in which they are asked and shown.
+    venues: tuple[str, ...] = VENUES
+    tokens: tuple[Listed, ...] = LISTED
+    #: Whether a wallet may make itself, since what it holds is of no worth, and is then given play money.
+    play_money: bool = False
+    #: Seconds from a send to its finality, when all goes well, and between two looks for it.
+    expected_s: float = 1.5
+    poll_s: float = 0.4
+    #: Milliseconds: no slot of this chain is shorter.
+    fastest_slot_ms: float = 100
+    #: Requests a second to each RPC endpoint and to each API, and how many of them at once after a rest.
+    rpc_rate: tuple[float, int] = (10.0, 40)
+    raydium_rate: tuple[float, int] = (2.0, 10)
+    jupiter_rate: tuple[float, int] = (0.5, 10)
+
+    def runs_chain(self, settings: Settings) -> bool:
+        """Whether the daemon runs the chain itself."""
+        return not self.rpc_urls and settings.rpc_urls is None
+
+
+#: So many that nobody waits for a turn.
+_FREE = (1000.0, 1000)
+LOCALNET = Profile(
+    name="localnet",
+    play_money=True,
+    expected_s=1.0,
+    poll_s=0.1,
+    fastest_slot_ms=5,
+    rpc_rate=_FREE,
+    raydium_rate=_FREE,
+    jupiter_rate=_FREE,
+)
+PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCALNET,)})
+
+
+def runs_chain(settings: Settings) -> bool:
+    """Whether the daemon has to run a chain of this machine for the network that the settings name."""
+    profile = PROFILES.get(settings.network)
+    return profile is not None and profile.runs_chain(settings)

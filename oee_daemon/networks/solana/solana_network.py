@@ -1,0 +1,99 @@
+"""A Solana network, put together from its profile and the settings: endpoints, chain, guard, venues, wallet.
+
+What differs between localnet, devnet and mainnet is in the profile; nothing here asks for a name.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from oee_daemon.contract.home import localnet_socket
+from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.play_money import give
+from oee_daemon.networks.solana.profile import Profile
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
+from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
+from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.networks.venue import Venue
+from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.orders.tokens import Token
+from oee_daemon.settings import Settings
+
+
+def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
+    """As `networks.opening.open_network`."""
+    rpc_urls = _rpc_urls(profile, settings)
+    pool = open_pool(rpc_urls, *profile.rpc_rate)
+    beside = _beside(rpc_urls[0])
+    raydium_url = settings.raydium_url or profile.raydium_url or f"{beside}/raydium"
+    jupiter_url = settings.jupiter_url or profile.jupiter_url or f"{beside}/jupiter"
+    raydium = Api("raydium", Site(raydium_url), Bucket(*profile.raydium_rate))
+    jupiter = Api("jupiter", Site(jupiter_url), Bucket(*profile.jupiter_rate))
+    key = settings.home / "wallets" / f"{profile.name}.json"
+    if profile.play_money and not key.exists() and named() is None:
+        make_wallet(key)
+    wallet = open_wallet(key, named)
+    pricing = Pricing(pool, fee_cap=settings.fee_cap)
+    tokens = [Token(*row) for row in profile.tokens]
+
+    async def close() -> None:
+        for closing in (pool, raydium, jupiter):
+            await closing.close()
+
+    async def begin() -> None:
+        if profile.play_money:
+            await give(pool, wallet.address, tokens)
+
+    return Network(
+        name=profile.name,
+        venues=_venues(profile, pool, raydium, jupiter, pricing, wallet.address),
+        chain=SolanaChain(
+            pool,
+            wallet=wallet.address,
+            genesis=profile.genesis,
+            expected_s=profile.expected_s,
+            fastest_slot_ms=profile.fastest_slot_ms,
+            poll_s=profile.poll_s,
+        ),
+        wallet=wallet,
+        tokens=TokenBook(profile.name, tokens),
+        guard=SolanaGuard(pool, fee_cap=settings.fee_cap),
+        close=close,
+        begin=begin,
+    )
+
+
+def _rpc_urls(profile: Profile, settings: Settings) -> tuple[str, ...]:
+    if settings.rpc_urls is not None:
+        return tuple(settings.rpc_urls.split(","))
+    if profile.rpc_urls:
+        return profile.rpc_urls
+    return (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
+
+
+def _beside(rpc_url: str) -> str:
+    """The host of an endpoint, without what its path says."""
+    parts = urlsplit(rpc_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _venues(
+    profile: Profile, pool: Pool, raydium: Api, jupiter: Api, pricing: Pricing, wallet: str
+) -> list[Venue]:
+    made: list[Venue] = []
+    for name in profile.venues:
+        if name == "raydium":
+            made.append(RaydiumVenue(raydium, pricing))
+        elif name == "cpmm":
+            made.append(CpmmVenue(pool, pricing))
+        else:
+            made.append(JupiterVenue(name, jupiter, pricing, wallet))
+    return made

@@ -1,0 +1,89 @@
+"""Orders on localnet by a home that has nothing yet, judged by localnet's own ledger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.kit.commands import Cli
+from tests.kit.daemons import until
+from tests.kit.homes import furnished, open_folder
+
+
+@pytest.fixture(scope="module")
+def cli() -> Iterator[Cli]:
+    folder = open_folder()
+    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet")
+    yield made
+    made.run("daemon", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _landed(home: Path) -> dict[str, str]:
+    """By signature the memo of each good landing of ours."""
+    with closing(sqlite3.connect(home / "localnet" / "chain.db", timeout=10)) as db:
+        ours = "SELECT signature, memo FROM landings WHERE memo LIKE 'oee1 %' AND err IS NULL"
+        return dict(db.execute(ours).fetchall())
+
+
+def _localnet(home: Path) -> int | None:
+    """The process that holds the chain's file."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                argv = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if (
+                b"oee_daemon.networks.localnet" in argv
+                and str(home / "localnet" / "chain.db").encode() in argv
+            ):
+                return int(entry.name)
+    return None
+
+
+def test_the_first_order_of_a_bare_home_lands(cli: Cli) -> None:
+    order = cli.json("buy", "SOL", "USDC", "1.5")
+    assert (order["status"], order["network"], order["filledOut"]) == ("confirmed", "localnet", "1.5")
+    assert list(_landed(cli.home)) == [order["signature"]]
+    # All of its bookkeeping is there, and the chain's own list of fills says the same.
+    assert [row["orderId"] for row in cli.json("fills")] == [order["orderId"]]
+    assert {row["venue"] for row in cli.json("quote", "SOL", "USDC", "1.5")["quotes"]} == {
+        "raydium", "meteora", "orca", "jupiter", "cpmm",
+    }  # fmt: skip
+
+
+def test_orders_go_on_where_localnet_was_killed(cli: Cli) -> None:
+    before = set(_landed(cli.home))
+    pid = _localnet(cli.home)
+    assert pid is not None
+    ids = [cli.json("sell", "SOL", "USDC", "0.1", "--detach")["orderId"] for _ in range(3)]
+    os.kill(pid, signal.SIGKILL)
+    orders = [until(partial(_ended, cli, one), within=60) for one in ids]
+    assert {order["status"] for order in orders} == {"confirmed"}
+    assert set(_landed(cli.home)) - before == {order["signature"] for order in orders}
+    assert _localnet(cli.home) not in (None, pid)
+
+
+def _ended(cli: Cli, order_id: str) -> dict[str, str] | None:
+    order: dict[str, str] = cli.json("show", order_id)
+    return order if order["status"] in ("confirmed", "failed", "expired") else None
+
+
+def test_it_ends_with_its_daemon(cli: Cli) -> None:
+    pid = _localnet(cli.home)
+    assert pid is not None
+    os.kill(cli.pid, signal.SIGKILL)
+    until(lambda: _localnet(cli.home) is None)
+    # The chain is the same one, with all that landed: the next order goes on from there.
+    known = set(_landed(cli.home))
+    order = cli.json("sell", "SOL", "USDC", "0.1")
+    assert set(_landed(cli.home)) == known | {order["signature"]}
