@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from oee_cli.errors import CliError
+from oee_cli.network_badge import badge
 
 #: Wide enough that nothing is dropped or cut where no terminal says how wide it is.
 _UNBOUNDED = 400
@@ -76,30 +77,49 @@ class Output:
         return text.encode("ascii", "replace").decode()
 
     def width(self, stream: TextIO) -> int:
-        """Columns of the terminal; `COLUMNS` wins, as everywhere; without a terminal no bound."""
+        """Columns for what is said; `COLUMNS` wins, as everywhere; without a terminal no bound."""
         told = os.environ.get("COLUMNS")
         if not stream.isatty() and not told:
             return _UNBOUNDED
+        columns = None
         if not told:
             # Of this stream: the other one may be redirected.
             with suppress(OSError, ValueError):
-                return max(20, os.get_terminal_size(stream.fileno()).columns or _USUAL)
-        return max(20, shutil.get_terminal_size((_USUAL, 24)).columns)
+                columns = os.get_terminal_size(stream.fileno()).columns or _USUAL
+        return self.room(shutil.get_terminal_size((_USUAL, 24)).columns if columns is None else columns)
+
+    def room(self, columns: int) -> int:
+        """Of so many columns, those that the network's name leaves; never too few to draw anything."""
+        return max(20, columns - badge.margin)
+
+    def named(self, text: str, stream: TextIO) -> str:
+        """Each line of `text` with the network's name in front, where it is to be said."""
+        if not badge.network:
+            return text
+        name = paint(badge.network, badge.style, colors=self.color(stream))
+        return "\n".join(f"{name} {line}".rstrip() for line in text.split("\n"))
 
     def say(self, text: str) -> None:
         """Writes a result to stdout."""
+        self.value(self.named(text, sys.stdout))
+
+    def value(self, text: str) -> None:
+        """Writes to stdout what a script takes as it is: a path, an id."""
         sys.stdout.write(self.marks(text, sys.stdout) + "\n")
         sys.stdout.flush()
 
     def emit(self, value: Any) -> None:
         """Writes a result to stdout as one line of JSON."""
-        sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+        sys.stdout.write(json.dumps(badge.on_object(value), separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
-    def answer(self, value: Any, text: str) -> None:
-        """Writes a result to stdout: as JSON where that was asked for, else as `text`."""
+    def answer(self, value: Any, text: str, *, bare: bool = False) -> None:
+        """Writes a result to stdout: as JSON where that was asked for, else as `text`. `bare`: a script takes
+        that as it is."""
         if self.json:
             self.emit(value)
+        elif bare:
+            self.value(text)
         else:
             self.say(text)
 
@@ -110,12 +130,12 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Writes to stderr what has to be said even with `--quiet`."""
-        sys.stderr.write(self.marks(text, sys.stderr) + "\n")
+        sys.stderr.write(self.marks(self.named(text, sys.stderr), sys.stderr) + "\n")
         sys.stderr.flush()
 
     def draw(self, text: str) -> None:
         """Replaces the line that is being drawn; the empty text erases it. Needs `erasable`."""
-        sys.stderr.write("\r\x1b[K" + self.marks(text, sys.stderr))
+        sys.stderr.write("\r\x1b[K" + self.marks(self.named(text, sys.stderr) if text else "", sys.stderr))
         sys.stderr.flush()
 
     def fail(self, error: CliError) -> None:

@@ -113,6 +113,7 @@ class Service:
             token=token_of(home.path / "token"),
             home=home.path,
             tag=home.tag(),
+            network=network.name,
         )
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:

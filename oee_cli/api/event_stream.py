@@ -20,6 +20,8 @@ from websockets.sync.client import ClientConnection, connect, unix_connect
 from oee_cli.api.http_client import Client
 from oee_cli.api.response_problems import Response, check_response
 from oee_cli.errors import CliError, Unreachable
+from oee_cli.network_badge import badge
+from oee_daemon.contract.protocol import NETWORK_HEADER
 from oee_daemon.contract.shapes import Event
 from oee_daemon.contract.status import FINAL
 
@@ -116,6 +118,7 @@ def check_handshake(connection: ClientConnection) -> None:
     """A stream of another protocol is refused as an answer of another protocol is."""
     response = connection.response
     if response is not None:
+        badge.wear(response.headers.get(NETWORK_HEADER))
         check_response(Response(200, response.headers, b""))
 
 

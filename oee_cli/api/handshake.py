@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oee_cli.api.home_belongings import Belongings
-from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL, PROTOCOL_HEADER
+from oee_cli.network_badge import badge
+from oee_daemon.contract.protocol import HOME_HEADER, NETWORK_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 #: Bytes of an answer that are looked at; ours are shorter.
 _ENOUGH = 262_144
@@ -83,7 +84,9 @@ def ask_daemon(s: socket.socket, path: str, home: str) -> RawResponse | None:
     if not first.startswith("HTTP/1.1 ") or not words[1].isdigit():
         return None
     named = (line.partition(":") for line in rest)
-    return RawResponse(int(words[1]), {name.lower(): value.strip() for name, _, value in named}, content)
+    headers = {name.lower(): value.strip() for name, _, value in named}
+    badge.wear(headers.get(NETWORK_HEADER.lower()))
+    return RawResponse(int(words[1]), headers, content)
 
 
 def lock_holder(locks: Iterable[Path]) -> int | None:

@@ -20,12 +20,14 @@ from oee_cli.api.recent_orders import Recent
 from oee_cli.api.response_problems import Response, check_response
 from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     HOME_HEADER,
     KEY_HEADER,
+    NETWORK_HEADER,
     PROTOCOL,
     PROTOCOL_HEADER,
     VERSION,
@@ -53,6 +55,9 @@ class Client:
         self.settings = settings
         self.output = output
         self.launcher = Launcher(settings, output)
+        if settings.url is None:
+            # Until the daemon says where it trades.
+            badge.wear(settings.network)
         self.connections = connections
         #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
         self.until: float | None = None
@@ -67,6 +72,8 @@ class Client:
     def headers(self) -> dict[str, str]:
         """What every request and every WebSocket carries."""
         headers = {PROTOCOL_HEADER: str(PROTOCOL), "User-Agent": f"oee/{VERSION}"}
+        if self.settings.network is not None:
+            headers[NETWORK_HEADER] = self.settings.network
         if self.settings.url is None:
             headers[HOME_HEADER] = self.launcher.tag
         elif self.settings.token:
@@ -200,6 +207,7 @@ class Client:
             if self.settings.url is None and response.status_code >= 500:
                 # A daemon that ends at once leaves its last requests to its web server.
                 raise ConnectionLost("it ended in the middle of its answer", sent=True)
+        badge.wear(response.headers.get(NETWORK_HEADER))
         # It and its stream hold each other: a page of a listing would stay until the collector comes by.
         del response.stream
         return Response(response.status_code, response.headers, response.content)

@@ -29,6 +29,7 @@ from oee_cli.batch.input_lines import Lines
 from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Terminated, UsageFault
 from oee_cli.exit_codes import ExitCode, worst_exit_code
+from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean_lines
 from oee_cli.text.amount_text import read_slippage, short_ends
 from oee_cli.text.time_text import read_duration, read_whole_seconds
@@ -258,7 +259,7 @@ class ResultWriter:
         self._drawn = False
 
     def tell(self, result: dict[str, Any]) -> None:
-        line = json.dumps(result, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(badge.on_object(result), separators=(",", ":")).encode() + b"\n"
         if not self._shared:
             self._write(line)
             return

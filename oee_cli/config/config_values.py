@@ -71,7 +71,7 @@ def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
 
 def show_config_path(output: Output) -> ExitCode:
     where = str(config_file())
-    output.answer({"path": where}, where)
+    output.answer({"path": where}, where, bare=True)
     return ExitCode.DONE
 
 
@@ -80,7 +80,7 @@ def show_setting(name: str, output: Output) -> ExitCode:
     found = setting_value(_find_setting(name), os.environ, stored_settings())
     if found.problem:
         raise UsageFault(found.complaint, code="bad_setting")
-    output.answer(setting_as_dict(found) | {"value": found.text}, found.text or "")
+    output.answer(setting_as_dict(found) | {"value": found.text}, found.text or "", bare=True)
     return ExitCode.DONE
 
 

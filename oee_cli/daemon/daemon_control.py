@@ -142,7 +142,7 @@ def daemon_token(output: Output) -> ExitCode:
         ) from None
     except OSError as e:
         raise CliError(f"{settings.token_file} can't be read: {e.strerror}.", code="no_token") from None
-    output.answer({"token": text}, text)
+    output.answer({"token": text}, text, bare=True)
     return ExitCode.DONE
 
 

@@ -84,5 +84,5 @@ def _show_home_path(name: str, found: dict[str, Path | None], output: Output) ->
             hint=f"Its address: oee config get {_VARIABLE[name]}",
             code="outside",
         )
-    output.answer({name: str(path)}, str(path))
+    output.answer({name: str(path)}, str(path), bare=True)
     return ExitCode.DONE

@@ -17,6 +17,7 @@ from typing import Any
 from oee_cli.api.http_client import Client, session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.text.column_texts import FILLS, ORDERS, Listing, column_help, named_columns
 from oee_cli.text.nearest_word import nearest
@@ -179,7 +180,7 @@ def _write_array(rows: Iterable[Mapping[str, Any]]) -> None:
     """One array, an element a line, without ever holding it."""
     before = "["
     for row in rows:
-        sys.stdout.write(before + json.dumps(row, separators=(",", ":")))
+        sys.stdout.write(before + json.dumps(badge.on_object(row), separators=(",", ":")))
         before = ",\n"
     sys.stdout.write(("[" if before == "[" else "") + "]\n")
     sys.stdout.flush()

@@ -29,7 +29,7 @@ _SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%]")
 def page_list(output: Output, lines: Iterator[str], *, pager: bool) -> None:
     """Writes the lines to stdout, by way of the pager where they don't fit the screen."""
     command = _find_pager(os.environ) if pager and _is_screen() else None
-    told: Iterable[str] = (output.marks(line, sys.stdout) + "\n" for line in lines)
+    told: Iterable[str] = (output.marks(output.named(line, sys.stdout), sys.stdout) + "\n" for line in lines)
     if command is not None:
         # One line of the screen is the shell's.
         height = shutil.get_terminal_size((80, 24)).lines

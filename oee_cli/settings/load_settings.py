@@ -25,6 +25,8 @@ class Settings:
     url: str | None = None
     token: str | None = None
     autostart: bool = True
+    #: Where orders are meant to go; none where nothing says it: then wherever the daemon trades.
+    network: str | None = None
 
     @property
     def run_dir(self) -> Path:
@@ -62,7 +64,13 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
     home = value("home") or (default_home() if url is None else _default_home_or_none())
     if not in_utf8(home):
         raise _bad_setting_error("OEE_HOME", "a path in UTF-8, which the default is not here")
-    return Settings(home=home, url=url, token=value("token"), autostart=not value("no_autostart"))
+    return Settings(
+        home=home,
+        url=url,
+        token=value("token"),
+        autostart=not value("no_autostart"),
+        network=value("network"),
+    )
 
 
 def default_home() -> Path:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.text.order_text import event_detail
 from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
@@ -75,8 +76,9 @@ class _Block:
         return self._output.width(sys.stderr)
 
     def draw(self, lines: list[Line]) -> None:
-        self._console.width = self.width
-        text = Text.from_ansi("\n".join(self._draw_lines(lines)), no_wrap=True)
+        shown = self._output.named("\n".join(self._draw_lines(lines)), sys.stderr)
+        self._console.width = self.width + badge.margin
+        text = Text.from_ansi(shown, no_wrap=True)
         self._live.update(text, refresh=True)
 
     def close(self, lines: Iterable[Line]) -> None:

@@ -151,7 +151,9 @@ def _watch(client: Client, output: Output, first: dict[str, Any], interval: floa
             if not paused:
                 picture = watcher.picture()
             picture = replace(picture, sort=SORTS[sort], paused=paused)
-            screen.draw(top_frame(output, picture, *screen.size))
+            columns, rows = screen.size
+            lines = top_frame(output, picture, output.room(columns), rows)
+            screen.draw([output.named(line, sys.stdout) for line in lines])
             for key in screen.keys(_SELDOM if paused else _FRAME).lower():
                 if key == "q":
                     return

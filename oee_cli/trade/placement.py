@@ -144,7 +144,7 @@ def _place_and_follow(
     if replayed:
         output.note(f"placed before with this key: order {order['orderId']}")
     if options.detach:
-        output.answer(order, order["orderId"])
+        output.answer(order, order["orderId"], bare=True)
         return ExitCode.DONE
     from oee_cli.api.follow_order import screen_for, watch_to_end
 

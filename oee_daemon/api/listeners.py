@@ -49,9 +49,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _make_server(app: ASGIApp) -> _Server:
+def _make_server(app: ASGIApp, network: str) -> _Server:
     config = uvicorn.Config(
-        VersionMiddleware(app),
+        VersionMiddleware(app, network),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -81,16 +81,18 @@ class Listeners:
         token: str,
         home: Path,
         tag: str,
+        network: str,
     ) -> None:
         self._app = HomeMiddleware(app, tag=tag, home=home)
         self._path = path
+        self._network = network
         self._host, self._port = host, port
         self._name_to_dial = _name_to_dial(host, names)
         self._unix: list[_Server] = []
         self._file: tuple[Path, os.stat_result] | None = None
         #: The last try to make the socket anew failed, which is logged once.
         self._failed = False
-        self._tcp = _make_server(AuthMiddleware(app, token=token, hosts=own_hosts(host, names)))
+        self._tcp = _make_server(AuthMiddleware(app, token=token, hosts=own_hosts(host, names)), network)
         self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._http: dict[str, Any] = {"url": None, "listening": False, "problem": None}
@@ -154,7 +156,7 @@ class Listeners:
                 f"The socket {path} can't be made: {e.strerror}. Check that folder, or set OEE_HOME to "
                 "another."
             ) from None
-        server = _make_server(self._app)
+        server = _make_server(self._app, self._network)
         task = asyncio.create_task(server.serve([listener]))
         self._unix.append(server)
         self._tasks.append(task)

@@ -17,7 +17,14 @@ from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import quotes_json
 from oee_daemon.api.state import State, state_of
-from oee_daemon.contract.protocol import DRY_RUN_HEADER, KEY_HEADER, KEY_LENGTH, MAX_PAGE, PAGE
+from oee_daemon.contract.protocol import (
+    DRY_RUN_HEADER,
+    KEY_HEADER,
+    KEY_LENGTH,
+    MAX_PAGE,
+    NETWORK_HEADER,
+    PAGE,
+)
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.engine import routing
@@ -36,6 +43,7 @@ async def execute(request: Request) -> Response:
     """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
+    _check_network(_read_header(request, NETWORK_HEADER), state_of(request).network.name)
     tokens = state_of(request).network.tokens
     body = wire.read_json(await request.body())
     await _learn(request, body)
@@ -72,7 +80,11 @@ documented.add_api_route(
     ),
     openapi_extra=reads(
         answer_schema.OrderIn,
-        {"idempotency-key": KEY_RULE, "oee-dry-run": "`1`: checks and quotes, stores nothing"},
+        {
+            "idempotency-key": KEY_RULE,
+            "oee-dry-run": "`1`: checks and quotes, stores nothing",
+            "oee-network": "the network it is meant for: another one refuses it",
+        },
     ),
 )
 
@@ -82,6 +94,17 @@ def _read_header(request: Request, name: str) -> str | None:
     if len(found) > 1:
         raise InvalidInput(f"{name} stands twice.", field=name)
     return found[0] if found else None
+
+
+def _check_network(meant: str | None, ours: str) -> None:
+    """Raises `Conflict`: an order that was meant for play money is not traded for any other."""
+    if meant is not None and meant != ours:
+        raise Conflict(
+            f"The order is meant for the network {meant[:40]!r}, and this daemon trades on {ours}.",
+            code="other_network",
+            field=NETWORK_HEADER,
+            hint=f"To trade there: oee daemon restart. To trade here: OEE_NETWORK={ours}",
+        )
 
 
 def _check_key(text: str | None) -> str | None:

@@ -11,7 +11,14 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oee_daemon.api.problems import refuse
-from oee_daemon.contract.protocol import MAX_BODY, PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER
+from oee_daemon.contract.protocol import (
+    MAX_BODY,
+    NETWORK_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    VERSION,
+    VERSION_HEADER,
+)
 
 #: Seconds a body may take to arrive.
 BODY_S = 10.0
@@ -24,13 +31,14 @@ _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.
 
 
 class VersionMiddleware:
-    """Adds our protocol and version to every answer. Outermost, so that refusals carry them too."""
+    """Adds our protocol, version and network to every answer. Outermost, so that refusals carry them too."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, network: str) -> None:
         self._app = app
+        self._headers = (*VERSION_HEADERS, (NETWORK_HEADER.lower().encode(), network.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, adding_headers(send, *VERSION_HEADERS))
+        await self._app(scope, receive, adding_headers(send, *self._headers))
 
 
 def adding_headers(send: Send, *headers: tuple[bytes, bytes]) -> Send:

@@ -17,6 +17,8 @@ VERSION_HEADER = "OEE-Version"
 HOME_HEADER = "OEE-Home"
 #: `1`: every check of the real path, and the quotes; nothing is placed.
 DRY_RUN_HEADER = "OEE-Dry-Run"
+#: With every answer: the network that the daemon trades on. With an order: the one that it is meant for.
+NETWORK_HEADER = "OEE-Network"
 KEY_HEADER = "Idempotency-Key"
 
 #: Orders or fills on a page: where none is asked for, and the most.

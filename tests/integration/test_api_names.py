@@ -32,6 +32,7 @@ def listeners(folder: Path, host: str, names: str | None = None) -> Listeners:
         token=TOKEN,
         home=folder,
         tag="1:2",
+        network="simulated",
     )
 
 
