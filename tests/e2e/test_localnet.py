@@ -61,6 +61,12 @@ def test_the_first_order_of_a_bare_home_lands(cli: Cli) -> None:
     }  # fmt: skip
 
 
+def test_the_doctor_looks_at_the_endpoint(cli: Cli) -> None:
+    cli.json("quote", "SOL", "USDC", "1.5")
+    (told,) = [one for one in cli.json("doctor")["checks"] if one["check"] == "endpoint"]
+    assert told["status"] == "ok" and "full history, batches" in told["message"]
+
+
 def test_orders_go_on_where_localnet_was_killed(cli: Cli) -> None:
     before = set(_landed(cli.home))
     pid = _localnet(cli.home)

@@ -13,8 +13,9 @@ from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.play_money import give
 from oee_daemon.networks.solana.profile import Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.rpc.outside_http import Site
-from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
@@ -31,12 +32,13 @@ from oee_daemon.settings import Settings
 def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
     """As `networks.opening.open_network`."""
     rpc_urls = _rpc_urls(profile, settings)
-    pool = open_pool(rpc_urls, *profile.rpc_rate)
+    turnstile = Turnstile(settings.redis_url) if settings.redis_url is not None else None
+    pool = open_pool(rpc_urls, *profile.rpc_rate, turnstile)
     beside = _beside(rpc_urls[0])
     raydium_url = settings.raydium_url or profile.raydium_url or f"{beside}/raydium"
     jupiter_url = settings.jupiter_url or profile.jupiter_url or f"{beside}/jupiter"
-    raydium = Api("raydium", Site(raydium_url), Bucket(*profile.raydium_rate))
-    jupiter = Api("jupiter", Site(jupiter_url), Bucket(*profile.jupiter_rate))
+    raydium = _api("raydium", raydium_url, profile.raydium_rate, turnstile)
+    jupiter = _api("jupiter", jupiter_url, profile.jupiter_rate, turnstile)
     key = settings.home / "wallets" / f"{profile.name}.json"
     if profile.play_money and not key.exists() and named() is None:
         make_wallet(key)
@@ -47,6 +49,8 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
     async def close() -> None:
         for closing in (pool, raydium, jupiter):
             await closing.close()
+        if turnstile is not None:
+            await turnstile.close()
 
     async def begin() -> None:
         if profile.play_money:
@@ -66,6 +70,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
         guard=SolanaGuard(pool, fee_cap=settings.fee_cap),
+        endpoints=EndpointProbe(pool, profile.genesis),
         close=close,
         begin=begin,
     )
@@ -77,6 +82,11 @@ def _rpc_urls(profile: Profile, settings: Settings) -> tuple[str, ...]:
     if profile.rpc_urls:
         return profile.rpc_urls
     return (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
+
+
+def _api(name: str, url: str, rate: tuple[float, int], turnstile: Turnstile | None) -> Api:
+    site = Site(url)
+    return Api(name, site, bucket_for(site, site.name, rate, turnstile))
 
 
 def _beside(rpc_url: str) -> str:

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.solana.rpc.outside_http import Site
-from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -97,8 +97,9 @@ class Pool:
             await endpoint.close()
 
 
-def open_pool(addresses: Sequence[str], per_s: float, burst: int) -> Pool:
-    """The pool of these addresses, each with a bucket of its own. Raises `ValueError`, without an address."""
+def open_pool(addresses: Sequence[str], per_s: float, burst: int, turnstile: Turnstile | None = None) -> Pool:
+    """The pool of these addresses, each with a bucket of its own, which all workers share where there is a
+    turnstile. Raises `ValueError`, without an address."""
     sites = [Site(address) for address in addresses]
     hosts = Counter(site.name for site in sites)
     seen: Counter[str] = Counter()
@@ -107,5 +108,5 @@ def open_pool(addresses: Sequence[str], per_s: float, burst: int) -> Pool:
         seen[site.name] += 1
         # Two keys at one provider are two endpoints of one name.
         name = f"{site.name} ({seen[site.name]})" if hosts[site.name] > 1 else site.name
-        endpoints.append(Endpoint(site, Bucket(per_s, burst), name))
+        endpoints.append(Endpoint(site, bucket_for(site, name, (per_s, burst), turnstile), name))
     return Pool(endpoints)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,9 +41,9 @@ _BARE = {
 
 
 class EndpointProbe:
-    """Of the endpoints of `pool`, which is to be of the chain `genesis`."""
+    """Of the endpoints of `pool`, which is to be of the chain `genesis`; none where most of them say it."""
 
-    def __init__(self, pool: Pool, genesis: str) -> None:
+    def __init__(self, pool: Pool, genesis: str | None) -> None:
         self._pool = pool
         self._genesis = genesis
 
@@ -50,7 +51,9 @@ class EndpointProbe:
         """As `Endpoints.examine`: half of the time for each of the two rounds."""
         endpoints = self._pool.endpoints
         seen = list(await asyncio.gather(*(_meet(one, deadline_s / 2) for one in endpoints)))
-        slots = [one.slot for one in seen if one.slot is not None and one.genesis == self._genesis]
+        said = Counter(one.genesis for one in seen if one.genesis is not None)
+        genesis = self._genesis or (said.most_common(1)[0][0] if said else "")
+        slots = [one.slot for one in seen if one.slot is not None and one.genesis == genesis]
         if slots:
             common = min(slots)
             seen = list(
@@ -61,7 +64,7 @@ class EndpointProbe:
                     )
                 )
             )
-        return reports_of(seen, self._genesis)
+        return reports_of(seen, genesis)
 
 
 async def _meet(endpoint: Endpoint, deadline_s: float) -> Seen:

@@ -13,13 +13,16 @@ import time
 
 
 class Bucket:
-    """`per_s` turns a second, and up to `burst` of them at once after a rest. One event loop's."""
+    """`per_s` turns a second, and up to `burst` of them at once after a rest. One event loop's.
 
-    def __init__(self, per_s: float, burst: int) -> None:
+    `rested`: whether it begins as after one.
+    """
+
+    def __init__(self, per_s: float, burst: int, *, rested: bool = True) -> None:
         self._every_s = 1 / per_s
         self._burst = burst
         #: When the bucket is full again, by the monotonic clock: each turn moves it on.
-        self._full_at = time.monotonic()
+        self._full_at = time.monotonic() + (0 if rested else burst * self._every_s)
         self._not_before = 0.0
         self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
@@ -36,19 +39,22 @@ class Bucket:
 
     async def turn(self, *, urgent: bool = False) -> None:
         """Returns when it is the caller's turn. Who stops waiting takes no turn."""
-        if not self._waiting and self._take():
+        if not self._waiting and self.take():
             return
         turn = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (not urgent, next(self._numbers), turn))
         self._serve()
         await turn
 
-    def _wait_s(self) -> float:
+    @property
+    def wait_s(self) -> float:
+        """Until there is a turn; not above 0 where there is one."""
         now = time.monotonic()
         return max(self._not_before, self._full_at - (self._burst - 1) * self._every_s) - now
 
-    def _take(self) -> bool:
-        if self._wait_s() > 0:
+    def take(self) -> bool:
+        """A turn at once, if there is one."""
+        if self.wait_s > 0:
             return False
         self._full_at = max(self._full_at, time.monotonic()) + self._every_s
         return True
@@ -61,9 +67,9 @@ class Bucket:
         while self._waiting:
             if self._waiting[0][2].done():
                 heapq.heappop(self._waiting)
-            elif self._take():
+            elif self.take():
                 heapq.heappop(self._waiting)[2].set_result(None)
             else:
                 loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(max(self._wait_s(), 0.001), self._serve)
+                self._timer = loop.call_later(max(self.wait_s, 0.001), self._serve)
                 return

@@ -1,0 +1,203 @@
+"""One bucket per API for all workers of an engine and its daemon: its turns are counted by Valkey's clock.
+
+Whoever is urgent and has to wait says so there, and nobody who only looks gets a turn before. Where Valkey is
+away each process keeps to an equal share, by the number of workers that were there last: never without a
+limit, and nobody waits for Valkey.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import time
+from collections.abc import Awaitable
+from typing import cast
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_answers import LONGEST_PAUSE_S
+from oee_daemon.queue.roster import NAMES as WORKERS
+
+log = logging.getLogger(__name__)
+
+#: What the key of an API's bucket begins with; its host follows.
+KEY = "oee:turns:"
+#: Seconds that Valkey has for an answer, and for which it is not asked again once it had none.
+ANSWER_S, AWAY_S = 0.3, 1.0
+#: How many share the API where nobody ever said how many there are.
+MANY = 4
+#: Microseconds for which a waiting urgent one keeps its place beyond the turn that it was told of.
+_HOLD_US = 50_000
+
+# The generic cell rate algorithm (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) on two numbers:
+# `full` is when the bucket is full again, and each turn moves it on; `pause` is until when the API wants to
+# be left alone. `urgent` is until when whoever only looks has to stand back. All are microseconds of Valkey's
+# clock, and bounded: a clock that was set back blocks nobody for longer than that.
+_TURN = """
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local every, burst, urgent = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
+local asked, longest, hold = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local held = redis.call('HMGET', KEYS[1], 'full', 'pause', 'urgent')
+local full = math.min(math.max(tonumber(held[1]) or 0, now), now + burst * every)
+local pause = math.min(math.max(tonumber(held[2]) or 0, now + asked), now + longest)
+local stand = math.min(tonumber(held[3]) or 0, now + longest + hold)
+local wait = math.max(pause, full - (burst - 1) * every) - now
+if not urgent then wait = math.max(wait, stand - now) end
+if ARGV[7] == '1' then
+  if wait <= 0 then
+    full = full + every
+  elseif urgent then
+    stand = math.max(stand, now + wait + hold)
+  end
+end
+local function text(n) return string.format('%.0f', n) end
+redis.call('HSET', KEYS[1], 'full', text(full), 'pause', text(pause), 'urgent', text(stand))
+redis.call('PEXPIRE', KEYS[1], 120000)
+return {math.ceil(math.max(wait, 0)), math.ceil(math.max(pause - now, 0)), redis.call('SCARD', KEYS[2])}
+"""
+
+
+class Turnstile:
+    """The connection to Valkey of one process's buckets, all of one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.asyncio.Redis.from_url(
+            url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
+        )
+        self._script = self._client.register_script(_TURN)
+        self._away_until = 0.0
+        #: Who shares an API: the workers that were there last, and a daemon.
+        self.sharers = MANY
+
+    def bucket(self, name: str, per_s: float, burst: int) -> Bucket:
+        """That of the API of that host."""
+        return SharedBucket(self, name, per_s, burst)
+
+    async def ask(
+        self, key: str, every_us: float, burst: int, *, urgent: bool, pause_us: float, take: bool = True
+    ) -> tuple[float, float] | None:
+        """Seconds until there may be a turn, 0 where one was taken, and of the API's pause; none where Valkey
+        is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        arguments = [
+            round(every_us), burst, int(urgent), round(pause_us), round(LONGEST_PAUSE_S * 1e6), _HOLD_US,
+            int(take),
+        ]  # fmt: skip
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = cast(Awaitable[list[int]], self._script(keys=[key, WORKERS], args=arguments))
+                wait, pause, workers = await answer
+        except (redis.RedisError, OSError, TimeoutError) as e:
+            self._away_until = time.monotonic() + AWAY_S
+            log.debug("turns are shared by number", extra={"reason": type(e).__name__})
+            return None
+        self.sharers = workers + 1
+        return wait / 1e6, pause / 1e6
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def bucket_for(site: Site, name: str, rate: tuple[float, int], turnstile: Turnstile | None = None) -> Bucket:
+    """The bucket of what is at that site: turns a second, and at once after a rest.
+
+    What is on this machine is nobody's service, and is asked without asking Valkey before each request.
+    """
+    if turnstile is None or site.transport == "local":
+        return Bucket(*rate)
+    return turnstile.bucket(name, *rate)
+
+
+class SharedBucket(Bucket):
+    """As `Bucket`, of all who name the API alike."""
+
+    def __init__(self, turnstile: Turnstile, name: str, per_s: float, burst: int) -> None:
+        super().__init__(per_s, burst)
+        self._turnstile = turnstile
+        self._key = KEY + name
+        self._per_s = per_s
+        #: While Valkey is away; none while it answers.
+        self._share: Bucket | None = None
+        self._queue: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._count = itertools.count()
+        self._pump: asyncio.Task[None] | None = None
+        self._came = asyncio.Event()
+        self._told: set[asyncio.Task[object]] = set()
+
+    def pause(self, seconds: float) -> None:
+        super().pause(seconds)
+        # The others are told at once, and not at the next turn, which comes after the pause.
+        telling = asyncio.ensure_future(self._ask(urgent=False, take=False))
+        self._told.add(telling)
+        telling.add_done_callback(self._told.discard)
+
+    async def turn(self, *, urgent: bool = False) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (not urgent, next(self._count), turn))
+        self._came.set()
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.ensure_future(self._give_turns())
+        await turn
+
+    async def _give_turns(self) -> None:
+        """Fetches turns for those who wait, one after another, as long as somebody does."""
+        while self._queue:
+            if self._queue[0][2].done():
+                heapq.heappop(self._queue)
+                continue
+            self._came.clear()
+            wait_s = await self._wait_s(urgent=not self._queue[0][0])
+            if wait_s > 0:
+                # An urgent one that comes meanwhile asks for itself.
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._came.wait()
+                except TimeoutError:
+                    pass
+            else:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """The turn that was fetched is the first one's who still waits."""
+        while self._queue:
+            turn = heapq.heappop(self._queue)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def _wait_s(self, *, urgent: bool) -> float:
+        """Seconds until it is worth asking again; 0: the turn is taken."""
+        if self.pause_s:
+            return self.pause_s
+        told = await self._ask(urgent=urgent)
+        if told is None:
+            return self._own_wait_s()
+        self._share = None
+        # Not every process's timer is exact: a little later there is one for sure.
+        return told + 0.0005 if told else 0.0
+
+    async def _ask(self, *, urgent: bool, take: bool = True) -> float | None:
+        told = await self._turnstile.ask(
+            self._key, self._every_s * 1e6, self._burst, urgent=urgent, pause_us=self.pause_s * 1e6, take=take
+        )
+        if told is None:
+            return None
+        wait_s, pause_s = told
+        super().pause(pause_s)
+        return wait_s
+
+    def _own_wait_s(self) -> float:
+        """By an equal share, which begins empty: who comes and goes gets no more by it."""
+        sharers = max(1, self._turnstile.sharers)
+        if self._share is None:
+            self._share = Bucket(self._per_s / sharers, max(1, self._burst // sharers), rested=False)
+        return 0.0 if self._share.take() else min(self._share.wait_s, AWAY_S)

@@ -1,0 +1,184 @@
+"""Turns of one API, shared through Valkey: one pace for all processes, the urgent first, always a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import redis
+
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile
+from oee_daemon.queue import roster
+
+#: Turns a second, and at once after a rest.
+PER_S, BURST = 60.0, 4
+#: Seconds by which a moment is told later than it was.
+LATE_S = 0.03
+
+
+def turning(turn: Callable[[list[Turnstile]], Awaitable[None]], *urls: str) -> None:
+    """Runs that with a turnstile for each address, as so many workers."""
+
+    async def run() -> None:
+        stiles = [Turnstile(url) for url in urls]
+        try:
+            await turn(stiles)
+        finally:
+            for stile in stiles:
+                await stile.close()
+
+    asyncio.run(run())
+
+
+def worker(url: str, count: int) -> subprocess.Popen[str]:
+    """A process that takes so many turns, and then says when it got each."""
+    code = f"""
+import asyncio, json, time
+from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile
+async def run():
+    stile = Turnstile({url!r})
+    bucket, got = stile.bucket("an.api", {PER_S}, {BURST}), []
+    async def one():
+        await bucket.turn()
+        got.append(time.time())
+    await asyncio.gather(*(one() for _ in range({count})))
+    await stile.close()
+    print(json.dumps(got))
+asyncio.run(run())
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_have_one_pace(redis_url: str) -> None:
+    turns = 30
+    workers = [worker(redis_url, turns) for _ in range(2)]
+    got = [json.loads(one.communicate(timeout=60)[0]) for one in workers]
+    moments = sorted(moment for each in got for moment in each)
+    assert [len(each) for each in got] == [turns, turns]
+    # However many there are in a span, the bucket had them: it fills at its pace.
+    for first in range(len(moments)):
+        for last in range(first, len(moments)):
+            span = moments[last] - moments[first] + LATE_S
+            assert last - first + 1 <= BURST + span * PER_S + 1, (first, last)
+    # And neither of them waited for the other to end.
+    assert max(got[0]) > min(got[1]) and max(got[1]) > min(got[0])
+
+
+def test_the_urgent_one_of_another_process_goes_first(redis_url: str) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        looking, executing = (stile.bucket("b", 100.0, 1) for stile in stiles)
+        order: list[str] = []
+
+        async def one(bucket: Bucket, name: str, urgent: bool) -> None:
+            await bucket.turn(urgent=urgent)
+            order.append(name)
+
+        idle = [asyncio.ensure_future(one(looking, "look", False)) for _ in range(40)]
+        await asyncio.gather(*idle[:3])
+        before = len(order)
+        await asyncio.gather(*(one(executing, "execute", True) for _ in range(10)))
+        assert order[before:].count("look") <= 2, order
+        await asyncio.gather(*idle)
+
+    turning(run, redis_url, redis_url)
+
+
+def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        one, other = (stile.bucket("c", 1000.0, 10) for stile in stiles)
+        await other.turn()
+        one.pause(0.4)
+        for _ in range(1000):
+            told = await stiles[1].ask(f"{KEY}c", 1e3, 10, urgent=False, pause_us=0, take=False)
+            if told is not None and told[1] > 0:
+                break
+        begun = time.monotonic()
+        await other.turn(urgent=True)
+        assert time.monotonic() - begun > 0.3 and other.pause_s == 0
+        assert one.pause_s < 0.05
+
+    turning(run, redis_url, redis_url)
+
+
+def shut(tmp_path: Path) -> str:
+    return f"unix://{tmp_path}/nobody.sock"
+
+
+def test_without_valkey_each_has_its_share_and_comes_to_an_end(tmp_path: Path) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        stiles[0].sharers = 4
+        bucket = stiles[0].bucket("d", 200.0, 8)
+        moments = []
+        for _ in range(12):
+            await bucket.turn()
+            moments.append(time.monotonic())
+        # A quarter of 200 a second, and no burst for whoever comes back and goes away again.
+        assert moments[-1] - moments[0] >= 10 / 50
+        assert all(later - earlier < 1 for earlier, later in pairwise(moments))
+
+    turning(run, shut(tmp_path))
+
+
+def test_a_valkey_that_is_silent_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute.sock"))
+        mute.listen()
+
+        async def run(stiles: list[Turnstile]) -> None:
+            bucket = stiles[0].bucket("e", 1000.0, 100)
+            begun = time.monotonic()
+            await asyncio.gather(*(bucket.turn() for _ in range(30)))
+            assert time.monotonic() - begun < 2
+
+        turning(run, f"unix://{tmp_path}/mute.sock")
+
+
+def test_the_share_goes_by_the_workers_that_were_there_last(redis_url: str) -> None:
+    names = [f"w{n}" for n in range(5)]
+    with redis.Redis.from_url(redis_url) as client:
+        client.sadd(roster.NAMES, *names)
+
+        async def run(stiles: list[Turnstile]) -> None:
+            await stiles[0].bucket("f", 1000.0, 10).turn()
+            assert stiles[0].sharers == len(names) + 1
+
+        turning(run, redis_url)
+        client.srem(roster.NAMES, *names)
+
+
+@pytest.mark.parametrize("kept", [{"full": "9e18"}, {"pause": "9e18"}, {"urgent": "9e18"}, {"full": "x"}])
+def test_a_clock_that_was_set_back_blocks_nobody_for_ever(redis_url: str, kept: dict[str, str]) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(f"{KEY}g")
+        client.hset(f"{KEY}g", mapping=kept)
+
+    async def run(stiles: list[Turnstile]) -> None:
+        told = await stiles[0].ask(f"{KEY}g", 1e4, 5, urgent=False, pause_us=0)
+        assert told is not None and told[0] <= 60.1
+
+    turning(run, redis_url)
+
+
+def test_who_stops_waiting_takes_nobodys_turn(redis_url: str) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        bucket = stiles[0].bucket("h", 20.0, 1)
+        await bucket.turn()
+        left = [asyncio.ensure_future(bucket.turn()) for _ in range(50)]
+        await asyncio.sleep(0)
+        for one in left:
+            one.cancel()
+        begun = time.monotonic()
+        await bucket.turn()
+        assert time.monotonic() - begun < 0.5
+        await asyncio.gather(*left, return_exceptions=True)
+
+    turning(run, redis_url)
