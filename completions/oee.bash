@@ -35,7 +35,7 @@ _oee_takes_value() {
         "history --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --limit" | "history -n") return 0 ;;
-        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS"; list="1"; return 0 ;;
+        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS targetPrice limitPrice trailBps confirmMs launchTime expiresAt firedAt firings groupId"; list="1"; return 0 ;;
         "fills --order") words="last"; orders="all"; return 0 ;;
         "fills --limit" | "fills -n") return 0 ;;
         "fills --columns") words="order when paid received slot signature orderId inputToken outputToken amountIn amountOut at"; list="1"; return 0 ;;

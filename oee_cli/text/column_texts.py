@@ -71,7 +71,10 @@ _FIRST = (
     "venue", "attempt", "signature", "error", "idempotencyKey", "network",
 )  # fmt: skip
 #: Asked for too rarely to stand in every CSV.
-_RARE = ("updatedAt", "validForS")
+_RARE = (
+    "updatedAt", "validForS", "targetPrice", "limitPrice", "trailBps", "confirmMs", "launchTime", "expiresAt",
+    "firedAt", "firings", "groupId",
+)  # fmt: skip
 _PARTS = {
     "errorCode": _error_column("code", "why it failed, for programs"),
     "errorMessage": _error_column("message", "why it failed, for people"),

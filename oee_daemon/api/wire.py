@@ -23,7 +23,7 @@ from oee_daemon.orders import tokens
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms, terms_of
-from oee_daemon.orders.tokens import Token
+from oee_daemon.orders.tokens import Token, decimal_text
 from oee_daemon.reads.order_history import Swap
 
 
@@ -37,6 +37,7 @@ _MADE = (Kind.ID, Kind.TOKEN, Kind.AMOUNT, Kind.PRICE, Kind.MOMENT)
 _PLAIN = tuple(f for f in FIELDS if f.kind not in _MADE)
 _AMOUNTS = tuple(f for f in FIELDS if f.kind is Kind.AMOUNT)
 _MOMENTS = tuple(f for f in FIELDS if f.kind is Kind.MOMENT)
+_PRICES = tuple(f for f in FIELDS if f.kind is Kind.PRICE and f.column)
 #: An order's object with nothing in it, which says in which order its fields stand.
 _BLANK: dict[str, Any] = dict.fromkeys(field.name for field in FIELDS)
 
@@ -195,6 +196,7 @@ def _read_whole_number(field: Field, value: Any) -> int:
 def order_json(order: Order, book: TokenBook) -> dict[str, Any]:
     """The one order object."""
     told = terms_json(order, book) | {"orderId": str(order.id)}
+    told["groupId"] = None if order.group_id is None else str(order.group_id)
     if order.filled_in is not None and order.filled_out is not None:
         given, taken = book.by_mint(order.input_mint), book.by_mint(order.output_mint)
         told["price"] = price_text(order.side, given.amount(order.filled_in), taken.amount(order.filled_out))
@@ -207,7 +209,14 @@ def order_json(order: Order, book: TokenBook) -> dict[str, Any]:
 def draft_json(terms: Terms, network: str, book: TokenBook) -> dict[str, Any]:
     """The order object of an order that was checked and not placed."""
     now = moment(datetime.now(UTC))
-    begun = {"network": network, "status": Status.PENDING, "attempt": 1, "createdAt": now, "updatedAt": now}
+    begun = {
+        "network": network,
+        "status": Status.PENDING,
+        "attempt": 1,
+        "firings": 0,
+        "createdAt": now,
+        "updatedAt": now,
+    }
     return terms_json(terms, book) | begun
 
 
@@ -222,6 +231,9 @@ def terms_json(terms: Terms, book: TokenBook) -> dict[str, Any]:
     for field in _AMOUNTS:
         units = getattr(terms, field.column, None)
         told[field.name] = None if units is None else by_column[field.counts].text(units)
+    for field in _PRICES:
+        price = getattr(terms, field.column)
+        told[field.name] = None if price is None else decimal_text(price)
     return told
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from oee_daemon.contract.protocol import KEY_LENGTH
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
 
 
 class Kind(StrEnum):
@@ -51,15 +51,17 @@ class Field(NamedTuple):
     #: For who writes a client: what a request should know, and what an answer means.
     request: str = ""
     answer: str = ""
-    #: The first type of order that has it.
-    since: str = "market"
+    #: The types of order that have it.
+    on: tuple[OrderType, ...] = tuple(OrderType)
 
 
+#: What waits for a price.
+_PRICED = (OrderType.LIMIT, OrderType.STOP)
 _IN, _OUT = "input_token", "output_token"
 
 FIELDS = (
     Field("orderId", "id", Kind.ID, "the whole id", null=True, answer="null in a dry run"),
-    Field("type", "type", Kind.WORD, "market", words=("market",)),
+    Field("type", "type", Kind.WORD, "market, limit or stop", words=OrderType),
     Field(
         "side", "side", Kind.WORD, "buy or sell", given=True, words=Side,
         request="has to agree with the pair; decides between two of a kind",
@@ -101,7 +103,32 @@ FIELDS = (
         given=True, default=300, bounds=(1, 604_800), request="seconds until it expires unsent",
     ),
     Field(
-        "status", "status", Kind.WORD, "pending, routing, building, submitted, or how it ended", words=Status
+        "targetPrice", "target_price", Kind.PRICE, "the price that it waits for", null=True, on=_PRICED,
+        answer="quote per base; null where it waits for none, or trails",
+    ),
+    Field(
+        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop", null=True, on=(OrderType.STOP,),
+        answer="quote per base; of a trailing stop null until it fires",
+    ),
+    Field(
+        "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", null=True,
+        on=(OrderType.STOP,),
+    ),
+    Field(
+        "confirmMs", "confirm_ms", Kind.WHOLE, "milliseconds for which its price has to hold", null=True,
+        on=(OrderType.STOP,),
+    ),
+    Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", null=True),
+    Field(
+        "expiresAt", "good_until", Kind.MOMENT, "until when it waits", null=True,
+        answer="null: until it is cancelled, or where it does not wait",
+    ),
+    Field("firedAt", "fired_at", Kind.MOMENT, "when its condition was met last", null=True),
+    Field("firings", "firings", Kind.WHOLE, "how often its condition was met"),
+    Field("groupId", "group_id", Kind.ID, "of the orders of which at most one is filled", null=True),
+    Field(
+        "status", "status", Kind.WORD, "waiting, pending, routing, building, submitted, or how it ended",
+        words=Status,
     ),
     Field("attempt", "attempt", Kind.WHOLE, "which attempt it ended in, or is in"),
     Field("venue", "venue", Kind.TEXT, "where it was filled", null=True),
@@ -123,6 +150,7 @@ FIELDS = (
     Field("finishedAt", "finished_at", Kind.MOMENT, "when it ended", null=True),
 )  # fmt: skip
 BY_NAME = {field.name: field for field in FIELDS}
+BY_COLUMN = {field.column: field for field in FIELDS if field.column}
 
 #: What a request may say: first what it has to, then what decides which token its amount counts.
 GIVEN = tuple(

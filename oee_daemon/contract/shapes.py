@@ -67,6 +67,15 @@ class Order(TypedDict):
     minReceive: str | None
     maxSpend: str | None
     validForS: int
+    targetPrice: str | None
+    limitPrice: str | None
+    trailBps: int | None
+    confirmMs: int | None
+    launchTime: str | None
+    expiresAt: str | None
+    firedAt: str | None
+    firings: int
+    groupId: str | None
     status: str
     attempt: int
     venue: str | None

@@ -48,6 +48,10 @@ class Cause(StrEnum):
     RETRY = "retry"
     #: The attempt has failed, nothing of it can land any more, and no other attempt is left or would help.
     FAIL = "fail"
+    #: The worker that holds the order: its price is gone, or its time for this time is over. It waits again.
+    WAIT = "wait"
+    #: The user, who changes what a waiting order waits for.
+    EDIT = "edit"
     #: The user.
     CANCEL = "cancel"
     #: Postgres's clock: the order's time is over and nothing of it has been sent.
@@ -63,17 +67,19 @@ TARGETS: Mapping[Cause, Status] = {
     Cause.CONFIRM: Status.CONFIRMED,
     Cause.RETRY: Status.PENDING,
     Cause.FAIL: Status.FAILED,
+    Cause.WAIT: Status.WAITING,
+    Cause.EDIT: Status.WAITING,
     Cause.CANCEL: Status.CANCELLED,
     Cause.EXPIRE: Status.EXPIRED,
 }
 
 #: What may happen to an order in each status. Final is what nothing can happen to.
 CAUSES: Mapping[Status, tuple[Cause, ...]] = {
-    Status.WAITING: (Cause.TRIGGER, Cause.CANCEL, Cause.EXPIRE),
-    Status.PENDING: (Cause.CLAIM, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
-    Status.ROUTING: (Cause.CHOOSE, Cause.RETRY, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
-    Status.BUILDING: (Cause.SUBMIT, Cause.RETRY, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
-    Status.SUBMITTED: (Cause.CONFIRM, Cause.RETRY, Cause.FAIL),
+    Status.WAITING: (Cause.TRIGGER, Cause.EDIT, Cause.CANCEL, Cause.EXPIRE),
+    Status.PENDING: (Cause.CLAIM, Cause.WAIT, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
+    Status.ROUTING: (Cause.CHOOSE, Cause.RETRY, Cause.WAIT, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
+    Status.BUILDING: (Cause.SUBMIT, Cause.RETRY, Cause.WAIT, Cause.FAIL, Cause.CANCEL, Cause.EXPIRE),
+    Status.SUBMITTED: (Cause.CONFIRM, Cause.RETRY, Cause.WAIT, Cause.FAIL),
     Status.CONFIRMED: (),
     Status.FAILED: (),
     Status.CANCELLED: (),

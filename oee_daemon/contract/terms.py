@@ -1,8 +1,16 @@
-"""The two words that every order is described by."""
+"""The words that every order is described by."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+
+class OrderType(StrEnum):
+    """How it is executed: at once, at a price or better, or from a price on."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
 
 
 class SwapMode(StrEnum):

@@ -21,8 +21,8 @@ from oee_daemon.timing import Growing, Timing
 
 log = logging.getLogger(__name__)
 
-#: Statuses that end an attempt: final, or `pending` again.
-ENDS = FINAL | {Status.PENDING}
+#: Statuses that end an attempt: final, `pending` again, or waiting again.
+ENDS = FINAL | {Status.PENDING, Status.WAITING}
 
 
 def backoff(attempt: int, bounds: Growing) -> timedelta:

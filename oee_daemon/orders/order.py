@@ -57,7 +57,18 @@ class Order(Terms):
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
-    expires_at: datetime
+    #: How often its condition was met, when last, and the first attempt since.
+    firings: int = 0
+    fired_at: datetime | None = None
+    first_attempt: int = 1
+    #: How often in a row it came back to wait, and after a rejection on the chain.
+    returns: int = 0
+    rejections: int = 0
+    #: A stop that has fired, and waits for its limit since.
+    latched: bool = False
+    group_id: UUID | None = None
+    #: Nothing is sent after this. None: it waits, and has no end.
+    expires_at: datetime | None
     next_run_at: datetime | None
     #: By Postgres's clock, when this row was read: the order's time was over.
     expired_by_now: bool = False

@@ -10,22 +10,27 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from oee_daemon.contract.fields import GIVEN
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.tokens import Token
+from oee_daemon.orders import conditions
+from oee_daemon.orders.tokens import Token, decimal_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What one order asks for. Amounts are base units, `pair` is `BASE/QUOTE` by mints.
 
-    `request_hash` is of what the request said; none in rows that no request made.
+    Prices are quote per base, in whole tokens; a market order has none. `launch_at`: it is not looked at
+    before; `good_until`: until when it waits, none for ever. `request_hash` is of what the request said; none
+    in rows that no request made.
     """
 
-    type: str = "market"
+    type: OrderType = OrderType.MARKET
     side: Side
     pair: str
     input_mint: str
@@ -36,6 +41,12 @@ class Terms:
     min_receive: int | None
     max_spend: int | None
     valid_for_s: int
+    target_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    trail_bps: int | None = None
+    confirm_ms: int | None = None
+    launch_at: datetime | None = None
+    good_until: datetime | None = None
     request_hash: bytes | None
 
     @property
@@ -53,12 +64,17 @@ class Terms:
 COLUMNS = tuple(field.name for field in fields(Terms))
 
 
+#: What a request says that leaves everything out, by column.
+_UNSAID = {field.column: field.default for field in GIVEN}
+_UNSAID |= {"type": OrderType.MARKET} | dict.fromkeys(conditions.COLUMNS)
+
+
 def terms_of(given: Mapping[str, Any]) -> Terms:
     """The terms of what a request gave, by column: tokens whole, amounts in base units.
 
     Raises `InvalidInput` where its parts contradict each other.
     """
-    said: dict[str, Any] = {field.column: field.default for field in GIVEN} | dict(given)
+    said: dict[str, Any] = _UNSAID | dict(given)
     spent, bought = said.pop("input_token"), said.pop("output_token")
     if spent == bought:
         raise InvalidInput(
@@ -77,6 +93,8 @@ def terms_of(given: Mapping[str, Any]) -> Terms:
             field="side",
             hint=f"Leave side out, or say {natural}.",
         ) from None
+    base, quote = (bought, spent) if said["side"] is Side.BUY else (spent, bought)
+    conditions.complete(said, given, base, quote)
     return Terms(input_mint=spent.mint, output_mint=bought.mint, request_hash=_hash_request(given), **said)
 
 
@@ -113,4 +131,9 @@ def _hash_request(given: Mapping[str, Any]) -> bytes:
     """A hash of the values that the request said: `1.5` and `"1.50"` are one, what it left out stays out."""
     sent = {field.name: given[field.column] for field in GIVEN if given.get(field.column) is not None}
     sent |= {name: sent[name].mint for name in ("inputToken", "outputToken")}
-    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
+    return hashlib.sha256(json.dumps(sent, sort_keys=True, default=_spelling).encode()).digest()
+
+
+def _spelling(value: Decimal | datetime) -> str:
+    """One for each price and moment, however it was written."""
+    return decimal_text(value) if isinstance(value, Decimal) else value.astimezone(UTC).isoformat()

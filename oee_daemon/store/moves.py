@@ -99,6 +99,8 @@ async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: st
 
 # Moving.
 
+#: What waits no more is compared with nothing.
+DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SAID = """
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
@@ -129,6 +131,8 @@ def _move_to(
         # Between attempts nobody holds it: ten at once means ten leases.
         changes += ["lease_owner = NULL", "lease_until = NULL", "rung_at = NULL"]
         beside += f", freed AS ({FREED.format(moved='moved')})"
+    if to is Status.EXPIRED:
+        changes.append(DISARMED)
     if to in FINAL:
         changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
     elif to in LETS_GO:
@@ -283,7 +287,7 @@ _CANCEL = Statement(
         UPDATE orders SET
             status = 'cancelled', fence = fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(), next_run_at = NULL,
-            lease_owner = NULL, lease_until = NULL, rung_at = NULL
+            lease_owner = NULL, lease_until = NULL, rung_at = NULL, {DISARMED}, turn = NULL
         WHERE id = %(id)s AND {MAY_CANCEL}
         RETURNING {ORDER}
     ), said AS ({_SAID.format(data="'{}'")}

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import Connection, DateTime, LargeBinary
+from sqlalchemy import Connection, DateTime, LargeBinary, Numeric
 
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
@@ -26,15 +27,25 @@ _NAMES = tuple(f.name for f in fields(Order))
 UNITS = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, Units))
 _TIMES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, DateTime))
 _BYTES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, LargeBinary))
+#: The columns of prices, which are read as text: JSON would make floats of them.
+_PRICES = tuple(n for n in _NAMES if n in orders.c and type(orders.c[n].type) is Numeric)
 #: How what psycopg gives becomes a field's value, where that is not the same.
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "status": Status,
+    "type": OrderType,
     "side": Side,
     "swap_mode": SwapMode,
-} | dict.fromkeys(UNITS, int)
+    **dict.fromkeys(UNITS, int),
+    **dict.fromkeys(_PRICES, Decimal),
+}
 
 #: What a statement has to select, or return, for `order_row`.
-ORDER = ", ".join(f"orders.{name}" if name in orders.c else f"orders.{EXPIRED} AS {name}" for name in _NAMES)
+ORDER = ", ".join(
+    f"orders.{name}::text AS {name}" if name in _PRICES else f"orders.{name}"
+    for name in _NAMES
+    if name in orders.c
+)
+ORDER += f", {EXPIRED.replace('expires_at', 'orders.expires_at')} AS expired_by_now"
 
 
 def order_of(row: Mapping[str, Any]) -> Order:
@@ -49,9 +60,12 @@ def order_of(row: Mapping[str, Any]) -> Order:
 #: How a field's value is read from JSON, where that is not the same.
 _TOLD: Mapping[str, Callable[[Any], Any]] = {
     "id": UUID,
+    "group_id": UUID,
     "status": Status,
+    "type": OrderType,
     "side": Side,
     "swap_mode": SwapMode,
+    **dict.fromkeys(_PRICES, Decimal),
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     **dict.fromkeys(_BYTES, lambda text: bytes.fromhex(text[2:])),
 }

@@ -40,8 +40,8 @@ IS_RUNNABLE = status_in(status.RUNNABLE)
 IS_LIVE = status_in(status.LIVE)
 MAY_CANCEL = status_in(status.MAY_CANCEL)
 
-#: The order's time is over.
-EXPIRED = "expires_at <= clock_timestamp()"
+#: The order's time is over. What waits may have no end.
+EXPIRED = "(expires_at <= clock_timestamp()) IS TRUE"
 #: A worker holds the order, and not by a clock that jumped.
 HELD = f"(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + {ABSURD}) IS TRUE"
 #: The next run of an order that was found otherwise may begin. Of a comparison alone, which no null passes,

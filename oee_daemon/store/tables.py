@@ -25,9 +25,11 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     Sequence,
+    SmallInteger,
     Table,
     Text,
     Uuid,
+    false,
     func,
     text,
 )
@@ -132,7 +134,34 @@ orders = Table(
     Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("finished_at", Time),
-    Column("expires_at", Time, nullable=False),
+    # Nothing is sent after this. Only what waits may have no end.
+    Column("expires_at", Time),
+    # What an order waits for, as it was asked for; prices are quote per base.
+    Column("target_price", Numeric),
+    Column("limit_price", Numeric),
+    Column("trail_bps", Integer),
+    Column("confirm_ms", Integer),
+    Column("launch_at", Time),
+    # Until when it waits; null for ever.
+    Column("good_until", Time),
+    # What it waits for now: one comparison, by `conditions.Rule`, and not before `look_at`.
+    Column("arm_rule", SmallInteger),
+    Column("arm_price", Numeric),
+    Column("look_at", Time),
+    # The best price that a trailing stop has seen.
+    Column("peak", Numeric),
+    # A stop that has fired and now waits for its limit.
+    Column("latched", Boolean, nullable=False, server_default=false()),
+    # How often it fired, when last, and the first attempt of that time.
+    Column("firings", Integer, nullable=False, server_default="0"),
+    Column("fired_at", Time),
+    Column("first_attempt", Integer, nullable=False, server_default="1"),
+    # How often in a row it came back to wait, and after a rejection on the chain.
+    Column("returns", Integer, nullable=False, server_default="0"),
+    Column("rejections", Integer, nullable=False, server_default="0"),
+    # Of those of a group that exclude each other one has the turn.
+    Column("group_id", Uuid),
+    Column("turn", Uuid),
     # The status of an order that moved nothing. Few end so, and only they stand in its index.
     Column("missed", Text, Computed(f"CASE WHEN {_one_of('status', MISSED)} THEN status END", True)),
     CheckConstraint(_one_of("status", Status), name="orders_status"),
@@ -145,6 +174,11 @@ orders = Table(
     # What statuses say, in the words of the partial indexes; see `predicates`.
     CheckConstraint(f"({predicates.IS_LIVE}) = (finished_at IS NULL)", name="orders_finished"),
     CheckConstraint(f"({predicates.IS_RUNNABLE}) = ({predicates.RUNNABLE})", name="orders_runnable"),
+    CheckConstraint("(status = 'waiting') = (arm_rule IS NOT NULL)", name="orders_armed_waits"),
+    CheckConstraint("arm_rule IS NULL OR lease_owner IS NULL", name="orders_armed_free"),
+    CheckConstraint("arm_rule IS NOT NULL OR arm_price IS NULL AND look_at IS NULL", name="orders_armed"),
+    CheckConstraint("next_run_at IS NULL OR expires_at IS NOT NULL", name="orders_ends"),
+    CheckConstraint("turn IS NULL OR turn = group_id AND missed IS NULL", name="orders_turn_live"),
     # Room on each page for an order's next versions.
     postgresql_with={"fillfactor": 75},
 )
@@ -152,6 +186,27 @@ orders = Table(
 # moves of an order from its claim to its end.
 Index("orders_due", orders.c.next_run_at, postgresql_where=text(predicates.RUNNABLE))
 Index("orders_waiting", orders.c.expires_at, postgresql_where=text(predicates.WAITING))
+# What the watcher compares with prices and clocks.
+Index(
+    "orders_armed",
+    orders.c.pair,
+    orders.c.arm_rule,
+    orders.c.arm_price,
+    orders.c.number,
+    postgresql_where=text("arm_price IS NOT NULL"),
+)
+Index("orders_launch", orders.c.launch_at, postgresql_where=text("arm_rule = 4"))
+Index("orders_look", orders.c.look_at, postgresql_where=text("look_at IS NOT NULL"))
+Index(
+    "orders_trail",
+    orders.c.pair,
+    orders.c.arm_rule,
+    orders.c.peak,
+    postgresql_where=text("trail_bps IS NOT NULL AND arm_rule IS NOT NULL"),
+)
+Index("orders_group", orders.c.group_id, postgresql_where=text("group_id IS NOT NULL"))
+# The last line of defence, as `swaps_one_live`: of a group no two are beyond waiting.
+Index("orders_turn", orders.c.turn, unique=True, postgresql_where=text("turn IS NOT NULL"))
 # What ended last: for those who watch, and for what goes by age.
 Index("orders_ended", orders.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 # What listings walk, newest first; see `listing`.
@@ -211,6 +266,60 @@ execution_slots = Table(
     Column("taken_at", Time),
     # Small and always written: room on each page keeps its updates in place.
     postgresql_with={"fillfactor": 50},
+)
+
+#: Orders that know of each other. `turn`: the one of them that may be executed now.
+groups = Table(
+    "order_groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("turn", Uuid),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", LargeBinary),
+    Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint(_one_of("rule", ("oco",)), name="order_groups_rule"),
+)
+
+#: The one row that says who watches prices: each new leader raises the fence. `seen_at`: until when somebody
+#: did.
+watch = Table(
+    "watch",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_until", Time, nullable=False),
+    Column("seen_at", Time),
+    CheckConstraint("one = 1"),
+    postgresql_with={"fillfactor": 50},
+)
+
+#: The newest price of each pair that somebody waits for, as the leader says once a second.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("pair", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("bid", Numeric),
+    Column("ask", Numeric),
+    Column("slot", BigInteger),
+    # When it was so; null until there is a price.
+    Column("priced_at", Time),
+    Column("cadence_ms", Integer, nullable=False),
+    Column("max_age_ms", Integer, nullable=False),
+    postgresql_with={"fillfactor": 50},
+)
+
+#: Times in which nobody saw a fresh price of a pair that orders waited on. `ended`: null while it lasts.
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("pair", Text, primary_key=True),
+    Column("begun", Time, primary_key=True),
+    Column("ended", Time),
+    Column("reason", Text, nullable=False),
 )
 
 #: Which workers take up what is due, as each says once a second. Not logged: see `readiness`.

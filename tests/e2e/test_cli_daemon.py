@@ -280,7 +280,7 @@ def test_another_protocol_ends_with_6_both_versions_and_what_helps(
     assert done.returncode == 6
     said = " ".join((done.stderr + done.stdout).split())
     assert "9.9.9" in said and "0.1.0" in said
-    assert "protocol 9" in said and "protocol 2" in said
+    assert "protocol 9" in said and "protocol 3" in said
     assert "oee daemon restart" in said
 
 

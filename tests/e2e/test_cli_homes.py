@@ -117,7 +117,7 @@ def test_an_order_for_another_home_is_refused_by_the_daemon(outside: Cli) -> Non
             headers = {"OEE-Home": meant} if meant else {}
             answer = client.post("/api/orders/execute", json=order, headers=headers)
             assert (answer.status_code, answer.headers["oee-home"]) == (status, home_tag(outside.home))
-        assert answer.headers["oee-protocol"] == "2"
+        assert answer.headers["oee-protocol"] == "3"
     assert count(outside) == 2
 
 

@@ -142,7 +142,7 @@ def long_history(api: Shared, pages: int, breaks_at: int | None = None) -> Itera
             content = f'{{"orders": {rows}, "nextCursor": {json.dumps(str(at + 1) if at < pages else None)}}}'
             self.send_response(200)
             for name, value in (
-                ("OEE-Protocol", "2"),
+                ("OEE-Protocol", "3"),
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(content))),
             ):

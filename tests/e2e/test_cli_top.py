@@ -192,7 +192,7 @@ def answering(body: dict[str, Any]) -> Iterator[str]:
         def do_GET(self) -> None:
             content = json.dumps(body).encode()
             self.send_response(200)
-            self.send_header("OEE-Protocol", "2")
+            self.send_header("OEE-Protocol", "3")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -169,7 +169,7 @@ def test_every_route_by_token_host_and_origin(built: FastAPI, api: Shared) -> No
                     headers += [("Origin", page)] if page else []
                     status, problem, answer = ask(api.daemon, method, path, headers)
                     fits = status == wanted and (code is None or problem["code"] == code)
-                    if not fits or answer.getheader("oee-protocol") != "2":
+                    if not fits or answer.getheader("oee-protocol") != "3":
                         wrong.append((method, path, token, host, origin, status, wanted))
     assert wrong == []
     assert api.stored() == 0

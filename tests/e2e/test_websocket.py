@@ -83,7 +83,7 @@ def refusal(daemon: Daemon, path: str, **headers: str) -> tuple[int, str, str | 
     with pytest.raises(InvalidStatus) as refused, watch(daemon, path, additional_headers=named):
         pass
     answer = refused.value.response
-    assert answer.headers["oee-protocol"] == "2" and answer.body is not None
+    assert answer.headers["oee-protocol"] == "3" and answer.body is not None
     problem = json.loads(answer.body)
     assert problem["status"] == answer.status_code
     return answer.status_code, problem["code"], problem.get("field")

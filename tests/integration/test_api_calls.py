@@ -45,7 +45,7 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
 
 def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
-    assert answer.headers["oee-protocol"] == "2"
+    assert answer.headers["oee-protocol"] == "3"
     found: dict[str, Any] = answer.json()
     model.model_validate(found)
     return found
@@ -54,7 +54,7 @@ def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) ->
 def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["oee-protocol"] == "2"
+    assert answer.headers["oee-protocol"] == "3"
     found: dict[str, Any] = answer.json()
     answer_schema.Problem.model_validate(found)
     assert (found["status"], found["code"], found.get("field")) == (status, code, field)
@@ -273,7 +273,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
 def test_another_protocol_version_is_told_so(api: Shared) -> None:
     for path in ("/healthz", "/api/orders", "/nowhere"):
         found = refused(api.http.get(path, headers={"OEE-Protocol": "1"}), 426, "protocol_mismatch")
-        assert found["protocol"] == 2 and found["version"]
+        assert found["protocol"] == 3 and found["version"]
     assert api.http.get("/healthz", headers={"OEE-Protocol": "2"}).status_code == 200
 
 

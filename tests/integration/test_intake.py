@@ -53,6 +53,7 @@ def test_what_was_accepted_is_durable_with_its_first_event_and_was_rung(bench: B
     assert (order.side, pair_text(order.pair, BOOK)) == (Side.SELL, "SOL/USDC")
     assert (order.slippage_bps, order.valid_for_s) == (50, 300)
     assert order.bound is None
+    assert order.expires_at is not None
     assert (order.expires_at - order.created_at).total_seconds() == pytest.approx(300, abs=0.1)
     (first,) = bench.events(order.id)
     assert (first.seq, first.status, first.data, first.at) == (1, Status.PENDING, {}, order.created_at)

@@ -186,6 +186,8 @@ class Bench:
         """By hand. Of a status that is not runnable nothing is due."""
         if values.get("status", "pending") in set(Status) - RUNNABLE:
             values = {"next_run_at": None} | values
+        if "status" in values:
+            values = {"arm_rule": 4 if values["status"] == "waiting" else None} | values
         with self.db.connect() as conn:
             conn.execute(update(orders).where(orders.c.id == order_id).values(values))
 

@@ -17,7 +17,7 @@ from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load_settings import Settings
 
-HEADERS = {"OEE-Protocol": "2"}
+HEADERS = {"OEE-Protocol": "3"}
 Happening = Response | ConnectionLost
 
 

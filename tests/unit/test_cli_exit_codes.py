@@ -85,7 +85,7 @@ def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
         assert "oee daemon restart" in (e.value.hint or "")
     with pytest.raises(Unreachable):
         check_response(response(200, {}))
-    assert check_response(response(200, {"OEE-Protocol": "2"})).status == 200
+    assert check_response(response(200, {"OEE-Protocol": "3"})).status == 200
 
 
 def test_the_error_object() -> None:

@@ -15,11 +15,11 @@ from oee_daemon.orders.tokens import TOKENS
 #: Written by hand from the contract, not derived from `MOVES`. Rows: from; columns: to; x: allowed.
 TABLE = """
              waiting pending routing building submitted confirmed failed cancelled expired
-waiting         -       x       -       -         -         -       -        x        x
-pending         -       -       x       -         -         -       x        x        x
-routing         -       x       -       x         -         -       x        x        x
-building        -       x       -       -         x         -       x        x        x
-submitted       -       x       -       -         -         x       x        -        -
+waiting         x       x       -       -         -         -       -        x        x
+pending         x       -       x       -         -         -       x        x        x
+routing         x       x       -       x         -         -       x        x        x
+building        x       x       -       -         x         -       x        x        x
+submitted       x       x       -       -         -         x       x        -        -
 confirmed       -       -       -       -         -         -       -        -        -
 failed          -       -       -       -         -         -       -        -        -
 cancelled       -       -       -       -         -         -       -        -        -

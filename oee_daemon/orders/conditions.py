@@ -1,0 +1,169 @@
+"""What an order waits for: which fields go with which type, the worst price as an exact bound, and the one
+comparison that a waiting order is armed with.
+
+Pure and exact: prices are decimals, quote per base in whole tokens; amounts integers in base units; every
+bound is rounded in the trader's favour. Neither a clock nor the market is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any
+
+from oee_daemon.contract.fields import BY_COLUMN
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
+from oee_daemon.errors import InvalidInput
+from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decimal
+
+#: Significant digits of a price, and the powers of ten between which it has to be.
+PRICE_DIGITS, PRICE_RANGE = 18, 24
+#: How far past its stop a sale's floor is where none is given, and a purchase's ceiling.
+FLOOR = {Side.SELL: Decimal("0.8"), Side.BUY: Decimal("1.2")}
+#: The columns of an order that only what waits may have.
+COLUMNS = ("target_price", "limit_price", "trail_bps", "confirm_ms", "launch_at", "good_until")
+#: What a type brings where a request does not say it, by column.
+DEFAULTS: Mapping[OrderType, Mapping[str, Any]] = {
+    OrderType.MARKET: {},
+    OrderType.LIMIT: {},
+    OrderType.STOP: {"slippage_bps": 100, "confirm_ms": 800},
+}
+
+
+class Rule(IntEnum):
+    """What an armed order is compared with: column `arm_rule`."""
+
+    #: Fires where the ask is the price or less.
+    BUY_LIMIT = 0
+    #: Where the bid is the price or more.
+    SELL_LIMIT = 1
+    #: Where the bid is the price or less.
+    SELL_STOP = 2
+    #: Where the ask is the price or more.
+    BUY_STOP = 3
+    #: At a time.
+    TIME = 4
+
+
+#: Rules that are met from above: by the ask for a purchase, by the bid for a sale.
+FALLING = (Rule.BUY_LIMIT, Rule.SELL_STOP)
+
+
+def rule_of(kind: OrderType, side: Side, *, latched: bool = False) -> Rule:
+    """The comparison of an order of that type. A latched stop waits for its limit, as a limit order does."""
+    if kind is OrderType.MARKET:
+        return Rule.TIME
+    limit = kind is OrderType.LIMIT or latched
+    if side is Side.BUY:
+        return Rule.BUY_LIMIT if limit else Rule.BUY_STOP
+    return Rule.SELL_LIMIT if limit else Rule.SELL_STOP
+
+
+def read_price(value: Any, field: str) -> Decimal:
+    """A price. Raises `InvalidInput`, naming `field`."""
+    hint = "Quote for one base: for example 140"
+    try:
+        price = read_decimal(value, field) if isinstance(value, str) else value
+        if not isinstance(price, Decimal) or not price.is_finite():
+            raise InvalidInput("")
+    except InvalidInput:
+        raise InvalidInput(
+            f"{field} has to be a number.", code="invalid_price", field=field, hint=hint
+        ) from None
+    if price <= 0:
+        raise InvalidInput(f"{field} has to be more than 0.", code="invalid_price", field=field, hint=hint)
+    digits = "".join(map(str, price.as_tuple().digits)).rstrip("0")
+    if len(digits) > PRICE_DIGITS or abs(price.adjusted()) > PRICE_RANGE:
+        most = f"at most {PRICE_DIGITS} significant digits"
+        raise InvalidInput(f"{field} has to have {most}.", code="invalid_price", field=field, hint=hint)
+    return Decimal(decimal_text(price))
+
+
+def bound_at(price: Decimal, side: Side, mode: SwapMode, amount: int, base: Token, quote: Token) -> int:
+    """The worst amount at that price, in base units: the least to receive (`ExactIn`) or the most to spend
+    (`ExactOut`), rounded in the trader's favour. May be 0 or past a u64: see `representable`."""
+    # Units of the quote token for one unit of the base token.
+    rate = Fraction(price) * Fraction(10) ** (quote.decimals - base.decimals)
+    counts_base = (side is Side.BUY) is (mode is SwapMode.EXACT_OUT)
+    exact = amount * rate if counts_base else amount / rate
+    return ceil(exact) if mode is SwapMode.EXACT_IN else floor(exact)
+
+
+def representable(units: int, field: str) -> int:
+    """The bound. Raises `InvalidInput` where nothing could keep it."""
+    if not 0 < units <= MAX_UNITS:
+        small = units <= 0
+        raise InvalidInput(
+            f"At {field} the other side would be {'less than the smallest unit' if small else 'too much'}.",
+            code="amount_too_small" if small else "amount_too_large",
+            field="amount",
+            hint=f"{'Ask for more' if small else 'Ask for less'}, or another price.",
+        )
+    return units
+
+
+def past(price: Decimal, side: Side) -> Decimal:
+    """The worst price of a stop at `price` where none was given."""
+    return price * FLOOR[side]
+
+
+def complete(said: dict[str, Any], given: Mapping[str, Any], base: Token, quote: Token) -> None:
+    """Adds to the columns `said` what the type brings, the bound too. `given`: what the request said.
+
+    Raises `InvalidInput` where the parts contradict each other.
+    """
+    kind = said["type"]
+    said.update({column: value for column, value in DEFAULTS[kind].items() if given.get(column) is None})
+    for column in given:
+        field = BY_COLUMN[column]
+        if kind not in field.on:
+            raise _contradicts(field.name, f"type {kind}", "Leave it out.")
+    if said["launch_at"] is None and kind is OrderType.MARKET and said["good_until"] is not None:
+        raise _contradicts("expiresAt", "an order that does not wait", "validForS ends a market order.")
+    if said["launch_at"] and said["good_until"] and said["good_until"] <= said["launch_at"]:
+        raise _contradicts("expiresAt", "launchTime, which is not before it", "Name a later time.")
+    if kind is not OrderType.MARKET:
+        _complete_prices(said, base, quote)
+
+
+def _complete_prices(said: dict[str, Any], base: Token, quote: Token) -> None:
+    kind, side, target = said["type"], said["side"], said["target_price"]
+    if target is None and said["trail_bps"] is None:
+        hint = "For example 140" if kind is OrderType.LIMIT else "Or trailBps, to follow the price."
+        raise InvalidInput("targetPrice is missing.", code="missing_field", field="targetPrice", hint=hint)
+    for column in ("min_receive", "max_spend"):
+        if said[column] is not None:
+            raise InvalidInput(
+                f"{BY_COLUMN[column].name} does not go with a price: the price is the bound.",
+                code="bound_contradicts",
+                field=BY_COLUMN[column].name,
+                hint="Leave it out.",
+            )
+    if said["trail_bps"] is not None:
+        for column in ("target_price", "limit_price"):
+            if said[column] is not None:
+                raise _contradicts(BY_COLUMN[column].name, "trailBps", "Give one of them.")
+        return
+    worst = target
+    if kind is OrderType.STOP:
+        worst = said["limit_price"] = said["limit_price"] or past(target, side)
+        if worst > target if side is Side.SELL else worst < target:
+            whose = "A sale's floor is under" if side is Side.SELL else "A purchase's ceiling is over"
+            raise InvalidInput(
+                f"{whose} its stop: limitPrice {decimal_text(worst)}, targetPrice {decimal_text(target)}.",
+                code="floor_contradicts",
+                field="limitPrice",
+                hint=f"For example {decimal_text(past(target, side))}",
+            )
+    exact_in = said["swap_mode"] is SwapMode.EXACT_IN
+    units = bound_at(worst, side, said["swap_mode"], said["amount"], base, quote)
+    said["min_receive" if exact_in else "max_spend"] = representable(
+        units, "targetPrice" if kind is OrderType.LIMIT else "limitPrice"
+    )
+
+
+def _contradicts(name: str, other: str, hint: str) -> InvalidInput:
+    return InvalidInput(f"{name} does not go with {other}.", code="field_contradicts", field=name, hint=hint)
