@@ -7,6 +7,7 @@
     │   ├── NotFound              404
     │   ├── Conflict              409, or 422 where a key came with another body
     │   ├── WalletLocked          403, nothing can be signed
+    │   ├── WrongPassphrase       403, the key stays sealed
     │   └── Unavailable           503, Postgres can't be reached
     ├── AttemptFailed             this attempt ends, another may follow (see `retryable`)
     │   └── VenueError            a venue did not give a price
@@ -128,6 +129,16 @@ class WalletLocked(Refused):
             f"The wallet {address} is locked{why and ': '}{why}. Nothing was stored.",
             hint="oee wallet unlock",
         )
+
+
+class WrongPassphrase(Refused):
+    """The passphrase does not open the wallet, or its file was altered: which of the two nobody can tell."""
+
+    code = "wrong_passphrase"
+    status = 403
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"The passphrase does not open the wallet {address}, or its file was altered.")
 
 
 class Unavailable(Refused):

@@ -31,9 +31,11 @@ from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import durability_checks
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
+from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.opening import open_network
+from oee_daemon.networks.wallet.passphrase import read_passphrase_file
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
@@ -81,6 +83,10 @@ class Service:
         self._network = network = open_network(
             settings, settings.database_url, lambda: named_wallet(self._db)
         )
+        # What signs is the worker: here the address is enough.
+        network.wallet.lock()
+        if settings.wallet_passphrase_file is not None:
+            read_passphrase_file(settings.wallet_passphrase_file)
         self._identity = identity = Identity(
             self._db,
             network,
@@ -93,6 +99,8 @@ class Service:
         self._log = OwnLog(settings.log_dir / "daemon.log")
         self._worker = worker
         self._worker_watch = watch
+        self._lock = WalletLock(network.wallet, worker, passphrase_file=settings.wallet_passphrase_file)
+        worker.heard = self._lock.heard
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         around = Surroundings(
@@ -102,6 +110,7 @@ class Service:
             servers=servers.describe,
             worker_pid=lambda: self._worker.pid,
             identity=identity,
+            lock=self._lock,
         )
         self._state = app.open_state(settings, self._db, self._broker, self._feed, network, around)
         self._listeners = Listeners(

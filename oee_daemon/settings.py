@@ -91,6 +91,9 @@ class Settings:
     jupiter_url: str | None = _setting("jupiter_url")
     #: Lamports.
     fee_cap: int = _setting("fee_cap")
+    #: A name in `wallets/` or an absolute path; none: the network's name.
+    wallet: str | None = _setting("wallet")
+    wallet_passphrase_file: Path | None = _setting("wallet_passphrase_file")
     sim_seed: int = _setting("sim_seed")
     sim_latency_ms: int = _setting("sim_latency_ms")
     sim_failure_rate: Decimal = _setting("sim_failure_rate")

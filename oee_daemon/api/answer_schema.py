@@ -252,6 +252,17 @@ class Readiness(Shape):
     )
 
 
+class WalletState(Shape):
+    """What the engine signs with, and whether it can; never the key."""
+
+    address: str
+    file: str | None
+    kind: Literal["plain", "sealed"] = Field(description="`sealed`: a passphrase guards the key")
+    locked: bool = Field(description="new orders are refused, and none is signed")
+    reason: str | None = Field(description="why it is locked")
+    unlocked_until: Moment | None = Field(description="when it locks by itself")
+
+
 class DaemonStatus(Shape):
     """How the daemon and its servers are; `null` where one does not answer."""
 
@@ -276,4 +287,5 @@ class DaemonStatus(Shape):
     )
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
+    wallet: WalletState | None
     max_attempts: int

@@ -17,6 +17,7 @@ from oee_daemon.api import (
     stats_routes,
     stream_routes,
     token_routes,
+    wallet_routes,
 )
 from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.event_cache import EventCache
@@ -55,7 +56,9 @@ def open_state(
         around=around,
         network=network,
         fills=Fills(db, BoundedChain(network.chain, FaultLog())),
-        intake=Intake(db, line, broker, feed, network=network.name, identity=around.identity),
+        intake=Intake(
+            db, line, broker, feed, network=network.name, identity=around.identity, lock=around.lock
+        ),
         line=line,
         desk=desk,
         checks=OrderChecks(network, desk, FaultLog()),
@@ -84,6 +87,7 @@ def build(state: State) -> FastAPI:
         engine_routes.router,
         endpoint_routes.router,
         health_routes.router,
+        wallet_routes.router,
     ):
         app.include_router(router)
     app.add_middleware(RequestLimits)

@@ -19,6 +19,8 @@ from oee_daemon.contract.atomic_file import atomic_write
 
 #: Paths that need no token and no Host of ours: a load balancer asks by whatever address it knows.
 OPEN = frozenset({"/healthz"})
+#: Paths that carry a passphrase, or undo what somebody at this machine did with one: the socket's alone.
+SOCKET_ONLY = frozenset({"/api/wallet/unlock", "/api/wallet/lock"})
 #: Bytes of randomness in a token, and the fewest characters that one may have.
 TOKEN_BYTES = 32
 TOKEN_LENGTH = 32
@@ -67,6 +69,9 @@ class AuthMiddleware:
             await refuse(
                 scope, send, 401, "unauthorized", detail, headers=((b"www-authenticate", b"Bearer"),)
             )
+        elif scope["path"] in SOCKET_ONLY:
+            detail = "A wallet is locked and unlocked on the machine of its daemon: oee wallet unlock."
+            await refuse(scope, send, 403, "socket_only", detail)
         else:
             await self._app(scope, receive, send)
 

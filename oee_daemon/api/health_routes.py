@@ -86,6 +86,7 @@ async def status(request: Request) -> JSONResponse:
             # Addresses carry passwords.
             "settings": {k: v for k, v in settings.dump().items() if not k.endswith("_url")},
             "network": settings.network,
+            "wallet": around.lock and around.lock.describe(),
             "maxAttempts": settings.max_attempts,
         }
     )

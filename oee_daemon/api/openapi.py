@@ -31,8 +31,10 @@ that speaks another version answers 426.
 
 
 _MODE: Literal["serialization"] = "serialization"
-#: Every shape that an answer has.
+_READ: Literal["validation"] = "validation"
+#: Every shape that an answer has, and every one of a body that a route reads itself.
 _shapes: set[type[BaseModel]] = set()
+_bodies: set[type[BaseModel]] = set()
 
 
 def _describe(status: int, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
@@ -64,6 +66,7 @@ def answers(
 
 def reads(model: type[BaseModel], headers: dict[str, str]) -> dict[str, Any]:
     """What a route reads that reads its request itself: the body, and headers with what each is for."""
+    _bodies.add(model)
     content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
     text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     parameters = [
@@ -106,7 +109,8 @@ def _make_document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, A
     )
     said: set[type[BaseModel]] = {*_shapes, answer_schema.Problem, answer_schema.Event}
     told = [(model, _MODE) for model in sorted(said, key=str)]
-    _, shapes = models_json_schema([(answer_schema.OrderIn, "validation"), *told], ref_template=_REF)
+    read = [(model, _READ) for model in sorted(_bodies, key=str)]
+    _, shapes = models_json_schema([*read, *told], ref_template=_REF)
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {}).update(shapes["$defs"])
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -117,7 +117,7 @@ def _check_key(text: str | None) -> str | None:
 async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
     """Checks all that the real path checks, and asks for quotes; stores nothing."""
     state = state_of(request)
-    await run_in_threadpool(state.intake.check, terms, key)
+    await state.intake.check(terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
     answer = {"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)}
     if state.network.holdings is not None:

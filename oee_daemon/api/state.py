@@ -20,6 +20,7 @@ from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.token_desk import TokenDesk
+from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.networks.network import Network
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
@@ -38,6 +39,7 @@ class Surroundings:
     servers: Callable[[], list[dict[str, object]]]
     worker_pid: Callable[[], int | None]
     identity: Identity | None = None
+    lock: WalletLock | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

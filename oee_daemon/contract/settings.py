@@ -28,6 +28,8 @@ MASK = "***"
 NETWORKS = ("simulated", "localnet")
 #: On which markets; a network may have some of them.
 VENUES = ("raydium", "meteora", "orca", "jupiter", "cpmm")
+#: What a wallet may be called. Its file is `wallets/NAME.json` in the home.
+WALLET_NAME = r"[a-z0-9][a-z0-9-]{0,31}"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -121,6 +123,15 @@ def in_utf8(path: Path) -> bool:
         return str(path).encode() == os.fsencode(path)
     except UnicodeError:
         return False
+
+
+def _wallet(text: str) -> str:
+    """A wallet's name, or the whole path of its file."""
+    if "/" in text:
+        return str(_path(text))
+    if not re.fullmatch(WALLET_NAME, text):
+        raise ValueError("a name of 1 to 32 small letters, digits and -, or the absolute path of a key file")
+    return text
 
 
 def _names(text: str) -> str:
@@ -217,6 +228,10 @@ SETTINGS = (
     Setting("jupiter_url", None, "another address of Jupiter's API", _site, hidden="host"),
     Setting(
         "fee_cap", "100000", "lamports: the most that a swap may pay the network", _whole(5_000, 10**9)
+    ),
+    Setting("wallet", None, "its name in wallets/, or a key file's path; unset: the network's name", _wallet),
+    Setting(
+        "wallet_passphrase_file", None, "opens a sealed wallet at each start; unset: oee wallet unlock", _path
     ),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),

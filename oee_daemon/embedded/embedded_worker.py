@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.supervision import Server
@@ -48,6 +48,10 @@ class WorkerProcess(Server):
         self._timing = USUAL
         self._beats: int | None = None
         self._silence = _Silence(USUAL)
+        #: Whether the process that runs now has given a sign of life.
+        self.ready = False
+        #: Told each word that the process says of its wallet's key; and `b""` when another one is started.
+        self.heard: Callable[[bytes], None] = lambda word: None
         self._started = 0.0
         self._worked = self._asked = False
 
@@ -64,6 +68,7 @@ class WorkerProcess(Server):
     def starting(self) -> Iterator[None]:
         """The process imports what it needs, waits for its settings, and answers once it works."""
         self._close()
+        self.heard(b"")
         self._beats, written = os.pipe()
         try:
             os.set_blocking(self._beats, False)
@@ -110,6 +115,11 @@ class WorkerProcess(Server):
         if self.child is not None:
             self.child.tell(self._handed)
 
+    def tell(self, line: bytes) -> None:
+        """Hands the process that runs now a line; needs `ready`."""
+        assert self.child is not None and self.ready
+        self.child.tell(line)
+
     def lost(self) -> str:
         self._worked = self._worked or time.monotonic() - self._started > HEALTHY_S
         self._heard_beat()
@@ -135,8 +145,11 @@ class WorkerProcess(Server):
     def _heard_beat(self) -> bool:
         assert self._beats is not None
         with contextlib.suppress(BlockingIOError):
-            if os.read(self._beats, 65_536):
+            if said := os.read(self._beats, 65_536):
                 self._silence.broken()
+                self.ready = True
+                for word in said:
+                    self.heard(bytes((word,)))
                 return True
         return False
 
@@ -165,7 +178,7 @@ class WorkerProcess(Server):
     def _close(self) -> None:
         if self.child is not None:
             self.child.close()
-        self.child = None
+        self.child, self.ready = None, False
         if self._beats is not None:
             os.close(self._beats)
             self._beats = None

@@ -24,6 +24,7 @@ from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.settlement import Settlement
 from oee_daemon.engine.token_desk import TokenDesk
+from oee_daemon.errors import WalletLocked
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
@@ -60,7 +61,15 @@ class Execution:
         self._loop = loop
         self._owner = owner
         self._timing = timing
-        self.slots = Slots(db, line, owner=owner, network=network.name, most=max_active, lease=timing.lease)
+        self.slots = Slots(
+            db,
+            line,
+            owner=owner,
+            network=network.name,
+            most=max_active,
+            lease=timing.lease,
+            locked=lambda: network.wallet.locked,
+        )
         self._faults = FaultLog()
         self._outside = Outside(network, self._faults)
         self._hands = Hands()
@@ -145,7 +154,13 @@ class Execution:
         if order.status is Status.ROUTING:
             moved = await self._attempt.route(order)
         if moved is not None and moved.status is Status.BUILDING:
-            moved, swap = await self._attempt.build(moved)
+            building = moved
+            try:
+                moved, swap = await self._attempt.build(building)
+            except WalletLocked:
+                # Since it was claimed: it waits as it is for whoever has the key.
+                await aside(self._db, leases.let_go, building, COME_AGAIN)
+                return None
         if moved is not None and moved.status is Status.SUBMITTED:
             stored = swap or await aside(self._db, order_rows.live_swap, moved.id)
             moved = await self._settlement.settle(moved, stored)

@@ -10,6 +10,7 @@ import asyncio
 import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
@@ -64,7 +65,7 @@ class Hands:
 
 class Slots:
     """Claims for one worker. `most`: orders in execution at once, over all workers; `lease`: how long a claim
-    holds without a sign of life."""
+    holds without a sign of life; `locked`: nothing can be signed now."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Slots:
         network: str,
         most: int,
         lease: timedelta = USUAL.lease,
+        locked: Callable[[], bool] = lambda: False,
     ) -> None:
         self._db = db
         self._line = line
@@ -82,6 +84,7 @@ class Slots:
         self._network = network
         self._most = most
         self._lease = lease
+        self.locked = locked
         self._turn = asyncio.Lock()
         self._given_back = asyncio.Event()
         self._stopped = False
@@ -116,6 +119,7 @@ class Slots:
             slots=self._most,
             where=self.where,
             lease=self._lease,
+            locked=self.locked(),
         )
 
     async def _reap(self) -> bool:

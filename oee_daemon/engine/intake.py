@@ -20,7 +20,8 @@ from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.retention import refuse_spent
-from oee_daemon.errors import Conflict, KeyConflict, NotFound, Unavailable
+from oee_daemon.engine.wallet_lock import WalletLock
+from oee_daemon.errors import Conflict, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import Broker, ring_all
@@ -44,11 +45,14 @@ class Intake:
         *,
         network: str,
         identity: Identity | None = None,
+        lock: WalletLock | None = None,
     ) -> None:
-        """`identity`: tells whether what the database says can be relied on; none where nobody asks."""
+        """`identity`: tells whether what the database says can be relied on; none where nobody asks. `lock`:
+        tells whether an order could be signed; none where it always can."""
         self._db = db
         self._line = line
         self._identity = identity
+        self._lock = lock
         self._broker = broker
         self._feed = feed
         self._network = network
@@ -61,8 +65,13 @@ class Intake:
         """Once all that was accepted has been rung for."""
         self._bell.shutdown()
 
-    def check(self, terms: Terms, key: str | None) -> None:
+    async def check(self, terms: Terms, key: str | None) -> None:
         """Checks all that `accept` checks, without storing. Raises as it does."""
+        await asyncio.to_thread(self._check_key, terms, key)
+        if self._lock is not None:
+            await self._lock.require()
+
+    def _check_key(self, terms: Terms, key: str | None) -> None:
         if key is not None:
             with self._db.connect() as conn:
                 known = order_rows.find_key(conn, key)
@@ -86,8 +95,10 @@ class Intake:
 
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
-        with it hangs.
+        with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed.
         """
+        if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
+            return known, False
         order = await self._create(terms, key)
         if order is None:
             assert key is not None
@@ -97,6 +108,22 @@ class Intake:
         if len(self._new) == 1:
             asyncio.get_running_loop().call_soon(self._send_news)
         return order, True
+
+    async def _refuse_locked(self, lock: WalletLock, terms: Terms, key: str | None) -> Order | None:
+        """The order that a key is of: it was accepted, however it stands with the wallet by now."""
+        try:
+            await lock.require()
+        except WalletLocked:
+            known = None if key is None else await asyncio.to_thread(self._find, terms, key)
+            if known is None:
+                raise
+            return known
+        return None
+
+    def _find(self, terms: Terms, key: str) -> Order | None:
+        with self._db.connect() as conn:
+            known = order_rows.find_key(conn, key)
+        return None if known is None else self._same(known, terms)
 
     async def _create(self, terms: Terms, key: str | None) -> Order | None:
         until = time.monotonic() + SAME_KEY_S

@@ -14,7 +14,7 @@ from solders.message import from_bytes_versioned
 
 from oee_daemon import failpoints
 from oee_daemon.engine import routing
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate, WalletLocked
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
@@ -58,7 +58,7 @@ class Outside:
     async def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.
 
-        Raises `AttemptFailed`, and `ChainUnavailable` where there is no anchor.
+        Raises `AttemptFailed`, `ChainUnavailable` where there is no anchor, and `WalletLocked`.
         """
         venue = next((v for v in self._network.venues if v.name == order.venue), None)
         if venue is None:
@@ -74,7 +74,7 @@ class Outside:
             await self._guard(unsigned, plan)
             _must_be_anchored(unsigned, anchor)
             return self._network.wallet.sign(unsigned, order.id, order.attempt)
-        except (AttemptFailed, ChainUnavailable):
+        except (AttemptFailed, ChainUnavailable, WalletLocked):
             raise
         except TimeoutError:
             raise VenueLate(f"{venue.name} did not build the swap within {BUILD_S:g} s.") from None

@@ -63,6 +63,10 @@ class Recovery:
             self._doubt = True
             raise
 
+    def unlocked(self) -> None:
+        """What waited for a signature is taken up at the next look."""
+        self._doubt = True
+
     def take_up(self) -> tuple[int, bool]:
         """Takes up the orders that are due, oldest first, as many as there are threads for: how many, and
         whether there may be more. Says in Postgres that this worker looks for them."""
@@ -91,6 +95,7 @@ class Recovery:
             limit=limit,
             overdue=self._timing.overdue,
             ring_again=self._timing.ring_again,
+            locked=self._execution.slots.locked(),
         )
 
     def _begin(self, conn: Connection) -> None:

@@ -70,6 +70,7 @@ class Worker:
         self.feed = Feed(settings.redis_url)
         self.broker = open_broker(settings.redis_url)
         self._network = open_network(settings, settings.database_url, self._named_wallet)
+        self.wallet = self._network.wallet
         self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = self._make_execution(settings)

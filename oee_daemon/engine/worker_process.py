@@ -11,9 +11,11 @@ import fcntl
 import logging
 import os
 import platform
+import queue
 import secrets
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,8 +23,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import gc_tuning, inherited
 from oee_daemon.engine import durability_checks
+from oee_daemon.engine.key_holder import KeyHolder, guard_memory
 from oee_daemon.engine.worker import Worker
-from oee_daemon.errors import HomeLost
+from oee_daemon.errors import HomeLost, OeeError, StartFailed
 from oee_daemon.home.held_path import Held
 from oee_daemon.logfile import OwnLog
 from oee_daemon.settings import Settings
@@ -73,18 +76,32 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     _heed_signals(stop, OwnLog(settings.log_dir / "daemon.log"))
     owner = owner_here()
     held = Held()
+    told: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     if home_id is not None:
         owner = f"{home_id}:{owner}"
-        threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(stop, told), daemon=True).start()
         _alone(held, settings.home / "id", home_id)
     # The lock is ours, so whoever held leases in this home's name is dead.
     former = "" if home_id is None else f"{home_id}:"
     # Only the home's own: a file that nobody flushes tells nothing of another host's.
     mark = settings.home / "mark" if home_id is not None else None
-    alive = (lambda: None) if beats is None else (lambda: _beat(beats))
+    say = partial(_say, beats)
     if home_id is None:
         _require_servers(settings)
-    worker = Worker(settings, owner=owner, stop=stop, former=former, mark=mark, alive=alive, held=held)
+    keys: list[KeyHolder] = []
+    worker = Worker(
+        settings,
+        owner=owner,
+        stop=stop,
+        former=former,
+        mark=mark,
+        alive=lambda: keys[0].say(),
+        held=held,
+    )
+    guard_memory()
+    keys.append(KeyHolder(worker.wallet, say=say, unlocked=worker.recovery.unlocked))
+    _open_wallet(keys[0], settings, alone=home_id is None)
+    threading.Thread(target=_heed_daemon, args=(keys[0], told), daemon=True).start()
     # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
     try:
         migrations.require(worker.db)
@@ -129,10 +146,31 @@ def _require_servers(settings: Settings) -> None:
     durability_checks.require_queue(settings.redis_url)
 
 
-def _beat(descriptor: int) -> None:
+def _open_wallet(keys: KeyHolder, settings: Settings, *, alone: bool) -> None:
+    """By the passphrase's file, where there is one. Raises `StartFailed` where a worker that nobody could
+    unlock later would stay locked."""
+    if settings.wallet_passphrase_file is None:
+        return
+    try:
+        keys.open_by_file(settings.wallet_passphrase_file)
+    except OeeError as e:
+        if alone:
+            raise StartFailed(f"{settings.wallet_passphrase_file}: {e.message}", code=e.code) from None
+        log.error("wallet not unlocked by its passphrase's file", extra={"reason": e.message})
+
+
+def _heed_daemon(keys: KeyHolder, told: queue.SimpleQueue[bytes]) -> None:
+    """One after the other: opening a key takes 64 MiB."""
+    while True:
+        keys.heed(told.get())
+
+
+def _say(descriptor: int | None, word: bytes) -> None:
+    if descriptor is None:
+        return
     # Full: nobody has read for a while; gone: our standard input ends with it.
     with contextlib.suppress(OSError):
-        os.write(descriptor, b".")
+        os.write(descriptor, word)
 
 
 def _alone(held: Held, path: Path, home_id: str) -> None:
@@ -148,11 +186,15 @@ def _alone(held: Held, path: Path, home_id: str) -> None:
         raise HomeLost(path)
 
 
-def _watch_parent(stop: threading.Event) -> None:
-    """The daemon holds the other end of our standard input: its end is the daemon's end.
+def _watch_parent(stop: threading.Event, told: queue.SimpleQueue[bytes]) -> None:
+    """The daemon holds the other end of our standard input: its end is the daemon's end. Its lines are what
+    it tells of the wallet's key.
 
     Read past Python's buffers, whose lock would be held by this thread when the process ends.
     """
-    while os.read(0, 1):
-        pass
+    line = b""
+    while part := os.read(0, 65_536):
+        *lines, line = (line + part).split(b"\n")
+        for whole in lines:
+            told.put(whole)
     stop.set()

@@ -24,6 +24,7 @@ from oee_daemon.store.predicates import (
     IS_DUE,
     IS_LIVE,
     IS_RUNNABLE,
+    NEEDS_KEY,
     OVERDUE,
     RUNNABLE,
     TOLERANCE,
@@ -59,6 +60,7 @@ def _claim(slot_class: str) -> Batch:
             SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins FROM orders
             WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
                 AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
+                AND (locked IS NOT TRUE OR NOT {NEEDS_KEY})
             LIMIT 1 FOR UPDATE
         ) runnable
     ), free AS (
@@ -88,7 +90,10 @@ def _claim(slot_class: str) -> Batch:
     """)  # noqa: S608  # the names are our own
 
 
-_CLAIMS = "id uuid, owner text, network text, slots int, lease interval, timeline text, started timestamptz"
+_CLAIMS = (
+    "id uuid, owner text, network text, slots int, lease interval, timeline text, started timestamptz,"
+    " locked boolean"
+)
 # On the server that was looked at, by when it was started, and on its timeline: one that took over, or was
 # put back, may have forgotten what was sent. (To ask each time for its identifier would read a file.)
 _THERE = """CASE WHEN started IS NULL THEN true
@@ -106,18 +111,21 @@ async def claim(
     where: Where | None = None,
     lease: timedelta = USUAL.lease,
     slot_class: str = MARKET,
+    locked: bool = False,
 ) -> tuple[Order, bool] | None:
     """Takes the order for `owner`, who must not be working on it already, and one of the `slots` of a class;
     raises its fence. A pending one whose time is not over goes to `routing` with it: the second value says
     so.
 
     None: it is not runnable, not due, of another network, or held by somebody else; or the database is not
-    `where` it was. Raises `NoSlot`.
+    `where` it was; or a swap of it has to be signed, and `owner` is `locked`. Raises `NoSlot`.
     """
     values: dict[str, Any] = {"id": order_id, "owner": owner, "network": network, "slots": slots}
     values |= {"lease": lease}
     if where is not None:
         values |= {"timeline": where.timeline, "started": where.started}
+    if locked:
+        values["locked"] = True
     row = await line.ask(_claim(slot_class), values)
     if row is None:
         return None
@@ -250,6 +258,7 @@ _DUE = Statement(f"""
             AND (NOT {HELD} OR lease_owner = %(owner)s AND id <> ALL (%(busy)s::uuid[]))
             AND (rung_at BETWEEN clock_timestamp() - %(ring_again)s AND clock_timestamp() + {TOLERANCE})
                 IS NOT TRUE
+            AND (NOT %(locked)s OR NOT {NEEDS_KEY})
         ORDER BY next_run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), marked AS (
         UPDATE orders SET rung_at = clock_timestamp() FROM found WHERE orders.id = found.id
@@ -268,12 +277,14 @@ def due(
     limit: int,
     overdue: timedelta = USUAL.overdue,
     ring_again: timedelta = USUAL.ring_again,
+    locked: bool = False,
 ) -> list[UUID]:
     """Orders that nobody works on although they are due, oldest first, marked as handed to a thread.
 
-    `busy`: what `owner` is working on.
+    `busy`: what `owner` is working on. `locked`: without those of which a swap has to be signed.
     """
     values: dict[str, Any] = {"network": network, "owner": owner, "busy": [*busy], "limit": limit}
+    values["locked"] = locked
     return [row[0] for row in _DUE.all(conn, values | {"overdue": overdue, "ring_again": ring_again})]
 
 

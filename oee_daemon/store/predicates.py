@@ -42,6 +42,8 @@ MAY_CANCEL = status_in(status.MAY_CANCEL)
 
 #: The order's time is over. What waits may have no end.
 EXPIRED = "(expires_at <= clock_timestamp()) IS TRUE"
+#: To go on with the order a swap has to be signed: a worker whose wallet is locked leaves it alone.
+NEEDS_KEY = f"({status_in(status.UNSENT)} AND NOT {EXPIRED})"
 #: A worker holds the order, and not by a clock that jumped.
 HELD = f"(lease_until BETWEEN clock_timestamp() AND clock_timestamp() + {ABSURD}) IS TRUE"
 #: The next run of an order that was found otherwise may begin. Of a comparison alone, which no null passes,

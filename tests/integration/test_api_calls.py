@@ -25,6 +25,7 @@ from oee_daemon.api import (
     order_routes,
     stats_routes,
     token_routes,
+    wallet_routes,
 )
 from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
@@ -241,6 +242,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *lookup_routes.router.routes,
             *token_routes.router.routes,
             *balance_routes.router.routes,
+            *wallet_routes.router.routes,
         ]
     )
     declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}

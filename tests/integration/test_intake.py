@@ -246,7 +246,7 @@ def test_a_bound_that_was_given_is_kept_as_given(bench: Bench) -> None:
 
 
 def test_checking_stores_nothing(bench: Bench) -> None:
-    bench.intake.check(new(), KEY)
+    bench.loop.run(bench.intake.check(new(), KEY))
     assert stored(bench) == 0
 
 

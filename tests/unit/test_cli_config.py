@@ -26,6 +26,7 @@ from oee_daemon.contract.settings import SETTINGS, Setting, file_name
 
 #: A value that is no default, by setting: what is written has to reach the engine as this.
 GIVEN = {
+    "wallet_passphrase_file": "/run/credentials/oee.service/passphrase",
     "home": "/srv/o ee",
     "database_url": "postgresql://me:p\"w\\d@h/d?x='y'#z",
     "redis_url": "redis://h/1",

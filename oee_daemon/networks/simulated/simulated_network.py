@@ -14,6 +14,7 @@ from oee_daemon.networks.simulated.simulated_schema import open_file, open_schem
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.networks.wallet.wallet_folder import wallet_path
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
@@ -38,8 +39,8 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
         for pool in simulated_market.POOLS
     ]
-    key = settings.home / "wallets" / f"{settings.network}.json"
-    if not key.exists() and named() is None:
+    key = wallet_path(settings)
+    if settings.wallet is None and not key.exists() and named() is None:
         # Here alone a key is made by itself: it holds nothing of worth.
         make_wallet(key)
 

@@ -25,6 +25,7 @@ from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.networks.wallet.wallet_folder import wallet_path
 from oee_daemon.orders.tokens import Token
 from oee_daemon.settings import Settings
 
@@ -39,8 +40,8 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
     jupiter_url = settings.jupiter_url or profile.jupiter_url or f"{beside}/jupiter"
     raydium = _api("raydium", raydium_url, profile.raydium_rate, turnstile)
     jupiter = _api("jupiter", jupiter_url, profile.jupiter_rate, turnstile)
-    key = settings.home / "wallets" / f"{profile.name}.json"
-    if profile.play_money and not key.exists() and named() is None:
+    key = wallet_path(settings)
+    if profile.play_money and settings.wallet is None and not key.exists() and named() is None:
         make_wallet(key)
     wallet = open_wallet(key, named)
     pricing = Pricing(pool, fee_cap=settings.fee_cap)

@@ -16,7 +16,7 @@ from typing import Any
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import OeeError
+from oee_daemon.errors import WrongPassphrase
 from oee_daemon.networks.wallet.secret_key import SEED
 
 #: The version of the format, under this name.
@@ -32,12 +32,6 @@ _KDF, _CIPHER = "argon2id", "chacha20-poly1305"
 
 class NotSealed(ValueError):
     """The content has not the form of a sealed key; the text says in what, without showing it."""
-
-
-class WrongPassphrase(OeeError):
-    """The passphrase does not open the file, or the file was altered: which of the two nobody can tell."""
-
-    code = "wrong_passphrase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class Sealed:
         try:
             seed: bytes = ChaCha20Poly1305(key).decrypt(nonce, self._secret, _authenticated(self._header))
         except InvalidTag:
-            raise WrongPassphrase("The passphrase does not open it, or the file was altered.") from None
+            raise WrongPassphrase(self.address) from None
         return Keypair.from_seed(seed)
 
 

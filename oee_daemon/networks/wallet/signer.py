@@ -7,6 +7,8 @@ sealed wallet begins locked: its address is known, and nothing can be signed unt
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -36,6 +38,8 @@ class Wallet:
         self.file = file
         self._keypair = keypair
         self._sealed = sealed
+        #: When it locks by itself, by `_now`; none where it does not.
+        self._until: float | None = None
 
     @property
     def sealed(self) -> bool:
@@ -44,16 +48,26 @@ class Wallet:
 
     @property
     def locked(self) -> bool:
-        return self._keypair is None
+        return self._open_key() is None
 
-    def unlock(self, passphrase: str) -> None:
-        """Opens the key: about 0.3 s. Raises `WrongPassphrase`, and `InvalidInput` for what is no text."""
+    def unlock(self, passphrase: str, for_s: float | None = None) -> None:
+        """Opens the key, for so many seconds or until it is locked: about 0.3 s.
+
+        Raises `WrongPassphrase`, and `InvalidInput` for what is no text; then it is as it was.
+        """
         if self._sealed is not None:
-            self._keypair = self._sealed.open(passphrase_bytes(passphrase))
+            found = self._sealed.open(passphrase_bytes(passphrase))
+            self._until = None if for_s is None else _now() + for_s
+            self._keypair = found
 
     def lock(self) -> None:
         """Forgets the key; what is being signed at this moment is still signed."""
         self._keypair = None
+
+    def _open_key(self) -> Keypair | None:
+        if self._until is not None and _now() >= self._until:
+            self.lock()
+        return self._keypair
 
     def sign(self, swap: UnsignedSwap, order_id: UUID, attempt: int) -> SignedSwap:
         """The transaction, legacy or versioned, of a message that needs this wallet's signature alone.
@@ -62,7 +76,7 @@ class Wallet:
         nothing is signed for anybody to use, where the message is none, or asks for another signer; raises
         `WalletLocked` where the key is not there.
         """
-        keypair = self._keypair
+        keypair = self._open_key()
         if keypair is None:
             raise WalletLocked(self.address)
         try:
@@ -94,6 +108,11 @@ class Wallet:
         if to_bytes_versioned(made.message) != content or made.verify_with_results() != [True]:
             raise _unsignable("its message does not survive being read and written")
         return str(signature), raw
+
+
+def _now() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while the machine sleeps where there is one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
 
 def _unsignable(why: str) -> VenueError:

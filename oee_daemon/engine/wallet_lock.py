@@ -1,0 +1,155 @@
+"""The daemon's view of its wallet's key, which only the worker holds: whether an order could be signed now.
+
+A plain key is always open. A sealed one is open once the worker says so, and locked again as soon as that
+process ends: the daemon keeps no passphrase, and asks for it again. Belongs to the daemon's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from oee_daemon.contract.key_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
+from oee_daemon.contract.moments import rfc3339
+from oee_daemon.errors import Conflict, Unavailable, WalletLocked, WrongPassphrase
+from oee_daemon.networks.wallet import Wallet
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a worker has to begin and to open a key, by its file or by what is handed over; and between
+#: two looks at whether it has begun.
+OPEN_S, LOOK_S = 8.0, 0.05
+
+
+class KeyProcess(Protocol):
+    """The worker's process."""
+
+    ready: bool
+
+    def tell(self, line: bytes) -> None: ...
+
+
+class WalletLock:
+    """`passphrase_file`: what the worker opens the wallet with when it starts, if there is one."""
+
+    def __init__(self, wallet: Wallet, worker: KeyProcess, *, passphrase_file: Path | None = None) -> None:
+        self._wallet = wallet
+        self._worker = worker
+        self._by_file = wallet.sealed and passphrase_file is not None
+        self.locked = wallet.sealed
+        #: Why it is locked, for people.
+        self.why = "nobody has unlocked it since the daemon started" if wallet.sealed else ""
+        #: When it locks by itself.
+        self.until: datetime | None = None
+        self._turn = asyncio.Lock()
+        self._locking = False
+        self._answer: asyncio.Future[bytes] | None = None
+        self._settled = asyncio.Event()
+        if not self._by_file:
+            self._settled.set()
+
+    def heard(self, word: bytes) -> None:
+        """Takes note of a word of the worker's; the empty one: it is a new process."""
+        if not self._wallet.sealed:
+            return
+        if word == b"":
+            self._replaced()
+        elif word in (OPENED, WRONG):
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(word)
+        elif word == UNLOCKED:
+            # Said before it heard that it is to lock: what counts is what it says then.
+            if not self._locking:
+                self.locked, self.why = False, ""
+            self._settled.set()
+        elif word in (LOCKED, FAILED_FILE):
+            self._locking = False
+            if not self.locked:
+                self._lock("the time that it was unlocked for is over")
+            elif word == FAILED_FILE:
+                self.why = "the passphrase of OEE_WALLET_PASSPHRASE_FILE does not open it"
+            self._settled.set()
+
+    def _replaced(self) -> None:
+        self._locking = False
+        if self._by_file:
+            self._settled.clear()
+        if not self.locked:
+            at = datetime.now().astimezone()
+            self._lock(f"the worker that had its key ended at {at:%H:%M}")
+            if not self._by_file:
+                log.warning("the wallet is locked: its key was in a worker that ended")
+
+    def _lock(self, why: str) -> None:
+        self.locked, self.why, self.until = True, why, None
+
+    async def require(self) -> None:
+        """Raises `WalletLocked` where no order could be signed now; a worker that has just begun to open the
+        wallet by its file is waited for."""
+        if self.locked and not self._settled.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), OPEN_S)
+        if self.locked:
+            raise WalletLocked(self._wallet.address, self.why)
+
+    async def unlock(self, passphrase: str, for_s: float | None) -> None:
+        """Hands the passphrase to the worker, and keeps nothing of it. Raises `Conflict` for a plain wallet,
+        `WrongPassphrase`, and `Unavailable` where the worker does not answer."""
+        self._must_be_sealed()
+        async with self._turn:
+            deadline = asyncio.get_running_loop().time() + OPEN_S
+            while not self._worker.ready:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise _no_worker()
+                await asyncio.sleep(LOOK_S)
+            self._answer = asyncio.get_running_loop().create_future()
+            told = {"wallet": "unlock", "passphrase": passphrase, "for_s": for_s}
+            self._worker.tell(json.dumps(told).encode() + b"\n")
+            try:
+                word = await asyncio.wait_for(self._answer, OPEN_S)
+            except TimeoutError:
+                raise _no_worker() from None
+            finally:
+                self._answer = None
+        if word == WRONG:
+            raise WrongPassphrase(self._wallet.address)
+        self.locked, self.why, self._locking = False, "", False
+        self.until = None if for_s is None else datetime.now(UTC) + timedelta(seconds=for_s)
+
+    def lock(self) -> None:
+        """Raises `Conflict` for a plain wallet."""
+        self._must_be_sealed()
+        if self._worker.ready:
+            self._locking = True
+            self._worker.tell(b'{"wallet":"lock"}\n')
+        self._lock("it was locked by `oee wallet lock`")
+
+    def _must_be_sealed(self) -> None:
+        if not self._wallet.sealed:
+            raise Conflict(
+                f"{self._wallet.file} holds its key as it is: there is nothing to lock or unlock.",
+                code="wallet_not_sealed",
+                hint=f"A sealed copy of it: oee wallet import - NAME < {self._wallet.file}",
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """For whoever looks at the daemon; never the key."""
+        return {
+            "address": self._wallet.address,
+            "file": str(self._wallet.file) if self._wallet.file else None,
+            "kind": "sealed" if self._wallet.sealed else "plain",
+            "locked": self.locked,
+            "reason": self.why or None,
+            "unlockedUntil": None if self.until is None else rfc3339(self.until, "seconds"),
+        }
+
+
+def _no_worker() -> Unavailable:
+    return Unavailable(
+        "The worker, which would hold the key, does not answer. Try again.", code="worker_unavailable"
+    )
