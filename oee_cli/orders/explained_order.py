@@ -188,15 +188,15 @@ def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str 
         return told
     sign = _worse_sign(order)
     behind = (mine - theirs) * sign
-    # Where nothing was chosen even the best quote was worse than the order allows.
+    bound = _bound_amount(order)
+    # Where nothing was chosen though there is a bound, even the best quote was worse than the order allows.
     told["result"] = "chosen" if quote["venue"] == chosen else "lost"
-    if chosen is None and quote is best:
+    if chosen is None and bound is not None and quote is best:
         told["result"] = "past_bound"
     told["behind"] = plain_digits(behind)
     told["behindBps"] = bps = _bps(behind, theirs)
     if best is not None and quote is not best:
         told["because"] = _split_difference(quote, best, bps)
-    bound = _bound_amount(order)
     if bound is not None and (mine - bound) * sign > 0:
         told["pastBoundBps"] = _bps((mine - bound) * sign, bound)
     return told

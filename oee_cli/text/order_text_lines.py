@@ -133,11 +133,11 @@ def draw_quotes(output: Output, answer: QuoteList) -> None:
     put_lines(output, [title, *quote_table(answer, answer["quotes"], width)])
 
 
-def draw_dry_run(output: Output, order: Order, quotes: list[Quote]) -> None:
+def draw_dry_run(output: Output, order: Order, quotes: list[Quote], *, accepted: bool = True) -> None:
     width = output.width(sys.stdout)
     text = order_header(order, slippage=width >= 60)
     lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
-    if any(quote["error"] is None for quote in quotes):
-        accepted = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
-        lines += fold_sentence(accepted, width, indent="")
+    if accepted and any(quote["error"] is None for quote in quotes):
+        text = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
+        lines += fold_sentence(text, width, indent="")
     put_lines(output, lines)

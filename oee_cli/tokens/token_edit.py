@@ -33,7 +33,7 @@ def _say_what_follows(token: dict[str, Any], output: Output) -> None:
     if missing:
         output.sentence(
             "✗",
-            f"Its orders are refused: {', '.join(missing)}.",
+            f"It is not bought: {', '.join(missing)}.",
             f"Where you take that risk: oee tokens add {token['mint']} --accept {','.join(risks)}",
         )
     if token["posesAs"] is not None:

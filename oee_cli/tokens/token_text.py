@@ -24,7 +24,7 @@ def risk_lines(token: dict[str, Any], width: int) -> list[Line]:
     for one in token["extensions"] or ():
         if one["risk"]:
             taken = one["name"] in token["accepted"]
-            end = "accepted" if taken else "its orders are refused"
+            end = "accepted" if taken else "it is not bought"
             text = f"! {token['symbol']}: {one['name']}, {one['detail']}; {end}"
             lines += fold_sentence(clean(text), width, "" if taken else "yellow")
         elif one["name"] == "transfer-fee":

@@ -162,7 +162,13 @@ def _dry_run(client: Client, output: Output, body: dict[str, Any], key: str | No
     else:
         from oee_cli.text.order_text_lines import draw_dry_run
 
-        draw_dry_run(output, answer["order"], quotes)
+        draw_dry_run(output, answer["order"], quotes, accepted=answer.get("objection") is None)
+    objection = answer.get("objection")
+    if objection is not None:
+        output.sentence(
+            "✗", f"would be refused: {objection['message']} Nothing was placed.", objection["hint"]
+        )
+        return ExitCode.REFUSED
     if not routed:
         output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
         return ExitCode.FAILED

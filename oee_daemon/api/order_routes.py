@@ -119,9 +119,12 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     state = state_of(request)
     await state.intake.check(terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
-    answer = {"dryRun": True, "order": draft, "quotes": await _ask_quotes(state, terms)}
+    request_of = routing.request_of(terms, state.network.tokens)
+    ranked = routing.rank(await routing.ask(state.network.venues, request_of), terms.swap_mode)
+    answer: dict[str, Any] = {"dryRun": True, "order": draft}
+    answer["quotes"] = quotes_json(ranked, terms, state.network.tokens)
     if state.network.holdings is not None:
-        found = await state.checks.courtesy(terms)
+        found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
         answer["objection"] = None if found is None else asdict(found)
     return JSONResponse(answer)
 

@@ -72,13 +72,16 @@ class OrderChecks:
         except ChainUnavailable as e:
             raise AttemptFailed(e.message, code=e.code, retryable=True) from None
 
-    async def courtesy(self, terms: Terms) -> Objection | None:
-        """What stands against an order that is about to be accepted, as far as the chain says so at once."""
+    async def courtesy(self, terms: Terms, best: Quote | None = None) -> Objection | None:
+        """What stands against an order that is about to be accepted, as far as the chain says so at once.
+        `best`: its best quote, where venues were asked already."""
         holdings = self._network.holdings
         if holdings is None or terms.type != "market":
             return None
         request = request_of(terms, self._network.tokens)
         spent = order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)
+        if best is not None and not spent:
+            spent = best.amount_in
         try:
             async with asyncio.timeout(COURTESY_S):
                 means = await self._means(holdings, request, COURTESY_S)
@@ -103,12 +106,13 @@ class OrderChecks:
         return found if all(short) else None
 
     async def _unsafe(self, request: QuoteRequest, means: Means) -> Objection | None:
-        facts = (means.facts or {}).values()
-        if not order_means.risks_of(facts, {}):
+        """Of what is received: who holds such a token may always sell it."""
+        token = request.output_token
+        facts = (means.facts or {}).get(token.mint)
+        if facts is None or not order_means.risks_of(facts, ()):
             return None
-        accepted = await self._desk.accepted([one.mint for one in facts])
-        symbols = {token.mint: token.symbol for token in (request.input_token, request.output_token)}
-        return order_means.unsafe(order_means.risks_of(facts, accepted), symbols)
+        accepted = await self._desk.accepted([token.mint])
+        return order_means.unsafe(token, order_means.risks_of(facts, accepted.get(token.mint, ())))
 
     async def _means(
         self, holdings: Holdings, request: QuoteRequest, deadline_s: float, *, every: bool = False

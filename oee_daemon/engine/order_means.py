@@ -6,7 +6,7 @@ An amount to spend is never more than the order says; what the network takes is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from oee_daemon.contract.terms import SwapMode
@@ -47,31 +47,21 @@ def changed(request: QuoteRequest, means: Means) -> Objection | None:
     return None
 
 
-def risks_of(
-    facts: Iterable[MintFacts], accepted: Mapping[str, Collection[str]]
-) -> list[tuple[str, Extension]]:
-    """Each extension that nobody accepted, with its mint."""
-    return [
-        (one.mint, extension)
-        for one in facts
-        for extension in one.extensions
-        if extension.risk and extension.name not in accepted.get(one.mint, ())
-    ]
+def risks_of(facts: MintFacts, accepted: Collection[str]) -> list[Extension]:
+    """Each extension that is a risk and that nobody accepted."""
+    return [one for one in facts.extensions if one.risk and one.name not in accepted]
 
 
-def unsafe(risks: Iterable[tuple[str, Extension]], symbol: Mapping[str, str]) -> Objection | None:
-    """`symbol` of each mint."""
-    named = [(mint, one) for mint, one in risks]
-    if not named:
+def unsafe(token: Token, risks: Sequence[Extension]) -> Objection | None:
+    """What the token would be bought with; `risks` that nobody accepted."""
+    if not risks:
         return None
-    mint = named[0][0]
-    of_it = [one for risky, one in named if risky == mint]
-    names = ",".join(one.name for one in of_it)
-    said = "; ".join(f"{one.name}, {one.detail}" for one in of_it)
+    said = "; ".join(f"{one.name}, {one.detail}" for one in risks)
+    names = ",".join(one.name for one in risks)
     return Objection(
         "unsafe_token",
-        f"{symbol.get(mint, mint)} is not traded: {said}.",
-        f"Where you take that risk: oee tokens add {mint} --accept {names}",
+        f"{token.symbol} is not bought: {said}.",
+        f"Where you take that risk: oee tokens add {token.mint} --accept {names}",
     )
 
 

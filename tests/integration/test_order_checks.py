@@ -196,9 +196,12 @@ def test_a_token_that_can_be_taken_back_is_traded_where_that_was_accepted(
     assert found.error is not None and found.error["code"] == "unsafe_token"
 
 
-def test_a_pinned_token_is_read_like_any_other(bench: Bench, made_up: MadeUp) -> None:
+def test_a_pinned_token_is_read_like_any_other_and_whoever_holds_one_may_sell_it(
+    bench: Bench, made_up: MadeUp
+) -> None:
     made_up.risky(USDC.mint)
     assert ended(bench, bench.place())[1] == "unsafe_token"
+    assert ended(bench, bench.buy())[0] is Status.CONFIRMED
 
 
 def test_a_token_of_a_moment_ago_is_traded_by_a_worker_that_never_met_it(

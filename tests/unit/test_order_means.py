@@ -61,11 +61,10 @@ def test_a_token_that_is_another_than_it_was_counted_as_is_not_traded() -> None:
 
 @pytest.mark.parametrize("accepted", [(), ("pausable",)])
 def test_a_risk_that_nobody_accepted_is_named_with_what_accepts_it(accepted: tuple[str, ...]) -> None:
-    facts = [replace(FACTS[USDC.mint], extensions=(PULL, Extension("transfer-fee", "1 %")))]
-    risks = risks_of(facts, {USDC.mint: accepted})
-    found = unsafe(risks, {USDC.mint: "USDC"})
+    facts = replace(FACTS[USDC.mint], extensions=(PULL, Extension("transfer-fee", "1 %")))
+    found = unsafe(USDC, risks_of(facts, accepted))
     assert found is not None and found.code == "unsafe_token"
-    assert found.message == "USDC is not traded: permanent-delegate, X can take it out of every wallet."
+    assert found.message == "USDC is not bought: permanent-delegate, X can take it out of every wallet."
     assert found.hint is not None
     assert found.hint.endswith(f"oee tokens add {USDC.mint} --accept permanent-delegate")
-    assert unsafe(risks_of(facts, {USDC.mint: ("permanent-delegate",)}), {}) is None
+    assert unsafe(USDC, risks_of(facts, ("permanent-delegate",))) is None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from solders.pubkey import Pubkey
 
@@ -21,6 +21,8 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.unit_pricing import accounts_of
 
+#: Tells the genesis hash of the chain; raises `ChainUnavailable` where nobody says it.
+Genesis: TypeAlias = Callable[[], Awaitable[str]]
 #: https://developers.metaplex.com/token-metadata
 _METAPLEX = Pubkey.from_string("metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s")
 #: What an account of Metaplex begins with that is a token's metadata (`Key::MetadataV1`).
@@ -30,9 +32,9 @@ _MOST = 50
 
 
 class MintReader:
-    """Reads through `pool`, of the chain whose genesis hash is `genesis`."""
+    """Reads through `pool`, of the chain that `genesis` tells."""
 
-    def __init__(self, pool: Pool, *, genesis: str) -> None:
+    def __init__(self, pool: Pool, *, genesis: Genesis) -> None:
         self._pool = pool
         self._genesis = genesis
 
@@ -43,12 +45,13 @@ class MintReader:
         return found
 
     async def _read(self, mints: list[str], deadline_s: float) -> dict[str, MintFacts]:
+        genesis = await self._genesis()
         asked = [*mints, *(_metadata_at(mint) for mint in mints)]
         options = {"encoding": "base64", "commitment": "confirmed"}
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, options])]
 
         def read(results: list[Result]) -> dict[str, MintFacts]:
-            must_be_of(self._genesis, results[0])
+            must_be_of(genesis, results[0])
             rows = accounts_of(results[1], len(asked))
             found = {}
             for mint, row, named in zip(mints, rows, rows[len(mints) :], strict=False):

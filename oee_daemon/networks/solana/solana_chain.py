@@ -88,8 +88,8 @@ class SolanaChain:
             raise ChainUnavailable(f"{min(heard)} is an endpoint of another chain than {self._genesis}.")
         return f"solana {self._genesis}"
 
-    async def _known(self) -> str:
-        """Its genesis hash. Raises `ChainUnavailable`."""
+    async def genesis_hash(self) -> str:
+        """Which chain it is. Raises `ChainUnavailable`."""
         if self._genesis is None:
             await self.identity()
         assert self._genesis is not None
@@ -97,7 +97,7 @@ class SolanaChain:
 
     async def anchor(self, deadline_s: float) -> Anchor:
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
-        genesis = await self._known()
+        genesis = await self.genesis_hash()
         anchor = await self._pool.any(calls, lambda results: anchor_of(results, genesis), deadline_s)
         self._clock.begin(anchor.slot)
         return anchor
@@ -113,7 +113,7 @@ class SolanaChain:
     async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
         loop = asyncio.get_running_loop()
         until, anchored = loop.time() + wait_s, _anchored(swap)
-        genesis = await self._known()
+        genesis = await self.genesis_hash()
         while True:
             looks = await self._round(swap, anchored, genesis)
             left_s = until - loop.time()
@@ -157,12 +157,12 @@ class SolanaChain:
 
     async def _shown_or_raise(self, signature: str) -> Sequence[Shown]:
         """As `_shown`; raises `ChainUnavailable` where no endpoint answers."""
-        genesis = await self._known()
+        genesis = await self.genesis_hash()
         await self._pool.each([GENESIS], LOOK_S)
         return await self._shown(signature, genesis)
 
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        return await self._history.page(await self._known(), limit=limit, before=before)
+        return await self._history.page(await self.genesis_hash(), limit=limit, before=before)
 
 
 def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:

@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 from oee_daemon.contract.home import localnet_socket
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
+from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.play_money import give
 from oee_daemon.networks.solana.profile import Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
@@ -17,6 +19,7 @@ from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
 from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
@@ -57,21 +60,27 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         if profile.play_money:
             await give(pool, wallet.address, tokens)
 
+    chain = SolanaChain(
+        pool,
+        wallet=wallet.address,
+        genesis=profile.genesis,
+        expected_s=profile.expected_s,
+        fastest_slot_ms=profile.fastest_slot_ms,
+        poll_s=profile.poll_s,
+    )
     return Network(
         name=profile.name,
         venues=_venues(profile, pool, raydium, jupiter, pricing, wallet.address),
-        chain=SolanaChain(
-            pool,
-            wallet=wallet.address,
-            genesis=profile.genesis,
-            expected_s=profile.expected_s,
-            fastest_slot_ms=profile.fastest_slot_ms,
-            poll_s=profile.poll_s,
-        ),
+        chain=chain,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
         guard=SolanaGuard(pool, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(pool, profile.genesis),
+        holdings=SolanaHoldings(
+            pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap
+        ),
+        mints=MintReader(pool, genesis=chain.genesis_hash),
+        directory=JupiterDirectory(jupiter),
         close=close,
         begin=begin,
     )

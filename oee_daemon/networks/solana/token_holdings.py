@@ -13,7 +13,7 @@ from oee_daemon.networks.holdings import Holding, Means
 from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.mint_account import ACCOUNT_BYTES, MOST_ACCOUNT_BYTES, Mint
-from oee_daemon.networks.solana.mint_reader import data_of, facts_of, mint_of
+from oee_daemon.networks.solana.mint_reader import Genesis, data_of, facts_of, mint_of
 from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
@@ -32,34 +32,28 @@ _FROZEN = 2
 
 
 class SolanaHoldings:
-    """Of one `wallet`, on the chain whose genesis hash is `genesis`. `fee_cap`: lamports."""
+    """Of one `wallet`, on the chain that `genesis` tells. `fee_cap`: lamports."""
 
-    def __init__(self, pool: Pool, *, wallet: str, genesis: str, fee_cap: int) -> None:
+    def __init__(self, pool: Pool, *, wallet: str, genesis: Genesis, fee_cap: int) -> None:
         self._pool = pool
         self._wallet = wallet
         self._genesis = genesis
         self._fee_cap = fee_cap
 
     async def balances(self, deadline_s: float) -> Sequence[Holding]:
+        genesis = await self._genesis()
         calls: list[Call] = [GENESIS, ("getBalance", [self._wallet, _SEEN])]
         parsed = {"encoding": "jsonParsed", **_SEEN}
         calls += [
             ("getTokenAccountsByOwner", [self._wallet, {"programId": program}, parsed])
             for program in _PROGRAMS
         ]
-        return await self._pool.any(calls, self._held, deadline_s, urgent=False)
-
-    def _held(self, results: list[Result]) -> list[Holding]:
-        must_be_of(self._genesis, results[0])
-        lamports = _value(results[1])
-        if type(lamports) is not int:
-            raise NoAnswer("no balance")
-        held = [_account(row) for said in results[2:] for row in _rows(said)]
-        return [Holding(mint=WSOL, decimals=_SOL_DECIMALS, units=lamports), *_by_mint(held)]
+        return await self._pool.any(calls, lambda results: _held(results, genesis), deadline_s, urgent=False)
 
     async def means(
         self, request: QuoteRequest, deadline_s: float, *, every: bool = False
     ) -> Sequence[Means]:
+        genesis = await self._genesis()
         mints = request.input_token.mint, request.output_token.mint
         asked = [self._wallet, *mints]
         asked += [
@@ -70,6 +64,7 @@ class SolanaHoldings:
         calls += [("getMinimumBalanceForRentExemption", [size]) for size in sizes]
 
         def read(results: list[Result]) -> Means:
+            must_be_of(genesis, results[0])
             return self._means(mints, asked, results)
 
         if not every:
@@ -85,7 +80,6 @@ class SolanaHoldings:
         return found or [await self._pool.any(calls, read, deadline_s)]
 
     def _means(self, mints: tuple[str, str], asked: Sequence[str], results: list[Result]) -> Means:
-        must_be_of(self._genesis, results[0])
         rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
         rents = _rents(results[2:])
         wallet = rows[self._wallet]
@@ -126,6 +120,15 @@ class SolanaHoldings:
             if rows[own_account(self._wallet, mint, program)] is None:
                 needed += rents[1] if program == TOKEN else rents[2]
         return needed
+
+
+def _held(results: list[Result], genesis: str) -> list[Holding]:
+    must_be_of(genesis, results[0])
+    lamports = _value(results[1])
+    if type(lamports) is not int:
+        raise NoAnswer("no balance")
+    held = [_account(row) for said in results[2:] for row in _rows(said)]
+    return [Holding(mint=WSOL, decimals=_SOL_DECIMALS, units=lamports), *_by_mint(held)]
 
 
 def _value(said: Result) -> Any:

@@ -59,7 +59,11 @@ class Asked:
 async def asking(local: Local, genesis: str | None = None) -> AsyncIterator[Asked]:
     pool = open_pool([local.address, f"{local.address}/"], 1000.0, 1000)
     api = Api("jupiter", Site(f"{local.address}/jupiter"), Bucket(1000.0, 1000))
-    given: dict[str, Any] = {"genesis": genesis or local.genesis}
+
+    async def said() -> str:
+        return genesis or local.genesis
+
+    given: dict[str, Any] = {"genesis": said}
     holdings = SolanaHoldings(pool, wallet=local.wallet.address, fee_cap=FEE_CAP, **given)
     try:
         yield Asked(local, pool, holdings, MintReader(pool, **given), JupiterDirectory(api))
