@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine import order_means
 from oee_daemon.engine.order_means import Objection
 from oee_daemon.engine.routing import request_of
@@ -76,7 +76,7 @@ class OrderChecks:
         """What stands against an order that is about to be accepted, as far as the chain says so at once.
         `best`: its best quote, where venues were asked already."""
         holdings = self._network.holdings
-        if holdings is None or terms.type != "market":
+        if holdings is None or terms.type is not OrderType.MARKET:
             return None
         request = request_of(terms, self._network.tokens)
         spent = order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)

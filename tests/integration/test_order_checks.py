@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
@@ -238,7 +238,7 @@ def test_courtesy_says_what_it_knows_and_waits_for_nobody(bench: Bench, made_up:
     made_up.nodes = [(0, RICH)]
     found = bench.loop.run(checks.courtesy(terms))
     assert found is not None and found.code == "insufficient_funds"
-    assert bench.loop.run(checks.courtesy(replace(terms, type="limit"))) is None
+    assert bench.loop.run(checks.courtesy(replace(terms, type=OrderType.LIMIT))) is None
     made_up.away = 9
     assert bench.loop.run(checks.courtesy(terms)) is None
 
