@@ -30,7 +30,7 @@ def show_balance(tokens: list[str], output: Output) -> ExitCode:
         output.emit(found)
         return ExitCode.DONE
     width = output.width(sys.stdout)
-    title = [Cell(clean(found["network"]), "bold"), Cell(f"  {clean(found['wallet'])}", "dim")]
+    title = [Cell("wallet  ", "dim"), Cell(clean(found["wallet"]))]
     rows = sorted(found["balances"], key=_by_worth) if not tokens else found["balances"]
     lines = [title, *lay_table(_COLUMNS, [_row(row) for row in rows], width, titles=True)]
     lines += fold_sentence(_total(found), width, indent="")

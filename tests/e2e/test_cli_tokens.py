@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
@@ -40,8 +41,6 @@ def refused(cli: Cli, *words: str) -> tuple[int, str]:
     """The exit code and the code of the error that a command prints."""
     done = cli.run(*words, "--json")
     assert "Traceback" not in done.stderr
-    import json
-
     said = json.loads(done.stdout)["error"]
     return done.returncode, said["code"]
 
@@ -75,7 +74,7 @@ def test_a_token_with_a_fee_is_found_added_bought_and_sold(cli: Cli) -> None:
     assert (sold["status"], sold["pair"], sold["filledIn"]) == ("confirmed", "FEE/SOL", "3")
     # The order of before is called so, too, and found by either name.
     assert {o["outputToken"] for o in cli.json("history", "--token", fee, "--side", "buy")} == {"FEE"}
-    assert "FEE" in cli.run("tokens").stdout and "keeps" not in cli.run("balance").stderr
+    assert "· FEE: 1 % of every transfer" in cli.run("tokens").stdout
 
 
 def test_a_token_that_can_be_taken_back_is_bought_only_where_that_is_named(cli: Cli) -> None:
@@ -131,4 +130,4 @@ def test_a_balance_is_told_with_what_it_is_worth(cli: Cli) -> None:
     assert [row["symbol"] for row in cli.json("balance", "usdc", SOL)["balances"]] == ["USDC", "SOL"]
     assert refused(cli, "balance", "nothing") == (2, "unknown_token")
     drawn = cli.run("balance", "SOL", "BONK").stdout.splitlines()
-    assert [line.split()[0] for line in drawn] == ["localnet", "token", "SOL", "BONK", "worth"]
+    assert [line.split()[1] for line in drawn] == ["wallet", "token", "SOL", "BONK", "worth"]

@@ -40,8 +40,9 @@ class MintReader:
 
     async def read(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, MintFacts]:
         found: dict[str, MintFacts] = {}
-        for at in range(0, len(mints), _MOST):
-            found |= await self._read(list(mints[at : at + _MOST]), deadline_s)
+        asked = [mint for mint in mints if _is_address(mint)]
+        for at in range(0, len(asked), _MOST):
+            found |= await self._read(asked[at : at + _MOST], deadline_s)
         return found
 
     async def _read(self, mints: list[str], deadline_s: float) -> dict[str, MintFacts]:
@@ -90,6 +91,14 @@ def data_of(row: Any) -> bytes:
         return base64.b64decode(row["data"][0], validate=True)
     except (KeyError, TypeError, IndexError, binascii.Error):
         raise NoAnswer("accounts of another shape") from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        Pubkey.from_string(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _metadata_at(mint: str) -> str:

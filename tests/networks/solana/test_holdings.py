@@ -153,6 +153,7 @@ def test_mints_are_what_the_chain_says(local: Local) -> None:
                 "1 % of every transfer, at most 5000",
                 False,
             )
+            assert await asked.mints.read([USDC.mint[:-1], "no address"], 5.0) == {}
             many = [str(Pubkey(n.to_bytes(32, "big"))) for n in range(1, 130)]
             assert list(await asked.mints.read([*many, USDC.mint], 5.0)) == [USDC.mint]
 
