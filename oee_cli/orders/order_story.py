@@ -176,6 +176,9 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
     facts.append(
         ("", f"{kind}, slippage {percent_text(order['slippageBps'])}, valid for {order['validForS']} s")
     )
+    barred = [clean(venue) for venue in order.get("barred") or ()]
+    if barred:
+        facts.append(("barred", f"{', '.join(barred)}: built a swap that was not signed"))
     faults = order.get("faults")
     if faults:
         times = "once" if faults["count"] == 1 else f"{faults['count']:,} times"

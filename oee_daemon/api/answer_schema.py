@@ -154,6 +154,9 @@ class OrderDetail(Order):
     events: list[Event]
     swaps: list[Swap]
     faults: Faults | None = Field(default=None, description="faults of the engine in its runs, if any")
+    barred: list[str] | None = Field(
+        default=None, description="venues that are not asked again: a swap that they built was not signed"
+    )
 
 
 class OrderPage(Shape):
@@ -229,7 +232,7 @@ class FillPage(Shape):
 
 class Venue(Shape):
     name: str
-    fee_bps: int
+    fee_bps: int | None = Field(description="null: it differs from pool to pool")
 
 
 class Venues(Shape):

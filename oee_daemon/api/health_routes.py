@@ -16,6 +16,7 @@ from oee_daemon.api.probes import QueueState
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
+from oee_daemon.contract.settings import BY_NAME
 from oee_daemon.reads.engine_overview import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])
@@ -83,8 +84,8 @@ async def status(request: Request) -> JSONResponse:
                 "faulty": count and count.faulty,
                 "overdueS": count and count.overdue_s,
             },
-            # Addresses carry passwords.
-            "settings": {k: v for k, v in settings.dump().items() if not k.endswith("_url")},
+            # Addresses carry passwords and keys.
+            "settings": {k: v for k, v in settings.dump().items() if k in BY_NAME and not BY_NAME[k].hidden},
             "network": settings.network,
             "wallet": around.lock and around.lock.describe(),
             "maxAttempts": settings.max_attempts,

@@ -186,6 +186,8 @@ def one(request: Request, order_id: str) -> JSONResponse:
     }
     if order.faults:
         more["faults"] = {"count": order.faults, "last": order.fault}
+    if order.barred:
+        more["barred"] = order.barred
     return JSONResponse(wire.order_json(order, tokens) | more)
 
 

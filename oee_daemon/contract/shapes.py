@@ -92,6 +92,7 @@ class Order(TypedDict):
     events: NotRequired[list[Event]]
     swaps: NotRequired[list[Swap]]
     faults: NotRequired[Faults]
+    barred: NotRequired[list[str]]
 
 
 class QuoteList(TypedDict):

@@ -5,6 +5,8 @@ Nothing has left yet: whatever a venue or the chain does wrong ends the attempt 
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
@@ -13,13 +15,15 @@ from oee_daemon.engine import routing
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
-from oee_daemon.errors import AttemptFailed, ChainUnavailable
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
 from oee_daemon.store import leases, moves
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
+
+log = logging.getLogger(__name__)
 
 
 class Attempt:
@@ -59,6 +63,8 @@ class Attempt:
         try:
             await self._checks.know_tokens(order)
             swap = await self._outside.signed(order)
+        except UnsafeSwap as refused:
+            return await self._bar(order, refused), None
         except AttemptFailed as failure:
             return await self._mover.end_attempt(order, failure), None
         except ChainUnavailable as e:
@@ -72,6 +78,16 @@ class Attempt:
             order, Status.SUBMITTED, lambda: moves.submit(self._line, order, swap, lease=self._lease)
         )
         return (moved, swap) if moved is not None else (await self._expire_late(order), None)
+
+    async def _bar(self, order: Order, refused: UnsafeSwap) -> Order | None:
+        """The order asks that venue no more: its price may be the best again just because it is a lie."""
+        another = len(self._outside.venues_of(order)) > 1
+        said = f"{refused.message} {order.venue} is not asked again for this order."
+        failure = AttemptFailed(said, code=refused.code, retryable=another)
+        log.warning(
+            "a swap is not signed", extra={"order_id": order.id, "venue": order.venue, "code": refused.code}
+        )
+        return await self._mover.end_attempt(order, failure, bars=order.venue)
 
     async def _expire_late(self, order: Order) -> Order | None:
         """The swap could not be stored: another holder has the order, or its time is over."""

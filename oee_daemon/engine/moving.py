@@ -72,17 +72,19 @@ class Mover:
         *,
         answers: Sequence[VenueAnswer] = (),
         swap_ended: str | None = None,
+        bars: str | None = None,
     ) -> Order | None:
-        """The attempt has failed: another one after a pause, or the order's end."""
+        """The attempt has failed: another one after a pause, or the order's end. `bars`: a venue that the
+        order asks no more, from this very move on."""
         if failure.retryable and order.attempt < self._max_attempts:
             delay = backoff(order.attempt, self._timing.backoff_s)
             return await self.move(
                 order,
                 Status.PENDING,
-                lambda: moves.retry(self._line, order, failure, delay, answers, swap_ended),
+                lambda: moves.retry(self._line, order, failure, delay, answers, swap_ended, bars),
             )
         return await self.move(
-            order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended)
+            order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended, bars)
         )
 
     def publish(self, moved: Order) -> None:

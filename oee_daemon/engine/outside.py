@@ -18,7 +18,7 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, Venue
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.venue import Plan
+from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import (
@@ -51,9 +51,15 @@ class Outside:
         self._cases = Cases(self.chain.nodes)
 
     async def quotes(self, order: Order) -> list[VenueAnswer]:
-        """What each venue answers for the order's running attempt, in the venues' order."""
+        """What each venue answers for the order's running attempt, in the venues' order; last come those that
+        it may not ask."""
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
-        return await routing.ask(self._network.venues, request)
+        asked = await routing.ask(self.venues_of(order), request)
+        return asked + [routing.barred(venue) for venue in order.barred or ()]
+
+    def venues_of(self, order: Order) -> list[Venue]:
+        """Those that the order may ask."""
+        return [venue for venue in self._network.venues if venue.name not in (order.barred or ())]
 
     async def signed(self, order: Order) -> SignedSwap:
         """The swap of the order's choice, built and signed.

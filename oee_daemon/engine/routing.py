@@ -82,6 +82,13 @@ def _late(venue: Venue) -> VenueAnswer:
     return VenueAnswer(venue=venue.name, latency_ms=round((DEADLINE_S + GRACE_S) * 1000), error=error)
 
 
+def barred(venue: str) -> VenueAnswer:
+    """What stands for the answer of a venue that the order asks no more."""
+    message = f"{venue} built a swap for this order that was not signed."
+    error = {"code": "venue_barred", "message": message, "retryable": False}
+    return VenueAnswer(venue=venue, latency_ms=0, error=error)
+
+
 def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:
     """Best first by net result, then by name; those without a quote last."""
 

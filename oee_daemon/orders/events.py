@@ -52,11 +52,12 @@ class Confirmed:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """An attempt has failed, or the order's time was used up by faults. `error`: the failure as JSON;
-    `retry_in_ms`: when another attempt follows."""
+    `retry_in_ms`: when another attempt follows; `barred`: a venue that the order asks no more."""
 
     error: Data | None
     answers: Sequence[VenueAnswer] = ()
     retry_in_ms: int | None = None
+    barred: str | None = None
 
     def data(self) -> Data:
         found: Data = {} if self.error is None else {"error": self.error}
@@ -64,6 +65,8 @@ class Ended:
             found["answers"] = [answer_data(a) for a in self.answers]
         if self.retry_in_ms is not None:
             found["retry_in_ms"] = self.retry_in_ms
+        if self.barred is not None:
+            found["barred"] = self.barred
         return found
 
 

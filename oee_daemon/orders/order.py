@@ -54,6 +54,10 @@ class Order(Terms):
     asks: int = 0
     faults: int = 0
     fault: str | None = None
+    #: Venues that built a swap which was not signed: the order asks them no more.
+    barred: tuple[str, ...] | None = None
+    #: The venue whose quote fixed the bound; none where there is no bound yet, or the order came with it.
+    fixed_by: str | None = None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None

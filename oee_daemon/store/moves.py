@@ -162,9 +162,9 @@ _SWAP_ENDED = """, ended AS (
         UPDATE swaps SET state = swap_ended, ended_at = clock_timestamp() FROM moved
         WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND swap_ended IS NOT NULL
     )"""
-_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend")
+_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
-_ANEW = ("attempt", "venue", "signature", "asks")
+_ANEW = ("attempt", "venue", "signature", "asks", "barred", "min_receive", "max_spend", "fixed_by")
 
 _CHOOSE = _move_to(Status.BUILDING, "choose", "stores the choice", _CHOICE)
 _SUBMIT = _move_to(
@@ -191,7 +191,7 @@ _FAIL = _move_to(
     Status.FAILED,
     "fail",
     "ends the order with its attempt",
-    ("error",),
+    ("error", "barred"),
     beside=_SWAP_ENDED,
     more=("swap_ended text",),
 )
@@ -226,6 +226,7 @@ async def choose(
     changes |= {"quote_in": quote.amount_in, "quote_out": quote.amount_out}
     changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
     changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
+    changes["fixed_by"] = quote.venue if order.bound is None else order.fixed_by
     data = Building(quote.venue, answers).data()
     return await _move(line, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
 
@@ -254,10 +255,16 @@ async def retry(
     delay: timedelta,
     answers: Sequence[VenueAnswer],
     swap_ended: str | None,
+    bars: str | None = None,
 ) -> Order | None:
-    """To `pending`, for the next attempt after `delay`."""
-    data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000)).data()
-    changes = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
+    """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more."""
+    data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
+    changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
+    changes |= {"barred": _barred(order, bars), "fixed_by": order.fixed_by}
+    changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
+    if bars is not None and bars == order.fixed_by:
+        # A bound that was made of a lie would keep every honest price out.
+        changes |= dict.fromkeys(("fixed_by", "min_receive", "max_spend"))
     return await _move(line, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)
 
 
@@ -267,11 +274,17 @@ async def fail(
     failure: AttemptFailed,
     answers: Sequence[VenueAnswer],
     swap_ended: str | None,
+    bars: str | None = None,
 ) -> Order | None:
     """To `failed`: no other attempt is left, or would help."""
     error = failure.as_dict()
-    data = Ended(error, answers).data()
-    return await _move(line, order, Status.FAILED, _FAIL, data, {"error": error}, swap_ended=swap_ended)
+    data = Ended(error, answers, barred=bars).data()
+    changes = {"error": error, "barred": _barred(order, bars)}
+    return await _move(line, order, Status.FAILED, _FAIL, data, changes, swap_ended=swap_ended)
+
+
+def _barred(order: Order, bars: str | None) -> tuple[str, ...] | None:
+    return order.barred if bars is None else (*(order.barred or ()), bars)
 
 
 async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Order | None:

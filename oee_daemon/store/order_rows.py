@@ -35,6 +35,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "type": OrderType,
     "side": Side,
     "swap_mode": SwapMode,
+    "barred": tuple,
     **dict.fromkeys(UNITS, int),
     **dict.fromkeys(_PRICES, Decimal),
 }
@@ -65,6 +66,7 @@ _TOLD: Mapping[str, Callable[[Any], Any]] = {
     "type": OrderType,
     "side": Side,
     "swap_mode": SwapMode,
+    "barred": tuple,
     **dict.fromkeys(_PRICES, Decimal),
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     **dict.fromkeys(_BYTES, lambda text: bytes.fromhex(text[2:])),

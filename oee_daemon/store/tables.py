@@ -131,6 +131,10 @@ orders = Table(
     # How many of its runs ended in a fault of ours, and where the last one did: those pauses grow, too.
     Column("faults", Integer, nullable=False, server_default="0"),
     Column("fault", Text),
+    # Venues that built a swap which was not signed; what is barred stays so until the order's end.
+    Column("barred", ARRAY(Text)),
+    # Whose quote fixed the bound: where that one is barred, its bound goes with it.
+    Column("fixed_by", Text),
     Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("finished_at", Time),
