@@ -229,9 +229,9 @@ SETTINGS = (
     Setting(
         "fee_cap", "100000", "lamports: the most that a swap may pay the network", _whole(5_000, 10**9)
     ),
-    Setting("wallet", None, "its name in wallets/, or a key file's path; unset: the network's name", _wallet),
+    Setting("wallet", None, "its name or a key file; unset: the network's name", _wallet),
     Setting(
-        "wallet_passphrase_file", None, "opens a sealed wallet at each start; unset: oee wallet unlock", _path
+        "wallet_passphrase_file", None, "opens a sealed wallet at each start", _path
     ),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
