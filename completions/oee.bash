@@ -50,6 +50,7 @@ _oee_takes_value() {
         "drill --faults") return 0 ;;
         "drill --seed") return 0 ;;
         "drill --workers") return 0 ;;
+        "drill --network") words="simulated localnet"; return 0 ;;
         "tokens add --symbol") return 0 ;;
         "tokens add --accept") return 0 ;;
     esac
@@ -152,7 +153,7 @@ _oee() {
             "daemon run") words="--switch-database --help -h" ;;
             "daemon token") words="--json --help -h" ;;
             "worker") words="--help -h" ;;
-            "drill") words="--orders --faults --seed --workers --keep --json --quiet -q --help -h" ;;
+            "drill") words="--orders --faults --seed --workers --network --keep --json --quiet -q --help -h" ;;
             "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
             "restore") words="--json --quiet -q --no-color --help -h" ;;
             "doctor") words="--json --no-color --help -h" ;;

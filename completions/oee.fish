@@ -115,6 +115,9 @@ function __oee_value
             return 0
         case 'drill --workers'
             return 0
+        case 'drill --network'
+            set -q argv[3]; and printf '%s\t%s\n' 'simulated' '' 'localnet' ''
+            return 0
         case 'tokens add --symbol'
             return 0
         case 'tokens add --accept'
@@ -222,7 +225,7 @@ function __oee_offers
             case 'worker'
                 printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'drill'
-                printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--workers' 'How many workers; the daemon\'s is one' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--workers' 'How many workers; the daemon\'s is one' '--network' 'On which network' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'backup'
                 printf '%s\t%s\n' '--force' 'Take the place of a file that exists' '--with-wallets' 'The wallets\' secret keys too: guard the file as them' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'restore'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,6 +10,11 @@ import typer
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
+
+
+class StageName(StrEnum):
+    SIMULATED = "simulated"
+    LOCALNET = "localnet"
 
 
 def drill(
@@ -21,6 +27,9 @@ def drill(
         int,
         typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
     ] = 1,
+    network: Annotated[
+        StageName, typer.Option("--network", help="On which network.", show_default="simulated")
+    ] = StageName.SIMULATED,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's home.")] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -33,6 +42,7 @@ def drill(
     \b
       oee drill
       oee drill --orders 1000 --faults 50 --workers 3
+      oee drill --network localnet
     """
     from secrets import randbelow
 
@@ -40,4 +50,4 @@ def drill(
     from oee_cli.drill.drill_run import Drill
 
     drawn = randbelow(10_000) if seed is None else seed
-    return run_drill(Drill(orders, faults, drawn, workers), keep, Output(json, quiet))
+    return run_drill(Drill(orders, faults, drawn, workers, network.value), keep, Output(json, quiet))

@@ -1,8 +1,8 @@
 """What the drill does to an engine: kill, freeze and silence its parts, spoil its queue and its chain.
 
-Each fault is one call; what it hits is found by the process ids that the daemon itself tells, by what its
-Postgres tells of its backends, and by the chain's fault table in the drill's ledger file. Nothing outside the
-drill's own home is ever touched.
+Each fault is one call; what it hits is found by the process ids that the daemon itself tells and by what its
+Postgres tells of its backends; what a network takes besides is its stage's. Nothing outside the drill's own
+home is ever touched.
 """
 
 from __future__ import annotations
@@ -10,48 +10,19 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from oee_cli.api.processes import descends
 from oee_cli.drill.drill_processes import Crew
-from oee_daemon.contract.simulated import DRILLED, ORDER_FAULT
-
-#: How often each fault is drawn, relative to the others.
-WEIGHTS = {
-    "worker killed": 6, "daemon killed": 3, "postgres killed": 3, "postgres wholly killed": 3,
-    "valkey killed": 3, "worker frozen": 2, "daemon frozen": 1, "postgres frozen": 2, "backend frozen": 3,
-    "valkey frozen": 2, "queue emptied": 3, "queue full": 2, "queue read-only": 1, "postgres read-only": 1,
-    "chain refused": 2, "chain hung": 2, "answers lost": 4, "never landed": 2, "chain mute": 2,
-    "chain lagged": 2, "landed late": 2, "fork lost": 2, "node stale": 2, "node forgot": 2, "swap lapsed": 1,
-    "venue refused": 1, "venue hung": 1, "failpoint": 9,
-}  # fmt: skip
+from oee_cli.drill.drill_stage import Stage
+from oee_daemon.contract.simulated import DRILLED
 
 #: Those that need a worker beside the daemon's own.
 CREW_WEIGHTS = {"another worker killed": 3, "another worker frozen": 2, "another worker silenced": 4}
-
-#: What takes a part of the engine away: how long it takes to come back is worth knowing.
-OUTAGES = frozenset(f for f in WEIGHTS if f.endswith((" killed", " frozen")) and f.split()[0] != "chain")
-
-#: The faults of the simulated network, as rows of its table; `remaining` is drawn.
-_ROWS: dict[str, dict[str, Any]] = {
-    "chain refused": {"target": "chain", "kind": "refuse"},
-    "chain hung": {"target": "chain", "kind": "hang"},
-    "answers lost": {"target": "chain", "kind": "lose"},
-    "never landed": {"target": "chain", "kind": "drop"},
-    "chain mute": {"target": "chain", "kind": "mute"},
-    "chain lagged": {"target": "chain", "kind": "lag", "ms": 3000},
-    "landed late": {"target": "chain", "kind": "late", "ms": 5000},
-    "fork lost": {"target": "chain", "kind": "fork", "ms": 5000},
-    "node stale": {"target": "node 1", "kind": "stale", "ms": 60_000},
-    "node forgot": {"target": "node 2", "kind": "forget", "ms": 1000},
-    "venue refused": {"target": "raydium", "kind": "refuse"},
-    "venue hung": {"target": "meteora", "kind": "hang"},
-}
 
 #: What makes the queue answer with errors, and what ends it again.
 _QUEUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -59,21 +30,27 @@ _QUEUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "queue read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
 }
 
+#: How those end that are a signal to a process.
+_SIGNALS = (" killed", " frozen")
 #: The part of the places after a commit that lose its answer instead of dying.
 LOSES = 0.3
-#: Sends of one swap that are dropped: more than there are while it can land.
-LAPSES = 40
 #: Seconds that a frozen process, and a queue or database that refuses, stays so.
 FREEZE_S = (0.5, 4.0)
 #: Seconds that one frozen backend, or another worker, stays so: past every bound and lease of the engine.
 LONG_S = (4.0, 25.0)
 
 
-def plan(count: int, seed: int, workers: int = 1) -> list[str]:
-    """`count` faults in the order in which they come; the same for the same seed and number of workers."""
+def plan(count: int, seed: int, network: Mapping[str, int], workers: int = 1) -> list[str]:
+    """`count` faults in the order in which they come; the same for the same seed, network (its faults and
+    how often each is drawn) and number of workers."""
     draw = random.Random(seed)  # noqa: S311
-    weights = WEIGHTS | (CREW_WEIGHTS if workers > 1 else {})
+    weights = {**network, **(CREW_WEIGHTS if workers > 1 else {})}
     return draw.choices(list(weights), weights=list(weights.values()), k=count)
+
+
+def is_outage(fault: str) -> bool:
+    """Whether it takes a part of the engine away: how long that takes to come back is worth knowing."""
+    return fault.endswith((" killed", " frozen")) and not fault.startswith("another")
 
 
 def failpoints(count: int, seed: int) -> str:
@@ -93,25 +70,23 @@ def failpoints(count: int, seed: int) -> str:
 class FaultInjector:
     """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known."""
 
-    def __init__(self, home: Path, seed: int, pids: Callable[[], dict[str, int]], crew: Crew) -> None:
-        self._home = home
+    def __init__(self, stage: Stage, seed: int, pids: Callable[[], dict[str, int]], crew: Crew) -> None:
+        self._stage = stage
         self._draw = random.Random(f"{seed} details")  # noqa: S311
         self._pids = pids
         self._crew = crew
 
     def strike(self, fault: str) -> bool:
         """Injects one fault. Returns False where what it is meant for is not there right now."""
-        if fault in _ROWS:
-            return self._spoil(_ROWS[fault])
-        if fault == "swap lapsed":
-            return self._let_lapse()
         if fault in _QUEUE or fault == "queue emptied":
             return self._disturb_queue(fault)
         if fault == "postgres read-only":
             return self._make_read_only()
         if fault == "another worker silenced":
             return self._crew.silence(self._draw)
-        return self._signal(fault)
+        if fault.endswith(_SIGNALS):
+            return self._signal(fault)
+        return self._stage.spoil(fault, self._draw, self._newest() if fault == "swap lapsed" else None)
 
     def _signal(self, fault: str) -> bool:
         killed = fault.endswith("killed")
@@ -126,7 +101,7 @@ class FaultInjector:
         return bool(found)
 
     def _targets(self, fault: str) -> Sequence[int]:
-        pids = self._pids()
+        pids = self._pids() | self._stage.pids()
         if fault.startswith("another worker"):
             return self._crew.any_worker(self._draw)
         if fault in ("postgres wholly killed", "postgres frozen"):
@@ -192,23 +167,15 @@ class FaultInjector:
         with redis.Redis(unix_socket_path=str(self._crew.queue_socket), socket_timeout=1) as client:
             yield client
 
-    def _let_lapse(self) -> bool:
-        """Every send of one order's first swap that is still to come is dropped, until it can't land any
-        more. Numbers are Postgres's: after a crash it leaves some out."""
+    def _newest(self) -> int | None:
+        """The number of the newest order; none where Postgres does not answer. Numbers are Postgres's: after
+        a crash it leaves some out."""
         import psycopg
 
         with suppress(psycopg.Error), self._crew.database() as db:
             (number,) = db.execute("SELECT last_value FROM order_numbers").fetchone()
-            return self._spoil({"target": "chain", "kind": "drop", "number": number + 3}, LAPSES)
-        return False
-
-    def _spoil(self, row: dict[str, Any], remaining: int | None = None) -> bool:
-        count = remaining or self._draw.randint(1, 4)
-        values = {"ms": None, "number": None, **row, "remaining": count, "percent": 100}
-        with sqlite3.connect(self._home / "ledger.sqlite", timeout=30) as db:
-            db.execute(ORDER_FAULT, values)
-        db.close()
-        return True
+            return int(number)
+        return None
 
     def _later(self, between_s: tuple[float, float], what: Callable[[], object]) -> None:
         timer = threading.Timer(self._draw.uniform(*between_s), what)

@@ -27,7 +27,8 @@ _STOP_S = 60.0
 class Crew:
     """Starts, replaces and stops the drill's processes. `environ` is what all of them share."""
 
-    def __init__(self, home: Path, environ: dict[str, str], workers: int) -> None:
+    def __init__(self, home: Path, environ: dict[str, str], workers: int, network: str = "simulated") -> None:
+        self._wallet = home / "wallets" / f"{network}.json"
         self._home = home
         self._environ = environ
         self._others = [_Other(home / f"worker-{n}", home, environ) for n in range(2, workers + 1)]
@@ -58,7 +59,7 @@ class Crew:
 
     def keep_others(self) -> None:
         """Starts every other worker that is not running, once there is a wallet to give it."""
-        if (self._home / "wallets" / "simulated.json").exists():
+        if self._wallet.exists():
             for other in self._others:
                 other.keep()
 

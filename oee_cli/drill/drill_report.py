@@ -23,9 +23,10 @@ def run_drill(drill: Drill, keep: bool, output: Output) -> ExitCode:
     """Runs the drill. `DONE` only where nothing was lost, doubled, out of order or worse than promised."""
     p = drill.progress
     with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
+    on = f" --network {p.network}" if p.network != "simulated" else ""
     output.note(
-        f"drill  {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
-        f"   oee drill --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
+        f"drill  {p.network}, {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
+        f"   oee drill{on} --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
     )
     kept = False
     try:
@@ -73,6 +74,7 @@ def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], outp
     if output.json:
         output.emit(
             {
+                "network": p.network,
                 "orders": p.orders,
                 "faults": sum(p.struck.values()),
                 "seed": p.seed,

@@ -1,8 +1,8 @@
 """`oee drill`: the promise, checked on the user's own machine.
 
-In a home of its own, on the simulated network, many orders run while everything they depend on is killed,
-frozen, emptied and lied to. Then `verdict` holds what the engine says against the chain's own ledger. A
-seed repeats the faults and the orders; when exactly they meet is up to the machine.
+In a home of its own, on the simulated network or on localnet, many orders run while everything they depend on
+is killed, frozen, emptied and lied to. Then `drill_verdict` holds what the engine says against the chain's
+own ledger. A seed repeats the faults and the orders; when exactly they meet is up to the machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,8 +24,10 @@ from oee_cli.api.handshake import home_tag
 from oee_cli.api.http_transport import UnixTransport, httpx
 from oee_cli.api.resident_daemon import Resident
 from oee_cli.drill import drill_verdict
-from oee_cli.drill.drill_faults import OUTAGES, FaultInjector, died_at, failpoints, plan
+from oee_cli.drill.drill_faults import FaultInjector, died_at, failpoints, is_outage, plan
 from oee_cli.drill.drill_processes import Crew
+from oee_cli.drill.drill_stage import SimulatedStage, Stage
+from oee_cli.drill.localnet_stage import LocalnetStage
 from oee_cli.errors import Unreachable
 from oee_cli.settings.load_settings import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
@@ -40,13 +42,11 @@ PATIENCE_S = 180.0
 #: Between two looks, seconds.
 _BEAT = 0.1
 
-#: What is traded: every kind of order in turn.
-_BODIES: tuple[dict[str, Any], ...] = (
-    {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"},
-    {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"},
-    {"inputToken": "JUP", "outputToken": "USDT", "amount": "800"},
-    {"inputToken": "SOL", "outputToken": "BONK", "amount": "9000000", "swapMode": "ExactOut"},
-)
+#: The networks that a drill knows.
+STAGES: Mapping[str, Callable[[Path, int], Stage]] = {
+    "simulated": SimulatedStage,
+    "localnet": LocalnetStage,
+}
 
 
 @dataclass
@@ -57,6 +57,7 @@ class DrillProgress:
     faults: int
     seed: int
     workers: int = 1
+    network: str = "simulated"
     accepted: list[str] = field(default_factory=list)
     live: int = 0
     struck: Counter[str] = field(default_factory=Counter)
@@ -71,16 +72,19 @@ class DrillProgress:
 class Drill:
     """One drill, from a bare home to a verdict."""
 
-    def __init__(self, orders: int, faults: int, seed: int, workers: int = 1) -> None:
-        self.progress = DrillProgress(orders, faults, seed, workers)
+    def __init__(
+        self, orders: int, faults: int, seed: int, workers: int = 1, network: str = "simulated"
+    ) -> None:
+        self.progress = DrillProgress(orders, faults, seed, workers, network)
         self.home = Path(tempfile.mkdtemp(prefix="oee-drill-", dir="/tmp"))
         # As root the servers' unprivileged account passes through it.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        self._plan = plan(faults, seed, workers)
+        self._stage = STAGES[network](self.home, seed)
+        self._plan = plan(faults, seed, self._stage.weights, workers)
         self._named = self._plan.count("failpoint")
-        self._crew = Crew(self.home, self._environ(), workers)
+        self._crew = Crew(self.home, self._environ(), workers, network)
         self._known: dict[str, int] = {}
-        self._injector = FaultInjector(self.home, seed, lambda: self._known, self._crew)
+        self._injector = FaultInjector(self._stage, seed, lambda: self._known, self._crew)
         self._next = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -105,7 +109,7 @@ class Drill:
             due = struck < len(strikes) and (done or p.ended >= (struck + 1) * p.orders // (len(strikes) + 1))
             if due and self._injector.strike(strikes[struck]):
                 p.struck[strikes[struck]] += 1
-                if strikes[struck] in OUTAGES:
+                if is_outage(strikes[struck]):
                     p.moments.append(time.time())
             yield p
             if (done and struck >= len(strikes)) or time.monotonic() - moved > PATIENCE_S:
@@ -116,14 +120,13 @@ class Drill:
         """Reads everything back, stops the daemon, and judges by the ledger's file."""
         self._over.set()
         self._keep_alive()
+        self._stage.settle()
         with _client(self.home, 30) as client:
             decimals = {t["symbol"]: t["decimals"] for t in _get_json(client, "/api/tokens")["tokens"]}
             orders = list(_all_orders(client))
             held = _get_json(client, "/api/status")["worker"]["running"]
         self.stop()
-        found = drill_verdict.judge(
-            self.progress.accepted, orders, drill_verdict.landings(self.home / "ledger.sqlite"), decimals
-        )
+        found = drill_verdict.judge(self.progress.accepted, orders, self._stage.landings(), decimals)
         if held:
             found.lost.append(f"{held} orders are still held")
         named = died_at(self.home)
@@ -151,6 +154,7 @@ class Drill:
     def stop(self) -> None:
         self._over.set()
         self._crew.stop()
+        self._stage.stop()
 
     def remove(self) -> None:
         shutil.rmtree(self.home, ignore_errors=True)
@@ -160,15 +164,13 @@ class Drill:
         account = {k: v for k, v in os.environ.items() if k == "OEE_SERVICE_USER"}
         return account | {
             "OEE_PORT": "0",
-            "OEE_SIM_SEED": str(p.seed),
-            "OEE_SIM_LATENCY_MS": "20",
-            "OEE_SIM_CONFIRM_MS": "40",
-            "OEE_SIM_LEDGER_FILE": str(self.home / "ledger.sqlite"),
             "OEE_FAILPOINTS": failpoints(self._named, p.seed),
+            **self._stage.environ(),
         }
 
     def _keep_alive(self) -> None:
-        """Starts what is gone again, as a service manager would: the daemon, and the other workers."""
+        """Starts what is gone again, as a service manager would: the daemon, the other workers, a chain."""
+        self._stage.keep()
         for _ in range(5):
             daemon = self._crew.daemon
             if daemon is None or daemon.poll() is not None:
@@ -220,7 +222,7 @@ class Drill:
 
     def _place(self, number: int) -> None:
         """Places one order, repeated with its key until the daemon has answered for it."""
-        body = _BODIES[number % len(_BODIES)]
+        body = self._stage.bodies[number % len(self._stage.bodies)]
         headers = {KEY_HEADER: f"drill-{self.progress.seed}-{number}"}
         while not self._over.is_set():
             with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 5) as client:

@@ -52,6 +52,7 @@ ELSEWHERE = {
     "OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker": "integration/test_worker.py",
     "oee drill": "faults/test_drill.py",
     "oee drill --orders 1000 --faults 50 --workers 3": "faults/test_drill.py",
+    "oee drill --network localnet": "faults/test_drill.py",
     "oee backup orders.oee": "e2e/test_backup.py",
     "oee backup - > orders.oee": "e2e/test_backup.py",
     "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_backup.py",

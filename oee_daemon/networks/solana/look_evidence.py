@@ -52,9 +52,13 @@ class Anchored:
 
 
 def anchored_at(slot: int, height: int, last_valid_height: int) -> Anchored | None:
-    """Where an anchor is, by one node's answer; none where its numbers can't be of one chain and time."""
+    """Where an anchor is, by one node's answer; none where its numbers can't be of one chain and time.
+
+    A height that is the slot is a count of something else, for some slots had no block: what is anchored by
+    it could not be proven dead before the chain is that high.
+    """
     apart = last_valid_height - height
-    return Anchored(slot=slot, height=height) if height <= slot and 0 < apart <= LONGEST_BLOCKS else None
+    return Anchored(slot=slot, height=height) if height < slot and 0 < apart <= LONGEST_BLOCKS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -365,6 +365,22 @@ def test_an_anchor_whose_height_is_a_slot_is_refused(tmp_path: Path) -> None:
         asyncio.run(run(local))
 
 
+def test_a_node_that_gives_slots_for_heights_is_no_anchor(tmp_path: Path) -> None:
+    """Its blockhash agrees with itself; what is signed on it is proven dead millions of blocks later."""
+
+    async def run(local: Local) -> None:
+        async with trading(local, "node/liar") as trader:
+            with pytest.raises(ChainUnavailable):
+                await trader.chain.anchor(DEADLINE_S)
+        async with trading(local, "node/liar", "") as trader:
+            found = await trader.chain.anchor(DEADLINE_S)
+            assert found.height < found.slot
+
+    with localnet(tmp_path) as local:
+        local.order("nodes", name="liar", height_is_slot=1)
+        asyncio.run(run(local))
+
+
 def fits(chain: SolanaChain, venues: list[AnyVenue]) -> tuple[Chain, list[Venue]]:
     """By types alone: mypy reads it, nobody calls it."""
     return chain, [*venues]
