@@ -7,6 +7,7 @@ can't pay, all of them are asked, for one may be behind: only when none says oth
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from oee_daemon.contract.terms import OrderType, SwapMode
@@ -25,6 +26,9 @@ from oee_daemon.orders.terms import Terms
 #: Seconds for one question about the wallet: of an order that is due, and of one that is to be accepted,
 #: where it is a courtesy that may not keep anybody waiting.
 MEANS_S, COURTESY_S = 2.0, 0.5
+#: Seconds for which what a node said serves the next orders of the same pair: they come by the hundred.
+#: Where it speaks against one, the chain is asked anew.
+FRESH_S = 1.0
 
 
 class OrderChecks:
@@ -34,6 +38,8 @@ class OrderChecks:
         self._network = network
         self._desk = desk
         self._faults = faults
+        #: What was said last for orders that were to be accepted: of which pair, until when, and what.
+        self._told: tuple[tuple[str, str], float, Sequence[Means]] = (("", ""), 0.0, ())
 
     async def know_tokens(self, terms: Terms) -> None:
         """What another process has stored of the order's tokens is known here, too."""
@@ -84,10 +90,18 @@ class OrderChecks:
             spent = best.amount_in
         try:
             async with asyncio.timeout(COURTESY_S):
-                means = await self._means(holdings, request, COURTESY_S)
+                means = await self._lately(holdings, request)
                 return await self._objection(holdings, request, spent, means, COURTESY_S)
         except (ChainUnavailable, TimeoutError):
             return None
+
+    async def _lately(self, holdings: Holdings, request: QuoteRequest) -> Sequence[Means]:
+        pair = request.input_token.mint, request.output_token.mint
+        told, until, means = self._told
+        if told != pair or time.monotonic() > until:
+            means = await self._means(holdings, request, COURTESY_S)
+            self._told = pair, time.monotonic() + FRESH_S, means
+        return means
 
     async def _objection(
         self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float

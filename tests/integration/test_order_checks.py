@@ -239,8 +239,13 @@ def test_courtesy_says_what_it_knows_and_waits_for_nobody(bench: Bench, made_up:
     found = bench.loop.run(checks.courtesy(terms))
     assert found is not None and found.code == "insufficient_funds"
     assert bench.loop.run(checks.courtesy(replace(terms, type=OrderType.LIMIT))) is None
-    made_up.away = 9
+    # What was said a moment ago speaks for orders, and never against one that the chain would let pass now.
+    made_up.nodes = [(RICH, RICH)]
+    asked = made_up.asked
     assert bench.loop.run(checks.courtesy(terms)) is None
+    assert made_up.asked == asked + 1
+    made_up.away = 99
+    assert bench.loop.run(checks.courtesy(replace(terms, input_mint=SOL.mint, output_mint=USDC.mint))) is None
 
 
 def test_what_is_said_of_a_token_is_kept_and_taken_back(bench: Bench, made_up: MadeUp) -> None:

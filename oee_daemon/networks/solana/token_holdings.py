@@ -68,7 +68,8 @@ class SolanaHoldings:
             return self._means(mints, asked, results)
 
         if not every:
-            return [await self._pool.any(calls, read, deadline_s)]
+            # What is about to be accepted waits for what is due.
+            return [await self._pool.any(calls, read, deadline_s, urgent=request.number > 0)]
         heard = await self._pool.each(calls, deadline_s)
         found = []
         for results in heard.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,15 +11,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.message import MessageV0
 from solders.pubkey import Pubkey
+from solders.system_program import ID, TransferParams, transfer
 from solders.token.associated import get_associated_token_address
+from solders.transaction import VersionedTransaction
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueError
 from oee_daemon.networks.holdings import Means
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
-from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.program_list import ASSOCIATED, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -26,6 +32,7 @@ from oee_daemon.networks.solana.token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
+from tests.kit.daemons import until
 from tests.networks.solana.local import Local, localnet
 
 SOL, USDC, BONK, JUP = (TOKENS[symbol] for symbol in ("SOL", "USDC", "BONK", "JUP"))
@@ -197,5 +204,46 @@ def test_a_directory_of_another_shape_is_an_error_and_never_a_price(local: Local
                 await JupiterDirectory(api).search("SOL", 2.0)
         finally:
             await api.close()
+
+    asyncio.run(ask())
+
+
+def _send(local: Local, *steps: Instruction) -> None:
+    """Lands them, signed by the wallet."""
+    recent = Hash.from_string(local.rpc("getLatestBlockhash")["value"]["blockhash"])
+    message = MessageV0.try_compile(local.key.pubkey(), list(steps), [], recent)
+    wire = base64.b64encode(bytes(VersionedTransaction(message, [local.key]))).decode()
+    signature = local.rpc("sendTransaction", wire, {"encoding": "base64"})
+    until(lambda: (local.rpc("getSignatureStatuses", [signature])["value"][0] or {}).get("err", 1) is None)
+
+
+def test_wrapped_sol_is_told_apart_and_not_spent(local: Local) -> None:
+    wallet, mint = local.key.pubkey(), Pubkey.from_string(SOL.mint)
+    account = get_associated_token_address(wallet, mint)
+    _send(
+        local,
+        Instruction(
+            Pubkey.from_string(ASSOCIATED),
+            b"\1",
+            [
+                AccountMeta(wallet, True, True),
+                AccountMeta(account, False, True),
+                *(AccountMeta(key, False, False) for key in (wallet, mint, ID, Pubkey.from_string(TOKEN))),
+            ],
+        ),
+        transfer(TransferParams(from_pubkey=wallet, to_pubkey=account, lamports=2 * 10**9)),
+        Instruction(Pubkey.from_string(TOKEN), b"\x11", [AccountMeta(account, False, True)]),
+    )
+
+    async def ask() -> None:
+        async with asking(local) as asked:
+            native, wrapped = [one for one in await asked.holdings.balances(5.0) if one.mint == SOL.mint]
+            lamports = local.rpc("getBalance", local.wallet.address)["value"]
+            assert (native.units, native.wrapped, wrapped.units, wrapped.wrapped) == (
+                lamports, False, 2 * 10**9, True,
+            )  # fmt: skip
+            means = await asked.means(SOL, USDC)
+            # Its account is there: nothing but the wallet's own rent is kept.
+            assert (means.native, means.given, means.reserve) == (lamports, lamports, asked.rent(0))
 
     asyncio.run(ask())
