@@ -23,6 +23,9 @@ _oee_takes_value() {
         "submit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
         "submit --valid-for") return 0 ;;
         "submit --timeout") return 0 ;;
+        "cancel --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
+        "cancel --side") words="buy sell"; return 0 ;;
+        "cancel --type") words="market"; return 0 ;;
         "quote --side") words="buy sell"; return 0 ;;
         "quote --spend") return 0 ;;
         "quote --receive") return 0 ;;
@@ -135,7 +138,7 @@ _oee() {
             "buy") words="--spend --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "sell") words="--receive --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
-            "cancel") words="--json --no-color --help -h" ;;
+            "cancel") words="--all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --json --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;
@@ -179,7 +182,6 @@ _oee() {
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "submit:0") files="1"; ;;
-            "cancel:0") words="last"; orders="live"; ;;
             "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "watch:0") words="last"; orders="live"; ;;

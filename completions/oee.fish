@@ -44,6 +44,15 @@ function __oee_value
             return 0
         case 'submit --timeout'
             return 0
+        case 'cancel --pair'
+            set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
+            return 0
+        case 'cancel --side'
+            set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
+            return 0
+        case 'cancel --type'
+            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            return 0
         case 'quote --side'
             set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
             return 0
@@ -189,7 +198,7 @@ function __oee_offers
             case 'submit'
                 printf '%s\t%s\n' '--max-inflight' 'Orders on their way at once' '--batch' 'The same batch again places nothing twice' '--stop-on-failure' 'Send nothing more after the first line that fails' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--detach' 'A result once each order is durable' '--json' '' '--no-color' 'No colours' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'cancel'
-                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--all' 'Every order that has not ended' '--pair' 'Only this pair' '--side' 'Only this side' '--type' 'Only orders of this type' '--yes' 'With --all: does not ask' '-y' 'With --all: does not ask' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'quote'
                 printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'watch'
@@ -262,7 +271,7 @@ function __oee_offers
     else
         switch "$__oee_path:$__oee_count"
             case ':0'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
             case 'buy:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'buy:1'
@@ -272,9 +281,6 @@ function __oee_offers
             case 'sell:1'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'submit:0'
-            case 'cancel:0'
-                command oee __orders live 2>/dev/null
-                printf '%s\t%s\n' 'last' 'the newest order'
             case 'quote:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'quote:1'
@@ -308,7 +314,7 @@ function __oee_offers
             case 'completion:0'
                 printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
             case 'help:*'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop an order if nothing of it can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
         end
     end
 end

@@ -23,7 +23,7 @@ class Oee(LazyGroup):
             Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy_tokens"),
             Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell_tokens"),
             Entry("submit", "Place many orders, one a line", "batch:submit_batch"),
-            Entry("cancel", "Stop an order if nothing of it can be on the chain", "orders:cancel_order"),
+            Entry("cancel", "Stop orders of which nothing can be on the chain", "orders:cancel_order"),
         ),
         "Look": (
             Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote_prices"),

@@ -66,7 +66,13 @@ def screen_for(
     if output.live:
         from oee_cli.text.live_order_text import LiveScreen
 
-        return LiveScreen(output, order, note, client.max_attempts)
+        def ask() -> Order | None:
+            try:
+                return client.order(order["orderId"])
+            except (CliError, ConnectionLost):
+                return None
+
+        return LiveScreen(output, order, note, client.max_attempts, ask)
     return PlainScreen(output, order)
 
 
@@ -82,8 +88,8 @@ def follow_order(
             screen.tick()
         else:
             order = apply_event(order, event)
-            if refresh and event["status"] == "building":
-                # The first choice has fixed the worst price: the header can say it.
+            if refresh and event["status"] in ("waiting", "building"):
+                # The first choice has fixed the worst price, or it was edited: the header can say it.
                 order = apply_event(_fetch_newer(client, order), event)
             screen.order = order
             screen.event(event)

@@ -12,6 +12,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, short_amount, short_signature
 from oee_cli.text.column_texts import FILLS, ORDERS, ListColumn
+from oee_cli.text.condition_text import condition_text
 from oee_cli.text.order_text import asked_amount, market_amount
 from oee_cli.text.text_layout import (
     Cell,
@@ -118,6 +119,14 @@ def _market_cell(order: Row) -> Cell:
     return Cell(amount) if amount else _NOTHING
 
 
+def _price_cell(order: Row) -> Cell:
+    """The price of its fill; of what waits the price that it waits for."""
+    if order["price"]:
+        return Cell(short_amount(order["price"]))
+    condition = condition_text(order) if order["status"] == "waiting" else ""
+    return Cell(condition) if condition else _NOTHING
+
+
 def _venue_cell(order: Row) -> Cell:
     return Cell(clean(order["venue"])) if order["venue"] and market_amount(order) else _NOTHING
 
@@ -144,7 +153,7 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     ),
     "price": (
         Column("price", rank=7, right=True),
-        lambda row: Cell(short_amount(row["price"])) if row["price"] else _NOTHING,
+        _price_cell,
     ),
     "venue": (Column("venue", rank=6), _venue_cell),
     "status": (Column("status"), lambda row: status_cell(row["status"])),

@@ -47,13 +47,30 @@ def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> E
     return show_order(id, Output(json, no_color=no_color))
 
 
-def cancel_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:  # noqa: A002
-    """Stop an order if nothing of it can be on the chain.
+def cancel_order(
+    id: Annotated[  # noqa: A002  # the argument's name in help
+        list[str] | None,
+        typer.Argument(metavar="ID…", help="Full ids, unique prefixes, or `last`.", show_default=False),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every order that has not ended.")] = False,
+    pair: o.Pair = None,
+    side: o.Side = None,
+    type: Annotated[  # noqa: A002  # the option's name
+        str | None, typer.Option("--type", metavar="market", help="Only orders of this type.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all: does not ask.")] = False,
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Stop orders of which nothing can be on the chain.
 
     \b
       oee cancel last
-      oee cancel 0c2f0b8e --json
+      oee cancel 0c2f0b8e 77d1a9c0 --json
+      oee cancel --all --pair SOL/USDC --yes
     """
-    from oee_cli.orders.order_commands import cancel_order
+    from oee_cli.orders.cancelling import CancelFilter, cancel_all, cancel_orders
 
-    return cancel_order(id, Output(json, no_color=no_color))
+    output = Output(json, no_color=no_color)
+    chosen = CancelFilter(pair, None if side is None else side.value, type)
+    return cancel_all(id or [], chosen, output, yes=yes) if every else cancel_orders(id or [], chosen, output)

@@ -13,7 +13,8 @@ from typing import Any, TypedDict
 
 from oee_cli.exit_codes import is_outcome_unknown
 from oee_cli.text.amount_text import plain_digits
-from oee_cli.text.order_timeline import Attempt, Timeline
+from oee_cli.text.order_text import is_firing
+from oee_cli.text.order_timeline import Attempt, Step, Timeline
 from oee_cli.text.time_text import parse_moment
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.ranking import BPS, competing, winner
@@ -22,11 +23,17 @@ from oee_daemon.contract.status import FINAL
 
 #: What the time in a status is spent on, and what an order in it waits for.
 _KINDS = {"pending": "queue", "routing": "routing", "building": "building", "submitted": "chain"}
-_WAITS = {"queue": "worker", "betweenAttempts": "retry", "routing": "venues", "building": "signing"}
+_WAITS = {
+    "waiting": "condition",
+    "queue": "worker",
+    "betweenAttempts": "retry",
+    "routing": "venues",
+    "building": "signing",
+}
 
 
 class StepTime(TypedDict):
-    """`kind`: queue, betweenAttempts, routing, building or chain. `ms` is null while it lasts."""
+    """`kind`: waiting, queue, betweenAttempts, routing, building or chain. `ms` is null while it lasts."""
 
     status: str
     kind: str
@@ -87,7 +94,7 @@ class ExplainedBound(TypedDict):
 
 
 class ExplainedWait(TypedDict):
-    """What an order in flight waits for: worker, retry, venues, signing or chain."""
+    """What an order waits for: condition, worker, retry, venues, signing or chain."""
 
     waitsFor: str
     since: str
@@ -153,11 +160,11 @@ def _explain_attempt(
         "venue": chosen,
         "signature": swap["signature"] if swap is not None else sent,
         "ended": ended,
-        "error": None if closing is None else closing["data"].get("error"),
+        "error": None if closing is None else closing["data"].get("error") or closing["data"].get("why"),
         "steps": [
             {
                 "status": step.status,
-                "kind": kind_of_step(step.status, attempt.number),
+                "kind": kind_of_step(step, attempt.number),
                 "at": step.at,
                 "ms": None if step.seconds is None else round(step.seconds * 1000, 1),
             }
@@ -167,9 +174,11 @@ def _explain_attempt(
     }
 
 
-def kind_of_step(status: str, attempt: int) -> str:
-    """What the time in a status is spent on. A wait before a later attempt is one of ours."""
-    return "betweenAttempts" if status == "pending" and attempt > 1 else _KINDS.get(status, status)
+def kind_of_step(step: Step, attempt: int) -> str:
+    """What the time in a step is spent on. A wait before a later attempt is one of ours."""
+    if step.status == "pending" and attempt > 1 and not is_firing(step.event):
+        return "betweenAttempts"
+    return _KINDS.get(step.status, step.status)
 
 
 def _compare_quote(order: Order, quote: Quote, quotes: list[Quote], chosen: str | None) -> ComparedQuote:
@@ -265,7 +274,7 @@ def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedW
     if order["status"] in FINAL or timeline.final is not None or attempt is None:
         return None
     step = attempt.steps[-1]
-    kind = kind_of_step(step.status, attempt.number)
+    kind = kind_of_step(step, attempt.number)
     until = None
     if kind == "betweenAttempts":
         until = _later(step.at, int(step.event["data"].get("retryInMs") or 0))
@@ -275,9 +284,19 @@ def _explain_wait(order: Order, timeline: Timeline, now: datetime) -> ExplainedW
         "since": step.at,
         "ms": round(elapsed * 1000, 1),
         "until": until,
-        # What may be on the chain does not expire.
-        "expiresAt": None if kind == "chain" else _later(order["createdAt"], order["validForS"] * 1000),
+        "expiresAt": _expiry(order, kind),
     }
+
+
+def _expiry(order: Order, kind: str) -> str | None:
+    """When the order ends if nothing happens. What may be on the chain does not expire."""
+    if kind == "chain":
+        return None
+    until: str | None = order.get("expiresAt")
+    if kind == "waiting":
+        return until
+    end = _later(order.get("firedAt") or order["createdAt"], order["validForS"] * 1000)
+    return min(end, until, key=parse_moment) if until else end
 
 
 def _later(at: str, ms: int) -> str:

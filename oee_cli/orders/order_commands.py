@@ -1,18 +1,14 @@
-"""What is done with an order that exists: `watch`, `show`, `cancel`."""
+"""What is looked at of an order that exists: `watch`, `show`."""
 
 from __future__ import annotations
 
 import time
 
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_order, without_story
-from oee_cli.errors import Refused
+from oee_cli.api.order_lookup import find_order
 from oee_cli.exit_codes import ExitCode
-from oee_cli.output import Output, clean_lines
-from oee_cli.text.order_text import short_id
+from oee_cli.output import Output
 from oee_cli.text.time_text import read_duration
-from oee_daemon.contract.shapes import Order
-from oee_daemon.contract.status import FINAL
 
 
 def watch_order(identifier: str | None, timeout: str | None, output: Output) -> ExitCode:
@@ -66,28 +62,3 @@ def show_order(identifier: str, output: Output) -> ExitCode:
 
         draw_order(output, order)
     return ExitCode.DONE
-
-
-def cancel_order(identifier: str, output: Output) -> ExitCode:
-    """Stops an order if nothing of it can be on the chain."""
-    with session(output) as client:
-        order = find_order(client, identifier)
-        try:
-            order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
-        except Refused as e:
-            order = e.order or client.order(order["orderId"])
-            # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
-            if order["status"] != "cancelled":
-                return _report_too_late(output, e, order)
-    output.answer(without_story(order), f"✓ cancelled {short_id(order)}: nothing left the wallet")
-    return ExitCode.DONE
-
-
-def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
-    """Says that an order can no longer be cancelled. With `--json` the order says why."""
-    final = order["status"] in FINAL
-    hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
-    output.sentence("✗", clean_lines(e.message), e.hint or hint)
-    if output.json:
-        output.emit(without_story(order))
-    return e.exit_code

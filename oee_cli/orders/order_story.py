@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from oee_cli.orders.compared_quotes import quote_lines
 from oee_cli.orders.explained_order import Explained, ExplainedAttempt, ExplainedWait, explain_order
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_ends
+from oee_cli.text.condition_text import (
+    condition_sentence,
+    is_conditional,
+    market_words,
+    trigger_text,
+    until_words,
+)
 from oee_cli.text.order_text import ending_text, error_text, short_id
 from oee_cli.text.order_text_lines import header_line
 from oee_cli.text.text_layout import Cell, Line, put_lines, status_cell
@@ -28,6 +35,7 @@ _BAR = 40
 #: The least part of an order's time that is worth a word.
 _SEEN = 0.005
 _STEPS = {
+    "waiting": "waiting for its condition",
     "queue": "waiting for a worker",
     "betweenAttempts": "between attempts",
     "routing": "asking the venues",
@@ -101,6 +109,8 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
     cells = min(_BAR, room - _AFTER if said else room)
     waiting = figures["waiting"]
     whole = figures["totalMs"] or sum(figures["timing"].values()) + (waiting["ms"] if waiting else 0.0)
+    # Days of waiting would leave nothing to see of the rest.
+    whole -= figures["timing"].get("waiting", 0.0)
     begun = _ms_before(figures, attempt)
     for step in attempt["steps"]:
         lasts = step["ms"] is None and waiting is not None
@@ -109,12 +119,12 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
             Cell(f"  {clock_text(step['at'])}", "dim"),
             Cell(f"  {clean(step['status']):<9}"),
             Cell(f"  {span_text(ms / 1000):>7}  "),
-            *_step_bar(begun, ms, whole, cells),
+            *_step_bar(begun, 0.0 if step["kind"] == "waiting" else ms, whole, cells),
         ]
         if said:
             line.append(Cell(f"  {_STEPS.get(step['kind'], '')}{', so far' if lasts else ''}", "dim"))
         yield line
-        begun += ms
+        begun += 0.0 if step["kind"] == "waiting" else ms
     closing = figures["attempts"][-1] is attempt and order["finishedAt"]
     if closing:
         status = status_cell(order["status"])
@@ -131,7 +141,7 @@ def _timeline(order: Order, figures: Explained, attempt: ExplainedAttempt, width
 def _ms_before(figures: Explained, attempt: ExplainedAttempt) -> float:
     """Milliseconds from the order's first step to the attempt's."""
     before = [a for a in figures["attempts"] if a["attempt"] < attempt["attempt"]]
-    return sum(step["ms"] or 0.0 for a in before for step in a["steps"])
+    return sum(step["ms"] or 0.0 for a in before for step in a["steps"] if step["kind"] != "waiting")
 
 
 def _step_bar(begun: float, ms: float, whole: float, cells: int) -> Line:
@@ -161,7 +171,7 @@ def _sent_line(order: Order, attempt: ExplainedAttempt, width: int, *, titled: b
 def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]:
     """What the order came to; only what there is."""
     given, taken = clean(order["inputToken"]), clean(order["outputToken"])
-    facts: list[tuple[str, str]] = []
+    facts: list[tuple[str, str]] = list(_condition_facts(order))
     if order["filledIn"] and order["filledOut"]:
         fee = f", {exact_amount(order['fee'])} of it the venue's fee" if order["fee"] else ""
         facts.append(("paid", f"{exact_amount(order['filledIn'])} {given}{fee}"))
@@ -193,6 +203,21 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
             continue
         for n, part in enumerate(textwrap.wrap(text, max(20, width - 12))):
             yield [Cell(f"  {'' if n else name:<8}  ", "dim"), Cell(part)]
+
+
+def _condition_facts(order: Order) -> Iterator[tuple[str, str]]:
+    """What it waits for, each time that it fired, and when nobody watched its price."""
+    if not is_conditional(order):
+        return
+    yield "waits", f"to {order['side']} {condition_sentence(order)}, {until_words(order)}"
+    for event in order.get("events", []):
+        if isinstance(trigger := event["data"].get("trigger"), Mapping):
+            yield "fired", f"{stamp_text(event['at'])}: {trigger_text(trigger)}"
+    for gap in order.get("gaps", []):
+        ended = f"to {stamp_text(gap['ended'])}" if gap["ended"] else "on, still"
+        yield "unseen", f"not watched from {stamp_text(gap['begun'])} {ended}: {clean(gap['reason'])}"
+    for leg in order.get("group", []):
+        yield "group", f"{clean(leg['orderId'])[:8]}, {clean(leg['type'])}, {clean(leg['status'])}"
 
 
 def _fill_fact(figures: Explained) -> str:
@@ -262,6 +287,9 @@ def _order_ending(order: Order, waiting: ExplainedWait | None, width: int) -> It
 def _describe_wait(order: Order, waiting: ExplainedWait) -> str:
     """What an order in flight is waiting for, since when, and until when."""
     since = span_text(waiting["ms"] / 1000)
+    if waiting["waitsFor"] == "condition":
+        now = market_words(order)
+        return f"it waits since {since}{f'; {now}' if now else ''}. It waits {until_words(order)}."
     if waiting["waitsFor"] == "chain":
         done = {"buy": "bought", "sell": "sold"}.get(order["side"], "executed")
         return (

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
-from oee_cli.text.order_text import event_detail
+from oee_cli.text.condition_text import market_words
+from oee_cli.text.order_text import event_detail, is_firing
 from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.order_timeline import Attempt, Step, Timeline
 from oee_cli.text.text_layout import ACCENT, Cell, Line, draw_line
@@ -28,6 +29,8 @@ from oee_daemon.contract.status import STEPS
 
 #: What a step takes on an ordinary day, seconds: only how fast the bar moves, never past its own part.
 _USUAL = {"pending": 0.05, "routing": 0.25, "building": 0.05, "submitted": 0.6}
+#: Seconds after which the market of an order that waits is asked for again.
+_LOOK_S = 1.0
 #: Cells of the bar: fewest, most.
 _BAR = (12, 40)
 
@@ -96,6 +99,7 @@ class LiveScreen:
     """Follows one order on a terminal.
 
     `ask_max_attempts`: how many attempts there can be, `None` where that can't be said; asked at a retry.
+    `ask_order`: the order as it is now; asked once a second while it waits, for how far away the price is.
     """
 
     def __init__(
@@ -104,25 +108,36 @@ class LiveScreen:
         order: Order,
         note: str | None = None,
         ask_max_attempts: Callable[[], int | None] = lambda: None,
+        ask_order: Callable[[], Order | None] = lambda: None,
     ) -> None:
         self.order = order
         self.note = note
         self.timeline = Timeline()
         self.max_attempts: int | None = None
         self._ask_max_attempts = ask_max_attempts
+        self._ask_order = ask_order
+        self._looked_at = time.monotonic()
         #: When the last event came, by the monotonic clock.
         self._last_event_at = time.monotonic()
         self._block = _Block(output)
         self.tick()
 
     def event(self, event: Event) -> None:
-        if event["status"] == "pending" and event["attempt"] > 1 and self.max_attempts is None:
+        if (
+            event["status"] == "pending"
+            and not is_firing(event)
+            and event["attempt"] > 1
+            and self.max_attempts is None
+        ):
             self.max_attempts = self._ask_max_attempts()
         self.timeline.add(event)
         self._last_event_at = time.monotonic()
         self.tick()
 
     def tick(self) -> None:
+        if self.order["status"] == "waiting" and time.monotonic() >= self._looked_at + _LOOK_S:
+            self.order = self._ask_order() or self.order
+            self._looked_at = time.monotonic()
         self._block.draw(self.lines(self._block.width))
 
     def close(self, order: Order | None) -> None:
@@ -159,11 +174,14 @@ class LiveScreen:
         style = "" if running else "dim"
         line = [Cell("  "), Cell("● " if running else "✓ ", ACCENT if running else "green")]
         line.append(Cell(f"{clean(step.status):<9}", style))
+        if running and step.status == "waiting":
+            # What it waits for is in the header.
+            return [*line, Cell(f"  {market_words(self.order) or 'no fresh price'}", ACCENT)]
         if running:
             line += [Cell("  "), *self._bar(step.status, width)]
         else:
             line.append(Cell(f" {span_text(step.seconds or 0):>7}", "dim"))
-        about = event_detail(step.event) if step.status != "pending" else ""
+        about = event_detail(step.event) if step.status != "pending" or is_firing(step.event) else ""
         return [*line, Cell(f"   {about}", style)] if about else line
 
     def _bar(self, status: str, width: int) -> Line:

@@ -12,6 +12,15 @@ from typing import Any
 from oee_cli.exit_codes import is_outcome_unknown
 from oee_cli.output import clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_amount, short_signature
+from oee_cli.text.condition_text import (
+    condition_sentence,
+    condition_text,
+    is_conditional,
+    market_words,
+    trigger_text,
+    until_words,
+    waiting_text,
+)
 from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.shapes import Event, Order
 
@@ -33,12 +42,15 @@ def order_header(order: Order, *, bound: bool = True, slippage: bool = True) -> 
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
     fixed = asked_amount(order)
     text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
+    condition = f", {clean(order['type'])} {condition_text(order)}" if is_conditional(order) else ""
     if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
-        text += f", at most {short_amount(order['maxSpend'])} {clean(order['inputToken'])}"
+        text += f"{condition}, at most {short_amount(order['maxSpend'])} {clean(order['inputToken'])}"
     elif bound and order["swapMode"] == "ExactIn" and order["minReceive"]:
-        text += f", at least {short_amount(order['minReceive'])} {clean(order['outputToken'])}"
+        text += f"{condition}, at least {short_amount(order['minReceive'])} {clean(order['outputToken'])}"
     elif counted == base:
-        text += f" for {quote}" if order["side"] == "sell" else f" with {quote}"
+        text += (f" for {quote}" if order["side"] == "sell" else f" with {quote}") + condition
+    else:
+        text += condition
     return f"{text} (slippage {percent_text(order['slippageBps'])})" if slippage else text
 
 
@@ -89,7 +101,16 @@ def repeat_command(order: Order) -> str:
     fixed_base = (order["swapMode"] == "ExactOut") == (order["side"] == "buy")
     if not fixed_base:
         amount = f"{'--spend' if order['side'] == 'buy' else '--receive'} {amount}"
-    return f"oee {order['side']} {base} {quote} {amount}"
+    return f"oee {_repeat_words(order, f'{base} {quote} {amount}')}"
+
+
+def _repeat_words(order: Order, what: str) -> str:
+    side, kind = order["side"], order["type"]
+    if kind == "market" or not is_conditional(order):
+        return f"{side} {what}"
+    trail = order.get("trailBps")
+    at = f"--trail {percent_text(trail)}" if trail else f"--at {order.get('targetPrice')}"
+    return f"{clean(kind)} {side} {what} {at}"
 
 
 def event_line(event: Event, started_at: str) -> str:
@@ -102,6 +123,10 @@ def event_line(event: Event, started_at: str) -> str:
 def event_detail(event: Event) -> str:
     """What one event adds to its status."""
     data = event["data"]
+    if event["status"] == "waiting":
+        return waiting_text(data)
+    if is_firing(event):
+        return f"fired: {trigger_text(data['trigger'])}"
     if event["status"] == "pending" and event["attempt"] > 1:
         return retry_text(event)
     if event["status"] == "building":
@@ -113,6 +138,11 @@ def event_detail(event: Event) -> str:
     return ""
 
 
+def is_firing(event: Event) -> bool:
+    """Whether the order's condition was met, and no attempt before it failed."""
+    return event["status"] == "pending" and isinstance(event["data"].get("trigger"), Mapping)
+
+
 def retry_text(
     event: Event, room: int = 1000, *, max_attempts: int | None = None, wait_ms: int | None = None
 ) -> str:
@@ -121,6 +151,8 @@ def retry_text(
     `max_attempts`: said where it is known. `wait_ms`: what is left of the event's own wait.
     """
     data = event["data"]
+    if event["status"] == "waiting":
+        return waiting_text(data)
     wait = span_text(int(data.get("retryInMs") or 0 if wait_ms is None else wait_ms) / 1000)
     error = data.get("error")
     why = f": {error_text(error)}" if isinstance(error, dict) else ""
@@ -154,6 +186,9 @@ def ending_text(order: Order, *, waited: float | None = None, room: int = 1000) 
         return Ending("✗", text, _hint_after_failure(order))
     if status == "cancelled":
         return Ending("✗", f"cancelled: {not_done_text(order)}")
+    if status == "expired" and is_conditional(order) and not order.get("firedAt"):
+        text = f"expired: it waited {until_words(order)}, and its condition was not met."
+        return Ending("✗", f"{text} Nothing left the wallet.", f"try: {repeat_command(order)}")
     if status == "expired":
         why = f"it could not be sent within {order['validForS']} s"
         text = f"expired: {error_text(order['error']) if order['error'] else why}. Nothing left the wallet."
@@ -212,9 +247,19 @@ def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
         )
         text = f"not known {known}: {sent}\nIt may still be {done}; it is being asked."
         return Ending("●", text, f"{follow}      (exit 9)")
+    if order["status"] == "waiting":
+        return _say_waiting(order, done, follow)
     after = f" after {span_text(waited)}" if waited is not None else ""
     text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
     return Ending("●", text, f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}")
+
+
+def _say_waiting(order: Order, done: str, follow: str) -> Ending:
+    now = market_words(order)
+    text = f"not {done} yet: it waits to {order['side']} {condition_sentence(order)}"
+    text += f"; {now}" if now else ""
+    hint = f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}"
+    return Ending("●", f"{text}. It waits {until_words(order)}.", hint)
 
 
 def name_process(pid: int | None, called: str = "pid") -> str:

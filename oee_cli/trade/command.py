@@ -38,7 +38,8 @@ def buy_tokens(
       oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
-    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place_order
+    from oee_cli.text.order_request import TradeRequest
+    from oee_cli.trade.placement import PlaceOptions, place_order
 
     return place_order(
         TradeRequest(
@@ -81,7 +82,8 @@ def sell_tokens(
       oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
-    from oee_cli.trade.placement import PlaceOptions, TradeRequest, place_order
+    from oee_cli.text.order_request import TradeRequest
+    from oee_cli.trade.placement import PlaceOptions, place_order
 
     return place_order(
         TradeRequest(

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from oee_daemon.api import (
     balance_routes,
+    cancel_routes,
     endpoint_routes,
     engine_routes,
     health_routes,
@@ -81,6 +82,7 @@ def build(state: State) -> FastAPI:
         stream_routes.router,
         order_routes.router,
         lookup_routes.router,
+        cancel_routes.router,
         token_routes.router,
         balance_routes.router,
         stats_routes.router,

@@ -53,6 +53,32 @@ class Faults(TypedDict):
     last: str
 
 
+class Market(TypedDict):
+    """The price that a waiting order is compared with, and how far it has to move."""
+
+    price: str | None
+    awayBps: int | None
+    at: str | None
+    stale: bool
+
+
+class Gap(TypedDict):
+    """A time in which nobody saw a fresh price of the order's pair while it waited; `ended`: `None` while it
+    lasts."""
+
+    begun: str
+    ended: str | None
+    reason: str
+
+
+class Leg(TypedDict):
+    """Another order of the same group."""
+
+    orderId: str
+    type: str
+    status: str
+
+
 class Order(TypedDict):
     orderId: str
     type: str
@@ -93,6 +119,9 @@ class Order(TypedDict):
     swaps: NotRequired[list[Swap]]
     faults: NotRequired[Faults]
     barred: NotRequired[list[str]]
+    market: NotRequired[Market | None]
+    gaps: NotRequired[list[Gap]]
+    group: NotRequired[list[Leg]]
 
 
 class QuoteList(TypedDict):

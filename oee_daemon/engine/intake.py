@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
@@ -26,11 +27,25 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import moves, order_rows
+from oee_daemon.store import cancel_sql, moves, order_rows
+from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.line import Line
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
 SAME_KEY_S, AGAIN_S = 8.0, 0.1
+#: Orders that are cancelled in one statement, and the seconds after which the rest is left to another call;
+#: seconds between two looks at what is being moved.
+CANCEL_AT_ONCE, CANCEL_S, CANCEL_AGAIN_S = 200, 8.0, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """How many orders were stopped, which of the rest may be on the chain, and how many are still to be
+    stopped."""
+
+    count: int
+    sent: list[UUID]
+    unsent: int
 
 
 class Intake:
@@ -182,6 +197,28 @@ class Intake:
                 # Its attempt ended between the two looks: now it can be cancelled after all.
         self._feed.publish(order_id)
         return cancelled
+
+    def cancel_many(self, chosen: Chosen) -> Cancelled:
+        """Stops all of them of which nothing can be on the chain, in batches, for up to `CANCEL_S`.
+
+        Raises `Unavailable` where the database may have forgotten what became of them.
+        """
+        if self._identity is not None:
+            self._identity.must_be_settled()
+        until, count = time.monotonic() + CANCEL_S, 0
+        with self._db.connect() as conn:
+            while True:
+                stopped = cancel_sql.cancel_some(conn, chosen, CANCEL_AT_ONCE)
+                self._feed.publish(*stopped)
+                count += len(stopped)
+                if stopped and time.monotonic() < until:
+                    continue
+                left = cancel_sql.left_of(conn, chosen)
+                sent = [order_id for order_id, status in left if status not in UNSENT]
+                if len(sent) == len(left) or time.monotonic() >= until:
+                    return Cancelled(count, sent, len(left) - len(sent))
+                # Workers are moving the rest at this moment: it is met again.
+                time.sleep(CANCEL_AGAIN_S)
 
 
 def _too_late(order: Order) -> str:

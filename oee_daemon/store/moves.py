@@ -293,22 +293,24 @@ async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Ord
     return await _move(line, order, Status.EXPIRED, _EXPIRE, Ended(error).data(), {"error": error})
 
 
-_CANCEL = Statement(
-    f"""
-    -- cancel: stops an order of which nothing has been sent, whoever holds it
+def cancelling(name: str, which: str, told: str) -> str:
+    """The statement that stops orders of which nothing has been sent, whoever holds them."""
+    return f"""
+    -- {name}: stops what has not been sent, whoever holds it
     WITH moved AS (
         UPDATE orders SET
             status = 'cancelled', fence = fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(), next_run_at = NULL,
             lease_owner = NULL, lease_until = NULL, rung_at = NULL, {DISARMED}, turn = NULL
-        WHERE id = %(id)s AND {MAY_CANCEL}
-        RETURNING {ORDER}
+        WHERE {which} AND {MAY_CANCEL}
+        RETURNING {told}
     ), said AS ({_SAID.format(data="'{}'")}
     ), freed AS ({FREED.format(moved="moved")})
     SELECT * FROM moved
-    """,  # noqa: S608  # the names are our own columns
-    order_row,
-)
+    """  # noqa: S608  # the names are our own columns
+
+
+_CANCEL = Statement(cancelling("cancel", "id = %(id)s", ORDER), order_row)
 
 
 def cancel(conn: Connection, order_id: UUID) -> Order | None:

@@ -202,6 +202,25 @@ def test_10_cancelled(cli: Cli, api: Shared) -> None:
     assert "cancelled" in err
 
 
+def test_0_and_3_many_cancelled(cli: Cli, api: Shared) -> None:
+    sent = cli.placed(detach=False)
+    with frozen_worker(api):
+        named = [cli.placed() for _ in range(2)]
+        assert cli.json("cancel", *named) == {"cancelled": 2, "submitted": [], "final": 0}
+        again = cli.run("cancel", *named, sent)
+        assert (again.returncode, again.stdout) == (0, "✓ cancelled 0 orders\n")
+        assert "3 had ended before" in again.stderr
+        rest = [cli.placed() for _ in range(2)]
+        assert cli.run("cancel", "--all", "--pair", "WIF/USDC", "--yes").stdout == "✓ cancelled 0 orders\n"
+        doubted = api.copy(
+            rest[0], id=str(uuid.uuid4()), status="submitted", idempotency_key=str(uuid.uuid4())
+        )
+        done = cli.run("cancel", "--all", "--yes")
+        assert (done.returncode, done.stdout) == (3, "✓ cancelled 2 orders\n")
+        assert f"1 may be on the chain and can't be cancelled any more: {doubted[:8]}." in done.stderr
+        api.sql.execute("DELETE FROM orders WHERE id = %s", (doubted,))
+
+
 def test_10_expired(cli: Cli, api: Shared) -> None:
     with frozen_worker(api):
         order = cli.json(*BUY, "--detach", "--valid-for", "1s")["orderId"]

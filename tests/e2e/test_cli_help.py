@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[1]
 #: What an example ends with, where that is not 0: the order is confirmed, the daemon runs already.
 ENDS = {
     "oee cancel last": 3,
-    "oee cancel 0c2f0b8e --json": 3,
+    "oee cancel 0c2f0b8e 77d1a9c0 --json": 5,
     # The simulated network has its own tokens and no balances.
     "oee tokens add MINT --symbol FOO": 3,
     "oee tokens add MINT --accept permanent-delegate": 3,

@@ -18,6 +18,7 @@ from websockets.sync.client import unix_connect
 from oee_daemon.api import (
     answer_schema,
     balance_routes,
+    cancel_routes,
     endpoint_routes,
     engine_routes,
     health_routes,
@@ -239,6 +240,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *endpoint_routes.router.routes,
             *health_routes.router.routes,
             *order_routes.documented.routes,
+            *cancel_routes.router.routes,
             *lookup_routes.router.routes,
             *token_routes.router.routes,
             *balance_routes.router.routes,
@@ -276,7 +278,7 @@ def test_another_protocol_version_is_told_so(api: Shared) -> None:
     for path in ("/healthz", "/api/orders", "/nowhere"):
         found = refused(api.http.get(path, headers={"OEE-Protocol": "1"}), 426, "protocol_mismatch")
         assert found["protocol"] == 3 and found["version"]
-    assert api.http.get("/healthz", headers={"OEE-Protocol": "2"}).status_code == 200
+    assert api.http.get("/healthz", headers={"OEE-Protocol": "3"}).status_code == 200
 
 
 def test_without_postgres_everything_is_503_and_nothing_is_stored(redis_url: str) -> None:
@@ -335,3 +337,22 @@ def _all_503(http: httpx.Client, daemon: Daemon) -> None:
         ):
             pass
         assert refusal.value.response.status_code == 503
+
+
+def test_many_are_cancelled_by_their_ids_or_all(api: Shared) -> None:
+    with frozen_worker(api):
+        first, second, third = (api.place() for _ in range(3))
+        done = shaped(
+            cancel_routes.Cancelled,
+            api.http.post("/api/orders/cancel", json={"orderIds": [first, GONE, first]}),
+        )
+        assert (done["cancelled"], done["submitted"], done["final"], done["unsent"]) == (1, [], 1, 0)
+        asked = {"all": True, "pair": "sol/usdc", "side": "buy"}
+        assert api.http.post("/api/orders/cancel", json=asked).json()["cancelled"] == 0
+        assert api.http.post("/api/orders/cancel", json={"all": True}).json()["cancelled"] == 2
+    for order_id in (first, second, third):
+        assert api.end(order_id)["status"] == "cancelled"
+    refused(api.http.post("/api/orders/cancel", json={}), 422, "missing_field", "orderIds")
+    both = {"all": True, "orderIds": [first]}
+    refused(api.http.post("/api/orders/cancel", json=both), 422, "missing_field", "orderIds")
+    refused(api.http.post("/api/orders/cancel", json={"al": True}), 422, "invalid_input", "al")

@@ -17,6 +17,7 @@ from oee_daemon import failpoints
 from oee_daemon.api.wire import pair_text
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.engine import intake
 from oee_daemon.engine.intake import Intake
 from oee_daemon.errors import Conflict, InvalidInput, KeyConflict, NotFound
 from oee_daemon.orders.order import Order
@@ -24,6 +25,7 @@ from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store import moves
+from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import order_events, orders
 from tests.integration.test_scale import cost
@@ -384,3 +386,48 @@ def test_accepting_reads_no_table_row_by_row(bench: Bench) -> None:
     keys = iter(("another-key", "one-more-key"))
     assert cost(bench.db, lambda: bench.place(key=next(keys))).rows == 0
     assert cost(bench.db, bench.place).rows == 0
+
+
+# Cancelling many.
+
+
+def test_all_that_can_not_be_on_the_chain_is_cancelled_in_batches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "CANCEL_AT_ONCE", 2)
+    pending = [bench.place() for _ in range(4)]
+    held = bench.to(bench.held(bench.place().id), *STEPS[:2])
+    sent = bench.to(bench.held(bench.place().id), *STEPS[:3])
+    done = bench.intake.cancel_many(Chosen())
+    assert (done.count, done.sent, done.unsent) == (5, [sent.id], 0)
+    for order in (*pending, held):
+        assert bench.trail(order.id)[-1] == "cancelled"
+        assert bench.order(order.id).finished_at is not None
+    # Whoever held it can move it no more, and its place is free.
+    assert bench.order(held.id).fence == held.fence + 1
+    assert bench.order(sent.id) == sent
+    assert bench.intake.cancel_many(Chosen()).count == 0
+
+
+def test_only_what_was_chosen_is_cancelled(bench: Bench) -> None:
+    first, second = bench.place(), bench.place()
+    pair, side = first.pair, first.side
+    other = "sell" if side == "buy" else "buy"
+    for chosen in (Chosen(side=other), Chosen(pair="A/B"), Chosen(type="limit"), Chosen(ids=[uuid4()])):
+        assert bench.intake.cancel_many(chosen).count == 0
+    named = bench.intake.cancel_many(Chosen(ids=[first.id, first.id]))
+    assert (named.count, bench.order(second.id).status) == (1, Status.PENDING)
+    assert bench.intake.cancel_many(Chosen(pair=pair, side=side, type="market")).count == 1
+
+
+def test_what_is_being_moved_is_waited_for_and_told_where_that_takes_too_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, free = bench.place(), bench.place()
+    monkeypatch.setattr(intake, "CANCEL_S", 0.1)
+    with transactions(bench.db).begin() as conn:
+        conn.execute(select(orders.c.id).where(orders.c.id == order.id).with_for_update())
+        done = bench.intake.cancel_many(Chosen())
+        assert (done.count, done.sent, done.unsent) == (1, [], 1)
+    assert bench.trail(free.id)[-1] == "cancelled"
+    assert bench.intake.cancel_many(Chosen()).count == 1

@@ -23,8 +23,8 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings
 from oee_cli.text.amount_text import exact_amount, plain_digits, read_amount, read_slippage, short_amount
 from oee_cli.text.key_text import read_key
+from oee_cli.text.order_request import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_duration, read_moment, read_whole_seconds
-from oee_cli.trade.placement import TradeRequest, make_order_body
 
 #: Half characters too, which an argument that is no UTF-8 becomes.
 TEXT = st.text(st.characters(), max_size=40)

@@ -1,0 +1,65 @@
+"""An order placed once, however often it has to be sent: by a key, which is made where none is given; or only
+checked, with the quotes that it would have."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from oee_cli.api.http_client import Client
+from oee_cli.errors import OutcomeUnknown, Terminated
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_daemon.contract.shapes import Order
+
+
+def place_once(
+    client: Client,
+    output: Output,
+    body: dict[str, Any],
+    given: str | None,
+    deadline: float,
+    *,
+    announce: bool,
+) -> tuple[Order, str]:
+    """The order and its key. `given`: the key that was typed; `announce`: another is said at once."""
+    key = given or str(uuid.uuid4())
+    try:
+        if given is None and announce:
+            # Before it is sent: even if this process is killed the key can be read.
+            output.note(f"idempotency key {key}")
+        order, replayed = client.execute(body, key, deadline)
+    except (KeyboardInterrupt, Terminated):
+        unknown = OutcomeUnknown(
+            "Stopped before the daemon's answer came: the order may have been placed.",
+            hint=f"The same command with --idempotency-key {key} finds it, or places it once.",
+            retryable=True,
+        )
+        output.fail(unknown)
+        raise
+    if replayed:
+        output.note(f"placed before with this key: order {order['orderId']}")
+    return order, key
+
+
+def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
+    """Every check of the real path and the quotes; places nothing."""
+    answer = client.dry_run(body, key)
+    quotes = answer["quotes"]
+    routed = any(quote["error"] is None for quote in quotes)
+    if output.json:
+        output.emit(answer)
+    else:
+        from oee_cli.text.order_text_lines import draw_dry_run
+
+        draw_dry_run(output, answer["order"], quotes, accepted=answer.get("objection") is None)
+    objection = answer.get("objection")
+    if objection is not None:
+        output.sentence(
+            "✗", f"would be refused: {objection['message']} Nothing was placed.", objection["hint"]
+        )
+        return ExitCode.REFUSED
+    if not routed:
+        output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
+        return ExitCode.FAILED
+    return ExitCode.DONE

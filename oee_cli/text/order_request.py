@@ -1,0 +1,91 @@
+"""What people type to trade, as the one HTTP body that it means.
+
+Everything typed is checked here before anything is started; the daemon checks it again and decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oee_cli.errors import UsageFault
+from oee_cli.text.amount_text import read_amount, read_slippage
+from oee_cli.text.time_text import read_whole_seconds
+from oee_daemon.contract.tokens import is_stable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRequest:
+    """One order as it was typed."""
+
+    side: str
+    #: The words before the pair, as in an example: `buy`, `limit buy`.
+    verb: str = ""
+    base: str
+    quote: str
+    #: Of the base; `None` where `other` is given.
+    amount: str | None = None
+    #: Of the quote: `--spend` when buying, `--receive` when selling.
+    other: str | None = None
+    slippage: str | None = None
+    valid_for: str | None = None
+    max_spend: str | None = None
+    min_receive: str | None = None
+
+
+def make_order_body(request: TradeRequest) -> dict[str, Any]:
+    """The HTTP body of what was typed. Raises `UsageFault`."""
+    buys = request.side == "buy"
+    option = "--spend" if buys else "--receive"
+    if "/" in request.base:
+        base, _, quote = request.base.partition("/")
+        raise UsageFault(
+            "A pair is written as two words.",
+            hint=f"oee {request.verb or request.side} {base or 'SOL'} {quote or 'USDC'} {request.quote}",
+        )
+    if (request.amount is None) == (request.other is None):
+        what = "Both an amount and" if request.amount is not None else "Neither an amount nor"
+        example = f"oee {request.verb or request.side} {request.base} {request.quote}"
+        counted = ((f"{example} 1.5", request.base), (f"{example} {option} 200", request.quote))
+        room = max(len(typed) for typed, _ in counted)
+        raise UsageFault(
+            f"{what} {option} was given: it takes one of them.",
+            hint="\n".join(f"{typed.ljust(room)}   counts {token}" for typed, token in counted),
+        )
+    if request.amount is not None:
+        amount = read_amount(request.amount, "The amount")
+    else:
+        amount = read_amount(request.other or "", option)
+    exact_out = buys == (request.amount is not None)
+    body: dict[str, Any] = {
+        "inputToken": request.quote if buys else request.base,
+        "outputToken": request.base if buys else request.quote,
+        "amount": amount,
+        "swapMode": "ExactOut" if exact_out else "ExactIn",
+    }
+    if is_stable(request.base) == is_stable(request.quote):
+        # The tokens leave it open which way it is.
+        body["side"] = request.side
+    return {**body, **_read_bounds(request, exact_out)}
+
+
+def _read_bounds(request: TradeRequest, exact_out: bool) -> dict[str, Any]:
+    """The body's optional fields. A bound on the amount that is fixed is refused: it would bind nothing."""
+    fields: dict[str, Any] = {}
+    if request.max_spend is not None:
+        if not exact_out:
+            raise UsageFault(
+                "--max-spend says nothing here: what is spent is fixed.", hint="Use --min-receive instead."
+            )
+        fields["maxSpend"] = read_amount(request.max_spend, "--max-spend")
+    if request.min_receive is not None:
+        if exact_out:
+            raise UsageFault(
+                "--min-receive says nothing here: what is received is fixed.", hint="Use --max-spend instead."
+            )
+        fields["minReceive"] = read_amount(request.min_receive, "--min-receive")
+    if request.slippage is not None:
+        fields["slippageBps"] = read_slippage(request.slippage)
+    if request.valid_for is not None:
+        fields["validForS"] = read_whole_seconds(request.valid_for, "--valid-for")
+    return fields

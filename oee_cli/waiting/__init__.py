@@ -1,0 +1,1 @@
+"""`oee limit`, `oee stop`, `oee waiting` and `oee edit`: orders that wait."""

@@ -1,0 +1,181 @@
+"""The commands about orders that wait: `limit`, `stop`, `waiting`, `edit`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+
+SideArgument = Annotated[
+    o.SideWord, typer.Argument(metavar="buy|sell", help="What to do with BASE.", show_default=False)
+]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="PRICE|±N%", help="QUOTE for one BASE, or a step from now.")
+]
+Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="TIME", help="Waits until then: 24h, 7d, ISO. (for ever)")
+]
+Start = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="Is not looked at before: written the same way.")
+]
+Far = Annotated[bool, typer.Option("--far", help="The price is meant, although it is far from the market.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end; without it the id is printed.")]
+WaitTimeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="TIME", help="With --wait: for how long; for ever if not given."),
+]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", metavar="TIME", help="How long the price has to hold. (800ms)")
+]
+Trail = Annotated[
+    str | None, typer.Option("--trail", metavar="N%", help="Follow the best price at this distance instead.")
+]
+Floor = Annotated[
+    str | None, typer.Option("--limit", metavar="PRICE", help="Never fill worse than this. (20 % past --at)")
+]
+
+
+def place_limit(
+    side: SideArgument,
+    base: o.Base,
+    quote: o.Quote,
+    amount: o.Amount = None,
+    spend: o.Spend = None,
+    receive: o.Receive = None,
+    at: At = None,
+    start: Start = None,
+    expires: Expires = None,
+    slippage: o.Slippage = None,
+    valid_for: o.ValidFor = None,
+    far: Far = False,
+    wait: Wait = False,
+    timeout: WaitTimeout = None,
+    idempotency_key: o.Key = None,
+    dry_run: o.DryRun = False,
+    json: o.Json = False,
+    events: o.Events = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Trade once all of it costs the price or better, net.
+
+    \b
+      oee limit buy SOL USDC 1.5 --at 140                       at 140 each or less
+      oee limit sell SOL USDC --receive 300 --at 160 --expires 7d
+      oee limit buy SOL USDC --spend 200 --at -2% --wait        2 % under now
+    """
+    from oee_cli.waiting.condition_request import WaitRequest
+    from oee_cli.waiting.placement import WaitOptions, place_waiting
+
+    asked = WaitRequest(
+        kind="limit", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
+        receive=receive, slippage=slippage, valid_for=valid_for, at=at, start=start, expires=expires,
+        far=far,
+    )  # fmt: skip
+    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
+    return place_waiting(asked, options, Output(json, quiet, no_color))
+
+
+def place_stop(
+    side: SideArgument,
+    base: o.Base,
+    quote: o.Quote,
+    amount: o.Amount = None,
+    spend: o.Spend = None,
+    receive: o.Receive = None,
+    at: At = None,
+    trail: Trail = None,
+    limit: Floor = None,
+    confirm: Confirm = None,
+    start: Start = None,
+    expires: Expires = None,
+    slippage: o.Slippage = None,
+    valid_for: o.ValidFor = None,
+    far: Far = False,
+    wait: Wait = False,
+    timeout: WaitTimeout = None,
+    idempotency_key: o.Key = None,
+    dry_run: o.DryRun = False,
+    json: o.Json = False,
+    events: o.Events = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Trade once the price has come to a point, or fallen back by a part.
+
+    \b
+      oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
+      oee stop sell SOL USDC 1.5 --at 130 --limit 125 --confirm 3s
+      oee stop sell SOL USDC 1.5 --trail 5%           5 % under the best price since now
+    """
+    from oee_cli.waiting.condition_request import WaitRequest
+    from oee_cli.waiting.placement import WaitOptions, place_waiting
+
+    asked = WaitRequest(
+        kind="stop", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
+        receive=receive, slippage=slippage, valid_for=valid_for, at=at, trail=trail, limit=limit,
+        confirm=confirm, start=start, expires=expires, far=far,
+    )  # fmt: skip
+    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
+    return place_waiting(asked, options, Output(json, quiet, no_color))
+
+
+def list_waiting(
+    pair: o.Pair = None,
+    type: Annotated[  # noqa: A002  # the option's name
+        str | None, typer.Option("--type", metavar="limit|stop", help="Only orders of this type.")
+    ] = None,
+    side: o.Side = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=1000, help="At most this many.")
+    ] = 20,
+    json: o.JsonArray = False,
+    csv: o.Csv = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Orders that wait, those nearest to their price first.
+
+    \b
+      oee waiting --pair SOL/USDC
+      oee waiting --json | jq '.[] | select(.market.stale)'
+    """
+    from oee_cli.waiting.waiting_list import list_waiting
+
+    asked = {"pair": pair, "type": type, "side": side and side.value, "limit": limit}
+    return list_waiting(asked, Output(json, no_color=no_color), as_csv=csv)
+
+
+def edit_order(
+    id: o.Id,  # noqa: A002  # the argument's name in help
+    at: At = None,
+    trail: Trail = None,
+    limit: Floor = None,
+    confirm: Confirm = None,
+    amount: Annotated[
+        str | None, typer.Option("--amount", metavar="AMOUNT", help="Of the token that it counted before.")
+    ] = None,
+    start: Start = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="TIME|never", help="Waits until then: 24h, 7d, ISO.")
+    ] = None,
+    slippage: o.Slippage = None,
+    far: Far = False,
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Change what an order waits for, while it waits.
+
+    \b
+      oee edit 0c2f --at 138 --expires 24h
+    """
+    from oee_cli.waiting.order_edit import EditRequest, edit_order
+
+    changes = EditRequest(at, trail, limit, confirm, amount, start, expires, slippage, far)
+    return edit_order(id, changes, Output(json, no_color=no_color))

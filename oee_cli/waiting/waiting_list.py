@@ -1,0 +1,54 @@
+"""`oee waiting`: what waits, nearest first, as a table, as CSV or as one array."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from oee_cli.api.http_client import session
+from oee_cli.errors import UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.network_badge import badge
+from oee_cli.output import Output, clean
+from oee_cli.waiting.waiting_table import draw_waiting
+
+#: The columns of `--csv`, as the API has them; those with a point lie in `market`.
+_CSV = (
+    "orderId", "type", "side", "pair", "amount", "swapMode", "targetPrice", "limitPrice", "trailBps",
+    "launchTime", "expiresAt", "groupId", "market.price", "market.awayBps", "market.at", "market.stale",
+    "createdAt", "network",
+)  # fmt: skip
+
+
+def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> ExitCode:
+    """The orders nearest to their price; `asked`: what to ask for, null where nothing was said."""
+    if as_csv and output.json:
+        raise UsageFault(
+            "Both --csv and --json were given: it takes one of them.", hint="Leave one of them out."
+        )
+    params = {name: value for name, value in asked.items() if value is not None}
+    with session(output) as client:
+        orders = client.get("/api/orders", params | {"status": "waiting", "sort": "away"})["orders"]
+        feeds = {} if as_csv or output.json else client.get("/api/feeds")
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(_CSV)
+        writer.writerows([_csv_value(order, name) for name in _CSV] for order in orders)
+        sys.stdout.flush()
+    elif output.json:
+        output.value(json.dumps([badge.on_object(order) for order in orders], separators=(",", ":")))
+    elif orders:
+        draw_waiting(output, orders, feeds)
+    else:
+        place = "\n  place one: oee limit buy SOL USDC 1.5 --at -2%" if len(params) == 1 else ""
+        output.note(f"no order waits{place}")
+    return ExitCode.DONE
+
+
+def _csv_value(order: Mapping[str, Any], name: str) -> str:
+    first, _, second = name.partition(".")
+    value = (order.get(first) or {}).get(second) if second else order.get(first)
+    return "" if value is None else clean(str(value))

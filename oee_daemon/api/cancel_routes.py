@@ -1,0 +1,70 @@
+"""`POST /api/orders/cancel`: many orders stopped at once, those that are named or all that have not ended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from oee_daemon.api import answer_schema, wire
+from oee_daemon.api.openapi import answers, known_query
+from oee_daemon.api.state import state_of
+from oee_daemon.contract.protocol import MAX_PAGE
+from oee_daemon.contract.terms import Side
+from oee_daemon.errors import InvalidInput
+from oee_daemon.store.cancel_sql import Chosen
+
+router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
+
+
+class CancelAsked(answer_schema.Shape):
+    """Which orders to stop: `orderIds`, or `all` that have not ended; narrowed by the rest."""
+
+    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
+    model_config = ConfigDict(defer_build=False)
+
+    order_ids: Annotated[list[UUID], Field(max_length=MAX_PAGE)] = Field([], description="whole ids")
+    all: bool = Field(False, description="every order that has not ended")
+    pair: str | None = Field(None, description="BASE/QUOTE")
+    side: Side | None = None
+    type: str | None = None
+
+
+class Cancelled(answer_schema.Shape):
+    """What came of it."""
+
+    cancelled: int = Field(description="orders that were stopped")
+    submitted: list[answer_schema.OrderId] = Field(
+        description="those that may be on the chain, 1,000 at most; they go on"
+    )
+    final: int = Field(description="of those that were named: how many had ended before")
+    unsent: int = Field(description="orders still to be stopped: ask again")
+
+
+@router.post("/orders/cancel", responses=answers(Cancelled, 413))
+def cancel_many(request: Request, asked: CancelAsked) -> JSONResponse:
+    """Stops every chosen order of which nothing can be on the chain; harmless to repeat."""
+    if bool(asked.order_ids) == asked.all:
+        raise InvalidInput(
+            "orderIds or all has to say which orders, one of them.", code="missing_field", field="orderIds"
+        )
+    state = state_of(request)
+    chosen = Chosen(
+        ids=None if asked.all else list(dict.fromkeys(asked.order_ids)),
+        pair=None if asked.pair is None else wire.read_pair(asked.pair, state.network.tokens),
+        side=asked.side,
+        type=asked.type,
+    )
+    done = state.intake.cancel_many(chosen)
+    named = len(chosen.ids or ())
+    return JSONResponse(
+        {
+            "cancelled": done.count,
+            "submitted": [str(order_id) for order_id in done.sent],
+            "final": max(0, named - done.count - len(done.sent) - done.unsent) if named else 0,
+            "unsent": done.unsent,
+        }
+    )

@@ -1,0 +1,62 @@
+"""The SQL of stopping many orders at once: the move of `moves.cancel`, over those that are chosen.
+
+Each call is one statement and one transaction over a bounded number of orders, and waits for no lock: an
+order that a worker is moving at this moment is left to the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from oee_daemon.contract.status import Status
+from oee_daemon.store.moves import cancelling
+from oee_daemon.store.predicates import IS_LIVE, LIVE, MAY_CANCEL
+from oee_daemon.store.statement import Statement
+
+#: The most orders that are named as not ended.
+NAMED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which orders are to be cancelled: those of `ids`, or all that have not ended; narrowed by the rest."""
+
+    ids: Sequence[UUID] | None = None
+    pair: str | None = None
+    side: str | None = None
+    type: str | None = None
+
+    @property
+    def condition(self) -> str:
+        names = [name for name in ("pair", "side", "type") if getattr(self, name) is not None]
+        found = LIVE if self.ids is None else "id = ANY (%(ids)s::uuid[])"
+        return " AND ".join([found, *(f"{name} = %({name})s" for name in names)])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"ids": self.ids and [*self.ids], "pair": self.pair, "side": self.side, "type": self.type}
+
+
+def cancel_some(conn: Connection, chosen: Chosen, most: int) -> list[UUID]:
+    """Cancels up to `most` of them that nobody is moving at this moment, and says which."""
+    # Chosen by their locks: one that a worker is just moving is met again at the next call.
+    which = f"""id = ANY (ARRAY(
+            SELECT id FROM orders WHERE {chosen.condition} AND {MAY_CANCEL}
+            LIMIT %(most)s FOR UPDATE SKIP LOCKED))"""  # noqa: S608  # the names are our own columns
+    told = "orders.id, event_seq, status, attempt, updated_at"
+    moved = Statement(cancelling("cancel_some", which, told)).all(conn, chosen.values | {"most": most})
+    return [row[0] for row in moved]
+
+
+def left_of(conn: Connection, chosen: Chosen) -> list[tuple[UUID, Status]]:
+    """What has not ended of them."""
+    statement = Statement(f"""
+        -- left_of: those that have not ended, oldest first
+        SELECT id, status FROM orders WHERE {chosen.condition} AND {IS_LIVE} ORDER BY number LIMIT {NAMED}
+    """)  # noqa: S608  # the names are our own columns
+    return [(order_id, Status(status)) for order_id, status in statement.all(conn, chosen.values)]

@@ -1,0 +1,227 @@
+"""How orders that wait are told: the list, one of them live, its story, history; at each width."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from oee_cli.orders.explained_order import explain_order
+from oee_cli.orders.order_story import order_lines
+from oee_cli.output import Output
+from oee_cli.text.condition_text import condition_sentence, condition_text, market_words
+from oee_cli.text.order_text import ending_text, event_line, order_header, repeat_command
+from oee_cli.waiting.placement import placed_lines
+from oee_cli.waiting.waiting_table import waiting_lines
+from oee_daemon.contract.shapes import Event, Order
+from tests.unit.test_cli_views import QUOTES, SIGNATURE, at, drawn, fits, order
+
+MARKET = {"price": "142.18", "awayBps": 153, "at": at(0), "stale": False}
+UNWAITED = {
+    "targetPrice": None, "limitPrice": None, "trailBps": None, "confirmMs": None, "launchTime": None,
+    "expiresAt": None, "firedAt": None, "firings": 0, "groupId": None, "venue": None, "filledIn": None,
+    "filledOut": None, "price": None, "fee": None, "signature": None, "finishedAt": None, "attempt": 1,
+}  # fmt: skip
+
+
+def waiting(**changes: Any) -> Order:
+    terms = {"type": "limit", "status": "waiting", "targetPrice": "140", "maxSpend": "210", "market": MARKET}
+    return order(**{**UNWAITED, **terms, **changes})
+
+
+LIMIT = waiting()
+SOLD = {"side": "sell", "swapMode": "ExactIn", "inputToken": "SOL", "outputToken": "USDC", "maxSpend": None}
+STOP = waiting(**SOLD, type="stop", targetPrice="130", limitPrice="104", minReceive="156", slippageBps=100)
+TRAIL = waiting(**SOLD, type="stop", targetPrice=None, trailBps=500)
+WIDTHS = (60, 80, 120)
+
+
+def feeds(**changes: Any) -> dict[str, Any]:
+    feed = {"pair": "SOL/USDC", "state": "live", "ageMs": 400, "waiting": 2104}
+    return {"at": at(0), "leader": {"owner": "desk:4312"}, "waiting": 2104, "feeds": [feed], **changes}
+
+
+@pytest.mark.parametrize(
+    ("one", "when", "sentence"),
+    [
+        (LIMIT, "≤ 140", "at 140 or less (net)"),
+        (waiting(**SOLD, targetPrice="160"), "≥ 160", "at 160 or more (net)"),
+        (STOP, "≤ 130", "once the price is 130 or less, at 104 or better"),
+        (waiting(type="stop", targetPrice="150"), "≥ 150", "once the price is 150 or more"),
+        (TRAIL, "trails 5%", "once the price is 5% under its best since it was placed"),
+    ],
+)
+def test_a_condition_says_which_way_the_price_has_to_go(one: Order, when: str, sentence: str) -> None:
+    assert (condition_text(one), condition_sentence(one)) == (when, sentence)
+
+
+def test_what_is_said_when_it_was_placed() -> None:
+    name = "0c2f0b8e"
+    assert placed_lines(LIMIT) == [
+        "waits to buy 1.5 SOL at 140 or less (net), at most 210 USDC; now 142.18, 1.5% away",
+        "until cancelled, and while this daemon runs · "
+        f"oee watch {name} · oee edit {name} --at … · oee cancel {name}",
+    ]
+    stop = placed_lines(STOP, turned=True)
+    assert stop[0] == "the pair is SOL/USDC: this is to sell SOL"
+    assert stop[1].startswith(
+        "waits to sell 1.5 SOL once the price is 130 or less, at 104 or better, at least 156"
+    )
+    assert "oee edit 0c2f0b8e --trail …" in placed_lines(TRAIL)[1]
+
+
+@pytest.mark.parametrize(
+    ("market", "told"),
+    [
+        (MARKET, "now 142.18, 1.5% away"),
+        (MARKET | {"awayBps": 0}, "now 142.18, met"),
+        (MARKET | {"stale": True}, "now 142.18, 1.5% away, stale"),
+        (MARKET | {"price": None}, ""),
+        (None, ""),
+    ],
+)
+def test_how_far_away_the_price_is(market: Any, told: str) -> None:
+    assert market_words(waiting(market=market)) == told
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_list_of_what_waits(width: int) -> None:
+    met = waiting(
+        market=MARKET | {"awayBps": 0, "stale": True}, groupId="x", expiresAt="2026-11-29T12:00:00Z"
+    )
+    lines = drawn(list(waiting_lines([met, STOP, waiting(market=None)], feeds(), width)), width)
+    fits(lines, width)
+    text = "\n".join(lines)
+    for words in ("0c2f0b8e", "1.5 SOL", "≤ 140 (oco)", "≤ 130", "met", "1.5%", "3 of 2,104"):
+        assert words in text
+    assert ("in 6 d" in text) == (width >= 80)
+    assert "prices 400 ms old, 1 pair, watched by desk:4312" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "style"),
+    [
+        ({"leader": None}, "nobody watches", "yellow"),
+        ({"feeds": [feeds()["feeds"][0] | {"state": "stale"}]}, "no fresh price of SOL/USDC", "yellow"),
+        ({"feeds": []}, "no price is waited for", "dim"),
+        ({}, "watched by desk:4312", "dim"),
+    ],
+)
+def test_who_watches_is_said_loudly_where_nobody_does(changes: Any, told: str, style: str) -> None:
+    last = list(waiting_lines([LIMIT], feeds(**changes), 200))[-1]
+    assert told in last[0].text
+    assert last[0].style == style
+
+
+FIRED = {
+    "rule": "at_or_below", "target": "140", "executable": "139.8", "venue": "raydium", "slot": 1204,
+    "ageMs": 300, "heldMs": 0, "firing": 1,
+}  # fmt: skip
+STORY: list[tuple[str, int, int, dict[str, Any]]] = [
+    ("waiting", 1, 0, {"condition": {"rule": "at_or_below", "price": "140", "basis": "executable"}}),
+    ("waiting", 1, 5000, {"edited": {"targetPrice": ["138", "140"]}}),
+    ("pending", 1, 50000, {"trigger": FIRED}),
+    ("routing", 1, 50002, {}),
+    (
+        "waiting",
+        2,
+        50208,
+        {"why": {"code": "moved_away", "message": "It moved."}, "restMs": 500, "quotes": QUOTES},
+    ),
+    ("pending", 2, 59000, {"trigger": FIRED | {"firing": 2}}),
+    ("routing", 2, 59001, {}),
+    ("building", 2, 59100, {"venue": "raydium", "quotes": QUOTES}),
+    ("submitted", 2, 59101, {"signature": SIGNATURE}),
+    ("confirmed", 2, 59501, {"signature": SIGNATURE, "slot": 7}),
+]
+
+
+def story(until: int) -> list[Event]:
+    return [
+        cast(
+            Event,
+            {"orderId": LIMIT["orderId"], "seq": n, "status": s, "attempt": a, "at": at(ms), "data": data},
+        )
+        for n, (s, a, ms, data) in enumerate(STORY[:until], 1)
+    ]
+
+
+def test_each_event_is_told_in_a_line() -> None:
+    told = [event_line(event, at(0)) for event in story(10)]
+    assert told[0].endswith("at or below 140")
+    assert told[1].endswith("edited: targetPrice 138 to 140")
+    assert told[2].endswith("fired: executable 139.80 on raydium, target 140, slot 1,204, 300 ms old")
+    assert told[4].endswith("waits again: It moved (moved_away); looks again in 500 ms")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("until", [1, 2, 3, 4, 5, 6, 8, 9, 10])
+def test_its_story_at_every_moment(width: int, until: int) -> None:
+    from oee_cli.text.live_order_text import LiveScreen
+
+    last = STORY[until - 1]
+    ended = last[0] == "confirmed"
+    one = waiting(
+        status=last[0],
+        attempt=last[1],
+        events=story(until),
+        swaps=[],
+        finishedAt=at(last[2]) if ended else None,
+    )
+    lines = drawn(list(order_lines(one, explain_order(one), width)), width)
+    fits(lines, width)
+    text = "\n".join(lines)
+    assert "at 140 or less (net)" in " ".join(text.split())
+    assert ("between attempts" in text) is False
+    if last[0] == "waiting":
+        assert "now 142.18, 1.5% away" in text
+    screen = LiveScreen(Output(), one, ask_order=lambda: one)
+    for event in story(until):
+        screen.event(event)
+        frame = drawn(screen.lines(width), width)
+        fits(frame, width)
+    assert any("now 142.18, 1.5% away" in line for line in frame) == (last[0] == "waiting")
+    screen.close(one)
+
+
+def test_its_time_of_waiting_hides_no_step() -> None:
+    """The bars are scaled to what was executed, not to days of waiting."""
+    one = waiting(status="confirmed", attempt=2, events=story(10), swaps=[], finishedAt=at(59501))
+    figures = explain_order(one)
+    assert figures["timing"]["waiting"] == 58792.0
+    assert figures["timing"]["betweenAttempts"] == 0
+    bars = [
+        line for line in drawn(list(order_lines(one, figures, 120)), 120) if "waiting for the chain" in line
+    ]
+    assert bars[0].count("━") > 15
+
+
+def test_a_gap_in_which_nobody_looked_is_told() -> None:
+    gap = {"begun": at(0), "ended": at(2000), "reason": "daemon down"}
+    one = waiting(events=story(1), swaps=[], gaps=[gap])
+    text = " ".join("\n".join(drawn(list(order_lines(one, explain_order(one), 120)), 120)).split())
+    assert "not watched from" in text and "daemon down" in text
+
+
+def test_headers_commands_and_ends() -> None:
+    assert order_header(LIMIT) == "buy 1.5 SOL, limit ≤ 140, at most 210 USDC (slippage 0.5%)"
+    assert order_header(STOP) == "sell 1.5 SOL, stop ≤ 130, at least 156 USDC (slippage 1%)"
+    assert order_header(TRAIL) == "sell 1.5 SOL for USDC, stop trails 5% (slippage 0.5%)"
+    assert repeat_command(LIMIT) == "oee limit buy SOL USDC 1.5 --at 140"
+    assert repeat_command(TRAIL) == "oee stop sell SOL USDC 1.5 --trail 5%"
+    waits = ending_text(LIMIT, waited=60)
+    assert waits.text == (
+        "not bought yet: it waits to buy at 140 or less (net); now 142.18, 1.5% away. "
+        "It waits until cancelled."
+    )
+    assert "(exit 124)" in (waits.hint or "")
+    over = ending_text(waiting(status="expired", expiresAt="2026-12-01T17:00:00Z"))
+    assert "its condition was not met. Nothing left the wallet." in over.text
+
+
+def test_history_tells_the_condition_where_the_price_would_be() -> None:
+    from oee_cli.lists.list_tables import order_lines as listed
+
+    _, row, ended = listed(Output(), [[LIMIT, waiting(status="cancelled")]])
+    assert "≤ 140" in row and "waiting" in row
+    assert "≤ 140" not in ended
