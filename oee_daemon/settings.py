@@ -94,6 +94,8 @@ class Settings:
     #: A name in `wallets/` or an absolute path; none: the network's name.
     wallet: str | None = _setting("wallet")
     wallet_passphrase_file: Path | None = _setting("wallet_passphrase_file")
+    #: What a new paper ledger begins with.
+    paper_balance: str = _setting("paper_balance")
     sim_seed: int = _setting("sim_seed")
     sim_latency_ms: int = _setting("sim_latency_ms")
     sim_failure_rate: Decimal = _setting("sim_failure_rate")

@@ -25,7 +25,7 @@ _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&
 #: What stands for a secret that is not shown.
 MASK = "***"
 #: Where orders can be traded.
-NETWORKS = ("simulated", "localnet")
+NETWORKS = ("simulated", "localnet", "paper")
 #: On which markets; a network may have some of them.
 VENUES = ("raydium", "meteora", "orca", "jupiter", "cpmm")
 #: What a wallet may be called. Its file is `wallets/NAME.json` in the home.
@@ -134,6 +134,13 @@ def _wallet(text: str) -> str:
     return text
 
 
+def _amounts(text: str) -> str:
+    parts = [part.split() for part in text.split(",")]
+    if not all(len(part) == 2 and re.fullmatch(r"\d{1,18}(\.\d{1,18})?", part[0]) for part in parts):
+        raise ValueError('amounts and tokens separated by commas, as "100 SOL, 10000 USDC"')
+    return ", ".join(" ".join(part) for part in parts)
+
+
 def _names(text: str) -> str:
     names = [part.strip().lower() for part in text.split(",")]
     if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
@@ -232,6 +239,9 @@ SETTINGS = (
     Setting("wallet", None, "its name or a key file; unset: the network's name", _wallet),
     Setting(
         "wallet_passphrase_file", None, "opens a sealed wallet at each start", _path
+    ),
+    Setting(
+        "paper_balance", "100 SOL, 10000 USDC", "what a new paper wallet holds", _amounts,
     ),
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),

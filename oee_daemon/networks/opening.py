@@ -27,10 +27,17 @@ def _solana(settings: Settings, _database_url: str, named: NamedWallet) -> Netwo
     return build(PROFILES[settings.network], settings, named)
 
 
+def _paper(settings: Settings, database_url: str, named: NamedWallet) -> Network:
+    from oee_daemon.networks.paper.paper_network import build
+
+    return build(settings, database_url, named)
+
+
 #: What makes each network, by its name in `OEE_NETWORK`.
 BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {
     "simulated": _simulated,
     "localnet": _solana,
+    "paper": _paper,
 }
 
 

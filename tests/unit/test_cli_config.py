@@ -35,6 +35,7 @@ GIVEN = {
     "rpc_urls": "https://a.example/key,http+unix://%2Frun%2Fnet.sock",
     "venues": "raydium,cpmm",
     "fee_cap": "50000",
+    "paper_balance": "2 SOL",
     "raydium_url": "https://b.example",
     "jupiter_url": "https://c.example",
     "sim_failure_rate": "0.10",

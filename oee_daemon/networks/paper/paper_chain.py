@@ -69,7 +69,7 @@ class PaperChain:
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         content = _verified(swap)
         due_ms = self._clock.now_ms() + round(self._expected_s * 1000)
-        with _reachable():
+        with reachable():
             height = await self._height()
             taken = await self._ledger.take(swap.signature, content, height=height, due_ms=due_ms)
         if not taken:
@@ -79,7 +79,7 @@ class PaperChain:
         content = _verified(swap)
         until_ms = self._clock.now_ms() + round(wait_s * 1000)
         while True:
-            with _reachable():
+            with reachable():
                 height, row = await self._seen(swap.signature, content)
             left_ms = until_ms - self._clock.now_ms()
             if left_ms <= 0 or (row is not None and row.state != "sent"):
@@ -123,13 +123,13 @@ class PaperChain:
         failpoints.hit("landed", content.attempt)
 
     async def fill(self, signature: str) -> Fill | None:
-        with _reachable():
+        with reachable():
             row = await self._ledger.find(signature)
         return fill_of(row) if row is not None and row.state == "landed" else None
 
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         place = None
-        with _reachable():
+        with reachable():
             height = await self._height()
             if before is not None:
                 place = await self._ledger.find(before) if before.startswith(MARK) else None
@@ -145,12 +145,12 @@ class PaperChain:
 
     async def _begun(self) -> int:
         if self._genesis is None:
-            with _reachable():
+            with reachable():
                 self._genesis = await self._ledger.genesis_ms(self._clock.now_ms())
         return self._genesis
 
 
-class _reachable:  # noqa: N801
+class reachable:  # noqa: N801
     """Whatever keeps the ledger from answering is the chain not answering."""
 
     def __enter__(self) -> None: ...

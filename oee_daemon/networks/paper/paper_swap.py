@@ -13,6 +13,7 @@ from uuid import UUID
 
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
 from solders.message import Message, from_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -21,6 +22,7 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import UnsafeSwap
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import VALID_BLOCKS
+from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, SignedSwap, UnsignedSwap
 
 #: In front of each signature.
@@ -120,7 +122,7 @@ def read_swap(raw: bytes) -> PaperSwap:
 class PaperGuard:
     """Allows nothing but the paper swap of the plan: whatever it is, no chain would take it."""
 
-    def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
+    async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
         try:
             swap = read_swap(unsigned.message)
         except ValueError as e:
@@ -135,10 +137,16 @@ class PaperGuard:
             raise UnsafeSwap("It says something else than the plan: the bound, the amounts, or whose it is.")
 
 
-class PaperWallet:
-    """Signs with a digest: there is no key, and nothing to keep."""
+class PaperWallet(Wallet):
+    """Signs with a digest: there is nothing to keep, and nothing to lock.
 
-    address = OWNER
+    `taker`: an address for venues that ask who swaps. Everybody knows its key: it is never shown, so that
+    nobody sends anything there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Keypair.from_seed(b"oee paper network, nobody's key."))
+        self.taker, self.address = self.address, OWNER
 
     def sign(self, swap: UnsignedSwap, order_id: UUID, attempt: int) -> SignedSwap:
         return SignedSwap(

@@ -59,6 +59,16 @@ LOCALNET = Profile(
     raydium_rate=_FREE,
     jupiter_rate=_FREE,
 )
+#: https://api-v3.raydium.io and https://transaction-v1.raydium.io are the hosts of Raydium's own SDK
+#: (https://github.com/raydium-io/raydium-sdk-V2, src/api/url.ts); https://dev.jup.ag names Jupiter's. The
+#: genesis hash: https://github.com/firedancer-io/firedancer, its table of clusters.
+MAINNET = Profile(
+    name="mainnet",
+    genesis="5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+    rpc_urls=("https://api.mainnet-beta.solana.com",),
+    raydium_url="https://transaction-v1.raydium.io",
+    jupiter_url="https://api.jup.ag",
+)
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCALNET,)})
 
 

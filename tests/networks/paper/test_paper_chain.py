@@ -194,13 +194,13 @@ def test_the_guard_allows_the_plan_and_nothing_else(rig: PaperRig) -> None:
     plan, anchor = plan_of(uuid4()), now(rig.chain.anchor(4))
     unsigned = unsigned_of(plan, anchor, FEE)
     guard = PaperGuard()
-    guard.check(unsigned, plan)
+    now(guard.check(unsigned, plan))
     others = (replace(plan, bound=1), replace(plan, order_id=uuid4()), plan_of(plan.order_id, amount=10**8))
     for other in others:
         with pytest.raises(UnsafeSwap):
-            guard.check(unsigned, other)
+            now(guard.check(unsigned, other))
     with pytest.raises(UnsafeSwap):
-        guard.check(replace(unsigned, message=unsigned.message[:-1]), plan)
+        now(guard.check(replace(unsigned, message=unsigned.message[:-1]), plan))
 
 
 def test_how_long_a_swap_lives_is_what_its_bytes_say(rig: PaperRig) -> None:

@@ -1,0 +1,55 @@
+"""What the paper wallet holds, as its ledger says, and what it could put into a swap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oee_daemon.networks.holdings import Holding, Means
+from oee_daemon.networks.paper.paper_chain import PaperChain, reachable
+from oee_daemon.networks.paper.paper_ledger import Ledger
+from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.swap import QuoteRequest
+
+
+class PaperHoldings:
+    """`fee_cap`: the most that a swap may pay the network, lamports."""
+
+    def __init__(self, ledger: Ledger, chain: PaperChain, tokens: TokenBook, *, fee_cap: int) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._tokens = tokens
+        self._fee_cap = fee_cap
+
+    async def balances(self, deadline_s: float) -> Sequence[Holding]:
+        held = await self._held()
+        native = Holding(mint=WSOL, decimals=9, units=held.pop(WSOL, 0))
+        return [
+            native,
+            *(
+                Holding(mint=mint, decimals=self._tokens.by_mint(mint).decimals, units=units)
+                for mint, units in sorted(held.items())
+                if units
+            ),
+        ]
+
+    async def means(
+        self, request: QuoteRequest, deadline_s: float, *, every: bool = False
+    ) -> Sequence[Means]:
+        held = await self._held()
+        given = request.input_token.mint
+        return [
+            Means(
+                native=held.get(WSOL, 0),
+                given=held.get(given, 0),
+                fee=self._fee_cap,
+                reserve=0,
+                spends_native=given == WSOL,
+            )
+        ]
+
+    async def _held(self) -> dict[str, int]:
+        # Asked for who it is, a new ledger begins.
+        await self._chain.identity()
+        with reachable():
+            return dict(await self._ledger.balances())

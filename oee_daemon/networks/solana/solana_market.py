@@ -1,0 +1,91 @@
+"""What a Solana network is asked by: its RPC endpoints, the APIs of its venues, and the venues themselves.
+
+Addresses are the settings' where they say some, else the profile's. Nothing here has a wallet or a key:
+whoever only looks at prices opens a market too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from oee_daemon.contract.home import localnet_socket
+from oee_daemon.networks.solana.profile import Profile
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
+from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
+from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
+from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
+from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.networks.venue import Venue
+from oee_daemon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Belongs to one event loop."""
+
+    profile: Profile
+    pool: Pool
+    raydium: Api
+    jupiter: Api
+    pricing: Pricing
+    #: What all workers share of how often each is asked; none where nobody shares.
+    turnstile: Turnstile | None
+
+    def venues(self, wallet: str) -> list[Venue]:
+        """Those of the profile, for whoever swaps at the address `wallet`."""
+        made: list[Venue] = []
+        for name in self.profile.venues:
+            if name == "raydium":
+                made.append(RaydiumVenue(self.raydium, self.pricing))
+            elif name == "cpmm":
+                made.append(CpmmVenue(self.pool, self.pricing))
+            else:
+                made.append(JupiterVenue(name, self.jupiter, self.pricing, wallet))
+        return made
+
+    async def close(self) -> None:
+        for closing in (self.pool, self.raydium, self.jupiter):
+            await closing.close()
+        if self.turnstile is not None:
+            await self.turnstile.close()
+
+
+def open_market(profile: Profile, settings: Settings) -> Market:
+    """Connects on first use."""
+    rpc_urls = _rpc_urls(profile, settings)
+    turnstile = Turnstile(settings.redis_url) if settings.redis_url is not None else None
+    pool = open_pool(rpc_urls, *profile.rpc_rate, turnstile)
+    beside = _beside(rpc_urls[0])
+    raydium_url = settings.raydium_url or profile.raydium_url or f"{beside}/raydium"
+    jupiter_url = settings.jupiter_url or profile.jupiter_url or f"{beside}/jupiter"
+    return Market(
+        profile,
+        pool,
+        _api("raydium", raydium_url, profile.raydium_rate, turnstile),
+        _api("jupiter", jupiter_url, profile.jupiter_rate, turnstile),
+        Pricing(pool, fee_cap=settings.fee_cap),
+        turnstile,
+    )
+
+
+def _rpc_urls(profile: Profile, settings: Settings) -> tuple[str, ...]:
+    if settings.rpc_urls is not None:
+        return tuple(settings.rpc_urls.split(","))
+    if profile.rpc_urls:
+        return profile.rpc_urls
+    return (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
+
+
+def _api(name: str, url: str, rate: tuple[float, int], turnstile: Turnstile | None) -> Api:
+    site = Site(url)
+    return Api(name, site, bucket_for(site, site.name, rate, turnstile))
+
+
+def _beside(rpc_url: str) -> str:
+    """The host of an endpoint, without what its path says."""
+    parts = urlsplit(rpc_url)
+    return f"{parts.scheme}://{parts.netloc}"
