@@ -19,9 +19,9 @@ class Badge:
         #: Empty where nothing is to be said.
         self.network = ""
 
-    def wear(self, network: str | None) -> None:
+    def wear(self, network: object) -> None:
         """What is no network's name changes nothing: an older daemon says none."""
-        if network is not None and _NAME.fullmatch(network):
+        if isinstance(network, str) and _NAME.fullmatch(network):
             self.network = "" if network == UNLABELLED else network
 
     @property

@@ -176,6 +176,7 @@ class Service:
         self._home.announce(
             {
                 "pid": os.getpid(),
+                "network": self._settings.network,
                 "socket": str(self._home.socket_path()),
                 "http": http["url"],
                 "version": VERSION,

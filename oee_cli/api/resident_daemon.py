@@ -20,6 +20,7 @@ from typing import Any
 
 from oee_cli.api import handshake
 from oee_cli.errors import Forbidden
+from oee_cli.network_badge import badge
 from oee_cli.settings.load_settings import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL_HEADER
 
@@ -82,7 +83,11 @@ class Resident:
             content = json.loads((self.settings.run_dir / "daemon.json").read_bytes())
         except (OSError, ValueError):
             return {}
-        return content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            return {}
+        # Good for the lines before its first answer, which then says it again.
+        badge.wear(content.get("network"))
+        return content
 
     def checked_socket(self) -> Path:
         """The socket's path, once its folder is known to be ours alone. Raises `Forbidden`."""

@@ -208,11 +208,13 @@ def _write_table(
     from oee_cli.lists.list_tables import fill_lines, order_lines
 
     draw = order_lines if fields is ORDERS else fill_lines
-    lines = draw(output, pages, columns)
-    first = next(lines, None)
+    # The first page is there before anything is drawn: its answer says the network, which takes some room.
+    found = iter(pages)
+    first = next(found, None)
     if first is None:
         output.note(nothing)
         return
-    pager.page_list(output, chain([first], lines), pager=options.pager)
+    lines = draw(output, chain([first], found), columns)
+    pager.page_list(output, lines, pager=options.pager)
     if pages.more and options.limit is None and sys.stdout.isatty():
         output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")
