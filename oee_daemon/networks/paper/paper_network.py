@@ -18,6 +18,7 @@ from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.profile import MAINNET
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_market import open_market
@@ -55,9 +56,15 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
         guard=PaperGuard(),
         holdings=PaperHoldings(ledger, chain, tokens, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(market.pool, MAINNET.genesis),
+        mints=MintReader(market.pool, genesis=_genesis),
         directory=JupiterDirectory(market.jupiter),
         close=close,
     )
+
+
+async def _genesis() -> str:
+    assert MAINNET.genesis is not None
+    return MAINNET.genesis
 
 
 def _requote(venues: Mapping[str, Venue], tokens: TokenBook) -> Requote:

@@ -60,4 +60,3 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         close=market.close,
         begin=begin,
     )
-
