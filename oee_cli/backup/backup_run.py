@@ -22,6 +22,7 @@ from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
+from oee_daemon.contract.settings import BY_NAME
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
 _KINDS: dict[str, type[CliError]] = {
@@ -177,7 +178,7 @@ def _engine_error(said: Any, log: str, path: str, named: str | None) -> CliError
 def _tell_backup(file: str, done: dict[str, Any], output: Output) -> None:
     name = "stdout" if file == "-" else clean(file)
     if output.json:
-        keys = ("file", "bytes", "orders", "live", "revision", "version", "takenAt", "wallets")
+        keys = ("file", "bytes", "orders", "live", "revision", "version", "takenAt", "network", "wallets")
         output.emit({key: done[key] for key in keys})
     else:
         size, revision = _format_size(done["bytes"]), done["revision"]
@@ -214,6 +215,10 @@ def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> N
         )
     if asked:
         output.note(_indent(f"{asked:,} perhaps on the chain: asked about, never sent again", output))
+    if done["network"] != (settings.network or BY_NAME["network"].default):
+        output.note(
+            _indent(f"its orders are {done['network']}'s: oee config set network {done['network']}", output)
+        )
     if done["wallets"]:
         output.note(_indent(f"with the wallet of: {', '.join(done['wallets'])}", output))
     output.note(_indent("two homes have these orders now: let only one of them go on", output))

@@ -21,7 +21,8 @@ from sqlalchemy import Connection
 
 from oee_daemon.backups import dump, file
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
-from oee_daemon.embedded import Servers, account, folders, orphans
+from oee_daemon.contract.settings import NETWORKS
+from oee_daemon.embedded import FIRST_NETWORK, Servers, account, folders, orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
@@ -48,13 +49,14 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
     with source.open("rb") as opened:
         backup = file.check(opened, str(source))
         _check_revision(backup.about)
+        network = _network_of(backup.about)
         _check_home_is_fresh(settings.home, backup)
         home = Home(settings)
         home.prepare()
         home.hold()
         # Once more, now that nobody else can make one.
         _check_home_is_fresh(settings.home, backup)
-        with _temporary_servers(settings, home) as servers:
+        with _temporary_servers(settings, home, network) as servers:
             say("postgres")
             servers.start()
             say("orders")
@@ -65,7 +67,13 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
             home.must_be_held()
             _take_place(settings.home, backup)
     kept = {key: backup.about[key] for key in ("orders", "revision", "version", "takenAt")}
-    return {"home": str(settings.home), **kept, "live": live, "wallets": sorted(backup.wallets)}
+    return {
+        "home": str(settings.home),
+        "network": network,
+        **kept,
+        "live": live,
+        "wallets": sorted(backup.wallets),
+    }
 
 
 def _check_revision(about: dict[str, Any]) -> None:
@@ -76,6 +84,18 @@ def _check_revision(about: dict[str, Any]) -> None:
             code="backup_too_new",
             hint="Restore it with that release, or a later one.",
         )
+
+
+def _network_of(about: dict[str, Any]) -> str:
+    """Whose orders they are: their database has its name."""
+    found = about.get("network", FIRST_NETWORK)
+    if found not in NETWORKS:
+        raise BackupFailed(
+            f"The backup is of the network {found!r}, which this release does not have.",
+            code="backup_too_new",
+            hint="Restore it with the release that made it, or a later one.",
+        )
+    return str(found)
 
 
 def _check_home_is_fresh(home: Path, backup: file.Backup) -> None:
@@ -99,7 +119,7 @@ def _check_home_is_fresh(home: Path, backup: file.Backup) -> None:
 
 
 @contextmanager
-def _temporary_servers(settings: Settings, home: Home) -> Iterator[Servers]:
+def _temporary_servers(settings: Settings, home: Home, network: str) -> Iterator[Servers]:
     """A PostgreSQL in a folder of its own below the home; both are gone at the end. Raises `HomeLost`."""
     place = settings.home / "restoring"
     lent = account.choose(settings.service_user)
@@ -109,6 +129,7 @@ def _temporary_servers(settings: Settings, home: Home) -> Iterator[Servers]:
         postgres=True,
         valkey=False,
         service_user=settings.service_user,
+        network=network,
         must_be_held=home.must_be_held,
     )
     try:

@@ -39,7 +39,13 @@ def take(
         )
     _check_target(target, replace)
     keys = _wallets(settings) if wallets else {}
-    servers = Servers(settings.home, postgres=True, valkey=False, service_user=settings.service_user)
+    servers = Servers(
+        settings.home,
+        postgres=True,
+        valkey=False,
+        service_user=settings.service_user,
+        network=settings.network,
+    )
     with _snapshot(servers.database_url) as conn:
         about = _describe_contents(conn) | {"network": settings.network, "wallets": sorted(keys)}
         say(f"{about['orders']:,} orders")

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from oee_daemon.embedded import account, folders
 from oee_daemon.embedded.embedded_localnet import Localnet
-from oee_daemon.embedded.embedded_postgres import DATABASE, PORT, ROLE, Postgres, forget_variables
+from oee_daemon.embedded.embedded_postgres import PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.embedded_valkey import Valkey
 from oee_daemon.embedded.supervision import Server, Watch
 from oee_daemon.errors import HomeLost, StartFailed
@@ -31,6 +31,8 @@ START_LIMIT = 120.0
 STOP_PATIENCE, STOP_LIMIT = 8.0, 10.0
 #: Connections that PostgreSQL has at least, and those past what is asked for: a backup's, a person's.
 LEAST_CONNECTIONS, MORE_CONNECTIONS = 100, 20
+#: The network whose database is named without it: there was no other in 0.1.0.
+FIRST_NETWORK = "simulated"
 
 _log = logging.getLogger(__name__)
 
@@ -45,16 +47,19 @@ class Servers:
         postgres: bool,
         valkey: bool,
         localnet: bool = False,
+        network: str = FIRST_NETWORK,
         service_user: str | None = None,
         connections: int = 0,
         must_be_held: Callable[[], None] = lambda: None,
     ) -> None:
         """Touches no file. `service_user` is the account to run them under where we are root; `connections`
-        how many to PostgreSQL its users may hold; `must_be_held` raises `HomeLost` where the home at that
-        path is no longer the caller's: nothing is started then."""
+        how many to PostgreSQL its users may hold; `network`: whose orders are meant, since each has its own
+        database; `must_be_held` raises `HomeLost` where the home at that path is no longer the caller's:
+        nothing is started then."""
         if postgres:
             forget_variables()
         self._connections = max(LEAST_CONNECTIONS, connections + MORE_CONNECTIONS)
+        self._database = "oee" if network == FIRST_NETWORK else f"oee_{network}"
         self._home = home.absolute()
         self._must_be_held = must_be_held
         self._wanted = {"valkey": valkey, "postgres": postgres, "localnet": localnet}
@@ -70,7 +75,7 @@ class Servers:
         """For SQLAlchemy and this process's account. Raises `StartFailed` where no account could run them."""
         # The port is part of the socket's name; left out it would be taken from PGPORT.
         sockets = quote(str(folders.sockets(self._home, self._account)), safe="/")
-        return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={sockets}&port={PORT}"
+        return f"postgresql+psycopg://{ROLE}@/{self._database}?host={sockets}&port={PORT}"
 
     @property
     def redis_url(self) -> str:
@@ -138,7 +143,7 @@ class Servers:
         if self._wanted["valkey"]:
             found.append(Valkey(self._home, self._account))
         if self._wanted["postgres"]:
-            found.append(Postgres(self._home, self._account, self._connections))
+            found.append(Postgres(self._home, self._account, self._connections, self._database))
         if self._wanted["localnet"]:
             found.append(Localnet(self._home))
         return found

@@ -29,8 +29,8 @@ from oee_daemon.logs import clean
 MAJOR = "18"
 #: The folder of the database `postgres`, which initdb makes last.
 LAST_MADE = "5"
-#: The role of the daemon, owner of everything, and the database's name.
-ROLE = DATABASE = "oee"
+#: The role of the daemon, owner of everything.
+ROLE = "oee"
 #: Part of the socket's name; nothing listens on a network.
 PORT = 5432
 #: How an orphan is asked to end (at once but in order; at once), and how long each way may take, seconds.
@@ -55,9 +55,11 @@ class Postgres(SocketServer):
 
     name = phase = "postgres"
 
-    def __init__(self, home: Path, account: Account, connections: int) -> None:
-        """`connections`: how many clients the server has to take at once."""
+    def __init__(self, home: Path, account: Account, connections: int, database: str) -> None:
+        """`connections`: how many clients the server has to take at once. `database`: which of its databases
+        has to be there."""
         self._home = home
+        self._database = database
         self._connections = connections
         self._account = account
         self._data = home / "postgres"
@@ -165,7 +167,7 @@ class Postgres(SocketServer):
         from psycopg import OperationalError
         from psycopg.pq import ExecStatus, PGconn, PollingStatus
 
-        connection = PGconn.connect_start(self._address(DATABASE))
+        connection = PGconn.connect_start(self._address(self._database))
         try:
             wanted: int = PollingStatus.WRITING
             while wanted in (PollingStatus.READING, PollingStatus.WRITING):
@@ -173,7 +175,7 @@ class Postgres(SocketServer):
                     yield
                 wanted = connection.connect_poll()
             if wanted == PollingStatus.FAILED:
-                if f'database "{DATABASE}" does not exist' in connection.get_error_message():
+                if f'database "{self._database}" does not exist' in connection.get_error_message():
                     self._make_database()
                 else:
                     self._note_refusal(clean(connection.get_error_message().strip().replace("\n", " ")))
@@ -203,10 +205,10 @@ class Postgres(SocketServer):
 
         connection = PGconn.connect(self._address("postgres"))
         try:
-            result = connection.exec_(f"CREATE DATABASE {DATABASE}".encode())
+            result = connection.exec_(f"CREATE DATABASE {self._database}".encode())
             if result.status != ExecStatus.COMMAND_OK:
                 raise StartFailed(
-                    f"The database {DATABASE} can't be made: {clean(connection.get_error_message())}. "
+                    f"The database {self._database} can't be made: {clean(connection.get_error_message())}. "
                     f"PostgreSQL's log is {self.log.path}."
                 )
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.api_daemon import QUICK
 from tests.kit.commands import Cli
 from tests.kit.daemons import until
 from tests.kit.homes import furnished, open_folder
@@ -82,6 +83,35 @@ def test_orders_go_on_where_localnet_was_killed(cli: Cli) -> None:
 def _ended(cli: Cli, order_id: str) -> dict[str, str] | None:
     order: dict[str, str] = cli.json("show", order_id)
     return order if order["status"] in ("confirmed", "failed", "expired") else None
+
+
+def test_each_network_of_a_home_has_its_own_history(cli: Cli) -> None:
+    here = [row["orderId"] for row in cli.json("history")]
+    simulated = {"OEE_NETWORK": "simulated", **QUICK}
+    assert cli.run("daemon", "restart", **simulated).returncode == 0
+    assert _localnet(cli.home) is None and cli.json("history", **simulated) == []
+    there = cli.json("sell", "SOL", "USDC", "1", **simulated)
+    assert (there["status"], there["network"]) == ("confirmed", "simulated")
+    assert cli.run("daemon", "restart").returncode == 0
+    assert [row["orderId"] for row in cli.json("history")] == here
+    # Rings for orders that are not here are nobody's.
+    assert cli.json("sell", "SOL", "USDC", "0.1")["status"] == "confirmed"
+
+
+def test_a_backup_is_of_one_network_and_restored_into_its_database(cli: Cli) -> None:
+    made = cli.home.parent / "orders.oee"
+    told = cli.json("backup", str(made), "--with-wallets")
+    assert (told["network"], told["orders"]) == ("localnet", len(cli.json("history")))
+    other = Cli(cli.home.parent / "r", OEE_NETWORK="localnet")
+    assert other.json("restore", str(made))["network"] == "localnet"
+    assert cli.run("daemon", "stop").returncode == 0
+    # The same chain, whose file the original has left alone.
+    shutil.copytree(cli.home / "localnet", other.home / "localnet")
+    try:
+        orders = [[row["orderId"] for row in one.json("history")] for one in (other, cli)]
+        assert orders[0] == orders[1] and orders[0]
+    finally:
+        other.run("daemon", "stop")
 
 
 def test_it_ends_with_its_daemon(cli: Cli) -> None:
