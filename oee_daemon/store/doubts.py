@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from oee_daemon.contract.status import STEPS, Status
 from oee_daemon.store.leases import FREED
+from oee_daemon.store.moves import DISARMED
 from oee_daemon.store.predicates import LIVE
 from oee_daemon.store.statement import Statement
 
@@ -55,7 +56,8 @@ _DOUBT = Statement(f"""
         status = 'submitted', fence = fence + 1000000, asks = 0,
         event_seq = orders.event_seq + (SELECT count(*) FROM steps WHERE began = live.status),
         updated_at = CASE WHEN live.status = 'submitted' THEN updated_at ELSE statement_timestamp() END,
-        lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp()
+        lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp(),
+        {DISARMED}
     FROM live WHERE orders.id = live.id
     RETURNING live.status
 """)  # noqa: S608  # the names are our own columns

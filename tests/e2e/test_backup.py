@@ -272,7 +272,8 @@ def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
         "UPDATE orders SET next_run_at = now() + '1 min' WHERE id = %s", (placed["between attempts"],)
     )
     sql.execute(
-        "UPDATE orders SET status = 'waiting', next_run_at = NULL WHERE id = %s", (placed["waiting"],)
+        "UPDATE orders SET status = 'waiting', arm_rule = 4, next_run_at = NULL WHERE id = %s",
+        (placed["waiting"],),
     )
     sql.execute("UPDATE order_events SET status = 'waiting' WHERE order_id = %s", (placed["waiting"],))
     names = ("waiting", "pending", "pending", "routing", "building", "submitted", "submitted")
