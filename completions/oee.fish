@@ -116,6 +116,8 @@ function __oee_value
             return 0
         case 'daemon logs --lines' 'daemon logs -n'
             return 0
+        case 'halt --reason'
+            return 0
         case 'drill --orders'
             return 0
         case 'drill --faults'
@@ -157,7 +159,7 @@ function __oee_place
         end
         set -l next (string trim -- "$__oee_path $word")
         switch $next
-            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'drill' 'backup' 'restore' 'doctor' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'resume' 'drill' 'backup' 'restore' 'doctor' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
                 set __oee_path $next
                 set __oee_count 0
             case '*'
@@ -233,6 +235,10 @@ function __oee_offers
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'worker'
                 printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'halt'
+                printf '%s\t%s\n' '--reason' 'Why: shown wherever the halt is' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'resume'
+                printf '%s\t%s\n' '--yes' 'Don\'t ask' '-y' 'Don\'t ask' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'drill'
                 printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--workers' 'How many workers; the daemon\'s is one' '--network' 'On which network' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'backup'
@@ -271,7 +277,7 @@ function __oee_offers
     else
         switch "$__oee_path:$__oee_count"
             case ':0'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
             case 'buy:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'buy:1'
@@ -314,7 +320,7 @@ function __oee_offers
             case 'completion:0'
                 printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
             case 'help:*'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
         end
     end
 end

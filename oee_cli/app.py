@@ -40,6 +40,8 @@ class Oee(LazyGroup):
         "Run": (
             Entry("daemon", "The local daemon; any command that needs it starts it", "daemon:daemon_app"),
             Entry("worker", "Run one more worker", "daemon:run_worker"),
+            Entry("halt", "Let nothing be signed or sent any more, by any worker", "halt:halt_engine"),
+            Entry("resume", "Let a halted engine go on: what is due then, goes on", "halt:resume_engine"),
             Entry("drill", "Check the promise on this machine, in a home of its own", "drill:drill"),
             Entry("backup", "Copy all orders into one file, while the daemon works", "backup:backup"),
             Entry(

@@ -6,6 +6,7 @@
     │   │   └── BadCursor
     │   ├── NotFound              404
     │   ├── Conflict              409, or 422 where a key came with another body
+    │   │   └── Halted            nothing is accepted, signed or sent until it is resumed
     │   ├── WalletLocked          403, nothing can be signed
     │   ├── WrongPassphrase       403, the key stays sealed
     │   └── Unavailable           503, Postgres can't be reached
@@ -139,6 +140,18 @@ class WrongPassphrase(Refused):
 
     def __init__(self, address: str) -> None:
         super().__init__(f"The passphrase does not open the wallet {address}, or its file was altered.")
+
+
+class Halted(Conflict):
+    """Somebody has halted the engine."""
+
+    code = "halted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The engine is halted: nothing is accepted, signed or sent. Nothing was stored.",
+            hint="Why, and since when: oee daemon status. To go on: oee resume",
+        )
 
 
 class Unavailable(Refused):

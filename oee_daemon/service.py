@@ -24,6 +24,7 @@ from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
 from oee_daemon.api.state import Surroundings
+from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
@@ -31,6 +32,7 @@ from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import durability_checks
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
+from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
@@ -101,6 +103,13 @@ class Service:
         self._worker_watch = watch
         self._lock = WalletLock(network.wallet, worker, passphrase_file=settings.wallet_passphrase_file)
         worker.heard = self._lock.heard
+        self._halting = Halting(
+            self._db,
+            home=home.path,
+            network=network.name,
+            home_id=home.identity(),
+            end_worker=lambda: self._wait_for(self._end_worker()),
+        )
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         around = Surroundings(
@@ -111,6 +120,7 @@ class Service:
             worker_pid=lambda: self._worker.pid,
             identity=identity,
             lock=self._lock,
+            halting=self._halting,
         )
         self._state = app.open_state(settings, self._db, self._broker, self._feed, network, around)
         self._listeners = Listeners(
@@ -129,6 +139,17 @@ class Service:
         """For another thread what our loop makes of it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    async def _end_worker(self) -> None:
+        self._worker.end_at_once()
+
+    async def _heed_halt(self) -> None:
+        """What halted this home while Postgres could not be told."""
+        if halt_mark.is_there(self._home.path):
+            try:
+                await asyncio.to_thread(self._halting.heed_mark)
+            except (SQLAlchemyError, OSError) as e:
+                log.warning("halted, which can't be stored yet", extra={"reason": str(e.__cause__ or e)})
+
     def run(self, settled: Callable[[], None]) -> None:
         """Until told to stop. `settled` is called, on a thread, once the database says whose it is. Raises
         `HomeLost`, and `OtherEngine` where it is another's."""
@@ -142,6 +163,7 @@ class Service:
         await asyncio.to_thread(try_to_settle, self._identity)
         await asyncio.to_thread(settled)
         await self._network.begin()
+        await self._heed_halt()
         self._home.phase("schema")
         self._worker.hand(self._settings)
         for number in inherited.farewells():
@@ -203,6 +225,7 @@ class Service:
                 if not inherited.descriptor_is_left():
                     log.error("out of descriptors: whoever connects is not served")
                 self._home.mend()
+                await self._heed_halt()
                 await self._listeners.mend()
             if self._listeners.http()["listening"] != listening:
                 # The port was taken at the start and is ours now.

@@ -222,6 +222,7 @@ def _tell_restore(settings: Settings, done: dict[str, Any], output: Output) -> N
     if done["wallets"]:
         output.note(_indent(f"with the wallet of: {', '.join(done['wallets'])}", output))
     output.note(_indent("two homes have these orders now: let only one of them go on", output))
+    output.note(_indent("it is halted, and accepts and sends nothing until: oee resume", output))
 
 
 def _fold(text: str, output: Output, stream: TextIO) -> str:

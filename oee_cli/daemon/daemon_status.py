@@ -26,6 +26,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         ("queue", _describe_queue(status.get("queue") or {}, status.get("orders") or {})),
         *_describe_workers(status),
         ("network", [status.get("network")]),
+        *([("halted", _describe_halt(halt))] if (halt := status.get("halt")) else []),
     ]
     width, colors = output.width(sys.stdout), output.color(sys.stdout)
     # No width is handed on: what is to be copied, such as a path, is never cut.
@@ -58,6 +59,11 @@ def _describe_daemon(status: dict[str, Any]) -> list[Any]:
     since = status.get("startedAt")
     shown = f"since {parse_moment(since).astimezone():%H:%M}" if since else None
     return ["running", name_process(status.get("pid")), shown, status.get("version")]
+
+
+def _describe_halt(halt: dict[str, Any]) -> list[Any]:
+    since = f"since {parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+    return [since, halt.get("reason"), halt.get("by") and f"by {halt['by']}", "(to go on: oee resume)"]
 
 
 def _describe_http(http: dict[str, Any]) -> list[Any]:

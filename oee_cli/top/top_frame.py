@@ -172,6 +172,10 @@ class _Page:
         if self.picture.trouble is not None:
             t = self.picture.trouble
             told.append(clean(f"{t.what}, for {span_text(t.for_s)}; it is asked again ({t.why})"))
+        if (halt := self.engine.get("halt")) is not None:
+            why = f": {clean(halt['reason'])}" if halt["reason"] else ""
+            since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+            told.append(f"halted since {since}{why}; to go on: oee resume")
         if not self.engine["queue"]["reachable"]:
             told.append("the queue does not answer; orders go on when it does")
         mark = "✗" if self.unicode else "x"

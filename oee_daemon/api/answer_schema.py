@@ -266,6 +266,14 @@ class WalletState(Shape):
     unlocked_until: Moment | None = Field(description="when it locks by itself")
 
 
+class Halt(Shape):
+    """A halt that holds."""
+
+    since: Moment
+    reason: str | None
+    by: str | None
+
+
 class DaemonStatus(Shape):
     """How the daemon and its servers are; `null` where one does not answer."""
 
@@ -291,4 +299,5 @@ class DaemonStatus(Shape):
     settings: dict[str, str] = Field(description="what it was started with, without addresses")
     network: str
     wallet: WalletState | None
+    halt: Halt | None = Field(description="null while the engine works, or Postgres does not answer")
     max_attempts: int

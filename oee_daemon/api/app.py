@@ -10,6 +10,7 @@ from oee_daemon.api import (
     cancel_routes,
     endpoint_routes,
     engine_routes,
+    halt_routes,
     health_routes,
     lookup_routes,
     openapi,
@@ -58,7 +59,14 @@ def open_state(
         network=network,
         fills=Fills(db, BoundedChain(network.chain, FaultLog())),
         intake=Intake(
-            db, line, broker, feed, network=network.name, identity=around.identity, lock=around.lock
+            db,
+            line,
+            broker,
+            feed,
+            network=network.name,
+            identity=around.identity,
+            lock=around.lock,
+            home=settings.home,
         ),
         line=line,
         desk=desk,
@@ -88,6 +96,7 @@ def build(state: State) -> FastAPI:
         stats_routes.router,
         engine_routes.router,
         endpoint_routes.router,
+        halt_routes.router,
         health_routes.router,
         wallet_routes.router,
     ):

@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Moment, Order, Shape
+from oee_daemon.api.answer_schema import Halt, Moment, Order, Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import VERSION
@@ -89,6 +89,7 @@ class Engine(Shape):
     venues_over_s: int = Field(description="how far back `venues` looks, seconds")
     venues: list[Venue]
     rate: Rate
+    halt: Halt | None = Field(description="null while the engine works")
 
 
 @router.get("/engine", responses=answers(Engine))
@@ -120,6 +121,7 @@ async def engine(request: Request) -> JSONResponse:
             "workers": queue and queue.workers,
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),
+            "halt": wire.halt_json(seen.halt),
             "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},
         }
     )

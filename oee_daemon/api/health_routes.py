@@ -88,6 +88,7 @@ async def status(request: Request) -> JSONResponse:
             "settings": {k: v for k, v in settings.dump().items() if k in BY_NAME and not BY_NAME[k].hidden},
             "network": settings.network,
             "wallet": around.lock and around.lock.describe(),
+            "halt": wire.halt_json(figures and figures["halt"]),
             "maxAttempts": settings.max_attempts,
         }
     )
@@ -140,6 +141,7 @@ async def metrics(request: Request) -> PlainTextResponse:
         lines += _metric("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
         lines += _metric("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
         lines += _metric("oee_leases_held", "Orders in execution.", count.running)
+        lines += _metric("oee_halted", "Whether the engine is halted.", int(figures["halt"] is not None))
         lines += _metric("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:
         lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)

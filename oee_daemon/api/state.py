@@ -17,6 +17,7 @@ from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.token_desk import TokenDesk
@@ -40,6 +41,8 @@ class Surroundings:
     worker_pid: Callable[[], int | None]
     identity: Identity | None = None
     lock: WalletLock | None = None
+    #: Halts the engine; none where nobody can.
+    halting: Halting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

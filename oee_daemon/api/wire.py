@@ -25,11 +25,17 @@ from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token, decimal_text
 from oee_daemon.reads.order_history import Swap
+from oee_daemon.store.halt_row import Halt
 
 
 def moment(at: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds."""
     return rfc3339(at, "microseconds")
+
+
+def halt_json(halt: Halt | None) -> dict[str, Any] | None:
+    """Since when, why and by whom; none while the engine works."""
+    return halt and {"since": moment(halt.at), "reason": halt.reason, "by": halt.by}
 
 
 _NAMES = tuple(field.name for field in GIVEN)

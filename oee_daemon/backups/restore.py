@@ -26,7 +26,7 @@ from oee_daemon.embedded import FIRST_NETWORK, Servers, account, folders, orphan
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
-from oee_daemon.store import doubts, engine_row, migrations, snapshot
+from oee_daemon.store import doubts, engine_row, halt_row, migrations, snapshot
 from oee_daemon.store.database import LONG_S, open_database
 
 #: How long a PostgreSQL of an interrupted restore has to end by itself, seconds.
@@ -72,6 +72,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
         "network": network,
         **kept,
         "live": live,
+        "halted": True,
         "wallets": sorted(backup.wallets),
     }
 
@@ -184,6 +185,8 @@ def _end_all(conn: Connection) -> dict[str, int]:
     row = engine_row.whose(conn)
     chain = "the original's" if row is None else row.chain
     live = Counter(doubts.doubt(conn, chain, elsewhere=True))
+    # Its wallet may be another home's at this moment: a person says when this one is to trade.
+    halt_row.set_alone(conn, "restored from a backup", None)
     snapshot.end_all(conn)
     return dict(sorted(live.items()))
 

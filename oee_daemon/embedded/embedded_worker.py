@@ -130,6 +130,11 @@ class WorkerProcess(Server):
         assert self.child is not None
         self.child.kill()
 
+    def end_at_once(self) -> None:
+        """Kills the worker, if there is one; another one takes its place."""
+        if self.child is not None:
+            self.child.kill()
+
     def ended(self) -> None:
         """Raises `OtherRelease` where the database is another release's by now, and `OutOfThreads` where no
         worker has ever worked for want of them."""

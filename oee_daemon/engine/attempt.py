@@ -6,6 +6,7 @@ Nothing has left yet: whatever a venue or the chain does wrong ends the attempt 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
@@ -15,6 +16,7 @@ from oee_daemon.engine import routing
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
+from oee_daemon.engine.send_gate import Gate
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
@@ -25,18 +27,29 @@ from oee_daemon.timing import Timing
 
 log = logging.getLogger(__name__)
 
+#: When an order is due again that a halt has stopped; it waits for the halt's end all the same.
+HALTED_PAUSE = timedelta(milliseconds=100)
+
 
 class Attempt:
     """One worker's way from `routing` to `submitted`."""
 
     def __init__(
-        self, db: Engine, line: Line, outside: Outside, checks: OrderChecks, mover: Mover, timing: Timing
+        self,
+        db: Engine,
+        line: Line,
+        outside: Outside,
+        checks: OrderChecks,
+        mover: Mover,
+        gate: Gate,
+        timing: Timing,
     ) -> None:
         self._db = db
         self._line = line
         self._outside = outside
         self._checks = checks
         self._mover = mover
+        self._gate = gate
         self._lease = timing.lease
 
     async def route(self, order: Order) -> Order | None:
@@ -59,7 +72,10 @@ class Attempt:
         )
 
     async def build(self, order: Order) -> tuple[Order | None, SignedSwap | None]:
-        """Signs a swap of the stored choice and stores it, or ends the attempt."""
+        """Signs a swap of the stored choice and stores it, or ends the attempt. Under a halt the order stays
+        as it is."""
+        if self._gate.shut:
+            return await self._stay(order), None
         try:
             await self._checks.know_tokens(order)
             swap = await self._outside.signed(order)
@@ -71,13 +87,15 @@ class Attempt:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
             return await self._mover.end_attempt(order, unanchored), None
         failpoints.hit("signed", order.attempt)
+        if self._gate.shut:
+            return await self._stay(order), None
         # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
         # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
         # what Postgres says: `submitted` with them, or `building` without.
         moved = await self._mover.move(
             order, Status.SUBMITTED, lambda: moves.submit(self._line, order, swap, lease=self._lease)
         )
-        return (moved, swap) if moved is not None else (await self._expire_late(order), None)
+        return (moved, swap) if moved is not None else (await self._stay(order), None)
 
     async def _bar(self, order: Order, refused: UnsafeSwap) -> Order | None:
         """The order asks that venue no more: its price may be the best again just because it is a lie."""
@@ -89,9 +107,12 @@ class Attempt:
         )
         return await self._mover.end_attempt(order, failure, bars=order.venue)
 
-    async def _expire_late(self, order: Order) -> Order | None:
-        """The swap could not be stored: another holder has the order, or its time is over."""
+    async def _stay(self, order: Order) -> Order | None:
+        """No swap may be stored: another holder has the order, its time is over, or the engine is halted. In
+        that case it is as good as never claimed; recovery finds it once the halt is over."""
         current = await aside(self._db, leases.extend, order, self._lease)
         if current is not None and current.expired_by_now:
             return await self._mover.expire(current)
+        if current is not None:
+            await aside(self._db, leases.let_go, current, HALTED_PAUSE)
         return None

@@ -22,6 +22,7 @@ from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
+from oee_daemon.engine.send_gate import Gate
 from oee_daemon.engine.settlement import Settlement
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import WalletLocked
@@ -56,7 +57,9 @@ class Execution:
         max_attempts: int,
         max_active: int,
         timing: Timing = USUAL,
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: what every send passes; none where nobody halts."""
         self._db = db
         self._loop = loop
         self._owner = owner
@@ -70,13 +73,14 @@ class Execution:
             lease=timing.lease,
             locked=lambda: network.wallet.locked,
         )
+        self.gate = gate or Gate()
         self._faults = FaultLog()
         self._outside = Outside(network, self._faults)
         self._hands = Hands()
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
         checks = OrderChecks(network, TokenDesk(db, network), self._faults)
-        self._attempt = Attempt(db, line, self._outside, checks, self._mover, timing)
-        self._settlement = Settlement(db, line, self._outside, self._mover, timing)
+        self._attempt = Attempt(db, line, self._outside, checks, self._mover, self.gate, timing)
+        self._settlement = Settlement(db, line, self._outside, self._mover, self.gate, timing)
 
     @property
     def busy(self) -> list[UUID]:

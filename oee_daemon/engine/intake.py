@@ -12,17 +12,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
+from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.engine.wallet_lock import WalletLock
-from oee_daemon.errors import Conflict, KeyConflict, NotFound, Unavailable, WalletLocked
+from oee_daemon.errors import Conflict, Halted, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import Broker, ring_all
@@ -61,9 +63,11 @@ class Intake:
         network: str,
         identity: Identity | None = None,
         lock: WalletLock | None = None,
+        home: Path | None = None,
     ) -> None:
         """`identity`: tells whether what the database says can be relied on; none where nobody asks. `lock`:
-        tells whether an order could be signed; none where it always can."""
+        tells whether an order could be signed; none where it always can. `home`: where the mark of a halt
+        would be, where Postgres does not have it yet."""
         self._db = db
         self._line = line
         self._identity = identity
@@ -71,6 +75,7 @@ class Intake:
         self._broker = broker
         self._feed = feed
         self._network = network
+        self._home = home
         #: Stored in this turn of the loop, and to be rung for.
         self._new: list[UUID] = []
         # On a thread: a queue that is away or frozen holds up no request.
@@ -110,7 +115,8 @@ class Intake:
 
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
-        with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed.
+        with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed, and
+        `Halted` where none is accepted.
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False
@@ -144,7 +150,14 @@ class Intake:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
+                if self._home is not None and halt_mark.is_there(self._home):
+                    raise Halted
                 return await moves.create(self._line, uuid4(), self._network, terms, key)
+            except Halted:
+                # A repeat is answered all the same: it stores nothing.
+                if not await asyncio.to_thread(self.is_known, key):
+                    raise
+                return None
             except Unavailable:
                 if time.monotonic() > until:
                     raise

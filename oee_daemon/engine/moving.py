@@ -73,10 +73,11 @@ class Mover:
         answers: Sequence[VenueAnswer] = (),
         swap_ended: str | None = None,
         bars: str | None = None,
+        spare: bool = False,
     ) -> Order | None:
         """The attempt has failed: another one after a pause, or the order's end. `bars`: a venue that the
-        order asks no more, from this very move on."""
-        if failure.retryable and order.attempt < self._max_attempts:
+        order asks no more, from this very move on; `spare`: another one follows however many there were."""
+        if failure.retryable and (spare or order.attempt < self._max_attempts):
             delay = backoff(order.attempt, self._timing.backoff_s)
             return await self.move(
                 order,

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.send_gate import clock_s
 from oee_daemon.queue.broker import Broker, ring
-from oee_daemon.store import leases, readiness
+from oee_daemon.store import halt_row, leases, readiness
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Recovery:
             busy = self._execution.busy
             room = max(0, self._threads - len(busy) - self._broker.waiting_here())
             found = self._due(conn, busy, room) if room else []
-            readiness.beat(conn, self._owner, self._network)
+            self._beat(conn, self._network)
         for order_id in found:
             # Where no thread works here (any more), whoever else works may take it.
             if not (self._broker.hand(order_id) or ring(self._broker, order_id)):
@@ -85,6 +86,19 @@ class Recovery:
         if found:
             log.info("taken up", extra={"orders": len(found)})
         return len(found), 0 < room == len(found)
+
+    def beat(self, *, leaving: bool = False) -> bool:
+        """Says that this worker is there, or `leaving`, and heeds a halt; takes up nothing."""
+        with self._db.connect() as conn:
+            self._beat(conn, readiness.NOWHERE if leaving else self._network)
+        return False
+
+    def _beat(self, conn: Connection, network: str) -> None:
+        gate, asked_s = self._execution.gate, clock_s()
+        halt = readiness.beat(conn, self._owner, network)
+        gate.saw(halt, asked_s)
+        if halt is not None and gate.is_quiet():
+            halt_row.quiet(conn, self._owner, halt)
 
     def _due(self, conn: Connection, busy: list[UUID], limit: int) -> list[UUID]:
         return leases.due(
@@ -115,5 +129,10 @@ class Recovery:
 
     def leave(self) -> None:
         """Says in Postgres, if it can be reached, that this worker takes nothing up any more."""
+        with suppress(SQLAlchemyError):
+            self.beat(leaving=True)
+
+    def end(self) -> None:
+        """Says there that this worker has ended."""
         with suppress(SQLAlchemyError), self._db.connect() as conn:
-            readiness.left(conn, self._owner)
+            readiness.gone(conn, self._owner)

@@ -14,6 +14,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine import recall
 from oee_daemon.engine.moving import Mover, backoff
 from oee_daemon.engine.outside import Outside
+from oee_daemon.engine.send_gate import Gate
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown
@@ -28,11 +29,14 @@ log = logging.getLogger(__name__)
 class Settlement:
     """One worker's way from `submitted` to the attempt's end."""
 
-    def __init__(self, db: Engine, line: Line, outside: Outside, mover: Mover, timing: Timing) -> None:
+    def __init__(
+        self, db: Engine, line: Line, outside: Outside, mover: Mover, gate: Gate, timing: Timing
+    ) -> None:
         self._db = db
         self._line = line
         self._outside = outside
         self._mover = mover
+        self._gate = gate
         self._timing = timing
 
     async def settle(self, order: Order, swap: SignedSwap | None) -> Order | None:
@@ -44,7 +48,9 @@ class Settlement:
         while current is not None:
             # Past its time nothing is sent any more; what an earlier send left is still asked about.
             if not current.expired_by_now:
-                await self._outside.send(swap)
+                with self._gate.sending() as may_send:
+                    if may_send:
+                        await self._outside.send(swap)
             outcome = await self._outside.outcome(swap, self._timing.resend_s)
             if isinstance(outcome, Landed):
                 return await self._confirm(current, outcome.fill, "landed")
@@ -76,7 +82,9 @@ class Settlement:
             await aside(self._db, leases.let_go, order, e.pause)
             return None
         except AttemptFailed as failure:
-            return await self._mover.end_attempt(order, failure, swap_ended=ended)
+            # What a halt kept from being sent is no attempt that was lost.
+            spare = self._gate.shut and isinstance(said, Lapsed)
+            return await self._mover.end_attempt(order, failure, swap_ended=ended, spare=spare)
         known = swap is not None and swap.signature == landed.fill.signature
         return await self._confirm(order, landed.fill, "landed" if known else ended)
 

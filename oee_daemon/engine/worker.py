@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dramatiq
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon.engine import actors, recovery, retention
 from oee_daemon.engine.beats import Beat, Chore
@@ -21,6 +23,7 @@ from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
+from oee_daemon.engine.send_gate import Gate
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.held_path import Held
 from oee_daemon.networks.opening import open_network
@@ -39,6 +42,8 @@ log = logging.getLogger(__name__)
 #: older than 60 s for dead, and its messages for anybody's (`heartbeat_timeout` of its `RedisBroker`:
 #: https://dramatiq.io/reference.html#dramatiq.brokers.redis.RedisBroker).
 LOOK_MS = 5000
+#: Seconds between two beats of a worker that only ends what it has.
+LEAVING_S = 1.0
 
 
 class Worker:
@@ -112,6 +117,7 @@ class Worker:
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
             timing=settings.timing,
+            gate=Gate(settings.home),
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:
@@ -203,6 +209,9 @@ class Worker:
     def start(self) -> None:
         if not self.identity.settled:
             self.settle()
+        # Before anything is sent; where Postgres is away nothing is, either.
+        with suppress(SQLAlchemyError):
+            self.recovery.beat()
         # The threads first: what recovery finds is handed to them.
         self._threads.start()
         self._beat.start()
@@ -214,12 +223,19 @@ class Worker:
         # less, which is true: this one only ends what it has.
         self._beat.stop()
         self.recovery.leave()
+        leaving = Beat(
+            "leaving",
+            [Chore(name="leaving", once=partial(self.recovery.beat, leaving=True), every_s=LEAVING_S)],
+        )
+        leaving.start()
         # Before the threads are told: one that waits for a slot, which others may hold for long, would be
         # waited for.
         self.execution.stop()
         # Gives back to the queue what was fetched and not begun, and returns once what runs has ended or been
         # let go.
         self._threads.stop()
+        leaving.stop()
+        self.recovery.end()
         # As long as an order ran, people saw at whose hands.
         self._roster_beat.stop()
         self.roster.leave()

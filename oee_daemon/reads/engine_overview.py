@@ -18,7 +18,9 @@ from sqlalchemy import Connection, Engine
 from oee_daemon.contract.status import LIVE, RUNNABLE
 from oee_daemon.engine import durability_checks
 from oee_daemon.orders.order import Order
+from oee_daemon.store import halt_row
 from oee_daemon.store import overview_sql as statements
+from oee_daemon.store.halt_row import Halt
 from oee_daemon.store.statement import Statement
 
 Row = TypeVar("Row")
@@ -85,6 +87,8 @@ class Overview:
     #: Orders in each of the last whole seconds, the newest last.
     accepted_by_second: list[int]
     ended_by_second: list[int]
+    #: None while the engine works.
+    halt: Halt | None = None
 
 
 class BySecond:
@@ -141,6 +145,7 @@ class Overviews:
                 venues=[VenueHealth(**row._asdict()) for row in venues],
                 accepted_by_second=came,
                 ended_by_second=went,
+                halt=halt_row.read(conn),
             )
 
     def figures(self, connections: int) -> dict[str, Any]:
@@ -155,6 +160,7 @@ class Overviews:
                 "version": database.version.split()[0],
                 "revision": database.revision,
                 "now": database.now,
+                "halt": halt_row.read(conn),
                 "weaknesses": [asdict(weakness) for weakness in durability_checks.look(conn, connections)],
             }
 

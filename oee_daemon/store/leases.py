@@ -24,6 +24,7 @@ from oee_daemon.store.predicates import (
     IS_DUE,
     IS_LIVE,
     IS_RUNNABLE,
+    MAY_RUN,
     NEEDS_KEY,
     OVERDUE,
     RUNNABLE,
@@ -60,7 +61,7 @@ def _claim(slot_class: str) -> Batch:
             SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins FROM orders
             WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
                 AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
-                AND (locked IS NOT TRUE OR NOT {NEEDS_KEY})
+                AND (locked IS NOT TRUE OR NOT {NEEDS_KEY}) AND {MAY_RUN}
             LIMIT 1 FOR UPDATE
         ) runnable
     ), free AS (
@@ -254,7 +255,7 @@ _DUE = Statement(f"""
     -- due: hands out what is due and nobody works on, oldest first
     WITH found AS (
         SELECT id FROM orders
-        WHERE {RUNNABLE} AND network = %(network)s AND {OVERDUE}
+        WHERE {RUNNABLE} AND network = %(network)s AND {OVERDUE} AND {MAY_RUN}
             AND (NOT {HELD} OR lease_owner = %(owner)s AND id <> ALL (%(busy)s::uuid[]))
             AND (rung_at BETWEEN clock_timestamp() - %(ring_again)s AND clock_timestamp() + {TOLERANCE})
                 IS NOT TRUE

@@ -61,7 +61,8 @@ class Batch:
 
     Its text is libpq's: `$1` is a JSON list of the rows, which `asked` reads. Its answer is a JSON list too,
     by `answered`: a row for each that it has an answer to, whose `n` is that of the row asked with. Its first
-    line is `-- name: what it does`. `first` runs before it in the same transaction, with the same rows.
+    line is `-- name: what it does`. `first` runs before it in the same transaction, and is asked with
+    nothing: what it waits for has happened before the other's snapshot is taken.
     """
 
     __slots__ = ("name", "texts")
@@ -210,8 +211,9 @@ class Line:
             for batch, requests in kinds.items():
                 rows = f"[{','.join([request.row for request in requests])}]".encode()
                 for text in batch.texts:
-                    pg.send_query_prepared(self._name(pg, batch, text), [rows])
-                    self._expected.append(requests if text is batch.texts[-1] else [])
+                    last = text is batch.texts[-1]
+                    pg.send_query_prepared(self._name(pg, batch, text), [rows] if last else [])
+                    self._expected.append(requests if last else [])
             pg.pipeline_sync()
             if pg.flush():
                 asyncio.get_running_loop().add_writer(self._socket, self._write)

@@ -20,15 +20,16 @@ from sqlalchemy.dialects import postgresql
 
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import AttemptFailed, Unavailable
+from oee_daemon.errors import AttemptFailed, Halted, Unavailable
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
 from oee_daemon.orders.terms import COLUMNS, Terms
+from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.leases import FREED
 from oee_daemon.store.line import Batch, Line, answered, asked
 from oee_daemon.store.order_rows import ORDER, order_row, read_times
-from oee_daemon.store.predicates import EXPIRED, MAY_CANCEL
+from oee_daemon.store.predicates import EXPIRED, HALTED, MAY_CANCEL
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
@@ -41,7 +42,8 @@ _GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
 #: order instead of using up a number. Whose key another transaction holds is told so, since all of a flight
 #: would wait. The unique index decides all the same. One moment for an order's times and for event 1.
 _CREATE = Batch(f"""
-    -- create: pending orders with their event 1, except those whose key is known, or comes twice
+    -- create: pending orders with their event 1, except those whose key is known, or comes twice, and
+    -- under a halt
     WITH asked AS MATERIALIZED (
         SELECT *, ordinality AS n, idempotency_key IS NULL
                 OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0)) AS ours,
@@ -52,7 +54,7 @@ _CREATE = Batch(f"""
         INSERT INTO orders ({_GIVEN}, status, created_at, updated_at, expires_at)
         SELECT {_GIVEN}, 'pending', statement_timestamp(), statement_timestamp(),
             statement_timestamp() + make_interval(secs => valid_for_s)
-        FROM asked WHERE ours AND first
+        FROM asked WHERE ours AND first AND NOT {HALTED}
             AND NOT EXISTS (SELECT FROM orders o WHERE o.idempotency_key = asked.idempotency_key)
             AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)
         ORDER BY n
@@ -62,9 +64,9 @@ _CREATE = Batch(f"""
         SELECT id, event_seq, status, attempt, created_at, '{{}}' FROM new
     )
     {
-    answered('''
-        SELECT n, ours, new.number, new.created_at, new.expires_at, new.next_run_at
-        FROM asked LEFT JOIN new USING (id) WHERE new.id IS NOT NULL OR NOT ours
+    answered(f'''
+        SELECT n, ours, {HALTED} AS halted, new.number, new.created_at, new.expires_at, new.next_run_at
+        FROM asked LEFT JOIN new USING (id) WHERE new.id IS NOT NULL OR NOT ours OR {HALTED}
     ''')
 }
 """)  # noqa: S608  # the names are our own columns
@@ -73,7 +75,8 @@ _CREATE = Batch(f"""
 async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: str | None) -> Order | None:
     """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
 
-    Raises `Unavailable` where another transaction holds the key.
+    Raises `Unavailable` where another transaction holds the key, and `Halted`, which its key may be known in
+    spite of.
     """
     row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
     stored = await line.ask(_CREATE, row)
@@ -81,6 +84,8 @@ async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: st
         return None
     if not stored["ours"]:
         raise Unavailable("The same request is under way; nothing was stored by this one. Try again.")
+    if stored["halted"]:
+        raise Halted
     created_at, expires_at, next_run_at = (
         datetime.fromisoformat(stored[name]) for name in ("created_at", "expires_at", "next_run_at")
     )
@@ -115,12 +120,14 @@ def _move_to(
     what: str,
     sets: tuple[str, ...] = (),
     *,
+    first: str | None = None,
     only: str = "",
     beside: str = "",
     more: tuple[str, ...] = (),
 ) -> Batch:
     """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
-    asked with by their names; `more`: what `beside` is asked with, as in "raw bytea"."""
+    asked with by their names; `first`: see `Batch`; `more`: what `beside` is asked with, as in "raw
+    bytea"."""
     given = [f"{column} {orders.c[column].type.compile(_DIALECT)}" for column in sets]
     changes = [f"{column} = asked.{column}" for column in sets]
     if to not in LETS_GO:
@@ -140,7 +147,7 @@ def _move_to(
         changes += ["next_run_at = clock_timestamp() + delay"]
     told = ", ".join(f"asked.{column.split()[0]}" for column in ("n", "data", *more))
     columns = ", ".join([_HELD, *given, *more])
-    return Batch(f"""
+    text = f"""
     -- {name}: {what}
     WITH {asked(columns, "id")}, moved AS (
         UPDATE orders SET status = '{to}', event_seq = event_seq + 1, updated_at = clock_timestamp(),
@@ -151,7 +158,8 @@ def _move_to(
     ), said AS ({_SAID.format(data="data")}
     ){beside}
     {answered("SELECT n, updated_at, finished_at, next_run_at, expired_by_now FROM moved")}
-    """)  # noqa: S608  # the names are our own columns
+    """  # noqa: S608  # the names are our own columns
+    return Batch(text, first=first)
 
 
 _STORED = """, stored AS (
@@ -170,9 +178,10 @@ _CHOOSE = _move_to(Status.BUILDING, "choose", "stores the choice", _CHOICE)
 _SUBMIT = _move_to(
     Status.SUBMITTED,
     "submit",
-    "stores the signed swap before it is sent, but not past the order's time",
+    "stores the signed swap before it is sent, but not past the order's time, nor under a halt",
     ("signature", "route"),
-    only=f" AND NOT {EXPIRED}",
+    first=SHARED_LOCK,
+    only=f" AND NOT {EXPIRED} AND NOT {HALTED}",
     beside=_STORED,
     more=("raw bytea", "height bigint"),
 )
@@ -234,7 +243,8 @@ async def choose(
 async def submit(
     line: Line, order: Order, swap: SignedSwap, *, lease: timedelta = USUAL.lease
 ) -> Order | None:
-    """To `submitted`, with the swap as `signed`. None, too: the order's time is over."""
+    """To `submitted`, with the swap as `signed`. None, too: the order's time is over, or the engine is
+    halted."""
     data, changes = Submitted(swap.signature).data(), {"signature": swap.signature, "route": None}
     stored = {"raw": swap.raw, "height": swap.last_valid_height}
     return await _move(line, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)

@@ -52,3 +52,10 @@ IS_DUE = f"""coalesce(next_run_at <= clock_timestamp() + {TOLERANCE}
             OR next_run_at > clock_timestamp() + {ABSURD}, false)"""
 #: Nobody has begun the order's next run for `%(overdue)s`, an interval, after it was due.
 OVERDUE = f"(next_run_at <= clock_timestamp() - %(overdue)s OR next_run_at > clock_timestamp() + {ABSURD})"
+
+#: The engine is halted: nothing may be signed or sent. See `halt_row`.
+HALTED = "EXISTS (SELECT FROM halt WHERE one = 1 AND halted)"
+#: A swap of the order was signed, and may be on the chain.
+IS_SENT = status_in(status.LIVE - status.UNSENT)
+#: A halt leaves the order to be worked on: what was sent is asked about, and what has lapsed expires.
+MAY_RUN = f"(NOT {NEEDS_KEY} OR NOT {HALTED})"

@@ -333,6 +333,8 @@ workers = Table(
     Column("owner", Text, primary_key=True),
     Column("network", Text, nullable=False),
     Column("seen_at", Time, nullable=False),
+    # The newest halt for which it has said that it sends nothing; see `halt_row`.
+    Column("quiet", BigInteger),
     prefixes=["UNLOGGED"],
     postgresql_with={"fillfactor": 50},
 )
@@ -365,6 +367,19 @@ tokens = Table(
     CheckConstraint("decimals BETWEEN 0 AND 255", name="tokens_decimals"),
 )
 Index("tokens_symbol", func.lower(tokens.c.symbol), unique=True)
+
+#: The one row that says whether the engine is halted; none where it never was. See `halt_row`.
+halt = Table(
+    "halt",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("halted", Boolean, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("reason", Text),
+    Column("by", Text),
+    CheckConstraint("one = 1", name="halt_one"),
+)
 
 #: The one row that says whose database this is; see `identity`.
 engine = Table(

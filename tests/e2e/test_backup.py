@@ -345,6 +345,9 @@ def test_a_restored_home_works_on(story: Story) -> None:
         again = story.copy.post(Idempotency_Key=f"key of {name}")
         assert (again.status_code, again.json()["orderId"]) == (200, story.orders[name])
     assert story.copy.post(SELL | {"amount": 2}, Idempotency_Key="key of pending").status_code == 422
+    # Until a person says that it is the one of the two that goes on.
+    assert story.restored["halted"] and story.copy.post().json()["code"] == "halted"
+    assert Cli(story.copy.daemon.home).json("resume", "--yes")["ended"]["reason"] == "restored from a backup"
     assert story.copy.end(story.copy.place())["status"] == "confirmed"
     numbers = story.copy.sql.execute("SELECT count(*), max(number) FROM orders").fetchone()
     assert numbers == (before + 1, before + 1)

@@ -26,7 +26,7 @@ from tests.kit.terminal import CTRL_C, Terminal, shows
 #: What each command that needs a daemon is typed as, and what each that does not.
 NEEDS = [
     "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch",
-    "watch last", "show last", "history", "fills", "top --once", "stats", "backup -",
+    "watch last", "show last", "history", "fills", "top --once", "stats", "backup -", "resume --yes",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",
@@ -35,7 +35,7 @@ NEVER = [
 #: Those that are the daemon, work beside it, or say what is there instead of it; each has tests of its own.
 APART = {
     "start", "restart", "status", "logs", "run", "token", "worker", "drill", "restore", "doctor",
-    "path", "get", "set", "unset",
+    "halt", "path", "get", "set", "unset",
 }  # fmt: skip
 
 

@@ -303,10 +303,10 @@ def test_what_was_prepared_is_used_again_also_after_a_failure(things: Engine, da
     assert on(database_url, use) == [2, 2, 2, 2]
 
 
-def test_the_statement_before_it_runs_with_the_same_rows_and_in_the_same_transaction(
+def test_the_statement_before_it_runs_once_for_a_flight_and_in_the_same_transaction(
     things: Engine, database_url: str
 ) -> None:
-    note = "SELECT set_config('oee.note', $1::jsonb #>> '{1,note}', true)"
+    note = "SELECT set_config('oee.note', concat(current_setting('oee.note', true), 'b'), true)"
     found = answered("SELECT n, current_setting('oee.note', true) AS note FROM asked")
     told = Batch(f"-- told: what was said\nWITH {asked('note text', 'note')} {found}", first=note)
 

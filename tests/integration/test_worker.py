@@ -48,6 +48,8 @@ def running(settings: Settings, *, recovery: bool = True) -> Iterator[Worker]:
     if recovery:
         worker.start()
     else:
+        # Nothing is sent by a worker that has not looked for a halt.
+        worker.recovery.beat()
         alone.start()
     try:
         yield worker

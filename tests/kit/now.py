@@ -34,8 +34,10 @@ class Within(Line):
         self._conn = conn
 
     async def ask(self, batch: Batch, row: Mapping[str, Any]) -> Row | None:
-        for text in batch.texts:
-            answer = RawCursor(driver(self._conn)).execute(text.encode(), [f"[{_encode(row)}]"]).fetchone()
+        *before, last = batch.texts
+        for text in before:
+            RawCursor(driver(self._conn)).execute(text.encode())
+        answer = RawCursor(driver(self._conn)).execute(last.encode(), [f"[{_encode(row)}]"]).fetchone()
         assert answer is not None
         rows: list[Row] = answer[0] or []
         return {name: value for name, value in rows[0].items() if name != "n"} if rows else None

@@ -240,7 +240,13 @@ def _check_workers(facts: Facts, part: dict[str, Any]) -> Iterator[Finding]:
 
 
 def check_orders(facts: Facts) -> Iterator[Finding]:
-    part = facts.part("orders")
+    part, halt = facts.part("orders"), facts.part("halt")
+    if halt:
+        why = f" ({halt['reason']})" if halt.get("reason") else ""
+        since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+        message = f"The engine is halted since {since}{why}: nothing is accepted, signed or sent."
+        yield warn("orders", "halted", message, "oee resume")
+        return
     live, stuck, overdue = part.get("live"), part.get("stuck") or 0, part.get("overdueS") or 0.0
     faulty = part.get("faulty") or 0
     if not isinstance(live, dict):

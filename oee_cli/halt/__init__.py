@@ -1,0 +1,1 @@
+"""`oee halt` and `oee resume`."""

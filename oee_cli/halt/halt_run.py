@@ -1,0 +1,174 @@
+"""What `oee halt` and `oee resume` do.
+
+A halt of a home on this machine begins with a file in it, so that it holds whatever becomes of the daemon;
+then the daemon is asked, and where anything but a yes comes, it and its worker are killed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import sys
+from typing import Any
+
+from oee_cli.api.http_client import Client, session
+from oee_cli.api.response_problems import check_response
+from oee_cli.errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.halt import hung_engine
+from oee_cli.output import Output, clean
+from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
+from oee_daemon.contract.addresses import OWN
+from oee_daemon.contract.halt_mark import MOST_TEXT, Mark, path_of, write
+
+#: Seconds for the daemon's answer: it waits for its workers, and for a database that is slow.
+_ANSWER_S = 15.0
+#: Swaps that are told of in full.
+_SHOWN = 20
+
+
+def halt_engine(reason: str | None, output: Output) -> ExitCode:
+    if reason is not None and len(reason) > MOST_TEXT:
+        raise UsageFault(f"--reason may have {MOST_TEXT} characters.")
+    settings = load_settings()
+    mark = Mark(reason, _whoever_asks())
+    client = Client(settings, output)
+    try:
+        if settings.url is not None:
+            return _tell(client.read("POST", "/api/halt", json=mark._asdict()), output)
+        _write_mark(settings, mark)
+        if hung_engine.is_alive(client.launcher):
+            done = _ask(client, mark)
+            if done is not None:
+                return _tell(done, output)
+        return _end_hung(client, output)
+    finally:
+        client.close()
+
+
+def _whoever_asks() -> str:
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):
+        account = str(os.geteuid())
+    return f"{account}@{platform.node()}"
+
+
+def _write_mark(settings: Settings, mark: Mark) -> None:
+    try:
+        write(settings.home, mark)
+    except FileNotFoundError:
+        raise Unreachable(
+            f"There is no engine in {settings.home}.",
+            hint="Say where it is: OEE_HOME=… oee halt, or OEE_URL=… for one elsewhere.",
+            code="no_engine",
+        ) from None
+    except PermissionError:
+        raise Forbidden(f"{settings.home} can't be written to by this account.") from None
+    except OSError as e:
+        raise CliError(f"{path_of(settings.home)} can't be written: {e.strerror}.") from None
+
+
+def _ask(client: Client, mark: Mark) -> dict[str, Any] | None:
+    """What the daemon's halt came to; none where it did not say so."""
+    try:
+        answer = client.exchange("POST", "/api/halt", json=mark._asdict(), timeout=_ANSWER_S)
+        done: dict[str, Any] = check_response(answer).body
+    except (ConnectionLost, CliError):
+        return None
+    return done
+
+
+def _tell(done: dict[str, Any], output: Output) -> ExitCode:
+    if output.json:
+        output.emit(done)
+    else:
+        output.say("✓ halted: nothing is accepted, signed or sent until `oee resume`")
+        swaps = done["mayLand"]
+        if swaps:
+            noun = "swap was" if len(swaps) == 1 else "swaps were"
+            output.say(
+                f"  {len(swaps):,} {noun} sent before and may still land; the chain goes on being asked:"
+            )
+        for swap in swaps[:_SHOWN]:
+            output.say(clean(f"  {swap['orderId'][:8]}  {swap['signature']}"))
+        if len(swaps) > _SHOWN:
+            output.say(f"  and {len(swaps) - _SHOWN:,} more: oee history --status submitted")
+    if done["workerKilled"]:
+        output.note("  the worker did not say that it was quiet, and was killed; another one took its place")
+    if not done["unanswered"]:
+        return ExitCode.DONE
+    for worker in done["unanswered"]:
+        output.sentence("✗", clean(f"not known of worker {worker['worker']}, seen {worker['seenS']:g} s ago"))
+    output.sentence(
+        "✗",
+        "These have not said that they send nothing: each is dead, or frozen, and may then send what it had"
+        " when it wakes.",
+        "On its host: kill -9 its process. It stores nothing new in any case.",
+    )
+    return ExitCode.UNREACHABLE
+
+
+def _end_hung(client: Client, output: Output) -> ExitCode:
+    """The daemon is not there, or has not said yes: the file is, and keeps the next one halted."""
+    home = client.settings.home
+    was_there = client.launcher.held()
+    killed = hung_engine.end_engine(client.launcher) if was_there else []
+    if killed is None:
+        raise Unreachable(
+            f"The daemon of {home} does not answer, and its process can't be seen from here.",
+            hint="It is halted once it looks at the home. To be sure, where it runs: kill -9 it.",
+            code="halt_unknown",
+        )
+    outside = _has_outside_database(client.settings)
+    if output.json:
+        output.emit({"halt": None, "killed": killed, "daemon": False, "elsewhereUnknown": outside})
+    else:
+        what = "the daemon did not answer and was killed" if was_there else "the daemon does not run"
+        output.say(f"✓ halted here: {what}; it starts halted, until `oee resume`")
+        output.note("  what was sent before may still land; once it runs: oee history --status submitted")
+    if not outside:
+        return ExitCode.DONE
+    output.sentence(
+        "✗",
+        "The database is outside, and could not be told: workers on other hosts go on until a daemon has.",
+        "On any host with a living daemon of this engine: oee halt. Or here: oee daemon start",
+    )
+    return ExitCode.UNREACHABLE
+
+
+def _has_outside_database(settings: Settings) -> bool:
+    if os.environ.get("OEE_DATABASE_URL") or stored_settings().get("database_url"):
+        return True
+    try:
+        told = json.loads((settings.home / "database.json").read_text())
+        return bool(told["database"] != OWN)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def resume_engine(yes: bool, output: Output) -> ExitCode:
+    with session(output) as client:
+        halt = client.get("/api/halt")["halt"]
+        if halt is not None and not yes and not _confirmed(halt, output):
+            output.sentence("✗", "It stays halted.")
+            return ExitCode.STOPPED
+        done = client.read("POST", "/api/resume")
+    output.answer(done, "✓ resumed" if done["ended"] or halt else "it was not halted")
+    return ExitCode.DONE
+
+
+def _confirmed(halt: dict[str, Any], output: Output) -> bool:
+    """Asks. Raises `UsageFault` where nobody is there to answer."""
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        raise UsageFault("Nobody is at a terminal to be asked.", hint="oee resume --yes")
+    from oee_cli.text.time_text import parse_moment
+
+    why = f": {halt['reason']}" if halt["reason"] else ""
+    by = f" by {halt['by']}" if halt["by"] else ""
+    since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+    output.warn(clean(f"Halted since {since}{by}{why}"))
+    output.warn("Orders that are due go on at once. Resume? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,115 @@
+"""Halts the engine and lets it go on, for whoever asks; `send_gate` has the reasons why a halt is true.
+
+A daemon halts in four steps: the row in Postgres, under the lock that everybody stores under; then it waits
+until each worker has said that it sends nothing; its own that does not say so is killed; others are named.
+Nothing here needs the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from oee_daemon.contract import halt_mark
+from oee_daemon.store import halt_row, leases
+from oee_daemon.store.halt_row import Halt, MayLand, Seen
+
+log = logging.getLogger(__name__)
+
+#: Seconds that workers have to say that they are quiet: a beat, and a send that is under way.
+QUIET_S = 2.5
+#: Between two looks, seconds.
+LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """What a halt came to."""
+
+    halt: Halt
+    #: Whether it held before.
+    already: bool
+    may_land: list[MayLand] = field(default_factory=list)
+    #: Workers elsewhere that have not said that they are quiet.
+    unanswered: list[Seen] = field(default_factory=list)
+    #: Whether the home's own worker had to be killed.
+    killed: bool = False
+
+
+class Halting:
+    """One daemon's. `home_id` begins the names of its own workers; `end_worker` kills the one that it has,
+    and another one takes its place."""
+
+    def __init__(
+        self, db: Engine, *, home: Path, network: str, home_id: str, end_worker: Callable[[], None]
+    ) -> None:
+        self._db = db
+        self._home = home
+        self._network = network
+        self._own = f"{home_id}:"
+        self._end_worker = end_worker
+
+    def halt(self, reason: str | None, by: str | None) -> Halted:
+        """Halts. Once this returns, nothing is stored or sent by any worker but those that it names.
+
+        Blocks for some seconds at most. Raises `DBAPIError` where Postgres can't be told.
+        """
+        before = self.read()
+        halt = halt_row.halt(self._db, reason, by)
+        log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
+        until = time.monotonic() + QUIET_S
+        while (loud := self._loud(halt)) and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        own = [worker for worker in loud if self._is_own(worker)]
+        if own:
+            log.warning("the worker does not say that it is quiet, and is killed")
+            self._end_worker()
+        with self._db.connect() as conn:
+            may_land = halt_row.may_land(conn)
+        # What Postgres has now needs no file any more.
+        halt_mark.remove(self._home)
+        others = [worker for worker in loud if worker not in own]
+        return Halted(halt, before is not None, may_land, others, bool(own))
+
+    def _loud(self, halt: Halt) -> list[Seen]:
+        """Those that have not said that they are quiet. Of its own workers one lives at a time."""
+        with self._db.connect() as conn:
+            found = halt_row.workers(conn)
+        own = sorted((w for w in found if self._is_own(w)), key=lambda worker: worker.seen_s)
+        others = [worker for worker in found if not self._is_own(worker)]
+        return [worker for worker in (*own[:1], *others) if worker.quiet != halt.number]
+
+    def _is_own(self, worker: Seen) -> bool:
+        return worker.owner.startswith(self._own)
+
+    def read(self) -> Halt | None:
+        """The halt that holds. Raises `DBAPIError`."""
+        with self._db.connect() as conn:
+            return halt_row.read(conn)
+
+    def heed_mark(self) -> bool:
+        """Writes a halt that a file tells of into Postgres. False: there is none. Raises as `halt`."""
+        mark = halt_mark.read(self._home)
+        if mark is None:
+            return False
+        halt_row.halt(self._db, mark.reason, mark.by)
+        halt_mark.remove(self._home)
+        log.warning("halted, as the file in the home says", extra={"reason": mark.reason, "by": mark.by})
+        return True
+
+    def resume(self) -> Halt | None:
+        """Lets the engine go on: the file first, so that a crash in between leaves it halted. None: it was
+        not halted. Raises `DBAPIError`."""
+        halt_mark.remove(self._home)
+        with self._db.connect() as conn:
+            ended = halt_row.resume(conn)
+            if ended is not None:
+                # What was rung for while nothing could be claimed is taken up at the next beat.
+                leases.forget_rings(conn, self._network)
+                log.warning("resumed", extra={"halted_at": ended.at.isoformat()})
+        return ended

@@ -1,0 +1,265 @@
+"""A halt: nothing is stored or sent once it has returned, whatever was under way; and what goes on then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from oee_daemon.contract import halt_mark
+from oee_daemon.contract.status import Status
+from oee_daemon.engine import send_gate
+from oee_daemon.engine.halting import Halting
+from oee_daemon.engine.send_gate import FRESH_S, Gate, clock_s
+from oee_daemon.errors import Halted
+from oee_daemon.orders.order import Order
+from oee_daemon.store import halt_row, moves, readiness
+from oee_daemon.store.line import Batch
+from tests.kit.daemons import until
+from tests.kit.databases import connect
+from tests.kit.engine import Bench
+
+
+@pytest.fixture
+def halting(bench: Bench, tmp_path: Path) -> Halting:
+    return Halting(
+        bench.db, home=tmp_path, network="simulated", home_id="home", end_worker=lambda: ended.append("w")
+    )
+
+
+#: Who had to be killed.
+ended: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nobody() -> Iterator[None]:
+    ended.clear()
+    yield
+    ended.clear()
+
+
+@pytest.fixture
+def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with connect(empty_url) as conn:
+        yield conn
+
+
+def stored(sql: psycopg.Connection[Any]) -> int:
+    row = sql.execute("SELECT count(*) FROM swaps").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def waiting(sql: psycopg.Connection[Any], what: str) -> bool:
+    query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = %s)"
+    row = sql.execute(query, (what,)).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+def store_across_a_halt(bench: Bench, sql: psycopg.Connection[Any], url: str) -> tuple[int, int]:
+    """A swap whose statement has begun, and has its snapshot, when the engine is halted: how many swaps there
+    were when the halt had returned, and in the end."""
+    order = bench.to(bench.place(), Status.ROUTING, Status.BUILDING)
+    with ThreadPoolExecutor(2) as threads, connect(url) as holder:
+        with holder.transaction():
+            holder.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order.id,))
+            storing: Future[Order | None] = threads.submit(bench.advance, order, Status.SUBMITTED)
+            until(lambda: waiting(sql, "transactionid") or waiting(sql, "tuple"), what="the store")
+
+            def halt() -> int:
+                halt_row.halt(bench.db, None, None)
+                return stored(sql)
+
+            halted = threads.submit(halt)
+            # Where nothing holds it up, it has returned while the swap is still being stored.
+            until(lambda: halted.done() or waiting(sql, "advisory"), what="the halt")
+        with_it = halted.result(20)
+        storing.exception(20)
+    return with_it, stored(sql)
+
+
+def test_what_is_being_stored_is_stored_before_a_halt_returns(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
+) -> None:
+    at_return, in_the_end = store_across_a_halt(bench, sql, empty_url)
+    assert at_return == in_the_end == 1
+
+
+def test_the_flag_without_the_lock_would_let_a_swap_through(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moves, "_SUBMIT", Batch(moves._SUBMIT.texts[-1]))
+    assert store_across_a_halt(bench, sql, empty_url) == (0, 1)
+
+
+def test_who_hangs_in_the_middle_of_storing_is_ended(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
+) -> None:
+    order = bench.to(bench.place(), Status.ROUTING, Status.BUILDING)
+    with connect(empty_url) as frozen:
+        frozen.execute("BEGIN")
+        frozen.execute(halt_row.SHARED_LOCK.encode())
+        frozen.execute("UPDATE orders SET status = 'submitted' WHERE id = %s", (order.id,))
+        assert halt_row.halt(bench.db, "why", "me").reason == "why"
+        with pytest.raises(psycopg.OperationalError):
+            frozen.execute("COMMIT")
+    assert bench.order(order.id).status is Status.BUILDING
+
+
+def test_nothing_is_accepted_but_what_was(bench: Bench, halting: Halting) -> None:
+    before = bench.place(key="the-same-key")
+    halting.halt(None, None)
+    assert bench.place(key="the-same-key").id == before.id
+    for key in (None, "a-new-key"):
+        with pytest.raises(Halted):
+            bench.place(key=key)
+    halting.resume()
+    assert bench.place(key="a-new-key").number == before.number + 1
+
+
+def test_an_order_stays_where_it_is_and_goes_on_when_the_halt_is_over(bench: Bench, halting: Halting) -> None:
+    execution, pending = bench.execution(), bench.place()
+    building = bench.to(bench.place(), Status.ROUTING, Status.BUILDING)
+    late = bench.place()
+    bench.set(late.id, expires_at=bench.ago(seconds=1))
+    halting.halt(None, None)
+    bench.set(building.id, lease_until=None)
+    for order in (pending, building, late):
+        execution.run(order.id)
+    assert bench.order(pending.id).status is Status.PENDING
+    assert bench.order(building.id).status is Status.BUILDING
+    assert bench.order(late.id).status is Status.EXPIRED
+    assert bench.intake.cancel(building.id).status is Status.CANCELLED
+    with bench.db.connect() as conn:
+        assert readiness.look(conn, "simulated").moving
+    recovery = bench.recovery(execution)
+    assert recovery.take_up()[0] == 0
+    halting.resume()
+    recovery.beat()
+    assert bench.run_to_end(execution, pending.id).status is Status.CONFIRMED
+
+
+def test_an_order_that_a_halt_meets_while_it_is_signed_lets_go(bench: Bench, halting: Halting) -> None:
+    chain = bench.chain()
+    chain.before_anchor = lambda: setattr(chain, "told", halting.halt(None, None))
+    order = bench.place()
+    bench.execution(chain).run(order.id)
+    found = bench.row(order.id)
+    assert (found.status, found.lease_owner, chain.sent) == ("building", None, [])
+    assert bench.swaps(order.id) == []
+    halting.resume()
+    chain.before_anchor = lambda: None
+    assert bench.run_to_end(bench.execution(chain), order.id).status is Status.CONFIRMED
+
+
+def test_what_was_sent_is_asked_about_and_never_sent_again(bench: Bench, halting: Halting) -> None:
+    """Its first send is lost on its way, and it lapses, which costs it no attempt."""
+    chain = bench.chain()
+    execution = bench.execution(chain, max_attempts=1)
+    recovery = bench.recovery(execution)
+    recovery.beat()
+    bench.fault("chain", "drop")
+
+    def halt() -> None:
+        chain.before_outcome = lambda: None
+        with ThreadPoolExecutor(1) as threads:
+            done = threads.submit(halting.halt, None, None)
+            until(lambda: done.done() or (recovery.beat(), done.done())[1], what="the halt")
+        assert done.result().unanswered == []
+        told.extend(done.result().may_land)
+
+    told: list[halt_row.MayLand] = []
+    chain.before_outcome = halt
+    order = bench.place()
+    execution.run(order.id)
+    assert len(chain.sent) == 1
+    assert [swap.signature for swap in told] == chain.sent
+    assert (bench.order(order.id).status, bench.swaps(order.id)) == (Status.PENDING, [(1, "lapsed")])
+
+
+def test_a_halt_waits_for_each_worker_and_names_who_does_not_answer(
+    bench: Bench, halting: Halting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.engine.halting.QUIET_S", 0.2)
+    recovery = bench.recovery(owner="elsewhere")
+    recovery.beat()
+    with bench.db.connect() as conn:
+        for owner in ("home:dead", "home:frozen"):
+            readiness.beat(conn, owner, "simulated")
+    done = halting.halt("a reason", "me@here")
+    assert (done.already, done.killed, ended) == (False, True, ["w"])
+    assert [worker.owner for worker in done.unanswered] == ["elsewhere"]
+    recovery.beat()
+    again = halting.halt(None, "you@there")
+    assert (again.already, again.unanswered) == (True, [])
+    assert again.halt == done.halt
+    assert halting.resume() == done.halt and halting.resume() is None
+
+
+def test_a_worker_that_only_ends_what_it_has_is_asked_too(bench: Bench, halting: Halting) -> None:
+    recovery = bench.recovery(owner="leaving")
+    recovery.beat()
+    recovery.leave()
+    with bench.db.connect() as conn:
+        assert not readiness.look(conn, "simulated").worker
+        assert [worker.owner for worker in halt_row.workers(conn)] == ["leaving"]
+    recovery.end()
+    with bench.db.connect() as conn:
+        assert halt_row.workers(conn) == []
+
+
+def test_a_file_halts_until_postgres_has_it(bench: Bench, halting: Halting, tmp_path: Path) -> None:
+    assert not halting.heed_mark()
+    halt_mark.write(tmp_path, halt_mark.Mark("hung", "me@here"))
+    gate = Gate(tmp_path)
+    gate.saw(None, clock_s())
+    with gate.sending() as may:
+        assert gate.shut and not may
+    assert halting.heed_mark()
+    assert not halt_mark.is_there(tmp_path)
+    found = halting.read()
+    assert found is not None and (found.reason, found.by) == ("hung", "me@here")
+
+
+def test_a_file_that_can_not_be_read_halts_as_well(tmp_path: Path) -> None:
+    halt_mark.path_of(tmp_path).write_text("{")
+    assert halt_mark.read(tmp_path) == (None, None)
+
+
+def test_the_gate_is_shut_to_who_was_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(tmp_path)
+    with gate.sending() as may:
+        assert not may, "nobody has looked yet"
+    gate.saw(None, clock_s())
+    with gate.sending() as may:
+        assert may
+    later = clock_s() + FRESH_S + 0.1
+    monkeypatch.setattr(send_gate, "clock_s", lambda: later)
+    with gate.sending() as may:
+        assert not may
+    gate.saw(None, later)
+    with gate.sending() as may:
+        assert may
+
+
+def test_who_is_sending_is_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, sends = Gate(), threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        with gate.sending() as may:
+            assert may
+            gate.saw(1, clock_s())
+            quiet = threads.submit(gate.is_quiet)
+            with gate.sending() as another:
+                assert not another
+            assert not quiet.done() and not sends.is_set()
+        assert quiet.result(5)
+    monkeypatch.setattr(send_gate, "SENDS_S", 0.01)
+    gate.saw(None, clock_s())
+    with gate.sending():
+        assert not gate.is_quiet()
