@@ -56,9 +56,7 @@ class SolanaHoldings:
         genesis = await self._genesis()
         mints = request.input_token.mint, request.output_token.mint
         asked = [self._wallet, *mints]
-        asked += [
-            own_account(self._wallet, mint, program) for mint in (*mints, WSOL) for program in _PROGRAMS
-        ]
+        asked += [own_account(self._wallet, mint, program) for mint in mints for program in _PROGRAMS]
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, {"encoding": "base64", **_SEEN}])]
         sizes = (0, ACCOUNT_BYTES, MOST_ACCOUNT_BYTES)
         calls += [("getMinimumBalanceForRentExemption", [size]) for size in sizes]
@@ -113,12 +111,12 @@ class SolanaHoldings:
         self, rows: dict[str, Any], mints: tuple[str, str], read: dict[str, Mint], rents: Sequence[int]
     ) -> int:
         """Lamports for the accounts that the swap has to make: of what is received, and of wrapped SOL where
-        it swaps SOL, though that one is closed again."""
-        needed = 0
-        for mint in {mints[1], *((WSOL,) if WSOL in mints else ())}:
-            found = read.get(mint)
+        it swaps SOL. Some venues make another of that one though it is there; it is closed again."""
+        needed = rents[1] if WSOL in mints else 0
+        if mints[1] != WSOL:
+            found = read.get(mints[1])
             program = TOKEN if found is None else found.program
-            if rows[own_account(self._wallet, mint, program)] is None:
+            if rows[own_account(self._wallet, mints[1], program)] is None:
                 needed += rents[1] if program == TOKEN else rents[2]
         return needed
 
