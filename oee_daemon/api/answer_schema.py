@@ -111,8 +111,21 @@ class OrderIn(_RequestFields):
     """The body of `POST /api/orders/execute`, for the OpenAPI document; `read_order` is what reads it."""
 
 
+class Market(Shape):
+    """The price that a waiting order is compared with, as it is at this moment."""
+
+    price: Amount | None = Field(description="quote per base")
+    away_bps: int | None = Field(description="how far it has to move; 0 or less: it is met")
+    at: Moment | None
+    stale: bool = Field(description="too old to fire anything")
+
+
 class Order(_OrderFields):
     """The one order object, here and everywhere."""
+
+    market: Market | None = Field(
+        None, description="of an order that waits, where it is read; null: nobody has seen a price yet"
+    )
 
 
 class Event(Shape):
@@ -148,11 +161,29 @@ class Faults(Shape):
     last: str = Field(description="its kind, and where in the engine")
 
 
+class Gap(Shape):
+    """A time in which nobody saw a fresh price of the order's pair."""
+
+    begun: Moment
+    ended: Moment | None
+    reason: str
+
+
+class Leg(Shape):
+    """Another order of a group, of which at most one is filled."""
+
+    order_id: OrderId
+    type: str
+    status: Status
+
+
 class OrderDetail(Order):
     """An order with its events and swaps."""
 
     events: list[Event]
     swaps: list[Swap]
+    gaps: list[Gap] | None = Field(None, description="while it waited; the newest first, 20 at most")
+    group: list[Leg] | None = Field(None, description="the other orders of its group")
     faults: Faults | None = Field(default=None, description="faults of the engine in its runs, if any")
     barred: list[str] | None = Field(
         default=None, description="venues that are not asked again: a swap that they built was not signed"

@@ -10,6 +10,7 @@ from oee_daemon.api import (
     cancel_routes,
     endpoint_routes,
     engine_routes,
+    feed_routes,
     halt_routes,
     health_routes,
     lookup_routes,
@@ -40,6 +41,7 @@ from oee_daemon.reads.engine_overview import Overviews
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
+from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 from oee_daemon.store.tail import Tail
@@ -73,6 +75,7 @@ def open_state(
         checks=OrderChecks(network, desk, FaultLog()),
         history=history,
         stats=Stats(db),
+        waits=WaitingOrders(db),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
         endpoints=EndpointChecks(network.endpoints),
         probes=Probes(settings, history, Overviews(db), broker.client),
@@ -95,6 +98,7 @@ def build(state: State) -> FastAPI:
         balance_routes.router,
         stats_routes.router,
         engine_routes.router,
+        feed_routes.router,
         endpoint_routes.router,
         halt_routes.router,
         health_routes.router,

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import answer_schema, wire
+from oee_daemon.api.feed_wire import orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import quotes_json
@@ -26,7 +27,7 @@ from oee_daemon.contract.protocol import (
     PAGE,
 )
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.orders.terms import Terms
@@ -146,9 +147,12 @@ def listing(
     until: datetime | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: str | None = None,
+    sort: Literal["newest", "away"] = "newest",
 ) -> JSONResponse:
-    """Past and present orders, newest first. `status` takes several, apart by commas."""
-    tokens = state_of(request).network.tokens
+    """Past and present orders, newest first. `status` takes several, apart by commas. With `sort=away` those
+    that wait, the nearest to their price first, on one page; narrowed by `pair`, `side` and `type`."""
+    state = state_of(request)
+    tokens = state.network.tokens
     wanted = Filter(
         status=_read_statuses(status),
         pair=None if pair is None else wire.read_pair(pair, tokens),
@@ -158,8 +162,26 @@ def listing(
         since=wire.zoned(since, "since"),
         until=wire.zoned(until, "until"),
     )
-    found, following = state_of(request).history.page(wanted, limit=limit, cursor=cursor)
-    return JSONResponse({"orders": [wire.order_json(o, tokens) for o in found], "nextCursor": following})
+    if sort == "away":
+        _check_away(wanted, cursor)
+        names = {"pair": wanted.pair, "side": wanted.side, "type": wanted.type}
+        asked = {name: str(value) for name, value in names.items() if value is not None}
+        orders = orders_json(state.waits.nearest(asked, limit), state.waits, tokens)
+        return JSONResponse({"orders": orders, "nextCursor": None})
+    found, following = state.history.page(wanted, limit=limit, cursor=cursor)
+    return JSONResponse({"orders": orders_json(found, state.waits, tokens), "nextCursor": following})
+
+
+def _check_away(wanted: Filter, cursor: str | None) -> None:
+    """Raises `InvalidInput` for what an order by distance can't be narrowed by: it would be ignored."""
+    others = {"token": wanted.token, "since": wanted.since, "until": wanted.until, "cursor": cursor}
+    wrong = next((name for name, value in others.items() if value is not None), None)
+    if wrong is None and wanted.status in ((), (Status.WAITING.value,)):
+        return
+    field = wrong or "status"
+    raise InvalidInput(
+        f"{field} does not go with sort=away, which lists what waits.", field=field, hint="Leave it out."
+    )
 
 
 def _read_statuses(text: str | None) -> tuple[str, ...]:
@@ -178,7 +200,8 @@ def _read_statuses(text: str | None) -> tuple[str, ...]:
 @router.get("/orders/{order_id}", responses=answers(answer_schema.OrderDetail, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
-    tokens, history = state_of(request).network.tokens, state_of(request).history
+    state = state_of(request)
+    tokens, history = state.network.tokens, state.history
     order, events, swaps = history.detail(history.resolve(order_id))
     more: dict[str, Any] = {
         "events": [wire.event_json(e, tokens) for e in events],
@@ -188,7 +211,10 @@ def one(request: Request, order_id: str) -> JSONResponse:
         more["faults"] = {"count": order.faults, "last": order.fault}
     if order.barred:
         more["barred"] = order.barred
-    return JSONResponse(wire.order_json(order, tokens) | more)
+    if order.type is not OrderType.MARKET:
+        more |= story_json(order, state.waits)
+    (told,) = orders_json([order], state.waits, tokens)
+    return JSONResponse(told | more)
 
 
 @router.post("/orders/{order_id}/cancel", responses=answers(answer_schema.Order, 400, 404, 409))

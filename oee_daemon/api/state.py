@@ -26,6 +26,7 @@ from oee_daemon.networks.network import Network
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
+from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.line import Line
 
@@ -58,6 +59,7 @@ class State:
     line: Line
     history: History
     stats: Stats
+    waits: WaitingOrders
     hub: Hub
     endpoints: EndpointChecks
     probes: Probes

@@ -1,0 +1,103 @@
+"""What waits and who watches, as it is told: markets, feeds, gaps; and the shapes of these answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from oee_daemon.api import wire
+from oee_daemon.api.answer_schema import Amount, Moment, Shape
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.order import Order
+from oee_daemon.reads.waiting_orders import Market, WaitingOrders, Watch
+
+
+class Leader(Shape):
+    """The worker that watches all prices."""
+
+    owner: str
+    seen_at: Moment | None = Field(description="until when it has seen prices")
+
+
+class PairFeed(Shape):
+    """The newest price of one pair that somebody waits for; `bid`: selling base, `ask`: buying it."""
+
+    pair: str
+    bid: Amount | None
+    ask: Amount | None
+    at: Moment | None
+    age_ms: int | None
+    source: str
+    slot: int | None
+    state: Literal["live", "stale", "blind"]
+    cadence_ms: int
+    max_age_ms: int = Field(description="an older price fires nothing")
+    waiting: int = Field(description="orders that wait for a price of it")
+    nearest_bps: int | None = Field(description="how far the nearest one's price has to move")
+
+
+class Feeds(Shape):
+    """Every pair that is watched."""
+
+    at: Moment
+    leader: Leader | None = Field(description="null: nobody watches")
+    waiting: int = Field(description="orders that wait, for a price or a time")
+    feeds: list[PairFeed]
+
+
+def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
+    leader = None
+    if seen.owner is not None:
+        leader = {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
+    feeds = [
+        {
+            "pair": wire.pair_text(feed.pair, book),
+            "bid": feed.bid,
+            "ask": feed.ask,
+            "at": feed.at and wire.moment(feed.at),
+            "ageMs": None if feed.at is None else max(0, round((seen.at - feed.at).total_seconds() * 1000)),
+            "source": feed.source,
+            "slot": feed.slot,
+            "state": feed.state,
+            "cadenceMs": feed.cadence_ms,
+            "maxAgeMs": feed.max_age_ms,
+            "waiting": feed.waiting,
+            "nearestBps": feed.nearest_bps,
+        }
+        for feed in seen.feeds
+    ]
+    return {"at": wire.moment(seen.at), "leader": leader, "waiting": seen.waiting, "feeds": feeds}
+
+
+def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) -> list[dict[str, Any]]:
+    """The order objects, of those that wait with their market."""
+    markets = waits.markets([order.id for order in orders if order.status == "waiting"])
+    return [
+        wire.order_json(order, book) | ({"market": _market_json(markets.get(order.id))} if waiting else {})
+        for order in orders
+        for waiting in [order.status == "waiting"]
+    ]
+
+
+def _market_json(market: Market | None) -> dict[str, Any] | None:
+    if market is None:
+        return None
+    at = market.at and wire.moment(market.at)
+    return {"price": market.price, "awayBps": market.away_bps, "at": at, "stale": market.stale}
+
+
+def story_json(order: Order, waits: WaitingOrders) -> dict[str, Any]:
+    """What only an order that waited has: gaps in which nobody looked, and the other legs of its group."""
+    told: dict[str, Any] = {}
+    if gaps := waits.gaps(order.id):
+        told["gaps"] = [
+            {"begun": wire.moment(begun), "ended": ended and wire.moment(ended), "reason": why}
+            for begun, ended, why in gaps
+        ]
+    if order.group_id is not None:
+        told["group"] = [
+            {"orderId": str(i), "type": kind, "status": status} for i, kind, status in waits.legs(order.id)
+        ]
+    return told

@@ -1,0 +1,79 @@
+"""What waits, for whoever asks: each order's market, the nearest ones, who watches; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from oee_daemon.orders.order import Order
+from oee_daemon.store import listing_sql, waiting_sql
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The price that an order is compared with, quote per base; `away_bps`: how far it still has to move."""
+
+    price: str | None
+    away_bps: int | None
+    at: datetime | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who watches prices, at one moment by Postgres's clock. `feeds`: the rows of `waiting_sql.FEEDS`."""
+
+    at: datetime
+    owner: str | None
+    seen_at: datetime | None
+    waiting: int
+    feeds: Sequence[Any]
+
+
+class WaitingOrders:
+    """Reads what waits."""
+
+    def __init__(self, db: Engine) -> None:
+        self._db = db
+
+    def markets(self, ids: Sequence[UUID]) -> Mapping[UUID, Market]:
+        """Of those among `ids` that wait, and whose pair somebody has a price of."""
+        if not ids:
+            return {}
+        with self._db.connect() as conn:
+            rows = waiting_sql.MARKETS.all(conn, {"ids": [*ids]})
+        return {row.id: Market(row.price, row.away_bps, row.at, row.stale) for row in rows}
+
+    def nearest(self, wanted: Mapping[str, str], limit: int) -> list[Order]:
+        """The orders nearest to their price first. `wanted`: pair, side, type, where they are given."""
+        names = tuple(name for name in ("pair", "side", "type") if name in wanted)
+        with self._db.connect() as conn:
+            found = waiting_sql.nearest(names).all(conn, {**wanted, "most": limit})
+            ids = [UUID(str(row[0])) for row in found]
+            orders = {order.id: order for order in listing_sql.among(conn, ids, [], ended=False)}
+        # What has fired between the two looks waits no more.
+        return [order for i in ids if (order := orders.get(i)) is not None and order.status == "waiting"]
+
+    def watch(self) -> Watch:
+        with self._db.connect() as conn:
+            feeds = waiting_sql.FEEDS.all(conn)
+            leader = waiting_sql.LEADER.first(conn)
+        assert leader is not None
+        return Watch(
+            at=leader.now, owner=leader.owner, seen_at=leader.seen_at, waiting=leader.waiting, feeds=feeds
+        )
+
+    def gaps(self, order_id: UUID) -> list[tuple[datetime, datetime | None, str]]:
+        """When nobody saw a fresh price while it waited: begun, ended, why; the newest first."""
+        with self._db.connect() as conn:
+            return [(begun, ended, why) for begun, ended, why in waiting_sql.GAPS.all(conn, {"id": order_id})]
+
+    def legs(self, order_id: UUID) -> list[tuple[UUID, str, str]]:
+        """The other orders of its group: id, type, status."""
+        with self._db.connect() as conn:
+            return [(i, kind, status) for i, kind, status in waiting_sql.LEGS.all(conn, {"id": order_id})]

@@ -1,0 +1,102 @@
+"""The SQL of what waits, for those who look: how far each order's price is, which are nearest, who watches.
+
+Reads alone. However many orders wait, each look goes by the index `orders_armed` and stops after a page.
+"""
+
+from __future__ import annotations
+
+from oee_daemon.store.predicates import WAITING
+from oee_daemon.store.statement import Statement, named_row
+
+#: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit.
+_WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched THEN o.arm_price
+        WHEN o.latched THEN o.limit_price ELSE o.target_price END"""
+#: The price that it is compared with: of what is bought the ask, of what is sold the bid.
+_PRICE = "CASE WHEN o.side = 'buy' THEN f.ask ELSE f.bid END"
+#: By how many hundredths of a per cent that price has to move; less than 0 where it has come that far.
+_AWAY = f"""round(10000 * CASE WHEN o.arm_rule IN (0, 2) THEN ({_PRICE}) - ({_WANTED})
+        WHEN o.arm_rule IN (1, 3) THEN ({_WANTED}) - ({_PRICE}) END / ({_PRICE}))"""
+_STALE = (
+    "f.priced_at <= clock_timestamp() - make_interval(secs => f.max_age_ms / 1000.0) OR f.state <> 'live'"
+)
+
+MARKETS = Statement(
+    f"""
+    -- markets: the price of each of these orders that wait
+    SELECT o.id, ({_PRICE})::text AS price, ({_AWAY})::bigint AS away_bps, f.priced_at AS at,
+        coalesce({_STALE}, true) AS stale
+    FROM orders o JOIN feeds f ON f.pair = o.pair
+    WHERE o.id = ANY (%(ids)s::uuid[]) AND o.status = 'waiting'
+    """,  # noqa: S608  # the names are our own columns
+    named_row,
+)
+
+
+def _nearest_by(rule: int, order: str) -> str:
+    return f"""(SELECT id, number, side, arm_rule, arm_price, target_price, limit_price, trail_bps, latched
+            FROM orders WHERE arm_price IS NOT NULL AND pair = f.pair AND arm_rule = {rule} {{rest}}
+            ORDER BY arm_price {order}, number LIMIT %(most)s)"""  # noqa: S608
+
+
+_RULES = " UNION ALL ".join(
+    _nearest_by(rule, order) for rule, order in enumerate(("DESC", "ASC", "DESC", "ASC"))
+)
+#: The nearest one by each rule.
+_FIRST = _RULES.format(rest="").replace("%(most)s", "1")
+_NEAREST = f"""
+    -- nearest: what waits, the nearest to its price first; then what has none, by age
+    WITH near AS (
+        SELECT o.id, o.number, {_AWAY} AS away FROM feeds f CROSS JOIN LATERAL ({_RULES}) o
+        WHERE f.ask IS NOT NULL {{pair}} ORDER BY away, number LIMIT %(most)s
+    ), others AS (
+        SELECT id, number FROM orders WHERE {WAITING} AND (arm_price IS NULL
+            OR NOT EXISTS (SELECT FROM feeds f WHERE f.pair = orders.pair AND f.ask IS NOT NULL)) {{both}}
+        ORDER BY number LIMIT %(most)s
+    )
+    SELECT id FROM (
+        SELECT id, 0 AS part, away, number FROM near UNION ALL SELECT id, 1, NULL, number FROM others
+    ) found ORDER BY part, away, number LIMIT %(most)s
+"""  # noqa: S608
+
+
+def nearest(names: tuple[str, ...]) -> Statement[tuple[object, ...]]:
+    """`names`: the columns among pair, side and type that the orders are narrowed by."""
+    rest = "".join(f" AND {name} = %({name})s" for name in names if name != "pair")
+    pair = " AND f.pair = %(pair)s" if "pair" in names else ""
+    both = rest + (" AND pair = %(pair)s" if "pair" in names else "")
+    return Statement(_NEAREST.format(rest=rest, pair=pair, both=both))
+
+
+FEEDS = Statement(
+    f"""
+    -- feeds: the newest price of each pair that is watched, and what waits for it
+    SELECT f.pair, f.bid::text AS bid, f.ask::text AS ask, f.priced_at AS at, f.source, f.slot,
+        CASE WHEN f.state = 'live' AND coalesce({_STALE}, true) THEN 'stale' ELSE f.state END AS state,
+        f.cadence_ms, f.max_age_ms,
+        (SELECT count(*) FROM orders o WHERE o.pair = f.pair AND o.arm_price IS NOT NULL) AS waiting,
+        (SELECT min({_AWAY})::bigint FROM ({_FIRST}) o) AS nearest_bps
+    FROM feeds f ORDER BY f.pair
+    """,  # noqa: S608
+    named_row,
+)
+LEADER = Statement(
+    f"""
+    -- leader: who watches, and how many orders wait
+    SELECT clock_timestamp() AS now, w.owner, w.seen_at,
+        (SELECT count(*) FROM orders WHERE {WAITING}) AS waiting
+    FROM (SELECT) one LEFT JOIN watch w ON w.lease_until > clock_timestamp()
+    """,  # noqa: S608
+    named_row,
+)
+GAPS = Statement("""
+    -- gaps: times in which nobody saw a fresh price of an order's pair while it waited
+    SELECT g.begun, g.ended, g.reason FROM orders o JOIN gaps g ON g.pair = o.pair
+    WHERE o.id = %(id)s AND o.type <> 'market' AND coalesce(g.ended, 'infinity') > o.created_at
+        AND g.begun < coalesce(o.finished_at, 'infinity')
+    ORDER BY g.begun DESC LIMIT 20
+""")
+LEGS = Statement("""
+    -- legs: the other orders of an order's group
+    SELECT l.id, l.type, l.status FROM orders o JOIN orders l ON l.group_id = o.group_id AND l.id <> o.id
+    WHERE o.id = %(id)s AND o.group_id IS NOT NULL ORDER BY l.number
+""")
