@@ -1,0 +1,81 @@
+"""A swap that is asked about long after: what a node still proves of it goes by the history that it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.solana.swap_stamp import message_of, stamped
+from oee_daemon.networks.verdict import Cases
+from oee_daemon.networks.wallet import Wallet
+from oee_daemon.orders.swap import Landed, Lapsed, Outcome, SignedSwap, Unknown, UnsignedSwap
+from tests.networks.localnet.conftest import SOL, USDC, Localnet
+from tests.networks.solana.held import held, pool
+
+#: Slots after which no node's cache knows the swap; and between two rounds of looks.
+LONG, APART = 1000, 100
+ROUNDS = 6
+
+
+def chain_of(net: Localnet, *nodes: str) -> SolanaChain:
+    """As a worker has it that has just started: nothing is known of any swap."""
+    return SolanaChain(
+        pool(net, *nodes),
+        wallet=str(net.wallet.pubkey()),
+        genesis=net.rpc("getGenesisHash"),
+        # The clock is held, and jumps.
+        fastest_slot_ms=1e-6,
+    )
+
+
+async def signed(net: Localnet, *, anchor_told: bool) -> SignedSwap:
+    anchor = await chain_of(net, "").anchor(1.0)
+    order_id = uuid4()
+    memo = Memo(order_id, 1, Anchored(slot=anchor.slot, height=anchor.height)).text()
+    message = message_of(net.raydium_tx(net.raydium(SOL, USDC, 10**8)))
+    content = stamped(message, anchor.blockhash, memo if anchor_told else b"another's", 1)
+    unsigned = UnsignedSwap(message=content, last_valid_height=anchor.last_valid_height)
+    return Wallet(net.wallet).sign(unsigned, order_id, 1)
+
+
+async def outcome(net: Localnet, swap: SignedSwap, *nodes: str) -> Outcome:
+    chain = chain_of(net, *nodes)
+    cases, found = Cases(chain.nodes), Unknown("never asked")
+    for _ in range(ROUNDS):
+        said = cases.judge(swap, await chain.look(swap))
+        if not isinstance(said, Unknown):
+            return said
+        found = said
+        net.blocks(APART)
+    return found
+
+
+@pytest.mark.parametrize("anchor_told", [True, False])
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("history", ["full", "none", "pruned"])
+def test_only_who_kept_all_history_can_tell(
+    tmp_path: Path, history: str, lands: bool, anchor_told: bool
+) -> None:
+    async def run(net: Localnet) -> None:
+        net.fund()
+        net.order("nodes", name="other", history=history)
+        swap = await signed(net, anchor_told=anchor_told)
+        if lands:
+            await chain_of(net, "").submit(swap, 1.0)
+        net.blocks(LONG)
+        told = await outcome(net, swap, "other")
+        expected = (Landed if lands else Lapsed) if history == "full" else Unknown
+        assert isinstance(told, expected), told
+        if history != "full":
+            # And as soon as one is there that kept it, all is known.
+            told = await outcome(net, swap, "other", "")
+            assert isinstance(told, Landed if lands else Lapsed), told
+
+    with held(tmp_path) as net:
+        asyncio.run(run(net))
