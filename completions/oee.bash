@@ -55,6 +55,8 @@ _oee_takes_value() {
         "drill --seed") return 0 ;;
         "drill --workers") return 0 ;;
         "drill --network") words="simulated localnet"; return 0 ;;
+        "shadow --network") words="mainnet localnet"; return 0 ;;
+        "shadow --for") return 0 ;;
         "tokens add --symbol") return 0 ;;
         "tokens add --accept") return 0 ;;
     esac
@@ -125,7 +127,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "backup" | "restore" | "doctor" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -160,6 +162,7 @@ _oee() {
             "halt") words="--reason --json --quiet -q --help -h" ;;
             "resume") words="--yes -y --json --quiet -q --help -h" ;;
             "drill") words="--orders --faults --seed --workers --network --keep --json --quiet -q --help -h" ;;
+            "shadow") words="--network --for --json --quiet -q --no-color --help -h" ;;
             "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
             "restore") words="--json --quiet -q --no-color --help -h" ;;
             "doctor") words="--json --no-color --help -h" ;;
@@ -179,7 +182,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill backup restore doctor tokens config paths completion help"; ;;
+            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -201,7 +204,7 @@ _oee() {
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network rpc_urls venues raydium_url jupiter_url fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill backup restore doctor tokens config paths completion orders scripting exit-codes"; ;;
+            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor tokens config paths completion orders scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -43,6 +43,11 @@ class Oee(LazyGroup):
             Entry("halt", "Let nothing be signed or sent any more, by any worker", "halt:halt_engine"),
             Entry("resume", "Let a halted engine go on: what is due then, goes on", "halt:resume_engine"),
             Entry("drill", "Check the promise on this machine, in a home of its own", "drill:drill"),
+            Entry(
+                "shadow",
+                "Judge strangers' swaps as your own, and compare with the blocks",
+                "shadow:shadow_chain",
+            ),
             Entry("backup", "Copy all orders into one file, while the daemon works", "backup:backup"),
             Entry(
                 "restore", "Put a backup into a fresh home, where nothing is executed again", "backup:restore"

@@ -27,9 +27,7 @@ def drill(
         int,
         typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
     ] = 1,
-    network: Annotated[
-        StageName, typer.Option("--network", help="On which network.", show_default="simulated")
-    ] = StageName.SIMULATED,
+    network: Annotated[StageName, typer.Option("--network", help="On which network.")] = StageName.SIMULATED,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's home.")] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,

@@ -34,7 +34,7 @@ NEVER = [
 ]  # fmt: skip
 #: Those that are the daemon, work beside it, or say what is there instead of it; each has tests of its own.
 APART = {
-    "start", "restart", "status", "logs", "run", "token", "worker", "drill", "restore", "doctor",
+    "start", "restart", "status", "logs", "run", "token", "worker", "drill", "shadow", "restore", "doctor",
     "halt", "path", "get", "set", "unset",
 }  # fmt: skip
 

@@ -53,6 +53,8 @@ ELSEWHERE = {
     "oee drill": "faults/test_drill.py",
     "oee drill --orders 1000 --faults 50 --workers 3": "faults/test_drill.py",
     "oee drill --network localnet": "faults/test_drill.py",
+    "oee shadow --for 6h": "networks/solana/test_shadow.py",
+    "oee shadow --for 7d --json > shadow.ndjson": "networks/solana/test_shadow.py",
     "oee backup orders.oee": "e2e/test_backup.py",
     "oee backup - > orders.oee": "e2e/test_backup.py",
     "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_backup.py",

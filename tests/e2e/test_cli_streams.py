@@ -92,7 +92,7 @@ JSON: dict[str, type] = {
     "paths": dict,
 }
 #: Where it is tested what these print: a line an event or an order, or what takes a home of its own.
-ELSEWHERE = {"watch", "submit", "start", "stop", "restart", "drill", "backup", "restore"}
+ELSEWHERE = {"watch", "submit", "start", "stop", "restart", "drill", "shadow", "backup", "restore"}
 
 
 def test_with_json_every_command_prints_one_value_and_nothing_else(cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""`oee shadow` on localnet: right beside every node that misleads, and wrong where one loses what it had."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import oee_daemon.networks.solana.shadow as shadow_room
+from oee_daemon.networks.solana.look_evidence import Answer, Status
+from oee_daemon.networks.solana.shadow.shadowed_swap import WATCHED_BLOCKS, Shadowed, shown_as
+from tests.networks.solana.local import Local, localnet
+
+NODES: Sequence[dict[str, object]] = (
+    {"name": "behind", "lag": 60},
+    {"name": "none", "history": "none"},
+    {"name": "pruned", "history": "pruned"},
+    {"name": "liar", "height_is_slot": 1},
+    {"name": "ghost", "ghost": 1},
+    {"name": "single", "batches": 0},
+    {"name": "lb", "members": "main,behind,liar,none"},
+)
+
+
+def shadowed(local: Local, nodes: Sequence[str], home: Path) -> tuple[int, list[dict[str, Any]]]:
+    """The command's exit code and lines, while strangers trade."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
+    environ |= {"OEE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    environ["OEE_RPC_URLS"] = ",".join(f"{local.address}/{node}" for node in nodes)
+    command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet", "--for", "3s", "--json"]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    others = 0
+    while process.poll() is None:
+        others += 1
+        local.rpc("requestAirdrop", local.wallet.address, 10**6 + others)
+    assert process.stdout is not None
+    with process.stdout as said:
+        return process.returncode, [json.loads(line) for line in said]
+
+
+def test_beside_every_node_that_misleads_it_is_never_wrong(tmp_path: Path) -> None:
+    with localnet(tmp_path, "--confirm", "2", "--final", "8") as local:
+        for row in NODES:
+            local.order("nodes", **row)
+        local.order("faults", target="chain", kind="fork", blocks=6, percent=5)
+        code, lines = shadowed(local, ["", *(f"node/{row['name']}" for row in NODES)], tmp_path)
+        *judged, summary = lines
+        assert (code, summary["wrong"]) == (0, 0), [line for line in judged if line["wrong"]]
+        assert summary["judged"] == len(judged) > 0 and summary["agreed"] > 0
+        assert {line["block"] for line in judged} >= {"landed"}
+
+
+def test_a_node_that_loses_what_it_had_is_told_by_name_and_by_the_exit_code(tmp_path: Path) -> None:
+    with localnet(tmp_path) as local:
+        local.order("nodes", name="amnesiac")
+        local.order("faults", target="read", node="amnesiac", method="getSignatureStatuses", kind="null")
+        code, (*judged, summary) = shadowed(local, ["", "node/amnesiac"], tmp_path)
+        assert code == 1 and summary["wrong"] > 0
+        assert list(summary["deniedBy"]) == ["127.0.0.1 (2)"]
+        assert all(line["outcome"] == "landed" for line in judged if line["wrong"])
+
+
+def test_without_an_endpoint_that_answers_it_ends_with_6(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "OEE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet", "--for", "1"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert (
+        done.returncode == 6 and "No RPC endpoint answers" in done.stderr and "Traceback" not in done.stderr
+    )
+
+
+#: What a process that only reads may ask a node for.
+READS = {
+    "getBlock", "getTransaction", "getSlot", "getGenesisHash", "getEpochInfo", "getSignatureStatuses",
+    "getFirstAvailableBlock",
+}  # fmt: skip
+
+
+def test_nothing_but_reads_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each method that the room names, and those that it takes from the look, is a read."""
+    folder = Path(shadow_room.__path__[0])
+    sources = [*folder.glob("*.py"), folder.parent / "endpoint_look.py"]
+    named = {
+        word for path in sources for word in re.findall(r'\(\s*"([a-z]+[A-Z]\w+)",\s*\[', path.read_text())
+    }
+    assert named == READS
+
+
+# The judge, round by round.
+
+SLOT, HEIGHT = 5000, 4000
+
+
+def answer(ahead: int, *, node: str = "a", seen: bool = False, failed: bool = False) -> Answer:
+    """Of a node whose final block is so many after the swap's."""
+    status = Status(slot=SLOT, failed=failed, final=True) if seen else None
+    return Answer(
+        node=node, slot=SLOT + ahead, height=HEIGHT + ahead, context=SLOT + ahead + 1, status=status,
+        first_available=0,
+    )  # fmt: skip
+
+
+def followed(*rounds: Sequence[Answer], failed: bool = False) -> Shadowed:
+    swap = Shadowed("s", SLOT, HEIGHT, ["a", "b"])
+    for answers in rounds:
+        seen = any(one.status for one in answers)
+        swap.hear(answers, [shown_as(SLOT, failed=failed)] if seen else [])
+    return swap
+
+
+def test_what_is_seen_agrees_with_its_block_and_with_no_other() -> None:
+    landed = followed([answer(1, seen=True)])
+    assert [landed.wrong(t) for t in ("landed", "failed", "absent", "unclear")] == [False, True, True, False]
+    failed = followed([answer(1, seen=True, failed=True)], failed=True)
+    assert [failed.wrong(t) for t in ("landed", "failed", "absent")] == [True, False, True]
+
+
+def test_an_absence_that_would_count_is_wrong_where_it_landed() -> None:
+    denied = followed(*([answer(ahead, node=n) for n in "ab"] for ahead in (10, 20)))
+    assert denied.wrong("landed") and denied.wrong("failed") and not denied.wrong("absent")
+
+
+def test_one_alone_is_held_to_its_word_too() -> None:
+    rounds = [[answer(ahead, seen=True), answer(ahead, node="b")] for ahead in (10, 20, 31)]
+    swap = followed(*rounds)
+    assert swap.denied_by == {"b"} and swap.wrong("landed")
+    assert not swap.over and followed([answer(WATCHED_BLOCKS + 1)]).over
+
+
+def test_what_is_not_known_yet_is_not_wrong() -> None:
+    assert not followed([answer(1)]).wrong("landed")
