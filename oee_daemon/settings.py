@@ -89,6 +89,9 @@ class Settings:
     venues: str | None = _setting("venues")
     raydium_url: str | None = _setting("raydium_url")
     jupiter_url: str | None = _setting("jupiter_url")
+    jupiter_key_file: Path | None = _setting("jupiter_key_file")
+    #: Basis points; what a venue does not say is over it.
+    max_impact: int | None = _setting("max_impact")
     #: Lamports.
     fee_cap: int = _setting("fee_cap")
     #: A name in `wallets/` or an absolute path; none: the network's name.

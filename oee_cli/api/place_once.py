@@ -52,7 +52,7 @@ def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str
     else:
         from oee_cli.text.order_text_lines import draw_dry_run
 
-        draw_dry_run(output, answer["order"], quotes, accepted=answer.get("objection") is None)
+        draw_dry_run(output, answer, accepted=answer.get("objection") is None)
     objection = answer.get("objection")
     if objection is not None:
         output.sentence(

@@ -4,9 +4,11 @@ quotes without an order, of `oee quote` and `--dry-run`."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.amount_text import short_amount
+from oee_cli.text.amount_text import exact_amount, percent_text, short_amount
 from oee_cli.text.order_text import asked_amount, error_text, order_header, order_heading, retry_text
 from oee_cli.text.order_timeline import Attempt, Timeline
 from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
@@ -130,13 +132,25 @@ def quotes_title(of: QuoteList) -> str:
 def draw_quotes(output: Output, answer: QuoteList) -> None:
     width = output.width(sys.stdout)
     title = [side_cell(answer["side"]), Cell(quotes_title(answer)[len(answer["side"]) :])]
-    put_lines(output, [title, *quote_table(answer, answer["quotes"], width)])
+    put_lines(output, [title, *quote_table(answer, answer["quotes"], width), *_limit_lines(answer, width)])
 
 
-def draw_dry_run(output: Output, order: Order, quotes: list[Quote], *, accepted: bool = True) -> None:
+def _limit_lines(answer: Mapping[str, Any], width: int) -> Iterator[Line]:
+    """What no swap may go beyond, as far as anything is set."""
+    fee, impact = answer.get("networkFee"), answer.get("maxImpactBps")
+    said = [] if fee is None else [f"the network takes up to {exact_amount(fee)} SOL"]
+    said += [] if impact is None else [f"the price may move by {percent_text(impact)} at most"]
+    if said:
+        yield from fold_sentence("; ".join(said), width, indent="  ")
+
+
+def draw_dry_run(output: Output, answer: Mapping[str, Any], *, accepted: bool = True) -> None:
+    order: Order = answer["order"]
+    quotes: list[Quote] = answer["quotes"]
     width = output.width(sys.stdout)
     text = order_header(order, slippage=width >= 60)
     lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
+    lines += _limit_lines(answer, width)
     if accepted and any(quote["error"] is None for quote in quotes):
         text = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
         lines += fold_sentence(text, width, indent="")

@@ -210,6 +210,10 @@ class Quote(Shape):
     error: Error | None
 
 
+NETWORK_FEE: Any = Field(None, description="the most that a swap may pay the network; null: it takes nothing")
+MAX_IMPACT: Any = Field(None, description="a quote that moves the price further is an error: impact_too_high")
+
+
 class Quotes(Shape):
     """All venues' quotes, best first."""
 
@@ -220,6 +224,8 @@ class Quotes(Shape):
     pair: str
     side: Side
     quotes: list[Quote]
+    network_fee: Amount | None = NETWORK_FEE
+    max_impact_bps: int | None = MAX_IMPACT
 
 
 class Objection(Shape):
@@ -236,6 +242,8 @@ class DryRun(Shape):
     dry_run: Literal[True]
     order: Order
     quotes: list[Quote]
+    network_fee: Amount | None = NETWORK_FEE
+    max_impact_bps: int | None = MAX_IMPACT
     objection: Objection | None = Field(
         None, description="what stands against it; null: nothing is known. Only where a wallet can be read"
     )

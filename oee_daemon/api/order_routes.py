@@ -16,7 +16,7 @@ from oee_daemon.api import answer_schema, wire
 from oee_daemon.api.feed_wire import orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
-from oee_daemon.api.quote_wire import quotes_json
+from oee_daemon.api.quote_wire import limits_json, quotes_json
 from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
@@ -121,8 +121,9 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     await state.intake.check(terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
     request_of = routing.request_of(terms, state.network.tokens)
-    ranked = routing.rank(await routing.ask(state.network.venues, request_of), terms.swap_mode)
-    answer: dict[str, Any] = {"dryRun": True, "order": draft}
+    asked = await routing.ask(state.network.venues, request_of)
+    ranked = routing.rank(routing.within_impact(asked, state.network.max_impact), terms.swap_mode)
+    answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
     answer["quotes"] = quotes_json(ranked, terms, state.network.tokens)
     if state.network.holdings is not None:
         found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
@@ -248,12 +249,13 @@ async def quotes(
     answer = {
         name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
     }
-    return JSONResponse(answer | {"quotes": await _ask_quotes(state, terms)})
+    return JSONResponse(answer | {"quotes": await _ask_quotes(state, terms)} | limits_json(state.network))
 
 
 async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     tokens = state.network.tokens
-    answers = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
+    asked = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
+    answers = routing.within_impact(asked, state.network.max_impact)
     return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)
 
 

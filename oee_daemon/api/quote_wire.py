@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from oee_daemon.contract.status import Status
+from oee_daemon.networks.network import Network
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.events import answer_data
 from oee_daemon.orders.order import Event, price_text
 from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import Token
+from oee_daemon.orders.tokens import TOKENS, Token
 
 #: What says which tokens an amount counts.
 Traded = Terms | Event
@@ -25,6 +26,15 @@ def quotes_json(answers: Sequence[VenueAnswer], terms: Terms, tokens: TokenBook)
     names = ("venue", "amountIn", "amountOut", "price", "fee", "priceImpactBps", "latencyMs", "error")
     found = [_quote_json(answer_data(answer), terms, tokens) for answer in answers]
     return [{name: quote[name] for name in names} for quote in found]
+
+
+def limits_json(network: Network) -> dict[str, Any]:
+    """What no swap may go beyond: the network's part, in its own coin, and how far the price may move."""
+    fee = network.fee_cap
+    return {
+        "networkFee": None if fee is None else TOKENS["SOL"].text(fee),
+        "maxImpactBps": network.max_impact,
+    }
 
 
 def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:

@@ -233,6 +233,8 @@ SETTINGS = (
     Setting("venues", None, "markets that are asked: a,b; unset: all", _some_of(*VENUES)),
     Setting("raydium_url", None, "another address of Raydium's trade API", _site, hidden="host"),
     Setting("jupiter_url", None, "another address of Jupiter's API", _site, hidden="host"),
+    Setting("jupiter_key_file", None, "a file with your key of Jupiter's API, mode 0600", _path),
+    Setting("max_impact", None, "basis points: no quote that moves the price further", _whole(1, 10_000)),
     Setting(
         "fee_cap", "100000", "lamports: the most that a swap may pay the network", _whole(5_000, 10**9)
     ),

@@ -132,6 +132,8 @@ class QuoteList(TypedDict):
     pair: str
     side: str
     quotes: list[Quote]
+    networkFee: NotRequired[str | None]
+    maxImpactBps: NotRequired[int | None]
 
 
 class Fill(TypedDict):

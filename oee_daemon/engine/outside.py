@@ -55,6 +55,7 @@ class Outside:
         it may not ask."""
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
         asked = await routing.ask(self.venues_of(order), request)
+        asked = routing.within_impact(asked, self._network.max_impact)
         return asked + [routing.barred(venue) for venue in order.barred or ()]
 
     def venues_of(self, order: Order) -> list[Venue]:

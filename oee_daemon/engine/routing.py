@@ -89,6 +89,25 @@ def barred(venue: str) -> VenueAnswer:
     return VenueAnswer(venue=venue, latency_ms=0, error=error)
 
 
+def within_impact(answers: Sequence[VenueAnswer], most: int | None) -> list[VenueAnswer]:
+    """Without the quotes that move the price by more than `most`, basis points; what is not said is over."""
+    if most is None:
+        return list(answers)
+    return [
+        answer if answer.quote is None else _held_to_impact(answer, answer.quote, most) for answer in answers
+    ]
+
+
+def _held_to_impact(answer: VenueAnswer, quote: Quote, most: int) -> VenueAnswer:
+    impact = quote.price_impact_bps
+    if impact is not None and impact <= most:
+        return answer
+    said = "does not say how far" if impact is None else f"says that by {impact} bps"
+    message = f"{answer.venue} {said} this amount moves its price, and OEE_MAX_IMPACT is {most} bps."
+    error = {"code": "impact_too_high", "message": message, "retryable": False}
+    return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
+
+
 def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:
     """Best first by net result, then by name; those without a quote last."""
 
@@ -104,14 +123,17 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     """The best quote that keeps the bound.
 
     Raises `AttemptFailed`: `no_route` where no venue has a price (retryable only if one merely did not
-    answer in time), `slippage_exceeded` where the best is worse than the bound.
+    answer in time), `impact_too_high` where one has and it moves too far, `slippage_exceeded`
+    where the best is worse than the bound.
     """
     best = rank(answers, mode)[0].quote if answers else None
     if best is None:
         late = any(a.error is not None and a.error["retryable"] for a in answers)
         reasons = "; ".join(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
         why = f" {reasons}." if reasons else ""
-        raise AttemptFailed(f"No venue can fill it.{why}", code="no_route", retryable=late)
+        over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
+        code = "impact_too_high" if over else "no_route"
+        raise AttemptFailed(f"No venue can fill it.{why}", code=code, retryable=late)
     if bound is not None and not keeps(best, mode, bound):
         raise AttemptFailed(
             f"The best price, on {best.venue}, is worse than the order allows.",

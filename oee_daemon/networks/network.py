@@ -42,5 +42,9 @@ class Network:
     mints: Mints | None = None
     #: Names and prices of tokens; none where nobody is asked.
     directory: Directory | None = None
+    #: The most that a swap may pay the network, base units of its own coin; none where it takes nothing.
+    fee_cap: int | None = None
+    #: Basis points: what moves the price further is not chosen.
+    max_impact: int | None = None
     #: What the daemon does once at its start, before it takes orders: play money, where that is given away.
     begin: Callable[[], Coroutine[Any, Any, None]] = _nothing

@@ -45,6 +45,7 @@ def open_network(settings: Settings, database_url: str, named: NamedWallet = lam
     """The network that the settings name, with the venues that they leave. Raises `StartFailed` where its
     wallet can't be used, or where no venue is left."""
     network = BUILDERS[settings.network](settings, database_url, named)
+    network = replace(network, max_impact=settings.max_impact)
     if settings.venues is None:
         return network
     wanted = settings.venues.split(",")

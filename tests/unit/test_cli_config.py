@@ -35,6 +35,8 @@ GIVEN = {
     "rpc_urls": "https://a.example/key,http+unix://%2Frun%2Fnet.sock",
     "venues": "raydium,cpmm",
     "fee_cap": "50000",
+    "jupiter_key_file": "/srv/jupiter.key",
+    "max_impact": "100",
     "paper_balance": "2 SOL",
     "raydium_url": "https://b.example",
     "jupiter_url": "https://c.example",

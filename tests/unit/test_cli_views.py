@@ -185,7 +185,7 @@ def test_history_fills_show_quotes_and_status(
     }
     print(*order_lines(Output(), [[order(), failed]]), sep="\n")
     print(*fill_lines(Output(), [[fill]]), sep="\n")
-    draw_dry_run(Output(), order(maxSpend=None), QUOTES)
+    draw_dry_run(Output(), {"order": order(maxSpend=None), "quotes": QUOTES})
     swap = {
         "attempt": 1,
         "signature": SIGNATURE,

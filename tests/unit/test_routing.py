@@ -247,3 +247,34 @@ def test_nobody_to_ask_is_no_route() -> None:
     with pytest.raises(AttemptFailed) as caught:
         choose(found, SwapMode.EXACT_IN, None)
     assert (caught.value.code, caught.value.retryable) == ("no_route", False)
+
+
+@pytest.mark.parametrize(
+    ("most", "impacts", "best", "refused"),
+    [
+        (None, {"a": 900, "b": 10}, "a", []),
+        (100, {"a": 101, "b": 100}, "b", ["a"]),
+        (100, {"a": None, "b": 100}, "b", ["a"]),
+        (100, {"a": None, "b": 5000}, None, ["a", "b"]),
+    ],
+)
+def test_a_quote_that_moves_the_price_too_far_is_not_chosen_and_another_may_win(
+    most: int | None, impacts: dict[str, int | None], best: str | None, refused: list[str]
+) -> None:
+    answers = [
+        VenueAnswer(
+            venue=name,
+            latency_ms=1,
+            quote=Quote(venue=name, amount_in=1, amount_out=out, price_impact_bps=impacts[name]),
+        )
+        for name, out in (("a", 9), ("b", 8))
+    ]
+    held = routing.within_impact(answers, most)
+    assert [a.venue for a in held if a.error and a.error["code"] == "impact_too_high"] == refused
+    if best is not None:
+        assert routing.choose(held, SwapMode.EXACT_IN, None).venue == best
+        return
+    with pytest.raises(AttemptFailed) as caught:
+        routing.choose(held, SwapMode.EXACT_IN, None)
+    assert (caught.value.code, caught.value.retryable) == ("impact_too_high", False)
+    assert "a does not say how far" in caught.value.message and "by 5000 bps" in caught.value.message

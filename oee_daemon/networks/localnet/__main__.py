@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from solders.hash import Hash
+
 from oee_daemon.networks.localnet.http_door import Door, House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
 from oee_daemon.networks.localnet.sqlite_ledger import Ledger
@@ -28,6 +30,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     read.add_argument("--listen", required=True, help="a Unix socket's path, or a loopback address with port")
     read.add_argument("--seed", type=int, default=1, help="decides prices and faults of a new chain")
     read.add_argument("--slot-ms", type=int, default=400, help="of a new chain; 0: one slot a landing")
+    read.add_argument("--genesis", type=Hash.from_string, help="of a new chain: the hash that it goes by")
     read.add_argument("--confirm", type=int, default=1, help="slots until a block is confirmed")
     read.add_argument("--final", type=int, default=1, help="slots until a block is final")
     read.add_argument("--slippage", type=int, default=5, help="percent of landings that meet another price")
@@ -83,7 +86,12 @@ def main(given: list[str]) -> int:
         print(f"x  {told.file} is another localnet's.", file=sys.stderr)
         return os.EX_TEMPFAIL
     rules = Rules(
-        seed=told.seed, slot_ms=told.slot_ms, confirm=told.confirm, final=told.final, slippage=told.slippage
+        seed=told.seed,
+        slot_ms=told.slot_ms,
+        confirm=told.confirm,
+        final=told.final,
+        slippage=told.slippage,
+        genesis=None if told.genesis is None else bytes(told.genesis),
     )
     ledger = Ledger(told.file)
     chain = Chain(ledger, rules, lambda: time.time_ns() // 1_000_000)

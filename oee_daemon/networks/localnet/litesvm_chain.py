@@ -49,6 +49,8 @@ class Rules:
     confirm: int = 1
     final: int = 1
     slippage: int = 5
+    #: The hash by which it goes, as if it were another chain; none: one of its own.
+    genesis: bytes | None = None
 
 
 class _Undo(NamedTuple):
@@ -83,7 +85,8 @@ class Chain:
         self._now_ms = now_ms
         # By the logical clock the same seed has the same history; otherwise no two chains have one hash.
         born = now_ms() if rules.slot_ms else 0
-        genesis_hash = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
+        own = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
+        genesis_hash = rules.genesis or own
         begin = Origin(rules.seed, genesis_hash, now_ms(), rules.slot_ms)
         self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed))
         self._svm = _machine()

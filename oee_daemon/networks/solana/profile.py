@@ -40,7 +40,10 @@ class Profile:
     #: Requests a second to each RPC endpoint and to each API, and how many of them at once after a rest.
     rpc_rate: tuple[float, int] = (10.0, 40)
     raydium_rate: tuple[float, int] = (2.0, 10)
-    jupiter_rate: tuple[float, int] = (0.5, 10)
+    #: Jupiter counts a minute: 30 requests without a key, 60 with a free one
+    #: (https://dev.jup.ag/portal/rate-limits).
+    jupiter_rate: tuple[float, int] = (0.25, 15)
+    jupiter_keyed_rate: tuple[float, int] = (0.5, 30)
 
     def runs_chain(self, settings: Settings) -> bool:
         """Whether the daemon runs the chain itself."""
@@ -58,6 +61,7 @@ LOCALNET = Profile(
     rpc_rate=_FREE,
     raydium_rate=_FREE,
     jupiter_rate=_FREE,
+    jupiter_keyed_rate=_FREE,
 )
 #: https://api-v3.raydium.io and https://transaction-v1.raydium.io are the hosts of Raydium's own SDK
 #: (https://github.com/raydium-io/raydium-sdk-V2, src/api/url.ts); https://dev.jup.ag names Jupiter's. The

@@ -6,10 +6,12 @@ whoever only looks at prices opens a market too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from oee_daemon.contract.home import localnet_socket
+from oee_daemon.networks.solana.api_key_file import read_key
 from oee_daemon.networks.solana.profile import Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
@@ -66,7 +68,7 @@ def open_market(profile: Profile, settings: Settings) -> Market:
         profile,
         pool,
         _api("raydium", raydium_url, profile.raydium_rate, turnstile),
-        _api("jupiter", jupiter_url, profile.jupiter_rate, turnstile),
+        _jupiter(profile, settings, jupiter_url, turnstile),
         Pricing(pool, fee_cap=settings.fee_cap),
         turnstile,
     )
@@ -80,8 +82,21 @@ def _rpc_urls(profile: Profile, settings: Settings) -> tuple[str, ...]:
     return (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
 
 
-def _api(name: str, url: str, rate: tuple[float, int], turnstile: Turnstile | None) -> Api:
-    site = Site(url)
+def _jupiter(profile: Profile, settings: Settings, url: str, turnstile: Turnstile | None) -> Api:
+    if settings.jupiter_key_file is None:
+        return _api("jupiter", url, profile.jupiter_rate, turnstile)
+    key = {"x-api-key": read_key(settings.jupiter_key_file)}
+    return _api("jupiter", url, profile.jupiter_keyed_rate, turnstile, key)
+
+
+def _api(
+    name: str,
+    url: str,
+    rate: tuple[float, int],
+    turnstile: Turnstile | None,
+    headers: Mapping[str, str] | None = None,
+) -> Api:
+    site = Site(url, headers)
     return Api(name, site, bucket_for(site, site.name, rate, turnstile))
 
 

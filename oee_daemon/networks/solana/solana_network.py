@@ -51,6 +51,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
         guard=SolanaGuard(pool, fee_cap=settings.fee_cap),
+        fee_cap=settings.fee_cap,
         endpoints=EndpointProbe(pool, profile.genesis),
         holdings=SolanaHoldings(
             pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap

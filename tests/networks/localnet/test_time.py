@@ -179,3 +179,12 @@ def test_the_logical_clock_moves_a_slot_with_each_landing(make: Callable[..., Lo
         histories.append([(row["signature"], row["slot"], row["err"], row["meta"]) for row in rows])
     assert histories[0] == histories[1]
     assert any(err for _, _, err, _ in histories[0]) and json.loads(json.dumps(histories[0][0][1]))
+
+
+def test_a_new_chain_may_go_by_another_ones_hash(make: Callable[..., Localnet]) -> None:
+    mainnet = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
+    net = make(genesis=bytes(Hash.from_string(mainnet)))
+    assert net.rpc("getGenesisHash") == mainnet
+    net.reopen()
+    assert net.rpc("getGenesisHash") == mainnet
+    assert make().rpc("getGenesisHash") != mainnet
