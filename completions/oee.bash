@@ -57,6 +57,10 @@ _oee_takes_value() {
         "drill --network") words="simulated localnet"; return 0 ;;
         "shadow --network") words="mainnet localnet"; return 0 ;;
         "shadow --for") return 0 ;;
+        "wallet new --passphrase-file") files="1"; return 0 ;;
+        "wallet import --passphrase-file") files="1"; return 0 ;;
+        "wallet unlock --for") return 0 ;;
+        "wallet unlock --passphrase-file") files="1"; return 0 ;;
         "tokens add --symbol") return 0 ;;
         "tokens add --accept") return 0 ;;
     esac
@@ -127,7 +131,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -166,6 +170,15 @@ _oee() {
             "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
             "restore") words="--json --quiet -q --no-color --help -h" ;;
             "doctor") words="--json --no-color --help -h" ;;
+            "wallet") words="--help -h" ;;
+            "wallet new") words="--passphrase-file --no-passphrase --json --no-color --help -h" ;;
+            "wallet import") words="--passphrase-file --no-passphrase --json --no-color --help -h" ;;
+            "wallet list") words="--json --no-color --help -h" ;;
+            "wallet show") words="--json --no-color --help -h" ;;
+            "wallet default") words="--json --no-color --help -h" ;;
+            "wallet lock") words="--json --no-color --help -h" ;;
+            "wallet unlock") words="--for --passphrase-file --json --no-color --help -h" ;;
+            "wallet remove") words="--yes --json --no-color --help -h" ;;
             "tokens") words="--json --no-color --help -h" ;;
             "tokens search") words="--json --no-color --help -h" ;;
             "tokens add") words="--symbol --accept --json --no-color --help -h" ;;
@@ -182,7 +195,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor tokens config paths completion help"; ;;
+            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -196,6 +209,7 @@ _oee() {
             "daemon:0") words="start stop restart status logs run token"; ;;
             "backup:0") files="1"; ;;
             "restore:0") files="1"; ;;
+            "wallet:0") words="new import list show default lock unlock remove"; ;;
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
@@ -204,7 +218,7 @@ _oee() {
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor tokens config paths completion orders scripting exit-codes"; ;;
+            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor wallet tokens config paths completion orders scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -134,6 +134,14 @@ function __oee_value
             return 0
         case 'shadow --for'
             return 0
+        case 'wallet new --passphrase-file'
+            return 0
+        case 'wallet import --passphrase-file'
+            return 0
+        case 'wallet unlock --for'
+            return 0
+        case 'wallet unlock --passphrase-file'
+            return 0
         case 'tokens add --symbol'
             return 0
         case 'tokens add --accept'
@@ -164,7 +172,7 @@ function __oee_place
         end
         set -l next (string trim -- "$__oee_path $word")
         switch $next
-            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'wallet' 'wallet new' 'wallet import' 'wallet list' 'wallet show' 'wallet default' 'wallet lock' 'wallet unlock' 'wallet remove' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
                 set __oee_path $next
                 set __oee_count 0
             case '*'
@@ -254,6 +262,24 @@ function __oee_offers
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'doctor'
                 printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet'
+                printf '%s\t%s\n' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet new'
+                printf '%s\t%s\n' '--passphrase-file' 'Its one line is the passphrase (mode 0600)' '--no-passphrase' 'Leave the key in the file as it is: who reads it can spend' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet import'
+                printf '%s\t%s\n' '--passphrase-file' 'Its one line is the passphrase (mode 0600)' '--no-passphrase' 'Leave the key in the file as it is: who reads it can spend' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet list'
+                printf '%s\t%s\n' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet show'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet default'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet lock'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet unlock'
+                printf '%s\t%s\n' '--for' 'Lock again by itself: 30m, 8h, 2d' '--passphrase-file' 'Its one line is the passphrase (mode 0600)' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet remove'
+                printf '%s\t%s\n' '--yes' 'There is a backup, or nothing to lose; ask nothing' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'tokens'
                 printf '%s\t%s\n' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'tokens search'
@@ -284,7 +310,7 @@ function __oee_offers
     else
         switch "$__oee_path:$__oee_count"
             case ':0'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
             case 'buy:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'buy:1'
@@ -310,6 +336,8 @@ function __oee_offers
                 printf '%s\t%s\n' 'start' 'Start it, detached, unless it runs already' 'stop' 'Drain and stop it: what runs ends or is left safe' 'restart' 'Stop it and start it again' 'status' 'What runs, and where. Exit 6 if nothing does' 'logs' 'Its log' 'run' 'Run it in the foreground, for a service manager' 'token' 'Print the token that TCP asks for'
             case 'backup:0'
             case 'restore:0'
+            case 'wallet:0'
+                printf '%s\t%s\n' 'new' 'Make a new key, sealed by a passphrase' 'import' 'Take over a key from stdin, never from an argument' 'list' 'Every wallet of this home' 'show' 'Its address, file and kind, and whether it is locked; never the key' 'default' 'Let the engine sign with this one, from its next start on' 'lock' 'Make the worker forget the key' 'unlock' 'Open the sealed wallet that the engine signs with, until it is locked or the daemon ends' 'remove' 'Delete its file, after asking for its name and for a backup'
             case 'tokens:0'
                 printf '%s\t%s\n' 'search' 'Look a token up: pinned, added, and in the network\'s directory' 'add' 'Add a token by its mint, or say anew what it is called and what you accept' 'remove' 'Take back what you said of a token: its symbol, and what you accepted'
             case 'tokens remove:0'
@@ -327,7 +355,7 @@ function __oee_offers
             case 'completion:0'
                 printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
             case 'help:*'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
         end
     end
 end
@@ -335,7 +363,7 @@ end
 # Whether a file is wanted here.
 function __oee_wants_file
     __oee_place
-    contains -- "$__oee_path $__oee_option" ''; and return 0
+    contains -- "$__oee_path $__oee_option" 'wallet new --passphrase-file' 'wallet import --passphrase-file' 'wallet unlock --passphrase-file'; and return 0
     test -z "$__oee_option"; and contains -- "$__oee_path:$__oee_count" 'submit:0' 'backup:0' 'restore:0'
 end
 

@@ -1,7 +1,7 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
-`backup` and `restore` are the engine's part of those commands. People use `oee …`. How each can end stands
-in `contract/protocol.py`; `check` tells `EXIT_OTHER_DATABASE` and `EXIT_SETTING` beforehand.
+`backup`, `restore` and `wallet` are the engine's part of those commands. People use `oee …`. How each can
+end stands in `contract/protocol.py`; `check` tells `EXIT_OTHER_DATABASE` and `EXIT_SETTING` beforehand.
 """
 
 from __future__ import annotations
@@ -42,9 +42,13 @@ def main() -> int:
             from oee_daemon import backups
 
             return backups.run(arguments[0], arguments[1:])
+        elif arguments[:1] == ["wallet"] and len(arguments) == 2:
+            from oee_daemon.networks.wallet import wallet_commands
+
+            return wallet_commands.run(arguments[1])
         else:
             print(
-                "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE",
+                "usage: python -m oee_daemon run | check | worker | backup FILE | restore FILE | wallet DO",
                 file=sys.stderr,
             )
             return EXIT_USAGE

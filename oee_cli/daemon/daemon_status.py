@@ -27,6 +27,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         *_describe_workers(status),
         ("network", [status.get("network")]),
         *([("halted", _describe_halt(halt))] if (halt := status.get("halt")) else []),
+        *([("wallet", _describe_wallet(status["wallet"]))] if status.get("wallet") else []),
     ]
     width, colors = output.width(sys.stdout), output.color(sys.stdout)
     # No width is handed on: what is to be copied, such as a path, is never cut.
@@ -51,7 +52,7 @@ def _fact_lines(name: str, parts: list[Any], width: int) -> Iterator[Line]:
 
 
 def _fact_line(name: str, told: str) -> Line:
-    wrong = "not reachable" in told or "taken" in told
+    wrong = "not reachable" in told or "taken" in told or "oee wallet unlock" in told
     return [Cell(name.ljust(_NAMES), "dim"), Cell(told, "red" if wrong else "")]
 
 
@@ -64,6 +65,17 @@ def _describe_daemon(status: dict[str, Any]) -> list[Any]:
 def _describe_halt(halt: dict[str, Any]) -> list[Any]:
     since = f"since {parse_moment(halt['since']).astimezone():%d %b %H:%M}"
     return [since, halt.get("reason"), halt.get("by") and f"by {halt['by']}", "(to go on: oee resume)"]
+
+
+def _describe_wallet(wallet: dict[str, Any]) -> list[Any]:
+    """Whether an order could be signed now."""
+    state = wallet.get("kind")
+    if wallet.get("locked"):
+        return [wallet.get("address"), f"locked: {wallet.get('reason')}", "oee wallet unlock"]
+    if state == "sealed":
+        until = wallet.get("unlockedUntil")
+        state = f"unlocked until {parse_moment(until).astimezone():%a %H:%M}" if until else "unlocked"
+    return [wallet.get("address"), state]
 
 
 def _describe_http(http: dict[str, Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from oee_cli.doctor.checks import (
     limit_checks,
     machine_checks,
     setting_checks,
+    wallet_checks,
 )
 from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
 from oee_cli.doctor.checks.findings import FAIL, OK, WARN, Finding, fail
@@ -27,7 +28,7 @@ CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     home_checks.check_permissions,
     home_checks.check_disk,
     leftover_checks.check_leftovers,
-    home_checks.check_wallet,
+    wallet_checks.check_wallet,
     machine_checks.check_versions,
     engine_checks.check_daemon,
     limit_checks.check_limits,

@@ -138,6 +138,8 @@ class WorkerProcess(Server):
     def ended(self) -> None:
         """Raises `OtherRelease` where the database is another release's by now, and `OutOfThreads` where no
         worker has ever worked for want of them."""
+        # What it knew is gone at once, however long the next one takes.
+        self.heard(b"")
         code = None if self.child is None else self.child.code
         if code == OtherRelease.exit_code:
             raise OtherRelease(

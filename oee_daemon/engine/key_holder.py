@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -81,7 +82,8 @@ class KeyHolder:
 
 
 def guard_memory() -> None:
-    """No other process of this account, and no core, shows what is in the memory of this one. Where the
-    system has no word for that, its limit on cores, which every process of the engine has, has to do."""
+    """No other process of this account, and no core, shows what is in the memory of this one. The limit is
+    not asked where cores go to a program (core(5)); elsewhere it has to do."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

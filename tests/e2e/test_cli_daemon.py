@@ -27,15 +27,17 @@ from tests.kit.terminal import CTRL_C, Terminal, shows
 NEEDS = [
     "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch",
     "watch last", "show last", "history", "fills", "top --once", "stats", "backup -", "resume --yes",
+    "tokens", "tokens search BONK", "tokens add MINT", "tokens remove FOO", "balance", "wallet unlock",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",
     "completion bash", "__orders", "history --columns help", "paths", "config show", "daemon stop",
+    "wallet lock",
 ]  # fmt: skip
 #: Those that are the daemon, work beside it, or say what is there instead of it; each has tests of its own.
 APART = {
     "start", "restart", "status", "logs", "run", "token", "worker", "drill", "shadow", "restore", "doctor",
-    "halt", "path", "get", "set", "unset",
+    "halt", "path", "get", "set", "unset", "new", "import", "default", "list",
 }  # fmt: skip
 
 

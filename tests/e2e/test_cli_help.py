@@ -59,6 +59,23 @@ ELSEWHERE = {
     "oee backup - > orders.oee": "e2e/test_backup.py",
     "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_backup.py",
     "oee restore - < orders.oee": "e2e/test_backup.py",
+    **dict.fromkeys(
+        (
+            "oee wallet new",
+            "oee wallet new trading --passphrase-file /run/credentials/oee.service/passphrase",
+            "oee wallet import - < id.json",
+            "oee wallet import - trading",
+            "oee wallet default trading",
+            "oee wallet default trading --json",
+            "oee wallet lock",
+            "oee wallet lock --json",
+            "oee wallet unlock",
+            "oee wallet unlock --for 8h",
+            "oee wallet remove old",
+            "oee wallet remove old --yes",
+        ),
+        "e2e/test_wallet.py",
+    ),
     "oee top": "e2e/test_cli_top.py",
     "oee top --interval 5s": "e2e/test_cli_top.py",
 }

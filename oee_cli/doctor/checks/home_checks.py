@@ -1,8 +1,7 @@
-"""The home: whose it is, what others can see of it, the room on its disk, and its wallets."""
+"""The home: whose it is, what others can see of it, and the room on its disk."""
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shlex
@@ -36,11 +35,11 @@ def check_home(facts: Facts) -> Iterator[Finding]:
         yield _missing_home(path)
         return
     except OSError as e:
-        yield _forbid("home", f"{path} can't be looked at: {e.strerror}.", "export OEE_HOME=~/oee")
+        yield forbid("home", f"{path} can't be looked at: {e.strerror}.", "export OEE_HOME=~/oee")
         return
     quoted = shlex.quote(str(path))
     if not stat.S_ISDIR(found.st_mode):
-        yield _forbid("home", f"{path} is no folder.", "export OEE_HOME=~/oee", "home_no_folder")
+        yield forbid("home", f"{path} is no folder.", "export OEE_HOME=~/oee", "home_no_folder")
     elif found.st_uid != os.geteuid():
         owner = _account_name(found.st_uid)
         message = f"{path} belongs to {owner}, and this is {_account_name(os.geteuid())}."
@@ -50,9 +49,9 @@ def check_home(facts: Facts) -> Iterator[Finding]:
                 "home", "home_foreign", message + " What root makes there, its owner can't open.", remedy
             )
         else:
-            yield _forbid("home", message, remedy, "home_foreign")
+            yield forbid("home", message, remedy, "home_foreign")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        yield _forbid("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
+        yield forbid("home", f"{path} can't be written.", f"chmod u+rwx {quoted}")
     else:
         yield _check_passable(facts, path) or ok("home", f"{path}, yours and writable")
 
@@ -60,7 +59,7 @@ def check_home(facts: Facts) -> Iterator[Finding]:
 def _missing_home(path: Path) -> Finding:
     above = _nearest_folder(path.parent)
     if not os.access(above, os.W_OK | os.X_OK):
-        return _forbid("home", f"{path} can't be made: {above} can't be written.", "export OEE_HOME=~/oee")
+        return forbid("home", f"{path} can't be made: {above} can't be written.", "export OEE_HOME=~/oee")
     return info("home", "home_missing", f"{path} is not there yet: the first order makes it")
 
 
@@ -112,10 +111,10 @@ def _find_open_path(path: Path, bits: int, what: str, remedy: str) -> Iterator[F
     if os.geteuid() not in (0, found.st_uid):
         message = f"{path} belongs to {_account_name(found.st_uid)}, as after a command under sudo."
         remedy = f"sudo chown -R {_account_name(os.geteuid())} {shlex.quote(str(path))}"
-        yield _forbid("permissions", message, remedy, "foreign")
+        yield forbid("permissions", message, remedy, "foreign")
     elif mode & bits:
         message = f"{path} {what} (mode {mode:04o})."
-        yield _forbid("permissions", message, f"{remedy} {shlex.quote(str(path))}", "open_to_others")
+        yield forbid("permissions", message, f"{remedy} {shlex.quote(str(path))}", "open_to_others")
 
 
 def check_disk(facts: Facts) -> Iterator[Finding]:
@@ -140,47 +139,6 @@ def judge_disk(path: Path, free: int, files: int | None) -> Finding:
     return ok("disk", shown)
 
 
-def check_wallet(facts: Facts) -> Iterator[Finding]:
-    if not facts.here or not facts.home_open:
-        return
-    path = facts.settings.home / "wallets" / f"{facts.text('network')}.json"
-    quoted = shlex.quote(str(path))
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        content = path.read_text(errors="replace")
-    except FileNotFoundError:
-        if facts.status is not None:
-            yield fail(
-                "wallet",
-                "wallet_gone",
-                f"{path} is gone; put it back from a backup before a restart, or a new one is made.",
-            )
-        else:
-            yield info("wallet", "wallet_missing", f"{path.name} is not there yet: the first start makes it")
-        return
-    except OSError as e:
-        yield _forbid(
-            "wallet", f"{path} can't be read: {e.strerror}.", f"ls -l {quoted}", "wallet_unreadable"
-        )
-        return
-    if mode & 0o077:
-        message = f"{path} can be read by others (mode {mode:04o}); the daemon does not start with it."
-        yield _forbid("wallet", message, f"chmod 600 {quoted}", "wallet_open")
-    elif not _is_keypair(content):
-        message = f"{path} is no keypair: put it back from a backup, or move it away for a new one."
-        yield fail("wallet", "wallet_broken", message, f"mv {quoted} {quoted}.broken")
-    else:
-        yield ok("wallet", f"{path.name}, readable by you alone")
-
-
-def _is_keypair(content: str) -> bool:
-    try:
-        numbers = json.loads(content)
-        return len(bytes(numbers)) == 64
-    except (ValueError, TypeError):
-        return False
-
-
 def _nearest_folder(path: Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
     return next((p for p in (path, *path.parents) if os.access(p, os.F_OK)), Path("/"))
@@ -193,5 +151,5 @@ def _account_name(uid: int) -> str:
         return f"account {uid}"
 
 
-def _forbid(check: str, message: str, remedy: str, code: str = "home_unusable") -> Finding:
+def forbid(check: str, message: str, remedy: str, code: str = "home_unusable") -> Finding:
     return fail(check, code, message, remedy, ExitCode.FORBIDDEN)

@@ -1,0 +1,73 @@
+"""What `oee wallet` asks of the engine: files by a process that is gone at once, the rest of the daemon.
+
+A key or a passphrase is handed over by a pipe or the socket, never in an argument or a variable.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+from oee_cli.api.daemon_launcher import Launcher, daemon_command
+from oee_cli.errors import CliError, Forbidden, Refused, UsageFault
+from oee_cli.output import Output, clean
+from oee_cli.settings.load_settings import Settings, load_settings
+from oee_daemon.contract.settings import WALLET_NAME
+
+_KINDS: dict[str, type[CliError]] = {
+    "bad_key": UsageFault,
+    "bad_passphrase": UsageFault,
+    "bad_setting": UsageFault,
+    "no_wallet": UsageFault,
+    "key_file": Forbidden,
+    "passphrase_file": Forbidden,
+    "wallet_unwritable": Forbidden,
+    "wallet_exists": Refused,
+}
+
+
+def local_settings(what: str) -> Settings:
+    """Raises `UsageFault` where the daemon is elsewhere: its wallets are, too."""
+    settings = load_settings()
+    if settings.url is not None:
+        raise UsageFault(
+            f"OEE_URL is set: `oee wallet {what}` is for the wallets of this machine.",
+            hint=f"On the machine that the daemon runs on: oee wallet {what}",
+        )
+    return settings
+
+
+def check_name(name: str | None) -> str | None:
+    """Raises `UsageFault`, which does not repeat what may be a key."""
+    if name is not None and not re.fullmatch(WALLET_NAME, name):
+        raise UsageFault(
+            "A wallet's name has 1 to 32 small letters, digits and -.",
+            hint="Those there are: oee wallet list",
+        )
+    return name
+
+
+def ask_engine(action: str, **request: Any) -> Any:
+    """The result of one action on the files of this home. Raises the error that it tells."""
+    done = subprocess.run(
+        daemon_command("wallet", action), input=json.dumps(request).encode(), capture_output=True, cwd="/"
+    )
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        said = [clean(line) for line in done.stderr.decode(errors="replace").splitlines() if line.strip()][
+            -3:
+        ]
+        raise CliError("\n".join(["The engine ended without a word.", *said])) from None
+    if "error" in told:
+        error = told["error"]
+        raise _KINDS.get(error["code"], CliError)(error["message"], hint=error["hint"], code=error["code"])
+    return told["result"]
+
+
+def daemon_wallet(settings: Settings) -> dict[str, Any] | None:
+    """What a daemon that runs here signs with; none where none answers. Starts nothing."""
+    status = Launcher(settings, Output()).fetch("/api/status")
+    return status.get("wallet") if isinstance(status, dict) else None

@@ -1,0 +1,72 @@
+"""`oee wallet remove`: the one command that can lose a key, so it asks twice."""
+
+from __future__ import annotations
+
+import sys
+
+from oee_cli.api.http_client import session
+from oee_cli.errors import Refused, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.settings.load_settings import Settings
+from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings
+
+
+def remove_wallet(name: str, yes: bool, output: Output) -> ExitCode:
+    settings = local_settings("remove")
+    check_name(name)
+    rows = [row for row in ask_engine("list") if row["name"] == name]
+    if not rows:
+        raise UsageFault(
+            f"There is no wallet {name}.", hint="Those there are: oee wallet list", code="no_wallet"
+        )
+    _refuse_in_use(settings, rows[0]["file"], output)
+    if not yes and not _agreed(name, rows[0]["address"], output):
+        output.sentence("✗", "Nothing was removed.")
+        return ExitCode.STOPPED
+    removed = ask_engine("remove", name=name) | {"address": rows[0]["address"], "kind": rows[0]["kind"]}
+    output.answer(removed, f"✓ removed   {name}   {rows[0]['address'] or ''}".rstrip())
+    return ExitCode.DONE
+
+
+def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
+    """Raises `Refused` while orders that have not ended may still need the key. A home that no daemon has
+    worked on has no orders."""
+    if not (settings.home / "id").exists():
+        return
+    with session(output) as client:
+        status = client.get("/api/status")
+    if (status.get("wallet") or {}).get("file") != file:
+        return
+    live = status["orders"]["live"]
+    if live is None:
+        raise Refused(
+            "It is not known now whether orders still need this wallet: Postgres can't be reached.",
+            hint="See: oee daemon status",
+            code="wallet_in_use",
+        )
+    if count := sum(live.values()):
+        raise Refused(
+            f"{count} {'order has' if count == 1 else 'orders have'} not ended, and this is their wallet.",
+            hint="See: oee history --status pending,routing,building,submitted",
+            code="wallet_in_use",
+        )
+
+
+def _agreed(name: str, address: str | None, output: Output) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageFault(
+            "Removing a wallet is asked about at a terminal, and this is none.",
+            hint=f"Where there is a backup, or nothing to lose: oee wallet remove {name} --yes",
+            code="no_terminal",
+        )
+    output.sentence("●", f"Without a backup, all that {address or name} holds is lost for good.")
+    return _answer("Is there a backup of its file? (yes/no) ") in ("y", "yes") and (
+        _answer("Type its name to remove it: ") == name
+    )
+
+
+def _answer(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

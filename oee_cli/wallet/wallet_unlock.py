@@ -1,0 +1,59 @@
+"""`oee wallet unlock` and `lock`: the passphrase goes over the daemon's socket, and is kept by nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oee_cli.api.http_client import Client
+from oee_cli.api.response_problems import check_response
+from oee_cli.errors import CliError, ConnectionLost
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output
+from oee_cli.text.time_text import read_whole_seconds
+from oee_cli.wallet.asked_secrets import known_passphrase
+from oee_cli.wallet.wallet_engine import local_settings
+
+#: Seconds that opening a key may take: a worker may have to begin first.
+_OPEN_S = 25.0
+
+
+def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output) -> ExitCode:
+    settings = local_settings("unlock")
+    for_s = None if for_ is None else read_whole_seconds(for_, "--for")
+    client = Client(settings, output)
+    try:
+        client.ready()
+        held = check_response(_ask(client, "GET", "/api/status")).body.get("wallet") or {}
+        if held.get("kind") == "plain":
+            # Nothing is asked for that would be of no use: the daemon says why.
+            check_response(_ask(client, "POST", "/api/wallet/lock"))
+        body = {"passphrase": known_passphrase(passphrase_file)} | ({} if for_s is None else {"forS": for_s})
+        found = check_response(_ask(client, "POST", "/api/wallet/unlock", json=body)).body
+    finally:
+        client.close()
+    until = f" until {found['unlockedUntil']}" if found["unlockedUntil"] else ""
+    output.answer(found, f"✓ unlocked{until}   {found['address']}")
+    return ExitCode.DONE
+
+
+def lock_wallet(output: Output) -> ExitCode:
+    """Starts no daemon: where none runs, no key is in any memory."""
+    settings = local_settings("lock")
+    client = Client(settings, output)
+    if not client.launcher.answers():
+        output.answer({"locked": True, "reason": "no daemon runs"}, "✓ locked: no daemon runs")
+        return ExitCode.DONE
+    try:
+        found: dict[str, Any] = check_response(_ask(client, "POST", "/api/wallet/lock")).body
+    finally:
+        client.close()
+    output.answer(found, f"✓ locked   {found['address']}")
+    return ExitCode.DONE
+
+
+def _ask(client: Client, method: str, path: str, **how: Any) -> Any:
+    try:
+        return client.exchange(method, path, timeout=_OPEN_S, **how)
+    except ConnectionLost as lost:
+        error: CliError = client.unreachable(lost)
+        raise error from None
