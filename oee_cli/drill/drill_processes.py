@@ -29,9 +29,13 @@ class Crew:
 
     def __init__(self, home: Path, environ: dict[str, str], workers: int, network: str = "simulated") -> None:
         self._wallet = home / "wallets" / f"{network}.json"
+        # Each network's orders are in a database of their own.
+        self._database = "oee" if network == "simulated" else f"oee_{network}"
         self._home = home
         self._environ = environ
-        self._others = [_Other(home / f"worker-{n}", home, environ) for n in range(2, workers + 1)]
+        self._others = [
+            _Other(home / f"worker-{n}", home, environ, self._database) for n in range(2, workers + 1)
+        ]
         self.daemon: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +50,7 @@ class Crew:
             host=str(self._home / "sockets"),
             port=5432,
             user="oee",
-            dbname="oee",
+            dbname=self._database,
             connect_timeout=2,
             options="-c statement_timeout=2000",
             autocommit=True,
@@ -94,12 +98,12 @@ class Crew:
 class _Other:
     """One more worker, its home and its wires."""
 
-    def __init__(self, home: Path, daemon_home: Path, environ: dict[str, str]) -> None:
+    def __init__(self, home: Path, daemon_home: Path, environ: dict[str, str], database: str) -> None:
         self._home = home
         self._daemon_home = daemon_home
         self._environ = environ | {
             "OEE_HOME": str(home),
-            "OEE_DATABASE_URL": f"postgresql://oee@/oee?host={home}&port=5432",
+            "OEE_DATABASE_URL": f"postgresql://oee@/{database}?host={home}&port=5432",
             "OEE_REDIS_URL": f"unix://{home / _VALKEY}",
         }
         self._wires: list[Wire] = []

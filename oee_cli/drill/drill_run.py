@@ -32,8 +32,6 @@ from oee_cli.errors import Unreachable
 from oee_cli.settings.load_settings import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
 
-#: Orders that may be on their way at once; ten of them run.
-IN_FLIGHT = 60
 #: Threads that place orders, as so many impatient clients.
 CLIENTS = 4
 #: Seconds without any progress after which orders count as lost. A swap that never landed needs 60 s
@@ -211,7 +209,7 @@ class Drill:
 
     def _place_all(self) -> None:
         while not self._over.is_set():
-            if len(self.progress.accepted) - self.progress.ended >= IN_FLIGHT:
+            if len(self.progress.accepted) - self.progress.ended >= self._stage.in_flight:
                 self._over.wait(_BEAT / 4)
                 continue
             with self._lock:

@@ -24,9 +24,11 @@ PARTS = {
 
 
 class Stage(Protocol):
-    """A network in a drill's home. `weights`: its faults, as `PARTS`; `bodies`: the orders, in turn."""
+    """A network in a drill's home. `weights`: its faults, as `PARTS`; `bodies`: the orders, in turn;
+    `in_flight`: how many may be on their way at once."""
 
     network: str
+    in_flight: int
     weights: Mapping[str, int]
     bodies: Sequence[Mapping[str, Any]]
 
@@ -82,6 +84,7 @@ class SimulatedStage:
     """The simulated network."""
 
     network = "simulated"
+    in_flight = 60
     weights: Mapping[str, int] = PARTS | {
         "chain refused": 2, "chain hung": 2, "answers lost": 4, "never landed": 2, "chain mute": 2,
         "chain lagged": 2, "landed late": 2, "fork lost": 2, "node stale": 2, "node forgot": 2,

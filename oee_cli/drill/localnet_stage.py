@@ -69,6 +69,8 @@ class LocalnetStage:
     """Localnet in the home of a drill."""
 
     network = "localnet"
+    #: Each order takes seconds of the chain's time here: more would wait for a place, and not for the chain.
+    in_flight = 20
     weights: Mapping[str, int] = (
         PARTS | {"localnet killed": 12, "localnet frozen": 2, "failpoint": 6} | dict.fromkeys(_ROWS, 2)
     )
@@ -78,8 +80,8 @@ class LocalnetStage:
         {"inputToken": "USDC", "outputToken": "SOL", "amount": "0.15", "swapMode": "ExactOut"},
         {"inputToken": "JUP", "outputToken": "USDT", "amount": "80"},
         {"inputToken": "USDT", "outputToken": "JUP", "amount": "80", "swapMode": "ExactOut"},
-        {"inputToken": "SOL", "outputToken": "BONK", "amount": "900000", "swapMode": "ExactOut"},
-        {"inputToken": "BONK", "outputToken": "SOL", "amount": "900000"},
+        {"inputToken": "SOL", "outputToken": "BONK", "amount": "9000", "swapMode": "ExactOut"},
+        {"inputToken": "BONK", "outputToken": "SOL", "amount": "9000"},
     )
 
     def __init__(self, home: Path, seed: int) -> None:
