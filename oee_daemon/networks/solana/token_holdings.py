@@ -6,6 +6,7 @@ says what an account of so many bytes has to keep.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,10 @@ _PROGRAMS = (TOKEN, TOKEN_2022)
 _SOL_DECIMALS = 9
 #: Of a wallet nothing that was seen once is taken back by a fork that loses on a chain of today.
 _SEEN = {"commitment": "confirmed"}
+#: Bytes of a wallet, and of its token accounts: of the first program, and at most of Token-2022.
+_SIZES = (0, ACCOUNT_BYTES, MOST_ACCOUNT_BYTES)
+#: Seconds for which the chain's word on rent holds: it changes with an upgrade of the chain, seldom.
+RENTS_S = 600.0
 #: A token account that is frozen, in its byte 108.
 _FROZEN = 2
 
@@ -39,6 +44,9 @@ class SolanaHoldings:
         self._wallet = wallet
         self._genesis = genesis
         self._fee_cap = fee_cap
+        #: What an account of each of `_SIZES` has to keep, lamports, and until when that is not asked again.
+        self._rents: Sequence[int] = ()
+        self._rents_until = 0.0
 
     async def balances(self, deadline_s: float) -> Sequence[Holding]:
         genesis = await self._genesis()
@@ -58,12 +66,16 @@ class SolanaHoldings:
         asked = [self._wallet, *mints]
         asked += [own_account(self._wallet, mint, program) for mint in mints for program in _PROGRAMS]
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, {"encoding": "base64", **_SEEN}])]
-        sizes = (0, ACCOUNT_BYTES, MOST_ACCOUNT_BYTES)
-        calls += [("getMinimumBalanceForRentExemption", [size]) for size in sizes]
+        known = () if every or time.monotonic() > self._rents_until else self._rents
+        if not known:
+            calls += [("getMinimumBalanceForRentExemption", [size]) for size in _SIZES]
 
         def read(results: list[Result]) -> Means:
             must_be_of(genesis, results[0])
-            return self._means(mints, asked, results)
+            rents = known or self._told(results[2:])
+            return self._means(
+                mints, dict(zip(asked, accounts_of(results[1], len(asked)), strict=True)), rents
+            )
 
         if not every:
             # What is about to be accepted waits for what is due.
@@ -78,9 +90,11 @@ class SolanaHoldings:
         # Where none can be read, the reason is said by the one that is asked alone.
         return found or [await self._pool.any(calls, read, deadline_s)]
 
-    def _means(self, mints: tuple[str, str], asked: Sequence[str], results: list[Result]) -> Means:
-        rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
-        rents = _rents(results[2:])
+    def _told(self, results: Sequence[Result]) -> Sequence[int]:
+        self._rents, self._rents_until = _rents(results), time.monotonic() + RENTS_S
+        return self._rents
+
+    def _means(self, mints: tuple[str, str], rows: dict[str, Any], rents: Sequence[int]) -> Means:
         wallet = rows[self._wallet]
         lamports = 0 if wallet is None else wallet.get("lamports")
         if type(lamports) is not int:
