@@ -187,7 +187,7 @@ _oee() {
             "config show") words="--origin --json --no-color --help -h" ;;
             "config path") words="--json --help -h" ;;
             "config get") words="--json --help -h" ;;
-            "config set") words="--json --no-color --help -h" ;;
+            "config set") words="--yes-real-money --json --no-color --help -h" ;;
             "config unset") words="--json --no-color --help -h" ;;
             "paths") words="--json --help -h" ;;
             "completion") words="--help -h" ;;
@@ -213,9 +213,9 @@ _oee() {
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
-            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
             "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor wallet tokens config paths completion orders scripting exit-codes"; ;;

@@ -17,6 +17,7 @@ from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
+from oee_daemon.contract.networks import unconfirmed
 from oee_daemon.contract.settings import BY_NAME, file_name, in_utf8
 from oee_daemon.errors import BadSetting
 from oee_daemon.timing import USUAL, Timing
@@ -84,6 +85,8 @@ class Settings:
     keep_days: int | None = _setting("keep_days")
     network: str = _setting("network")
     #: Addresses separated by commas, as `solana.rpc.outside_http.Site` takes them.
+    #: The network on which orders may spend real money, once somebody has confirmed it.
+    real_money: str | None = _setting("real_money")
     rpc_urls: str | None = _setting("rpc_urls")
     #: Names separated by commas.
     venues: str | None = _setting("venues")
@@ -166,6 +169,9 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
         str(found.home).encode()
     except UnicodeEncodeError:
         raise BadSetting(f"OEE_HOME can't be {str(found.home)!r}: it takes a path in UTF-8.") from None
+    reason = unconfirmed(found.network, found.real_money)
+    if reason is not None:
+        raise BadSetting(reason)
     return found
 
 

@@ -88,12 +88,16 @@ def set_setting(
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help="- reads it from standard input.", show_default=False)
     ],
+    yes_real_money: Annotated[
+        bool, typer.Option("--yes-real-money", help="Orders may spend real money: ask nobody.")
+    ] = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
     """Write a setting to config.toml.
 
-    It is checked first; everything else in the file, comments too, stays as it is.
+    It is checked first; everything else in the file, comments too, stays as it is. Where a value lets
+    orders spend real money, its word has to be typed once more.
 
     \b
       oee config set port 4000
@@ -101,7 +105,7 @@ def set_setting(
     """
     from oee_cli.config.config_values import set_setting
 
-    return set_setting(name, value, Output(json, no_color=no_color))
+    return set_setting(name, value, Output(json, no_color=no_color), yes_real_money=yes_real_money)
 
 
 @config_app.command("unset", cls=PlainCommand)

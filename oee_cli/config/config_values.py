@@ -24,6 +24,7 @@ from oee_cli.settings.setting_origins import (
     unknown_settings,
 )
 from oee_daemon.contract.addresses import OWN
+from oee_daemon.contract.networks import REAL_MONEY
 from oee_daemon.contract.settings import BY_NAME, ENVIRONMENT_ONLY, Setting, file_name, near, plain
 
 #: For a value that is read from standard input, so that a secret is in nobody's history.
@@ -84,15 +85,38 @@ def show_setting(name: str, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def set_setting(name: str, text: str, output: Output) -> ExitCode:
+def set_setting(name: str, text: str, output: Output, *, yes_real_money: bool = False) -> ExitCode:
     setting = _find_setting(name)
     if text == STDIN:
         text = sys.stdin.readline()
     text = text.strip()
     _require_valid(setting, text)
+    if setting.name in ("network", "real_money") and not _confirm_real_money(text, output, yes_real_money):
+        return ExitCode.STOPPED
     before = setting_value(setting, os.environ, stored_settings())
     _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, text), output)
     return ExitCode.DONE
+
+
+def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
+    """Notes in the file that orders on that network may spend real money, once the word was typed; takes the
+    note away for any other network. Raises `UsageFault` where nobody can be asked."""
+    if network not in REAL_MONEY:
+        config_edit.edit_config(config_file(), "real_money", None)
+        return True
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageFault(
+                f"Orders on {network} spend real money: nobody can be asked here.",
+                hint=f"Read docs/going-live.md, then: oee config set network {network} --yes-real-money",
+                code="real_money_unconfirmed",
+            )
+        output.warn(f"Orders on {network} spend real money. Type {network} to go on, or Enter to leave it.")
+        if sys.stdin.readline().strip() != network:
+            output.sentence("✗", "nothing was changed.")
+            return False
+    config_edit.edit_config(config_file(), "real_money", network)
+    return True
 
 
 def unset_setting(name: str, output: Output) -> ExitCode:
@@ -104,6 +128,8 @@ def unset_setting(name: str, output: Output) -> ExitCode:
         return ExitCode.DONE
     setting = _find_setting(name)
     before = setting_value(setting, os.environ, stored_settings())
+    if setting.name == "network":
+        config_edit.edit_config(config_file(), "real_money", None)
     _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, None), output)
     return ExitCode.DONE
 

@@ -7,3 +7,13 @@ The names that a setting takes are in `settings.py`; what a network is made of i
 UNLABELLED = "simulated"
 #: Where orders spend what is worth something: an engine begins there only once that was confirmed.
 REAL_MONEY = ("mainnet",)
+
+
+def unconfirmed(network: str, real_money: str | None) -> str | None:
+    """Why an engine may not begin on that network; none where it may. `real_money`: what was confirmed."""
+    if network not in REAL_MONEY or real_money == network:
+        return None
+    return (
+        f"Orders on {network} spend real money, and nobody has confirmed that it is meant. Confirm it: oee"
+        f" config set network {network}. Where the environment decides: OEE_REAL_MONEY={network}"
+    )

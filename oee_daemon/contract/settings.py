@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from oee_daemon.contract.networks import REAL_MONEY
+
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _REDIS = ("redis:", "rediss:", "unix:")
@@ -25,7 +27,7 @@ _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&
 #: What stands for a secret that is not shown.
 MASK = "***"
 #: Where orders can be traded.
-NETWORKS = ("simulated", "localnet", "paper")
+NETWORKS = ("simulated", "localnet", "paper", "mainnet")
 #: On which markets; a network may have some of them.
 VENUES = ("raydium", "meteora", "orca", "jupiter", "cpmm")
 #: What a wallet may be called. Its file is `wallets/NAME.json` in the home.
@@ -229,6 +231,9 @@ SETTINGS = (
     Setting("max_attempts", "3", "attempts before an order fails", _whole(1, 100)),
     Setting("keep_days", None, "days an order is kept after its end; unset: for ever", _whole(1, 36_500)),
     Setting("network", "simulated", "where orders are traded", _one_of(*NETWORKS)),
+    Setting(
+        "real_money", None, "mainnet: confirmed, as oee config set network asks", _one_of(*REAL_MONEY)
+    ),
     Setting("rpc_urls", None, "Solana's RPC endpoints: a,b; two are better", _sites, hidden="host"),
     Setting("venues", None, "markets that are asked: a,b; unset: all", _some_of(*VENUES)),
     Setting("raydium_url", None, "another address of Raydium's trade API", _site, hidden="host"),

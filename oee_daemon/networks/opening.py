@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from oee_daemon.contract.networks import unconfirmed
 from oee_daemon.errors import BadSetting
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.settings import Settings
@@ -38,12 +39,16 @@ BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {
     "simulated": _simulated,
     "localnet": _solana,
     "paper": _paper,
+    "mainnet": _solana,
 }
 
 
 def open_network(settings: Settings, database_url: str, named: NamedWallet = lambda: None) -> Network:
     """The network that the settings name, with the venues that they leave. Raises `StartFailed` where its
-    wallet can't be used, or where no venue is left."""
+    wallet can't be used, where no venue is left, or where orders spend real money and nobody confirmed it."""
+    reason = unconfirmed(settings.network, settings.real_money)
+    if reason is not None:
+        raise BadSetting(reason)
     network = BUILDERS[settings.network](settings, database_url, named)
     network = replace(network, max_impact=settings.max_impact)
     if settings.venues is None:

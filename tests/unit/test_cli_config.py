@@ -38,6 +38,7 @@ GIVEN = {
     "jupiter_key_file": "/srv/jupiter.key",
     "max_impact": "100",
     "paper_balance": "2 SOL",
+    "real_money": "mainnet",
     "raydium_url": "https://b.example",
     "jupiter_url": "https://c.example",
     "sim_failure_rate": "0.10",

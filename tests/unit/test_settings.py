@@ -49,7 +49,7 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("OEE_SIM_FAILURE_RATE", "1.1", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "NaN", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "5%", "a number from 0 to 1"),
-        ("OEE_NETWORK", "moon", "one of simulated, localnet, paper"),
+        ("OEE_NETWORK", "moon", "one of simulated, localnet, paper, mainnet"),
         ("OEE_VENUES", "cpmm,moon", "names separated by commas, of raydium, meteora, orca, jupiter, cpmm"),
         ("OEE_FEE_CAP", "4999", "a whole number from 5000 to 1000000000"),
         ("OEE_HOME", "here", "an absolute path"),
@@ -180,3 +180,21 @@ def test_settings_are_frozen_and_every_field_has_a_reader() -> None:
     with pytest.raises(FrozenInstanceError):
         settings.port = 1  # type: ignore[misc]
     assert all("read" in f.metadata for f in fields(Settings))
+
+
+@pytest.mark.parametrize("given", [{}, {"OEE_REAL_MONEY": ""}])
+def test_real_money_is_not_spent_by_a_setting_alone(given: dict[str, str], tmp_path: Path) -> None:
+    asked = {"OEE_NETWORK": "mainnet", "OEE_HOME": str(tmp_path)}
+    with pytest.raises(BadSetting, match="OEE_REAL_MONEY=mainnet"):
+        load(asked | given, tmp_path / "none")
+    found = load(asked | {"OEE_REAL_MONEY": "mainnet"}, tmp_path / "none")
+    assert found.network == Settings.parse(found.dump()).real_money == "mainnet"
+
+
+def test_a_file_that_was_edited_by_hand_confirms_nothing(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('network = "mainnet"\n')
+    with pytest.raises(BadSetting, match="oee config set network mainnet"):
+        load({"OEE_HOME": str(tmp_path)}, config)
+    config.write_text('network = "mainnet"\nreal_money = "mainnet"\n')
+    assert load({"OEE_HOME": str(tmp_path)}, config).network == "mainnet"

@@ -73,7 +73,7 @@ MAINNET = Profile(
     raydium_url="https://transaction-v1.raydium.io",
     jupiter_url="https://api.jup.ag",
 )
-PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCALNET,)})
+PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCALNET, MAINNET)})
 
 
 def runs_chain(settings: Settings) -> bool:

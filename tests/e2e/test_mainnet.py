@@ -1,0 +1,130 @@
+"""Mainnet by addresses alone: against a localnet that passes for it, by the code that would trade there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oee_daemon.embedded import Servers
+from oee_daemon.networks.solana.profile import MAINNET
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import Cli, serving
+from tests.kit.homes import open_folder
+from tests.kit.terminal import Terminal
+from tests.networks.solana.local import Local, localnet
+
+
+def addresses(local: Local) -> dict[str, str]:
+    return {
+        "OEE_NETWORK": "mainnet",
+        "OEE_RPC_URLS": local.address,
+        "OEE_RAYDIUM_URL": f"{local.address}/raydium",
+        "OEE_JUPITER_URL": f"{local.address}/jupiter",
+    }
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    assert MAINNET.genesis is not None
+    folder = tmp_path_factory.mktemp("localnet")
+    with localnet(folder, "--genesis", MAINNET.genesis, "--slot-ms", "400") as found:
+        yield found
+
+
+def with_key(home: Path, local: Local) -> Path:
+    (home / "wallets").mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    key = home / "wallets" / "mainnet.json"
+    key.touch(0o600)
+    key.write_text(json.dumps(list(bytes(local.key))))
+    return home
+
+
+@pytest.fixture(scope="module")
+def mainnet(servers: Servers, template: str, local: Local) -> Iterator[tuple[Cli, Shared]]:
+    folder = open_folder()
+    home = with_key(folder / "h", local)
+    with serving(servers, template, home, OEE_REAL_MONEY="mainnet", **addresses(local)) as found:
+        yield found
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cli(mainnet: tuple[Cli, Shared]) -> Cli:
+    return mainnet[0]
+
+
+def test_an_order_lands_and_every_line_and_object_says_where(cli: Cli, local: Local) -> None:
+    order = cli.json("sell", "SOL", "USDC", "0.1")
+    assert (order["status"], order["network"]) == ("confirmed", "mainnet")
+    assert (order["signature"], None) in local.landed()
+    for command in (
+        "sell SOL USDC 0.1", "history", "fills", "show last", "quote SOL USDC 1", "top --once", "stats",
+        "daemon status", "doctor", "balance", "sell SOL USDC 99999", "sell NOPE USDC 1",
+    ):  # fmt: skip
+        done = cli.run(*command.split())
+        lines = (done.stdout + done.stderr).splitlines()
+        assert lines and not [line for line in lines if not line.startswith("mainnet")], command
+    assert cli.json("quote", "SOL", "USDC", "1")["network"] == "mainnet"
+    terminal = Terminal(cli, "sell", "SOL", "USDC", "0.1")
+    assert terminal.end() == 0
+    assert not [line for line in terminal.screen.said if not line.startswith("mainnet")]
+
+
+@pytest.fixture
+def bare(homes: Path, local: Local) -> Cli:
+    """A home that has nothing, whose daemon is not started yet."""
+    return Cli(homes / "h", XDG_CONFIG_HOME=str(homes / "c"), **addresses(local))
+
+
+def test_nothing_begins_until_it_was_confirmed(bare: Cli) -> None:
+    done = bare.run("sell", "SOL", "USDC", "0.1")
+    assert done.returncode != 0
+    for part in ("real money", "oee config set network mainnet", "OEE_REAL_MONEY=mainnet"):
+        assert part in " ".join(done.stderr.split()), done.stderr
+    assert not (bare.home / "postgres").exists()
+
+
+def test_no_key_is_made_by_itself(bare: Cli, local: Local) -> None:
+    before = local.landed()
+    done = bare.run("sell", "SOL", "USDC", "0.1", OEE_REAL_MONEY="mainnet")
+    assert done.returncode != 0
+    assert "wallets/mainnet.json" in "".join(done.stderr.split()).replace("mainnet", "", 1) or done.stderr
+    assert not list((bare.home / "wallets").glob("*.json")) and local.landed() == before
+    bare.run("daemon", "stop")
+
+
+def test_a_chain_that_is_not_mainnet_gets_no_order(homes: Path, tmp_path: Path) -> None:
+    with localnet(tmp_path, "--slot-ms", "400") as other:
+        cli = Cli(with_key(homes / "h", other), OEE_REAL_MONEY="mainnet", **addresses(other))
+        before = other.landed()
+        done = cli.run("sell", "SOL", "USDC", "0.1", "--timeout", "8")
+        assert done.returncode != 0, done.stdout
+        assert other.landed() == before
+        cli.run("daemon", "stop")
+
+
+def test_the_word_has_to_be_typed(homes: Path) -> None:
+    cli = Cli(homes / "h", XDG_CONFIG_HOME=str(homes / "c"))
+    config = homes / "c" / "oee" / "config.toml"
+    refused = cli.run("config", "set", "network", "mainnet", "--json")
+    assert refused.returncode == 2
+    assert json.loads(refused.stdout)["error"]["code"] == "real_money_unconfirmed"
+    for typed, code in ((b"yes\n", 10), (b"\n", 10), (b"mainnet\n", 0)):
+        assert not config.exists()
+        terminal = Terminal(cli, "config", "set", "network", "mainnet")
+        terminal.until(lambda screen: any("Type mainnet" in line for line in screen.said))
+        terminal.type(typed)
+        ended = terminal.end()
+        assert (ended == 0) == (code == 0)
+    assert config.read_text() == 'real_money = "mainnet"\nnetwork = "mainnet"\n'
+    assert cli.run("config", "set", "network", "paper").returncode == 0
+    assert config.read_text() == 'network = "paper"\n'
+    assert cli.run("config", "set", "network", "mainnet", "--yes-real-money").returncode == 0
+    assert cli.run("config", "unset", "network").returncode == 0
+    assert config.read_text() == ""
+    assert cli.run("config", "set", "real_money", "mainnet").returncode == 2
