@@ -55,9 +55,6 @@ class Client:
         self.settings = settings
         self.output = output
         self.launcher = Launcher(settings, output)
-        if settings.url is None:
-            # Until the daemon says where it trades.
-            badge.wear(settings.network)
         self.connections = connections
         #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
         self.until: float | None = None

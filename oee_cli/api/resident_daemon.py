@@ -37,6 +37,9 @@ class Resident:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        if settings.url is None:
+            # Until the daemon says where it trades.
+            badge.wear(settings.network)
         self._believed: Path | None = None
 
     @property

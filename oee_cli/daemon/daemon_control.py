@@ -46,7 +46,7 @@ def run_daemon(*, switch: bool) -> NoReturn:
 def start_daemon(output: Output, *, switch: bool) -> ExitCode:
     settings = _require_local(load_settings(), "start")
     # Asked for in so many words: the setting forbids only what happens on the way.
-    launcher = Launcher(Settings(home=settings.home), output)
+    launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
     launcher.arguments = _switch_arguments(switch)
     started = launcher.start()
     _report_running(output, launcher, "started" if started else "already running")
@@ -64,7 +64,7 @@ def stop_daemon(output: Output) -> ExitCode:
 
 def restart_daemon(output: Output, *, switch: bool) -> ExitCode:
     settings = _require_local(load_settings(), "restart")
-    launcher = Launcher(Settings(home=settings.home), output)
+    launcher = Launcher(Settings(home=settings.home, network=settings.network), output)
     launcher.arguments = _switch_arguments(switch)
     launcher.restart()
     _report_running(output, launcher, "restarted")
