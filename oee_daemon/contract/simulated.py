@@ -12,6 +12,9 @@ for all), how often (`percent`) and how long (`ms`, may be null):
 * a look, of all nodes (`chain`) or of one: `mute` (can't be asked), `lag` (shows everything as it was `ms`
   ago), `stale` (the newest height, but the signature is looked for in what was there `ms` ago), `forget` (the
   newest height, but nothing older than `ms` is remembered)
+* the prices of watched pairs (`feed`): `freeze` (repeats an old slot), `blind` (answers nothing), `lag`
+  (tells what was `ms` ago); and while the row stands, by `ms` hundredths of a percent, up or down: `spike`
+  (moves the venue that is the target), `gap` (moves all, target `market`)
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ FAILPOINTS = frozenset((
 #: The faults of the chain's submit, and those of a look.
 WRITES = ("refuse", "hang", "lose", "drop", "late", "fork")
 READS = ("mute", "lag", "stale", "forget")
+#: The target that stands for the prices of watched pairs, and what can go wrong with them.
+FEED = "feed"
+FEED_FAULTS = ("freeze", "blind", "lag")
 #: Orders a fault, for a driver that takes named values as SQLite's does.
 ORDER_FAULT = """\
 INSERT INTO sim_faults (target, kind, ms, number, remaining, percent)

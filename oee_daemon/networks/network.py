@@ -10,6 +10,7 @@ from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.endpoints import Endpoints
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
+from oee_daemon.networks.prices import PriceSource
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.networks.wallet import Wallet
@@ -40,6 +41,8 @@ class Network:
     holdings: Holdings | None = None
     #: What the chain says of tokens; none where there are the pinned ones alone.
     mints: Mints | None = None
+    #: Marginal prices, by which orders wait for a price; none where no order can.
+    prices: PriceSource | None = None
     #: Names and prices of tokens; none where nobody is asked.
     directory: Directory | None = None
     #: The most that a swap may pay the network, base units of its own coin; none where it takes nothing.

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, exists, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from oee_daemon.networks.simulated.simulated_schema import sim_faults
+from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_paths
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Batch, Line, answered, asked
 
@@ -22,13 +24,19 @@ class Fault:
     ms: int | None
 
 
+#: The target of a fault that moves the prices of all venues.
+MARKET = "market"
 #: Whether any fault was ordered: mostly none is.
 ORDERED = exists(select(sim_faults.c.id))
+_KNOWN = """
+    SELECT n, EXISTS (SELECT FROM sim_faults) AS ordered, begun_height
+    FROM asked LEFT JOIN sim_paths ON sim_paths.pair = asked.pair
+    WHERE EXISTS (SELECT FROM sim_faults) OR begun_height IS NOT NULL"""
 _ORDERED = Batch(f"""
-    -- ordered: whether any fault was
-    WITH {asked("target text", "target")}
-    {answered("SELECT n FROM asked WHERE EXISTS (SELECT FROM sim_faults)")}
-""")  # noqa: S608  # the names are our own
+    -- ordered: whether any fault was, and since when somebody watches a pair
+    WITH {asked("target text, pair text", "target")}
+    {answered(_KNOWN)}
+""")  # the names are our own
 
 
 class Faults:
@@ -40,9 +48,51 @@ class Faults:
 
     async def take(self, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
         """The first fault that applies to this call, used up by one, or `None`."""
-        if self._line is not None and await self._line.ask(_ORDERED, {"target": target}) is None:
-            return None
-        return await aside(self._db, self._take, target, kinds, number)
+        return (await self.met(target, kinds, number, None))[0]
+
+    async def met(
+        self, target: str, kinds: Collection[str], number: int | None, pair: str | None
+    ) -> tuple[Fault | None, int | None]:
+        """As `take`, and the height since which the pair of that path is watched, none where it is not."""
+        if self._line is None:
+            return await aside(self._db, self._both, target, kinds, number, pair)
+        known = await self._line.ask(_ORDERED, {"target": target, "pair": pair})
+        if known is None:
+            return None, None
+        fault = await aside(self._db, self._take, target, kinds, number) if known["ordered"] else None
+        return fault, known["begun_height"]
+
+    async def watch(self, pair: str, height: int) -> int:
+        """Since which height it is watched: from this one on, unless it was before."""
+        values = {"pair": pair, "begun_height": height}
+        insert: Any = postgresql.insert if self._db.dialect.name == "postgresql" else sqlite.insert
+        begin = insert(sim_paths).values(values).on_conflict_do_nothing()
+
+        def begun(conn: Connection) -> int:
+            conn.execute(begin)
+            return int(_begun(conn, pair) or 0)
+
+        return await aside(self._db, begun)
+
+    async def shifts(self) -> dict[str, int]:
+        """By how many basis points faults have moved prices: of a venue, and of all as `market`."""
+        if self._line is not None:
+            known = await self._line.ask(_ORDERED, {"target": MARKET, "pair": None})
+            if known is None or not known["ordered"]:
+                return {}
+
+        def told(conn: Connection) -> dict[str, int]:
+            f = sim_faults.c
+            rows = conn.execute(select(f.target, f.ms).where(f.kind.in_(("spike", "gap"))))
+            return {row.target: row.ms or 0 for row in rows}
+
+        return await aside(self._db, told)
+
+    @classmethod
+    def _both(
+        cls, conn: Connection, target: str, kinds: Collection[str], number: int | None, pair: str | None
+    ) -> tuple[Fault | None, int | None]:
+        return cls._take(conn, target, kinds, number), None if pair is None else _begun(conn, pair)
 
     @staticmethod
     def _take(conn: Connection, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
@@ -59,6 +109,10 @@ class Faults:
             if row.remaining is None or _use(conn, row.id):
                 return Fault(row.kind, row.ms)
         return None
+
+
+def _begun(conn: Connection, pair: str) -> int | None:
+    return conn.execute(select(sim_paths.c.begun_height).where(sim_paths.c.pair == pair)).scalar()
 
 
 def _use(conn: Connection, fault_id: int) -> bool:

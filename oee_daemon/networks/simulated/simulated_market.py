@@ -2,7 +2,8 @@
 
 Integers and fractions only, so that the same question has the same answer on every machine. Each venue is
 a constant-product pool of a stated depth around its own mid price; the mids of two venues stand 2 to 5 %
-apart around a reference price. Between an order's attempts prices drift a little, as markets do.
+apart around a reference price. Between an order's attempts prices drift a little, as markets do. A pair that
+somebody watches moves along its path instead, and is one market for all who ask.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import MappingProxyType
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueRefused
+from oee_daemon.networks.simulated.simulated_path import Moved, factor, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
 
@@ -48,6 +50,8 @@ POOLS: tuple[Pool, ...] = (RAYDIUM, METEORA)
 APART_BPS = (210, 490)
 #: The most that the reference moves between two attempts of one order, bps either way.
 DRIFT_BPS = 10
+#: Slots for which a venue of a watched pair stays the better one.
+MINUTE = 150
 
 
 def _draw(*parts: object) -> int:
@@ -65,8 +69,10 @@ def usd(token: Token) -> Fraction:
     return REFERENCE_USD.get(token.symbol) or Fraction(_between(1, 10**6, "usd", token.mint), 1000)
 
 
-def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
-    """Whole output tokens for one whole input token, before fee and impact."""
+def mid_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Fraction:
+    """Whole output tokens for one whole input token, before fee and impact. `at`: where a watched pair is."""
+    if at is not None:
+        return _moved_price(seed, pool, ask, at)
     about = (seed, ask.input_token.symbol, ask.output_token.symbol, ask.mode, ask.amount, ask.number)
     reference = usd(ask.input_token) / usd(ask.output_token)
     drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, ask.attempt)
@@ -77,9 +83,22 @@ def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
     return low * Fraction(BPS + apart, BPS) if pool.lean == upper else low
 
 
-def quote(seed: int, pool: Pool, ask: QuoteRequest) -> Quote:
+def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fraction:
+    """The same for every amount, order and attempt, and for both ways of counting: what is watched is what
+    is traded. Which venue is the better one changes each minute."""
+    given, taken = ask.input_token, ask.output_token
+    key = key_of((given.mint, taken.mint))
+    moved = factor(seed, key, at)
+    reference = usd(given) / usd(taken) * (moved if key.startswith(f"{given.mint}/") else 1 / moved)
+    apart = _between(*APART_BPS, "apart", seed, key)
+    upper = 1 if _draw("upper", seed, given.mint, taken.mint, at.slots // MINUTE) % 2 else -1
+    low = reference * Fraction(2 * BPS, 2 * BPS + apart)
+    return low * Fraction(BPS + apart, BPS) if pool.lean == upper else low
+
+
+def quote(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Quote:
     """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
-    mid = mid_price(seed, pool, ask)
+    mid = mid_price(seed, pool, ask, at)
     unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
     reserve_in = int(pool.depth_usd / usd(ask.input_token) * unit_in)
     reserve_out = int(Fraction(reserve_in, unit_in) * mid * unit_out)

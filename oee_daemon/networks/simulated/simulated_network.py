@@ -10,6 +10,7 @@ from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import open_file, open_schema
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
@@ -36,7 +37,14 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     )
     faults = Faults(ledger, line)
     venues = [
-        SimulatedVenue(pool, seed=settings.sim_seed, latency_ms=settings.sim_latency_ms, faults=faults)
+        SimulatedVenue(
+            pool,
+            seed=settings.sim_seed,
+            latency_ms=settings.sim_latency_ms,
+            faults=faults,
+            height=chain.height,
+            volatility=settings.sim_volatility,
+        )
         for pool in simulated_market.POOLS
     ]
     key = wallet_path(settings)
@@ -56,5 +64,8 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         wallet=open_wallet(key, named),
         tokens=TokenBook(settings.network, TOKENS.values()),
         guard=SimulatedGuard(),
+        prices=SimulatedPrices(
+            faults, chain.height, seed=settings.sim_seed, volatility=settings.sim_volatility
+        ),
         close=close,
     )

@@ -79,6 +79,14 @@ sim_faults = Table(
     Column("ms", Integer),
 )
 
+#: Since which height somebody watches a pair, by the name of its path. What has no row stands still.
+sim_paths = Table(
+    "sim_paths",
+    simulation,
+    Column("pair", Text, primary_key=True),
+    Column("begun_height", BigInteger, nullable=False),
+)
+
 #: Any number that is ours: of those who come at once one makes the tables. With `IF NOT EXISTS` alone the
 #: second of them fails, on the unique indexes of Postgres's own catalogue.
 _LOCK = 0x0EE_51333
@@ -93,7 +101,7 @@ def open_schema(url: str) -> Engine:
 
 def _make_tables(connection: Any, _record: Any) -> None:
     """Before anything is asked on a new connection, so that nobody who finds Postgres misses a table."""
-    if connection.execute("SELECT to_regclass('sim_faults')").fetchone() != (None,):
+    if connection.execute("SELECT to_regclass('sim_paths')").fetchone() != (None,):
         return
     postgres = PGDialect()  # type: ignore[no-untyped-call]
     with connection.transaction():

@@ -5,6 +5,8 @@ The swap it builds is a real Solana message with the one instruction of the simu
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.message import Message
@@ -13,8 +15,9 @@ from solders.pubkey import Pubkey
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_clock import Clock, SystemClock
-from oee_daemon.networks.simulated.simulated_faults import Faults
+from oee_daemon.networks.simulated.simulated_faults import MARKET, Faults
 from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of
+from oee_daemon.networks.simulated.simulated_path import Moved, key_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 
@@ -30,12 +33,17 @@ class SimulatedVenue:
         latency_ms: int,
         faults: Faults,
         clock: Clock | None = None,
+        height: Callable[[], Awaitable[int]] | None = None,
+        volatility: int = 0,
     ) -> None:
+        """`height`: of the chain, by which watched pairs move; none where no pair ever is."""
         self._pool = pool
         self._seed = seed
         self._latency_s = latency_ms / 1000
         self._faults = faults
         self._clock = clock or SystemClock()
+        self._height = height
+        self._volatility = volatility
 
     @property
     def name(self) -> str:
@@ -46,7 +54,8 @@ class SimulatedVenue:
         return self._pool.fee_bps
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        fault = await self._faults.take(self.name, ("refuse", "hang"), request.number)
+        path = key_of((request.input_token.mint, request.output_token.mint))
+        fault, begun = await self._faults.met(self.name, ("refuse", "hang"), request.number, path)
         latency_s = self._latency_s
         if fault is not None:
             if fault.kind == "refuse":
@@ -55,7 +64,16 @@ class SimulatedVenue:
         await self._clock.sleep(min(latency_s, deadline_s))
         if latency_s >= deadline_s:
             raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
-        return simulated_market.quote(self._seed, self._pool, request)
+        at = None if begun is None else await self._moved(begun)
+        return simulated_market.quote(self._seed, self._pool, request, at)
+
+    async def _moved(self, begun: int) -> Moved | None:
+        """Where a pair is that has been watched since that height."""
+        if self._height is None:
+            return None
+        shifts = await self._faults.shifts()
+        shift = shifts.get(self.name, 0) + shifts.get(MARKET, 0)
+        return Moved(max(0, await self._height() - begun), self._volatility, shift)
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
         payer = Pubkey.from_string(plan.payer)

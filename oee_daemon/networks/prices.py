@@ -1,0 +1,83 @@
+"""Where the marginal prices come from that waiting orders are compared with: one source for all pairs.
+
+A source is asked for every pair at once, however many orders wait. It says how old each price is, never how
+fresh it looks. Its coroutines run on the loop of everybody's orders: none may block it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from typing import Protocol
+
+from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS, Token
+
+#: US dollars that a probe for the marginal price is worth: little, so that it moves nothing.
+PROBE_USD = 10
+_DOWN, _UP = (Context(prec=18, rounding=way) for way in (ROUND_FLOOR, ROUND_CEILING))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A pair that somebody waits on. `name` is `BASE/QUOTE` by mints."""
+
+    name: str
+    base: Token
+    quote: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """The best of a pair's venues for a small amount, quote per base in whole tokens, net of everything.
+
+    `bid`: selling base; `ask`: buying it. `slot` grows with the market's own time; two prices of one slot are
+    one observation. `age_s`: seconds since it was so, when it was answered.
+    """
+
+    bid: Decimal
+    ask: Decimal
+    slot: int
+    age_s: float
+    bid_venue: str
+    ask_venue: str
+
+
+class PriceSource(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    #: Seconds between two looks at its quickest, and after which a price is too old to fire anything.
+    cadence_s: float
+    max_age_s: float
+    #: Whether a bid far above the ask contradicts itself; where venues stand apart it does not.
+    must_be_ordered: bool
+
+    async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
+        """The prices of pairs, by name; one that no venue answers for is missing. Never raises."""
+        ...
+
+    async def firm(self, request: QuoteRequest) -> Quote | None:
+        """The best quote for that amount now; none where no venue has one. Never raises."""
+        ...
+
+
+def price_of(quote: Quote, side: Side, base: Token, against: Token) -> Decimal:
+    """Quote per base of a quote, to 18 digits, rounded to the trader's disadvantage."""
+    units_base, units_quote = (
+        (quote.amount_out, quote.amount_in) if side is Side.BUY else (quote.amount_in, quote.amount_out)
+    )
+    exact = Fraction(units_quote * 10**base.decimals, units_base * 10**against.decimals)
+    rounded = _UP if side is Side.BUY else _DOWN
+    return rounded.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+
+
+def probe(pair: Watched, side: Side, usd_of_base: Fraction) -> QuoteRequest:
+    """What is asked to know the marginal price: a little base, sold or bought."""
+    units = min(MAX_UNITS, max(1, int(PROBE_USD / usd_of_base * 10**pair.base.decimals)))
+    given, taken = (pair.base, pair.quote) if side is Side.SELL else (pair.quote, pair.base)
+    mode = SwapMode.EXACT_IN if side is Side.SELL else SwapMode.EXACT_OUT
+    return QuoteRequest(input_token=given, output_token=taken, amount=units, mode=mode)

@@ -1,0 +1,119 @@
+"""The marginal prices of the simulated market, computed: they cost nothing, and asking begins to move a pair.
+
+Faults that can be ordered of it (`contract.simulated`): it repeats an old slot, answers nothing, or lags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from oee_daemon.contract.ranking import standing
+from oee_daemon.contract.simulated import FEED, FEED_FAULTS
+from oee_daemon.contract.terms import Side
+from oee_daemon.errors import ChainUnavailable, VenueRefused
+from oee_daemon.networks.prices import Price, Watched, price_of, probe
+from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated.simulated_faults import MARKET, Fault, Faults
+from oee_daemon.networks.simulated.simulated_path import Moved, key_of
+from oee_daemon.orders.swap import Quote, QuoteRequest
+
+#: Seconds a slot.
+SLOT_S = 0.4
+
+
+class SimulatedPrices:
+    """`height`: of the chain, by which prices move; `volatility`: basis points a slot."""
+
+    name = "simulated"
+    cadence_s = SLOT_S
+    max_age_s = 2.0
+    #: The venues stand apart, so that the best bid is above the best ask.
+    must_be_ordered = False
+
+    def __init__(
+        self, faults: Faults, height: Callable[[], Awaitable[int]], *, seed: int, volatility: int
+    ) -> None:
+        self._faults = faults
+        self._height = height
+        self._seed = seed
+        self._volatility = volatility
+        #: Since when each path is watched.
+        self._begun: dict[str, int] = {}
+        #: Where a feed that froze stands.
+        self._frozen: int | None = None
+
+    async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
+        try:
+            fault = await self._faults.take(FEED, FEED_FAULTS, None)
+            height = await self._height()
+            shifts = await self._faults.shifts()
+            for pair in pairs:
+                key = _key(pair)
+                if key not in self._begun:
+                    self._begun[key] = await self._faults.watch(key, height)
+        except ChainUnavailable:
+            return {}
+        shown = self._shown(fault, height)
+        if shown is None:
+            return {}
+        age_s = (height - shown) * SLOT_S
+        found = ((pair, self._price(pair, shown, age_s, shifts)) for pair in pairs)
+        return {pair.name: price for pair, price in found if price is not None}
+
+    def _shown(self, fault: Fault | None, height: int) -> int | None:
+        """The height of which it tells, none where it tells nothing."""
+        kind = None if fault is None else fault.kind
+        if kind != "freeze":
+            self._frozen = None
+        if fault is not None and kind == "lag":
+            return max(0, height - round((fault.ms or 0) / 1000 / SLOT_S))
+        if kind == "freeze":
+            self._frozen = height if self._frozen is None else self._frozen
+            return self._frozen
+        return None if kind == "blind" else height
+
+    def _price(self, pair: Watched, height: int, age_s: float, shifts: Mapping[str, int]) -> Price | None:
+        best: dict[Side, Quote] = {}
+        for side in Side:
+            ask = probe(pair, side, simulated_market.usd(pair.base))
+            quote = self._best(ask, self._begun[_key(pair)], height, shifts)
+            if quote is None:
+                return None
+            best[side] = quote
+        return Price(
+            bid=price_of(best[Side.SELL], Side.SELL, pair.base, pair.quote),
+            ask=price_of(best[Side.BUY], Side.BUY, pair.base, pair.quote),
+            slot=height,
+            age_s=age_s,
+            bid_venue=best[Side.SELL].venue,
+            ask_venue=best[Side.BUY].venue,
+        )
+
+    async def firm(self, request: QuoteRequest) -> Quote | None:
+        """As the venues would answer now; of a pair that nobody has watched yet, as if somebody began to."""
+        key = key_of((request.input_token.mint, request.output_token.mint))
+        try:
+            height = await self._height()
+            _, begun = await self._faults.met(FEED, (), None, key)
+            shifts = await self._faults.shifts()
+        except ChainUnavailable:
+            return None
+        return self._best(request, height if begun is None else begun, height, shifts)
+
+    def _best(
+        self, request: QuoteRequest, begun: int, height: int, shifts: Mapping[str, int]
+    ) -> Quote | None:
+        quotes: list[Quote] = []
+        for pool in simulated_market.POOLS:
+            shift = shifts.get(pool.venue, 0) + shifts.get(MARKET, 0)
+            at = Moved(max(0, height - begun), self._volatility, shift)
+            try:
+                quotes.append(simulated_market.quote(self._seed, pool, request, at))
+            except VenueRefused:
+                continue
+        mode = request.mode
+        return min(quotes, key=lambda q: standing(mode, q.venue, q.amount_in, q.amount_out), default=None)
+
+
+def _key(pair: Watched) -> str:
+    return key_of((pair.base.mint, pair.quote.mint))
