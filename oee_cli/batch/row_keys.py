@@ -81,7 +81,9 @@ class Keys:
         values = {
             name: self._canonical_value(name, value) for name, value in stood.items() if value is not None
         }
-        values = {name: value for name, value in values.items() if _USUAL.get(name, _NEVER) != value}
+        # What a row of another type leaves out is not what a market order leaves out.
+        usual = _USUAL if values.get("type", _USUAL["type"]) == _USUAL["type"] else {}
+        values = {name: value for name, value in values.items() if usual.get(name, _NEVER) != value}
         if "side" in values and values["side"] == _natural_side(values):
             del values["side"]
         return values

@@ -75,9 +75,14 @@ def _answer_of(field: Row) -> tuple[Any, Any]:
 def _request_of(field: Row) -> tuple[Any, Any]:
     """How a request says a field of an order."""
     low, high = field.bounds
-    kinds: dict[Kind, Any] = {Kind.AMOUNT: Decimal, Kind.WHOLE: int}
+    kinds: dict[Kind, Any] = {Kind.AMOUNT: Decimal, Kind.PRICE: Decimal, Kind.WHOLE: int}
+    kinds |= {Kind.MOMENT: Moment, Kind.FLAG: bool}
     kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
-    rules: dict[Kind, dict[str, Any]] = {Kind.AMOUNT: {"gt": 0}, Kind.WHOLE: {"ge": low, "le": high}}
+    rules: dict[Kind, dict[str, Any]] = {
+        Kind.AMOUNT: {"gt": 0},
+        Kind.PRICE: {"gt": 0},
+        Kind.WHOLE: {"ge": low, "le": high},
+    }
     if field.required:
         rules.setdefault(field.kind, {})["examples"] = _ASKED[field.name]
     about = Field(

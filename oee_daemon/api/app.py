@@ -31,6 +31,7 @@ from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
+from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
@@ -70,6 +71,7 @@ def open_state(
             lock=around.lock,
             home=settings.home,
         ),
+        placing=Placing(network),
         line=line,
         desk=desk,
         checks=OrderChecks(network, desk, FaultLog()),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -30,7 +30,9 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.terms import Terms
+from oee_daemon.store.creating import Armed
 from oee_daemon.store.listing_sql import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
@@ -41,7 +43,7 @@ KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 
 
 async def execute(request: Request) -> Response:
-    """Places a market order. Answers 202 once it is durable, 200 where the key is known."""
+    """Places an order. Answers 202 once it is durable, 200 where the key is known."""
     wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
     _check_network(_read_header(request, NETWORK_HEADER), state_of(request).network.name)
@@ -63,9 +65,23 @@ async def execute(request: Request) -> Response:
     # A key that is known finds its order, whatever that one has left in the wallet.
     if objection is not None and not await run_in_threadpool(state.intake.is_known, key):
         raise Conflict(objection.message, code=objection.code, hint=objection.hint)
-    order, created = await state.intake.accept(terms, key)
+    order, created = await state.intake.accept(terms, key, await _armed(state, terms, key))
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
+
+
+async def _armed(state: State, terms: Terms, key: str | None) -> Armed | None:
+    """What the order is compared with; none of one that does not wait. Raises as `Placing.armed`."""
+    if not terms.waits:
+        return None
+    wire.check_ahead(terms)
+    try:
+        return await state.placing.armed(terms)
+    except (InvalidInput, Conflict):
+        # A key that is known finds its order, whatever the market has become.
+        if not await run_in_threadpool(state.intake.is_known, key):
+            raise
+        return Armed(rule=Rule.TIME, price=None, data={})
 
 
 #: `execute`, for the OpenAPI document alone: FastAPI's way of reading a request costs as much as all the rest
@@ -119,6 +135,7 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     """Checks all that the real path checks, and asks for quotes; stores nothing."""
     state = state_of(request)
     await state.intake.check(terms, key)
+    await _armed(state, terms, key)
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
     request_of = routing.request_of(terms, state.network.tokens)
     asked = await routing.ask(state.network.venues, request_of)
@@ -143,7 +160,7 @@ def listing(
     pair: str | None = None,
     token: str | None = None,
     side: Side | None = None,
-    type: Literal["market"] | None = None,  # noqa: A002
+    type: OrderType | None = None,  # noqa: A002
     since: datetime | None = None,
     until: datetime | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.tokens import TokenBook
@@ -50,6 +52,8 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
             "filledOut": taken.text(data["amount_out"]),
             "signature": data["signature"],
         }
+    if event.status is Status.WAITING or "trigger" in data or "by" in data:
+        return _condition_data(data, event, tokens)
     answered = "answers" in data
     if not answered and ("quotes" in data or "error" not in data or event.status is Status.EXPIRED):
         return data
@@ -58,6 +62,18 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
     if "retry_in_ms" in data:
         shown["retryInMs"] = data["retry_in_ms"]
     return shown
+
+
+def _condition_data(data: dict[str, Any], event: Event, tokens: TokenBook) -> dict[str, Any]:
+    """What a condition, a trigger or a return to waiting says."""
+    shown = {to_camel(name): _camel(value) for name, value in data.items() if name != "answers"}
+    if "answers" in data:
+        shown["quotes"] = [_quote_json(answer, event, tokens) for answer in data["answers"]]
+    return shown
+
+
+def _camel(value: Any) -> Any:
+    return {to_camel(name): told for name, told in value.items()} if isinstance(value, dict) else value
 
 
 def _quote_json(answer: dict[str, Any], traded: Traded, tokens: TokenBook) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
+from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.networks.network import Network
@@ -53,6 +54,7 @@ class State:
     network: Network
     fills: Fills
     intake: Intake
+    placing: Placing
     desk: TokenDesk
     checks: OrderChecks
     #: To Postgres, for those who accept.

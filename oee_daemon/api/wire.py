@@ -20,6 +20,7 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
+from oee_daemon.orders.conditions import read_price
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms, terms_of
@@ -135,6 +136,12 @@ def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook
             return _read_word(field, value)
         case Kind.WHOLE:
             return _read_whole_number(field, value)
+        case Kind.PRICE:
+            return read_price(value, field.name)
+        case Kind.MOMENT:
+            return _read_moment(field.name, value)
+        case Kind.FLAG:
+            return _read_flag(field.name, value)
         case Kind.AMOUNT:
             exact_out = found.get("swap_mode") is SwapMode.EXACT_OUT
             return _read_amount(
@@ -162,6 +169,28 @@ def _read_word(field: Field, value: Any) -> Any:
             f"{field.name} has to be one of {', '.join(words)}.", code="invalid_choice", field=field.name
         )
     return words[words.index(value)]
+
+
+def _read_moment(name: str, value: Any) -> datetime:
+    try:
+        if not isinstance(value, str) or len(value) < len("2026-12-01T18:00Z"):
+            raise ValueError
+        found = zoned(datetime.fromisoformat(value), name)
+        assert found is not None
+        return found
+    except ValueError:
+        raise InvalidInput(
+            f"{name} has to be a moment with its time zone.",
+            code="invalid_time",
+            field=name,
+            hint="For example 2026-12-01T18:00:00Z",
+        ) from None
+
+
+def _read_flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} has to be true or false.", code="invalid_choice", field=name)
+    return value
 
 
 def _read_text(field: Field, value: Any) -> str:
@@ -197,6 +226,18 @@ def _read_whole_number(field: Field, value: Any) -> int:
             field=field.name,
         )
     return int(value)
+
+
+def check_ahead(terms: Terms) -> None:
+    """Raises `InvalidInput` where its time to wait is over before it began, by this machine's clock; what
+    decides later is Postgres's."""
+    if terms.good_until is not None and terms.good_until <= datetime.now(UTC):
+        raise InvalidInput(
+            f"expiresAt is over: {moment(terms.good_until)}.",
+            code="expired_already",
+            field="expiresAt",
+            hint="Name a later time.",
+        )
 
 
 def order_json(order: Order, book: TokenBook) -> dict[str, Any]:

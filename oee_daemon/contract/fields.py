@@ -26,6 +26,7 @@ class Kind(StrEnum):
     PRICE = "price"
     WHOLE = "whole number"
     MOMENT = "moment"
+    FLAG = "yes or no"
     ERROR = "error"
 
 
@@ -39,6 +40,8 @@ class Field(NamedTuple):
     #: Whether a request may say it, and whether it has to.
     given: bool = False
     required: bool = False
+    #: Whether an answer has it.
+    told: bool = True
     #: What holds where a request does not say it.
     default: Any = None
     #: Of a whole number, or of the length of a text.
@@ -59,9 +62,12 @@ class Field(NamedTuple):
 _PRICED = (OrderType.LIMIT, OrderType.STOP)
 _IN, _OUT = "input_token", "output_token"
 
-FIELDS = (
+_ALL = (
     Field("orderId", "id", Kind.ID, "the whole id", null=True, answer="null in a dry run"),
-    Field("type", "type", Kind.WORD, "market, limit or stop", words=OrderType),
+    Field(
+        "type", "type", Kind.WORD, "market, limit or stop", given=True, default=OrderType.MARKET,
+        words=OrderType,
+    ),
     Field(
         "side", "side", Kind.WORD, "buy or sell", given=True, words=Side,
         request="has to agree with the pair; decides between two of a kind",
@@ -103,25 +109,32 @@ FIELDS = (
         given=True, default=300, bounds=(1, 604_800), request="seconds until it expires unsent",
     ),
     Field(
-        "targetPrice", "target_price", Kind.PRICE, "the price that it waits for", null=True, on=_PRICED,
+        "targetPrice", "target_price", Kind.PRICE, "the price that it waits for", given=True, null=True,
+        on=_PRICED, request="limit, stop: quote per base; of a stop, or trailBps",
         answer="quote per base; null where it waits for none, or trails",
     ),
     Field(
-        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop", null=True, on=(OrderType.STOP,),
+        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop", given=True, null=True,
+        on=(OrderType.STOP,), request="quote per base; 20 % past targetPrice where it is not given",
         answer="quote per base; of a trailing stop null until it fires",
     ),
     Field(
-        "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", null=True,
-        on=(OrderType.STOP,),
+        "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", given=True, null=True,
+        on=(OrderType.STOP,), bounds=(10, 5000), request="stop: follows the price, instead of targetPrice",
     ),
     Field(
-        "confirmMs", "confirm_ms", Kind.WHOLE, "milliseconds for which its price has to hold", null=True,
-        on=(OrderType.STOP,),
+        "confirmMs", "confirm_ms", Kind.WHOLE, "milliseconds for which its price has to hold", given=True,
+        null=True, on=(OrderType.STOP,), bounds=(0, 600_000), request="over two slots; 800 for a stop",
     ),
-    Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", null=True),
+    Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", given=True, null=True),
     Field(
-        "expiresAt", "good_until", Kind.MOMENT, "until when it waits", null=True,
+        "expiresAt", "good_until", Kind.MOMENT, "until when it waits", given=True, null=True,
+        request="until when it waits; for ever where it is not given",
         answer="null: until it is cancelled, or where it does not wait",
+    ),
+    Field(
+        "far", "far", Kind.FLAG, "the price is meant although it is far", given=True, told=False, on=_PRICED,
+        request="true: the price is meant although it is far from the market",
     ),
     Field("firedAt", "fired_at", Kind.MOMENT, "when its condition was met last", null=True),
     Field("firings", "firings", Kind.WHOLE, "how often its condition was met"),
@@ -149,13 +162,15 @@ FIELDS = (
     Field("updatedAt", "updated_at", Kind.MOMENT, "when it last moved"),
     Field("finishedAt", "finished_at", Kind.MOMENT, "when it ended", null=True),
 )  # fmt: skip
+#: What an answer tells.
+FIELDS = tuple(field for field in _ALL if field.told)
 BY_NAME = {field.name: field for field in FIELDS}
-BY_COLUMN = {field.column: field for field in FIELDS if field.column}
+BY_COLUMN = {field.column: field for field in _ALL if field.column}
 
 #: What a request may say: first what it has to, then what decides which token its amount counts.
 GIVEN = tuple(
     sorted(
-        (field for field in FIELDS if field.given),
+        (field for field in _ALL if field.given),
         key=lambda field: (not field.required, field.words is not SwapMode),
     )
 )

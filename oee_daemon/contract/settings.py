@@ -254,7 +254,7 @@ SETTINGS = (
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
     Setting("sim_failure_rate", "0.05", "how often a simulated swap fails, 0 to 1", _rate),
     Setting(
-        "sim_volatility", "12", "how much a watched price moves in 400 ms, in hundredths of a percent",
+        "sim_volatility", "12", "how much a watched price moves in 400 ms, basis points",
         _whole(0, 100),
     ),
     Setting("sim_confirm_ms", "400", "from submission to confirmation", _whole(0, 600_000)),

@@ -23,7 +23,7 @@ from __future__ import annotations
 DRILLED = (
     "accepted", "rung", "claimed", "after_routing", "before_building", "after_building",
     "signed", "before_submitted", "after_submitted", "sent", "landed", "before_confirmed", "after_confirmed",
-    "before_pending", "after_pending",
+    "before_pending", "after_pending", "before_waiting", "after_waiting", "before_fire", "after_fire",
 )  # fmt: skip
 #: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
 #: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.

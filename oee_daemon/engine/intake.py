@@ -29,8 +29,9 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import cancel_sql, moves, order_rows
+from oee_daemon.store import cancel_sql, creating, moves, order_rows
 from oee_daemon.store.cancel_sql import Chosen
+from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
@@ -110,8 +111,9 @@ class Intake:
                 refuse_spent(conn, key)
         return known is not None
 
-    async def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
-        """Stores the order and rings. Returns it, and whether it is new.
+    async def accept(self, terms: Terms, key: str | None, armed: Armed | None = None) -> tuple[Order, bool]:
+        """Stores the order and rings. Returns it, and whether it is new. `armed`: of one that waits, which
+        nobody is rung for.
 
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
@@ -120,11 +122,14 @@ class Intake:
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False
-        order = await self._create(terms, key)
+        order = await self._create(terms, key, armed)
         if order is None:
             assert key is not None
             return await asyncio.to_thread(self._known, terms, key), False
         failpoints.hit("accepted")
+        if armed is not None:
+            self._feed.publish(order.id)
+            return order, True
         self._new.append(order.id)
         if len(self._new) == 1:
             asyncio.get_running_loop().call_soon(self._send_news)
@@ -146,13 +151,13 @@ class Intake:
             known = order_rows.find_key(conn, key)
         return None if known is None else self._same(known, terms)
 
-    async def _create(self, terms: Terms, key: str | None) -> Order | None:
+    async def _create(self, terms: Terms, key: str | None, armed: Armed | None) -> Order | None:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
                 if self._home is not None and halt_mark.is_there(self._home):
                     raise Halted
-                return await moves.create(self._line, uuid4(), self._network, terms, key)
+                return await creating.create(self._line, uuid4(), self._network, terms, key, armed)
             except Halted:
                 # A repeat is answered all the same: it stores nothing.
                 if not await asyncio.to_thread(self.is_known, key):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from oee_daemon import event_loop
@@ -32,6 +32,14 @@ class Loop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What the coroutine returns or raises, for a thread that waits for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """The coroutine, beside all others, for a thread that goes on."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Calls it on the loop, and waits for nothing."""
+        self._loop.call_soon_threadsafe(work)
 
     @property
     def hang_s(self) -> float:

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import FINAL, Status
+from oee_daemon.engine import returning
 from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.queue.hint_feed import Feed
@@ -57,7 +59,14 @@ class Mover:
         return moved
 
     async def expire(self, order: Order) -> Order | None:
-        """Ends an order whose time is over. Where our own faults used it up, the order says so."""
+        """Ends an order whose time is over, or lets it wait for its price again. Where our own faults used it
+        up, the order says so."""
+        back = returning.over(order)
+        if back is not None:
+            message = "It could not be filled in the time that each firing has."
+            over = AttemptFailed(message, code="firing_over", retryable=True)
+            if (moved := await self._wait(order, back, over, (), None)) is not None:
+                return moved
         failure = None
         if order.faults:
             found = f"{order.faults} of them, the last {order.fault}"
@@ -77,7 +86,18 @@ class Mover:
     ) -> Order | None:
         """The attempt has failed: another one after a pause, or the order's end. `bars`: a venue that the
         order asks no more, from this very move on; `spare`: another one follows however many there were."""
-        if failure.retryable and (spare or order.attempt < self._max_attempts):
+        # A venue that is barred is not asked again: another one may do.
+        back = None if bars or spare else returning.returns(order, failure, self._max_attempts)
+        if back is not None:
+            moved = await self._wait(order, back, failure, answers, swap_ended)
+            if moved is not None:
+                return moved
+            if order.status is not Status.SUBMITTED:
+                return await self.move(
+                    order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure)
+                )
+        follows = spare or returning.again(order, failure, self._max_attempts, barred=bars is not None)
+        if back is not None or (failure.retryable and follows):
             delay = backoff(order.attempt, self._timing.backoff_s)
             return await self.move(
                 order,
@@ -86,6 +106,25 @@ class Mover:
             )
         return await self.move(
             order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended, bars)
+        )
+
+    async def _wait(
+        self,
+        order: Order,
+        back: Back,
+        failure: AttemptFailed,
+        answers: Sequence[VenueAnswer],
+        swap_ended: str | None,
+    ) -> Order | None:
+        """None, too: the time for which it may wait is over."""
+        code = {returning.GONE: "under_floor" if back.latched else "moved_away"}.get(
+            failure.code, failure.code
+        )
+        why = {"code": code, "message": failure.message}
+        return await self.move(
+            order,
+            Status.WAITING,
+            lambda: moves.wait(self._line, order, back, why, answers, swap_ended),
         )
 
     def publish(self, moved: Order) -> None:

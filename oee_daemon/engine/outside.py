@@ -133,4 +133,5 @@ def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:
         fee=order.quote_fee,
         route=order.route or b"",
     )
-    return Plan(order_id=order.id, request=request, quote=quote, bound=order.bound, payer=payer)
+    bound = routing.guarded(quote, order)
+    return Plan(order_id=order.id, request=request, quote=quote, bound=bound, payer=payer)

@@ -12,10 +12,11 @@ import time
 from collections.abc import Sequence
 
 from oee_daemon.contract.ranking import BPS, standing
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -146,6 +147,18 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
 def keeps(quote: Quote, mode: SwapMode, bound: int) -> bool:
     """Whether the quote is no worse than the bound."""
     return quote.amount_out >= bound if mode is SwapMode.EXACT_IN else quote.amount_in <= bound
+
+
+def guarded(quote: Quote, order: Order) -> int:
+    """What the swap of that quote carries: the order's bound, or the quote's own where that is the tighter.
+
+    By the stored quote, so that a crash changes no byte. A price that jumped past a limit is no invitation.
+    """
+    assert order.bound is not None
+    if order.type is OrderType.MARKET:
+        return order.bound
+    own = bound_of(quote, order.swap_mode, order.slippage_bps)
+    return max(order.bound, own) if order.swap_mode is SwapMode.EXACT_IN else min(order.bound, own)
 
 
 def bound_of(quote: Quote, mode: SwapMode, slippage_bps: int) -> int:

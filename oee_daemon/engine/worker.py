@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.engine.send_gate import Gate
+from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.held_path import Held
 from oee_daemon.networks.opening import open_network
@@ -87,6 +89,8 @@ class Worker:
             must_be_held=self._held.check,
             keep_days=settings.keep_days,
         )
+        self.watcher = self._make_watcher(settings)
+        self._watching: Future[None] | None = None
         actors.declare(self.broker, self.execution)
         self.recovery = self._make_recovery(settings, former)
         self.roster = Roster(
@@ -118,6 +122,17 @@ class Worker:
             max_active=settings.max_active,
             timing=settings.timing,
             gate=Gate(settings.home),
+        )
+
+    def _make_watcher(self, settings: Settings) -> Watcher:
+        return Watcher(
+            self.db,
+            self._network,
+            self.broker,
+            self.feed,
+            owner=self.owner,
+            max_active=settings.max_active,
+            may=lambda: self.identity.settled and self.other is None,
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:
@@ -216,12 +231,17 @@ class Worker:
         self._threads.start()
         self._beat.start()
         self._roster_beat.start()
+        self._watching = self.loop.begin(self.watcher.run())
 
     def stop(self) -> None:
         """What runs ends, or is left where another worker can go on; nothing new begins."""
         # First, or orders would be taken up for threads that end; whoever asks Postgres then sees one worker
         # less, which is true: this one only ends what it has.
         self._beat.stop()
+        if self._watching is not None:
+            self.loop.call(self.watcher.stop)
+            self._watching.result()
+            self.loop.run(self.watcher.leave())
         self.recovery.leave()
         leaving = Beat(
             "leaving",

@@ -8,6 +8,8 @@ bound is rounded in the trader's favour. Neither a clock nor the market is known
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
@@ -46,6 +48,18 @@ class Rule(IntEnum):
     BUY_STOP = 3
     #: At a time.
     TIME = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """How an order goes back to wait: compared with what, and not looked at for `rest`."""
+
+    rule: Rule
+    price: Decimal | None
+    rest: timedelta
+    returns: int
+    rejections: int
+    latched: bool
 
 
 #: Rules that are met from above: by the ask for a purchase, by the bid for a sale.

@@ -70,6 +70,19 @@ class Ended:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It waits again. `why`: the code and the sentence; it is not looked at for `rest_ms`."""
+
+    why: Data
+    answers: Sequence[VenueAnswer]
+    rest_ms: int
+
+    def data(self) -> Data:
+        told = {"why": self.why, "rest_ms": self.rest_ms}
+        return told | ({"answers": [answer_data(a) for a in self.answers]} if self.answers else {})
+
+
 def answer_data(answer: VenueAnswer) -> Data:
     """What one venue said: its quote or its error."""
     said: Data = {"venue": answer.venue, "latency_ms": answer.latency_ms}

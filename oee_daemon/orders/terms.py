@@ -48,6 +48,13 @@ class Terms:
     launch_at: datetime | None = None
     good_until: datetime | None = None
     request_hash: bytes | None
+    #: The price is meant although it is far from the market. Of the request alone: no column keeps it.
+    far: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for something before it is executed."""
+        return self.type is not OrderType.MARKET or self.launch_at is not None
 
     @property
     def bound(self) -> int | None:
@@ -61,7 +68,7 @@ class Terms:
 
 
 #: The columns of an order that are its terms.
-COLUMNS = tuple(field.name for field in fields(Terms))
+COLUMNS = tuple(field.name for field in fields(Terms) if field.name != "far")
 
 
 #: What a request says that leaves everything out, by column.

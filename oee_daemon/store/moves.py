@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +20,11 @@ from sqlalchemy.dialects import postgresql
 
 from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import AttemptFailed, Halted, Unavailable
-from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted
+from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders.conditions import Back
+from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted, Waiting
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
-from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.leases import FREED
 from oee_daemon.store.line import Batch, Line, answered, asked
@@ -33,76 +33,6 @@ from oee_daemon.store.predicates import EXPIRED, HALTED, MAY_CANCEL
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
-
-# Creating.
-
-_GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
-
-#: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
-#: order instead of using up a number. Whose key another transaction holds is told so, since all of a flight
-#: would wait. The unique index decides all the same. One moment for an order's times and for event 1.
-_CREATE = Batch(f"""
-    -- create: pending orders with their event 1, except those whose key is known, or comes twice, and
-    -- under a halt
-    WITH asked AS MATERIALIZED (
-        SELECT *, ordinality AS n, idempotency_key IS NULL
-                OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0)) AS ours,
-            idempotency_key IS NULL
-                OR row_number() OVER (PARTITION BY idempotency_key ORDER BY ordinality) = 1 AS first
-        FROM ROWS FROM (jsonb_populate_recordset(NULL::orders, $1)) WITH ORDINALITY
-    ), new AS (
-        INSERT INTO orders ({_GIVEN}, status, created_at, updated_at, expires_at)
-        SELECT {_GIVEN}, 'pending', statement_timestamp(), statement_timestamp(),
-            statement_timestamp() + make_interval(secs => valid_for_s)
-        FROM asked WHERE ours AND first AND NOT {HALTED}
-            AND NOT EXISTS (SELECT FROM orders o WHERE o.idempotency_key = asked.idempotency_key)
-            AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)
-        ORDER BY n
-        RETURNING id, event_seq, status, attempt, number, created_at, expires_at, next_run_at
-    ), said AS (
-        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq, status, attempt, created_at, '{{}}' FROM new
-    )
-    {
-    answered(f'''
-        SELECT n, ours, {HALTED} AS halted, new.number, new.created_at, new.expires_at, new.next_run_at
-        FROM asked LEFT JOIN new USING (id) WHERE new.id IS NOT NULL OR NOT ours OR {HALTED}
-    ''')
-}
-""")  # noqa: S608  # the names are our own columns
-
-
-async def create(line: Line, order_id: UUID, network: str, terms: Terms, key: str | None) -> Order | None:
-    """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
-
-    Raises `Unavailable` where another transaction holds the key, and `Halted`, which its key may be known in
-    spite of.
-    """
-    row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
-    stored = await line.ask(_CREATE, row)
-    if stored is None:
-        return None
-    if not stored["ours"]:
-        raise Unavailable("The same request is under way; nothing was stored by this one. Try again.")
-    if stored["halted"]:
-        raise Halted
-    created_at, expires_at, next_run_at = (
-        datetime.fromisoformat(stored[name]) for name in ("created_at", "expires_at", "next_run_at")
-    )
-    return Order(
-        id=order_id,
-        number=stored["number"],
-        network=network,
-        idempotency_key=key,
-        created_at=created_at,
-        updated_at=created_at,
-        expires_at=expires_at,
-        next_run_at=next_run_at,
-        **{name: getattr(terms, name) for name in COLUMNS},
-    )
-
-
-# Moving.
 
 #: What waits no more is compared with nothing.
 DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
@@ -140,7 +70,11 @@ def _move_to(
         beside += f", freed AS ({FREED.format(moved='moved')})"
     if to is Status.EXPIRED:
         changes.append(DISARMED)
-    if to in FINAL:
+    if to is Status.WAITING:
+        given.append("rest interval")
+        changes += ["next_run_at = NULL", "expires_at = good_until", "turn = NULL"]
+        changes += ["look_at = clock_timestamp() + rest"]
+    elif to in FINAL:
         changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
     elif to in LETS_GO:
         given.append("delay interval")
@@ -169,6 +103,10 @@ _STORED = """, stored AS (
 _SWAP_ENDED = """, ended AS (
         UPDATE swaps SET state = swap_ended, ended_at = clock_timestamp() FROM moved
         WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND swap_ended IS NOT NULL
+    )"""
+#: The turn of a group goes back with the order that had it.
+_TURN_GIVEN = """, given AS (
+        UPDATE order_groups SET turn = NULL FROM moved WHERE order_groups.turn = moved.id
     )"""
 _CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
@@ -202,6 +140,15 @@ _FAIL = _move_to(
     "ends the order with its attempt",
     ("error", "barred"),
     beside=_SWAP_ENDED,
+    more=("swap_ended text",),
+)
+_WAIT = _move_to(
+    Status.WAITING,
+    "wait",
+    "ends an attempt; the order waits for its price again, unless its time to wait is over",
+    ("attempt", "venue", "signature", "asks", "returns", "rejections", "latched", "arm_rule", "arm_price"),
+    only=" AND (good_until > clock_timestamp()) IS NOT FALSE",
+    beside=_SWAP_ENDED + _TURN_GIVEN,
     more=("swap_ended text",),
 )
 _EXPIRE = _move_to(Status.EXPIRED, "expire", "ends an order whose time is over", ("error",))
@@ -291,6 +238,25 @@ async def fail(
     data = Ended(error, answers, barred=bars).data()
     changes = {"error": error, "barred": _barred(order, bars)}
     return await _move(line, order, Status.FAILED, _FAIL, data, changes, swap_ended=swap_ended)
+
+
+async def wait(
+    line: Line,
+    order: Order,
+    back: Back,
+    why: Data,
+    answers: Sequence[VenueAnswer],
+    swap_ended: str | None,
+) -> Order | None:
+    """To `waiting`: its price is gone, or its time for this time is over. None, too: so is its time to wait.
+
+    `why`: the code and the sentence.
+    """
+    data = Waiting(why, answers, round(back.rest.total_seconds() * 1000)).data()
+    changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
+    changes |= {"returns": back.returns, "rejections": back.rejections, "latched": back.latched}
+    values: dict[str, Any] = {"arm_rule": back.rule, "arm_price": back.price, "rest": back.rest}
+    return await _move(line, order, Status.WAITING, _WAIT, data, changes, swap_ended=swap_ended, **values)
 
 
 def _barred(order: Order, bars: str | None) -> tuple[str, ...] | None:

@@ -22,7 +22,7 @@ from oee_daemon.store.predicates import EXPIRED
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import Units, orders
 
-_NAMES = tuple(f.name for f in fields(Order))
+_NAMES = tuple(f.name for f in fields(Order) if f.name != "far")
 #: The columns of amounts in base units, which Postgres keeps as numerics.
 UNITS = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, Units))
 _TIMES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, DateTime))

@@ -14,18 +14,23 @@ from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, Row, func, insert, select, update
 
+from oee_daemon.contract.simulated import FEED
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.recovery import Recovery
+from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_instruction import read_instruction
+from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
@@ -108,7 +113,7 @@ class Bench:
     def network(self, chain: SimulatedChain) -> Network:
         faults = Faults(self.ledger)
         venues = [
-            SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock)
+            SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock, height=chain.height)
             for pool in simulated_market.POOLS
         ]
         return Network(
@@ -118,6 +123,7 @@ class Bench:
             wallet=self.wallet,
             tokens=BOOK,
             guard=SimulatedGuard(),
+            prices=SimulatedPrices(faults, chain.height, seed=0, volatility=0),
             close=self.line.close,
         )
 
@@ -162,10 +168,36 @@ class Bench:
         return self.accept(terms_of(what), key)[0]
 
     def accept(self, terms: Terms, key: str | None) -> tuple[Order, bool]:
-        return self.loop.run(self.intake.accept(terms, key))
+        armed = now(Placing(self.network(self.chain())).armed(terms))
+        return self.loop.run(self.intake.accept(terms, key, armed))
+
+    def watcher(self, chain: SimulatedChain | None = None, *, owner: str = "one") -> Watcher:
+        network = self.network(chain or self.chain())
+        return Watcher(self.db, network, self.broker, self.feed, owner=owner, max_active=SLOTS)
+
+    def move_market(self, bps: int, *, venue: str = "market") -> None:
+        """The price of all venues, or of one, is that much above where it stands still; for good."""
+        kind = "gap" if venue == "market" else "spike"
+        with self.ledger.connect() as conn:
+            conn.execute(sim_faults.delete().where(sim_faults.c.target == venue, sim_faults.c.kind == kind))
+            conn.execute(insert(sim_faults).values(target=venue, kind=kind, ms=bps))
 
     def buy(self, amount: int = 10**9, **what: Any) -> Order:
         return self.place(sell=False, amount=amount, swap_mode=SwapMode.EXACT_OUT, **what)
+
+    def feed_fault(self, kind: str | None, ms: int | None = None) -> None:
+        """What goes wrong with the prices of watched pairs from now on; nothing where none is given."""
+        with self.ledger.connect() as conn:
+            conn.execute(sim_faults.delete().where(sim_faults.c.target == FEED))
+            if kind is not None:
+                conn.execute(insert(sim_faults).values(target=FEED, kind=kind, ms=ms))
+
+    def limit_of(self, order_id: UUID) -> int:
+        """The bound that the swap of the order carries, which the chain enforces."""
+        with self.db.connect() as conn:
+            raw = conn.execute(select(swaps.c.raw).where(swaps.c.order_id == order_id)).scalar_one()
+        said = read_instruction(bytes(VersionedTransaction.from_bytes(raw).message.instructions[0].data))
+        return int(said["limit"])
 
     def order(self, order_id: UUID) -> Order:
         with self.db.connect() as conn:

@@ -87,7 +87,7 @@ def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fractio
     """The same for every amount, order and attempt, and for both ways of counting: what is watched is what
     is traded. Which venue is the better one changes each minute."""
     given, taken = ask.input_token, ask.output_token
-    key = key_of((given.mint, taken.mint))
+    key = key_of(given, taken)
     moved = factor(seed, key, at)
     reference = usd(given) / usd(taken) * (moved if key.startswith(f"{given.mint}/") else 1 / moved)
     apart = _between(*APART_BPS, "apart", seed, key)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+
+from oee_daemon.orders.tokens import Token
 
 #: What a whole is counted in: a hundred-millionth.
 ONE = 10**8
@@ -38,9 +39,10 @@ class Moved:
     shift: int = 0
 
 
-def key_of(mints: Iterable[str]) -> str:
-    """The name of a path: one for a pair, whichever of the two is asked for."""
-    return "/".join(sorted(mints))
+def key_of(one: Token, other: Token) -> str:
+    """The name of a path: one for a pair, whichever of the two is asked for. A stable token stands last."""
+    first, second = sorted((one, other), key=lambda token: (token.stable, token.mint))
+    return f"{first.mint}/{second.mint}"
 
 
 def factor(seed: int, key: str, at: Moved) -> Fraction:

@@ -91,7 +91,7 @@ class SimulatedPrices:
 
     async def firm(self, request: QuoteRequest) -> Quote | None:
         """As the venues would answer now; of a pair that nobody has watched yet, as if somebody began to."""
-        key = key_of((request.input_token.mint, request.output_token.mint))
+        key = key_of(request.input_token, request.output_token)
         try:
             height = await self._height()
             _, begun = await self._faults.met(FEED, (), None, key)
@@ -116,4 +116,4 @@ class SimulatedPrices:
 
 
 def _key(pair: Watched) -> str:
-    return key_of((pair.base.mint, pair.quote.mint))
+    return key_of(pair.base, pair.quote)

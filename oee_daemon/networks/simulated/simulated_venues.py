@@ -54,7 +54,7 @@ class SimulatedVenue:
         return self._pool.fee_bps
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        path = key_of((request.input_token.mint, request.output_token.mint))
+        path = key_of(request.input_token, request.output_token)
         fault, begun = await self._faults.met(self.name, ("refuse", "hang"), request.number, path)
         latency_s = self._latency_s
         if fault is not None:

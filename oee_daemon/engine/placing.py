@@ -1,0 +1,113 @@
+"""What is checked before an order that waits is stored: its price against the market, so that a slip of the
+pen is no order. The present price is asked for once, for the order's own size.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from oee_daemon.contract.terms import OrderType, Side
+from oee_daemon.engine.routing import request_of
+from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.networks.network import Network
+from oee_daemon.networks.prices import PriceSource, price_of
+from oee_daemon.orders.conditions import FALLING, Rule, rule_of
+from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import Token, decimal_text
+from oee_daemon.store.creating import Armed
+
+#: How far through the market a limit may be, and how far away, as parts of the market's price.
+THROUGH, AWAY = Decimal("0.05"), Decimal("0.9")
+#: Within this of one divided by the market's price, and not near the market's, a price is upside down.
+INVERTED, NEAR = Decimal("0.2"), Decimal("0.25")
+
+
+class Placing:
+    """For the daemon that accepts."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def armed(self, terms: Terms) -> Armed | None:
+        """What the order is compared with from its first moment; none of one that does not wait.
+
+        Raises `InvalidInput` where its price can't be meant, and `Conflict` where nobody watches prices here.
+        """
+        if terms.type is OrderType.MARKET:
+            if terms.launch_at is None:
+                return None
+            return Armed(rule=Rule.TIME, price=None, data={"condition": {"rule": "time"}})
+        source = self._network.prices
+        if source is None:
+            raise Conflict(
+                f"Nobody watches prices on {self._network.name} yet, so that no order can wait for one.",
+                code="no_price_source",
+                hint="oee buy and oee sell trade at once.",
+            )
+        return await self._priced(terms, source)
+
+    async def _priced(self, terms: Terms, source: PriceSource) -> Armed:
+        base, quote = (self._network.tokens.by_mint(mint) for mint in terms.pair.split("/"))
+        rule = rule_of(terms.type, terms.side)
+        firm = await source.firm(request_of(terms, self._network.tokens))
+        if firm is None:
+            raise InvalidInput(
+                f"No venue has a price of {base.symbol} in {quote.symbol} for that amount.",
+                code="no_price",
+                field="targetPrice",
+                hint="Try a smaller amount, or another pair.",
+            )
+        now = price_of(firm, terms.side, base, quote)
+        if not terms.far:
+            _check(terms, rule, now, base, quote)
+        # A trailing stop begins at the first price that its watcher sees, by which it moves from then on.
+        trails = terms.trail_bps is not None
+        price = _trailed(now, rule, terms.trail_bps or 0) if trails else terms.target_price
+        assert price is not None
+        data: dict[str, Any] = {
+            "condition": {
+                "rule": "at_or_below" if rule in FALLING else "at_or_above",
+                "price": decimal_text(price),
+                "basis": "executable" if terms.type is OrderType.LIMIT else "marginal",
+            },
+            "market": {"price": decimal_text(now), "at": datetime.now(UTC).isoformat()},
+        }
+        return Armed(rule=rule, price=price, data=data, peak=now if trails else None)
+
+
+def _trailed(peak: Decimal, rule: Rule, bps: int) -> Decimal:
+    return peak * (10_000 - bps if rule is Rule.SELL_STOP else 10_000 + bps) / 10_000
+
+
+def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) -> None:
+    target = terms.target_price
+    if target is None:
+        return
+    shown, present = decimal_text(target), decimal_text(round(now, 6).normalize())
+    if abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
+        raise _refused(
+            "price_inverted",
+            f"{shown} is {base.symbol} for one {quote.symbol}; a price is {quote.symbol} for one"
+            f" {base.symbol}, now {present}.",
+            f"For example {present}",
+        )
+    met = target >= now if rule in (Rule.BUY_LIMIT, Rule.SELL_STOP) else target <= now
+    if terms.type is OrderType.STOP:
+        if met:
+            raise _refused(
+                "would_fire", f"It is met already: the price is {present}.", "Trade at once, or set far."
+            )
+    elif met and abs(target - now) > THROUGH * now:
+        what = "buy at once, up to" if terms.side is Side.BUY else "sell at once, down to"
+        percent = decimal_text(round(abs(target - now) / now * 100, 1))
+        raise _refused(
+            "price_far", f"It would {what} {percent} % past the price of {present}.", f"For example {present}"
+        )
+    if not met and abs(target - now) > AWAY * max(now, target):
+        raise _refused("price_far", f"{shown} is far from the price of {present}.", f"For example {present}")
+
+
+def _refused(code: str, message: str, hint: str) -> InvalidInput:
+    return InvalidInput(message, code=code, field="targetPrice", hint=f"{hint}, or far if it is meant.")

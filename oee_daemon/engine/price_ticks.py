@@ -1,0 +1,251 @@
+"""One tick of the leader: prices of all pairs at once, and the orders that they have reached fire.
+
+Between two ticks nothing is held per order. A tick that reaches nobody costs no statement: the nearest price
+of each pair and rule is known, and is only a hint; what decides is the statement that fires, which compares
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection, Engine
+
+from oee_daemon import failpoints
+from oee_daemon.engine import conditions_met
+from oee_daemon.engine.conditions_met import Candidate, Held
+from oee_daemon.engine.routing import request_of
+from oee_daemon.networks.network import Network
+from oee_daemon.networks.prices import Price, PriceSource, Watched
+from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.swap import Quote
+from oee_daemon.store import watch_sql
+from oee_daemon.store.database import aside
+from oee_daemon.store.order_rows import order_of
+
+log = logging.getLogger(__name__)
+
+#: Orders of one pair and rule that are asked about at a tick; and seconds until what was learned of one is
+#: doubted, for liquidity comes back.
+MOST_FIRM, LEARNED_S = 20, 30.0
+#: Fired and unsent limit orders for each that may be in execution: more would be old when they are tried.
+ROOM = 4
+#: Fires that are not a statement's to hold up: one a pair.
+Reached = dict[str, list[Candidate]]
+
+
+@dataclass(slots=True)
+class Post:
+    """What is nearest of a pair, by rule; none where nothing is."""
+
+    pair: Watched
+    nearest: Mapping[Rule, Decimal | None]
+    trails: bool
+    last: Price | None = None
+    #: By the clock of the leader, when its price was last fresh.
+    fresh_at: float = field(default_factory=time.monotonic)
+
+    def reached(self, price: Price) -> bool:
+        of = self.nearest
+        over = (of[Rule.BUY_LIMIT], price.ask), (of[Rule.SELL_STOP], price.bid)
+        under = (of[Rule.SELL_LIMIT], price.bid), (of[Rule.BUY_STOP], price.ask)
+        return any(near is not None and near >= now for near, now in over) or any(
+            near is not None and near <= now for near, now in under
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """The right to fire: the fence of the lease, and what Postgres's clock said when ours said `at`."""
+
+    fence: int
+    now: datetime
+    at: float
+
+    def moment(self, at: float, age_s: float = 0.0) -> datetime:
+        """What Postgres's clock said at that moment of ours, or `age_s` before."""
+        return self.now + timedelta(seconds=at - self.at - age_s)
+
+
+class PriceTicks:
+    """`max_active`: orders in execution at once."""
+
+    def __init__(self, db: Engine, network: Network, source: PriceSource, *, max_active: int) -> None:
+        self._db = db
+        self._network = network
+        self._source = source
+        self._most = ROOM * max_active
+        self._held = Held()
+        self.posts: dict[str, Post] = {}
+        #: Limits that are met, and not fired for want of room.
+        self.deferred = 0
+
+    async def read_posts(self) -> None:
+        """What is nearest now; what is known of a pair's price is kept."""
+        rows = await aside(self._db, watch_sql.POSTS.all)
+        known, self.posts = self.posts, {}
+        for row in rows:
+            nearest: dict[Rule, Decimal | None] = {
+                rule: getattr(row, rule.name.lower()) for rule in Rule if rule is not Rule.TIME
+            }
+            base, quote = (self._network.tokens.by_mint(mint) for mint in row.pair.split("/"))
+            post = Post(Watched(row.pair, base, quote), nearest, row.trails)
+            if row.pair in known:
+                post.last, post.fresh_at = known[row.pair].last, known[row.pair].fresh_at
+            self.posts[row.pair] = post
+
+    async def once(self, lead: Lead) -> list[UUID]:
+        """The orders that fired."""
+        asked_at = time.monotonic()
+        prices = await self._source.prices([post.pair for post in self.posts.values()])
+        good = {name: price for name, price in prices.items() if self._believe(name, price)}
+        reached = {name: price for name, price in good.items() if self.posts[name].reached(price)}
+        if not reached:
+            self._held.keep(())
+            return []
+        found = await self._probe(reached)
+        self._held.keep({c.order.id for candidates in found.values() for c in candidates})
+        fired: list[UUID] = []
+        for name, candidates in found.items():
+            price_at = lead.moment(asked_at, reached[name].age_s)
+            fired += await self._fire(lead, reached[name], price_at, candidates)
+        return fired
+
+    def _believe(self, name: str, price: Price) -> bool:
+        post = self.posts[name]
+        good = conditions_met.believable(price, post.last, self._source.must_be_ordered)
+        post.last = price
+        if price.age_s <= self._source.max_age_s:
+            post.fresh_at = time.monotonic() - price.age_s
+        return good and price.age_s < self._source.max_age_s
+
+    async def _probe(self, reached: Mapping[str, Price]) -> Reached:
+        values = {
+            "pairs": list(reached),
+            "bids": [price.bid for price in reached.values()],
+            "asks": [price.ask for price in reached.values()],
+        }
+        found: Reached = {}
+        for row in await aside(self._db, watch_sql.PROBE.all, values):
+            order = order_of(row._asdict())
+            found.setdefault(order.pair, []).append(
+                Candidate(order, Rule(row.arm_rule), Decimal(row.arm_price))
+            )
+        return found
+
+    async def _fire(
+        self, lead: Lead, price: Price, price_at: datetime, candidates: Sequence[Candidate]
+    ) -> list[UUID]:
+        now_s = time.monotonic()
+        ready: list[tuple[Candidate, int | None]] = []
+        limits = [c for c in candidates if c.is_limit]
+        for candidate in candidates:
+            held = None if candidate.is_limit else self._held.ms(candidate.order, price.slot, now_s)
+            if held is not None:
+                ready.append((candidate, held))
+        ready += [(candidate, None) for candidate in await self._met(limits, price)]
+        if not ready:
+            return []
+        failpoints.hit("before_fire")
+        fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
+        failpoints.hit("after_fire")
+        return fired
+
+    def _fire_now(
+        self,
+        conn: Connection,
+        lead: Lead,
+        price: Price,
+        price_at: datetime,
+        ready: Sequence[tuple[Candidate, int | None]],
+    ) -> list[UUID]:
+        fixed = [conditions_met.fixed_at(c, self._network.tokens) for c, _ in ready]
+        source = self._source.name
+        triggers = [Jsonb(conditions_met.trigger(c, price, source, held_ms=held)) for c, held in ready]
+        values: dict[str, Any] = {
+            "fence": lead.fence,
+            "price_at": price_at,
+            "max_age": timedelta(seconds=self._source.max_age_s),
+            "bid": price.bid,
+            "ask": price.ask,
+            "ids": [c.order.id for c, _ in ready],
+            "triggers": triggers,
+            "limits": [limit for limit, _, _ in fixed],
+            "receives": [None if units is None else Decimal(units) for _, units, _ in fixed],
+            "spends": [None if units is None else Decimal(units) for _, _, units in fixed],
+        }
+        return [row[0] for row in watch_sql.FIRE.all(conn, values)]
+
+    async def _met(self, limits: Sequence[Candidate], price: Price) -> list[Candidate]:
+        """The limits that the firm price of their own size meets, best first, as many as there is room for;
+        what is not met is looked at again when the market has moved that far."""
+        if not limits:
+            return []
+        room = self._most - int((await aside(self._db, watch_sql.ROOM.first) or (0,))[0])
+        asked = limits[:MOST_FIRM]
+        quotes = await asyncio.gather(*(self._firm(c) for c in asked))
+        priced = [(c, quote) for c, quote in zip(asked, quotes, strict=True) if quote is not None]
+        met = [c for c, quote in priced if conditions_met.is_met(c.order, quote)]
+        missed = [(c, quote) for c, quote in priced if not conditions_met.is_met(c.order, quote)]
+        if missed:
+            await self._learn(missed, price)
+        self.deferred = max(0, len(met) - max(0, room))
+        return met[: max(0, room)]
+
+    async def _firm(self, candidate: Candidate) -> Quote | None:
+        order = candidate.order
+        request = request_of(order, self._network.tokens, order.number, order.attempt)
+        return await self._source.firm(request)
+
+    async def _learn(self, missed: Sequence[tuple[Candidate, Quote]], price: Price) -> None:
+        tokens = self._network.tokens
+        values = {
+            "rest": timedelta(seconds=LEARNED_S),
+            "ids": [c.order.id for c, _ in missed],
+            "olds": [c.armed for c, _ in missed],
+            "prices": [conditions_met.learned(c, quote, price, tokens) for c, quote in missed],
+        }
+        await aside(self._db, watch_sql.LEARN.run, values)
+
+    async def follow(self, lead: Lead) -> None:
+        """Trailing stops follow the newest price: once a second, and stored before it counts."""
+        for name, post in self.posts.items():
+            if not post.trails or post.last is None or not self._fresh(post):
+                continue
+            values = {
+                "pair": name,
+                "bid": post.last.bid,
+                "ask": post.last.ask,
+                "fence": lead.fence,
+                "price_at": lead.moment(post.fresh_at),
+                "max_age": timedelta(seconds=self._source.max_age_s),
+            }
+            await aside(self._db, watch_sql.PEAKS.run, values)
+
+    def _fresh(self, post: Post) -> bool:
+        return time.monotonic() - post.fresh_at <= self._source.max_age_s
+
+    async def tell(self, lead: Lead, gap_s: float) -> None:
+        """Stores what is seen of each pair, and a gap where nothing fresh is."""
+        rows = [self._told(post, lead) for post in self.posts.values()]
+        values = {"rows": Jsonb(rows), "fence": lead.fence, "gap": timedelta(seconds=gap_s)}
+        await aside(self._db, watch_sql.SEEN.run, values)
+
+    def _told(self, post: Post, lead: Lead) -> dict[str, Any]:
+        price, live = post.last, self._fresh(post)
+        told: dict[str, Any] = {"pair": post.pair.name, "source": self._source.name}
+        told["state"] = "live" if live and price is not None else "blind" if price is None else "stale"
+        fresh_at = lead.moment(post.fresh_at).isoformat()
+        if price is not None:
+            told |= {"bid": str(price.bid), "ask": str(price.ask), "slot": price.slot, "priced_at": fresh_at}
+        told |= {"cadence_ms": round(self._source.cadence_s * 1000), "gap_begun": fresh_at}
+        return told | {"max_age_ms": round(self._source.max_age_s * 1000)}

@@ -1,0 +1,69 @@
+"""What follows when an order that waited for a price could not be filled: whether it waits again, and how.
+
+Pure. A limit whose price is gone waits for it again. A stop has been triggered for good: it is quoted anew
+until its time is over, and then, or below its limit, waits for that limit. A market order fails or tries
+again as it always did.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.errors import AttemptFailed
+from oee_daemon.orders.conditions import Back, rule_of
+from oee_daemon.orders.order import Order
+
+#: Seconds for which an order is not looked at that came back: at first after a look that cost nothing, after
+#: a rejection on the chain, which cost a fee; and at most. Each doubles with every return in a row.
+REST_S, REJECTED_S, MOST_S = 0.5, 1.0, 60.0
+#: Rejections on the chain in a row after which an order fails.
+MOST_REJECTIONS = 20
+#: The best price is worse than the order allows, at the choice or on the chain.
+GONE = "slippage_exceeded"
+
+
+def tries(order: Order) -> int:
+    """Attempts since its condition was met, this one too."""
+    return order.attempt - order.first_attempt + 1
+
+
+def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | None:
+    """How the order goes back to wait; none where it tries again or ends."""
+    rejected = failure.code == GONE and order.status is Status.SUBMITTED
+    if order.type is OrderType.MARKET or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
+        return None
+    no_route = failure.code == "no_route" and not failure.retryable
+    if order.type is OrderType.LIMIT:
+        used_up = failure.retryable and tries(order) >= max_attempts
+        return _back(order, rejected) if failure.code == GONE or no_route or used_up else None
+    return _back(order, rejected) if (failure.code == GONE and not rejected) or no_route else None
+
+
+def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bool = False) -> bool:
+    """Whether another attempt follows, of an order that does not go back. A stop's end is its time.
+
+    `barred`: a venue is asked no more from here on.
+    """
+    if order.type is OrderType.STOP:
+        return failure.retryable and (failure.code != GONE or tries(order) < MOST_REJECTIONS)
+    return failure.retryable and (tries(order) < max_attempts or (barred and order.type is OrderType.LIMIT))
+
+
+def over(order: Order) -> Back | None:
+    """How an order goes back whose time for this firing is over; none of one that then expires."""
+    return None if order.type is OrderType.MARKET else _back(order, rejected=False)
+
+
+def _back(order: Order, rejected: bool) -> Back:
+    latched = order.type is OrderType.STOP
+    first = REJECTED_S if rejected else REST_S
+    return Back(
+        rule=rule_of(order.type, order.side, latched=latched),
+        price=order.limit_price if latched else order.target_price,
+        rest=timedelta(seconds=min(MOST_S, first * 2 ** min(order.returns, 20))),
+        returns=order.returns + 1,
+        rejections=order.rejections + 1 if rejected else 0,
+        latched=latched,
+    )

@@ -1,0 +1,184 @@
+"""The watcher of one worker: it fires orders whose time has come, ends those whose time is over, and leads
+the watch over prices where no other worker does.
+
+One leads, by a lease with a fence in Postgres: a leader that froze fires nothing when it wakes up. Where
+nobody waits it asks Postgres one short question a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from oee_daemon import failpoints
+from oee_daemon.engine.price_ticks import Lead, PriceTicks
+from oee_daemon.networks.network import Network
+from oee_daemon.queue.broker import Broker, ring
+from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.store import watch_sql
+from oee_daemon.store.database import aside
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a leader leads without a sign of life, and between two of them.
+LEASE_S, BEAT_S = 3.0, 1.0
+#: Seconds without a fresh price after which a pair counts as not watched.
+GAP_S = 10.0
+
+
+class Watcher:
+    """`may`: whether this worker may fire just now: it knows whose database it works on."""
+
+    def __init__(
+        self,
+        db: Engine,
+        network: Network,
+        broker: Broker,
+        feed: Feed,
+        *,
+        owner: str,
+        max_active: int,
+        may: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._db = db
+        self._broker = broker
+        self._feed = feed
+        self._owner = owner
+        self._may = may
+        self.ticks = (
+            None if network.prices is None else PriceTicks(db, network, network.prices, max_active=max_active)
+        )
+        self._cadence_s = BEAT_S if network.prices is None else network.prices.cadence_s
+        self._lead: Lead | None = None
+        #: When the next launch is due, by our clock; none where none is near.
+        self._launch_at: float | None = None
+        self._stopped = asyncio.Event()
+        self._fault = ""
+
+    async def run(self) -> None:
+        """Until `stop`. A fault costs a beat, and nothing else."""
+        beat_at = 0.0
+        while not self._stopped.is_set():
+            begun = time.monotonic()
+            try:
+                if begun >= beat_at:
+                    beat_at = begun + BEAT_S
+                    await self.beat()
+                await self.tick()
+                self._fault = ""
+            except Exception as e:
+                self._lead = None
+                self._report(e)
+            await self._pause(begun, beat_at)
+
+    async def _pause(self, begun: float, beat_at: float) -> None:
+        watching = self._lead is not None and self.ticks is not None and self.ticks.posts
+        until = min(beat_at, begun + self._cadence_s) if watching else beat_at
+        if self._launch_at is not None:
+            until = min(until, self._launch_at)
+            if self._launch_at <= time.monotonic():
+                await self._guarded_launch()
+        try:
+            async with asyncio.timeout(max(0.001, until - time.monotonic())):
+                await self._stopped.wait()
+        except TimeoutError:
+            pass
+
+    async def _guarded_launch(self) -> None:
+        try:
+            self._launch_at = None
+            await self._launch()
+        except SQLAlchemyError as e:
+            self._report(e)
+
+    def _report(self, fault: Exception) -> None:
+        """Once for as long as it lasts."""
+        kind = type(fault.__cause__ or fault).__name__
+        if kind != self._fault:
+            self._fault = kind
+            if isinstance(fault, SQLAlchemyError):
+                reason = str(fault.__cause__ or fault)
+                log.warning("Postgres can't be reached: nobody watches", extra={"reason": reason})
+            else:
+                log.error("the watch over prices failed, and goes on", exc_info=fault)
+
+    async def beat(self) -> None:
+        """Once a second: leads or goes on leading, and does what is due by the clock alone."""
+        asked_at = time.monotonic()
+        values = {"owner": self._owner, "lease": timedelta(seconds=LEASE_S), "may": self._may()}
+        row = await aside(self._db, watch_sql.BEAT.first, values)
+        if row is None or not self._may():
+            self._lead = None
+            return
+        led, self._lead = self._lead, None
+        if row.fence is not None:
+            self._lead = Lead(fence=row.fence, now=row.now, at=asked_at)
+        await self._do_due(row, asked_at)
+        if self._lead is not None and self.ticks is not None and (row.armed or row.fed):
+            await self._watch(self.ticks, self._lead, anew=led is None or led.fence != self._lead.fence)
+        elif self.ticks is not None:
+            self.ticks.posts = {}
+
+    async def _do_due(self, row: Any, asked_at: float) -> None:
+        # What is over ends first: nothing fires past its time.
+        if row.lapses is not None and row.lapses <= row.now:
+            self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all)])
+        if row.looks is not None and row.looks <= row.now:
+            await aside(self._db, watch_sql.LOOK.all)
+        self._launch_at = None
+        if row.launches is not None:
+            away_s = (row.launches - row.now).total_seconds()
+            if away_s <= 0:
+                await self._launch()
+            elif away_s < 2 * BEAT_S:
+                self._launch_at = asked_at + away_s
+
+    async def _watch(self, ticks: PriceTicks, lead: Lead, *, anew: bool) -> None:
+        await ticks.read_posts()
+        if anew:
+            gap = timedelta(seconds=GAP_S)
+            await aside(self._db, watch_sql.AWAY.run, {"pairs": list(ticks.posts), "gap": gap})
+        await ticks.follow(lead)
+        await ticks.tell(lead, GAP_S)
+
+    async def tick(self) -> list[UUID]:
+        """Looks at the prices once, if this worker leads; what fired."""
+        if self._lead is None or self.ticks is None or not self.ticks.posts:
+            return []
+        fired = await self.ticks.once(self._lead)
+        self._run(fired)
+        return fired
+
+    async def _launch(self) -> None:
+        fired = [row[0] for row in await aside(self._db, watch_sql.LAUNCH.all)]
+        failpoints.hit("after_fire")
+        self._run(fired)
+
+    def _run(self, fired: Sequence[UUID]) -> None:
+        """After the commit, by our own threads at once; what is lost here, recovery rings for."""
+        for order_id in fired:
+            if not self._broker.hand(order_id):
+                ring(self._broker, order_id)
+        self._tell(fired)
+
+    def _tell(self, moved: Sequence[UUID]) -> None:
+        if moved:
+            self._feed.publish(*moved)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    async def leave(self) -> None:
+        """Another may lead at once."""
+        try:
+            await aside(self._db, watch_sql.LEAVE.run, {"owner": self._owner})
+        except SQLAlchemyError:
+            log.debug("the watch was not given back")

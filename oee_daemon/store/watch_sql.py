@@ -1,0 +1,236 @@
+"""The SQL of the watcher: who leads, what is nearest, what has fired, what has lapsed.
+
+The condition is compared again on the locked row, with the fence of the leader and the age of the price by
+Postgres's clock: a frozen leader that wakes up fires nothing. Locks are taken orders first, then groups, and
+skipped where another has them: what is missed is met again at the next tick. Nothing commits by itself.
+"""
+
+from __future__ import annotations
+
+from oee_daemon.store.order_rows import ORDER
+from oee_daemon.store.predicates import HALTED
+from oee_daemon.store.statement import Statement, named_row
+
+#: Candidates of one pair and rule that one look finds.
+MOST = 100
+
+BEAT = Statement(
+    """
+    -- watch beat: leads, or goes on leading; what is due by the clock alone
+    WITH led AS (
+        INSERT INTO watch AS w (one, owner, fence, lease_until)
+        SELECT 1, %(owner)s, 1, clock_timestamp() + %(lease)s WHERE %(may)s
+        ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until,
+            fence = w.fence + (w.owner <> excluded.owner OR w.lease_until <= clock_timestamp())::int
+        WHERE w.owner = excluded.owner OR w.lease_until <= clock_timestamp()
+        RETURNING fence
+    )
+    SELECT (SELECT fence FROM led) AS fence, clock_timestamp() AS now,
+        (SELECT min(expires_at) FROM orders
+            WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at IS NOT NULL) AS lapses,
+        (SELECT min(launch_at) FROM orders WHERE arm_rule = 4) AS launches,
+        (SELECT min(look_at) FROM orders WHERE look_at IS NOT NULL) AS looks,
+        EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
+        EXISTS (SELECT FROM feeds) AS fed
+    """,
+    named_row,
+)
+LEAVE = Statement("""
+    -- watch leave: another may lead at once
+    UPDATE watch SET lease_until = clock_timestamp() WHERE owner = %(owner)s
+""")
+POSTS = Statement(
+    """
+    -- watch posts: the nearest price of each pair and rule
+    WITH RECURSIVE pairs AS (
+        (SELECT pair FROM orders WHERE arm_price IS NOT NULL ORDER BY pair LIMIT 1)
+        UNION ALL
+        SELECT (SELECT o.pair FROM orders o WHERE o.arm_price IS NOT NULL AND o.pair > pairs.pair
+            ORDER BY o.pair LIMIT 1) FROM pairs WHERE pairs.pair IS NOT NULL
+    )
+    SELECT pair,
+        (SELECT max(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 0) AS buy_limit,
+        (SELECT min(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 1) AS sell_limit,
+        (SELECT max(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 2) AS sell_stop,
+        (SELECT min(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 3) AS buy_stop,
+        EXISTS (SELECT FROM orders o WHERE o.pair = p.pair
+            AND o.trail_bps IS NOT NULL AND arm_rule IS NOT NULL) AS trails
+    FROM pairs p WHERE pair IS NOT NULL
+    """,
+    named_row,
+)
+
+
+def _met(rule: int, price: str, order: str) -> str:
+    return f"""(SELECT {ORDER}, orders.arm_rule, orders.arm_price::text FROM orders
+            WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
+                AND (look_at IS NULL OR look_at <= clock_timestamp())
+                AND NOT EXISTS (SELECT FROM order_groups g WHERE g.id = group_id AND g.turn IS NOT NULL)
+            ORDER BY arm_price {order}, number LIMIT {MOST})"""  # noqa: S608  # names of our own
+
+
+_MET = (
+    _met(0, ">= p.ask", "DESC"),
+    _met(1, "<= p.bid", "ASC"),
+    _met(2, ">= p.bid", "DESC"),
+    _met(3, "<= p.ask", "ASC"),
+)
+PROBE = Statement(
+    f"""
+    -- watch probe: the orders whose price is met, of all pairs; reads alone
+    SELECT t.* FROM unnest(%(pairs)s::text[], %(bids)s::numeric[], %(asks)s::numeric[]) AS p (pair, bid, ask)
+    CROSS JOIN LATERAL ({" UNION ALL ".join(_MET)}) t
+    """,  # noqa: S608
+    named_row,
+)
+
+#: What a move from `waiting` to `pending` sets; `n` is what is known of the order.
+_FIRED = """status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
+            updated_at = clock_timestamp(),
+            returns = CASE WHEN fired_at > clock_timestamp() - interval '1 hour' THEN returns ELSE 0 END,
+            firings = firings + 1, first_attempt = attempt, fired_at = clock_timestamp(),
+            next_run_at = clock_timestamp(), arm_rule = NULL, arm_price = NULL, look_at = NULL,
+            expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s))"""
+_SAID = """said AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, updated_at,
+            jsonb_build_object('trigger', trigger || jsonb_build_object('firing', firings)) FROM moved
+    )"""
+FIRE = Statement(f"""
+    -- fire: orders of one pair whose condition is met, each once, of a group one
+    WITH leads AS (
+        SELECT FROM watch WHERE one = 1 AND fence = %(fence)s AND lease_until > clock_timestamp()
+            AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval AND NOT {HALTED}
+    ), told AS (
+        SELECT * FROM unnest(%(ids)s::uuid[], %(triggers)s::jsonb[], %(limits)s::numeric[],
+            %(receives)s::numeric[], %(spends)s::numeric[]) AS t (id, trigger, limit_price, receive, spend)
+    ), locked AS (
+        SELECT o.id, o.type, o.number, (SELECT g.id FROM order_groups g WHERE g.id = o.group_id) AS oco
+        FROM orders o
+        WHERE EXISTS (SELECT FROM leads) AND o.id = ANY (%(ids)s::uuid[]) AND o.status = 'waiting'
+            AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())
+            AND CASE o.arm_rule WHEN 0 THEN o.arm_price >= %(ask)s WHEN 1 THEN o.arm_price <= %(bid)s
+                WHEN 2 THEN o.arm_price >= %(bid)s WHEN 3 THEN o.arm_price <= %(ask)s ELSE false END
+        ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+    ), chosen AS (
+        SELECT DISTINCT ON (coalesce(oco, id)) id, oco FROM locked
+        ORDER BY coalesce(oco, id), type = 'stop' DESC, number
+    ), grp AS (
+        SELECT g.id FROM order_groups g
+        WHERE g.id = ANY (ARRAY(SELECT oco FROM chosen WHERE oco IS NOT NULL)) AND g.turn IS NULL
+        ORDER BY g.id FOR UPDATE SKIP LOCKED
+    ), free AS (
+        SELECT c.* FROM chosen c LEFT JOIN grp ON grp.id = c.oco WHERE c.oco IS NULL OR grp.id IS NOT NULL
+    ), turned AS (
+        UPDATE order_groups g SET turn = free.id FROM free WHERE g.id = free.oco
+    ), moved AS (
+        UPDATE orders o SET {_FIRED}, turn = free.oco,
+            limit_price = coalesce(o.limit_price, told.limit_price),
+            min_receive = coalesce(o.min_receive, told.receive), max_spend = coalesce(o.max_spend, told.spend)
+        FROM free JOIN told USING (id) WHERE o.id = free.id
+        RETURNING o.id, event_seq, status, attempt, updated_at, firings, told.trigger
+    ), {_SAID}
+    SELECT id FROM moved
+""")  # noqa: S608
+LAUNCH = Statement(f"""
+    -- launch: orders whose time has come fire, or are compared with their price from now on
+    WITH due AS (
+        SELECT id, type FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
+            AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED}
+        ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
+    ), armed AS (
+        UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price, peak), arm_rule =
+            CASE WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
+                ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END
+        FROM due WHERE o.id = due.id AND due.type <> 'market'
+    ), moved AS (
+        UPDATE orders o SET {_FIRED}
+        FROM due WHERE o.id = due.id AND due.type = 'market'
+        RETURNING o.id, event_seq, status, attempt, updated_at, firings, jsonb_build_object('rule', 'time',
+            'at', launch_at) AS trigger
+    ), {_SAID}
+    SELECT id FROM moved
+""")  # noqa: S608
+LAPSE = Statement(f"""
+    -- lapse: orders that waited until their time was over
+    WITH due AS (
+        SELECT id FROM orders
+        WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at <= clock_timestamp()
+        ORDER BY expires_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
+    ), moved AS (
+        UPDATE orders o SET status = 'expired', fence = fence + 1, event_seq = event_seq + 1,
+            updated_at = clock_timestamp(), finished_at = clock_timestamp(),
+            arm_rule = NULL, arm_price = NULL, look_at = NULL
+        FROM due WHERE o.id = due.id AND o.status = 'waiting'
+        RETURNING o.id, event_seq, status, attempt, updated_at, expires_at
+    ), said AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq, status, attempt, updated_at, jsonb_build_object('by',
+            CASE WHEN expires_at = 'epoch' THEN 'restored' ELSE 'expiresAt' END) FROM moved
+    )
+    SELECT id FROM moved
+""")  # noqa: S608
+LEARN = Statement("""
+    -- learn: at which marginal price each order's own size would be met; looked at again after a rest
+    UPDATE orders o SET arm_price = t.price, look_at = clock_timestamp() + %(rest)s
+    FROM unnest(%(ids)s::uuid[], %(olds)s::numeric[], %(prices)s::numeric[]) AS t (id, old, price)
+    WHERE o.id = t.id AND o.status = 'waiting' AND o.arm_price = t.old AND o.arm_rule IN (0, 1)
+""")
+LOOK = Statement(f"""
+    -- look: orders whose rest is over are compared with their own price again
+    WITH due AS (
+        SELECT id FROM orders WHERE look_at <= clock_timestamp() LIMIT {MOST} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE orders o SET look_at = NULL, arm_price = CASE WHEN arm_price IS NULL OR arm_rule NOT IN (0, 1)
+        THEN arm_price WHEN latched THEN limit_price ELSE target_price END
+    FROM due WHERE o.id = due.id AND o.status = 'waiting' RETURNING o.id
+""")  # noqa: S608
+PEAKS = Statement("""
+    -- peaks: trailing stops of a pair follow the best price, in whole hundredths of a percent of it
+    UPDATE orders SET peak = CASE arm_rule WHEN 2 THEN %(bid)s::numeric ELSE %(ask)s::numeric END,
+        arm_price = CASE arm_rule WHEN 2 THEN %(bid)s::numeric * (10000 - trail_bps) / 10000
+            ELSE %(ask)s::numeric * (10000 + trail_bps) / 10000 END
+    WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL AND pair = %(pair)s AND NOT latched
+        AND CASE arm_rule WHEN 2 THEN peak <= %(bid)s::numeric * 10000 / 10001
+            WHEN 3 THEN peak >= %(ask)s::numeric * 10001 / 10000 ELSE false END
+        AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
+            AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval)
+""")
+ROOM = Statement("""
+    -- room: orders that have fired and are not sent
+    SELECT count(*) FROM orders WHERE next_run_at IS NOT NULL AND firings > 0 AND status <> 'submitted'
+""")
+SEEN = Statement("""
+    -- seen: what the leader sees of each pair; a gap where it sees nothing fresh
+    WITH told AS (
+        SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (pair text, source text, state text,
+            bid numeric, ask numeric, slot bigint, priced_at timestamptz, cadence_ms int, max_age_ms int)
+    ), leads AS (
+        UPDATE watch SET seen_at = clock_timestamp() WHERE fence = %(fence)s RETURNING one
+    ), kept AS (
+        INSERT INTO feeds AS f SELECT pair, source, state, bid, ask, slot, priced_at, cadence_ms, max_age_ms
+        FROM told WHERE EXISTS (SELECT FROM leads)
+        ON CONFLICT (pair) DO UPDATE SET source = excluded.source, state = excluded.state,
+            bid = coalesce(excluded.bid, f.bid), ask = coalesce(excluded.ask, f.ask),
+            slot = coalesce(excluded.slot, f.slot), priced_at = coalesce(excluded.priced_at, f.priced_at),
+            cadence_ms = excluded.cadence_ms, max_age_ms = excluded.max_age_ms
+    ), gone AS (
+        DELETE FROM feeds WHERE pair <> ALL (SELECT pair FROM told) AND EXISTS (SELECT FROM leads)
+    ), closed AS (
+        UPDATE gaps SET ended = clock_timestamp() FROM told
+        WHERE gaps.pair = told.pair AND gaps.ended IS NULL AND state = 'live' AND EXISTS (SELECT FROM leads)
+    )
+    INSERT INTO gaps (pair, begun, reason)
+    SELECT pair, gap_begun, state FROM told JOIN jsonb_to_recordset(%(rows)s::jsonb) AS g (pair text,
+        gap_begun timestamptz) USING (pair)
+    WHERE state <> 'live' AND gap_begun < clock_timestamp() - %(gap)s::interval
+        AND EXISTS (SELECT FROM leads)
+        AND NOT EXISTS (SELECT FROM gaps o WHERE o.pair = told.pair AND o.ended IS NULL)
+    ON CONFLICT DO NOTHING
+""")
+AWAY = Statement("""
+    -- away: pairs that orders waited on while nobody watched, as a new leader finds them
+    INSERT INTO gaps (pair, begun, ended, reason)
+    SELECT pair, seen_at, clock_timestamp(), 'away' FROM watch, unnest(%(pairs)s::text[]) AS p (pair)
+    WHERE seen_at < clock_timestamp() - %(gap)s::interval ON CONFLICT DO NOTHING
+""")

@@ -1,0 +1,276 @@
+"""Orders that wait for a price: they fire once, at their price and no worse, by a leader who may."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.watcher import Watcher
+from oee_daemon.errors import InvalidInput
+from oee_daemon.orders.order import Order
+from tests.kit.engine import Bench
+from tests.kit.now import now
+
+#: What 1 SOL costs, and brings, where the market stands still; by the seed.
+SLOT_MS = 400
+
+
+def price(bench: Bench, *, sell: bool) -> Decimal:
+    """What the probe says, by a look of its own."""
+    network = bench.network(bench.chain())
+    assert network.prices is not None
+    from oee_daemon.networks.prices import Watched
+
+    base, quote = network.tokens.find("SOL", "x"), network.tokens.find("USDC", "x")
+    pair = Watched(f"{base.mint}/{quote.mint}", base, quote)
+    found = now(network.prices.prices([pair]))[pair.name]
+    return found.bid if sell else found.ask
+
+
+def limit(bench: Bench, away: str, *, sell: bool = False, **what: Any) -> Order:
+    """Waits for a price that is `away` of today's, as in "0.98"."""
+    target = round(price(bench, sell=sell) * Decimal(away), 6)
+    place = bench.place if sell else bench.buy
+    return place(type=OrderType.LIMIT, target_price=target, **what)
+
+
+def stop(bench: Bench, away: str, **what: Any) -> Order:
+    target = round(price(bench, sell=True) * Decimal(away), 6)
+    return bench.place(type=OrderType.STOP, target_price=target, **{"confirm_ms": 1} | what)
+
+
+def looked(bench: Bench, watcher: Watcher, times: int = 1) -> list[Any]:
+    """A beat, and a look a slot."""
+    fired: list[Any] = []
+    for _ in range(times):
+        now(watcher.beat())
+        fired += now(watcher.tick())
+        bench.clock.wind(ms=SLOT_MS)
+    return fired
+
+
+def test_a_limit_fires_at_its_price_and_is_filled_no_worse(bench: Bench) -> None:
+    order, watcher = limit(bench, "0.98"), bench.watcher()
+    assert looked(bench, watcher, 2) == []
+    assert bench.row(order.id).arm_price == order.target_price
+    bench.move_market(-300)
+    assert looked(bench, watcher) == [order.id]
+    assert looked(bench, watcher) == []
+    done = bench.run_to_end(bench.execution(), order.id)
+    assert done.status is Status.CONFIRMED and done.filled_in is not None and done.max_spend is not None
+    assert done.filled_in <= done.max_spend == int(order.target_price * 1000000 if order.target_price else 0)
+    assert bench.trail(order.id) == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
+    said = bench.events(order.id)[1].data["trigger"]
+    assert (said["rule"], said["basis"], said["firing"]) == ("at_or_below", "executable", 1)
+
+
+def test_the_market_that_nobody_watches_stands_still(bench: Bench) -> None:
+    before = bench.run_to_end(bench.execution(), bench.buy().id)
+    price(bench, sell=True)
+    bench.move_market(500)
+    after = bench.run_to_end(bench.execution(), bench.place(sell=False, amount=10**9).id)
+    with bench.ledger.connect() as conn:
+        conn.exec_driver_sql("DELETE FROM sim_paths")
+    assert before.filled_in is not None and after.filled_out is not None
+
+
+def test_its_own_size_decides_and_the_index_learns(bench: Bench) -> None:
+    """A large one is not met where a small one is; nobody asks about it again until the market has moved."""
+    small = limit(bench, "0.995")
+    large = limit(bench, "0.995", amount=2_000 * 10**9)
+    watcher = bench.watcher()
+    bench.move_market(-60)
+    assert looked(bench, watcher) == [small.id]
+    row = bench.row(large.id)
+    assert row.arm_price < large.target_price and row.look_at is not None
+    bench.set(large.id, look_at=bench.ago(seconds=1))
+    bench.move_market(0)
+    assert looked(bench, watcher, 2) == []
+    row = bench.row(large.id)
+    assert (row.arm_price, row.look_at) == (large.target_price, None)
+    bench.move_market(-1200)
+    assert looked(bench, watcher, 2) == [large.id]
+
+
+def test_a_stop_fires_by_the_best_venue_over_two_slots_and_not_by_one_venues_spike(bench: Bench) -> None:
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    bench.move_market(-900, venue="raydium")
+    assert looked(bench, watcher, 3) == []
+    bench.move_market(0, venue="raydium")
+    bench.move_market(-500)
+    assert looked(bench, watcher) == []
+    assert looked(bench, watcher) == [order.id]
+    done = bench.run_to_end(bench.execution(), order.id)
+    assert done.status is Status.CONFIRMED and done.filled_out and done.filled_out >= (order.min_receive or 0)
+
+
+def test_a_wick_of_one_slot_stops_nobody_out(bench: Bench) -> None:
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    for bps in (-500, 0, -500, 0):
+        bench.move_market(bps)
+        assert looked(bench, watcher) == []
+    assert bench.order(order.id).status is Status.WAITING
+
+
+def test_a_limit_whose_price_is_gone_waits_again_and_rests(bench: Bench) -> None:
+    order, watcher = limit(bench, "0.98"), bench.watcher()
+    looked(bench, watcher)
+    bench.move_market(-300)
+    assert looked(bench, watcher) == [order.id]
+    bench.move_market(0)
+    bench.execution().run(order.id)
+    back = bench.order(order.id)
+    assert (back.status, back.attempt, back.firings, back.returns) == (Status.WAITING, 2, 1, 1)
+    row = bench.row(order.id)
+    assert (row.arm_price, row.next_run_at, row.lease_owner) == (order.target_price, None, None)
+    assert row.look_at > back.updated_at
+    assert bench.events(order.id)[-1].data["why"]["code"] == "moved_away"
+    bench.move_market(-300)
+    assert looked(bench, watcher) == [], "it rests"
+    bench.set(order.id, look_at=bench.ago(seconds=1))
+    assert looked(bench, watcher) == [order.id]
+    assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+    assert bench.order(order.id).firings == 2
+
+
+def test_a_stop_below_its_floor_is_latched_and_waits_for_the_floor(bench: Bench) -> None:
+    order, watcher = (
+        stop(bench, "0.97", limit_price=round(price(bench, sell=True) * Decimal("0.96"), 6)),
+        None,
+    )
+    watcher = bench.watcher()
+    bench.move_market(-700)
+    assert looked(bench, watcher, 2) == [order.id]
+    bench.execution().run(order.id)
+    back = bench.order(order.id)
+    assert (back.status, back.latched) == (Status.WAITING, True)
+    assert bench.row(order.id).arm_price == order.limit_price
+    assert bench.events(order.id)[-1].data["why"]["code"] == "under_floor"
+    bench.set(order.id, look_at=bench.ago(seconds=1))
+    assert looked(bench, watcher) == []
+    bench.move_market(-200)
+    assert looked(bench, watcher, 2) == [order.id]
+    done = bench.run_to_end(bench.execution(), order.id)
+    assert done.status is Status.CONFIRMED and done.filled_out and done.filled_out >= (order.min_receive or 0)
+
+
+def test_the_swap_carries_the_tighter_of_guard_and_bound(bench: Bench) -> None:
+    """The price has gapped through: what the chain enforces is near the quote, not the target."""
+    order, watcher = limit(bench, "0.98"), bench.watcher()
+    looked(bench, watcher)
+    bench.move_market(-700)
+    assert looked(bench, watcher) == [order.id]
+    done = bench.run_to_end(bench.execution(), order.id)
+    assert done.quote_in is not None and done.max_spend is not None
+    assert bench.limit_of(order.id) == done.quote_in * 10_050 // 10_000 < done.max_spend
+
+
+def test_a_trailing_stop_follows_the_best_price_and_its_floor_is_fixed_when_it_fires(bench: Bench) -> None:
+    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)
+    watcher = bench.watcher()
+    first = bench.row(order.id).peak
+    bench.move_market(400)
+    looked(bench, watcher, 3)
+    peak = bench.row(order.id).peak
+    assert peak > first and bench.row(order.id).arm_price == peak * Decimal("0.97")
+    bench.move_market(300)
+    looked(bench, watcher, 3)
+    assert bench.row(order.id).peak == peak, "it follows one way"
+    bench.move_market(50)
+    assert looked(bench, watcher, 3) == [order.id]
+    fired = bench.order(order.id)
+    assert fired.limit_price == peak * Decimal("0.97") * Decimal("0.8") and fired.min_receive
+
+
+def test_an_older_fence_and_an_older_price_fire_nothing(bench: Bench) -> None:
+    order = limit(bench, "0.98")
+    one, two = bench.watcher(owner="one"), bench.watcher(owner="two")
+    looked(bench, one)
+    bench.move_market(-300)
+    looked_by_two = now(two.beat())
+    assert looked_by_two is None and now(two.tick()) == [], "another leads"
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE watch SET lease_until = now() - interval '1 s'")
+    assert now(one.tick()) == [], "its lease is over"
+    now(two.beat())
+    assert now(one.tick()) == [], "another has taken over"
+    bench.feed_fault("lag", ms=60_000)
+    bench.clock.wind(s=70)
+    assert now(two.tick()) == [], "the price is old"
+    bench.feed_fault(None)
+    assert now(two.tick()) == [order.id]
+
+
+def test_an_edit_between_the_look_and_the_fire_wins(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, watcher = limit(bench, "0.98"), bench.watcher()
+    looked(bench, watcher)
+    bench.move_market(-300)
+    assert watcher.ticks is not None
+    probe = watcher.ticks._probe
+
+    async def edited(reached: Any) -> Any:
+        found = await probe(reached)
+        bench.set(order.id, arm_price=Decimal(1))
+        return found
+
+    monkeypatch.setattr(watcher.ticks, "_probe", edited)
+    assert looked(bench, watcher) == []
+
+
+def test_what_waits_too_long_expires_and_never_fires(bench: Bench) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    order, watcher = limit(bench, "0.98", good_until=soon), bench.watcher()
+    assert order.expires_at == soon
+    looked(bench, watcher)
+    bench.set(order.id, expires_at=bench.ago(seconds=1), good_until=bench.ago(seconds=1))
+    bench.move_market(-300)
+    assert now(watcher.tick()) == []
+    looked(bench, watcher)
+    ended = bench.order(order.id)
+    assert ended.status is Status.EXPIRED and bench.events(order.id)[-1].data == {"by": "expiresAt"}
+
+
+def test_a_market_order_with_a_launch_time_fires_then(bench: Bench) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    order, watcher = bench.place(launch_at=later), bench.watcher()
+    assert order.status is Status.WAITING
+    looked(bench, watcher)
+    assert bench.order(order.id).status is Status.WAITING
+    bench.set(order.id, launch_at=bench.ago(seconds=1))
+    looked(bench, watcher)
+    assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+    assert bench.events(order.id)[1].data["trigger"]["rule"] == "time"
+
+
+def test_a_limit_is_not_looked_at_before_its_launch(bench: Bench) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    order, watcher = limit(bench, "0.98", launch_at=later), bench.watcher()
+    bench.move_market(-300)
+    assert looked(bench, watcher, 2) == []
+    bench.set(order.id, launch_at=bench.ago(seconds=1))
+    assert looked(bench, watcher, 2) == [order.id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sell", "target", "code"),
+    [
+        ("limit", False, "14000", "price_far"),
+        ("limit", False, "0.00704", "price_inverted"),
+        ("limit", False, "3", "price_far"),
+        ("limit", True, "100", "price_far"),
+        ("stop", True, "150", "would_fire"),
+        ("stop", False, "120", "would_fire"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_order(bench: Bench, kind: str, sell: bool, target: str, code: str) -> None:
+    place = bench.place if sell else bench.buy
+    with pytest.raises(InvalidInput) as refused:
+        place(type=OrderType(kind), target_price=Decimal(target))
+    assert refused.value.code == code
+    if code != "price_inverted":
+        assert place(type=OrderType(kind), target_price=Decimal(target), far=True).status is Status.WAITING
