@@ -258,7 +258,7 @@ def draft_json(terms: Terms, network: str, book: TokenBook) -> dict[str, Any]:
     now = moment(datetime.now(UTC))
     begun = {
         "network": network,
-        "status": Status.PENDING,
+        "status": Status.WAITING if terms.waits else Status.PENDING,
         "attempt": 1,
         "firings": 0,
         "createdAt": now,

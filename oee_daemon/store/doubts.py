@@ -57,7 +57,7 @@ _DOUBT = Statement(f"""
         event_seq = orders.event_seq + (SELECT count(*) FROM steps WHERE began = live.status),
         updated_at = CASE WHEN live.status = 'submitted' THEN updated_at ELSE statement_timestamp() END,
         lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp(),
-        {DISARMED}
+        expires_at = coalesce(orders.expires_at, statement_timestamp()), {DISARMED}
     FROM live WHERE orders.id = live.id
     RETURNING live.status
 """)  # noqa: S608  # the names are our own columns

@@ -32,7 +32,10 @@ _SNAPSHOT = Statement(
 )
 # The first is over by every clock, also on a machine whose clock is set back after the restore.
 _END_ALL = (
-    Statement("-- end: every order's time\nUPDATE orders SET expires_at = 'epoch' WHERE finished_at IS NULL"),
+    Statement(
+        "-- end: every order's time, and its time to wait\n"
+        "UPDATE orders SET expires_at = 'epoch', good_until = 'epoch' WHERE finished_at IS NULL"
+    ),
     Statement("-- free: every slot\nUPDATE execution_slots SET order_id = NULL, taken_at = NULL"),
     Statement("-- disown: the next start says whose this is\nDELETE FROM engine"),
 )
