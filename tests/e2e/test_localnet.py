@@ -22,7 +22,7 @@ from tests.kit.homes import furnished, open_folder
 @pytest.fixture(scope="module")
 def cli() -> Iterator[Cli]:
     folder = open_folder()
-    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet")
+    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
     yield made
     made.run("daemon", "stop")
     shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +102,7 @@ def test_a_backup_is_of_one_network_and_restored_into_its_database(cli: Cli) -> 
     made = cli.home.parent / "orders.oee"
     told = cli.json("backup", str(made), "--with-wallets")
     assert (told["network"], told["orders"]) == ("localnet", len(cli.json("history")))
-    other = Cli(cli.home.parent / "r", OEE_NETWORK="localnet")
+    other = Cli(cli.home.parent / "r", OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
     assert other.json("restore", str(made))["network"] == "localnet"
     assert cli.run("daemon", "stop").returncode == 0
     # The same chain, whose file the original has left alone.
@@ -114,7 +114,44 @@ def test_a_backup_is_of_one_network_and_restored_into_its_database(cli: Cli) -> 
         other.run("daemon", "stop")
 
 
+def test_what_landed_after_a_backup_is_found_on_the_chain_and_not_bought_again(cli: Cli) -> None:
+    """By the memo in its swap: of one order the backup has the signed swap, of the other nothing."""
+    with closing(sqlite3.connect(cli.home / "localnet" / "chain.db", timeout=10)) as db, db:
+        db.execute("INSERT INTO faults (target, kind, ms, remaining) VALUES ('fate', 'delayed', 5000, 1)")
+    before = set(_landed(cli.home))
+    sent = cli.json("sell", "SOL", "USDC", "0.1", "--detach")["orderId"]
+    until(lambda: cli.json("show", sent)["status"] == "submitted")
+    worker = cli.json("daemon", "status")["worker"]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        unsent = cli.json("sell", "SOL", "USDC", "0.2", "--detach")["orderId"]
+        made = cli.home.parent / "early.oee"
+        assert cli.json("backup", str(made), "--with-wallets")["live"] == 2
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    signatures = {one: until(partial(_confirmed, cli, one), within=60) for one in (sent, unsent)}
+    assert set(_landed(cli.home)) - before == set(signatures.values())
+    assert cli.run("daemon", "stop").returncode == 0
+
+    restored = Cli(cli.home.parent / "e", OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
+    restored.json("restore", str(made))
+    shutil.copytree(cli.home / "localnet", restored.home / "localnet")
+    try:
+        for one, signature in signatures.items():
+            assert until(partial(_confirmed, restored, one), within=60) == signature
+        assert set(_landed(restored.home)) - before == set(signatures.values())
+    finally:
+        restored.run("daemon", "stop")
+
+
+def _confirmed(cli: Cli, order_id: str) -> str | None:
+    order = cli.json("show", order_id)
+    assert order["status"] in ("pending", "routing", "building", "submitted", "confirmed"), order
+    return order["signature"] if order["status"] == "confirmed" else None
+
+
 def test_it_ends_with_its_daemon(cli: Cli) -> None:
+    assert cli.json("history")
     pid = _localnet(cli.home)
     assert pid is not None
     os.kill(cli.pid, signal.SIGKILL)
