@@ -35,7 +35,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAULT: "a fault of ours",
     ExitCode.USAGE: "wrong usage or input, found here or by the daemon",
     ExitCode.REFUSED: "refused before anything was sent: a limit, a halt,\na conflict of idempotency keys",
-    ExitCode.FORBIDDEN: "no permission: token, key file",
+    ExitCode.FORBIDDEN: "no permission: token, key file, a locked wallet",
     ExitCode.NO_SUCH_ORDER: "no such order",
     ExitCode.UNREACHABLE: "the daemon can't be reached or started, or speaks another version",
     ExitCode.FAILED: "the order failed: nothing was bought",

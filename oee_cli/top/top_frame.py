@@ -176,6 +176,8 @@ class _Page:
             why = f": {clean(halt['reason'])}" if halt["reason"] else ""
             since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
             told.append(f"halted since {since}{why}; to go on: oee resume")
+        if (wallet := self.engine.get("wallet") or {}).get("locked"):
+            told.append(f"the wallet is locked: {clean(wallet['reason'])}; to go on: oee wallet unlock")
         if not self.engine["queue"]["reachable"]:
             told.append("the queue does not answer; orders go on when it does")
         mark = "✗" if self.unicode else "x"

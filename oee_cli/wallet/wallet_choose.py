@@ -22,7 +22,8 @@ def choose_wallet(name: str, output: Output) -> ExitCode:
         raise Refused(
             f"This database belongs to an engine whose wallet is {held['address']}, and {name} is"
             f" {found['address']}. One engine has one wallet.",
-            hint=f"A home of its own for it: OEE_HOME=… OEE_WALLET={found['file']} oee daemon start\n"
+            hint="On another network the wallet that is called like the network signs, without any setting.\n"
+            f"A home of its own for it: OEE_HOME=… OEE_WALLET={found['file']} oee daemon start\n"
             "Where a change is meant: docs/operations.md, One engine",
             code="other_engine",
         )

@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Halt, Moment, Order, Shape
+from oee_daemon.api.answer_schema import Halt, Moment, Order, Shape, WalletState
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import VERSION
@@ -90,6 +90,7 @@ class Engine(Shape):
     venues: list[Venue]
     rate: Rate
     halt: Halt | None = Field(description="null while the engine works")
+    wallet: WalletState | None
 
 
 @router.get("/engine", responses=answers(Engine))
@@ -122,6 +123,7 @@ async def engine(request: Request) -> JSONResponse:
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),
             "halt": wire.halt_json(seen.halt),
+            "wallet": state.around.lock and state.around.lock.describe(),
             "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},
         }
     )

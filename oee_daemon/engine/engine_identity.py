@@ -154,8 +154,8 @@ class Identity:
         if stored == ours:
             return
         remedy = {
-            "wallet": "Copy wallets/ from the home of the daemon that has worked on this database into this"
-            " home's, in place of the file here (which put aside)",
+            "wallet": "One engine has one wallet. Name that one (OEE_WALLET), or put it here: Copy wallets/"
+            " from the home of the daemon that has worked on this database",
             "network": "Set OEE_NETWORK to what it was, or use another database",
             "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
         }[what]

@@ -135,6 +135,50 @@ def own(homes: Path) -> Iterator[Cli]:
     made.run("daemon", "stop")
 
 
+#: What is put in the place of the key or of the passphrase's file, and what the start says of it.
+BROKEN = {
+    "open to others": (0o644, None, "can be read by others. Close it: chmod 600"),
+    "cut off": (0o600, 200, "is no sealed key: it is cut off or altered"),
+    "empty": (0o600, 0, "is no keypair"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_no_daemon_starts_with_a_broken_key_and_nothing_is_sent(own: Cli, what: str) -> None:
+    mode, length, said = BROKEN[what]
+    file = own.home / "wallets" / "simulated.json"
+    content = file.read_bytes()
+    file.write_bytes(content[:length])
+    file.chmod(mode)
+    shown = own.run("wallet", "show", "--json")
+    assert (shown.returncode, json.loads(shown.stdout)["error"]["code"]) == (4, "key_file")
+    assert said in shown.stderr
+    done = own.run(*BUY)
+    assert done.returncode == 6 and said in done.stderr and "confirmed" not in done.stderr
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert json.loads(own.run("history", "--json").stdout) == []
+    assert json.loads(own.run("fills", "--json").stdout) == []
+
+
+def test_a_passphrase_file_opens_it_at_each_start_or_says_why_not(own: Cli, homes: Path) -> None:
+    file = homes / "p"
+    by_file = {"OEE_WALLET_PASSPHRASE_FILE": str(file)}
+    file.chmod(0o644)
+    done = own.run(*BUY, **by_file)
+    assert done.returncode == 6 and "can be read by others. Close it: chmod 600" in done.stderr
+    _secret(file, "another passphrase")
+    done = own.run(*BUY, **by_file)
+    assert done.returncode == 4 and "OEE_WALLET_PASSPHRASE_FILE does not open it" in done.stderr
+    _secret(file)
+    assert own.run("daemon", "restart", **by_file).returncode == 0
+    assert json.loads(own.run("history", "--json").stdout) == []
+    assert own.run(*BUY).returncode == 0
+    status = json.loads(own.run("daemon", "status", "--json").stdout)
+    os.kill(status["worker"]["pid"], signal.SIGKILL)
+    assert own.run(*BUY).returncode == 0
+
+
 def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.rglob("*"):
         with suppress(OSError):

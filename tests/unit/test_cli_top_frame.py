@@ -88,6 +88,13 @@ def test_a_frame_is_as_large_as_the_terminal_and_no_larger(width: int, height: i
         assert all(cell_len(line) <= width for line in lines), [x for x in lines if cell_len(x) > width]
 
 
+def test_a_locked_wallet_is_told() -> None:
+    why = "the worker that had its key ended at 10:00"
+    told = drawn(120, 24, engine=engine(wallet={"locked": True, "reason": why}))
+    assert any(f"the wallet is locked: {why}; to go on: oee wallet unlock" in line for line in told)
+    assert not any("wallet" in line for line in drawn(120, 24, engine=engine(wallet={"locked": False})))
+
+
 def test_at_60_columns_and_24_rows_everything_is_told() -> None:
     lines = drawn(60, 24)
     said = "\n".join(lines)
