@@ -134,6 +134,12 @@ class Output:
         sys.stderr.write(self.marks(self.named(text, sys.stderr), sys.stderr) + "\n")
         sys.stderr.flush()
 
+    def ask(self, prompt: str) -> str:
+        """What is typed behind a question on stderr, up to the end of its line."""
+        sys.stderr.write(self.marks(self.named(prompt, sys.stderr), sys.stderr) + " ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+
     def draw(self, text: str) -> None:
         """Replaces the line that is being drawn; the empty text erases it. Needs `erasable`."""
         sys.stderr.write("\r\x1b[K" + self.marks(self.named(text, sys.stderr) if text else "", sys.stderr))

@@ -61,12 +61,6 @@ def _agreed(name: str, address: str | None, output: Output) -> bool:
             code="no_terminal",
         )
     output.sentence("●", f"Without a backup, all that {address or name} holds is lost for good.")
-    return _answer("Is there a backup of its file? (yes/no) ") in ("y", "yes") and (
-        _answer("Type its name to remove it: ") == name
+    return output.ask("Is there a backup of its file? (yes/no)") in ("y", "yes") and (
+        output.ask("Type its name to remove it:") == name
     )
-
-
-def _answer(prompt: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
