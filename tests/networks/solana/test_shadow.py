@@ -29,12 +29,14 @@ NODES: Sequence[dict[str, object]] = (
 )
 
 
-def shadowed(local: Local, nodes: Sequence[str], home: Path) -> tuple[int, list[dict[str, Any]]]:
+def shadowed(
+    local: Local, nodes: Sequence[str], home: Path, span: str = "1.5s"
+) -> tuple[int, list[dict[str, Any]]]:
     """The command's exit code and lines, while strangers trade."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
     environ |= {"OEE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
     environ["OEE_RPC_URLS"] = ",".join(f"{local.address}/{node}" for node in nodes)
-    command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet", "--for", "3s", "--json"]
+    command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet", "--for", span, "--json"]
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
     others = 0
     while process.poll() is None:
@@ -50,7 +52,7 @@ def test_beside_every_node_that_misleads_it_is_never_wrong(tmp_path: Path) -> No
         for row in NODES:
             local.order("nodes", **row)
         local.order("faults", target="chain", kind="fork", blocks=6, percent=5)
-        code, lines = shadowed(local, ["", *(f"node/{row['name']}" for row in NODES)], tmp_path)
+        code, lines = shadowed(local, ["", *(f"node/{row['name']}" for row in NODES)], tmp_path, "3s")
         *judged, summary = lines
         assert (code, summary["wrong"]) == (0, 0), [line for line in judged if line["wrong"]]
         assert summary["judged"] == len(judged) > 0 and summary["agreed"] > 0
