@@ -100,7 +100,8 @@ def _judge_events(verdict: Verdict, order_id: str, order: Mapping[str, Any]) -> 
         verdict.gaps.append(f"{order_id}: events {seqs}")
         return
     for before, after in pairwise(events):
-        step = 1 if after["status"] == "pending" and before["status"] != "waiting" else 0
+        # An attempt has ended where the order tries again or waits again; an edit ends none.
+        step = int(after["status"] in ("pending", "waiting") and before["status"] != "waiting")
         legal = after["status"] in MOVES.get(before["status"], ())
         if not legal or after["attempt"] != before["attempt"] + step:
             verdict.gaps.append(
@@ -127,3 +128,7 @@ def _judge_amounts(
     bound = order["minReceive"] if exact_in else order["maxSpend"]
     if bound is None or (amount_out < Decimal(bound) if exact_in else amount_in > Decimal(bound)):
         verdict.wrong.append(f"{order_id}: filled worse than its bound {bound}")
+    worst = order.get("targetPrice") if order.get("type") == "limit" else order.get("limitPrice")
+    quote, base = (amount_in, amount_out) if order["side"] == "buy" else (amount_out, amount_in)
+    if worst is not None and (quote - Decimal(worst) * base) * (1 if order["side"] == "buy" else -1) > 0:
+        verdict.wrong.append(f"{order_id}: filled at {quote / base}, which is worse than {worst}")

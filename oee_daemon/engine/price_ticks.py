@@ -50,7 +50,9 @@ class Post:
     pair: Watched
     nearest: Mapping[Rule, Decimal | None]
     trails: bool
+    #: The last price, and the last that may fire anything.
     last: Price | None = None
+    good: Price | None = None
     #: By the clock of the leader, when its price was last fresh.
     fresh_at: float = field(default_factory=time.monotonic)
 
@@ -100,7 +102,8 @@ class PriceTicks:
             base, quote = (self._network.tokens.by_mint(mint) for mint in row.pair.split("/"))
             post = Post(Watched(row.pair, base, quote), nearest, row.trails)
             if row.pair in known:
-                post.last, post.fresh_at = known[row.pair].last, known[row.pair].fresh_at
+                old = known[row.pair]
+                post.last, post.good, post.fresh_at = old.last, old.good, old.fresh_at
             self.posts[row.pair] = post
 
     async def once(self, lead: Lead) -> list[UUID]:
@@ -126,6 +129,7 @@ class PriceTicks:
         post.last = price
         if price.age_s <= self._source.max_age_s:
             post.fresh_at = time.monotonic() - price.age_s
+        post.good = price if good else None
         return good and price.age_s < self._source.max_age_s
 
     async def _probe(self, reached: Mapping[str, Price]) -> Reached:
@@ -219,12 +223,12 @@ class PriceTicks:
     async def follow(self, lead: Lead) -> None:
         """Trailing stops follow the newest price: once a second, and stored before it counts."""
         for name, post in self.posts.items():
-            if not post.trails or post.last is None or not self._fresh(post):
+            if not post.trails or post.good is None or not self._fresh(post):
                 continue
             values = {
                 "pair": name,
-                "bid": post.last.bid,
-                "ask": post.last.ask,
+                "bid": post.good.bid,
+                "ask": post.good.ask,
                 "fence": lead.fence,
                 "price_at": lead.moment(post.fresh_at),
                 "max_age": timedelta(seconds=self._source.max_age_s),

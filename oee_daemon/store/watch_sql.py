@@ -16,10 +16,12 @@ MOST = 100
 
 BEAT = Statement(
     """
-    -- watch beat: leads, or goes on leading; what is due by the clock alone
+    -- watch beat: leads, or goes on leading, where anybody waits; what is due by the clock alone
     WITH led AS (
         INSERT INTO watch AS w (one, owner, fence, lease_until)
-        SELECT 1, %(owner)s, 1, clock_timestamp() + %(lease)s WHERE %(may)s
+        SELECT 1, %(owner)s, 1, clock_timestamp() + %(lease)s
+        WHERE %(may)s AND (EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL)
+            OR EXISTS (SELECT FROM feeds))
         ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until,
             fence = w.fence + (w.owner <> excluded.owner OR w.lease_until <= clock_timestamp())::int
         WHERE w.owner = excluded.owner OR w.lease_until <= clock_timestamp()
@@ -231,6 +233,8 @@ SEEN = Statement("""
 AWAY = Statement("""
     -- away: pairs that orders waited on while nobody watched, as a new leader finds them
     INSERT INTO gaps (pair, begun, ended, reason)
-    SELECT pair, seen_at, clock_timestamp(), 'away' FROM watch, unnest(%(pairs)s::text[]) AS p (pair)
-    WHERE seen_at < clock_timestamp() - %(gap)s::interval ON CONFLICT DO NOTHING
+    SELECT pair, begun, clock_timestamp(), 'away' FROM unnest(%(pairs)s::text[]) AS p (pair),
+        LATERAL (SELECT greatest((SELECT seen_at FROM watch), (SELECT min(updated_at) FROM orders o
+            WHERE o.pair = p.pair AND arm_price IS NOT NULL)) AS begun) b
+    WHERE begun < clock_timestamp() - %(gap)s::interval ON CONFLICT DO NOTHING
 """)

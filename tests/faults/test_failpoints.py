@@ -65,6 +65,26 @@ def test_a_worker_that_dies_around_the_move_to_a_retry(
     prove(bench, f"{place}=kill@1*1", fails_once(), monkeypatch, 2)
 
 
+@pytest.mark.parametrize("place", ["before_fire", "after_fire", "before_waiting", "after_waiting"])
+@pytest.mark.parametrize("action", ["kill", "lose"])
+def test_a_leader_that_dies_around_a_fire_and_a_return(
+    bench: Bench, place: str, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt is rejected on the chain: the order waits again, and fires again."""
+    monkeypatch.setenv("OEE_FAILPOINTS", f"{place}={action}*1")
+    bench.settings = dataclasses.replace(bench.settings, sim_seed=fails_once(), sim_failure_rate=RATE)
+    bench.wait_for("100")
+    with bench.worker() as worker:
+        bench.wait(worker)
+        bench.wait_death(place)
+    assert bench.verdict().kept, bench.verdict()
+    (order,) = bench.orders()
+    assert (order["status"], order["attempt"], order["firings"]) == ("confirmed", 2, 2)
+    steps = [event["status"] for event in order["events"]]
+    assert steps[:1] + steps[-5:] == ["waiting", "pending", "routing", "building", "submitted", "confirmed"]
+    assert steps.count("waiting") == 2
+
+
 @pytest.mark.parametrize("place", COMMITS)
 def test_a_commit_whose_answer_is_lost(bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     prove(bench, f"{place}=lose@1*1", lands_at_once(), monkeypatch, 1)

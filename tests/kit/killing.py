@@ -10,6 +10,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,18 +20,21 @@ from sqlalchemy import Engine, insert
 from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from oee_daemon.api import wire
 from oee_daemon.contract.status import FINAL
+from oee_daemon.contract.terms import OrderType
 from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.loop import Loop
 from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.reads.order_history import History
 from oee_daemon.settings import Settings
+from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
@@ -111,6 +115,15 @@ class Bench:
     def place(self, amount: int = 1_500_000_000, **more: Any) -> UUID:
         more |= {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": amount}
         order, _ = self.loop.run(self.intake.accept(terms_of(more), None))
+        self.accepted.append(order.id)
+        return order.id
+
+    def wait_for(self, price: str) -> UUID:
+        """Sells when the price is that or more."""
+        given: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"]}
+        given |= {"amount": 1_500_000_000, "type": OrderType.LIMIT, "target_price": Decimal(price)}
+        armed = Armed(rule=Rule.SELL_LIMIT, price=Decimal(price), data={})
+        order, _ = self.loop.run(self.intake.accept(terms_of(given), None, armed))
         self.accepted.append(order.id)
         return order.id
 
