@@ -131,7 +131,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -179,6 +179,7 @@ _oee() {
             "wallet lock") words="--json --no-color --help -h" ;;
             "wallet unlock") words="--for --passphrase-file --json --no-color --help -h" ;;
             "wallet remove") words="--yes --json --no-color --help -h" ;;
+            "wallet balance") words="--json --no-color --help -h" ;;
             "tokens") words="--json --no-color --help -h" ;;
             "tokens search") words="--json --no-color --help -h" ;;
             "tokens add") words="--symbol --accept --json --no-color --help -h" ;;
@@ -209,7 +210,8 @@ _oee() {
             "daemon:0") words="start stop restart status logs run token"; ;;
             "backup:0") files="1"; ;;
             "restore:0") files="1"; ;;
-            "wallet:0") words="new import list show default lock unlock remove"; ;;
+            "wallet:0") words="new import list show default lock unlock remove balance"; ;;
+            "wallet balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;

@@ -172,7 +172,7 @@ function __oee_place
         end
         set -l next (string trim -- "$__oee_path $word")
         switch $next
-            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'wallet' 'wallet new' 'wallet import' 'wallet list' 'wallet show' 'wallet default' 'wallet lock' 'wallet unlock' 'wallet remove' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'wallet' 'wallet new' 'wallet import' 'wallet list' 'wallet show' 'wallet default' 'wallet lock' 'wallet unlock' 'wallet remove' 'wallet balance' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
                 set __oee_path $next
                 set __oee_count 0
             case '*'
@@ -280,6 +280,8 @@ function __oee_offers
                 printf '%s\t%s\n' '--for' 'Lock again by itself: 30m, 8h, 2d' '--passphrase-file' 'Its one line is the passphrase (mode 0600)' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'wallet remove'
                 printf '%s\t%s\n' '--yes' 'There is a backup, or nothing to lose; ask nothing' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'wallet balance'
+                printf '%s\t%s\n' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'tokens'
                 printf '%s\t%s\n' '--json' 'One JSON array on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'tokens search'
@@ -337,7 +339,9 @@ function __oee_offers
             case 'backup:0'
             case 'restore:0'
             case 'wallet:0'
-                printf '%s\t%s\n' 'new' 'Make a new key, sealed by a passphrase' 'import' 'Take over a key from stdin, never from an argument' 'list' 'Every wallet of this home' 'show' 'Its address, file and kind, and whether it is locked; never the key' 'default' 'Let the engine sign with this one, from its next start on' 'lock' 'Make the worker forget the key' 'unlock' 'Open the sealed wallet that the engine signs with, until it is locked or the daemon ends' 'remove' 'Delete its file, after asking for its name and for a backup'
+                printf '%s\t%s\n' 'new' 'Make a new key, sealed by a passphrase' 'import' 'Take over a key from stdin, never from an argument' 'list' 'Every wallet of this home' 'show' 'Its address, file and kind, and whether it is locked; never the key' 'default' 'Let the engine sign with this one, from its next start on' 'lock' 'Make the worker forget the key' 'unlock' 'Open the sealed wallet that the engine signs with, until it is locked or the daemon ends' 'remove' 'Delete its file, after asking for its name and for a backup' 'balance' 'What the wallet in use holds, and what it is worth: as oee balance'
+            case 'wallet balance:*'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'tokens:0'
                 printf '%s\t%s\n' 'search' 'Look a token up: pinned, added, and in the network\'s directory' 'add' 'Add a token by its mint, or say anew what it is called and what you accept' 'remove' 'Take back what you said of a token: its symbol, and what you accepted'
             case 'tokens remove:0'

@@ -188,3 +188,23 @@ def remove_wallet(
     from oee_cli.wallet.wallet_remove import remove_wallet
 
     return remove_wallet(name, yes, Output(json, no_color=no_color))
+
+
+@wallet_app.command("balance", cls=PlainCommand)
+def show_balance(
+    tokens: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TOKEN", help="Only these, by symbol or mint.", show_default=False),
+    ] = None,
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """What the wallet in use holds, and what it is worth: as `oee balance`.
+
+    \b
+      oee wallet balance
+      oee wallet balance SOL USDC
+    """
+    from oee_cli.api.wallet_balance import show_balance
+
+    return show_balance(tokens or [], Output(json, no_color=no_color))

@@ -31,6 +31,8 @@ ENDS = {
     "oee tokens remove FOO": 2,
     "oee tokens remove MINT": 2,
     "oee balance": 3,
+    "oee wallet balance": 3,
+    "oee wallet balance SOL USDC": 3,
     "oee balance SOL USDC": 3,
     "oee balance --json | jq -r .totalUsd": 3,
     "oee daemon run": 6,

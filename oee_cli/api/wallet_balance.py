@@ -1,4 +1,4 @@
-"""`oee balance`: the wallet by token, and what of it has a price."""
+"""`oee balance`, and `oee wallet balance`: the wallet by token, and what of it has a price."""
 
 from __future__ import annotations
 
