@@ -141,7 +141,8 @@ LAUNCH = Statement(f"""
             AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED}
         ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), armed AS (
-        UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price, peak), arm_rule =
+        UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
+                peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000), arm_rule =
             CASE WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
                 ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END
         FROM due WHERE o.id = due.id AND due.type <> 'market'

@@ -256,6 +256,18 @@ def test_a_limit_is_not_looked_at_before_its_launch(bench: Bench) -> None:
     assert looked(bench, watcher, 2) == [order.id]
 
 
+def test_a_trailing_stop_is_not_met_by_its_launch(bench: Bench) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1, launch_at=later)
+    watcher = bench.watcher()
+    bench.set(order.id, launch_at=bench.ago(seconds=1))
+    assert looked(bench, watcher, 4) == []
+    row = bench.row(order.id)
+    assert (row.arm_rule, row.arm_price) == (2, row.peak * Decimal("0.97"))
+    bench.move_market(-400)
+    assert looked(bench, watcher, 3) == [order.id]
+
+
 @pytest.mark.parametrize(
     ("kind", "sell", "target", "code"),
     [
