@@ -35,6 +35,8 @@ class Can(Enum):
     STEADY = auto()
     #: It says its fee with each quote.
     SAY_FEE = auto()
+    #: Its swaps carry the bound to the unit; where not, to a basis point, on the safe side.
+    EXACT_BOUND = auto()
     #: `seconds()` stands still but for what the venue waits for.
     HOLD_TIME = auto()
 
@@ -159,7 +161,13 @@ async def what_is_built_is_just_that_plan(rig: Rig) -> None:
     """Another order, bound or anchor is another swap, with another signature."""
     anchor = await rig.anchor()
     plan, other = await planned(rig), await planned(rig, order=2)
-    swaps = [(plan, anchor), (other, anchor), (await planned(rig, off=1), anchor), (plan, await rig.anchor())]
+    off = 1 if Can.EXACT_BOUND in rig.can else plan.quote.amount_out // 500
+    swaps = [
+        (plan, anchor),
+        (other, anchor),
+        (await planned(rig, off=off), anchor),
+        (plan, await rig.anchor()),
+    ]
     signed = {
         rig.wallet.sign(await rig.venue.build(what, on, DEADLINE_S), what.order_id, 1).signature
         for what, on in swaps
