@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from oee_cli.errors import UsageFault
+from oee_cli.network_badge import badge
 from oee_cli.settings.load_settings import stored_settings
 from oee_cli.settings.setting_origins import setting_value
 from oee_daemon.contract.settings import BY_NAME
@@ -106,6 +107,7 @@ def _ask(prompt: str) -> str:
     from getpass import getpass
 
     try:
-        return getpass(prompt)
+        # It writes to the terminal itself, past what names the network on each line.
+        return getpass(f"{badge.network} {prompt}" if badge.network else prompt)
     except EOFError:
         raise UsageFault("Nothing was typed.", code="bad_passphrase") from None

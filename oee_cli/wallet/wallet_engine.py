@@ -12,6 +12,7 @@ from typing import Any
 
 from oee_cli.api.daemon_launcher import Launcher, daemon_command
 from oee_cli.errors import CliError, Forbidden, Refused, UsageFault
+from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings
 from oee_daemon.contract.settings import WALLET_NAME
@@ -36,6 +37,7 @@ def local_settings(what: str) -> Settings:
             f"OEE_URL is set: `oee wallet {what}` is for the wallets of this machine.",
             hint=f"On the machine that the daemon runs on: oee wallet {what}",
         )
+    badge.wear(settings.network)
     return settings
 
 

@@ -48,7 +48,7 @@ def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
     if count := sum(live.values()):
         raise Refused(
             f"{count} {'order has' if count == 1 else 'orders have'} not ended, and this is their wallet.",
-            hint="See: oee history --status pending,routing,building,submitted",
+            hint="See: oee history --status waiting,pending,routing,building,submitted",
             code="wallet_in_use",
         )
 
