@@ -131,7 +131,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -164,6 +164,7 @@ _oee() {
             "daemon token") words="--json --help -h" ;;
             "worker") words="--help -h" ;;
             "halt") words="--reason --json --quiet -q --help -h" ;;
+            "limits") words="--json --no-color --help -h" ;;
             "resume") words="--yes -y --json --quiet -q --help -h" ;;
             "drill") words="--orders --faults --seed --workers --network --keep --json --quiet -q --help -h" ;;
             "shadow") words="--network --for --json --quiet -q --no-color --help -h" ;;
@@ -196,7 +197,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
+            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -215,12 +216,12 @@ _oee() {
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
-            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt resume drill shadow backup restore doctor wallet tokens config paths completion orders scripting exit-codes"; ;;
+            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -6,7 +6,8 @@
     │   │   └── BadCursor
     │   ├── NotFound              404
     │   ├── Conflict              409, or 422 where a key came with another body
-    │   │   └── Halted            nothing is accepted, signed or sent until it is resumed
+    │   │   ├── Halted            nothing is accepted, signed or sent until it is resumed
+    │   │   └── OverLimit         more than the user lets all orders spend
     │   ├── WalletLocked          403, nothing can be signed
     │   ├── WrongPassphrase       403, the key stays sealed
     │   └── Unavailable           503, Postgres can't be reached
@@ -152,6 +153,21 @@ class Halted(Conflict):
             "The engine is halted: nothing is accepted, signed or sent. Nothing was stored.",
             hint="Why, and since when: oee daemon status. To go on: oee resume",
         )
+
+
+class OverLimit(Conflict):
+    """A limit that the user set leaves no room; the message says which, and its use."""
+
+    code = "over_limit"
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(f"{message} Nothing was stored.", field=field, hint=hint or "See: oee limits")
+
+
+class NoReferencePrice(OverLimit):
+    """What the order may spend can't be told in US dollars now: a limit that can't be computed is over."""
+
+    code = "no_reference_price"
 
 
 class Unavailable(Refused):

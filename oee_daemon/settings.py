@@ -97,6 +97,12 @@ class Settings:
     max_impact: int | None = _setting("max_impact")
     #: Lamports.
     fee_cap: int = _setting("fee_cap")
+    #: Limits: US dollars, US dollars in 24 hours, bps, orders, and symbols or mints separated by commas.
+    max_order: Decimal | None = _setting("max_order")
+    max_daily: Decimal | None = _setting("max_daily")
+    max_slippage: int | None = _setting("max_slippage")
+    max_open: int | None = _setting("max_open")
+    tokens: str | None = _setting("tokens")
     #: A name in `wallets/` or an absolute path; none: the network's name.
     wallet: str | None = _setting("wallet")
     wallet_passphrase_file: Path | None = _setting("wallet_passphrase_file")

@@ -13,6 +13,7 @@ from oee_daemon.api import (
     feed_routes,
     halt_routes,
     health_routes,
+    limit_routes,
     lookup_routes,
     openapi,
     order_routes,
@@ -32,6 +33,7 @@ from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
+from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
@@ -56,6 +58,7 @@ def open_state(
     line = Line(settings.database_url)
     desk = TokenDesk(db, network)
     desk.load()
+    limits = SpendingLimits(settings, db, network)
     return State(
         settings=settings,
         around=around,
@@ -69,10 +72,12 @@ def open_state(
             network=network.name,
             identity=around.identity,
             lock=around.lock,
+            limits=limits,
             home=settings.home,
         ),
         placing=Placing(network),
         line=line,
+        limits=limits,
         desk=desk,
         checks=OrderChecks(network, desk, FaultLog()),
         history=history,
@@ -103,6 +108,7 @@ def build(state: State) -> FastAPI:
         feed_routes.router,
         endpoint_routes.router,
         halt_routes.router,
+        limit_routes.router,
         health_routes.router,
         wallet_routes.router,
     ):

@@ -21,6 +21,7 @@ from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
+from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.networks.network import Network
@@ -59,6 +60,7 @@ class State:
     checks: OrderChecks
     #: To Postgres, for those who accept.
     line: Line
+    limits: SpendingLimits
     history: History
     stats: Stats
     waits: WaitingOrders

@@ -143,6 +143,21 @@ def _amounts(text: str) -> str:
     return ", ".join(" ".join(part) for part in parts)
 
 
+def _dollars(text: str) -> Any:
+    from decimal import Decimal
+
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text) or not Decimal(text):
+        raise ValueError("US dollars, as in 250 or 99.50")
+    return Decimal(text)
+
+
+def _symbols(text: str) -> str:
+    names = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[A-Za-z0-9$._-]{1,64}", name) for name in names):
+        raise ValueError("symbols or mints separated by commas")
+    return ",".join(names)
+
+
 def _names(text: str) -> str:
     names = [part.strip().lower() for part in text.split(",")]
     if not all(re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name) for name in names):
@@ -243,6 +258,11 @@ SETTINGS = (
     Setting(
         "fee_cap", "100000", "lamports: the most that a swap may pay the network", _whole(5_000, 10**9)
     ),
+    Setting("max_order", None, "USD: the most that one order may spend; unset: any", _dollars),
+    Setting("max_daily", None, "USD: the most that orders may spend in 24 hours", _dollars),
+    Setting("max_slippage", None, "bps: the most that an order may allow", _whole(0, 5000)),
+    Setting("max_open", None, "orders that may be accepted and not ended", _whole(1, 10_000_000)),
+    Setting("tokens", None, "what may be traded: SOL,USDC; unset: all", _symbols),
     Setting("wallet", None, "its name or a key file; unset: the network's name", _wallet),
     Setting(
         "wallet_passphrase_file", None, "opens a sealed wallet at each start", _path

@@ -23,6 +23,7 @@ from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.retention import refuse_spent
+from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Conflict, Halted, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
@@ -33,6 +34,7 @@ from oee_daemon.store import cancel_sql, creating, moves, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
+from oee_daemon.store.spending import NoRoom, Reserving
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
 SAME_KEY_S, AGAIN_S = 8.0, 0.1
@@ -64,11 +66,12 @@ class Intake:
         network: str,
         identity: Identity | None = None,
         lock: WalletLock | None = None,
+        limits: SpendingLimits | None = None,
         home: Path | None = None,
     ) -> None:
         """`identity`: tells whether what the database says can be relied on; none where nobody asks. `lock`:
-        tells whether an order could be signed; none where it always can. `home`: where the mark of a halt
-        would be, where Postgres does not have it yet."""
+        tells whether an order could be signed; none where it always can. `limits`: those for all orders.
+        `home`: where the mark of a halt would be, where Postgres does not have it yet."""
         self._db = db
         self._line = line
         self._identity = identity
@@ -77,6 +80,7 @@ class Intake:
         self._feed = feed
         self._network = network
         self._home = home
+        self._limits = limits if limits is not None and limits.any else None
         #: Stored in this turn of the loop, and to be rung for.
         self._new: list[UUID] = []
         # On a thread: a queue that is away or frozen holds up no request.
@@ -117,12 +121,15 @@ class Intake:
 
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
-        with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed, and
-        `Halted` where none is accepted.
+        with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed,
+        `Halted` where none is accepted, and `OverLimit` where a limit leaves no room.
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False
-        order = await self._create(terms, key, armed)
+        if self._limits is None:
+            order = await self._create(terms, key, armed)
+        else:
+            order = await self._create_within(self._limits, terms, key, armed)
         if order is None:
             assert key is not None
             return await asyncio.to_thread(self._known, terms, key), False
@@ -151,13 +158,32 @@ class Intake:
             known = order_rows.find_key(conn, key)
         return None if known is None else self._same(known, terms)
 
-    async def _create(self, terms: Terms, key: str | None, armed: Armed | None) -> Order | None:
+    async def _create_within(
+        self, limits: SpendingLimits, terms: Terms, key: str | None, armed: Armed | None
+    ) -> Order | None:
+        """None where the key is known: its order was within them then."""
+        if await asyncio.to_thread(self.is_known, key):
+            return None
+        terms, reserving = await limits.admit(terms, waits=armed is not None)
+        try:
+            return await self._create(terms, key, armed, reserving)
+        except NoRoom:
+            # What ended a moment ago may have left room.
+            await asyncio.to_thread(limits.settle)
+        try:
+            return await self._create(terms, key, armed, reserving)
+        except NoRoom as full:
+            raise await asyncio.to_thread(limits.over, full, reserving) from None
+
+    async def _create(
+        self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None = None
+    ) -> Order | None:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
                 if self._home is not None and halt_mark.is_there(self._home):
                     raise Halted
-                return await creating.create(self._line, uuid4(), self._network, terms, key, armed)
+                return await creating.create(self._line, uuid4(), self._network, terms, key, armed, reserving)
             except Halted:
                 # A repeat is answered all the same: it stores nothing.
                 if not await asyncio.to_thread(self.is_known, key):

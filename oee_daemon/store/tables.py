@@ -381,6 +381,23 @@ halt = Table(
     CheckConstraint("one = 1", name="halt_one"),
 )
 
+#: What orders have spent, in millionths of a US dollar, by the minute in which they ended; and what each
+#: that has not ended may spend at its worst. `units`: of its input. See `spending`.
+spent = Table(
+    "spent",
+    metadata,
+    Column("minute", Time, primary_key=True),
+    Column("amount", Units, nullable=False),
+    CheckConstraint("amount >= 0", name="spent_amount"),
+)
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("amount", Units, nullable=False),
+    Column("units", Units, nullable=False),
+)
+
 #: The one row that says whose database this is; see `identity`.
 engine = Table(
     "engine",

@@ -1,0 +1,72 @@
+"""Draws the limits: a line each, with a bar where a limit is used up."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import Any
+
+from oee_cli.api.http_client import session
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean
+from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
+from oee_cli.text.time_text import parse_moment
+
+#: Cells of a bar.
+_WIDTH = 20
+#: The part of a limit from which on its bar is red.
+_NEARLY = Decimal("0.9")
+
+
+def show_limits(output: Output) -> ExitCode:
+    with session(output) as client:
+        limits: dict[str, Any] = client.get("/api/limits")
+    if output.json:
+        output.emit(limits)
+        return ExitCode.DONE
+    daily, opened = limits["maxDaily"], limits["maxOpen"]
+    said = f"{opened['used']:,} of {_count(opened['limit'])}"
+    rows = [
+        _plain("one order", _usd(limits["maxOrder"])),
+        _bar("24 hours", daily["used"], daily["limit"], _describe_day(daily)),
+        _bar("open orders", opened["used"], opened["limit"], said),
+        _plain("slippage", _or_any(limits["maxSlippage"], " bps")),
+        _plain("tokens", clean(", ".join(limits["tokens"] or ())) or "any"),
+    ]
+    put_lines(output, lay_table((Column(), Column(), Column()), rows, output.width(sys.stdout), indent=0))
+    return ExitCode.DONE
+
+
+def _plain(name: str, text: str) -> list[Cell]:
+    return [Cell(name, "dim"), Cell(""), Cell(text)]
+
+
+def _bar(name: str, used: Any, limit: Any, text: str) -> list[Cell]:
+    if limit is None:
+        return _plain(name, text)
+    part = min(Decimal(1), Decimal(used) / Decimal(limit))
+    full = int(part * _WIDTH)
+    style = "red" if part >= _NEARLY else "green"
+    return [Cell(name, "dim"), Cell("━" * full + "·" * (_WIDTH - full), style), Cell(text)]
+
+
+def _describe_day(daily: dict[str, Any]) -> str:
+    text = f"{_usd(daily['used'])} of {_usd(daily['limit'])}"
+    if Decimal(daily["reserved"]):
+        text += f", {_usd(daily['reserved'])} of it by orders that have not ended"
+    if daily["frees"]:
+        first = daily["frees"][0]
+        text += f"; {_usd(first['usd'])} frees at {parse_moment(first['at']).astimezone():%d %b %H:%M}"
+    return text
+
+
+def _usd(text: str | None) -> str:
+    return "any" if text is None else f"{Decimal(text):,f} USD"
+
+
+def _count(limit: int | None) -> str:
+    return "any number" if limit is None else f"{limit:,}"
+
+
+def _or_any(value: int | None, unit: str) -> str:
+    return "any" if value is None else f"{value}{unit}"

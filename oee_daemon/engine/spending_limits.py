@@ -1,0 +1,201 @@
+"""The limits that a user sets for all orders, checked where an order is accepted.
+
+What an order counts is its input at its worst: what it spends exactly, or the most that it may spend. Under a
+limit in US dollars an order that says no such bound gets one here, so that what is reserved is what the chain
+enforces. USDC and USDT count 1; any other input is valued by one quote against USDC, and refused where there
+is none: a limit that can't be computed is over.
+
+Where no limit is set, nothing is asked and nothing is locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+from sqlalchemy import Engine
+
+from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.engine import routing
+from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
+from oee_daemon.networks.network import Network
+from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
+from oee_daemon.settings import Settings
+from oee_daemon.store import spending
+from oee_daemon.store.spending import Bucket, NoRoom, Reserving, Use
+
+#: Decimals of what is counted: millionths of a US dollar.
+_DECIMALS = 6
+#: Seconds after which what has ended is counted anew, so that the sum of what is reserved stays a short one.
+SETTLE_S = 10.0
+#: How long a bucket counts.
+DAY = timedelta(hours=24, minutes=1)
+_DOLLAR = TOKENS["USDC"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How much of each limit is used."""
+
+    use: Use
+    #: When parts of it free: with what is free from then on.
+    frees: Sequence[tuple[datetime, Decimal]]
+
+
+class SpendingLimits:
+    """Of one daemon. All amounts inside are in millionths of a US dollar."""
+
+    def __init__(self, settings: Settings, db: Engine, network: Network) -> None:
+        self._settings = settings
+        self._db = db
+        self._network = network
+        self.max_order = _millionths(settings.max_order)
+        self.max_daily = _millionths(settings.max_daily)
+        self._settled = 0.0
+        self.any = any(
+            getattr(settings, name) is not None
+            for name in ("max_order", "max_daily", "max_slippage", "max_open", "tokens")
+        )
+
+    async def admit(self, terms: Terms, *, waits: bool) -> tuple[Terms, Reserving]:
+        """The terms with the bound that they need, and what they reserve. `waits`: for its condition.
+
+        Raises `OverLimit` and `NoReferencePrice`: nothing was stored.
+        """
+        self._check_tokens(terms)
+        most = self._settings.max_slippage
+        if most is not None and terms.slippage_bps > most:
+            raise OverLimit(
+                f"OEE_MAX_SLIPPAGE is {most} bps, and the order allows {terms.slippage_bps}.",
+                field="slippageBps",
+            )
+        usd, units = None, 0
+        if self.max_daily is not None and time.monotonic() - self._settled > SETTLE_S:
+            await asyncio.to_thread(self.settle)
+        if self.max_order is not None or self.max_daily is not None:
+            terms, units = await self._bounded(terms, waits)
+            usd = await self._value(terms.input_mint, units)
+            if self.max_order is not None and usd > self.max_order:
+                raise OverLimit(
+                    f"OEE_MAX_ORDER is {dollars(self.max_order)}, and the order may spend {dollars(usd)}."
+                )
+        # A limit must not keep anyone in a position: a stop is counted, and never blocked.
+        stop = terms.type is OrderType.STOP
+        daily = None if stop else self.max_daily
+        reserved = None if self.max_daily is None else usd
+        return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open)
+
+    def settle(self) -> None:
+        """What orders that have ended did not spend is free again."""
+        self._settled = time.monotonic()
+        spending.settle(self._db)
+
+    def report(self) -> Report:
+        """Settles, and says how much of each limit is used."""
+        self.settle()
+        with self._db.connect() as conn:
+            use, buckets = spending.use(conn), spending.buckets(conn)
+        return Report(use, _frees(buckets))
+
+    def _check_tokens(self, terms: Terms) -> None:
+        allowed = self._settings.tokens
+        if allowed is None:
+            return
+        known = set()
+        for name in allowed.split(","):
+            try:
+                known.add(self._network.tokens.find(name, "OEE_TOKENS").mint)
+            except InvalidInput:
+                # It may be added later; until then it allows nothing.
+                continue
+        for field, mint in (("inputToken", terms.input_mint), ("outputToken", terms.output_mint)):
+            if mint not in known:
+                symbol = self._network.tokens.by_mint(mint).symbol
+                raise OverLimit(f"OEE_TOKENS is {allowed}: {symbol} is not among them.", field=field)
+
+    async def _bounded(self, terms: Terms, waits: bool) -> tuple[Terms, int]:
+        """The terms with a bound on what is spent, and that bound, in base units. One that waits is valued by
+        the price of now, and bound by that of then."""
+        if terms.swap_mode is SwapMode.EXACT_IN:
+            return terms, terms.amount
+        if terms.max_spend is not None:
+            return terms, terms.max_spend
+        answers = await routing.ask(self._network.venues, routing.request_of(terms, self._network.tokens))
+        try:
+            best = routing.choose(answers, terms.swap_mode, None)
+        except AttemptFailed as e:
+            raise NoReferencePrice(e.message) from None
+        most = routing.bound_of(best, terms.swap_mode, terms.slippage_bps)
+        return (terms if waits else replace(terms, max_spend=most)), most
+
+    async def _value(self, mint: str, units: int) -> int:
+        """What so much of a token is worth, rounded up."""
+        token = self._network.tokens.by_mint(mint)
+        if token.stable:
+            return _rounded_up(token.amount(units))
+        request = QuoteRequest(
+            input_token=token,
+            output_token=self._network.tokens.find(_DOLLAR.mint, "inputToken"),
+            amount=min(units, MAX_UNITS),
+            mode=SwapMode.EXACT_IN,
+        )
+        try:
+            best = routing.choose(await routing.ask(self._network.venues, request), SwapMode.EXACT_IN, None)
+        except AttemptFailed as e:
+            raise NoReferencePrice(f"{token.symbol} can't be valued in USD. {e.message}") from None
+        return _rounded_up(_DOLLAR.amount(best.amount_out))
+
+    def over(self, full: NoRoom, reserving: Reserving) -> OverLimit:
+        """Which of the limits it is, its use, and when how much frees."""
+        if reserving.max_open is not None and (full.opened or 0) >= reserving.max_open:
+            return OverLimit(
+                f"OEE_MAX_OPEN is {reserving.max_open:,}, and {full.opened:,} orders have not ended.",
+                hint="It frees as they end. Those that are not sent yet: oee cancel",
+            )
+        assert reserving.usd is not None and self.max_daily is not None
+        with self._db.connect() as conn:
+            frees = _frees(spending.buckets(conn))
+        need = full.spent + reserving.usd - self.max_daily
+        enough = next((at for at, free in frees if free >= need), None)
+        message = (
+            f"OEE_MAX_DAILY is {dollars(self.max_daily)}: {dollars(full.spent)} of it are used in the last"
+            f" 24 hours or reserved, and the order may spend {dollars(reserving.usd)}."
+        )
+        if reserving.usd > self.max_daily:
+            return OverLimit(message, hint="It is more than a whole day allows.")
+        if not frees:
+            return OverLimit(message, hint="It frees as orders end. See: oee limits")
+        first_at, first = frees[0]
+        told = f"{dollars(int(first))} frees at {first_at:%d %b %H:%M} UTC"
+        if enough is not None and first < need:
+            told += f", enough for it at {enough:%d %b %H:%M} UTC"
+        return OverLimit(message, hint=f"{told}. See: oee limits")
+
+
+def _frees(buckets: Sequence[Bucket]) -> list[tuple[datetime, Decimal]]:
+    found, total = [], Decimal(0)
+    for bucket in buckets:
+        total += bucket.amount
+        found.append((bucket.minute + DAY, total))
+    return found
+
+
+def _millionths(usd: Decimal | None) -> int | None:
+    return None if usd is None else int(usd.scaleb(_DECIMALS))
+
+
+def _rounded_up(usd: Decimal) -> int:
+    return int(usd.scaleb(_DECIMALS).to_integral_value(ROUND_CEILING))
+
+
+def dollars(millionths: int) -> str:
+    """As people read it: cents, and more only where there are more."""
+    usd = Decimal(millionths).scaleb(-_DECIMALS)
+    cents = usd.quantize(Decimal("0.01"))
+    return f"{cents if cents == usd else usd:,f} USD"

@@ -1,0 +1,203 @@
+"""Limits for all orders: never a unit over, whoever races for them; given back once an order has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.spending_limits import SpendingLimits
+from oee_daemon.errors import NoReferencePrice, OverLimit
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.settings import Settings
+from oee_daemon.store import creating
+from oee_daemon.store.line import Batch, Line
+from tests.kit.databases import connect
+from tests.kit.engine import Bench
+
+USD = 10**6
+
+
+@pytest.fixture
+def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with connect(empty_url) as conn:
+        yield conn
+
+
+class Limited:
+    """An intake with limits of its own, on the bench."""
+
+    def __init__(self, bench: Bench, line: Line | None = None, **limits: Any) -> None:
+        self.bench, network = bench, bench.network(bench.chain())
+        self.limits = SpendingLimits(replace(Settings(), **limits), bench.db, network)
+        self.intake = Intake(
+            bench.db, line or bench.line, bench.broker, bench.feed, network="simulated", limits=self.limits
+        )
+
+    def place(self, usd: int, key: str | None = None, **what: Any) -> Order:
+        """Spends so many USDC."""
+        return self.bench.loop.run(self.begin(usd, key, **what))[0]
+
+    async def begin(self, usd: int, key: str | None = None, **what: Any) -> tuple[Order, bool]:
+        given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": usd * USD} | what
+        return await self.intake.accept(terms_of(given), key)
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """In US dollars: spent in the last day, and reserved."""
+        use = self.limits.report().use
+        return int(use.spent) // USD, int(use.reserved) // USD
+
+
+def race(bench: Bench, url: str, *, keys: bool = True) -> int:
+    """Ten clients, each with a line of its own, ask for 7 USD again and again, half of them with keys that
+    come twice, where 1,000 are allowed. What is stored, in US dollars."""
+    lines = [Line(url) for _ in range(10)]
+    clients = [Limited(bench, line, max_daily=Decimal(1000)) for line in lines]
+
+    async def ask(client: Limited, n: int) -> None:
+        for m in range(20):
+            key = f"the key {n // 2} of {m}" if keys and m % 2 else None
+            try:
+                await client.begin(7, key)
+            except OverLimit as e:
+                assert e.code == "over_limit" and "OEE_MAX_DAILY is 1,000.00 USD" in e.message
+            await asyncio.sleep(random.Random(n * m).random() / 1000)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(ask(client, n) for n, client in enumerate(clients)))
+        await asyncio.gather(*(line.close() for line in lines))
+
+    bench.loop.run(all_at_once())
+    for client in clients:
+        client.intake.close()
+    with connect(url) as conn:
+        row = conn.execute("SELECT count(*), count(DISTINCT idempotency_key) FROM orders").fetchone()
+        assert row is not None
+        of_day = conn.execute("SELECT sum(amount) FROM reservations").fetchone()
+        assert of_day == (row[0] * 7 * USD,)
+    return int(row[0]) * 7
+
+
+@pytest.mark.parametrize("run", range(5))
+def test_ten_clients_that_race_never_get_a_unit_more(bench: Bench, empty_url: str, run: int) -> None:
+    assert race(bench, empty_url) == 994
+
+
+def test_without_the_lock_they_would(bench: Bench, empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creating._Limited, "create", Batch(creating._Limited.create.texts[-1]))
+    assert race(bench, empty_url, keys=False) > 1000
+
+
+def test_what_an_order_did_not_spend_is_given_back(bench: Bench, sql: psycopg.Connection[Any]) -> None:
+    limited = Limited(bench, max_daily=Decimal(100))
+    done, failed, running = limited.place(40), limited.place(40), limited.place(20)
+    with pytest.raises(OverLimit) as full:
+        limited.place(1)
+    assert "100.00 USD of it are used" in full.value.message
+    assert full.value.hint is not None and "as orders end" in full.value.hint
+    with pytest.raises(OverLimit, match=r"may spend 101\.00 USD") as never:
+        limited.place(101)
+    assert never.value.hint == "It is more than a whole day allows."
+    bench.to(done, Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
+    sql.execute(
+        "UPDATE orders SET status = 'confirmed', filled_in = 30000000, filled_out = 1, finished_at = now(),"
+        " next_run_at = NULL WHERE id = %s",
+        (done.id,),
+    )
+    bench.intake.cancel(failed.id)
+    assert limited.used == (30, 20)
+    # Asked for once more: what ended a moment ago has left room.
+    bench.intake.cancel(running.id)
+    assert limited.place(70).amount == 70 * USD
+    assert limited.used == (30, 70)
+    with pytest.raises(OverLimit) as full:
+        limited.place(1)
+    assert "30.00 USD frees at" in (full.value.hint or "")
+
+
+def test_a_day_is_over_minute_by_minute(bench: Bench, sql: psycopg.Connection[Any]) -> None:
+    limited = Limited(bench, max_daily=Decimal(100))
+    sql.execute("INSERT INTO spent VALUES (date_trunc('minute', now() - interval '23:59'), 60000000)")
+    sql.execute("INSERT INTO spent VALUES (date_trunc('minute', now() - interval '24:09'), 90000000)")
+    limited.place(40)
+    with pytest.raises(OverLimit):
+        limited.place(1)
+    sql.execute("UPDATE spent SET minute = minute - interval '3 minutes' WHERE amount = 60000000")
+    limited.place(60)
+
+
+def test_what_may_be_on_another_chain_counts_as_spent(bench: Bench, sql: psycopg.Connection[Any]) -> None:
+    limited = Limited(bench, max_daily=Decimal(100))
+    order = limited.place(40)
+    sql.execute(
+        "UPDATE orders SET status = 'failed', finished_at = now(), next_run_at = NULL,"
+        """ error = '{"code": "restored_unknown"}' WHERE id = %s""",
+        (order.id,),
+    )
+    assert limited.used == (40, 0)
+
+
+def test_a_known_key_finds_its_order_and_reserves_nothing(bench: Bench) -> None:
+    limited = Limited(bench, max_daily=Decimal(100), max_order=Decimal(100))
+    order = limited.place(100, "the-same-key")
+    assert limited.place(100, "the-same-key").id == order.id
+    assert limited.used == (0, 100)
+    # And so it does once the limit is lower.
+    assert Limited(bench, max_order=Decimal(1)).place(100, "the-same-key").id == order.id
+
+
+def test_an_order_without_a_bound_gets_one_under_a_limit(bench: Bench) -> None:
+    given: dict[str, Any] = {"swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
+    assert Limited(bench, max_slippage=100).place(0, **given).max_spend is None
+    limited = Limited(bench, max_daily=Decimal(1000))
+    order = limited.place(0, **given)
+    assert order.max_spend is not None and 100 * USD < order.max_spend < 200 * USD
+    assert int(limited.limits.report().use.reserved) == order.max_spend
+    assert bench.run_to_end(bench.execution(), order.id).status in (Status.CONFIRMED, Status.FAILED)
+
+
+def test_what_is_no_dollar_is_valued_by_a_quote(bench: Bench) -> None:
+    sold: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["BONK"], "amount": 10**9}
+    limited = Limited(bench, max_order=Decimal(100))
+    with pytest.raises(OverLimit, match=r"OEE_MAX_ORDER is 100.00 USD, and the order may spend 1\d\d\."):
+        limited.place(0, **sold)
+    limited = Limited(bench, max_order=Decimal(1000))
+    limited.place(0, **sold)
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "refuse")
+    with pytest.raises(NoReferencePrice) as unknown:
+        limited.place(0, **sold)
+    assert unknown.value.code == "no_reference_price"
+
+
+def test_each_other_limit_says_which_it_is(bench: Bench) -> None:
+    with pytest.raises(OverLimit, match="OEE_MAX_SLIPPAGE is 20 bps, and the order allows 50"):
+        Limited(bench, max_slippage=20).place(1)
+    with pytest.raises(OverLimit, match="OEE_TOKENS is USDC,JUP: SOL is not among them"):
+        Limited(bench, tokens="USDC,JUP").place(1)
+    assert Limited(bench, tokens=f"usdc,{TOKENS['SOL'].mint}").place(1).number
+    limited = Limited(bench, max_open=2)
+    order = limited.place(1)
+    with pytest.raises(OverLimit, match="OEE_MAX_OPEN is 2, and 2 orders have not ended"):
+        limited.place(1)
+    bench.intake.cancel(order.id)
+    limited.place(1)
+
+
+def test_without_a_limit_nothing_is_reserved(bench: Bench, sql: psycopg.Connection[Any]) -> None:
+    limited = Limited(bench)
+    assert not limited.limits.any
+    limited.place(1)
+    assert sql.execute("SELECT count(*) FROM reservations").fetchone() == (0,)
