@@ -18,6 +18,27 @@ _oee_takes_value() {
         "sell --idempotency-key") return 0 ;;
         "sell --timeout") return 0 ;;
         "sell --valid-for") return 0 ;;
+        "limit --spend") return 0 ;;
+        "limit --receive") return 0 ;;
+        "limit --at") return 0 ;;
+        "limit --from") return 0 ;;
+        "limit --expires") return 0 ;;
+        "limit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "limit --valid-for") return 0 ;;
+        "limit --timeout") return 0 ;;
+        "limit --idempotency-key") return 0 ;;
+        "stop --spend") return 0 ;;
+        "stop --receive") return 0 ;;
+        "stop --at") return 0 ;;
+        "stop --trail") return 0 ;;
+        "stop --limit") return 0 ;;
+        "stop --confirm") return 0 ;;
+        "stop --from") return 0 ;;
+        "stop --expires") return 0 ;;
+        "stop --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "stop --valid-for") return 0 ;;
+        "stop --timeout") return 0 ;;
+        "stop --idempotency-key") return 0 ;;
         "submit --max-inflight") return 0 ;;
         "submit --batch") return 0 ;;
         "submit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -29,6 +50,10 @@ _oee_takes_value() {
         "quote --side") words="buy sell"; return 0 ;;
         "quote --spend") return 0 ;;
         "quote --receive") return 0 ;;
+        "waiting --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
+        "waiting --type") words="market"; return 0 ;;
+        "waiting --side") words="buy sell"; return 0 ;;
+        "waiting --limit" | "waiting -n") return 0 ;;
         "watch --timeout") return 0 ;;
         "history --status") words="waiting pending routing building submitted confirmed failed cancelled expired"; list="1"; return 0 ;;
         "history --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
@@ -131,7 +156,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "submit" | "cancel" | "quote" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "limit" | "stop" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -144,9 +169,12 @@ _oee() {
             "") words="--version --help -h" ;;
             "buy") words="--spend --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "sell") words="--receive --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
+            "limit") words="--spend --receive --at --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
+            "stop") words="--spend --receive --at --trail --limit --confirm --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --json --no-color --help -h" ;;
+            "waiting") words="--pair --type --side --limit -n --json --csv --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;
             "history") words="--status --pair --token --side --type --since --until --limit -n --columns --json --csv --no-pager --no-color --help -h" ;;
@@ -197,11 +225,17 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
+            ":0") words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "limit:0") words="buy sell"; ;;
+            "limit:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "limit:2") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "stop:0") words="buy sell"; ;;
+            "stop:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "stop:2") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "submit:0") files="1"; ;;
             "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -221,7 +255,7 @@ _oee() {
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell submit cancel quote watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders scripting exit-codes"; ;;
+            "help:"*) words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

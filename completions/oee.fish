@@ -33,6 +33,50 @@ function __oee_value
             return 0
         case 'sell --valid-for'
             return 0
+        case 'limit --spend'
+            return 0
+        case 'limit --receive'
+            return 0
+        case 'limit --at'
+            return 0
+        case 'limit --from'
+            return 0
+        case 'limit --expires'
+            return 0
+        case 'limit --slippage'
+            set -q argv[3]; and printf '%s\t%s\n' '0.1%' '' '0.5%' '' '1%' '' '50bps' ''
+            return 0
+        case 'limit --valid-for'
+            return 0
+        case 'limit --timeout'
+            return 0
+        case 'limit --idempotency-key'
+            return 0
+        case 'stop --spend'
+            return 0
+        case 'stop --receive'
+            return 0
+        case 'stop --at'
+            return 0
+        case 'stop --trail'
+            return 0
+        case 'stop --limit'
+            return 0
+        case 'stop --confirm'
+            return 0
+        case 'stop --from'
+            return 0
+        case 'stop --expires'
+            return 0
+        case 'stop --slippage'
+            set -q argv[3]; and printf '%s\t%s\n' '0.1%' '' '0.5%' '' '1%' '' '50bps' ''
+            return 0
+        case 'stop --valid-for'
+            return 0
+        case 'stop --timeout'
+            return 0
+        case 'stop --idempotency-key'
+            return 0
         case 'submit --max-inflight'
             return 0
         case 'submit --batch'
@@ -59,6 +103,17 @@ function __oee_value
         case 'quote --spend'
             return 0
         case 'quote --receive'
+            return 0
+        case 'waiting --pair'
+            set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
+            return 0
+        case 'waiting --type'
+            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            return 0
+        case 'waiting --side'
+            set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
+            return 0
+        case 'waiting --limit' 'waiting -n'
             return 0
         case 'watch --timeout'
             return 0
@@ -172,7 +227,7 @@ function __oee_place
         end
         set -l next (string trim -- "$__oee_path $word")
         switch $next
-            case 'buy' 'sell' 'submit' 'cancel' 'quote' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'limits' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'wallet' 'wallet new' 'wallet import' 'wallet list' 'wallet show' 'wallet default' 'wallet lock' 'wallet unlock' 'wallet remove' 'wallet balance' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
+            case 'buy' 'sell' 'limit' 'stop' 'submit' 'cancel' 'quote' 'waiting' 'watch' 'show' 'history' 'balance' 'fills' 'top' 'stats' 'daemon' 'daemon start' 'daemon stop' 'daemon restart' 'daemon status' 'daemon logs' 'daemon run' 'daemon token' 'worker' 'halt' 'limits' 'resume' 'drill' 'shadow' 'backup' 'restore' 'doctor' 'wallet' 'wallet new' 'wallet import' 'wallet list' 'wallet show' 'wallet default' 'wallet lock' 'wallet unlock' 'wallet remove' 'wallet balance' 'tokens' 'tokens search' 'tokens add' 'tokens remove' 'config' 'config show' 'config path' 'config get' 'config set' 'config unset' 'paths' 'completion' 'help'
                 set __oee_path $next
                 set __oee_count 0
             case '*'
@@ -210,12 +265,18 @@ function __oee_offers
                 printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--slippage' 'How much worse than the first quote a fill may be' '--max-spend' 'Never pay more than this' '--min-receive' 'Never get less than this' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--valid-for' 'Expires if not sent by then (300 s)' '--detach' 'Print the id once the order is durable, and return' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'sell'
                 printf '%s\t%s\n' '--receive' 'Get exactly this much QUOTE instead' '--slippage' 'How much worse than the first quote a fill may be' '--max-spend' 'Never pay more than this' '--min-receive' 'Never get less than this' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--valid-for' 'Expires if not sent by then (300 s)' '--detach' 'Print the id once the order is durable, and return' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'limit'
+                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'stop'
+                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--trail' 'Follow the best price at this distance instead' '--limit' 'Never fill worse than this. (20 % past --at)' '--confirm' 'How long the price has to hold. (800ms)' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'submit'
                 printf '%s\t%s\n' '--max-inflight' 'Orders on their way at once' '--batch' 'The same batch again places nothing twice' '--stop-on-failure' 'Send nothing more after the first line that fails' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--detach' 'A result once each order is durable' '--json' '' '--no-color' 'No colours' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'cancel'
                 printf '%s\t%s\n' '--all' 'Every order that has not ended' '--pair' 'Only this pair' '--side' 'Only this side' '--type' 'Only orders of this type' '--yes' 'With --all: does not ask' '-y' 'With --all: does not ask' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'quote'
                 printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+            case 'waiting'
+                printf '%s\t%s\n' '--pair' 'Only this pair' '--type' 'Only orders of this type' '--side' 'Only this side' '--limit' 'At most this many' '-n' 'At most this many' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'watch'
                 printf '%s\t%s\n' '--timeout' 'How long to watch; for ever if not given' '--json' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'show'
@@ -314,7 +375,7 @@ function __oee_offers
     else
         switch "$__oee_path:$__oee_count"
             case ':0'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'limits' 'How much of each limit is used, and when it frees' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'limit' 'Trade once all of it costs the price or better, net' 'stop' 'Trade once the price has come to a point, or fallen back by a part' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'waiting' 'Orders that wait, those nearest to their price first' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'limits' 'How much of each limit is used, and when it frees' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'help' 'Explain a command or a topic'
             case 'buy:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'buy:1'
@@ -322,6 +383,18 @@ function __oee_offers
             case 'sell:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'sell:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'limit:0'
+                printf '%s\t%s\n' 'buy' '' 'sell' ''
+            case 'limit:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'limit:2'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'stop:0'
+                printf '%s\t%s\n' 'buy' '' 'sell' ''
+            case 'stop:1'
+                printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
+            case 'stop:2'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'submit:0'
             case 'quote:0'
@@ -361,7 +434,7 @@ function __oee_offers
             case 'completion:0'
                 printf '%s\t%s\n' 'bash' '' 'zsh' '' 'fish' ''
             case 'help:*'
-                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'limits' 'How much of each limit is used, and when it frees' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
+                printf '%s\t%s\n' 'buy' 'Buy BASE with QUOTE at the best price of all venues' 'sell' 'Sell BASE for QUOTE at the best price of all venues' 'limit' 'Trade once all of it costs the price or better, net' 'stop' 'Trade once the price has come to a point, or fallen back by a part' 'submit' 'Place many orders, one a line' 'cancel' 'Stop orders of which nothing can be on the chain' 'quote' 'Every venue\'s price, best first; trades nothing' 'waiting' 'Orders that wait, those nearest to their price first' 'watch' 'Follow one order from its first event on, or every order' 'show' 'One order explained: its timeline, attempts, quotes and fill' 'history' 'Past orders, newest first' 'balance' 'What the wallet holds, and what it is worth' 'fills' 'The chain\'s own ledger, for audits' 'top' 'The engine live: orders in flight, queue, workers, venues, fills' 'stats' 'Execution quality: routing\'s gain, slippage, latency' 'daemon' 'The local daemon; any command that needs it starts it' 'worker' 'Run one more worker' 'halt' 'Let nothing be signed or sent any more, by any worker' 'limits' 'How much of each limit is used, and when it frees' 'resume' 'Let a halted engine go on: what is due then, goes on' 'drill' 'Check the promise on this machine, in a home of its own' 'shadow' 'Judge strangers\' swaps as your own, and compare with the blocks' 'backup' 'Copy all orders into one file, while the daemon works' 'restore' 'Put a backup into a fresh home, where nothing is executed again' 'doctor' 'Check everything here, and say what mends it' 'wallet' 'The key that signs: make, import, lock, unlock, list' 'tokens' 'What can be traded by its symbol; add tokens by their mints' 'config' 'Look at settings and change them' 'paths' 'Where home, database, logs and everything else are' 'completion' 'Print the completion script of a shell' 'orders' 'the life of an order, in a screenful' 'waiting' 'orders that wait for a price' 'scripting' 'streams, --json, exit codes, keys, submit' 'exit-codes' 'how every command can end'
         end
     end
 end

@@ -22,11 +22,18 @@ class Oee(LazyGroup):
         "Trade": (
             Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy_tokens"),
             Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell_tokens"),
+            Entry("limit", "Trade once all of it costs the price or better, net", "waiting:place_limit"),
+            Entry(
+                "stop",
+                "Trade once the price has come to a point, or fallen back by a part",
+                "waiting:place_stop",
+            ),
             Entry("submit", "Place many orders, one a line", "batch:submit_batch"),
             Entry("cancel", "Stop orders of which nothing can be on the chain", "orders:cancel_order"),
         ),
         "Look": (
             Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote_prices"),
+            Entry("waiting", "Orders that wait, those nearest to their price first", "waiting:list_waiting"),
             Entry("watch", "Follow one order from its first event on, or every order", "orders:watch_order"),
             Entry(
                 "show", "One order explained: its timeline, attempts, quotes and fill", "orders:show_order"

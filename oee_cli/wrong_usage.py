@@ -18,6 +18,32 @@ _WRONG_VALUE = re.compile(r"Invalid value for .*?: '?(.*?)'? is not (?:one of|in
 #: Words that other tools have for it.
 _OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
 
+_BOUND = ("bound_contradicts", "The price that it waits for is the bound.", "Leave it out.")
+_AT_ONCE = ("field_contradicts", "It waits for nothing: it trades at once.", "To wait: oee limit, oee stop")
+#: Options of another command, or of another kind of market: code, why not here, what to do.
+_ELSEWHERE = {
+    ("oee limit", "--trail"): ("field_contradicts", "Trails belong to stops.", "oee stop … --trail 5%"),
+    ("oee limit", "--limit"): ("field_contradicts", "A limit's price is its --at.", "oee limit … --at 140"),
+    ("oee limit", "--confirm"): ("field_contradicts", "Its own quote confirms a limit.", "Leave it out."),
+    **{
+        (f"oee {kind}", bound): _BOUND
+        for kind in ("limit", "stop")
+        for bound in ("--max-spend", "--min-receive")
+    },
+    **{(f"oee {side}", "--at"): _AT_ONCE for side in ("buy", "sell")},
+    **{(f"oee {side}", "--oco"): _AT_ONCE for side in ("buy", "sell")},
+    ("", "--tif"): (
+        "no_such_option",
+        "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",
+        "For example --expires 24h",
+    ),
+    ("", "--iceberg"): (
+        "no_such_option",
+        "Nothing of an order rests in a pool, so there is nothing to hide.",
+        "Several smaller orders: oee submit",
+    ),
+}
+
 
 def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFault:
     """A parser's error as one of ours. Not every one of them knows in which command it happened."""
@@ -70,6 +96,10 @@ def _unknown_command(path: str, command: Any, typed: str, more: str) -> UsageFau
 
 def _unknown_option(path: str, command: Any, option: str, arguments: list[str], more: str) -> UsageFault:
     what = f"{path} has no option {option}."
+    known_elsewhere = _ELSEWHERE.get((path, option)) or _ELSEWHERE.get(("", option))
+    if known_elsewhere is not None:
+        code, why, hint = known_elsewhere
+        return UsageFault(f"{what} {why}", hint=f"{hint}\n{more}", code=code)
     commands = getattr(command, "commands", {})
     if _NUMBER.match(option) and not commands:
         return UsageFault("An amount has to be more than 0.", hint=f"Write it without a sign. {more}")

@@ -270,7 +270,8 @@ class BatchSender:
     # Ending
 
     def _is_ended(self, order: Order) -> bool:
-        return self.options.detach or order["status"] in FINAL
+        # What waits is answered once it is durable: it may wait for days.
+        return self.options.detach or order["status"] in FINAL or order["status"] == "waiting"
 
     def _make_result(self, row: Row, order: Order, *, replayed: bool) -> Result:
         result: dict[str, Any] = {"line": row.line, "order": order}
@@ -278,7 +279,8 @@ class BatchSender:
             result["replayed"] = True
             with self._lock:
                 self._count_replayed(row, order["createdAt"])
-        return result, ExitCode.DONE if self.options.detach else exit_code_of(order)
+        durable = self.options.detach or order["status"] == "waiting"
+        return result, ExitCode.DONE if durable else exit_code_of(order)
 
     def _order_ended(self, placed: Placed, order: Order, unknown: CliError | None) -> None:
         result, code = self._make_result(placed.row, order, replayed=placed.replayed)

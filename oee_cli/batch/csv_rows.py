@@ -110,6 +110,9 @@ def _read_cells(names: list[str], cells: list[str], source: _CsvLines) -> dict[s
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     for name in filter(values.__contains__, given(Kind.AMOUNT, Kind.WHOLE)):
         values[name] = _read_number(name, values[name], source)
+    for name in filter(values.__contains__, given(Kind.FLAG)):
+        # A word that is neither is refused by the daemon.
+        values[name] = {"true": True, "false": False}.get(values[name].strip().lower(), values[name])
     return values
 
 

@@ -289,7 +289,7 @@ def _describe_wait(order: Order, waiting: ExplainedWait) -> str:
     since = span_text(waiting["ms"] / 1000)
     if waiting["waitsFor"] == "condition":
         now = market_words(order)
-        return f"it waits since {since}{f'; {now}' if now else ''}. It waits {until_words(order)}."
+        return f"it has waited for {since}{f'; {now}' if now else ''}. It waits {until_words(order)}."
     if waiting["waitsFor"] == "chain":
         done = {"buy": "bought", "sell": "sold"}.get(order["side"], "executed")
         return (

@@ -95,7 +95,9 @@ def expires_in(order: Mapping[str, Any], now: str) -> str:
 def trigger_text(trigger: Mapping[str, Any]) -> str:
     """Why it fired: `bid 129.4 on raydium, target 130, slot 1,204, 0.3 s old, held 0.8 s`."""
     parts = []
-    for name in ("executable", "bid", "ask"):
+    # A purchase is compared with the ask: it is what a limit waits below, and a stop above.
+    buys = (trigger.get("basis") == "executable") == (trigger.get("rule") == "at_or_below")
+    for name in ("executable", "ask" if buys else "bid"):
         if trigger.get(name):
             venue = f" on {clean(str(trigger['venue']))}" if trigger.get("venue") else ""
             parts.append(f"{name} {price_shown(trigger[name])}{venue}")

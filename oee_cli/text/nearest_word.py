@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 #: From 0 to 1. At a half `nothing` is like `scripting`.
-_ALIKE = 0.55
+_ALIKE = 0.6
 
 
 def nearest(typed: str, known: Iterable[str]) -> str | None:

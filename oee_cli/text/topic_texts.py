@@ -72,9 +72,33 @@ Many orders: oee submit FILE, one a line; the same file again places nothing
 twice and goes on where it stopped; another --batch NAME places it anew.
 """
 
+_WAITING = """\
+An order can wait for its price, for days, and costs nothing while it waits:
+
+  oee limit buy SOL USDC 1.5 --at 140     once all of it costs 140 each or less
+  oee limit sell SOL USDC 1.5 --at +5%    5 % over now, net of fee and impact
+  oee stop sell SOL USDC 1.5 --at 130     once the best bid is 130 or less
+  oee stop sell SOL USDC 1.5 --trail 5%   5 % under the best bid since now
+
+A price is QUOTE for one BASE. It returns with the id once the order is durable;
+--wait follows it. --expires 7d ends the waiting, --from TIME begins it.
+
+It waits only while the daemon runs: oee daemon status. Prices that are too old
+fire nothing, and oee show tells when nobody looked.
+A limit never fills worse than its price. Whose price is gone waits again.
+A stop fires on the best venue's price, held for --confirm (800 ms) over two
+slots; its floor is 20 % past its price, or --limit. Once fired it goes on until
+it is filled, or waits at its floor: it does not die silently.
+
+  oee waiting       what waits, the nearest first, and who watches
+  oee show ID       what it waits for, each time it fired, and why it went back
+  oee cancel ID     or --all, --pair SOL/USDC, --type limit
+"""
+
 #: In the order of the list.
 TOPICS = {
     "orders": Topic("the life of an order, in a screenful", lambda: _ORDERS),
+    "waiting": Topic("orders that wait for a price", lambda: _WAITING),
     "scripting": Topic("streams, --json, exit codes, keys, submit", lambda: _SCRIPTING),
     "exit-codes": Topic("how every command can end", _exit_codes),
 }

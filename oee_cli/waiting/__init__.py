@@ -1,1 +1,1 @@
-"""`oee limit`, `oee stop`, `oee waiting` and `oee edit`: orders that wait."""
+"""`oee limit`, `oee stop` and `oee waiting`: orders that wait."""

@@ -1,4 +1,4 @@
-"""The commands about orders that wait: `limit`, `stop`, `waiting`, `edit`.
+"""The commands about orders that wait: `limit`, `stop`, `waiting`.
 
 Only signatures and help: what a command needs is imported when it runs.
 """
@@ -67,9 +67,9 @@ def place_limit(
     """Trade once all of it costs the price or better, net.
 
     \b
-      oee limit buy SOL USDC 1.5 --at 140                       at 140 each or less
+      oee limit buy SOL USDC 1.5 --at 140
       oee limit sell SOL USDC --receive 300 --at 160 --expires 7d
-      oee limit buy SOL USDC --spend 200 --at -2% --wait        2 % under now
+      oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h
     """
     from oee_cli.waiting.condition_request import WaitRequest
     from oee_cli.waiting.placement import WaitOptions, place_waiting
@@ -150,32 +150,3 @@ def list_waiting(
 
     asked = {"pair": pair, "type": type, "side": side and side.value, "limit": limit}
     return list_waiting(asked, Output(json, no_color=no_color), as_csv=csv)
-
-
-def edit_order(
-    id: o.Id,  # noqa: A002  # the argument's name in help
-    at: At = None,
-    trail: Trail = None,
-    limit: Floor = None,
-    confirm: Confirm = None,
-    amount: Annotated[
-        str | None, typer.Option("--amount", metavar="AMOUNT", help="Of the token that it counted before.")
-    ] = None,
-    start: Start = None,
-    expires: Annotated[
-        str | None, typer.Option("--expires", metavar="TIME|never", help="Waits until then: 24h, 7d, ISO.")
-    ] = None,
-    slippage: o.Slippage = None,
-    far: Far = False,
-    json: o.Json = False,
-    no_color: o.NoColor = False,
-) -> ExitCode:
-    """Change what an order waits for, while it waits.
-
-    \b
-      oee edit 0c2f --at 138 --expires 24h
-    """
-    from oee_cli.waiting.order_edit import EditRequest, edit_order
-
-    changes = EditRequest(at, trail, limit, confirm, amount, start, expires, slippage, far)
-    return edit_order(id, changes, Output(json, no_color=no_color))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 from oee_cli.api.http_client import Client, session
+from oee_cli.api.order_lookup import find_orders
 from oee_cli.api.place_once import dry_run_order, place_once
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -19,6 +21,11 @@ from oee_cli.text.time_text import read_duration
 from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
 from oee_daemon.contract.shapes import Order
 
+#: What a repeat has to ask for as the first time did, beside its prices.
+_COMPARED = (
+    "type", "side", "swapMode", "inputToken", "outputToken", "amount", "slippageBps", "validForS", "trailBps",
+    "confirmMs",
+)  # fmt: skip
 #: Seconds in which the daemon has to store an order that nobody waits for.
 _STORE_S = 60.0
 
@@ -42,10 +49,43 @@ def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) ->
     timeout = None if options.timeout is None else read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
     with session(output) as client:
-        body = fix_prices(typed, lambda asked: client.get("/api/quotes", asked))
-        if options.dry_run:
-            return dry_run_order(client, output, body, key)
-        return _place(client, output, body, key, options, timeout, typed)
+        known = None if key is None or options.dry_run else _find_placed(client, key, typed)
+        if known is not None:
+            output.note(f"placed before with this key: order {known['orderId']}")
+            return _conclude(client, output, known, options, timeout, typed)
+        try:
+            body = fix_prices(typed, lambda asked: client.get("/api/quotes", asked))
+            if options.dry_run:
+                return dry_run_order(client, output, body, key)
+            return _place(client, output, body, key, options, timeout, typed)
+        except UsageFault as e:
+            if e.code == "would_fire":
+                e.hint = f"oee {request.side} trades at once; --far if it is meant"
+            elif e.code in ("price_far", "price_inverted"):
+                e.hint = f"{(e.hint or '').partition(', or far')[0]}; --far if it is meant"
+            raise
+
+
+def _find_placed(client: Client, key: str, typed: TypedCondition) -> Order | None:
+    """The order of the key, where it asks for the same in all that is no step from now. Such a step is
+    another value each time that it is typed: to the daemon the body would be another one."""
+    found = find_orders(client, idempotencyKeys=[key])
+    fixed = {name: value for name, value in typed.body.items() if name in _COMPARED}
+    for name, price in (("targetPrice", typed.at), ("limitPrice", typed.limit)):
+        if price is not None and price.fixed is not None:
+            fixed[name] = price.fixed
+    for order in found:
+        told = cast(dict[str, Any], order)
+        if all(_is_same(name, value, told[name]) for name, value in fixed.items()):
+            return order
+    return None
+
+
+def _is_same(name: str, typed: Any, told: Any) -> bool:
+    if name in ("amount", "targetPrice", "limitPrice"):
+        return told is not None and Decimal(typed) == Decimal(told)
+    # A token that is typed by its mint is left to the daemon to compare.
+    return str(typed).lower() == str(told).lower()
 
 
 def _place(
@@ -61,6 +101,20 @@ def _place(
     drawn = output.live and options.wait and not options.events
     limit = _STORE_S if timeout is None else timeout
     order, key = place_once(client, output, body, given, began + limit, announce=not drawn)
+    return _conclude(client, output, order, options, timeout, typed, note=None if given else f"key {key}")
+
+
+def _conclude(
+    client: Client,
+    output: Output,
+    order: Order,
+    options: WaitOptions,
+    timeout: float | None,
+    typed: TypedCondition,
+    note: str | None = None,
+) -> ExitCode:
+    """Says what was placed, and waits for it where that was asked for."""
+    began = time.monotonic()
     if not options.wait:
         output.answer(order, order["orderId"], bare=True)
     for line in placed_lines(order, turned=typed.turned):
@@ -69,7 +123,6 @@ def _place(
         return ExitCode.DONE
     from oee_cli.api.follow_order import screen_for, watch_to_end
 
-    note = f"key {key}" if given is None else None
     screen = screen_for(client, output, order, events=options.events, note=note)
     return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
 
@@ -89,8 +142,7 @@ def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
         f"; {now}" if now else ""
     )
     name = short_id(order)
-    change = "--trail" if order["trailBps"] else "--at"
-    follow = f"oee watch {name} · oee edit {name} {change} … · oee cancel {name}"
+    follow = f"oee watch {name} · oee cancel {name}"
     lines = [waits, f"{until_words(order)}, and while this daemon runs · {follow}"]
     if turned:
         lines.insert(0, f"the pair is {base}/{quote}: this is to {order['side']} {base}")

@@ -86,12 +86,18 @@ def watched_text(feeds: Mapping[str, Any]) -> tuple[str, str]:
     unseen = [feed for feed in pairs if feed["state"] != "live"]
     ages = [feed["ageMs"] for feed in pairs if feed["ageMs"] is not None]
     told = f"prices {span_text(max(ages) / 1000)} old, " if ages else ""
-    told += f"{_pairs(len(pairs))}, watched by {clean(leader['owner'])}"
+    told += f"{_pairs(len(pairs))}, watched by {_short_owner(clean(leader['owner']))}"
     if unseen:
         names = ", ".join(clean(feed["pair"]) for feed in unseen[:3])
         more = f" and {len(unseen) - 3:,} more" if len(unseen) > 3 else ""
         return f"{told}; no fresh price of {names}{more}", "yellow"
     return told, "dim"
+
+
+def _short_owner(owner: str) -> str:
+    """A worker's host and process id, of all that its name holds."""
+    parts = owner.split(":")
+    return f"{parts[0]}:{parts[3]}" if len(parts) == 5 else owner
 
 
 def _pairs(number: int) -> str:

@@ -35,12 +35,16 @@ ENDS = {
     "oee wallet balance SOL USDC": 3,
     "oee balance SOL USDC": 3,
     "oee balance --json | jq -r .totalUsd": 3,
+    "oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h": 124,
     "oee daemon run": 6,
     "exec oee daemon run": 6,
     "oee daemon logs -n 200 --follow": 124,
 }
 #: What goes on for ever is run for a moment.
 INSTEAD = {
+    "oee resume": "oee resume --yes",
+    "oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h": "oee limit buy SOL USDC --spend 200 "
+    "--at -7% --wait --timeout 0.3",
     "oee watch --json": "oee watch --json --timeout 0.2",
     "oee daemon logs -n 200 --follow": "timeout 0.6 oee daemon logs -n 200 --follow",
     "oee daemon stop": "OEE_HOME=$HOME/none oee daemon stop",

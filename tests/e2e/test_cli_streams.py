@@ -75,6 +75,9 @@ JSON: dict[str, type] = {
     "buy SOL USDC 1.5 --detach": dict,
     "buy SOL USDC --spend 200 --dry-run": dict,
     "cancel last": dict,
+    "limit buy SOL USDC 1.5 --at 100": dict,
+    "stop sell SOL USDC 1.5 --at 100": dict,
+    "waiting": list,
     "quote SOL USDC 1.5": dict,
     "show last": dict,
     "history -n 2": list,
@@ -92,7 +95,30 @@ JSON: dict[str, type] = {
     "paths": dict,
 }
 #: Where it is tested what these print: a line an event or an order, or what takes a home of its own.
-ELSEWHERE = {"watch", "submit", "start", "stop", "restart", "drill", "shadow", "backup", "restore"}
+ELSEWHERE = {
+    "add",
+    "backup",
+    "balance",
+    "default",
+    "drill",
+    "halt",
+    "import",
+    "list",
+    "lock",
+    "new",
+    "remove",
+    "restart",
+    "restore",
+    "resume",
+    "search",
+    "shadow",
+    "start",
+    "stop",
+    "submit",
+    "tokens",
+    "unlock",
+    "watch",
+}
 
 
 def test_with_json_every_command_prints_one_value_and_nothing_else(cli: Cli, tmp_path: Path) -> None:

@@ -59,15 +59,13 @@ def test_what_is_said_when_it_was_placed() -> None:
     name = "0c2f0b8e"
     assert placed_lines(LIMIT) == [
         "waits to buy 1.5 SOL at 140 or less (net), at most 210 USDC; now 142.18, 1.5% away",
-        "until cancelled, and while this daemon runs · "
-        f"oee watch {name} · oee edit {name} --at … · oee cancel {name}",
+        f"until cancelled, and while this daemon runs · oee watch {name} · oee cancel {name}",
     ]
     stop = placed_lines(STOP, turned=True)
     assert stop[0] == "the pair is SOL/USDC: this is to sell SOL"
     assert stop[1].startswith(
         "waits to sell 1.5 SOL once the price is 130 or less, at 104 or better, at least 156"
     )
-    assert "oee edit 0c2f0b8e --trail …" in placed_lines(TRAIL)[1]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_who_watches_is_said_loudly_where_nobody_does(changes: Any, told: str, s
 
 FIRED = {
     "rule": "at_or_below", "target": "140", "executable": "139.8", "venue": "raydium", "slot": 1204,
-    "ageMs": 300, "heldMs": 0, "firing": 1,
+    "ageMs": 300, "heldMs": 0, "firing": 1, "basis": "executable",
 }  # fmt: skip
 STORY: list[tuple[str, int, int, dict[str, Any]]] = [
     ("waiting", 1, 0, {"condition": {"rule": "at_or_below", "price": "140", "basis": "executable"}}),

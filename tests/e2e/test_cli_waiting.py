@@ -1,0 +1,200 @@
+"""Orders that wait, by the command line: the examples of the manual as they are run, and every wrong use."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from oee_daemon.embedded import Servers
+from tests.kit.api_daemon import Shared
+from tests.kit.commands import Cli, serving
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cli, Shared]]:
+    """Of its own: the pairs that are waited for move from then on."""
+    with serving(servers, template, tmp_path_factory.mktemp("waiting") / "h") as running:
+        yield running
+
+
+@pytest.fixture
+def cli(daemon: tuple[Cli, Shared]) -> Cli:
+    return daemon[0]
+
+
+def run(cli: Cli, typed: str, *more: str) -> Any:
+    """In Berlin: a zone is read while Python starts, so that a time of day takes a Python of its own."""
+    words = [*shlex.split(typed), *more]
+    return cli.fresh(*words, TZ="Europe/Berlin") if "T" in words[-1 - len(more)] else cli.run(*words)
+
+
+#: What is typed, what the order then says, and what is said of it.
+EXAMPLES: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "limit buy SOL USDC 1.5 --at 100",
+        {"type": "limit", "side": "buy", "swapMode": "ExactOut", "targetPrice": "100", "maxSpend": "150"},
+        "waits to buy 1.5 SOL at 100 or less (net), at most 150 USDC",
+    ),
+    (
+        "limit sell SOL USDC --receive 300 --at 200 --expires 7d",
+        {"type": "limit", "side": "sell", "swapMode": "ExactOut", "targetPrice": "200", "maxSpend": "1.5"},
+        "waits to sell SOL for 300 USDC at 200 or more (net), at most 1.5 SOL",
+    ),
+    (
+        "stop sell SOL USDC 1.5 --at 100",
+        {"type": "stop", "limitPrice": "80", "minReceive": "120", "slippageBps": 100, "confirmMs": 800},
+        "waits to sell 1.5 SOL once the price is 100 or less, at 80 or better, at least 120 USDC",
+    ),
+    (
+        "stop sell SOL USDC 1.5 --at 100 --limit 95 --confirm 3s",
+        {"type": "stop", "limitPrice": "95", "confirmMs": 3000},
+        "at 95 or better",
+    ),
+    (
+        "stop buy SOL USDC --spend 200 --at 200 --limit 250",
+        {"type": "stop", "side": "buy", "swapMode": "ExactIn", "minReceive": "0.8"},
+        "once the price is 200 or more, at 250 or better",
+    ),
+    (
+        "stop sell SOL USDC 1.5 --trail 5%",
+        {"type": "stop", "trailBps": 500, "targetPrice": None, "limitPrice": None},
+        "once the price is 5% under its best since it was placed",
+    ),
+    (
+        "limit buy USDC SOL 100 --at 200",
+        {"type": "limit", "side": "sell", "pair": "SOL/USDC", "amount": "100", "maxSpend": "0.5"},
+        "the pair is SOL/USDC: this is to sell SOL",
+    ),
+    (
+        "limit buy JUP USDC 800 --at -20% --expires 2099-12-01T18:00",
+        {"pair": "JUP/USDC", "expiresAt": "2099-12-01T17:00:00.000000Z"},
+        "until 2099-12-01 18:00 CET (17:00 UTC), and while this daemon runs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("typed", "says", "told"), EXAMPLES, ids=[line for line, *_ in EXAMPLES])
+def test_an_example_as_it_is_run(cli: Cli, typed: str, says: dict[str, Any], told: str) -> None:
+    done = run(cli, typed)
+    assert done.returncode == 0, done.stderr
+    # The id alone, for scripts.
+    order = cli.json("show", done.stdout.strip())
+    assert order["status"] == "waiting"
+    assert {name: order[name] for name in says} == says
+    assert told in done.stderr
+    assert f"oee cancel {order['orderId'][:8]}" in done.stderr
+    assert order["events"][0]["data"]["condition"]
+
+
+def test_a_step_from_now_is_counted_once_and_a_repeat_finds_its_order(cli: Cli) -> None:
+    typed = shlex.split("limit buy SOL USDC 1 --at -10% --expires 5h --idempotency-key stepped-0001")
+    first, again = cli.run(*typed), cli.run(*typed)
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert first.stdout == again.stdout
+    assert "placed before with this key" in again.stderr
+    order = cli.json("show", first.stdout.strip())
+    quote = Decimal(order["events"][0]["data"]["market"]["price"])
+    assert abs(Decimal(order["targetPrice"]) - quote * Decimal("0.9")) < quote * Decimal("0.05")
+    other = cli.run(*shlex.split("limit buy SOL USDC 2 --at -10% --idempotency-key stepped-0001"))
+    assert other.returncode == 3
+
+
+def test_it_is_waited_for_to_the_end_or_for_as_long_as_is_said(cli: Cli) -> None:
+    done = cli.run(*shlex.split("limit buy SOL USDC 1.5 --at +2% --wait --timeout 50 --json"))
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["firings"]) == (0, "confirmed", 1), done.stderr
+    assert Decimal(order["price"]) <= Decimal(order["targetPrice"])
+    assert "fired: ask" in done.stderr
+    over = cli.run(*shlex.split("limit buy SOL USDC 1.5 --at 100 --wait --timeout 0.3 --json"))
+    assert (over.returncode, json.loads(over.stdout)["status"]) == (124, "waiting")
+    assert "it waits to buy at 100 or less (net)" in over.stderr
+
+
+def test_what_waits_is_listed_nearest_first_and_cancelled(cli: Cli) -> None:
+    cli.run("cancel", "--all", "--yes")
+    far, near = (
+        cli.run(*f"limit buy SOL USDC 1 --at {price}".split()).stdout.strip() for price in ("100", "120")
+    )
+    stop = cli.run(*["stop", "sell", "SOL", "USDC", "1", "--at", "60"]).stdout.strip()
+    assert [order["orderId"] for order in cli.json("waiting")] == [near, far, stop]
+    assert [order["orderId"] for order in cli.json("waiting", "--type", "stop")] == [stop]
+    table = cli.run("waiting").stdout
+    assert "≤ 120" in table and "3 of 3" in table
+    rows = cli.run("waiting", "--csv").stdout.splitlines()
+    assert rows[0].startswith("orderId,type,side") and len(rows) == 4
+    assert cli.json("cancel", "--all", "--type", "limit", "--yes")["cancelled"] == 2
+    assert [order["orderId"] for order in cli.json("waiting")] == [stop]
+    assert cli.run("cancel", stop[:8]).returncode == 0
+    assert "no order waits" in cli.run("waiting").stderr
+
+
+def test_a_batch_is_answered_once_what_waits_is_durable(cli: Cli) -> None:
+    rows = [
+        {"type": "limit", "inputToken": "USDC", "outputToken": "SOL", "amount": "1", "swapMode": "ExactOut",
+         "targetPrice": "100"},
+        {"type": "stop", "inputToken": "SOL", "outputToken": "USDC", "amount": "1", "targetPrice": 100,
+         "far": False},
+    ]  # fmt: skip
+    done = cli.run("submit", "-", stdin="".join(json.dumps(row) + "\n" for row in rows))
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["order"]["status"] for line in done.stdout.splitlines()} == {"waiting"}
+    table = "type,inputToken,outputToken,amount,targetPrice,far\nlimit,SOL,USDC,1,300,true\n"
+    done = cli.run("submit", "-", stdin=table)
+    assert (done.returncode, json.loads(done.stdout)["order"]["targetPrice"]) == (0, "300"), done.stderr
+
+
+#: What is typed, the code, the sentence, and what to do.
+WRONG: list[tuple[str, str, str, str]] = [
+    ("limit buy SOL USDC 1.5", "missing_field", "--at is missing", "--at 140"),
+    ("limit buy SOL USDC 1.5 --at 140USDC", "invalid_price", "USDC for one SOL", "--at 140"),
+    ("limit buy SOL USDC 1.5 --at 1e3x", "invalid_price", "USDC for one SOL", "--at 140"),
+    ("limit buy SOL USDC 1.5 --at 0", "invalid_price", "more than 0", "-5% is 5 % under now"),
+    ("limit buy SOL USDC 1.5 --at -5", "invalid_price", "more than 0", "-5% is 5 % under now"),
+    ("limit buy SOL USDC 1.5 --at 5%", "invalid_price", "no sign", "+5% or -5%"),
+    ("limit buy SOL USDC 1.5 --at 14000", "price_far", "buy at once", "--far if it is meant"),
+    ("limit buy SOL USDC 1.5 --at 0.00704", "price_inverted", "SOL for one USDC", "--far if it is meant"),
+    ("limit buy USDC SOL 100 --at -2%", "invalid_price", "name the pair", "oee limit sell SOL USDC"),
+    ("limit buy SOL USDC 1.5 --at 140 --trail 5%", "field_contradicts", "belong to stops", "oee stop"),
+    ("limit sell SOL USDC --spend 5 --at 140", "usage", "--spend", "--receive"),
+    ("stop sell SOL USDC 1.5 --at 500", "would_fire", "met already", "oee sell trades at once; --far"),
+    ("stop sell SOL USDC 1.5 --at 130 --limit 135", "floor_contradicts", "floor is under", "104"),
+    (
+        "stop sell SOL USDC 1.5 --at 130 --trail 5%",
+        "field_contradicts",
+        "Both --at and --trail",
+        "one of them",
+    ),
+    ("stop sell SOL USDC 1.5", "missing_field", "--at or --trail is missing", "--at 140"),
+    ("stop sell SOL USDC 1.5 --trail 60%", "out_of_range", "0.1% to 50%", "5%"),
+    ("limit buy SOL USDC 1.5 --at 140 --max-spend 9", "bound_contradicts", "is the bound", "Leave it out"),
+    ("limit buy SOL USDC 1.5 --at 140 --expires 2099-12-01", "ambiguous_time", "start or its end", "T23:59"),
+    ("limit buy SOL USDC 1.5 --at 140 --expires yesterday", "expired_already", "past", "24h"),
+    ("limit buy SOL USDC 1.5 --at 140 --expires 2027-03-28T02:30", "no_such_time", "skip", "00:30Z"),
+    ("limit buy SOL USDC 1.5 --at 140 --expires 2027-10-31T02:30", "ambiguous_time", "twice", "+02:00"),
+    ("limit buy SOL USDC 1.5 --at 140 --tif day", "no_such_option", "without days", "--expires 24h"),
+    ("limit buy SOL USDC 1.5 --at 140 --iceberg", "no_such_option", "nothing to hide", "oee submit"),
+    ("limit buy SOL USDC 1.5 --at 140 --timeout 5", "usage", "without --wait", "Add --wait"),
+    ("buy SOL USDC 1.5 --at 140", "field_contradicts", "trades at once", "oee limit"),
+    ("limit buy BONK USDC 0.00001 --at 0.0000000001", "amount_too_small", "smallest unit", "Ask for more"),
+]
+
+
+@pytest.mark.parametrize(("typed", "code", "sentence", "hint"), WRONG, ids=[line for line, *_ in WRONG])
+def test_a_wrong_use_is_refused_by_code_sentence_and_hint(
+    daemon: tuple[Cli, Shared], typed: str, code: str, sentence: str, hint: str
+) -> None:
+    cli, api = daemon
+    before = api.stored()
+    done = run(cli, typed, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, code), error
+    assert sentence in error["message"]
+    assert hint in error["hint"]
+    assert api.stored() == before
