@@ -255,7 +255,7 @@ _oee() {
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting exit-codes"; ;;
+            "help:"*) words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

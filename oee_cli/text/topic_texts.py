@@ -95,11 +95,35 @@ it is filled, or waits at its floor: it does not die silently.
   oee cancel ID     or --all, --pair SOL/USDC, --type limit
 """
 
+_NETWORKS = """\
+Where orders are traded, by OEE_NETWORK or: oee config set network NAME
+
+  simulated   seeded prices and a chain of its own; the default, no money
+  localnet    a Solana of this machine: real transactions, play money
+  paper       mainnet's live prices, play money; nothing is ever sent
+  mainnet     real money
+
+Every line but the simulated network's begins with the network's name, and each
+object of --json has it. A home stays on the network that it began on: take
+another OEE_HOME for another network.
+
+On paper a swap lands at the price that its venue has when it lands, or fails;
+what your orders would do to a pool is not simulated. OEE_PAPER_BALANCE is what
+a new paper wallet holds.
+
+The daemon begins on mainnet only once its word was typed (--yes-real-money
+where nobody can be asked; OEE_REAL_MONEY=mainnet beside OEE_NETWORK=mainnet),
+with a wallet of yours, on the chain of mainnet's genesis hash.
+
+  oee config set network mainnet     the way there: docs/going-live.md
+"""
+
 #: In the order of the list.
 TOPICS = {
     "orders": Topic("the life of an order, in a screenful", lambda: _ORDERS),
     "waiting": Topic("orders that wait for a price", lambda: _WAITING),
     "scripting": Topic("streams, --json, exit codes, keys, submit", lambda: _SCRIPTING),
+    "networks": Topic("what is real and what is play money", lambda: _NETWORKS),
     "exit-codes": Topic("how every command can end", _exit_codes),
 }
 
