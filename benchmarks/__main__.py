@@ -33,6 +33,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "memory": (),
     "scale_out": ("--orders", "400"),
     "watchers": ("--orders", "100"),
+    "waiting": (),
 }
 
 

@@ -1,5 +1,6 @@
 """The SQL of the engine as it is now. Each statement goes by an index: none costs more the more orders have
-ended; `COUNT` looks at all live ones. What is asked how often is decided in `reads.overview`.
+ended; `COUNT` looks at all that may run, and counts those that wait in their index. What is asked how often
+is decided in `reads.overview`.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 from oee_daemon.contract.status import HOLDS_SLOT
 from oee_daemon.store.answer_rows import ANSWERED, ANSWERS
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.predicates import HELD, LIVE, RUNNABLE, status_in
+from oee_daemon.store.predicates import HELD, RUNNABLE, WAITING, status_in
 from oee_daemon.store.statement import Statement, named_row
 
 NOW = Statement("""
@@ -28,7 +29,9 @@ COUNT = Statement(
         count(*) FILTER (WHERE faults >= %(faulty)s) AS faulty,
         coalesce((array_agg(id) FILTER (WHERE {status_in(HOLDS_SLOT)} AND NOT {HELD}))[1:%(most)s::int],
             '{{}}') AS resting
-    FROM orders WHERE {LIVE} GROUP BY status
+    FROM orders WHERE {RUNNABLE} GROUP BY status
+    UNION ALL
+    SELECT 'waiting', count(*), 0, 0, 0, NULL, 0, '{{}}' FROM orders WHERE {WAITING} HAVING count(*) > 0
     """,  # noqa: S608  # constants of ours, here and below
     named_row,
 )

@@ -51,12 +51,15 @@ POSTS = Statement(
             ORDER BY o.pair LIMIT 1) FROM pairs WHERE pairs.pair IS NOT NULL
     )
     SELECT pair,
-        (SELECT max(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 0) AS buy_limit,
-        (SELECT min(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 1) AS sell_limit,
-        (SELECT max(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 2) AS sell_stop,
-        (SELECT min(arm_price) FROM orders o WHERE o.pair = p.pair AND arm_rule = 3) AS buy_stop,
-        EXISTS (SELECT FROM orders o WHERE o.pair = p.pair
-            AND o.trail_bps IS NOT NULL AND arm_rule IS NOT NULL) AS trails
+        (SELECT max(arm_price) FROM orders o
+            WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 0) AS buy_limit,
+        (SELECT min(arm_price) FROM orders o
+            WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 1) AS sell_limit,
+        (SELECT max(arm_price) FROM orders o
+            WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 2) AS sell_stop,
+        (SELECT min(arm_price) FROM orders o
+            WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 3) AS buy_stop,
+        pair IN (SELECT o.pair FROM orders o WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL) AS trails
     FROM pairs p WHERE pair IS NOT NULL
     """,
     named_row,
