@@ -14,7 +14,7 @@ from oee_cli.wallet.asked_secrets import known_passphrase
 from oee_cli.wallet.wallet_engine import local_settings
 
 #: Seconds that opening a key may take: a worker may have to begin first.
-_OPEN_S = 25.0
+_OPEN_S = 45.0
 
 
 def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output) -> ExitCode:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 #: Seconds that a worker has to begin and to open a key, by its file or by what is handed over; and between
 #: two looks at whether it has begun.
 OPEN_S, LOOK_S = 8.0, 0.05
+#: Seconds for which somebody who unlocks it waits, on a machine that is busy too.
+UNLOCK_S = 20.0
 
 
 class KeyProcess(Protocol):
@@ -102,7 +104,7 @@ class WalletLock:
         `WrongPassphrase`, and `Unavailable` where the worker does not answer."""
         self._must_be_sealed()
         async with self._turn:
-            deadline = asyncio.get_running_loop().time() + OPEN_S
+            deadline = asyncio.get_running_loop().time() + UNLOCK_S
             while not self._worker.ready:
                 if asyncio.get_running_loop().time() > deadline:
                     raise _no_worker()
@@ -111,7 +113,7 @@ class WalletLock:
             told = {"wallet": "unlock", "passphrase": passphrase, "for_s": for_s}
             self._worker.tell(json.dumps(told).encode() + b"\n")
             try:
-                word = await asyncio.wait_for(self._answer, OPEN_S)
+                word = await asyncio.wait_for(self._answer, UNLOCK_S)
             except TimeoutError:
                 raise _no_worker() from None
             finally:
