@@ -156,7 +156,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "limit" | "stop" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "limit" | "stop" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -192,6 +192,8 @@ _oee() {
             "daemon token") words="--json --help -h" ;;
             "worker") words="--help -h" ;;
             "halt") words="--reason --json --quiet -q --help -h" ;;
+            "notify") words="--help -h" ;;
+            "notify test") words="--json --no-color --help -h" ;;
             "limits") words="--json --no-color --help -h" ;;
             "resume") words="--yes -y --json --quiet -q --help -h" ;;
             "drill") words="--orders --faults --seed --workers --network --keep --json --quiet -q --help -h" ;;
@@ -225,7 +227,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
+            ":0") words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -243,6 +245,7 @@ _oee() {
             "show:0") words="last"; orders="all"; ;;
             "balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "daemon:0") words="start stop restart status logs run token"; ;;
+            "notify:0") words="test"; ;;
             "backup:0") files="1"; ;;
             "restore:0") files="1"; ;;
             "wallet:0") words="new import list show default lock unlock remove balance"; ;;
@@ -250,12 +253,12 @@ _oee() {
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
-            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
+            "help:"*) words="buy sell limit stop submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

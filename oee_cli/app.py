@@ -48,6 +48,7 @@ class Oee(LazyGroup):
             Entry("daemon", "The local daemon; any command that needs it starts it", "daemon:daemon_app"),
             Entry("worker", "Run one more worker", "daemon:run_worker"),
             Entry("halt", "Let nothing be signed or sent any more, by any worker", "halt:halt_engine"),
+            Entry("notify", "Who is told what happens while you are away", "notify:notify_app"),
             Entry("limits", "How much of each limit is used, and when it frees", "limits:show_limits"),
             Entry("resume", "Let a halted engine go on: what is due then, goes on", "halt:resume_engine"),
             Entry("drill", "Check the promise on this machine, in a home of its own", "drill:drill"),

@@ -24,6 +24,7 @@ from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
 from oee_daemon.api.state import Surroundings
+from oee_daemon.api.told_wire import told_json
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
@@ -33,6 +34,7 @@ from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import durability_checks
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
 from oee_daemon.engine.halting import Halting
+from oee_daemon.engine.telling import Teller, open_targets
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
@@ -110,6 +112,12 @@ class Service:
             home_id=home.identity(),
             end_worker=lambda: self._wait_for(self._end_worker()),
         )
+        self._teller = Teller(
+            self._db,
+            open_targets(settings.notify, settings.on_event),
+            owner=f"{home.identity()}:{os.getpid()}:{self._started_at}",
+            describe=lambda kind, event: told_json(kind, event, network.tokens),
+        )
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         around = Surroundings(
@@ -121,6 +129,7 @@ class Service:
             identity=identity,
             lock=self._lock,
             halting=self._halting,
+            teller=self._teller,
         )
         self._state = app.open_state(settings, self._db, self._broker, self._feed, network, around)
         self._listeners = Listeners(
@@ -175,6 +184,7 @@ class Service:
             await self._listeners.open()
             self._home.phase("worker")
             self._announce()
+            self._teller.start()
             gc_tuning.started()
             about = {"pid": os.getpid(), "http": self._listeners.http()["url"], "loop": event_loop.name(loop)}
             log.info("daemon ready", extra=about)
@@ -248,6 +258,7 @@ class Service:
             self._servers.check()
             await asyncio.sleep(0.02)
         self._worker.kill()
+        await asyncio.to_thread(self._teller.stop)
         # Clients that look from now on find no daemon, instead of one that is going away.
         self._home.announce(None)
         await self._listeners.close()

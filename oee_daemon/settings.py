@@ -103,6 +103,9 @@ class Settings:
     max_slippage: int | None = _setting("max_slippage")
     max_open: int | None = _setting("max_open")
     tokens: str | None = _setting("tokens")
+    #: Addresses of Apprise's separated by spaces, each of which may hold a secret; and an executable.
+    notify: str | None = _setting("notify")
+    on_event: Path | None = _setting("on_event")
     #: A name in `wallets/` or an absolute path; none: the network's name.
     wallet: str | None = _setting("wallet")
     wallet_passphrase_file: Path | None = _setting("wallet_passphrase_file")

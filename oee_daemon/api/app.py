@@ -15,6 +15,7 @@ from oee_daemon.api import (
     health_routes,
     limit_routes,
     lookup_routes,
+    notify_routes,
     openapi,
     order_routes,
     problems,
@@ -109,6 +110,7 @@ def build(state: State) -> FastAPI:
         endpoint_routes.router,
         halt_routes.router,
         limit_routes.router,
+        notify_routes.router,
         health_routes.router,
         wallet_routes.router,
     ):

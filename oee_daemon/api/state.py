@@ -22,6 +22,7 @@ from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
+from oee_daemon.engine.telling import Teller
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.networks.network import Network
@@ -46,6 +47,7 @@ class Surroundings:
     lock: WalletLock | None = None
     #: Halts the engine; none where nobody can.
     halting: Halting | None = None
+    teller: Teller | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,6 +263,8 @@ SETTINGS = (
     Setting("max_slippage", None, "bps: the most that an order may allow", _whole(0, 5000)),
     Setting("max_open", None, "orders that may be accepted and not ended", _whole(1, 10_000_000)),
     Setting("tokens", None, "what may be traded: SOL,USDC; unset: all", _symbols),
+    Setting("notify", None, "who is told what happens: Apprise's URLs, apart by spaces", hidden="all"),
+    Setting("on_event", None, "a program that is told, by JSON on its standard input", _path),
     Setting("wallet", None, "its name or a key file; unset: the network's name", _wallet),
     Setting(
         "wallet_passphrase_file", None, "opens a sealed wallet at each start", _path

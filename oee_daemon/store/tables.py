@@ -398,6 +398,17 @@ reservations = Table(
     Column("units", Units, nullable=False),
 )
 
+#: Up to where each target outside has been told what happens. See `telling_sql`.
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("seen", Text, nullable=False),
+    Column("halt", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Time, nullable=False),
+)
+
 #: The one row that says whose database this is; see `identity`.
 engine = Table(
     "engine",

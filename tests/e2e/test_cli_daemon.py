@@ -28,7 +28,7 @@ NEEDS = [
     "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch",
     "watch last", "show last", "history", "fills", "top --once", "stats", "backup -", "resume --yes",
     "tokens", "tokens search BONK", "tokens add MINT", "tokens remove FOO", "balance", "wallet unlock",
-    "limits",
+    "limits", "notify test",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",

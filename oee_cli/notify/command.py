@@ -1,0 +1,46 @@
+"""The commands of `oee notify`.
+
+Only signatures and help: what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from oee_cli import options as o
+from oee_cli.exit_codes import ExitCode
+from oee_cli.lazy_commands import PlainCommand
+from oee_cli.output import Output
+
+notify_app = typer.Typer(
+    help="""Who is told what happens while you are away.
+
+    OEE_ON_EVENT is a program, OEE_NOTIFY are Apprise's URLs. Each is told what fired, was confirmed,
+    failed, expired or latched, and a halt.
+
+    \b
+      oee config set on_event /home/me/told
+      oee notify test
+    """,
+    rich_markup_mode=None,
+    suggest_commands=False,
+)
+
+
+@notify_app.callback(invoke_without_command=True)
+def notify_root(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@notify_app.command("test", cls=PlainCommand)
+def try_targets(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+    """Tell everybody who is set, now.
+
+    \b
+      oee notify test
+      oee notify test --json
+    """
+    from oee_cli.notify.notify_test import try_targets
+
+    return try_targets(Output(json, no_color=no_color))

@@ -1,0 +1,23 @@
+"""What a target outside is told of an event: its kind, a sentence, and the event as everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oee_daemon.api import wire
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.order import Event
+
+
+def told_json(kind: str, event: Event, book: TokenBook) -> dict[str, Any]:
+    given, taken = book.by_mint(event.input_mint), book.by_mint(event.output_mint)
+    text = f"{event.side} {given.symbol} for {taken.symbol}: {kind}, order {str(event.order_id)[:8]}"
+    if kind == "confirmed":
+        spent, got = event.data.get("amount_in"), event.data.get("amount_out")
+        if isinstance(spent, int) and isinstance(got, int):
+            text = f"{event.side}: {given.text(spent)} {given.symbol} for {taken.text(got)} {taken.symbol}"
+            text += f", order {str(event.order_id)[:8]}"
+    error = event.data.get("error")
+    if isinstance(error, dict):
+        text += f". {error.get('message')}"
+    return {"event": kind, "text": text} | wire.event_json(event, book)

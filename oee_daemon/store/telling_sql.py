@@ -1,0 +1,104 @@
+"""The SQL of who is told what: for each target how far it has been told, and what has happened since.
+
+How far is a snapshot, as in `tail`: what it did not see, and a later one does, is news, in whatever order
+commits came. A row's lease lets one daemon of several tell. A target that is new is told from now on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from psycopg.rows import class_row
+from sqlalchemy import Connection
+
+from oee_daemon.orders.order import Event
+from oee_daemon.store.order_rows import EVENT, event_of
+from oee_daemon.store.statement import Statement, named_row
+
+#: The most events of one absence that are told one by one; of those before them only how many there were.
+MOST = 100
+#: For how long one daemon tells a target without a sign of life.
+LEASE = timedelta(seconds=60)
+
+#: What is worth telling, and as what.
+_KIND = """CASE WHEN e.status IN ('confirmed', 'failed', 'expired') THEN e.status
+        WHEN e.status = 'pending' AND e.data ? 'trigger' THEN 'fired'
+        WHEN e.status = 'waiting' AND e.data -> 'why' ->> 'code' = 'under_floor' THEN 'latched' END"""
+
+
+class Mark(NamedTuple):
+    """How far a target has been told: a snapshot, and the number of a halt."""
+
+    seen: str
+    halt: int
+
+
+class News(NamedTuple):
+    """What has happened since, the newest `MOST` in their order, and how many came before those."""
+
+    mark: Mark
+    events: list[tuple[str, Event]]
+    left_out: int
+    #: Since when and why the engine is halted, where that is news.
+    halted: tuple[datetime, str | None] | None
+
+
+# A snapshot from the future is of another server's, from which this database was copied.
+_CLAIM = Statement(
+    """
+    -- claim: the right to tell a target, for a while
+    INSERT INTO tellings AS t (target, seen, halt, owner, lease_until)
+    VALUES (%(target)s, pg_current_snapshot()::text, coalesce((SELECT number FROM halt), 0), %(owner)s,
+        clock_timestamp() + %(lease)s)
+    ON CONFLICT (target) DO UPDATE SET owner = EXCLUDED.owner, lease_until = EXCLUDED.lease_until,
+        seen = CASE WHEN pg_snapshot_xmax(t.seen::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+            THEN EXCLUDED.seen ELSE t.seen END
+    WHERE t.owner = EXCLUDED.owner OR t.lease_until <= clock_timestamp()
+    RETURNING seen, halt
+    """,
+    class_row(Mark),
+)
+_NEWS = Statement(
+    f"""
+    -- news: of what a snapshot did not see, the newest; and the halt that holds, if any
+    WITH fresh AS MATERIALIZED (
+        SELECT e.xact, {_KIND} AS kind, {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
+        WHERE xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
+            AND xact < pg_snapshot_xmax(pg_current_snapshot())
+            AND NOT pg_visible_in_snapshot(xact, %(seen)s::pg_snapshot) AND {_KIND} IS NOT NULL
+    ), newest AS (SELECT * FROM fresh ORDER BY xact DESC, seq DESC LIMIT {MOST})
+    SELECT pg_current_snapshot()::text AS seen, (SELECT count(*) FROM fresh) AS found, h.number AS halt,
+        h.at AS halted_at, h.reason, n.*
+    FROM (VALUES (1)) one LEFT JOIN halt h ON h.halted LEFT JOIN newest n ON true ORDER BY n.xact, n.seq
+    """,  # noqa: S608  # the names are our own
+    named_row,
+)
+_TOLD = Statement("""
+    -- told: up to here; not once another tells
+    UPDATE tellings SET seen = %(seen)s, halt = %(halt)s, lease_until = clock_timestamp() + %(lease)s
+    WHERE target = %(target)s AND owner = %(owner)s RETURNING target
+""")
+
+
+def claim(conn: Connection, target: str, owner: str) -> Mark | None:
+    """How far the target has been told. None: another daemon tells it."""
+    return _CLAIM.first(conn, {"target": target, "owner": owner, "lease": LEASE})
+
+
+def news(conn: Connection, since: Mark) -> News:
+    rows = _NEWS.all(conn, {"seen": since.seen})
+    first = rows[0]
+    # The event's own columns come last.
+    events = [(row.kind, event_of(*row[7:])) for row in rows if row.kind is not None]
+    halted = None
+    if first.halt is not None and first.halt > since.halt:
+        halted = (first.halted_at, first.reason)
+    mark = Mark(first.seen, since.halt if halted is None else first.halt)
+    return News(mark, events, first.found - len(events), halted)
+
+
+def told(conn: Connection, target: str, owner: str, mark: Mark) -> bool:
+    """Notes how far the target has been told. False: another daemon tells it by now."""
+    values = {"target": target, "owner": owner, "lease": LEASE, **mark._asdict()}
+    return _TOLD.first(conn, values) is not None
