@@ -43,6 +43,7 @@ GIVEN = {
     "jupiter_url": "https://c.example",
     "sim_failure_rate": "0.10",
     "sim_ledger_file": "/tmp/é.db",
+    "on_event": "/usr/local/bin/told",
     "service_user": "nobody",
     "log_level": "debug",
 }
