@@ -8,6 +8,7 @@ later, with nothing seen between: two nodes soon, one alone after longer. A node
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from oee_daemon.orders.swap import Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
@@ -21,6 +22,9 @@ MARGIN_BLOCKS = 10
 #: Blocks between a node's two sights of an absence that prove it: of two nodes or more, of the only one that
 #: there is, of one against others that can't tell or are silent. Of 400 ms these are 2, 8 and 30 seconds.
 APART_BLOCKS, ALONE_BLOCKS, AGAINST_BLOCKS = 5, 20, 75
+#: Sights of an absence that one node alone needs: a node whose history fails now and then says nothing then,
+#: and whoever asks seldom would take two such answers, far apart, for a proof.
+ALONE_SIGHTS = 4
 
 
 class Case:
@@ -31,6 +35,7 @@ class Case:
         self._alone = ALONE_BLOCKS if nodes == 1 else AGAINST_BLOCKS
         #: The height at which each node was first found to lack it; empty while nothing speaks for that.
         self.absent_at: dict[str, int] = {}
+        self._sights: Counter[str] = Counter()
 
     def judge(self, looks: Sequence[Look]) -> Outcome:
         """What this round, a look of each node that answered, makes of it."""
@@ -41,6 +46,7 @@ class Case:
         if final or any(look.seen is not None for look in looks):
             # What is not final may become so, or vanish with its fork.
             self.absent_at.clear()
+            self._sights.clear()
             return Unknown("its nodes contradict each other" if final else "not confirmed yet")
         absent = [look for look in looks if self._is_absent(look)]
         if not absent:
@@ -48,7 +54,12 @@ class Case:
             return Unknown("no node can tell that it never landed" if past else "not on the chain yet")
         # Each by its own count: the heights of two nodes may differ by more than what has to lie between.
         apart = [look.height - self.absent_at.setdefault(look.node, look.height) for look in absent]
-        if max(apart) < self._alone and sum(blocks >= APART_BLOCKS for blocks in apart) < 2:
+        self._sights.update(look.node for look in absent)
+        sure = any(
+            blocks >= self._alone and self._sights[look.node] >= ALONE_SIGHTS
+            for look, blocks in zip(absent, apart, strict=True)
+        )
+        if not sure and sum(blocks >= APART_BLOCKS for blocks in apart) < 2:
             return Unknown("seen nowhere, and looked for once more")
         return Lapsed()
 

@@ -220,6 +220,15 @@ def test_a_final_status_waits_for_its_transaction_and_agrees_with_it() -> None:
             assert isinstance(Case(4150, 2).judge([look, replace(agreed, node="b")]), Unknown)
 
 
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_one_node_alone_is_asked_more_than_twice_however_far_apart(nodes: int) -> None:
+    """A history that fails now and then shows nothing then; whoever asks seldom must not take that for it."""
+    case = Case(4150, nodes)
+    looks = [Look(node="a", height=height, as_of=height) for height in (4170, 4300, 4430, 4560)]
+    said = [type(case.judge([look])) for look in looks]
+    assert said == [Unknown, Unknown, Unknown, Lapsed]
+
+
 @pytest.mark.parametrize("final", [False, True])
 def test_whatever_was_seen_wipes_what_spoke_for_an_absence(final: bool) -> None:
     gone = [Look(node=node, height=4165, as_of=4165) for node in "ab"]
