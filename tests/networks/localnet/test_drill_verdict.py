@@ -42,6 +42,7 @@ def traded(net: Localnet, mint_in: str, mint_out: str) -> dict[str, Any]:
     return {
         "orderId": str(order_id), "status": "confirmed", "signature": signature, "attempt": 1,
         "inputToken": sold, "outputToken": bought, "swapMode": "ExactIn", "idempotencyKey": None,
+        "side": "sell" if mint_in == SOL else "buy", "type": "market",
         "amount": shown(ASKED, sold), "filledIn": shown(ASKED, sold), "filledOut": shown(out, bought),
         "minReceive": shown(out, bought), "maxSpend": None,
         "events": [
