@@ -20,8 +20,9 @@ VALID_BLOCKS = 150
 #: may be a little ahead.
 MARGIN_BLOCKS = 10
 #: Blocks between a node's two sights of an absence that prove it: of two nodes or more, of the only one that
-#: there is, of one against others that can't tell or are silent. Of 400 ms these are 2, 8 and 30 seconds.
-APART_BLOCKS, ALONE_BLOCKS, AGAINST_BLOCKS = 5, 20, 75
+#: there is, of one against others that can't tell or are silent. Of 200 ms these are 2, 8 and 30 seconds, of
+#: longer ones more. Blocks, not seconds: a node that stands still never counts twice, however long one waits.
+APART_BLOCKS, ALONE_BLOCKS, AGAINST_BLOCKS = 10, 40, 150
 #: Sights of an absence that one node alone needs: a node whose history fails now and then says nothing then,
 #: and whoever asks seldom would take two such answers, far apart, for a proof.
 ALONE_SIGHTS = 4

@@ -125,12 +125,12 @@ def test_what_is_seen_agrees_with_its_block_and_with_no_other() -> None:
 
 
 def test_an_absence_that_would_count_is_wrong_where_it_landed() -> None:
-    denied = followed(*([answer(ahead, node=n) for n in "ab"] for ahead in (10, 20)))
+    denied = followed(*([answer(ahead, node=n) for n in "ab"] for ahead in (10, 30)))
     assert denied.wrong("landed") and denied.wrong("failed") and not denied.wrong("absent")
 
 
 def test_one_alone_is_held_to_its_word_too() -> None:
-    rounds = [[answer(ahead, seen=True), answer(ahead, node="b")] for ahead in (10, 20, 31)]
+    rounds = [[answer(ahead, seen=True), answer(ahead, node="b")] for ahead in (10, 30, 51)]
     swap = followed(*rounds)
     assert swap.denied_by == {"b"} and swap.wrong("landed")
     assert not swap.over and followed([answer(WATCHED_BLOCKS + 1)]).over
