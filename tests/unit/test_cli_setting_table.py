@@ -59,7 +59,7 @@ def test_of_an_address_that_may_hold_a_key_its_host_alone_is_shown(addresses: st
 
 def test_what_holds_a_secret_is_marked_as_such() -> None:
     hidden = {setting.name for setting in SETTINGS if setting.hidden}
-    assert hidden == {s.name for s in SETTINGS if s.name.endswith(("url", "urls", "token"))}
+    assert hidden == {s.name for s in SETTINGS if s.name.endswith(("url", "urls", "token", "notify"))}
     assert BY_NAME["token"].shown("abcdefgh") == MASK
     assert BY_NAME["port"].shown("3000") == "3000"
 
