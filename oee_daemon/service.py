@@ -115,7 +115,8 @@ class Service:
         self._teller = Teller(
             self._db,
             open_targets(settings.notify, settings.on_event),
-            owner=f"{home.identity()}:{os.getpid()}:{self._started_at}",
+            # The home's lock is ours: whoever told in its name before us is dead.
+            owner=home.identity(),
             describe=lambda kind, event: told_json(kind, event, network.tokens),
         )
         self._feed = Feed(settings.redis_url)
