@@ -16,8 +16,8 @@ def show_limits(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     They are settings: OEE_MAX_ORDER, OEE_MAX_DAILY, OEE_MAX_SLIPPAGE, OEE_MAX_OPEN, OEE_TOKENS.
 
     \b
-      oee config set max_daily 1000
       oee limits
+      oee limits --json | jq .maxDaily
     """
     from oee_cli.limits.limit_bars import show_limits
 

@@ -19,8 +19,8 @@ notify_app = typer.Typer(
     failed, expired or latched, and a halt.
 
     \b
-      oee config set on_event /home/me/told
       oee notify test
+      oee notify test --json
     """,
     rich_markup_mode=None,
     suggest_commands=False,

@@ -247,6 +247,8 @@ def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
     )
     settings = replace(settings, database_url=servers.database_url, redis_url=servers.redis_url)
     worker = Worker(settings, owner="dead")
+    # Nothing is sent by a worker that has not looked for a halt.
+    worker.recovery.beat()
     places = {
         "routing": "after_routing",
         "building": "after_building",

@@ -31,6 +31,9 @@ ENDS = {
     "oee tokens remove FOO": 2,
     "oee tokens remove MINT": 2,
     "oee balance": 3,
+    # Nobody is set who could be told.
+    "oee notify test": 2,
+    "oee notify test --json": 2,
     "oee wallet balance": 3,
     "oee wallet balance SOL USDC": 3,
     "oee balance SOL USDC": 3,

@@ -102,6 +102,8 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
 def traded(settings: Settings) -> dict[str, uuid.UUID]:
     """Three orders, by the engine's own hands."""
     worker = Worker(settings, owner="older")
+    # Nothing is sent by a worker that has not looked for a halt.
+    worker.recovery.beat()
     assert settings.redis_url is not None
     bench = Bench(worker.db, settings.redis_url, worker.db)
     orders = {name: bench.place(key=f"key of {name}").id for name in ("done", "stored", "pending")}
@@ -191,6 +193,7 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
         migrations.require(worker.db)
         with worker.db.connect() as conn:
             assert leases.clear_leases(conn, "older") == 1
+        worker.recovery.beat()
         for name in ("stored", "pending"):
             worker.execution.run(older.orders[name])
     finally:
