@@ -169,7 +169,12 @@ class Identity:
         kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
         looked_into = None if row is None else row.newest_fill
         new = takewhile(
-            lambda fill: fill.signature != looked_into and (kept is None or fill.at >= kept), fills
+            # A block without a time may be of any.
+            lambda fill: (
+                fill.signature != looked_into
+                and (kept is None or fill.at >= kept or fill.at.timestamp() == 0)
+            ),
+            fills,
         )
         signatures = [fill.signature for fill in new]
         stored = orders_of(conn, signatures)

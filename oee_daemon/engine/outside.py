@@ -110,7 +110,12 @@ class Outside:
     async def outcome(self, swap: SignedSwap, wait_s: float) -> Outcome:
         """What became of the swap, after up to `wait_s` seconds."""
         try:
-            return self._cases.judge(swap, await self.chain.look(swap, wait_s=wait_s))
+            looks = await self.chain.look(swap, wait_s=wait_s)
+            outcome = self._cases.judge(swap, looks)
+            if isinstance(outcome, Unknown) and any(look.final for look in looks):
+                # Who has something final to show waits no longer: don't turn that into a busy loop either.
+                await asyncio.sleep(wait_s / 4)
+            return outcome
         except ChainUnavailable as e:
             # A chain that can't be asked answers at once: don't turn that into a busy loop.
             await asyncio.sleep(wait_s / 4)

@@ -102,7 +102,11 @@ async def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
         for fill in page.fills:
             if fill.order_id == order.id:
                 return fill, height
-        if page.before is None or (page.fills and page.fills[-1].at < order.created_at - _CLOCKS_APART):
+        if order.id in page.unread:
+            raise StillInDoubt(PAUSE[1])
+        # Of some blocks nobody tells the time: such a one says nothing of how far back this is.
+        told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
+        if page.before is None or (told and told[-1] < order.created_at - _CLOCKS_APART):
             return None, height
         page = await chain.fills(limit=_PAGE, before=page.before)
 

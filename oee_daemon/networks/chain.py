@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
@@ -20,11 +21,12 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 @dataclass(frozen=True, slots=True)
 class FillPage:
     """Fills, newest first. `before`: the signature to go on from, where there are more. `height`: up to which
-    block all are known."""
+    block all are known. `unread`: orders of which something landed that can't be read."""
 
     fills: Sequence[Fill]
     before: str | None
     height: int = 0
+    unread: Sequence[UUID] = ()
 
 
 class Chain(Protocol):

@@ -1,9 +1,10 @@
 """When what a chain's nodes show is an outcome. Pure: no I/O and no clock.
 
-A landing is believed as soon as one node calls it final. That a swap never landed has to be proven, for it
-means that another is signed: a look counts for it where one node, of one time, remembers far enough back, is
-past the last block that could have taken the swap, and shows nothing. It has to show so again some blocks
-later, with nothing seen between: two nodes soon, one alone after longer. A node that says nothing may know.
+A landing is believed as soon as one node calls it final. That a swap was rejected or never landed has to be
+proven, for it means that another is signed: two nodes say so, or one for long. A look counts for an absence
+where one node, of one time, remembers far enough back, is past the last block that could have taken the swap,
+and shows nothing. It has to show so again some blocks later, with nothing seen between: two nodes soon, one alone after
+longer. A node that says nothing may know.
 """
 
 from __future__ import annotations
@@ -32,22 +33,28 @@ class Case:
     """What has been seen of one swap by one who asks, round by round; `nodes`: of how many one can ask."""
 
     def __init__(self, last_valid_height: int, nodes: int) -> None:
-        self._last = last_valid_height
+        self._last, self._nodes = last_valid_height, nodes
         self._alone = ALONE_BLOCKS if nodes == 1 else AGAINST_BLOCKS
         #: The height at which each node was first found to lack it; empty while nothing speaks for that.
         self.absent_at: dict[str, int] = {}
         self._sights: Counter[str] = Counter()
+        #: The height at which each node first showed it as rejected.
+        self.rejected_at: dict[str, int] = {}
 
     def judge(self, looks: Sequence[Look]) -> Outcome:
         """What this round, a look of each node that answered, makes of it."""
         final = {look.seen for look in looks if look.final and look.seen is not None}
         told = next(iter(final), None)
-        if len(final) == 1 and isinstance(told, Landed | Rejected):
+        if len(final) == 1 and isinstance(told, Landed):
+            return told
+        if len(final) == 1 and isinstance(told, Rejected) and self._is_rejected(looks):
             return told
         if final or any(look.seen is not None for look in looks):
             # What is not final may become so, or vanish with its fork.
             self.absent_at.clear()
             self._sights.clear()
+            if len(final) == 1 and isinstance(told, Rejected):
+                return Unknown("rejected, as one node alone says")
             return Unknown("its nodes contradict each other" if final else "not confirmed yet")
         absent = [look for look in looks if self._is_absent(look)]
         if not absent:
@@ -63,6 +70,12 @@ class Case:
         if not sure and sum(blocks >= APART_BLOCKS for blocks in apart) < 2:
             return Unknown("seen nowhere, and looked for once more")
         return Lapsed()
+
+    def _is_rejected(self, looks: Sequence[Look]) -> bool:
+        """That it was rejected means, too, that another is signed: as much as an absence does."""
+        said = [look for look in looks if look.final and isinstance(look.seen, Rejected)]
+        apart = [look.height - self.rejected_at.setdefault(look.node, look.height) for look in said]
+        return bool(said) and (self._nodes == 1 or len(said) > 1 or max(apart) >= AGAINST_BLOCKS)
 
     def _is_absent(self, look: Look) -> bool:
         return (
@@ -85,6 +98,6 @@ class Cases:
         """As `Case.judge`, with what was seen of this swap before."""
         case = self._open.pop(swap.signature, None) or Case(swap.last_valid_height, self._nodes)
         outcome = case.judge(looks)
-        if isinstance(outcome, Unknown) and case.absent_at:
+        if isinstance(outcome, Unknown) and (case.absent_at or case.rejected_at):
             self._open[swap.signature] = case
         return outcome

@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from solders.transaction import VersionedTransaction
 
@@ -53,8 +54,19 @@ def shown_of(said: Mapping[str, Any], signature: str, wallet: str) -> Shown:
             return Shown(slot=slot, result=rejection(meta["err"], meta.get("logMessages")))
         keys = keys_of({"accountKeys": transaction.message.account_keys}, meta)
         return Shown(slot=slot, result=Landed(_fill(said, transaction, meta, keys, wallet)))
-    except (KeyError, TypeError, AttributeError, IndexError):
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError, OSError):
         raise Unreadable("a transaction of another shape") from None
+
+
+def whose(said: Mapping[str, Any], wallet: str) -> UUID | None:
+    """The order that a landing says it is for, though what it moved can't be read; none where somebody else
+    has paid for it, since anybody can write any memo."""
+    try:
+        transaction = _read(said["transaction"])
+        memo = memo_of(transaction) if str(transaction.message.account_keys[0]) == wallet else None
+        return None if memo is None or said["meta"]["err"] is not None else memo.order_id
+    except (Unreadable, KeyError, TypeError, AttributeError, IndexError, ValueError):
+        return None
 
 
 def _fill(
@@ -64,6 +76,9 @@ def _fill(
     keys: Sequence[str],
     wallet: str,
 ) -> Fill:
+    if keys[0] != wallet:
+        # Our swaps are paid for by the wallet; what another has sent may bear any memo, and move tokens in.
+        raise Unreadable("somebody else has paid for it")
     what, memo = moved(meta, keys, wallet), memo_of(transaction)
     unix = said.get("blockTime")
     return Fill(

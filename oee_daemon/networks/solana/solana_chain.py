@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from solders.transaction import VersionedTransaction
 
@@ -50,7 +51,8 @@ class SolanaChain:
     """The chain whose genesis hash is `genesis`, for one wallet. Where none is given the endpoints say it,
     all the same one, and it stays that.
 
-    `expected_s`: from a send to its finality; `fastest_slot_ms`: no chain of this kind has shorter slots.
+    `others`: chains, by their genesis hashes, that this one is not, and their names; `expected_s`: from a
+    send to its finality; `fastest_slot_ms`: no chain of this kind has shorter slots.
     """
 
     inside = False
@@ -61,6 +63,7 @@ class SolanaChain:
         *,
         wallet: str,
         genesis: str | None,
+        others: Mapping[str, str] = MappingProxyType({}),
         expected_s: float = 1.5,
         fastest_slot_ms: float = 100,
         poll_s: float = POLL_S,
@@ -69,6 +72,7 @@ class SolanaChain:
         self._pool = pool
         self._wallet = wallet
         self._genesis = genesis
+        self._others = others
         self._expected_s = expected_s
         self._poll_s = poll_s
         self._clock = SlotClock(fastest_slot_ms)
@@ -83,7 +87,12 @@ class SolanaChain:
         if self._genesis is None:
             if len(set(said.values())) != 1:
                 raise ChainUnavailable("The RPC endpoints don't name one chain.")
-            self._genesis = next(iter(said.values()))
+            found = next(iter(said.values()))
+            if found in self._others:
+                raise ChainUnavailable(
+                    f"The RPC endpoints are of {self._others[found]}: to trade there, set OEE_NETWORK to it."
+                )
+            self._genesis = found
         if self._genesis not in said.values():
             raise ChainUnavailable(f"{min(heard)} is an endpoint of another chain than {self._genesis}.")
         return f"solana {self._genesis}"
@@ -98,7 +107,15 @@ class SolanaChain:
     async def anchor(self, deadline_s: float) -> Anchor:
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         genesis = await self.genesis_hash()
-        anchor = await self._pool.any(calls, lambda results: anchor_of(results, genesis), deadline_s)
+        heard = await self._pool.each(calls, deadline_s)
+        found = [
+            anchor for name, said in heard.items() if (anchor := _anchor(name, said, genesis)) is not None
+        ]
+        if not found:
+            raise ChainUnavailable("No RPC endpoint gives a block to build on.")
+        # Of all that answer the one furthest on: by a height that is told too low, of an endpoint that lags
+        # or lies, the others would prove a swap dead that can still land.
+        anchor = max(found, key=lambda one: one.last_valid_height)
         self._clock.begin(anchor.slot)
         return anchor
 
@@ -176,6 +193,14 @@ def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:
     if not isinstance(blockhash, str) or type(last) is not int or not anchored_at(slot, height, last):
         raise NoAnswer("a blockhash whose height contradicts its slot")
     return Anchor(blockhash, last, slot, height)
+
+
+def _anchor(name: str, results: list[Result], genesis: str) -> Anchor | None:
+    try:
+        return anchor_of(results, genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint gives no anchor", extra={"node": name, "reason": e.reason})
+        return None
 
 
 def _read(name: str, results: list[Result], genesis: str) -> Answer | None:

@@ -10,7 +10,7 @@ from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.play_money import give
-from oee_daemon.networks.solana.profile import Profile
+from oee_daemon.networks.solana.profile import PROFILES, Profile
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.solana_market import open_market
@@ -40,6 +40,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         pool,
         wallet=wallet.address,
         genesis=profile.genesis,
+        others={one.genesis: one.name for one in PROFILES.values() if one.genesis is not None},
         expected_s=profile.expected_s,
         fastest_slot_ms=profile.fastest_slot_ms,
         poll_s=profile.poll_s,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from oee_daemon.errors import BadCursor
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.fill import Unreadable
-from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of
+from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
 from oee_daemon.networks.solana.look_evidence import anchored_at
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
@@ -44,28 +45,31 @@ class History:
         if before is not None and not await self._landed(before, genesis):
             raise BadCursor
         options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
+        known: list[Call] = []
         if before is not None:
             options["before"] = before
+            # A node that does not know it gives an empty list, as at the end.
+            known.append(("getSignatureStatuses", [[before], {"searchTransactionHistory": True}]))
         # Height and list are of one node, and the height comes first: what lands in between is only more.
         calls: list[Call] = [
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
-            ("getSignaturesForAddress", [self._wallet, options]),
+            ("getSignaturesForAddress", [self._wallet, options]), *known,
         ]  # fmt: skip
         height, rows = await self._pool.any(calls, lambda results: _listed(results, genesis), REQUEST_S)
-        fills = await self._fills([row["signature"] for row in rows if _may_be_ours(row)], genesis)
+        fills, unread = await self._fills([row["signature"] for row in rows if _may_be_ours(row)], genesis)
         more = len(rows) == options["limit"]
-        return FillPage(fills, rows[-1]["signature"] if more and rows else None, height)
+        return FillPage(fills, rows[-1]["signature"] if more and rows else None, height, unread)
 
     async def _landed(self, signature: str, genesis: str) -> bool:
         if not _SIGNATURE.fullmatch(signature):
             return False
         statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
         heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
-        found = [r[1]["value"][0] for r in heard.values() if r[0] == genesis and isinstance(r[1], dict)]
-        return any(one is not None and one.get("confirmationStatus") == "finalized" for one in found)
+        return any(said[0] == genesis and _is_final(said[1]) for said in heard.values())
 
-    async def _fills(self, signatures: Sequence[str], genesis: str) -> list[Fill]:
-        fills = []
+    async def _fills(self, signatures: Sequence[str], genesis: str) -> tuple[list[Fill], list[UUID]]:
+        """Those that can be read, and the orders of those that can't be."""
+        fills, unread = [], []
         for begin in range(0, len(signatures), BATCH):
             part = signatures[begin : begin + BATCH]
             calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
@@ -74,10 +78,21 @@ class History:
                 try:
                     shown = shown_of(said, signature, self._wallet)
                 except Unreadable:
-                    continue  # It moved something, and was no swap.
+                    # It moved something, and was no swap; or was one, and moved more than two tokens.
+                    if (order_id := whose(said, self._wallet)) is not None:
+                        unread.append(order_id)
+                    continue
                 if isinstance(shown.result, Landed):
                     fills.append(shown.result.fill)
-        return fills
+        return fills, unread
+
+
+def _is_final(said: Result) -> bool:
+    """What a node says of one signature's status."""
+    try:
+        return bool(said["value"][0]["confirmationStatus"] == "finalized")
+    except (KeyError, TypeError, IndexError):
+        return False
 
 
 def _listed(results: list[Result], genesis: str) -> tuple[int, list[dict[str, Any]]]:
@@ -89,6 +104,8 @@ def _listed(results: list[Result], genesis: str) -> tuple[int, list[dict[str, An
         signatures = [row["signature"] for row in rows]
     except (KeyError, TypeError, ValueError):
         raise NoAnswer("no list of signatures") from None
+    if len(results) > 4 and not _is_final(results[4]):
+        raise NoAnswer("it does not know where to go on from")
     if not all(isinstance(one, str) for one in signatures):
         raise NoAnswer("no list of signatures")
     # Up to this height all is known, and what is not there may be signed again: it has to make sense.

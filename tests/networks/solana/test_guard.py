@@ -201,8 +201,22 @@ def routed(bps: int, **how: Any) -> Shape:
     return Shape(order(venue="jupiter"), [*crafted.budget(), swap, memo()])
 
 
+def behind(parameters: bytes) -> Shape:
+    """Anchor ignores what follows the last argument: the program takes all, for nothing."""
+    hop = struct.pack("<I", 1) + bytes([38]) + parameters + bytes([100, 0, 1])
+    evil, shown = (struct.pack("<QQHB", *n) for n in ((2**63, 0, 10_000, 0), (1_000_000, 900_000, 0, 0)))
+    swap = call(JUPITER, crafted.tag("route") + hop + evil + shown, ata(SOL), ata(USDC))
+    return Shape(order(venue="jupiter"), [*crafted.budget(), swap, memo()])
+
+
 def memo_of(order_id: UUID, attempt: int) -> bytes:
     return Memo(order_id, attempt, Anchored(slot=1, height=1)).text()
+
+
+def limited(limit: int) -> Shape:
+    data = struct.pack("<QQ", 1_000_000, 1_100_000) + limit.to_bytes(16, "little") + b"\0"
+    swap = call(crafted.CLMM, crafted.tag("swap_v2") + data, ata(SOL), ata(USDC))
+    return Shape(order(exact_out=True), [*crafted.budget(), swap, memo()])
 
 
 def made_beside(
@@ -294,6 +308,7 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "swapped twice": ("swap", swap_of_sol().plus(SWAP)),
     "not swapped": ("swap", without(swap_of_sol(), CPMM)),
     "a layout that is not known": ("bound", swapping(call(CPMM, bytes(24)))),
+    "an exact output that a price limit cuts short": ("bound", limited(1)),
     "too short for its bound": ("bound", swapping(call(CPMM, crafted.tag("swap_base_input") + bytes(9)))),
     "exact output for exact input": (
         "bound",
@@ -304,6 +319,8 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "no memo": ("memo", without(swap_of_sol(), crafted.MEMO)),
     "two memos": ("memo", swap_of_sol().plus(memo())),
     "a fee for who built it": ("bound", routed(1_000, fee=50)),
+    "amounts behind those that the program reads": ("bound", behind(b"")),
+    "amounts behind those of a longer hop": ("bound", behind(bytes(1))),
     "a fee of another route": ("bound", routed(1_000, fee=50, name="route_v2")),
     "more than was quoted, kept": ("bound", routed(1_000, better=50, name="route_v2")),
     "another account than it says": ("account", swap_of_sol().plus(elsewhere())),

@@ -120,17 +120,17 @@ def followed(*rounds: Sequence[Answer], failed: bool = False) -> Shadowed:
 def test_what_is_seen_agrees_with_its_block_and_with_no_other() -> None:
     landed = followed([answer(1, seen=True)])
     assert [landed.wrong(t) for t in ("landed", "failed", "absent", "unclear")] == [False, True, True, False]
-    failed = followed([answer(1, seen=True, failed=True)], failed=True)
+    failed = followed([answer(1, node=n, seen=True, failed=True) for n in "ab"], failed=True)
     assert [failed.wrong(t) for t in ("landed", "failed", "absent")] == [True, False, True]
 
 
 def test_an_absence_that_would_count_is_wrong_where_it_landed() -> None:
-    denied = followed(*([answer(ahead, node=n) for n in "ab"] for ahead in (10, 30)))
+    denied = followed(*([answer(ahead, node=n) for n in "ab"] for ahead in (11, 31, 51, 71)))
     assert denied.wrong("landed") and denied.wrong("failed") and not denied.wrong("absent")
 
 
 def test_one_alone_is_held_to_its_word_too() -> None:
-    rounds = [[answer(ahead, seen=True), answer(ahead, node="b")] for ahead in (10, 30, 51)]
+    rounds = [[answer(ahead, seen=True), answer(ahead, node="b")] for ahead in (11, 25, 40, 51)]
     swap = followed(*rounds)
     assert swap.denied_by == {"b"} and swap.wrong("landed")
     assert not swap.over and followed([answer(WATCHED_BLOCKS + 1)]).over

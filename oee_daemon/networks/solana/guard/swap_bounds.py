@@ -23,6 +23,10 @@ class Bound(NamedTuple):
 
 
 _BPS = 10_000
+#: Bytes of a hop of Jupiter's first routes: a market without parameters, its percentage, two numbers.
+_LEAST_HOP = 4
+#: The number of Orca's market, whose one parameter is a byte.
+_WHIRLPOOL = 17
 
 
 def _in_out(data: bytes, at: int) -> Bound:
@@ -36,8 +40,14 @@ def _most_out(data: bytes, at: int) -> Bound:
 
 
 def _clmm(data: bytes, at: int) -> Bound:
-    """amount, the other side's threshold, the price limit (16 bytes), whether the input is exact."""
-    amount, other, given = struct.unpack_from("<QQ16x?", data, at)
+    """amount, the other side's threshold, the price limit, whether the input is exact.
+
+    At a price limit the program stops, and lets less arrive than the exact output, at up to the whole
+    threshold: without one it fills all or fails.
+    """
+    amount, other, limit, given = struct.unpack_from("<QQ16s?", data, at)
+    if not given and any(limit):
+        refuse("bound", "at its price limit less may arrive than the exact amount")
     return Bound(amount, other, "in") if given else Bound(other, amount, "out")
 
 
@@ -49,11 +59,14 @@ def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
 
 
 def _route(exact: str) -> Callable[[bytes, int], Bound]:
-    """The route first, its amounts in the last 19 bytes."""
+    """The route first, its amounts in the last 19 bytes: where each of its hops has the least bytes that one
+    can have. With a longer hop the program would read its amounts elsewhere, and Anchor ignores the rest."""
 
     def read(data: bytes, at: int) -> Bound:
-        if len(data) < at + 19 + 4:
-            raise struct.error
+        (hops,) = struct.unpack_from("<I", data, at)
+        one = hops == 1 and data[at + 4] == _WHIRLPOOL
+        if len(data) != at + 4 + _LEAST_HOP * hops + one + 19:
+            refuse("bound", "where the program reads its amounts is not known")
         given, quoted, bps, fee = struct.unpack_from("<QQHB", data, len(data) - 19)
         if fee:
             refuse("bound", "it takes a fee for somebody who built it")
@@ -103,5 +116,5 @@ def bound_of(step: Step) -> Bound:
     at, read = LAYOUTS[names[0]]
     try:
         return read(step.data, at)
-    except struct.error:
+    except (struct.error, IndexError):
         refuse("bound", "its data is too short for its bound")

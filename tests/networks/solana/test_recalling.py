@@ -1,0 +1,163 @@
+"""Orders that are looked for on the chain by their memo: what is there and what is forged."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from solders.hash import Hash
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.transaction import VersionedTransaction
+
+from oee_daemon.engine import recall
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.wallet_history import History
+from oee_daemon.orders.swap import Fill
+from oee_daemon.orders.tokens import TOKENS
+from tests.networks.solana import crafted
+from tests.networks.solana.server import rpc, serving
+
+OURS, THIEF = Keypair.from_seed(bytes(32)), Keypair.from_seed(bytes([1]) * 32)
+WALLET, USDC, BONK = str(OURS.pubkey()), TOKENS["USDC"].mint, TOKENS["BONK"].mint
+ORDER: Any = SimpleNamespace(id=crafted.ORDER, created_at=datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def landing(payer: Keypair, **tokens: int) -> tuple[str, dict[str, Any]]:
+    """Of the wallet's purse: SOL spent by the wallet where it pays, and so many units of each mint in."""
+    notes = [crafted.memo()]
+    message = MessageV0.try_compile(payer.pubkey(), notes, [], Hash.default())
+    transaction = VersionedTransaction(message, [payer])
+    loaded = [] if payer is OURS else [WALLET]
+    keys = [*map(str, message.account_keys), *loaded]
+    own = keys.index(WALLET)
+    changes = [
+        {"accountIndex": own, "mint": mint, "owner": WALLET, "uiTokenAmount": {"amount": str(abs(units))}}
+        for mint, units in tokens.items()
+    ]
+    spent = 1_000 if payer is OURS else 0
+    before, after = [10_000] * len(keys), [10_000] * len(keys)
+    after[0] -= 5_000 + spent
+    meta = {
+        "err": None, "fee": 5000, "logMessages": [],
+        "loadedAddresses": {"writable": loaded, "readonly": []},
+        "preBalances": before, "postBalances": after,
+        "preTokenBalances": [c for c, u in zip(changes, tokens.values(), strict=True) if u < 0],
+        "postTokenBalances": [c for c, u in zip(changes, tokens.values(), strict=True) if u > 0],
+    }  # fmt: skip
+    wire = base64.b64encode(bytes(transaction)).decode()
+    told = {"slot": 400, "blockTime": 1_793_000_000, "transaction": [wire, "base64"], "meta": meta}
+    return str(transaction.signatures[0]), told
+
+
+def page_of(*landings: tuple[str, dict[str, Any]]) -> FillPage:
+    known = dict(landings)
+    node = rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": 588}},
+            "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
+            "getSignaturesForAddress": lambda _: [{"signature": one, "err": None} for one in known],
+            "getTransaction": lambda params: known[params[0]],
+        }
+    )
+
+    async def run() -> FillPage:
+        async with serving(node) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            try:
+                return await History(pool, WALLET).page("G", limit=50, before=None)
+            finally:
+                await pool.close()
+
+    return asyncio.run(run())
+
+
+class Pages:
+    """A chain that tells these pages."""
+
+    def __init__(self, *pages: FillPage) -> None:
+        self._pages = list(pages)
+
+    async def fills(self, **_what: Any) -> FillPage:
+        return self._pages.pop(0)
+
+
+def searched(*pages: FillPage) -> Fill | None:
+    chain: Any = Pages(*pages)
+    return asyncio.run(recall._search(chain, ORDER))[0]
+
+
+def test_what_the_wallet_has_paid_for_is_found_by_its_memo() -> None:
+    found = searched(page_of(landing(OURS, **{USDC: 7})))
+    assert found is not None and (found.amount_in, found.amount_out) == (1_000, 7)
+
+
+def test_another_s_transaction_with_an_order_s_memo_is_no_fill_of_it() -> None:
+    """A token whose delegate may take it back: it leaves, dust of another arrives, and the wallet signed
+    nothing."""
+    page = page_of(landing(THIEF, **{BONK: -5, USDC: 1}))
+    assert (list(page.fills), searched(page)) == ([], None)
+
+
+def test_a_landed_swap_that_can_not_be_read_keeps_its_order_in_doubt() -> None:
+    """Dust of a token on its way came along: it is no swap that can be told, and the order is not signed
+    again."""
+    page = page_of(landing(OURS, **{USDC: 7, BONK: 1}))
+    with pytest.raises(recall.StillInDoubt):
+        searched(page)
+
+
+def fill(signature: str, at: int, **how: Any) -> Fill:
+    return Fill(
+        signature=signature, input_mint=USDC, output_mint=BONK, amount_in=1, amount_out=1, fee=None, slot=1,
+        at=datetime.fromtimestamp(at, UTC), **how,
+    )  # fmt: skip
+
+
+def test_a_block_without_a_time_does_not_end_the_search() -> None:
+    pages: Sequence[FillPage] = (
+        FillPage([fill("b", 0)], "b", 9),
+        FillPage([fill("a", 1_793_500_000, order_id=crafted.ORDER)], None, 9),
+    )
+    found = searched(*pages)
+    assert found is not None and found.signature == "a"
+
+
+def test_a_node_that_does_not_know_the_last_page_s_end_does_not_end_the_search() -> None:
+    """It is pruned or behind, and says that nothing is older: then nobody has told it."""
+    before, final = "2" * 88, {"confirmationStatus": "finalized"}
+
+    def node(*, knows: bool) -> Any:
+        return rpc(
+            {
+                "getGenesisHash": lambda _: "G",
+                "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": 588}},
+                "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
+                "getSignaturesForAddress": lambda _: (
+                    {"error": {"code": -32005, "message": ""}} if knows else []
+                ),
+                "getSignatureStatuses": lambda _: {
+                    "context": {"slot": 1},
+                    "value": [final if knows else None],
+                },
+            }
+        )
+
+    async def run() -> None:
+        async with serving(node(knows=True)) as (busy, _), serving(node(knows=False)) as (pruned, _):
+            pool = open_pool([busy, pruned], 1000.0, 1000)
+            try:
+                with pytest.raises(ChainUnavailable):
+                    print(await History(pool, WALLET).page("G", limit=50, before=before))
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
