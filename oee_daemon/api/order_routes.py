@@ -74,11 +74,11 @@ async def _armed(state: State, terms: Terms, key: str | None) -> Armed | None:
     """What the order is compared with; none of one that does not wait. Raises as `Placing.armed`."""
     if not terms.waits:
         return None
-    wire.check_ahead(terms)
     try:
+        wire.check_ahead(terms)
         return await state.placing.armed(terms)
     except (InvalidInput, Conflict):
-        # A key that is known finds its order, whatever the market has become.
+        # A key that is known finds its order, whatever the market, or the time, has become.
         if not await run_in_threadpool(state.intake.is_known, key):
             raise
         return Armed(rule=Rule.TIME, price=None, data={})

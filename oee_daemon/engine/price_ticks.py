@@ -91,6 +91,10 @@ class PriceTicks:
         #: Limits that are met, and not fired for want of room.
         self.deferred = 0
 
+    def confirm_anew(self) -> None:
+        """Whoever begins to lead, or leads again, knows nothing of what was in between."""
+        self._held.keep(())
+
     async def read_posts(self) -> None:
         """What is nearest now; what is known of a pair's price is kept."""
         rows = await aside(self._db, watch_sql.POSTS.all)

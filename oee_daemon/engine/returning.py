@@ -12,7 +12,7 @@ from datetime import timedelta
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import AttemptFailed
-from oee_daemon.orders.conditions import Back, rule_of
+from oee_daemon.orders.conditions import Back, Rule, rule_of
 from oee_daemon.orders.order import Order
 
 #: Seconds for which an order is not looked at that came back: at first after a look that cost nothing, after
@@ -22,6 +22,8 @@ REST_S, REJECTED_S, MOST_S = 0.5, 1.0, 60.0
 MOST_REJECTIONS = 20
 #: The best price is worse than the order allows, at the choice or on the chain.
 GONE = "slippage_exceeded"
+#: No venue has a price, or none that may be taken.
+NO_ROUTE = ("no_route", "impact_too_high")
 
 
 def tries(order: Order) -> int:
@@ -31,10 +33,12 @@ def tries(order: Order) -> int:
 
 def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | None:
     """How the order goes back to wait; none where it tries again or ends."""
+    if order.waits and not order.firings and order.status is Status.SUBMITTED and failure.retryable:
+        return _unfired(order)
     rejected = failure.code == GONE and order.status is Status.SUBMITTED
     if order.type is OrderType.MARKET or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
         return None
-    no_route = failure.code == "no_route" and not failure.retryable
+    no_route = failure.code in NO_ROUTE and not failure.retryable
     if order.type is OrderType.LIMIT:
         used_up = failure.retryable and tries(order) >= max_attempts
         return _back(order, rejected) if failure.code == GONE or no_route or used_up else None
@@ -54,6 +58,20 @@ def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bo
 def over(order: Order) -> Back | None:
     """How an order goes back whose time for this firing is over; none of one that then expires."""
     return None if order.type is OrderType.MARKET else _back(order, rejected=False)
+
+
+def _unfired(order: Order) -> Back:
+    """How an order goes back whose condition was never met: it was only in doubt (see `recall`), so it waits
+    as it did before. A trailing stop's price is its peak's."""
+    timed = order.launch_at is not None
+    return Back(
+        rule=Rule.TIME if timed else rule_of(order.type, order.side),
+        price=None if timed else order.target_price,
+        rest=timedelta(0),
+        returns=order.returns,
+        rejections=order.rejections,
+        latched=False,
+    )
 
 
 def _back(order: Order, rejected: bool) -> Back:

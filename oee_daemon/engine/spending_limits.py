@@ -126,6 +126,12 @@ class SpendingLimits:
             return terms, terms.amount
         if terms.max_spend is not None:
             return terms, terms.max_spend
+        if waits and terms.type is OrderType.MARKET:
+            raise OverLimit(
+                "Under a limit in USD an order that buys an exact amount at a later time has to say maxSpend.",
+                field="maxSpend",
+                hint="Its price is another by then.",
+            )
         answers = await routing.ask(self._network.venues, routing.request_of(terms, self._network.tokens))
         try:
             best = routing.choose(answers, terms.swap_mode, None)

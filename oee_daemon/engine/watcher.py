@@ -112,22 +112,23 @@ class Watcher:
 
     async def beat(self) -> None:
         """Once a second: leads or goes on leading, and does what is due by the clock alone."""
-        asked_at = time.monotonic()
         values = {"owner": self._owner, "lease": timedelta(seconds=LEASE_S), "may": self._may()}
         row = await aside(self._db, watch_sql.BEAT.first, values)
+        # Not before it was asked: a price would look younger by as long as the answer took.
+        told_at = time.monotonic()
         if row is None or not self._may():
             self._lead = None
             return
         led, self._lead = self._lead, None
         if row.fence is not None:
-            self._lead = Lead(fence=row.fence, now=row.now, at=asked_at)
-        await self._do_due(row, asked_at)
+            self._lead = Lead(fence=row.fence, now=row.now, at=told_at)
+        await self._do_due(row, told_at)
         if self._lead is not None and self.ticks is not None and (row.armed or row.fed):
             await self._watch(self.ticks, self._lead, anew=led is None or led.fence != self._lead.fence)
         elif self.ticks is not None:
             self.ticks.posts = {}
 
-    async def _do_due(self, row: Any, asked_at: float) -> None:
+    async def _do_due(self, row: Any, told_at: float) -> None:
         # What is over ends first: nothing fires past its time.
         if row.lapses is not None and row.lapses <= row.now:
             self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all)])
@@ -139,11 +140,12 @@ class Watcher:
             if away_s <= 0:
                 await self._launch()
             elif away_s < 2 * BEAT_S:
-                self._launch_at = asked_at + away_s
+                self._launch_at = told_at + away_s
 
     async def _watch(self, ticks: PriceTicks, lead: Lead, *, anew: bool) -> None:
         await ticks.read_posts()
         if anew:
+            ticks.confirm_anew()
             gap = timedelta(seconds=GAP_S)
             await aside(self._db, watch_sql.AWAY.run, {"pairs": list(ticks.posts), "gap": gap})
         await ticks.follow(lead)

@@ -36,6 +36,9 @@ from oee_daemon.timing import USUAL
 
 #: What waits no more is compared with nothing.
 DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
+#: The price of a trailing stop that has not fired; null of any other order.
+_TRAILED = """CASE asked.arm_rule WHEN 2 THEN peak * (10000 - trail_bps) / 10000
+            WHEN 3 THEN peak * (10000 + trail_bps) / 10000 END"""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SAID = """
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
@@ -74,6 +77,9 @@ def _move_to(
         given.append("rest interval")
         changes += ["next_run_at = NULL", "expires_at = good_until", "turn = NULL"]
         changes += ["look_at = clock_timestamp() + rest"]
+        # A trailing stop that has not fired waits by its peak.
+        changes.remove("arm_price = asked.arm_price")
+        changes.append(f"arm_price = coalesce(asked.arm_price, {_TRAILED})")
     elif to in FINAL:
         changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
     elif to in LETS_GO:

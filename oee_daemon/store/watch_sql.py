@@ -8,14 +8,16 @@ skipped where another has them: what is missed is met again at the next tick. No
 from __future__ import annotations
 
 from oee_daemon.store.order_rows import ORDER
-from oee_daemon.store.predicates import HALTED
+from oee_daemon.store.predicates import ABSURD, HALTED
 from oee_daemon.store.statement import Statement, named_row
 
 #: Candidates of one pair and rule that one look finds.
 MOST = 100
 
+#: The leader's lease is over, or from a clock that jumped.
+_OVER = f"(w.lease_until <= clock_timestamp() OR w.lease_until > clock_timestamp() + {ABSURD})"
 BEAT = Statement(
-    """
+    f"""
     -- watch beat: leads, or goes on leading, where anybody waits; what is due by the clock alone
     WITH led AS (
         INSERT INTO watch AS w (one, owner, fence, lease_until)
@@ -23,8 +25,8 @@ BEAT = Statement(
         WHERE %(may)s AND (EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL)
             OR EXISTS (SELECT FROM feeds))
         ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until,
-            fence = w.fence + (w.owner <> excluded.owner OR w.lease_until <= clock_timestamp())::int
-        WHERE w.owner = excluded.owner OR w.lease_until <= clock_timestamp()
+            fence = w.fence + (w.owner <> excluded.owner OR {_OVER})::int
+        WHERE w.owner = excluded.owner OR {_OVER}
         RETURNING fence
     )
     SELECT (SELECT fence FROM led) AS fence, clock_timestamp() AS now,
@@ -34,7 +36,7 @@ BEAT = Statement(
         (SELECT min(look_at) FROM orders WHERE look_at IS NOT NULL) AS looks,
         EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
         EXISTS (SELECT FROM feeds) AS fed
-    """,
+    """,  # noqa: S608  # names of our own
     named_row,
 )
 LEAVE = Statement("""
@@ -66,10 +68,16 @@ POSTS = Statement(
 )
 
 
+#: The price that an order is armed with was learned, so that it does not rest.
+_LEARNED = """arm_rule IN (0, 1)
+                    AND arm_price <> CASE WHEN latched THEN limit_price ELSE target_price END"""
+
+
 def _met(rule: int, price: str, order: str) -> str:
     return f"""(SELECT {ORDER}, orders.arm_rule, orders.arm_price::text FROM orders
             WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
-                AND (look_at IS NULL OR look_at <= clock_timestamp())
+                AND (look_at IS NULL OR look_at <= clock_timestamp()
+                    OR look_at > clock_timestamp() + {ABSURD} OR {_LEARNED})
                 AND NOT EXISTS (SELECT FROM order_groups g WHERE g.id = group_id AND g.turn IS NOT NULL)
             ORDER BY arm_price {order}, number LIMIT {MOST})"""  # noqa: S608  # names of our own
 

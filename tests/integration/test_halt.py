@@ -263,3 +263,41 @@ def test_who_is_sending_is_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.saw(None, clock_s())
     with gate.sending():
         assert not gate.is_quiet()
+
+
+def test_what_is_being_accepted_is_stored_before_a_halt_returns(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
+) -> None:
+    """As what is being signed: `another` has the key and does not commit, so that the order waits for it."""
+    bench.place()
+    with ThreadPoolExecutor(2) as threads, connect(empty_url) as another:
+        with another.transaction(force_rollback=True):
+            another.execute("CREATE TEMPORARY TABLE copied AS SELECT * FROM orders")
+            another.execute("ALTER TABLE copied DROP COLUMN missed")
+            another.execute(
+                "UPDATE copied SET id = gen_random_uuid(), number = -1, idempotency_key = 'the key'"
+            )
+            names = another.execute(
+                "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+                " WHERE attrelid = 'copied'::regclass AND attnum > 0 AND NOT attisdropped"
+            ).fetchone()
+            assert names is not None
+            another.execute(f"INSERT INTO orders ({names[0]}) SELECT {names[0]} FROM copied".encode())
+            placing = threads.submit(bench.place, key="the key")
+            until(lambda: waiting(sql, "transactionid"), what="the order")
+
+            def halt() -> int:
+                halt_row.halt(bench.db, None, None)
+                return accepted(sql)
+
+            halted = threads.submit(halt)
+            until(lambda: halted.done() or waiting(sql, "advisory"), what="the halt")
+        at_return = halted.result(20)
+        placing.exception(20)
+    assert at_return == accepted(sql)
+
+
+def accepted(sql: psycopg.Connection[Any]) -> int:
+    row = sql.execute("SELECT count(*) FROM orders").fetchone()
+    assert row is not None
+    return int(row[0])

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,11 +18,13 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import NoReferencePrice, OverLimit
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import creating
+from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Batch, Line
 from tests.kit.databases import connect
 from tests.kit.engine import Bench
@@ -201,3 +204,17 @@ def test_without_a_limit_nothing_is_reserved(bench: Bench, sql: psycopg.Connecti
     assert not limited.limits.any
     limited.place(1)
     assert sql.execute("SELECT count(*) FROM reservations").fetchone() == (0,)
+
+
+def test_what_trades_at_a_later_time_has_to_say_its_bound(bench: Bench) -> None:
+    """By then the price is another: what is reserved would not be what the chain enforces."""
+    limited = Limited(bench, max_order=Decimal(200), max_daily=Decimal(200))
+    later = datetime.now(UTC) + timedelta(hours=1)
+    given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10**9}
+    given |= {"swap_mode": SwapMode.EXACT_OUT, "launch_at": later}
+    armed = Armed(rule=Rule.TIME, price=None, data={})
+    with pytest.raises(OverLimit, match="maxSpend"):
+        bench.loop.run(limited.intake.accept(terms_of(given), None, armed))
+    bounded = terms_of(given | {"max_spend": 150 * USD})
+    bench.loop.run(limited.intake.accept(bounded, None, armed))
+    assert limited.used == (0, 150)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.order import Order
+from oee_daemon.store import watch_sql
 from tests.kit.engine import Bench
 from tests.kit.now import now
 
@@ -286,3 +291,74 @@ def test_a_slip_of_the_pen_is_no_order(bench: Bench, kind: str, sell: bool, targ
     assert refused.value.code == code
     if code != "price_inverted":
         assert place(type=OrderType(kind), target_price=Decimal(target), far=True).status is Status.WAITING
+
+
+def test_who_leads_again_confirms_a_stop_anew(bench: Bench) -> None:
+    """What was seen before another led, or while nobody could look, says nothing of what was in between."""
+    order = stop(bench, "0.97", confirm_ms=50)
+    one, two = bench.watcher(owner="one"), bench.watcher(owner="two")
+    bench.move_market(-500)
+    assert looked(bench, one) == []
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE watch SET lease_until = now() - interval '1 s'")
+    bench.move_market(0)
+    time.sleep(0.06)
+    assert looked(bench, two, 2) == [], "the price is back"
+    now(two.leave())
+    bench.move_market(-500)
+    assert looked(bench, one) == [], "a wick of one slot"
+    bench.move_market(0)
+    assert looked(bench, one) == []
+    assert bench.order(order.id).status is Status.WAITING
+
+
+def test_what_was_learned_is_no_rest(bench: Bench) -> None:
+    """It is looked at again once the market has moved that far, at once and not half a minute later."""
+    large, watcher = limit(bench, "0.995", amount=2_000 * 10**9), bench.watcher()
+    bench.move_market(-60)
+    assert looked(bench, watcher) == []
+    row = bench.row(large.id)
+    assert row.arm_price < large.target_price and row.look_at is not None
+    bench.move_market(-1200)
+    assert looked(bench, watcher, 2) == [large.id]
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_from_leading(bench: Bench) -> None:
+    """What was stored before is then hours ahead: the lease of a leader that is dead, and a rest."""
+    order = limit(bench, "0.98")
+    looked(bench, bench.watcher(owner="dead"))
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE watch SET lease_until = lease_until + interval '1 hour'")
+    bench.set(order.id, look_at=bench.ago(hours=-1))
+    bench.move_market(-300)
+    assert looked(bench, bench.watcher(owner="new")) == [order.id]
+
+
+def test_a_price_that_moves_too_far_ends_neither_a_limit_nor_a_stop(bench: Bench) -> None:
+    """OEE_MAX_IMPACT refuses a quote, and not the order: a limit keeps nobody in a position."""
+    placed, watcher = [stop(bench, "0.97"), limit(bench, "0.98")], bench.watcher()
+    bench.move_market(-500)
+    assert set(looked(bench, watcher, 3)) == {order.id for order in placed}
+    execution = bench.execution()
+    execution._outside._network = replace(execution._outside._network, max_impact=0)
+    for order in placed:
+        execution.run(order.id)
+        assert bench.order(order.id).status is Status.WAITING
+        assert bench.events(order.id)[-1].data["why"]["code"] == "impact_too_high"
+
+
+def test_a_slow_beat_makes_no_price_younger(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a price was so is reckoned from the beat's answer: never later than it was."""
+    limit(bench, "0.98")
+    watcher, beat = bench.watcher(), watch_sql.BEAT
+
+    def slow(*asked: Any) -> Any:
+        time.sleep(0.5)
+        return beat.first(*asked)
+
+    monkeypatch.setattr(watch_sql, "BEAT", SimpleNamespace(first=slow))
+    now(watcher.beat())
+    assert watcher._lead is not None
+    said = watcher._lead.moment(time.monotonic())
+    with bench.db.connect() as conn:
+        assert said <= conn.execute(select(func.clock_timestamp())).scalar_one()

@@ -1,0 +1,68 @@
+"""An order that waits, and was in doubt because the database may have forgotten something, waits on: doubt is
+no trigger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.order import Order
+from oee_daemon.store import doubts
+from tests.integration.test_watcher import limit, looked, stop
+from tests.kit.engine import Bench, HookedChain
+from tests.kit.now import now
+
+
+def through_doubt(bench: Bench, chain: HookedChain, order_id: UUID) -> Order:
+    """As after a change of Postgres's timeline, until the chain has said that nothing can land any more."""
+    identity = now(chain.identity())
+    with bench.db.connect() as conn:
+        doubts.doubt(conn, identity, elsewhere=False)
+    assert bench.order(order_id).status is Status.SUBMITTED
+    execution = bench.execution(chain)
+    for _ in range(6):
+        bench.wake(order_id)
+        execution.run(order_id)
+        bench.clock.wind(s=120)
+    return bench.order(order_id)
+
+
+def placed(bench: Bench, kind: str, good_until: datetime | None) -> Order:
+    later: dict[str, Any] = {"launch_at": datetime.now(UTC) + timedelta(days=1), "good_until": good_until}
+    if kind == "stop":
+        return stop(bench, "0.9", good_until=good_until)
+    if kind == "trailing":
+        return bench.place(type=OrderType.STOP, trail_bps=1000, confirm_ms=1, good_until=good_until)
+    if kind == "limit":
+        return limit(bench, "0.95", good_until=good_until)
+    return bench.place(**later) if kind == "launch" else limit(bench, "1.01", **later)
+
+
+@pytest.mark.parametrize("days", [None, 2])
+@pytest.mark.parametrize("kind", ["stop", "trailing", "limit", "launch", "limit and launch"])
+def test_doubt_fires_nothing(bench: Bench, kind: str, days: int | None) -> None:
+    end = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    order = placed(bench, kind, end)
+    before, chain = bench.row(order.id), bench.chain()
+    back = through_doubt(bench, chain, order.id)
+    assert (back.status, back.latched, back.firings) == (Status.WAITING, False, 0)
+    row = bench.row(order.id)
+    assert (row.arm_rule, row.arm_price) == (before.arm_rule, before.arm_price)
+    assert row.expires_at == before.expires_at
+    assert looked(bench, bench.watcher(chain), 3) == [] == chain.sent
+
+
+def test_a_stop_that_was_in_doubt_fires_at_its_own_price(bench: Bench) -> None:
+    order, chain = stop(bench, "0.9"), bench.chain()
+    through_doubt(bench, chain, order.id)
+    assert bench.row(order.id).arm_rule == Rule.SELL_STOP
+    watcher = bench.watcher(chain)
+    bench.move_market(-1200)
+    assert looked(bench, watcher, 3) == [order.id]
+    assert bench.run_to_end(bench.execution(chain), order.id).status is Status.CONFIRMED
