@@ -239,6 +239,7 @@ _oee() {
             "stop:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "stop:2") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "submit:0") files="1"; ;;
+            "cancel:"*) words="last"; orders="live"; ;;
             "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "watch:0") words="last"; orders="live"; ;;

@@ -401,6 +401,9 @@ function __oee_offers
             case 'stop:2'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'submit:0'
+            case 'cancel:*'
+                command oee __orders live 2>/dev/null
+                printf '%s\t%s\n' 'last' 'the newest order'
             case 'quote:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'quote:1'

@@ -10,7 +10,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import short_path
 from oee_cli.text.order_text import name_process
-from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line
+from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.time_text import parse_moment
 
 #: Cells of the facts' names, and between two parts of a fact.
@@ -30,30 +30,32 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         *([("wallet", _describe_wallet(status["wallet"]))] if status.get("wallet") else []),
     ]
     width, colors = output.width(sys.stdout), output.color(sys.stdout)
-    # No width is handed on: what is to be copied, such as a path, is never cut.
+    # No width is handed on: nothing is cut. What is wider than a terminal is folded; a script gets it whole.
+    room = max(1, width - _NAMES) if sys.stdout.isatty() else None
     rows = [
         draw_line(row, None, colors=colors)
         for name, parts in lines
-        for row in _fact_lines(name, parts, width)
+        for row in _fact_lines(name, parts, width, room)
     ]
     output.say("\n".join(rows))
 
 
-def _fact_lines(name: str, parts: list[Any], width: int) -> Iterator[Line]:
-    """A fact's name and its parts, as many on a line as fit."""
+def _fact_lines(name: str, parts: list[Any], width: int, room: int | None) -> Iterator[Line]:
+    """A fact's name and its parts, as many on a line as fit; one that is wider than `room` is folded."""
     told = ""
     for part in (clean(str(part)) for part in parts if part):
         if told and _NAMES + cell_len(told) + _GAP + cell_len(part) > width:
-            yield _fact_line(name, told)
+            yield from _told_lines(name, told, room)
             name, told = "", part
         else:
             told = f"{told}{' ' * _GAP}{part}" if told else part
-    yield _fact_line(name, told)
+    yield from _told_lines(name, told, room)
 
 
-def _fact_line(name: str, told: str) -> Line:
+def _told_lines(name: str, told: str, room: int | None) -> Iterator[Line]:
     wrong = "not reachable" in told or "taken" in told or "oee wallet unlock" in told
-    return [Cell(name.ljust(_NAMES), "dim"), Cell(told, "red" if wrong else "")]
+    for n, piece in enumerate([told] if room is None else fold_value(told, room)):
+        yield [Cell(("" if n else name).ljust(_NAMES), "dim"), Cell(piece, "red" if wrong else "")]
 
 
 def _describe_daemon(status: dict[str, Any]) -> list[Any]:

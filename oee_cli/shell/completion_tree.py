@@ -121,7 +121,7 @@ def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
     choices = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
     if choices:
         return _words_to_complete(*choices)
-    metavar = str(parameter.metavar or "").strip("[]")
+    metavar = str(parameter.metavar or "").strip("[]…")
     if metavar.startswith("FILE"):
         return Values(files=True)
     if metavar == "ID":

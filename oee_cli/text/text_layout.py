@@ -169,6 +169,21 @@ def fold_sentence(text: str, width: int, style: str = "", indent: str = "  ") ->
     return [[Cell(part, style)] for part in folded]
 
 
+def fold_value(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` cells that are `text` again when joined: after a space or a `/`
+    where one is in a piece's second half."""
+    pieces = []
+    while cell_len(text) > width:
+        end = 1
+        while cell_len(text[: end + 1]) <= width:
+            end += 1
+        between = max(text.rfind(sign, 0, end) for sign in " /") + 1
+        end = between if between > end // 2 else end
+        pieces.append(text[:end])
+        text = text[end:]
+    return [*pieces, text]
+
+
 def draw_line(line: Line, width: int | None, *, colors: bool) -> str:
     """The line as a stream gets it: no wider than `width`, and nothing at its end that is not seen."""
     parts, room = [], width

@@ -28,7 +28,7 @@ NEEDS = [
     "buy SOL USDC 1.5", "sell SOL USDC 1.5", "submit -", "cancel last", "quote SOL USDC 1.5", "watch",
     "watch last", "show last", "history", "fills", "top --once", "stats", "backup -", "resume --yes",
     "tokens", "tokens search BONK", "tokens add MINT", "tokens remove FOO", "balance", "wallet unlock",
-    "limits", "notify test",
+    "limits", "notify test", "waiting", "limit buy SOL USDC 1 --at 140", "stop sell SOL USDC 1 --at 100",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",
@@ -104,7 +104,9 @@ def test_the_life_of_a_daemon(cold: Cli) -> None:
     status = cold.json("daemon", "status")
     assert (status["running"], status["pid"], status["network"]) == (True, first, "simulated")
     names = [line.split()[0] for line in cold.run("daemon", "status").stdout.splitlines()]
-    assert names == ["daemon", "socket", "http", "postgres", "queue", "worker", "network"]
+    assert names == [
+        "daemon", "socket", "http", "postgres", "queue", "worker", "network", "wallet",
+    ]  # fmt: skip
 
     token = cold.run("daemon", "token").stdout.strip()
     assert token == (cold.home / "token").read_text().strip()

@@ -96,7 +96,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("history --columns price --json", "--columns", "jq"),
     ("history --until 31.12.", "--until", "yesterday"),
     ("history --token NOPE", "NOPE", "SOL, USDC"),
-    ("history --type limit", "type", "market"),
+    ("history --type iceberg", "type", "market"),
     ("fills --columns orders", "order", "amountIn"),
     ("fills -n few", "--limit", "all"),
     ("history --limit many", "--limit", ""),

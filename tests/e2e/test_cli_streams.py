@@ -103,6 +103,7 @@ ELSEWHERE = {
     "drill",
     "halt",
     "import",
+    "limits",
     "list",
     "lock",
     "new",
@@ -113,8 +114,8 @@ ELSEWHERE = {
     "search",
     "shadow",
     "start",
-    "stop",
     "submit",
+    "test",
     "tokens",
     "unlock",
     "watch",
@@ -222,6 +223,8 @@ def test_nothing_waits_for_an_answer(cli: Cli, api: Shared) -> None:
     its flag (`test_stdin_that_is_a_terminal_is_not_waited_for`)."""
     asking = {"input", "getpass", "confirm", "prompt"}
     for source in Path(oee_cli.__file__).parent.rglob("*.py"):
+        if source.name == "asked_secrets.py":
+            continue  # It looks for a terminal first: `test_wallet`.
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))

@@ -120,7 +120,8 @@ def test_a_key_finds_its_order_though_that_one_left_nothing_to_pay_with(cli: Cli
     first = cli.json(*words)
     assert first["status"] == "confirmed" and held(cli, "BONK") == 0
     assert cli.json(*words)["orderId"] == first["orderId"]
-    assert refused(cli, "sell", "BONK", "USDC", bonk) == (3, "insufficient_funds")
+    # By the worker where the daemon has asked within the last second, and by the daemon otherwise.
+    assert refused(cli, "sell", "BONK", "USDC", bonk) in [(n, "insufficient_funds") for n in (3, 7)]
 
 
 def test_a_balance_is_told_with_what_it_is_worth(cli: Cli) -> None:

@@ -115,6 +115,8 @@ def test_a_home_that_goes_under_its_daemon_spoils_no_restore(own: Cli) -> None:
         assert done.returncode == 0 and f"restored {count} order" in done.stdout, done.stderr
         assert own.run("history", "--json").returncode == 0
         gone(old)
+        # A restored home starts halted.
+        assert own.run("resume", "--yes").returncode == 0
         assert own.run("buy", "SOL", "USDC", "0.2", "-q").returncode == 0
         assert len(spent(own)) == orders(own) == count + 1
         own.run("backup", backup, "--force")

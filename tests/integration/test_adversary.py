@@ -25,6 +25,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
@@ -271,10 +272,11 @@ def test_a_swap_that_is_not_what_was_planned_is_not_signed(
     monkeypatch.setattr(SimulatedVenue, "build", generous)
     order = bench.place()
     chain = bench.chain()
-    bench.execution(chain).run(order.id)
-    found = bench.order(order.id)
+    found = bench.run_to_end(bench.execution(chain), order.id)
+    # Each venue is asked once, and neither swap is signed.
     assert (found.status, found.error and found.error["code"]) == (Status.FAILED, "unsafe_swap")
-    assert chain.sent == [] and bench.swaps(order.id) == []
+    assert set(found.barred or ()) == {pool.venue for pool in simulated_market.POOLS}
+    assert chain.sent == [] and bench.swaps(order.id) == [] and bench.ledgered(order.id) == []
 
 
 def as_v0(content: bytes, payer: Keypair) -> bytes:
@@ -302,14 +304,16 @@ def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_s
     monkeypatch.setattr(SimulatedVenue, "build", versioned)
     order = bench.place()
     chain = bench.chain()
-    bench.execution(chain).run(order.id)
+    bench.run_to_end(bench.execution(chain), order.id)
     if ours:
         assert bench.trail(order.id) == CONFIRMED
         assert len(bench.ledgered(order.id)) == 1
     else:
-        assert bench.trail(order.id) == ["pending", "routing", "building", "failed"]
+        # Of one venue after the other, until none is left.
+        refused = ["pending", "routing", "building"] * len(simulated_market.POOLS)
+        assert bench.trail(order.id) == [*refused, "failed"]
         assert bench.events(order.id)[-1].data["error"]["code"] == "unsafe_swap"
-        assert chain.sent == [] and bench.swaps(order.id) == []
+        assert chain.sent == [] and bench.swaps(order.id) == [] and bench.ledgered(order.id) == []
 
 
 # Many hands.
