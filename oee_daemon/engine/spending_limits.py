@@ -128,7 +128,7 @@ class SpendingLimits:
             return terms, terms.max_spend
         if waits and terms.type is OrderType.MARKET:
             raise OverLimit(
-                "Under a limit in USD an order that buys an exact amount at a later time has to say maxSpend.",
+                "Under a limit in USD an order that buys an exact amount later has to say maxSpend.",
                 field="maxSpend",
                 hint="Its price is another by then.",
             )

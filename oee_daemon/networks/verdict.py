@@ -3,8 +3,8 @@
 A landing is believed as soon as one node calls it final. That a swap was rejected or never landed has to be
 proven, for it means that another is signed: two nodes say so, or one for long. A look counts for an absence
 where one node, of one time, remembers far enough back, is past the last block that could have taken the swap,
-and shows nothing. It has to show so again some blocks later, with nothing seen between: two nodes soon, one alone after
-longer. A node that says nothing may know.
+and shows nothing. It has to show so again some blocks later, with nothing seen between: two nodes soon, one
+alone after longer. A node that says nothing may know.
 """
 
 from __future__ import annotations
