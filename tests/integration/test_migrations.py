@@ -19,7 +19,7 @@ from oee_daemon.api import wire
 from oee_daemon.errors import StartFailed
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import migrations
+from oee_daemon.store import engine_tables, migrations
 from oee_daemon.store.database import transactions
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.statement import Statement
@@ -33,6 +33,7 @@ def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:
     start_over(db)
     migrations.migrate(db)
     with db.connect() as conn:
+        assert engine_tables.engine.metadata is metadata
         assert compare_metadata(MigrationContext.configure(conn), metadata) == []
 
 

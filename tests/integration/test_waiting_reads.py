@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from oee_daemon.api.feed_wire import Feeds, feeds_json, orders_json
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_orders import WaitingOrders
-from oee_daemon.store.tables import feeds, gaps, watch
+from oee_daemon.store.engine_tables import feeds, gaps, watch
 from tests.kit.engine import BOOK, Bench
 
 #: type, side, rule, the price that it waits for.
