@@ -17,6 +17,7 @@ from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store import spending
+from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.line import Batch, Line, answered
 from oee_daemon.store.predicates import HALTED
 from oee_daemon.store.spending import NoRoom, Reserving
@@ -101,8 +102,10 @@ _SAID_CREATE = (
     "-- create: pending orders with their event 1, unless their key is known, or comes twice, or under a halt"
 )
 _SAID_PLACE = "-- place: orders that wait, with their event 1, as create does"
-_CREATE = Batch(_SAID_CREATE + _CREATING % (_PENDING | _FREE))
-_PLACE = Batch(_SAID_PLACE + _CREATING % (_ARMED | _FREE))
+# Behind the lock of who halts: what has begun before a halt is stored by the time it returns, or never.
+_CREATE = Batch(_SAID_CREATE + _CREATING % (_PENDING | _FREE), first=SHARED_LOCK)
+_PLACE = Batch(_SAID_PLACE + _CREATING % (_ARMED | _FREE), first=SHARED_LOCK)
+_BOTH_LOCKS = SHARED_LOCK.rstrip() + f", pg_advisory_xact_lock({spending.LOCK})"
 
 
 class _Limited:
@@ -110,11 +113,11 @@ class _Limited:
 
     create = Batch(
         _SAID_CREATE.replace("create", "create_limited", 1) + _CREATING % (_PENDING | _LIMITED),
-        first=spending.LIMITS_LOCK,
+        first=_BOTH_LOCKS,
     )
     place = Batch(
         _SAID_PLACE.replace("place", "place_limited", 1) + _CREATING % (_ARMED | _LIMITED),
-        first=spending.LIMITS_LOCK,
+        first=_BOTH_LOCKS,
     )
 
 

@@ -21,7 +21,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store import halt_row, moves, readiness
 from oee_daemon.store.line import Batch
 from tests.kit.daemons import until
-from tests.kit.databases import connect
+from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
 
 
@@ -53,13 +53,6 @@ def stored(sql: psycopg.Connection[Any]) -> int:
     row = sql.execute("SELECT count(*) FROM swaps").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def waiting(sql: psycopg.Connection[Any], what: str) -> bool:
-    query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = %s)"
-    row = sql.execute(query, (what,)).fetchone()
-    assert row is not None
-    return bool(row[0])
 
 
 def store_across_a_halt(bench: Bench, sql: psycopg.Connection[Any], url: str) -> tuple[int, int]:
@@ -263,3 +256,31 @@ def test_who_is_sending_is_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.saw(None, clock_s())
     with gate.sending():
         assert not gate.is_quiet()
+
+
+def test_what_is_being_accepted_is_stored_before_a_halt_returns(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
+) -> None:
+    """As what is being signed."""
+    bench.place()
+    with ThreadPoolExecutor(2) as threads, connect(empty_url) as another:
+        with another.transaction(force_rollback=True):
+            hold_key(another, "the key")
+            placing = threads.submit(bench.place, key="the key")
+            until(lambda: waiting(sql, "transactionid"), what="the order")
+
+            def halt() -> int:
+                halt_row.halt(bench.db, None, None)
+                return accepted(sql)
+
+            halted = threads.submit(halt)
+            until(lambda: halted.done() or waiting(sql, "advisory"), what="the halt")
+        at_return = halted.result(20)
+        placing.exception(20)
+    assert at_return == accepted(sql)
+
+
+def accepted(sql: psycopg.Connection[Any]) -> int:
+    row = sql.execute("SELECT count(*) FROM orders").fetchone()
+    assert row is not None
+    return int(row[0])

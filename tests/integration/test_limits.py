@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +27,8 @@ from oee_daemon.settings import Settings
 from oee_daemon.store import creating
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Batch, Line
-from tests.kit.databases import connect
+from tests.kit.daemons import until
+from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
 
 USD = 10**6
@@ -63,7 +65,7 @@ class Limited:
         return int(use.spent) // USD, int(use.reserved) // USD
 
 
-def race(bench: Bench, url: str, *, keys: bool = True) -> int:
+def race(bench: Bench, url: str) -> int:
     """Ten clients, each with a line of its own, ask for 7 USD again and again, half of them with keys that
     come twice, where 1,000 are allowed. What is stored, in US dollars."""
     lines = [Line(url) for _ in range(10)]
@@ -71,7 +73,7 @@ def race(bench: Bench, url: str, *, keys: bool = True) -> int:
 
     async def ask(client: Limited, n: int) -> None:
         for m in range(20):
-            key = f"the key {n // 2} of {m}" if keys and m % 2 else None
+            key = f"the key {n // 2} of {m}" if m % 2 else None
             try:
                 await client.begin(7, key)
             except OverLimit as e:
@@ -98,9 +100,39 @@ def test_ten_clients_that_race_never_get_a_unit_more(bench: Bench, empty_url: st
     assert race(bench, empty_url) == 994
 
 
-def test_without_the_lock_they_would(bench: Bench, empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def two_at_once(bench: Bench, sql: psycopg.Connection[Any], url: str) -> int:
+    """Of two clients the second asks for 600 USD while the first one's 600 USD are being stored, where 1,000
+    are allowed: how many of them are stored."""
+    lines = [Line(url) for _ in range(2)]
+    first, second = (Limited(bench, line, max_daily=Decimal(1000)) for line in lines)
+    first.place(1)
+    with ThreadPoolExecutor(2) as threads, connect(url) as another:
+        with another.transaction(force_rollback=True):
+            hold_key(another, "the key")
+            placing = [threads.submit(first.place, 600, "the key")]
+            until(lambda: waiting(sql, "transactionid"), what="the first order")
+            placing.append(threads.submit(second.place, 600))
+            # Behind the lock it waits for the first one; without it there is room.
+            until(lambda: placing[1].done() or waiting(sql, "advisory"), what="the second order")
+        refused = [placed.exception(20) for placed in placing]
+    for client, line in zip((first, second), lines, strict=True):
+        bench.loop.run(line.close())
+        client.intake.close()
+    assert all(isinstance(fault, OverLimit | None) for fault in refused)
+    return refused.count(None)
+
+
+def test_who_asks_while_another_is_being_stored_finds_what_that_one_took(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str
+) -> None:
+    assert two_at_once(bench, sql, empty_url) == 1
+
+
+def test_without_the_lock_both_would_be_stored(
+    bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(creating._Limited, "create", Batch(creating._Limited.create.texts[-1]))
-    assert race(bench, empty_url, keys=False) > 1000
+    assert two_at_once(bench, sql, empty_url) == 2
 
 
 def test_what_an_order_did_not_spend_is_given_back(bench: Bench, sql: psycopg.Connection[Any]) -> None:

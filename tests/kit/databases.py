@@ -60,6 +60,29 @@ def connect(url: str) -> Connection:
     )
 
 
+def hold_key(conn: Connection, key: str) -> None:
+    """In a transaction that is open: a copy of some order with this key, so that whoever stores one with the
+    same key waits in the middle of it until the transaction ends."""
+    conn.execute("CREATE TEMPORARY TABLE copied AS SELECT * FROM orders LIMIT 1")
+    conn.execute("ALTER TABLE copied DROP COLUMN missed")
+    conn.execute("UPDATE copied SET id = gen_random_uuid(), number = -1, idempotency_key = %s", (key,))
+    names = conn.execute(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = 'copied'::regclass AND attnum > 0 AND NOT attisdropped"
+    ).fetchone()
+    assert names is not None
+    copy = f"INSERT INTO orders ({names[0]}) SELECT {names[0]} FROM copied"  # noqa: S608  # names of our own
+    conn.execute(copy.encode())
+
+
+def waiting(conn: Connection, what: str) -> bool:
+    """Whether anybody waits for a lock of this type, as `pg_locks` names it."""
+    query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = %s)"
+    row = conn.execute(query, (what,)).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
 class Databases:
     """Copies of one template on one Postgres."""
 
