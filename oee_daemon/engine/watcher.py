@@ -25,6 +25,7 @@ from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import aside
+from oee_daemon.store.leases import Where
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ GAP_S = 10.0
 
 
 class Watcher:
-    """`may`: whether this worker may fire just now: it knows whose database it works on."""
+    """`may`: whether this worker may fire just now: it knows whose database it works on. `where`: where that
+    was when it was last looked at; none where that can't be known."""
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Watcher:
         owner: str,
         max_active: int,
         may: Callable[[], bool] = lambda: True,
+        where: Callable[[], Where | None] = lambda: None,
     ) -> None:
         self._db = db
         self._broker = broker
         self._feed = feed
         self._owner = owner
         self._may = may
+        self._where = where
         self.ticks = (
             None if network.prices is None else PriceTicks(db, network, network.prices, max_active=max_active)
         )
@@ -131,7 +135,9 @@ class Watcher:
     async def _do_due(self, row: Any, told_at: float) -> None:
         # What is over ends first: nothing fires past its time.
         if row.lapses is not None and row.lapses <= row.now:
-            self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all)])
+            where = self._where()
+            values = {"timeline": where and where.timeline, "started": where and where.started}
+            self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
         if row.looks is not None and row.looks <= row.now:
             await aside(self._db, watch_sql.LOOK.all)
         self._launch_at = None

@@ -133,6 +133,7 @@ class Worker:
             owner=self.owner,
             max_active=settings.max_active,
             may=lambda: self.identity.settled and self.other is None,
+            where=lambda: self.identity.known,
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:

@@ -29,6 +29,7 @@ from oee_daemon.store.predicates import (
     OVERDUE,
     RUNNABLE,
     TOLERANCE,
+    there,
 )
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import MARKET
@@ -60,7 +61,7 @@ def _claim(slot_class: str) -> Batch:
         SELECT n, found_id, owner, lease, begins FROM asked CROSS JOIN LATERAL (
             SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins FROM orders
             WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
-                AND (lease_owner = owner OR NOT {HELD}) AND {_THERE}
+                AND (lease_owner = owner OR NOT {HELD}) AND {there("timeline", "started")}
                 AND (locked IS NOT TRUE OR NOT {NEEDS_KEY}) AND {MAY_RUN}
             LIMIT 1 FOR UPDATE
         ) runnable
@@ -95,11 +96,6 @@ _CLAIMS = (
     "id uuid, owner text, network text, slots int, lease interval, timeline text, started timestamptz,"
     " locked boolean"
 )
-# On the server that was looked at, by when it was started, and on its timeline: one that took over, or was
-# put back, may have forgotten what was sent. (To ask each time for its identifier would read a file.)
-_THERE = """CASE WHEN started IS NULL THEN true
-            ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) = timeline
-                AND pg_postmaster_start_time() = started END"""
 
 
 async def claim(

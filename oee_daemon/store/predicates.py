@@ -59,3 +59,12 @@ HALTED = "EXISTS (SELECT FROM halt WHERE one = 1 AND halted)"
 IS_SENT = status_in(status.LIVE - status.UNSENT)
 #: A halt leaves the order to be worked on: what was sent is asked about, and what has lapsed expires.
 MAY_RUN = f"(NOT {NEEDS_KEY} OR NOT {HALTED})"
+
+
+def there(timeline: str, started: str) -> str:
+    """The database is where it was last looked at, by these two values of `leases.Where`; true where the
+    second is null. On another timeline, or started since, it may have forgotten what was sent. (To ask each
+    time for the server's identifier would read a file.)"""
+    return f"""CASE WHEN {started} IS NULL THEN true
+            ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) = {timeline}
+                AND pg_postmaster_start_time() = {started} END"""

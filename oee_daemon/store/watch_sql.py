@@ -8,7 +8,7 @@ skipped where another has them: what is missed is met again at the next tick. No
 from __future__ import annotations
 
 from oee_daemon.store.order_rows import ORDER
-from oee_daemon.store.predicates import ABSURD, HALTED
+from oee_daemon.store.predicates import ABSURD, HALTED, there
 from oee_daemon.store.statement import Statement, named_row
 
 #: Candidates of one pair and rule that one look finds.
@@ -165,11 +165,14 @@ LAUNCH = Statement(f"""
     ), {_SAID}
     SELECT id FROM moved
 """)  # noqa: S608
+# An end is final: a database that took over may have forgotten that the order was executed, which only doubt
+# finds out (see `engine_identity`). What merely fires there is claimed by nobody before that.
 LAPSE = Statement(f"""
-    -- lapse: orders that waited until their time was over
+    -- lapse: orders that waited until their time was over, while the database is where it was
     WITH due AS (
         SELECT id FROM orders
         WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at <= clock_timestamp()
+            AND {there("%(timeline)s", "%(started)s::timestamptz")}
         ORDER BY expires_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), moved AS (
         UPDATE orders o SET status = 'expired', fence = fence + 1, event_seq = event_seq + 1,

@@ -18,6 +18,7 @@ from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.order import Order
 from oee_daemon.store import watch_sql
+from oee_daemon.store.engine_row import where
 from tests.kit.engine import Bench
 from tests.kit.now import now
 
@@ -238,6 +239,24 @@ def test_what_waits_too_long_expires_and_never_fires(bench: Bench) -> None:
     looked(bench, watcher)
     ended = bench.order(order.id)
     assert ended.status is Status.EXPIRED and bench.events(order.id)[-1].data == {"by": "expiresAt"}
+
+
+@pytest.mark.parametrize("elsewhere", ["timeline", "started"])
+def test_where_the_database_may_have_forgotten_nothing_lapses(bench: Bench, elsewhere: str) -> None:
+    """It may have been executed: only once it was in doubt is it known that it was not."""
+    order = limit(bench, "0.98")
+    bench.set(order.id, expires_at=bench.ago(seconds=1), good_until=bench.ago(seconds=1))
+    with bench.db.connect() as conn:
+        here = where(conn)
+    assert here is not None
+    on_another = here._replace(timeline="0000000A")
+    before = (
+        on_another if elsewhere == "timeline" else here._replace(started=here.started - timedelta(days=1))
+    )
+    looked(bench, bench.watcher(where=before))
+    assert bench.order(order.id).status is Status.WAITING
+    looked(bench, bench.watcher(where=here))
+    assert bench.order(order.id).status is Status.EXPIRED
 
 
 def test_a_market_order_with_a_launch_time_fires_then(bench: Bench) -> None:

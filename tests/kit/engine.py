@@ -42,6 +42,7 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import moves, order_rows
+from oee_daemon.store.leases import Where
 from oee_daemon.store.line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
@@ -171,9 +172,13 @@ class Bench:
         armed = now(Placing(self.network(self.chain())).armed(terms))
         return self.loop.run(self.intake.accept(terms, key, armed))
 
-    def watcher(self, chain: SimulatedChain | None = None, *, owner: str = "one") -> Watcher:
-        network = self.network(chain or self.chain())
-        return Watcher(self.db, network, self.broker, self.feed, owner=owner, max_active=SLOTS)
+    def watcher(
+        self, chain: SimulatedChain | None = None, *, owner: str = "one", where: Where | None = None
+    ) -> Watcher:
+        network, broker = self.network(chain or self.chain()), self.broker
+        return Watcher(
+            self.db, network, broker, self.feed, owner=owner, max_active=SLOTS, where=lambda: where
+        )
 
     def move_market(self, bps: int, *, venue: str = "market") -> None:
         """The price of all venues, or of one, is that much above where it stands still; for good."""
