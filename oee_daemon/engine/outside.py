@@ -112,8 +112,8 @@ class Outside:
         try:
             looks = await self.chain.look(swap, wait_s=wait_s)
             outcome = self._cases.judge(swap, looks)
-            if isinstance(outcome, Unknown) and any(look.final for look in looks):
-                # Who has something final to show waits no longer: don't turn that into a busy loop either.
+            if isinstance(outcome, Unknown) and sum(look.final for look in looks) >= min(2, self.chain.nodes):
+                # Who show something final wait no longer: don't turn that into a busy loop either.
                 await asyncio.sleep(wait_s / 4)
             return outcome
         except ChainUnavailable as e:

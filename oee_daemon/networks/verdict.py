@@ -1,7 +1,8 @@
 """When what a chain's nodes show is an outcome. Pure: no I/O and no clock.
 
-A landing is believed as soon as one node calls it final. That a swap was rejected or never landed has to be
-proven, for it means that another is signed: two nodes say so, or one for long. A look counts for an absence
+What is final is believed of two nodes, or of the only one; of one of several it is believed after a while, a
+landing sooner where the others say nothing, and never against an absence that counts. That a swap never
+landed has to be proven, for it means that another is signed. A look counts for an absence
 where one node, of one time, remembers far enough back, is past the last block that could have taken the swap,
 and shows nothing. It has to show so again some blocks later, with nothing seen between: two nodes soon, one
 alone after longer. A node that says nothing may know.
@@ -38,23 +39,23 @@ class Case:
         #: The height at which each node was first found to lack it; empty while nothing speaks for that.
         self.absent_at: dict[str, int] = {}
         self._sights: Counter[str] = Counter()
-        #: The height at which each node first showed it as rejected.
-        self.rejected_at: dict[str, int] = {}
+        #: The height at which each node first showed it as final, alone.
+        self.final_at: dict[str, int] = {}
 
     def judge(self, looks: Sequence[Look]) -> Outcome:
         """What this round, a look of each node that answered, makes of it."""
         final = {look.seen for look in looks if look.final and look.seen is not None}
         told = next(iter(final), None)
-        if len(final) == 1 and isinstance(told, Landed):
-            return told
-        if len(final) == 1 and isinstance(told, Rejected) and self._is_rejected(looks):
+        agreed = len(final) == 1 and isinstance(told, Landed | Rejected)
+        if agreed and self._is_believed(looks):
+            assert isinstance(told, Landed | Rejected)
             return told
         if final or any(look.seen is not None for look in looks):
             # What is not final may become so, or vanish with its fork.
             self.absent_at.clear()
             self._sights.clear()
-            if len(final) == 1 and isinstance(told, Rejected):
-                return Unknown("rejected, as one node alone says")
+            if agreed:
+                return Unknown("final, as one node alone says")
             return Unknown("its nodes contradict each other" if final else "not confirmed yet")
         absent = [look for look in looks if self._is_absent(look)]
         if not absent:
@@ -71,11 +72,21 @@ class Case:
             return Unknown("seen nowhere, and looked for once more")
         return Lapsed()
 
-    def _is_rejected(self, looks: Sequence[Look]) -> bool:
-        """That it was rejected means, too, that another is signed: as much as an absence does."""
-        said = [look for look in looks if look.final and isinstance(look.seen, Rejected)]
-        apart = [look.height - self.rejected_at.setdefault(look.node, look.height) for look in said]
-        return bool(said) and (self._nodes == 1 or len(said) > 1 or max(apart) >= AGAINST_BLOCKS)
+    def _is_believed(self, looks: Sequence[Look]) -> bool:
+        """What some show as final, all the same: a wrong landing loses the order, a wrong rejection doubles
+        it. One that shows nothing yet may lag, and is waited for; one that is silent is not for so long."""
+        said = [look for look in looks if look.final]
+        others = [look for look in looks if not look.final]
+        if self._nodes == 1 or len(said) > 1:
+            return True
+        landed = isinstance(said[0].seen, Landed)
+        if landed and any(self._is_absent(look) for look in others if look.seen is None):
+            return False
+        since = self.final_at.setdefault(said[0].node, said[0].height)
+        if landed and not others:
+            return said[0].height - since >= APART_BLOCKS
+        # Before its last block nobody can prove that it did not land.
+        return said[0].height - (max(since, self._last) if landed else since) >= AGAINST_BLOCKS
 
     def _is_absent(self, look: Look) -> bool:
         return (
@@ -98,6 +109,6 @@ class Cases:
         """As `Case.judge`, with what was seen of this swap before."""
         case = self._open.pop(swap.signature, None) or Case(swap.last_valid_height, self._nodes)
         outcome = case.judge(looks)
-        if isinstance(outcome, Unknown) and (case.absent_at or case.rejected_at):
+        if isinstance(outcome, Unknown) and (case.absent_at or case.final_at):
             self._open[swap.signature] = case
         return outcome

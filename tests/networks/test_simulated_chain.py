@@ -496,12 +496,13 @@ def test_no_bad_node_makes_a_landing_a_lapse(bench: Bench, target: str, row: dic
     now(bench.chain.submit(swap, DEADLINE_S))
     bench.clock.wind(ms=PAST_MS)
     fault = bench.fault(**row, target=target)
-    for _ in range(3):
+    for good_alone in (Unknown, Landed):
         try:
             said = bench.outcome(swap)
         except ChainUnavailable:
             said = Unknown("mute")
-        assert isinstance(said, Unknown if target == "chain" else Landed)
+        # One node's word is believed a while later.
+        assert isinstance(said, Unknown if target == "chain" else good_alone)
         bench.clock.wind(ms=AGAINST_BLOCKS * SLOT_MS)
     with bench.ledger.connect() as conn:
         conn.execute(delete(sim_faults).where(sim_faults.c.id == fault))

@@ -40,6 +40,8 @@ VALID_SLOTS = VALID_BLOCKS
 CALL_TIMEOUT_S = 2.0
 #: The nodes that are asked; a fault may be one's alone.
 NODES = ("node 1", "node 2")
+#: Milliseconds until the second node is asked again, once the first shows a swap as final.
+SECOND_MS = 50
 #: Milliseconds for which a block is shown whose fork loses.
 FORK_MS = 1200
 #: In front of the signature: a swap in such a block.
@@ -175,11 +177,13 @@ class SimulatedChain:
             with _reachable():
                 looks, next_ms = await self._round(swap, until_ms)
             left_ms = until_ms - self._clock.now_ms()
-            if any(look.final for look in looks) or left_ms <= 0:
+            final = sum(look.final for look in looks)
+            if final == len(NODES) or left_ms <= 0:
                 return looks
-            # What is on its way is waited for to the millisecond; what is not there can only be sent
-            # again by the caller, or lapse.
-            await self._clock.sleep(max(1, min(left_ms, next_ms - self._clock.now_ms())) / 1000)
+            # What is on its way is waited for to the millisecond, a second node a little; what is not there
+            # can only be sent again by the caller, or lapse.
+            rest_ms = SECOND_MS if final else max(1, next_ms - self._clock.now_ms())
+            await self._clock.sleep(min(left_ms, rest_ms) / 1000)
 
     async def _round(self, swap: SignedSwap, until_ms: int) -> tuple[list[Look], int]:
         """What each node shows now, and the earliest time (ms) at which one can show the swap as final.

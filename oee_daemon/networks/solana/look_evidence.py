@@ -8,7 +8,7 @@ for as much as it proves, or none. What the looks of all endpoints amount to is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oee_daemon.orders.swap import Landed, Look, Rejected, Unknown
 
@@ -80,6 +80,9 @@ def look_of(
     status = answer.status
     if status is None:
         return _absence(answer, anchored, latest_slot)
+    if not _makes_sense(answer, anchored, latest_slot):
+        # It may say what it sees, and not how long ago it began to.
+        answer = replace(answer, height=anchored.height)
     if not status.final:
         # Its root has passed the slot without it: a fork that lost, whose swap may still land elsewhere.
         if status.slot <= answer.slot:
@@ -88,23 +91,36 @@ def look_of(
     if not shown:
         return _seen(answer, Unknown("final, and not yet told what it moved"))
     told = {(one.slot, isinstance(one.result, Rejected)) for one in shown}
-    if told != {(status.slot, status.failed)}:
+    moved = {_moved(one.result) for one in shown}
+    if told != {(status.slot, status.failed)} or len(moved) != 1:
         return _seen(answer, Unknown("final in two ways"), final=True)
     return _seen(answer, shown[0].result, final=True)
+
+
+def _moved(result: Landed | Rejected) -> tuple[object, ...]:
+    """What has to be the same whoever tells it: times and wording need not be."""
+    if isinstance(result, Rejected):
+        return ()
+    fill = result.fill
+    return fill.input_mint, fill.output_mint, fill.amount_in, fill.amount_out
 
 
 def _seen(answer: Answer, seen: Landed | Rejected | Unknown, *, final: bool = False) -> Look:
     return Look(node=answer.node, height=answer.height, as_of=answer.height, seen=seen, final=final)
 
 
+def _makes_sense(answer: Answer, anchored: Anchored, latest_slot: int | None) -> bool:
+    """Whether its height can be one. A block takes a slot at least: more blocks than slots is a count that is
+    something else. Some gateways gave the slot for the height
+    (https://github.com/EdgeApp/edge-currency-accountbased/pull/1107)."""
+    slots, blocks = answer.slot - anchored.slot, answer.height - anchored.height
+    ahead = latest_slot is not None and answer.slot > latest_slot
+    return answer.height <= answer.slot and blocks <= slots and not ahead
+
+
 def _absence(answer: Answer, anchored: Anchored, latest_slot: int | None) -> Look | None:
     """Nothing was found: how far, of what time, and how far back it looked."""
-    slots, blocks = answer.slot - anchored.slot, answer.height - anchored.height
-    # A block takes a slot at least: more blocks than slots is a count that is something else. Some gateways
-    # gave the slot for the height (https://github.com/EdgeApp/edge-currency-accountbased/pull/1107).
-    if answer.height > answer.slot or blocks > slots:
-        return None
-    if latest_slot is not None and answer.slot > latest_slot:
+    if not _makes_sense(answer, anchored, latest_slot):
         return None
     # The status is of the processed state, which is ahead of the finalized one unless it is of an older time.
     behind = max(0, answer.slot - answer.context)
