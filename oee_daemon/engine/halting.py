@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from oee_daemon.contract import halt_mark
+from oee_daemon.engine.send_gate import FRESH_S
 from oee_daemon.store import halt_row, leases
 from oee_daemon.store.halt_row import Halt, MayLand, Seen
 
@@ -62,11 +63,9 @@ class Halting:
         before = self.read()
         halt = halt_row.halt(self._db, reason, by)
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
-        until = time.monotonic() + QUIET_S
-        while (loud := self._loud(halt)) and time.monotonic() < until:
-            time.sleep(LOOK_S)
+        loud, hangs = self._wait_until_quiet(halt)
         own = [worker for worker in loud if self._is_own(worker)]
-        if own:
+        if own or hangs:
             log.warning("the worker does not say that it is quiet, and is killed")
             self._end_worker()
         with self._db.connect() as conn:
@@ -74,12 +73,27 @@ class Halting:
         # What Postgres has now needs no file any more.
         halt_mark.remove(self._home)
         others = [worker for worker in loud if worker not in own]
-        return Halted(halt, before is not None, may_land, others, bool(own))
+        return Halted(halt, before is not None, may_land, others, bool(own) or hangs)
 
-    def _loud(self, halt: Halt) -> list[Seen]:
-        """Those that have not said that they are quiet. Of its own workers one lives at a time."""
-        with self._db.connect() as conn:
-            found = halt_row.workers(conn)
+    def _wait_until_quiet(self, halt: Halt) -> tuple[list[Seen], bool]:
+        """Those that have not said that they are quiet in time; and whether its own worker is none of them
+        just because it has said nothing since Postgres lost who was there.
+
+        After such a loss it waits until each who lives has said so, or may send no more: see `send_gate`.
+        """
+        until, lost = time.monotonic() + QUIET_S, False
+        while True:
+            with self._db.connect() as conn:
+                # In this order: what was lost in between, the second one tells.
+                found, known_s = halt_row.workers(conn), halt_row.known_s(conn)
+            loud = self._loud(found, halt)
+            lost = lost or known_s < FRESH_S
+            if known_s >= FRESH_S and (not loud or time.monotonic() >= until):
+                return loud, lost and not any(self._is_own(worker) for worker in found)
+            time.sleep(LOOK_S)
+
+    def _loud(self, found: list[Seen], halt: Halt) -> list[Seen]:
+        """Of its own workers one lives at a time."""
         own = sorted((w for w in found if self._is_own(w)), key=lambda worker: worker.seen_s)
         others = [worker for worker in found if not self._is_own(worker)]
         return [worker for worker in (*own[:1], *others) if worker.quiet != halt.number]

@@ -109,13 +109,29 @@ _MAY_LAND = Statement(
     """,  # noqa: S608
     class_row(MayLand),
 )
+# The table is not logged: a crash of Postgres, or another server that takes over, empties it, and who lived
+# before is not in it until its next beat. One row is nobody's: it says since when the others are complete, in
+# milliseconds, as `quiet`. No beat forgets it.
+_NOBODY = ""
 _WORKERS = Statement(
-    """
+    f"""
     -- workers: who may be sending, each with what it has said
     SELECT owner, quiet, extract(epoch FROM clock_timestamp() - seen_at)::float AS seen_s FROM workers
-    """,
+    WHERE owner <> '{_NOBODY}'
+    """,  # noqa: S608
     class_row(Seen),
 )
+_NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+_KNOWN = Statement(f"""
+    -- known: for how long the table of workers has lost nothing, seconds
+    SELECT ({_NOW_MS} - quiet) / 1000.0 FROM workers WHERE owner = '{_NOBODY}'
+""")  # noqa: S608
+_KNOWN_FROM_NOW = Statement(f"""
+    -- known_from_now: the table of workers has lost what was in it, or the clock was set back
+    INSERT INTO workers (owner, network, seen_at, quiet)
+    VALUES ('{_NOBODY}', '', '9999-01-01T00:00:00Z', {_NOW_MS})
+    ON CONFLICT (owner) DO UPDATE SET quiet = LEAST(workers.quiet, EXCLUDED.quiet) RETURNING owner
+""")  # noqa: S608
 _QUIET = Statement("""
     -- quiet: a worker sends nothing any more, as this halt asks
     UPDATE workers SET quiet = %(number)s WHERE owner = %(owner)s RETURNING owner
@@ -166,6 +182,15 @@ def may_land(conn: Connection) -> list[MayLand]:
 
 def workers(conn: Connection) -> list[Seen]:
     return _WORKERS.all(conn)
+
+
+def known_s(conn: Connection) -> float:
+    """For how many seconds, at least, nobody who said that he is there has been lost from `workers`."""
+    row = _KNOWN.first(conn)
+    if row is None or row[0] < 0:
+        _KNOWN_FROM_NOW.first(conn)
+        return 0.0
+    return float(row[0])
 
 
 def quiet(conn: Connection, owner: str, number: int) -> None:

@@ -2,7 +2,7 @@
 due.
 
 A beat says that its worker reaches a Postgres that takes writes, and looks for what is due. The table is not
-logged: it survives no crash, costs no disk, and is whole again a second later.
+logged: it survives no crash, costs no disk, and is whole again a second later; who halts waits that long.
 """
 
 from __future__ import annotations

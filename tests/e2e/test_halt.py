@@ -52,7 +52,7 @@ class Engine:
             row = self.api.sql.execute("SELECT clock_timestamp()").fetchone()
             until(
                 lambda since=row: self.api.sql.execute(  # type: ignore[misc]
-                    "SELECT 1 FROM workers WHERE seen_at > %s", since
+                    "SELECT 1 FROM workers WHERE seen_at > %s AND owner <> ''", since
                 ).fetchone(),
                 what="a beat",
             )

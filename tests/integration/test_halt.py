@@ -195,6 +195,29 @@ def test_a_halt_waits_for_each_worker_and_names_who_does_not_answer(
     assert halting.resume() == done.halt and halting.resume() is None
 
 
+@pytest.mark.parametrize("own", ["beats", "hangs"])
+def test_a_halt_waits_for_whoever_postgres_has_lost(
+    bench: Bench, halting: Halting, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    """A crash of Postgres, or a standby that takes over, empties the table of workers, of which those that
+    live say only at their next beat that they are there: until then they may send."""
+    monkeypatch.setattr("oee_daemon.engine.halting.FRESH_S", 1.0)
+    recovery = bench.recovery(owner="home:1")
+    sql.execute("TRUNCATE workers")
+    begun = clock_s()
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(halting.halt, None, None)
+        until(lambda: halting.read() is not None, what="the row of the halt")
+        if own == "beats":
+            recovery.beat()
+        bench.recovery(owner="elsewhere").beat()
+        assert (done.result().unanswered, ended) == ([], ["w"] if own == "hangs" else [])
+    assert clock_s() - begun >= 1.0
+    begun = clock_s()
+    halting.halt(None, None)
+    assert clock_s() - begun < 1.0, "once is enough"
+
+
 def test_a_worker_that_only_ends_what_it_has_is_asked_too(bench: Bench, halting: Halting) -> None:
     recovery = bench.recovery(owner="leaving")
     recovery.beat()

@@ -29,7 +29,7 @@ SELECT ROW(
     (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_extension)
 )::text
 """
-#: The rows of a migrated database are its revision alone.
+#: The rows of a migrated database are its revision, and that its list of workers is whole.
 EMPTY = """
 DO $$ DECLARE one record; held boolean; BEGIN
     FOR one IN SELECT oid::regclass AS name, relkind FROM pg_class
@@ -42,6 +42,7 @@ DO $$ DECLARE one record; held boolean; BEGIN
             IF held THEN EXECUTE 'TRUNCATE ' || one.name; END IF;
         END IF;
     END LOOP;
+    INSERT INTO workers (owner, network, seen_at, quiet) VALUES ('', '', '9999-01-01T00:00:00Z', 0);
 END $$
 """
 
