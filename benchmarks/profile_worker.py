@@ -35,7 +35,7 @@ from oee_daemon.settings import Settings, load
 SUBSYSTEMS = (
     ("sqlalchemy", "sqlalchemy"), ("psycopg", "psycopg"), ("redis", "/redis/"), ("dramatiq", "dramatiq"),
     ("json", "/json/"), ("logging, ours", "oee_daemon/logs.py"), ("logging", "logging/__init__"),
-    ("signing", "oee_daemon/networks/wallet.py"), ("signing", "solders"),
+    ("signing", "oee_daemon/networks/wallet/"), ("signing", "solders"),
     ("ours: the simulated network", "oee_daemon/networks/simulated"),
     ("ours: routing", "oee_daemon/engine/routing.py"), ("ours: SQL", "oee_daemon/store"),
     ("ours: the queue", "oee_daemon/queue"), ("ours: execution", "oee_daemon/engine"),

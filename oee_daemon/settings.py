@@ -84,9 +84,9 @@ class Settings:
     max_attempts: int = _setting("max_attempts")
     keep_days: int | None = _setting("keep_days")
     network: str = _setting("network")
-    #: Addresses separated by commas, as `solana.rpc.outside_http.Site` takes them.
     #: The network on which orders may spend real money, once somebody has confirmed it.
     real_money: str | None = _setting("real_money")
+    #: Addresses separated by commas, as `solana.rpc.outside_http.Site` takes them.
     rpc_urls: str | None = _setting("rpc_urls")
     #: Names separated by commas.
     venues: str | None = _setting("venues")

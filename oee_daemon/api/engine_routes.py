@@ -1,7 +1,7 @@
 """`GET /api/engine`: the engine at this moment, for those who watch it, and the shapes of that answer.
 
 The cost of an answer grows neither with the orders that are stored nor with the clients that watch events.
-Nothing is read here: `reads.overview` does that.
+Nothing is read here: `reads.engine_overview` does that.
 """
 
 from __future__ import annotations

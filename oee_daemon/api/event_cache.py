@@ -2,7 +2,7 @@
 
 Without this cache, a hundred clients on one order are a hundred reads of Postgres for each of its moves. A
 hint marks the order's entry as stale; the first watcher that asks then reads what is new, and the others wait
-for that read. The cache never decides when to read: `hub` and `stream` do.
+for that read. The cache never decides when to read: `hub` and `stream_routes` do.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A message carries an order's id; losing, doubling or delaying it costs time, never an order, because
 Postgres knows what is due and `recovery` hands it to the threads. So acknowledging is a courtesy here, and
 neither a lost connection nor an error for an answer ever stops a thread. Nothing is delayed in the queue:
-what is due later waits in its worker (see `threads`), and in Postgres should that die.
+what is due later waits in its worker (see `worker_threads`), and in Postgres should that die.
 """
 
 from __future__ import annotations

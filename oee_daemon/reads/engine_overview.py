@@ -1,7 +1,8 @@
 """The engine as it is now, for those who watch it: what stands where, is on its way, ended, and how fast.
 
-Reads and changes nothing; the SQL is in `store.overview`. It is asked again and again, however many orders
-are stored: the one question that must look at all live orders is asked more seldom the longer it takes.
+Reads and changes nothing; the SQL is in `store.overview_sql`. It is asked again and again, however many
+orders are stored: the one question that must look at all live orders is asked the more seldom the longer it
+takes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A period is the orders placed in it, whenever they ended; every figure is about those orders and says at its
 field below what it means (docs/http.md says the same). All statements of a report see one moment and share
-one time limit: who asks for too much is told so, and Postgres goes on working. The SQL is in `store.report`;
-how an answer looks outside is decided in `api.stats`.
+one time limit: who asks for too much is told so, and Postgres goes on working. The SQL is in
+`store.report_sql`; how an answer looks outside is decided in `api.stats_routes`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The SQL of whose database this is, the row in `engine`, and of where it is; `engine.identity` compares."""
+"""The SQL of whose database this is, the row in `engine`, and of where it is.
+
+`engine.engine_identity` compares.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The SQL of the engine as it is now. Each statement goes by an index: none costs more the more orders have
 ended; `COUNT` looks at all that may run, and counts those that wait in their index. What is asked how often
-is decided in `reads.overview`.
+is decided in `reads.engine_overview`.
 """
 
 from __future__ import annotations

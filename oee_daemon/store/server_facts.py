@@ -1,4 +1,7 @@
-"""The SQL that asks a server what it is and how it keeps what it acknowledged; `engine.foundation` judges."""
+"""The SQL that asks a server what it is and how it keeps what it acknowledged.
+
+`engine.durability_checks` judges.
+"""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ Index("orders_group", orders.c.group_id, postgresql_where=text("group_id IS NOT 
 Index("orders_turn", orders.c.turn, unique=True, postgresql_where=text("turn IS NOT NULL"))
 # What ended last: for those who watch, and for what goes by age.
 Index("orders_ended", orders.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
-# What listings walk, newest first; see `listing`.
+# What listings walk, newest first; see `listing_sql`.
 Index("orders_created", orders.c.created_at, orders.c.number)
 Index("orders_market", orders.c.pair, orders.c.side, orders.c.number)
 Index(

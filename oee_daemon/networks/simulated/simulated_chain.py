@@ -1,8 +1,8 @@
 """The simulated chain: a slot every 400 ms, a durable ledger, and faults that can be ordered.
 
 It believes only the signed bytes: it checks the signature, reads the swap from the message, and knows
-from the blockhash until when the swap can land. The price moves away in some attempts, as `market` says;
-such a swap is on the chain with an error and moved nothing.
+from the blockhash until when the swap can land. The price moves away in some attempts, as `simulated_market`
+says; such a swap is on the chain with an error and moved nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The primary key is why the same bytes land once. How far the chain is known to be is a row as well, and past
 its last valid height no swap is taken, whatever a process that was frozen, or a clock that was set back,
-believes. Its table and where it lives are in `schema`.
+believes. Its table and where it lives are in `simulated_schema`.
 """
 
 from __future__ import annotations

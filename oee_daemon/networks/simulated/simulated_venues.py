@@ -1,4 +1,4 @@
-"""A venue of the simulated network: `market`'s prices after a latency, and faults that can be ordered.
+"""A venue of the simulated network: `simulated_market`'s prices after a latency, and faults as ordered.
 
 The swap it builds is a real Solana message with the one instruction of the simulated program.
 """
