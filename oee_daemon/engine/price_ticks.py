@@ -88,8 +88,6 @@ class PriceTicks:
         self._most = ROOM * max_active
         self._held = Held()
         self.posts: dict[str, Post] = {}
-        #: Limits that are met, and not fired for want of room.
-        self.deferred = 0
 
     def confirm_anew(self) -> None:
         """Whoever begins to lead, or leads again, knows nothing of what was in between."""
@@ -206,7 +204,6 @@ class PriceTicks:
         missed = [(c, quote) for c, quote in priced if not conditions_met.is_met(c.order, quote)]
         if missed:
             await self._learn(missed, price)
-        self.deferred = max(0, len(met) - max(0, room))
         return met[: max(0, room)]
 
     async def _firm(self, candidate: Candidate) -> Quote | None:

@@ -53,11 +53,6 @@ class Gate:
         """The engine is halted, as far as this process knows: nothing is to be built or stored."""
         return self._halt is not None or (self._home is not None and halt_mark.is_there(self._home))
 
-    @property
-    def halt(self) -> int | None:
-        """The number of the halt that was seen last, while it holds."""
-        return self._halt
-
     def saw(self, halt: int | None, asked_s: float) -> None:
         """What a beat was told when it asked, at `asked_s`: the halt's number, or that there is none."""
         with self._idle:
