@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from oee_daemon.errors import BadSetting, InvalidInput, VenueError
+from oee_daemon.networks.chain_clock import SystemClock
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.paper.paper_balance import begun_with
 from oee_daemon.networks.paper.paper_chain import PaperChain, Requote
-from oee_daemon.networks.paper.paper_clock import SystemClock
 from oee_daemon.networks.paper.paper_holdings import PaperHoldings
 from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema

@@ -23,8 +23,8 @@ from oee_daemon.contract.simulated import READS, WRITES
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.chain_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
-from oee_daemon.networks.simulated.simulated_clock import Clock, SystemClock
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
 from oee_daemon.networks.simulated.simulated_ledger import Ledger, LedgerRow, fill_of

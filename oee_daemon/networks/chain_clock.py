@@ -1,4 +1,4 @@
-"""The clock that a simulated chain and its venues live by, so that a test can hold or wind it."""
+"""The clock that a chain of our own and its venues live by, so that a test can hold or wind it."""
 
 from __future__ import annotations
 
