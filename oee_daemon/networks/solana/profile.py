@@ -1,4 +1,4 @@
-"""What tells one Solana network from another: numbers, addresses and names, and no code.
+"""What tells one Solana network from another: numbers, addresses and names, and hardly any code.
 
 `solana_network` makes a network of a profile and the settings; nothing else asks which one it is. Whoever
 adds a network adds a `Profile` to `PROFILES`. Light on purpose: the daemon reads it before anything else.
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote
 
+from oee_daemon.contract.home import localnet_socket
 from oee_daemon.contract.settings import VENUES
 from oee_daemon.contract.tokens import LISTED, Listed
 from oee_daemon.settings import Settings
@@ -48,6 +50,12 @@ class Profile:
     def runs_chain(self, settings: Settings) -> bool:
         """Whether the daemon runs the chain itself."""
         return not self.rpc_urls and settings.rpc_urls is None
+
+    def endpoints(self, settings: Settings) -> tuple[str, ...]:
+        """The addresses that the chain is asked at."""
+        if settings.rpc_urls is not None:
+            return tuple(settings.rpc_urls.split(","))
+        return self.rpc_urls or (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
 
 
 #: So many that nobody waits for a turn.

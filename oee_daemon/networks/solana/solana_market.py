@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from oee_daemon.contract.home import localnet_socket
 from oee_daemon.networks.solana.api_key_file import read_key
 from oee_daemon.networks.solana.profile import Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
@@ -58,7 +57,7 @@ class Market:
 
 def open_market(profile: Profile, settings: Settings) -> Market:
     """Connects on first use."""
-    rpc_urls = _rpc_urls(profile, settings)
+    rpc_urls = profile.endpoints(settings)
     turnstile = Turnstile(settings.redis_url) if settings.redis_url is not None else None
     pool = open_pool(rpc_urls, *profile.rpc_rate, turnstile)
     beside = _beside(rpc_urls[0])
@@ -72,14 +71,6 @@ def open_market(profile: Profile, settings: Settings) -> Market:
         Pricing(pool, fee_cap=settings.fee_cap),
         turnstile,
     )
-
-
-def _rpc_urls(profile: Profile, settings: Settings) -> tuple[str, ...]:
-    if settings.rpc_urls is not None:
-        return tuple(settings.rpc_urls.split(","))
-    if profile.rpc_urls:
-        return profile.rpc_urls
-    return (f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}",)
 
 
 def _jupiter(profile: Profile, settings: Settings, url: str, turnstile: Turnstile | None) -> Api:

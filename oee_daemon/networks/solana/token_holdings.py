@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from oee_daemon.networks.holdings import Holding, Means
@@ -186,12 +187,6 @@ def _by_mint(accounts: Sequence[Holding]) -> list[Holding]:
     for one in accounts:
         so_far = sums.get(one.mint)
         if so_far is not None:
-            one = Holding(
-                mint=one.mint,
-                decimals=one.decimals,
-                units=so_far.units + one.units,
-                frozen=so_far.frozen + one.frozen,
-                wrapped=one.wrapped,
-            )
+            one = replace(one, units=so_far.units + one.units, frozen=so_far.frozen + one.frozen)
         sums[one.mint] = one
     return [one for one in sums.values() if one.units]

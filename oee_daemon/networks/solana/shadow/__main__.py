@@ -16,19 +16,15 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
-from oee_daemon.contract.home import localnet_socket
 from oee_daemon.errors import BadSetting, ChainUnavailable
 from oee_daemon.networks.solana.endpoint_look import GENESIS
-from oee_daemon.networks.solana.profile import LOCALNET, MAINNET
+from oee_daemon.networks.solana.profile import PROFILES
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result
 from oee_daemon.networks.solana.shadow.block_watcher import BlockWatcher, Judged
 from oee_daemon.settings import Settings, load
 
-#: Whose swaps can be read.
-CHAINS = {profile.name: profile for profile in (MAINNET, LOCALNET)}
 #: Requests a second to each endpoint, and at once after a rest: what a free quota bears for a week.
 PER_S, BURST = 4.0, 8
 #: The same where the endpoint is this machine's own chain, and seconds between two looks at one signature.
@@ -39,7 +35,7 @@ DONE, WRONG, USAGE, UNREACHABLE = 0, 1, 2, 6
 
 def main(given: list[str]) -> int:
     read = argparse.ArgumentParser(prog="python -m oee_daemon.networks.solana.shadow", allow_abbrev=False)
-    read.add_argument("--network", choices=CHAINS, required=True)
+    read.add_argument("--network", choices=PROFILES, required=True)
     read.add_argument("--for", dest="seconds", type=float, required=True)
     told = read.parse_args(given)
     try:
@@ -54,25 +50,17 @@ def _say(line: dict[str, Any]) -> None:
     print(json.dumps(line, separators=(",", ":")), flush=True)
 
 
-def _addresses(network: str, settings: Settings) -> list[str]:
-    if settings.rpc_urls is not None:
-        return settings.rpc_urls.split(",")
-    return [*CHAINS[network].rpc_urls] or [
-        f"http+unix://{quote(str(localnet_socket(settings.home)), safe='')}"
-    ]
-
-
 async def _shadow(network: str, seconds: float, settings: Settings) -> int:
     local = network == "localnet"
     rate = (FREE_PER_S, FREE_BURST) if local else (PER_S, BURST)
-    pool = open_pool(_addresses(network, settings), *rate)
+    pool = open_pool(PROFILES[network].endpoints(settings), *rate)
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     counts, denied = Counter[str](), Counter[str]()
     try:
-        genesis = CHAINS[network].genesis or await _genesis_of(pool)
+        genesis = PROFILES[network].genesis or await _genesis_of(pool)
         watcher = BlockWatcher(pool, genesis, FREE_PAUSE_S if local else PAUSE_S, random.Random())  # noqa: S311
         # What was judged until somebody ends it counts.
         with suppress(asyncio.CancelledError):
