@@ -65,6 +65,10 @@ ValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s).")
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
+Tokens = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TOKEN", help="Only these, by symbol or mint.", show_default=False),
+]
 Pair = Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")]
 Side = Annotated[SideWord | None, typer.Option("--side", help="Only this side.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -111,8 +111,8 @@ def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
                 hint=f"Read docs/going-live.md, then: oee config set network {network} --yes-real-money",
                 code="real_money_unconfirmed",
             )
-        output.warn(f"Orders on {network} spend real money. Type {network} to go on, or Enter to leave it.")
-        if sys.stdin.readline().strip() != network:
+        asked = f"Orders on {network} spend real money. Type {network} to go on, or Enter to leave it."
+        if output.ask(asked) != network:
             output.sentence("✗", "nothing was changed.")
             return False
     config_edit.edit_config(config_file(), "real_money", network)

@@ -11,7 +11,7 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import short_path
 from oee_cli.text.order_text import name_process
 from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line, fold_value
-from oee_cli.text.time_text import parse_moment
+from oee_cli.text.time_text import minute_text, parse_moment
 
 #: Cells of the facts' names, and between two parts of a fact.
 _NAMES, _GAP = 11, 3
@@ -65,7 +65,7 @@ def _describe_daemon(status: dict[str, Any]) -> list[Any]:
 
 
 def _describe_halt(halt: dict[str, Any]) -> list[Any]:
-    since = f"since {parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+    since = f"since {minute_text(halt['since'])}"
     return [since, halt.get("reason"), halt.get("by") and f"by {halt['by']}", "(to go on: oee resume)"]
 
 

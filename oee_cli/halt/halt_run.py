@@ -164,11 +164,9 @@ def _confirmed(halt: dict[str, Any], output: Output) -> bool:
     """Asks. Raises `UsageFault` where nobody is there to answer."""
     if not (sys.stdin is not None and sys.stdin.isatty()):
         raise UsageFault("Nobody is at a terminal to be asked.", hint="oee resume --yes")
-    from oee_cli.text.time_text import parse_moment
+    from oee_cli.text.time_text import minute_text
 
     why = f": {halt['reason']}" if halt["reason"] else ""
     by = f" by {halt['by']}" if halt["by"] else ""
-    since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
-    output.warn(clean(f"Halted since {since}{by}{why}"))
-    output.warn("Orders that are due go on at once. Resume? [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    output.warn(clean(f"Halted since {minute_text(halt['since'])}{by}{why}"))
+    return output.ask("Orders that are due go on at once. Resume? [y/N]").lower() in ("y", "yes")

@@ -10,7 +10,7 @@ from oee_cli.api.http_client import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
-from oee_cli.text.time_text import parse_moment
+from oee_cli.text.time_text import minute_text
 
 #: Cells of a bar.
 _WIDTH = 20
@@ -56,7 +56,7 @@ def _describe_day(daily: dict[str, Any]) -> str:
         text += f", {_usd(daily['reserved'])} of it by orders that have not ended"
     if daily["frees"]:
         first = daily["frees"][0]
-        text += f"; {_usd(first['usd'])} frees at {parse_moment(first['at']).astimezone():%d %b %H:%M}"
+        text += f"; {_usd(first['usd'])} frees at {minute_text(first['at'])}"
     return text
 
 

@@ -73,8 +73,7 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
 
 def _confirmed(output: Output, number: int) -> bool:
     many = f"{number:,} orders or more" if number >= MAX_PAGE else f"{number:,} orders"
-    output.warn(f"Cancel {many}? Type yes, or Enter to leave them.")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return output.ask(f"Cancel {many}? Type yes, or Enter to leave them.").lower() in ("y", "yes")
 
 
 def _cancel_one(client: Client, identifier: str, output: Output) -> ExitCode:

@@ -190,6 +190,11 @@ def stamp_text(text: str) -> str:
     return f"{parse_moment(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def minute_text(text: str) -> str:
+    """A moment here, as in `26 Nov 14:05`."""
+    return f"{parse_moment(text).astimezone():%d %b %H:%M}"
+
+
 def clock_text(text: str) -> str:
     """The time of day here, to the millisecond."""
     return f"{parse_moment(text).astimezone():%H:%M:%S.%f}"[:-3]

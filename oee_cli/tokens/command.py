@@ -103,10 +103,7 @@ def remove_token(
 
 
 def show_balance(
-    tokens: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TOKEN", help="Only these, by symbol or mint.", show_default=False),
-    ] = None,
+    tokens: o.Tokens = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:

@@ -17,7 +17,7 @@ from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import chart
 from oee_cli.text.order_text import asked_amount, market_amount, short_id
 from oee_cli.text.text_layout import Cell, Column, Line, Sheet, draw_line, side_cell
-from oee_cli.text.time_text import parse_moment, seconds_between, span_text
+from oee_cli.text.time_text import minute_text, parse_moment, seconds_between, span_text
 from oee_daemon.contract.shapes import Order
 
 #: Rows from which there is room for tables and blank lines, for the lines above the orders, for a chart.
@@ -174,8 +174,7 @@ class _Page:
             told.append(clean(f"{t.what}, for {span_text(t.for_s)}; it is asked again ({t.why})"))
         if (halt := self.engine.get("halt")) is not None:
             why = f": {clean(halt['reason'])}" if halt["reason"] else ""
-            since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
-            told.append(f"halted since {since}{why}; to go on: oee resume")
+            told.append(f"halted since {minute_text(halt['since'])}{why}; to go on: oee resume")
         if (wallet := self.engine.get("wallet") or {}).get("locked"):
             told.append(f"the wallet is locked: {clean(wallet['reason'])}; to go on: oee wallet unlock")
         if not self.engine["queue"]["reachable"]:

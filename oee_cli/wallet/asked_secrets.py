@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from pathlib import Path
 from typing import Any
 
-from oee_cli.errors import UsageFault
+from oee_cli.errors import Forbidden, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.settings.load_settings import stored_settings
 from oee_cli.settings.setting_origins import setting_value
@@ -67,11 +69,6 @@ def read_key() -> str:
 
 
 def _read_file(path: str) -> str:
-    import stat
-    from pathlib import Path
-
-    from oee_cli.errors import Forbidden
-
     try:
         if stat.S_IMODE(Path(path).stat().st_mode) & 0o077 and not path.startswith("/run/credentials/"):
             raise Forbidden(

@@ -192,10 +192,7 @@ def remove_wallet(
 
 @wallet_app.command("balance", cls=PlainCommand)
 def show_balance(
-    tokens: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TOKEN", help="Only these, by symbol or mint.", show_default=False),
-    ] = None,
+    tokens: o.Tokens = None,
     json: o.Json = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:

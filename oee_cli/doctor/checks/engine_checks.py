@@ -17,7 +17,7 @@ from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.outside_servers import Ask
 from oee_cli.errors import CliError
-from oee_cli.text.time_text import parse_moment, span_text
+from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
 
 #: Seconds by which two clocks may differ: an answer over a slow line is no wrong clock.
@@ -38,11 +38,7 @@ def check_daemon(facts: Facts) -> Iterator[Finding]:
         yield from _explain_no_answer(facts)
         return
     version = str(status.get("version"))
-    since = (
-        f", since {parse_moment(status['startedAt']).astimezone():%d %b %H:%M}"
-        if status.get("startedAt")
-        else ""
-    )
+    since = f", since {minute_text(status['startedAt'])}" if status.get("startedAt") else ""
     where = f" at {facts.settings.url}" if facts.settings.url else ""
     if version == VERSION:
         yield ok("daemon", f"runs{where}, {_describe_process(facts)}, version {version}{since}")
@@ -243,7 +239,7 @@ def check_orders(facts: Facts) -> Iterator[Finding]:
     part, halt = facts.part("orders"), facts.part("halt")
     if halt:
         why = f" ({halt['reason']})" if halt.get("reason") else ""
-        since = f"{parse_moment(halt['since']).astimezone():%d %b %H:%M}"
+        since = minute_text(halt["since"])
         message = f"The engine is halted since {since}{why}: nothing is accepted, signed or sent."
         yield warn("orders", "halted", message, "oee resume")
         return
