@@ -17,6 +17,11 @@ ABSURD = "interval '120 seconds'"
 TOLERANCE = "interval '20 milliseconds'"
 
 
+def over(lease: str) -> str:
+    """The lease of a row of another table is over, or from a clock that jumped. `lease`: its column."""
+    return f"({lease} <= clock_timestamp() OR {lease} > clock_timestamp() + {ABSURD})"
+
+
 def status_in(statuses: Iterable[Status]) -> str:
     """The order's status is one of these."""
     return f"status IN ({', '.join(repr(s.value) for s in sorted(statuses))})"

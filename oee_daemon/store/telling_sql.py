@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Event
 from oee_daemon.store.order_rows import EVENT, event_of
+from oee_daemon.store.predicates import over
 from oee_daemon.store.statement import Statement, named_row
 
 #: The most events of one absence that are told one by one; of those before them only how many there were.
@@ -46,7 +47,7 @@ class News(NamedTuple):
 
 # A snapshot from the future is of another server's, from which this database was copied.
 _CLAIM = Statement(
-    """
+    f"""
     -- claim: the right to tell a target, for a while
     INSERT INTO tellings AS t (target, seen, halt, owner, lease_until)
     VALUES (%(target)s, pg_current_snapshot()::text, coalesce((SELECT number FROM halt), 0), %(owner)s,
@@ -54,9 +55,9 @@ _CLAIM = Statement(
     ON CONFLICT (target) DO UPDATE SET owner = EXCLUDED.owner, lease_until = EXCLUDED.lease_until,
         seen = CASE WHEN pg_snapshot_xmax(t.seen::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())
             THEN EXCLUDED.seen ELSE t.seen END
-    WHERE t.owner = EXCLUDED.owner OR t.lease_until <= clock_timestamp()
+    WHERE t.owner = EXCLUDED.owner OR {over("t.lease_until")}
     RETURNING seen, halt
-    """,
+    """,  # noqa: S608  # the names are our own
     class_row(Mark),
 )
 _NEWS = Statement(

@@ -8,14 +8,13 @@ skipped where another has them: what is missed is met again at the next tick. No
 from __future__ import annotations
 
 from oee_daemon.store.order_rows import ORDER
-from oee_daemon.store.predicates import ABSURD, HALTED, there
+from oee_daemon.store.predicates import ABSURD, HALTED, over, there
 from oee_daemon.store.statement import Statement, named_row
 
 #: Candidates of one pair and rule that one look finds.
 MOST = 100
 
-#: The leader's lease is over, or from a clock that jumped.
-_OVER = f"(w.lease_until <= clock_timestamp() OR w.lease_until > clock_timestamp() + {ABSURD})"
+_OVER = over("w.lease_until")
 BEAT = Statement(
     f"""
     -- watch beat: leads, or goes on leading, where anybody waits; what is due by the clock alone

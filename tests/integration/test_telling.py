@@ -91,6 +91,15 @@ def test_who_dies_before_it_is_noted_is_followed_by_one_who_tells_it_again(
     assert ear.kinds == ["failed", "failed"]
 
 
+def test_a_lease_of_a_clock_that_was_set_back_keeps_nobody_from_telling(bench: Bench, ear: Listener) -> None:
+    teller(bench, ear).once()
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE tellings SET lease_until = now() + interval '1 day'")
+    fail(bench)
+    teller(bench, ear, owner="two").once()
+    assert ear.kinds == ["failed"]
+
+
 def test_what_a_target_has_taken_is_not_told_again_when_the_next_word_fails(
     bench: Bench, ear: Listener
 ) -> None:
