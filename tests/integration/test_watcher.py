@@ -314,14 +314,13 @@ def test_a_slip_of_the_pen_is_no_order(bench: Bench, kind: str, sell: bool, targ
 
 def test_who_leads_again_confirms_a_stop_anew(bench: Bench) -> None:
     """What was seen before another led, or while nobody could look, says nothing of what was in between."""
-    order = stop(bench, "0.97", confirm_ms=50)
+    order = stop(bench, "0.97", confirm_ms=1)
     one, two = bench.watcher(owner="one"), bench.watcher(owner="two")
     bench.move_market(-500)
     assert looked(bench, one) == []
     with bench.db.connect() as conn:
         conn.exec_driver_sql("UPDATE watch SET lease_until = now() - interval '1 s'")
     bench.move_market(0)
-    time.sleep(0.06)
     assert looked(bench, two, 2) == [], "the price is back"
     now(two.leave())
     bench.move_market(-500)
@@ -369,15 +368,18 @@ def test_a_price_that_moves_too_far_ends_neither_a_limit_nor_a_stop(bench: Bench
 def test_a_slow_beat_makes_no_price_younger(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a price was so is reckoned from the beat's answer: never later than it was."""
     limit(bench, "0.98")
-    watcher, beat = bench.watcher(), watch_sql.BEAT
+    beaten, beat, slow_s = bench.watcher(), watch_sql.BEAT, [0.0]
 
     def slow(*asked: Any) -> Any:
-        time.sleep(0.5)
+        slow_s[0] += 0.5
         return beat.first(*asked)
 
     monkeypatch.setattr(watch_sql, "BEAT", SimpleNamespace(first=slow))
-    now(watcher.beat())
-    assert watcher._lead is not None
-    said = watcher._lead.moment(time.monotonic())
+    monkeypatch.setattr(
+        "oee_daemon.engine.watcher.time", SimpleNamespace(monotonic=lambda: time.monotonic() + slow_s[0])
+    )
+    now(beaten.beat())
+    assert beaten._lead is not None
+    said = beaten._lead.moment(time.monotonic() + slow_s[0])
     with bench.db.connect() as conn:
         assert said <= conn.execute(select(func.clock_timestamp())).scalar_one()
