@@ -154,7 +154,7 @@ class Service:
 
     async def _heed_halt(self) -> None:
         """What halted this home while Postgres could not be told."""
-        if halt_mark.is_there(self._home.path):
+        if halt_mark.halts(self._home.path, self._network.name):
             try:
                 await asyncio.to_thread(self._halting.heed_mark)
             except (SQLAlchemyError, OSError) as e:

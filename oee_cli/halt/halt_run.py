@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from oee_cli.api.http_client import Client, session
@@ -33,14 +34,17 @@ def halt_engine(reason: str | None, output: Output) -> ExitCode:
     if reason is not None and len(reason) > MOST_TEXT:
         raise UsageFault(f"--reason may have {MOST_TEXT} characters.")
     settings = load_settings()
-    mark = Mark(reason, _whoever_asks())
+    asked = {"reason": reason, "by": _whoever_asks()}
     client = Client(settings, output)
     try:
         if settings.url is not None:
-            return _tell(client.read("POST", "/api/halt", json=mark._asdict()), output)
-        _write_mark(settings, mark)
+            return _tell(client.read("POST", "/api/halt", json=asked), output)
+        # That of the daemon that works, hangs or died here, which may not be what the settings say by now.
+        network = str(client.launcher.running().get("network") or settings.network)
+        at = datetime.now(UTC).isoformat()
+        _write_mark(settings, Mark(networks=(network,), at=at, **asked))
         if hung_engine.is_alive(client.launcher):
-            done = _ask(client, mark)
+            done = _ask(client, asked)
             if done is not None:
                 return _tell(done, output)
         return _end_hung(client, output)
@@ -71,10 +75,10 @@ def _write_mark(settings: Settings, mark: Mark) -> None:
         raise CliError(f"{path_of(settings.home)} can't be written: {e.strerror}.") from None
 
 
-def _ask(client: Client, mark: Mark) -> dict[str, Any] | None:
+def _ask(client: Client, asked: dict[str, str | None]) -> dict[str, Any] | None:
     """What the daemon's halt came to; none where it did not say so."""
     try:
-        answer = client.exchange("POST", "/api/halt", json=mark._asdict(), timeout=_ANSWER_S)
+        answer = client.exchange("POST", "/api/halt", json=asked, timeout=_ANSWER_S)
         done: dict[str, Any] = check_response(answer).body
     except (ConnectionLost, CliError):
         return None

@@ -2,7 +2,9 @@
 
 `oee halt` writes it before it asks anybody. Daemon and workers of the home take nothing up while it is there;
 the daemon writes its halt into Postgres, and then removes it: a halt that Postgres has is not told twice, or
-it could not be ended from another host.
+it could not be ended from another host. Each network of a home has a database of its own: the file names
+those that are meant and stays until each of them has the halt. Any other one of the home is halted by it,
+too, once, and notes beside it, in `halted.NETWORK`, of which file that was.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ MOST_TEXT = 500
 
 
 class Mark(NamedTuple):
-    """What the file says: why, and who asked for it."""
+    """What the file says: why, who asked for it, of which networks, and when, which tells two files apart."""
 
     reason: str | None = None
     by: str | None = None
+    networks: tuple[str, ...] = ()
+    at: str | None = None
 
 
 def path_of(home: Path) -> Path:
@@ -35,24 +39,61 @@ def is_there(home: Path) -> bool:
     return os.path.exists(f"{home}/halted")  # noqa: PTH110  # a `Path` would take five times as long
 
 
-def read(home: Path) -> Mark | None:
-    """What the file says; none where there is none. One that can't be read halts as well."""
+def halts(home: Path, network: str) -> bool:
+    """There is a file of which the database of `network` has not been told. As quick where there is none."""
     if not is_there(home):
-        return None
-    with suppress(OSError, ValueError, AttributeError):
-        told = json.loads(path_of(home).read_text())
-        return Mark(
-            *(None if told.get(name) is None else str(told[name])[:MOST_TEXT] for name in Mark._fields)
+        return False
+    seen = content(home)
+    return seen is None or not _has(home, network, seen)
+
+
+def content(home: Path) -> bytes | None:
+    """What stands in the file; none where there is none, or it can't be read."""
+    return _bytes(path_of(home))
+
+
+def parse(seen: bytes | None) -> Mark:
+    """What the file says. One that can't be read halts as well."""
+    with suppress(ValueError, AttributeError, TypeError):
+        told = json.loads(seen or b"")
+        reason, by, at = (
+            None if told.get(name) is None else str(told[name])[:MOST_TEXT] for name in ("reason", "by", "at")
         )
+        # A name is part of a path.
+        networks = tuple(name for name in told.get("networks", ()) if str(name).isalnum())
+        return Mark(reason, by, networks, at)
     return Mark()
 
 
 def write(home: Path, mark: Mark) -> None:
-    """Durable when this returns. Raises `OSError`."""
+    """Durable when this returns. Networks that another file names, and that have not been told, are named by
+    this one too. Raises `OSError`."""
+    before = content(home)
+    owed = {name for name in parse(before).networks if before is None or not _has(home, name, before)}
+    mark = mark._replace(networks=tuple(sorted(owed | {*mark.networks})))
     atomic_write(path_of(home), json.dumps(mark._asdict()) + "\n")
 
 
-def remove(home: Path) -> None:
-    """Durable when this returns; harmless where there is none. Raises `OSError`."""
-    path_of(home).unlink(missing_ok=True)
-    flush_folder(home)
+def told(home: Path, network: str, seen: bytes | None) -> None:
+    """The database of `network` has been told of the file in which `seen` stood, or a person let it go on:
+    durable when this returns. Another file, which came since, stays. Raises `OSError`."""
+    if any(name != network and (seen is None or not _has(home, name, seen)) for name in parse(seen).networks):
+        assert seen is not None
+        atomic_write(_told_path(home, network), seen.decode())
+    elif content(home) == seen:
+        path_of(home).unlink(missing_ok=True)
+        flush_folder(home)
+
+
+def _told_path(home: Path, network: str) -> Path:
+    return home / f"halted.{network}"
+
+
+def _has(home: Path, network: str, seen: bytes) -> bool:
+    return _bytes(_told_path(home, network)) == seen
+
+
+def _bytes(path: Path) -> bytes | None:
+    with suppress(OSError):
+        return path.read_bytes()
+    return None

@@ -60,7 +60,7 @@ class Halting:
 
         Blocks for some seconds at most. Raises `DBAPIError` where Postgres can't be told.
         """
-        before = self.read()
+        before, file = self.read(), halt_mark.content(self._home)
         halt = halt_row.halt(self._db, reason, by)
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
         loud, hangs = self._wait_until_quiet(halt)
@@ -71,7 +71,7 @@ class Halting:
         with self._db.connect() as conn:
             may_land = halt_row.may_land(conn)
         # What Postgres has now needs no file any more.
-        halt_mark.remove(self._home)
+        halt_mark.told(self._home, self._network, file)
         others = [worker for worker in loud if worker not in own]
         return Halted(halt, before is not None, may_land, others, bool(own) or hangs)
 
@@ -108,18 +108,19 @@ class Halting:
 
     def heed_mark(self) -> bool:
         """Writes a halt that a file tells of into Postgres. False: there is none. Raises as `halt`."""
-        mark = halt_mark.read(self._home)
-        if mark is None:
+        if not halt_mark.halts(self._home, self._network):
             return False
+        file = halt_mark.content(self._home)
+        mark = halt_mark.parse(file)
         halt_row.halt(self._db, mark.reason, mark.by)
-        halt_mark.remove(self._home)
+        halt_mark.told(self._home, self._network, file)
         log.warning("halted, as the file in the home says", extra={"reason": mark.reason, "by": mark.by})
         return True
 
     def resume(self) -> Halt | None:
         """Lets the engine go on: the file first, so that a crash in between leaves it halted. None: it was
         not halted. Raises `DBAPIError`."""
-        halt_mark.remove(self._home)
+        halt_mark.told(self._home, self._network, halt_mark.content(self._home))
         with self._db.connect() as conn:
             ended = halt_row.resume(conn)
             if ended is not None:

@@ -181,7 +181,7 @@ class Intake:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
-                if self._home is not None and halt_mark.is_there(self._home):
+                if self._home is not None and halt_mark.halts(self._home, self._network):
                     raise Halted
                 return await creating.create(self._line, uuid4(), self._network, terms, key, armed, reserving)
             except Halted:

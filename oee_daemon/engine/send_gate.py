@@ -38,11 +38,12 @@ def clock_s() -> float:
 
 
 class Gate:
-    """One process's. `home`: where its mark would be; none where nobody could have written one, and nobody
-    looks at beats: then it is open until it is shut."""
+    """One process's, which works on `network`. `home`: where its mark would be; none where nobody could have
+    written one, and nobody looks at beats: then it is open until it is shut."""
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(self, home: Path | None = None, network: str = "") -> None:
         self._home = home
+        self._network = network
         self._seen = clock_s() if home is None else -FRESH_S
         self._halt: int | None = None
         self._sending = 0
@@ -51,7 +52,9 @@ class Gate:
     @property
     def shut(self) -> bool:
         """The engine is halted, as far as this process knows: nothing is to be built or stored."""
-        return self._halt is not None or (self._home is not None and halt_mark.is_there(self._home))
+        return self._halt is not None or (
+            self._home is not None and halt_mark.halts(self._home, self._network)
+        )
 
     def saw(self, halt: int | None, asked_s: float) -> None:
         """What a beat was told when it asked, at `asked_s`: the halt's number, or that there is none."""

@@ -121,7 +121,7 @@ class Worker:
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
             timing=settings.timing,
-            gate=Gate(settings.home),
+            gate=Gate(settings.home, self._network.name),
         )
 
     def _make_watcher(self, settings: Settings) -> Watcher:
