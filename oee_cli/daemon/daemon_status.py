@@ -12,6 +12,7 @@ from oee_cli.settings.load_settings import short_path
 from oee_cli.text.order_text import name_process
 from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.time_text import minute_text, parse_moment
+from oee_daemon.contract.networks import KEYLESS
 
 #: Cells of the facts' names, and between two parts of a fact.
 _NAMES, _GAP = 11, 3
@@ -27,7 +28,7 @@ def draw_status(output: Output, status: dict[str, Any]) -> None:
         *_describe_workers(status),
         ("network", [status.get("network")]),
         *([("halted", _describe_halt(halt))] if (halt := status.get("halt")) else []),
-        *([("wallet", _describe_wallet(status["wallet"]))] if status.get("wallet") else []),
+        *([("wallet", _describe_wallet(status))] if status.get("wallet") else []),
     ]
     width, colors = output.width(sys.stdout), output.color(sys.stdout)
     # No width is handed on: nothing is cut. What is wider than a terminal is folded; a script gets it whole.
@@ -69,8 +70,11 @@ def _describe_halt(halt: dict[str, Any]) -> list[Any]:
     return [since, halt.get("reason"), halt.get("by") and f"by {halt['by']}", "(to go on: oee resume)"]
 
 
-def _describe_wallet(wallet: dict[str, Any]) -> list[Any]:
+def _describe_wallet(status: dict[str, Any]) -> list[Any]:
     """Whether an order could be signed now."""
+    wallet = status["wallet"]
+    if status.get("network") in KEYLESS:
+        return ["none", "nothing is signed"]
     state = wallet.get("kind")
     if wallet.get("locked"):
         return [wallet.get("address"), f"locked: {wallet.get('reason')}", "oee wallet unlock"]

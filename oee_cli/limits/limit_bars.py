@@ -25,7 +25,7 @@ def show_limits(output: Output) -> ExitCode:
         output.emit(limits)
         return ExitCode.DONE
     daily, opened = limits["maxDaily"], limits["maxOpen"]
-    said = f"{opened['used']:,} of {_count(opened['limit'])}"
+    said = _of_limit(f"{opened['used']:,}", opened["limit"] and f"{opened['limit']:,}")
     rows = [
         _plain("one order", _usd(limits["maxOrder"])),
         _bar("24 hours", daily["used"], daily["limit"], _describe_day(daily)),
@@ -51,7 +51,7 @@ def _bar(name: str, used: Any, limit: Any, text: str) -> list[Cell]:
 
 
 def _describe_day(daily: dict[str, Any]) -> str:
-    text = f"{_usd(daily['used'])} of {_usd(daily['limit'])}"
+    text = _of_limit(_usd(daily["used"]), daily["limit"] and _usd(daily["limit"]))
     if Decimal(daily["reserved"]):
         text += f", {_usd(daily['reserved'])} of it by orders that have not ended"
     if daily["frees"]:
@@ -64,8 +64,8 @@ def _usd(text: str | None) -> str:
     return "any" if text is None else f"{Decimal(text):,f} USD"
 
 
-def _count(limit: int | None) -> str:
-    return "any number" if limit is None else f"{limit:,}"
+def _of_limit(used: str, limit: str | None) -> str:
+    return f"{used}, no limit" if limit is None else f"{used} of {limit}"
 
 
 def _or_any(value: int | None, unit: str) -> str:

@@ -13,7 +13,7 @@ from oee_cli.output import clean
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.order_text import error_text
 from oee_cli.text.order_text_lines import quote_words
-from oee_cli.text.text_layout import Cell, Column, Line, align_cells, choose_columns, column_widths
+from oee_cli.text.text_layout import Cell, Column, Line, align_cells, cell_len, choose_columns, column_widths
 from oee_daemon.contract.shapes import Order
 
 _COLUMNS = (
@@ -36,6 +36,7 @@ def quote_lines(order: Order, attempts: Sequence[ExplainedAttempt], width: int) 
     rows = {a["attempt"]: [(q, _quote_cells(order, q)) for q in _rank_quotes(a["quotes"])] for a in attempts}
     prices = [cells for row in rows.values() for quote, cells in row if quote["error"] is None]
     widths = column_widths(titles, prices)
+    widths[0] = max([widths[0], *(cell_len(cells[0].text) for row in rows.values() for _, cells in row)])
     left, gap, _ = choose_columns(titles, widths, width)
     titled = False
     for attempt in attempts:

@@ -36,7 +36,7 @@ def not_in_force(found: Mapping[str, Value], status: Mapping[str, Any]) -> dict[
         else:
             # Another release may not know it.
             told = running.get(name, "nothing" if status.get("version") == VERSION else None)
-            mine = str(v.setting.read(v.text))
+            mine = v.setting.shown(str(v.setting.read(v.text)))
         if told is not None and told != mine:
             differs[name] = told
     return differs

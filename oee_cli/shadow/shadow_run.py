@@ -12,6 +12,7 @@ from typing import Any
 
 from oee_cli.errors import Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
 from oee_cli.settings.load_settings import load_settings
@@ -30,6 +31,7 @@ def run_shadow(network: str, span: str, output: Output) -> ExitCode:
         raise UsageFault("--for takes a time up to 30d.", hint="For example --for 6h")
     # What is wrong with a setting is said as for every command.
     load_settings()
+    badge.wear(network)
     seen: dict[str, Any] = {}
     counts = {"judged": 0, "wrong": 0}
     with _telling(network, seconds) as lines:

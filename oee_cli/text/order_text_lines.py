@@ -71,7 +71,8 @@ def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int
     if quote is not best:
         mine, least = competing(of["swapMode"], quote), competing(of["swapMode"], best)
         behind = f"{behind_bps(of['swapMode'], mine, least):.0f}" if mine is not None and least else None
-        verdict = Cell(f"{'+' if of['swapMode'] == 'ExactOut' else '-'}{behind} bps", "dim")
+        sign = "" if behind == "0" else "+" if of["swapMode"] == "ExactOut" else "-"
+        verdict = Cell(f"{sign}{behind} bps", "dim")
     words = (
         clean(quote["venue"]).ljust(name_width),
         amount,

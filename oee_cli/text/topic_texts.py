@@ -73,7 +73,8 @@ twice and goes on where it stopped; another --batch NAME places it anew.
 """
 
 _WAITING = """\
-An order can wait for its price, for days, and costs nothing while it waits:
+On the simulated network, the only one whose prices are watched so far, an order
+can wait for its price, for days, and costs nothing while it waits:
 
   oee limit buy SOL USDC 1.5 --at 140     once all of it costs 140 each or less
   oee limit sell SOL USDC 1.5 --at +5%    5 % over now, net of fee and impact
@@ -104,8 +105,8 @@ Where orders are traded, by OEE_NETWORK or: oee config set network NAME
   mainnet     real money
 
 Every line but the simulated network's begins with the network's name, and each
-object of --json has it. A home stays on the network that it began on: take
-another OEE_HOME for another network.
+object of --json has it. A home keeps each network's orders apart: go back, and
+they are there again. A database of your own is one network's.
 
 On paper a swap lands at the price that its venue has when it lands, or fails;
 what your orders would do to a pool is not simulated. OEE_PAPER_BALANCE is what

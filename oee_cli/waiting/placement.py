@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +18,7 @@ from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.condition_text import condition_sentence, market_words, until_words
 from oee_cli.text.key_text import read_key
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
+from oee_cli.text.text_layout import cell_len
 from oee_cli.text.time_text import read_duration
 from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
 from oee_daemon.contract.shapes import Order
@@ -62,7 +64,10 @@ def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) ->
             if e.code == "would_fire":
                 e.hint = f"oee {request.side} trades at once; --far if it is meant"
             elif e.code in ("price_far", "price_inverted"):
-                e.hint = f"{(e.hint or '').partition(', or far')[0]}; --far if it is meant"
+                price = (e.hint or "").partition(", or ")[0].rpartition(" ")[2]
+                e.hint = f"For example --at {price}; --far if it is meant"
+            elif e.code == "floor_contradicts":
+                e.hint = (e.hint or "").replace("example ", "example --limit ")
             raise
 
 
@@ -118,7 +123,9 @@ def _conclude(
     if not options.wait:
         output.answer(order, order["orderId"], bare=True)
     for line in placed_lines(order, turned=typed.turned):
-        output.note(line)
+        # Between what is said and the commands, where it is too long for the screen.
+        fits = cell_len(line) <= output.width(sys.stderr)
+        output.note(line if fits else line.replace(" · ", "\n  "))
     if not options.wait:
         return ExitCode.DONE
     from oee_cli.api.follow_order import screen_for, watch_to_end

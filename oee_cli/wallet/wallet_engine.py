@@ -15,6 +15,7 @@ from oee_cli.errors import CliError, Forbidden, Refused, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings
+from oee_daemon.contract.networks import KEYLESS
 from oee_daemon.contract.settings import WALLET_NAME
 
 _KINDS: dict[str, type[CliError]] = {
@@ -39,6 +40,16 @@ def local_settings(what: str) -> Settings:
         )
     badge.wear(settings.network)
     return settings
+
+
+def must_have_key(settings: Settings, name: str | None) -> None:
+    """Raises `Refused` where the wallet that signs is meant, and nothing is signed."""
+    if name is None and settings.network in KEYLESS:
+        raise Refused(
+            f"Nothing is signed on {settings.network}: it has no key, and asks for none.",
+            hint="What it holds: oee balance. A key for real money: oee wallet new mainnet",
+            code="keyless_network",
+        )
 
 
 def check_name(name: str | None) -> str | None:

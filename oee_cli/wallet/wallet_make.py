@@ -8,7 +8,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.wallet.asked_secrets import new_passphrase, read_key
-from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings
+from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings, must_have_key
 from oee_cli.wallet.wallet_show import wallet_line
 
 
@@ -19,7 +19,7 @@ def make_wallet(
     if source is not None and source != "-":
         raise _key_as_argument(source)
     command = "new" if source is None else "import -"
-    local_settings(command)
+    must_have_key(local_settings(command), name)
     check_name(name)
     # The key first: with it a passphrase that is asked for would be read from a pipe that is empty by then.
     secret = {} if source is None else {"secret": read_key()}

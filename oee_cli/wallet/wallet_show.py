@@ -10,11 +10,12 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, short_path
 from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
-from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings
+from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings, must_have_key
 
 
 def show_wallet(name: str | None, output: Output) -> ExitCode:
     settings = local_settings("show")
+    must_have_key(settings, name)
     found = ask_engine("show", name=check_name(name))
     _add_lock(settings, [found])
     rows = [("wallet", found["name"]), ("address", found["address"]), ("kind", found["kind"])]

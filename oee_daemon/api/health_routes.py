@@ -84,8 +84,8 @@ async def status(request: Request) -> JSONResponse:
                 "faulty": count and count.faulty,
                 "overdueS": count and count.overdue_s,
             },
-            # Addresses carry passwords and keys.
-            "settings": {k: v for k, v in settings.dump().items() if k in BY_NAME and not BY_NAME[k].hidden},
+            # Addresses carry passwords and keys: of those what a screen may show.
+            "settings": {k: BY_NAME[k].shown(v) for k, v in settings.dump().items() if k in BY_NAME},
             "network": settings.network,
             "wallet": around.lock and around.lock.describe(),
             "halt": wire.halt_json(figures and figures["halt"]),

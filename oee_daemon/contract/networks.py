@@ -7,6 +7,8 @@ The names that a setting takes are in `settings.py`; what a network is made of i
 UNLABELLED = "simulated"
 #: Where orders spend what is worth something: an engine begins there only once that was confirmed.
 REAL_MONEY = ("mainnet",)
+#: Where nothing is signed, so that no key is made, asked for or missing.
+KEYLESS = ("paper",)
 
 
 def unconfirmed(network: str, real_money: str | None) -> str | None:

@@ -5,7 +5,7 @@ pen is no order. The present price is asked for once, for the order's own size.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from oee_daemon.contract.terms import OrderType, Side
@@ -20,6 +20,8 @@ from oee_daemon.store.creating import Armed
 
 #: How far through the market a limit may be, and how far away, as parts of the market's price.
 THROUGH, AWAY = Decimal("0.05"), Decimal("0.9")
+#: Significant digits of a price in a sentence: a token of 0.0000002 has a price, too.
+_SHOWN = Context(prec=6)
 #: Within this of one divided by the market's price, and not near the market's, a price is upside down.
 INVERTED, NEAR = Decimal("0.2"), Decimal("0.25")
 
@@ -85,7 +87,7 @@ def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) ->
     target = terms.target_price
     if target is None:
         return
-    shown, present = decimal_text(target), decimal_text(round(now, 6).normalize())
+    shown, present = decimal_text(target), decimal_text(now.normalize(_SHOWN))
     if abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
         raise _refused(
             "price_inverted",
@@ -96,9 +98,7 @@ def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) ->
     met = target >= now if rule in (Rule.BUY_LIMIT, Rule.SELL_STOP) else target <= now
     if terms.type is OrderType.STOP:
         if met:
-            raise _refused(
-                "would_fire", f"It is met already: the price is {present}.", "Trade at once, or set far."
-            )
+            raise _refused("would_fire", f"It is met already: the price is {present}.", "Trade at once")
     elif met and abs(target - now) > THROUGH * now:
         what = "buy at once, up to" if terms.side is Side.BUY else "sell at once, down to"
         percent = decimal_text(round(abs(target - now) / now * 100, 1))
@@ -110,4 +110,6 @@ def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) ->
 
 
 def _refused(code: str, message: str, hint: str) -> InvalidInput:
-    return InvalidInput(message, code=code, field="targetPrice", hint=f"{hint}, or far if it is meant.")
+    return InvalidInput(
+        message, code=code, field="targetPrice", hint=f'{hint}, or "far": true if it is meant.'
+    )

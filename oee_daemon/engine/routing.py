@@ -130,7 +130,9 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     best = rank(answers, mode)[0].quote if answers else None
     if best is None:
         late = any(a.error is not None and a.error["retryable"] for a in answers)
-        reasons = "; ".join(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
+        # Several venues of one API say the same.
+        said = dict.fromkeys(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
+        reasons = "; ".join(said)
         why = f" {reasons}." if reasons else ""
         over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
         code = "impact_too_high" if over else "no_route"

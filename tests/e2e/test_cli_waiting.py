@@ -158,13 +158,13 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("limit buy SOL USDC 1.5 --at 0", "invalid_price", "more than 0", "-5% is 5 % under now"),
     ("limit buy SOL USDC 1.5 --at -5", "invalid_price", "more than 0", "-5% is 5 % under now"),
     ("limit buy SOL USDC 1.5 --at 5%", "invalid_price", "no sign", "+5% or -5%"),
-    ("limit buy SOL USDC 1.5 --at 14000", "price_far", "buy at once", "--far if it is meant"),
+    ("limit buy SOL USDC 1.5 --at 14000", "price_far", "buy at once", "example --at 1"),
     ("limit buy SOL USDC 1.5 --at 0.00704", "price_inverted", "SOL for one USDC", "--far if it is meant"),
     ("limit buy USDC SOL 100 --at -2%", "invalid_price", "name the pair", "oee limit sell SOL USDC"),
     ("limit buy SOL USDC 1.5 --at 140 --trail 5%", "field_contradicts", "belong to stops", "oee stop"),
     ("limit sell SOL USDC --spend 5 --at 140", "usage", "--spend", "--receive"),
     ("stop sell SOL USDC 1.5 --at 500", "would_fire", "met already", "oee sell trades at once; --far"),
-    ("stop sell SOL USDC 1.5 --at 130 --limit 135", "floor_contradicts", "floor is under", "104"),
+    ("stop sell SOL USDC 1.5 --at 130 --limit 135", "floor_contradicts", "floor is under", "--limit 104"),
     (
         "stop sell SOL USDC 1.5 --at 130 --trail 5%",
         "field_contradicts",
@@ -181,6 +181,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("limit buy SOL USDC 1.5 --at 140 --tif day", "no_such_option", "without days", "--expires 24h"),
     ("limit buy SOL USDC 1.5 --at 140 --iceberg", "no_such_option", "nothing to hide", "oee submit"),
     ("limit buy SOL USDC 1.5 --at 140 --timeout 5", "usage", "without --wait", "Add --wait"),
+    ("limit buy SOL USDC 1.5 --at 140 --oco x", "no_such_option", "cancels another", "oee cancel ID"),
     ("buy SOL USDC 1.5 --at 140", "field_contradicts", "trades at once", "oee limit"),
     ("limit buy BONK USDC 0.00001 --at 0.0000000001", "amount_too_small", "smallest unit", "Ask for more"),
 ]

@@ -70,6 +70,10 @@ def test_an_order_lands_and_every_line_and_object_says_where(cli: Cli, local: Lo
         lines = (done.stdout + done.stderr).splitlines()
         assert lines and not [line for line in lines if not line.startswith("mainnet")], command
     assert cli.json("quote", "SOL", "USDC", "1")["network"] == "mainnet"
+    # Addresses that are shown by their hosts alone are compared by these.
+    assert "rpc_urls" not in cli.run("doctor").stdout
+    told = cli.run("doctor", OEE_RPC_URLS="http://127.0.0.1:1").stdout
+    assert "rpc_urls is http://127.0.0.1:1, but the daemon was started with http://127.0.0.1:" in told
     terminal = Terminal(cli, "sell", "SOL", "USDC", "0.1")
     assert terminal.end() == 0
     assert not [line for line in terminal.screen.said if not line.startswith("mainnet")]

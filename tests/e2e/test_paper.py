@@ -158,4 +158,9 @@ def test_an_order_that_is_meant_for_another_network_is_refused(cli: Cli, api: Sh
 
 
 def test_no_key_is_made(cli: Cli) -> None:
+    refused = cli.run("wallet", "show", OEE_NETWORK="paper")
+    assert refused.returncode == 3 and "Nothing is signed on paper" in refused.stderr
+    assert refused.stderr == cli.run("wallet", "new", "--no-passphrase", OEE_NETWORK="paper").stderr
+    assert "none   nothing is signed" in cli.run("daemon", "status").stdout
+    assert "none: nothing is signed on paper" in cli.run("doctor").stdout
     assert list((Path(cli.home) / "wallets").iterdir()) == []

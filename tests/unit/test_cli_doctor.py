@@ -175,6 +175,15 @@ def test_a_wallet_that_is_no_keypair_is_told_before_the_daemon_stumbles(
     assert code == 6 and "no keypair" in found["wallet_broken"]["message"]
 
 
+def test_paper_needs_no_wallet_and_misses_none(
+    examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "wallets" / "simulated.json").unlink()
+    monkeypatch.setenv("OEE_NETWORK", "paper")
+    code, found = examined()
+    assert code == 0 and not [one for one in found if one.startswith("wallet")]
+
+
 def test_the_words_of_the_last_start_that_failed(examined: Doctor, place: Path) -> None:
     (place / "logs" / "daemon.log").write_text('{"event": "x"}\nx  The database is away.\n')
     code, found = examined()

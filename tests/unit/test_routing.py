@@ -102,6 +102,14 @@ def test_no_route_says_what_every_venue_said() -> None:
     assert caught.value.as_dict()["retryable"] is False
 
 
+def test_what_several_venues_of_one_api_say_is_said_once() -> None:
+    error: dict[str, object] = {"code": "x", "message": "jupiter did not answer.", "retryable": True}
+    answers = [VenueAnswer(venue=name, latency_ms=1, error=error) for name in ("jupiter", "meteora", "orca")]
+    with pytest.raises(AttemptFailed) as caught:
+        choose(answers, SwapMode.EXACT_IN, None)
+    assert caught.value.message == "No venue can fill it. jupiter did not answer."
+
+
 @pytest.mark.parametrize("mode", SwapMode)
 def test_the_bound_itself_is_kept_and_one_unit_beyond_is_not(mode: SwapMode) -> None:
     quote = quoted("raydium", 100, 100).quote

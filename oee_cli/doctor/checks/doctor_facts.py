@@ -14,6 +14,7 @@ from typing import Any
 
 from oee_cli.api.daemon_launcher import Launcher
 from oee_cli.errors import CliError, ConnectionLost, UsageFault
+from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.settings.load_settings import NOWHERE, Settings, config_file, no_home_error, stored_settings
 from oee_cli.settings.setting_origins import ENVIRONMENT, Value, setting_values
@@ -94,6 +95,8 @@ def gather_facts(output: Output) -> Facts:
         facts.config_fault = fault
     facts.values = setting_values(facts.environ, facts.kept)
     facts.settings = _readable_settings(facts)
+    # A daemon that answers says its own.
+    badge.wear(None if facts.settings.url else facts.text("network"))
     if facts.settings.home == NOWHERE and facts.settings.url is None:
         facts.fault = no_home_error("the home of oee")
         return facts

@@ -11,13 +11,18 @@ from pathlib import Path
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.home_checks import forbid
+from oee_daemon.contract.networks import KEYLESS
 
 #: Networks of play money, on which the first start makes a key.
-_PLAY = ("simulated", "localnet", "paper")
+_PLAY = ("simulated", "localnet")
 
 
 def check_wallet(facts: Facts) -> Iterator[Finding]:
     if not facts.here or not facts.home_open:
+        return
+    network = (facts.status or {}).get("network") or facts.text("network")
+    if network in KEYLESS:
+        yield ok("wallet", f"none: nothing is signed on {network}")
         return
     path = _wallet_path(facts)
     quoted = shlex.quote(str(path))

@@ -55,14 +55,15 @@ class CpmmVenue:
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         offers = []
-        for index, pool in await self._pools(request, INDEXES, deadline_s):
+        pools = await self._pools(request, INDEXES, deadline_s)
+        for index, pool in pools:
             try:
                 offers.append((*_amounts(pool, request), index, pool))
             except NoPool:
                 continue
         offers = [offer for offer in offers if offer[0] <= MAX_UNITS]
         if not offers:
-            raise VenueRefused("cpmm has no pool for it.")
+            raise VenueRefused(f"cpmm has no pool {'that can fill this amount' if pools else 'for it'}.")
         # The most out of the same input, or the least in for the same output.
         amount_in, amount_out, index, pool = min(offers, key=lambda offer: (-offer[1], offer[0], offer[2]))
         return Quote(
