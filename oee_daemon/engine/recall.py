@@ -8,7 +8,7 @@ the chain knows for the order, or when nothing that was signed before can land a
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -106,7 +106,13 @@ async def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
             raise StillInDoubt(PAUSE[1])
         # Of some blocks nobody tells the time: such a one says nothing of how far back this is.
         told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
-        if page.before is None or (told and told[-1] < order.created_at - _CLOCKS_APART):
+        begun = order.created_at - _CLOCKS_APART
+        if told and told[-1] < begun:
+            return None, height
+        if page.before is None:
+            if (datetime.now(UTC) - begun).total_seconds() > page.reach_s:
+                # Whoever has forgotten what was then shows nothing as well.
+                raise StillInDoubt(PAUSE[1])
             return None, height
         page = await chain.fills(limit=_PAGE, before=page.before)
 

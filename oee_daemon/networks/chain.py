@@ -10,6 +10,7 @@ block it, and each ends when it is cancelled.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,12 +22,14 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 @dataclass(frozen=True, slots=True)
 class FillPage:
     """Fills, newest first. `before`: the signature to go on from, where there are more. `height`: up to which
-    block all are known. `unread`: orders of which something landed that can't be read."""
+    block all are known, and `reach_s`: for how many seconds back, where there are no more. `unread`: orders
+    of which something landed that can't be read."""
 
     fills: Sequence[Fill]
     before: str | None
     height: int = 0
     unread: Sequence[UUID] = ()
+    reach_s: float = math.inf
 
 
 class Chain(Protocol):

@@ -1,31 +1,39 @@
 """The wallet's own landings, read back from the chain: page by page, newest first.
 
 An order that a database has forgotten is found here by the memo in its swap. What has a memo of somebody else
-is not read any further; what has none is, since a node may leave memos out.
+is not read any further; what has none is, since a node may leave memos out. What any endpoint lists is there:
+one that is pruned, behind or lying hides nothing that another tells.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from oee_daemon.errors import BadCursor
+from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
 from oee_daemon.networks.solana.look_evidence import anchored_at
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.swap_memo import read_memo
 from oee_daemon.orders.swap import Fill, Landed
+
+log = logging.getLogger(__name__)
 
 #: Signatures a page has at most, and transactions in one request: each is some KB.
 PAGE, BATCH = 50, 10
 #: Seconds for one request.
 REQUEST_S = 2.0
+#: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
+FASTEST_SLOT_S = 0.1
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
 #: How the RPC words a memo: its length in brackets in front.
@@ -53,12 +61,17 @@ class History:
         # Height and list are of one node, and the height comes first: what lands in between is only more.
         calls: list[Call] = [
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
-            ("getSignaturesForAddress", [self._wallet, options]), *known,
+            ("getSignaturesForAddress", [self._wallet, options]), ("getFirstAvailableBlock", []), *known,
         ]  # fmt: skip
-        height, rows = await self._pool.any(calls, lambda results: _listed(results, genesis), REQUEST_S)
-        fills, unread = await self._fills([row["signature"] for row in rows if _may_be_ours(row)], genesis)
-        more = len(rows) == options["limit"]
-        return FillPage(fills, rows[-1]["signature"] if more and rows else None, height, unread)
+        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S)
+        lists = [one for name, said in heard.items() if (one := _list_of(name, said, genesis)) is not None]
+        if not lists:
+            raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
+        signatures, following = _united([one.rows for one in lists], options["limit"])
+        fills, unread = await self._fills(signatures, genesis)
+        return FillPage(
+            fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
+        )
 
     async def _landed(self, signature: str, genesis: str) -> bool:
         if not _SIGNATURE.fullmatch(signature):
@@ -95,29 +108,69 @@ def _is_final(said: Result) -> bool:
         return False
 
 
-def _listed(results: list[Result], genesis: str) -> tuple[int, list[dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One endpoint's page: what it knows up to `height`, and for at least `reach_s` seconds back."""
+
+    height: int
+    reach_s: float
+    rows: list[dict[str, Any]]
+
+
+def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
+    try:
+        return _listed(results, genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
+        return None
+
+
+def _united(lists: Sequence[list[dict[str, Any]]], limit: int) -> tuple[list[str], str | None]:
+    """What may be ours of all lists, newest first, and where to go on from: where the first list that has
+    more ends. What others list beyond it is of the next page."""
+    full = [rows for rows in lists if len(rows) == limit]
+    last = max((rows[-1] for rows in full), key=lambda row: row["slot"], default=None)
+    found: dict[str, int] = {}
+    for rows in lists:
+        for row in rows:
+            if last is not None and row["slot"] < last["slot"]:
+                break
+            if _may_be_ours(row):
+                found.setdefault(row["signature"], row["slot"])
+            if last is not None and row["signature"] == last["signature"]:
+                break
+    # Sorting keeps the order within a slot.
+    signatures = sorted(found, key=lambda one: -found[one])
+    return signatures, None if last is None else str(last["signature"])
+
+
+def _listed(results: list[Result], genesis: str) -> _Listed:
     must_be_of(genesis, results[0])
     slot, height = epoch_of(results[2])
     try:
         last = results[1]["value"]["lastValidBlockHeight"]
         rows = [dict(row) for row in results[3]]
-        signatures = [row["signature"] for row in rows]
+        sane = all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
     except (KeyError, TypeError, ValueError):
         raise NoAnswer("no list of signatures") from None
-    if len(results) > 4 and not _is_final(results[4]):
+    if len(results) > 5 and not _is_final(results[5]):
         raise NoAnswer("it does not know where to go on from")
-    if not all(isinstance(one, str) for one in signatures):
+    if not sane:
         raise NoAnswer("no list of signatures")
     # Up to this height all is known, and what is not there may be signed again: it has to make sense.
     if type(last) is not int or anchored_at(slot, height, last) is None:
         raise NoAnswer("a height that contradicts its blockhash")
-    return height, rows
+    first = results[4] if type(results[4]) is int else slot
+    return _Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 
 def _all_told(results: list[Result], genesis: str) -> list[Any]:
     must_be_of(genesis, results[0])
-    if any(said is None or isinstance(said, RpcError) for said in results[1:]):
+    if not all(isinstance(said, dict) and isinstance(said.get("meta"), dict) for said in results[1:]):
         raise NoAnswer("a landing that is listed and not told")
+    if any(said["meta"].get("err") is not None for said in results[1:]):
+        # It is asked for what was listed as good alone.
+        raise NoAnswer("a landing that is listed as good and told as failed")
     return results[1:]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.solana import wallet_history
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.wallet_history import History
 from oee_daemon.orders.swap import Fill
@@ -64,8 +66,11 @@ def page_of(*landings: tuple[str, dict[str, Any]]) -> FillPage:
             "getGenesisHash": lambda _: "G",
             "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": 588}},
             "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
-            "getSignaturesForAddress": lambda _: [{"signature": one, "err": None} for one in known],
+            "getSignaturesForAddress": lambda _: [
+                {"signature": one, "slot": 400, "err": None} for one in known
+            ],
             "getTransaction": lambda params: known[params[0]],
+            "getFirstAvailableBlock": lambda _: 0,
         }
     )
 
@@ -148,6 +153,7 @@ def test_a_node_that_does_not_know_the_last_page_s_end_does_not_end_the_search()
                     "context": {"slot": 1},
                     "value": [final if knows else None],
                 },
+                "getFirstAvailableBlock": lambda _: 0,
             }
         )
 
@@ -161,3 +167,78 @@ def test_a_node_that_does_not_know_the_last_page_s_end_does_not_end_the_search()
                 await pool.close()
 
     asyncio.run(run())
+
+
+def union_of(*nodes: Any) -> FillPage:
+    """One page of the wallet's history, as all of these endpoints tell it."""
+
+    async def run() -> FillPage:
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            try:
+                return await History(pool, WALLET).page("G", limit=50, before=None)
+            finally:
+                await pool.close()
+
+    return asyncio.run(run())
+
+
+def lister(
+    *landings: tuple[str, dict[str, Any]], slot: int = 460, first: int = 0, failed: bool = False
+) -> Any:
+    """A node at that slot which keeps blocks from `first` on; `failed`: it tells every landing as failed."""
+    known = dict(landings)
+
+    def told(params: Any) -> Any:
+        found = known.get(params[0])
+        return found and {**found, "meta": {**found["meta"], **({"err": "no"} if failed else {})}}
+
+    return rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": slot + 128}},
+            "getEpochInfo": lambda _: {"absoluteSlot": slot, "blockHeight": slot - 22},
+            "getSignaturesForAddress": lambda _: [
+                {"signature": one, "slot": 400, "err": "no" if failed else None} for one in known
+            ],
+            "getTransaction": told,
+            "getFirstAvailableBlock": lambda _: first,
+        }
+    )
+
+
+ONE = landing(OURS, **{USDC: 7})
+
+
+@pytest.mark.parametrize(
+    "hides", [lister(), lister(slot=300), lister(ONE, failed=True)], ids=["lies", "lags", "failed"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_no_endpoint_hides_a_landing_that_another_tells(hides: Any, first: bool) -> None:
+    """It would be signed again."""
+    page = union_of(hides, lister(ONE)) if first else union_of(lister(ONE), hides)
+    assert [fill.signature for fill in page.fills] == [ONE[0]]
+
+
+def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:
+    assert union_of(lister(slot=460), lister(slot=300)).height == 278
+
+
+def test_a_pruned_history_that_shows_nothing_proves_nothing_of_before() -> None:
+    pruned = union_of(lister(slot=10_000, first=9_000))
+    assert pruned.reach_s == 100.0
+    with pytest.raises(recall.StillInDoubt):
+        searched(pruned)
+    assert searched(union_of(lister(slot=10_000, first=0))) is None
+
+
+def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
+    def rows(*slots: int) -> list[dict[str, Any]]:
+        return [{"signature": f"s{slot}", "slot": slot, "err": None} for slot in slots]
+
+    assert wallet_history._united([rows(9, 7, 5), rows(8, 7, 6, 2)[:3], rows(9, 1)], 3) == (
+        ["s9", "s8", "s7", "s6"],
+        "s6",
+    )
+    assert wallet_history._united([rows(9, 7), rows(8)], 3) == (["s9", "s8", "s7"], None)

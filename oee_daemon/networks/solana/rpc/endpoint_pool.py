@@ -32,8 +32,11 @@ class Pool:
         #: Those that answered last come first.
         self._order = list(endpoints)
 
-    async def each(self, calls: Sequence[Call], deadline_s: float) -> dict[str, list[Result]]:
-        """What each endpoint that answers says, by its name. Raises `ChainUnavailable` where none does."""
+    async def each(
+        self, calls: Sequence[Call], deadline_s: float, *, grace_s: float = GRACE_S
+    ) -> dict[str, list[Result]]:
+        """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did.
+        Raises `ChainUnavailable` where none does."""
         heard: dict[str, list[Result]] = {}
         silent: list[str] = []
 
@@ -51,7 +54,7 @@ class Pool:
                     task.result()
             if waiting:
                 # One that hangs must not hold up what the others say.
-                done, waiting = await asyncio.wait(waiting, timeout=GRACE_S)
+                done, waiting = await asyncio.wait(waiting, timeout=grace_s)
                 for task in done:
                     task.result()
         finally:
