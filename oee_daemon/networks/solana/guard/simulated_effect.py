@@ -19,6 +19,7 @@ from oee_daemon.networks.solana.fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import refuse
 from oee_daemon.networks.solana.program_list import SYSTEM, TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 
 #: What a node has to tell of a simulation: Agave does from 3.0 on.
 FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
@@ -27,7 +28,8 @@ FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBala
 def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], limits: Limits) -> None:
     """`found`: the simulation's value; `keys`: the message's accounts; `asked`: those whose state it gives.
 
-    Raises `UnsafeSwap`, or `AttemptFailed` where the swap would fail.
+    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, and `NoAnswer` where what a node says can't
+    be read: that says something of the node, and nothing of the swap.
     """
     if found["err"] is not None:
         failed = rejection(found["err"], found.get("logs"))
@@ -44,8 +46,8 @@ def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], l
         for address, state in states.items():
             _account(address, state, mine.get(address), limits)
     except (Unreadable, KeyError, IndexError, TypeError, ValueError, AttributeError):
-        refuse("unreadable", "what it would do can't be read")
-    _amounts(moved, int(found["fee"]), limits)
+        raise NoAnswer("a simulation that can't be read") from None
+    _amounts(moved, found["fee"], limits)
 
 
 def _amounts(moved: Mapping[str, int], fee: int, limits: Limits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from oee_daemon.contract.terms import SwapMode
@@ -38,8 +39,11 @@ class SolanaGuard:
         limits = self._limits(plan)
         allowed_instructions.check(message, limits)
         asked = sorted(message.writable)
-        found = await self._simulate(unsigned.message, asked, max(0.001, until - loop.time()))
-        simulated_effect.check(found, message.keys, asked, limits)
+
+        def judge(results: list[Result]) -> None:
+            simulated_effect.check(_simulated(results), message.keys, asked, limits)
+
+        await self._simulate(unsigned.message, asked, judge, max(0.001, until - loop.time()))
 
     def _limits(self, plan: Plan) -> Limits:
         request, exact_in = plan.request, plan.request.mode is SwapMode.EXACT_IN
@@ -56,7 +60,9 @@ class SolanaGuard:
             fee_cap=self._fee_cap,
         )
 
-    async def _simulate(self, message: bytes, asked: list[str], deadline_s: float) -> dict[str, Any]:
+    async def _simulate(
+        self, message: bytes, asked: list[str], judge: Callable[[list[Result]], None], deadline_s: float
+    ) -> None:
         # As it will be sent, but for the signature, which is not there yet.
         wire = base64.b64encode(b"\x01" + bytes(64) + message).decode()
         options = {
@@ -66,7 +72,7 @@ class SolanaGuard:
             "replaceRecentBlockhash": False,
             "accounts": {"encoding": "base64", "addresses": asked},
         }
-        return await self._pool.any([("simulateTransaction", [wire, options])], _simulated, deadline_s)
+        await self._pool.any([("simulateTransaction", [wire, options])], judge, deadline_s)
 
 
 def _simulated(results: list[Result]) -> dict[str, Any]:
