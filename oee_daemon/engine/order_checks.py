@@ -1,7 +1,8 @@
 """Asks the chain, before anything else is asked, whether an order can be traded; and once more at its choice.
 
 A network whose wallet nobody can read is not asked, and costs nothing. Where one node says that the wallet
-can't pay, all of them are asked, for one may be behind: only when none says otherwise does the order end.
+can't pay, or that a token is another or none, all of them are asked, for one may be behind or wrong: only
+when none says otherwise does the order end.
 """
 
 from __future__ import annotations
@@ -106,7 +107,12 @@ class OrderChecks:
     async def _objection(
         self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
     ) -> Objection | None:
-        found = order_means.changed(request, means[0]) or await self._unsafe(request, means[0])
+        if (found := order_means.changed(request, means[0])) is not None:
+            others = await self._means(holdings, request, deadline_s, every=True)
+            means = [one for one in others if order_means.changed(request, one) is None]
+            if not means:
+                return found
+        found = await self._unsafe(request, means[0])
         return found or await self._shortage(holdings, request, spent, means, deadline_s)
 
     async def _shortage(

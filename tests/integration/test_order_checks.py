@@ -39,6 +39,8 @@ class MadeUp:
     nodes: list[tuple[int, int]] = field(default_factory=lambda: [(RICH, RICH)])
     away: int = 0
     broken: bool = False
+    #: The first node knows no mint at all.
+    blind: bool = False
     facts: dict[str, MintFacts] = field(
         default_factory=lambda: {
             t.mint: MintFacts(mint=t.mint, decimals=t.decimals, program="P") for t in TOKENS.values()
@@ -66,9 +68,9 @@ class MadeUp:
                 fee=100_000,
                 reserve=3_000_000,
                 spends_native=request.input_token == SOL,
-                facts=facts,
+                facts={} if self.blind and n == 0 else facts,
             )
-            for native, given in (self.nodes if every else self.nodes[:1])
+            for n, (native, given) in enumerate(self.nodes if every else self.nodes[:1])
         ]
 
     async def read(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, MintFacts]:
@@ -124,6 +126,13 @@ def test_what_no_node_says_can_be_paid_ends_before_routing(
 def test_a_node_that_is_behind_ends_no_order(bench: Bench, made_up: MadeUp) -> None:
     made_up.nodes = [(0, 0), (RICH, RICH)]
     assert ended(bench, bench.place())[0] is Status.CONFIRMED
+
+
+def test_a_token_that_one_node_alone_does_not_know_ends_no_order(bench: Bench, made_up: MadeUp) -> None:
+    made_up.blind, made_up.nodes = True, [(RICH, RICH), (RICH, RICH)]
+    assert ended(bench, bench.place())[0] is Status.CONFIRMED
+    made_up.nodes = made_up.nodes[:1]
+    assert ended(bench, bench.place()) == (Status.FAILED, "unknown_token", 1, REFUSED)
 
 
 @pytest.mark.parametrize("broken", [False, True])
