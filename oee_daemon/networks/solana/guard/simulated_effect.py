@@ -28,7 +28,7 @@ FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBala
 def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], limits: Limits) -> None:
     """`found`: the simulation's value; `keys`: the message's accounts; `asked`: those whose state it gives.
 
-    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, and `NoAnswer` where what a node says can't
+    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, `NoAnswer` where what a node says can't
     be read: that says something of the node, and nothing of the swap.
     """
     if found["err"] is not None:
