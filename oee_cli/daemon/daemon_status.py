@@ -93,7 +93,7 @@ def _describe_http(http: dict[str, Any]) -> list[Any]:
 def _describe_postgres(postgres: dict[str, Any]) -> list[Any]:
     parts = [postgres.get("version"), _describe_ownership(postgres)]
     if postgres.get("orders") is not None:
-        parts.append(f"{int(postgres['orders']):,} orders accepted")
+        parts.append(f"{int(postgres['orders']):,} order{'' if postgres['orders'] == 1 else 's'} accepted")
     if postgres.get("bytes") is not None:
         parts.append(f"{round(int(postgres['bytes']) / 1_000_000):,} MB")
     return parts

@@ -103,7 +103,11 @@ def _contradiction(line: dict[str, Any]) -> str:
 def _conclude(summary: dict[str, Any], output: Output) -> ExitCode:
     judged, wrong = int(summary["judged"]), int(summary["wrong"])
     if not judged:
-        raise Unreachable("No swap could be judged: no endpoint gave a block.", code="nothing_judged")
+        raise Unreachable(
+            "No swap could be judged: no endpoint gave a block in that time that had one in it.",
+            hint="Longer: --for 10m. Which endpoints it asks: oee config get rpc_urls",
+            code="nothing_judged",
+        )
     if not output.json:
         parts = f"{summary['agreed']:,} as their blocks say, {summary['unknown']:,} stayed unknown"
         rest = f", {summary['unclear']:,} whose block nobody gave" if summary["unclear"] else ""

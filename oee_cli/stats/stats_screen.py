@@ -195,7 +195,9 @@ def _period_facts(total: StatsRow, width: int) -> list[Line]:
         facts.append(("slippage", f"{against}; above 0 is worse than quoted"))
     more = f"{retried:,} of {total['orders']:,} orders took more than one attempt"
     facts.append(("retries", f"{total['retries']:,}: {more}" if retried else "none"))
-    facts += [(name, _token_sums(total[name], ", ")) for name in ("volume", "fees") if total[name]]
+    # No venue of a real network says its fee of every fill: 0 is none that is known.
+    told = {"volume": total["volume"], "fees": [fee for fee in total["fees"] if Decimal(fee["amount"])]}
+    facts += [(name, _token_sums(sums, ", ")) for name, sums in told.items() if sums]
     lines: list[Line] = []
     for name, text in facts:
         folded = textwrap.wrap(text, max(20, min(width, _LONGEST) - 13), break_long_words=False)

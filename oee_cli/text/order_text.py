@@ -95,7 +95,7 @@ def order_pair(order: Order) -> tuple[str, str]:
 
 
 def repeat_command(order: Order) -> str:
-    """The command that asks for the same again."""
+    """The command that asks for the same again, and lets it fill no worse than the order could."""
     base, quote = order_pair(order)
     amount = order["amount"]
     fixed_base = (order["swapMode"] == "ExactOut") == (order["side"] == "buy")
@@ -106,11 +106,22 @@ def repeat_command(order: Order) -> str:
 
 def _repeat_words(order: Order, what: str) -> str:
     side, kind = order["side"], order["type"]
+    slippage = order["slippageBps"]
+    usual = 100 if kind == "stop" else 50
+    allowed = "" if slippage == usual else f" --slippage {percent_text(slippage)}"
     if kind == "market" or not is_conditional(order):
-        return f"{side} {what}"
-    trail = order.get("trailBps")
+        return f"{side} {what}{_bound_option(order)}{allowed}"
+    trail, floor = order.get("trailBps"), order.get("limitPrice")
     at = f"--trail {percent_text(trail)}" if trail else f"--at {order.get('targetPrice')}"
-    return f"{clean(kind)} {side} {what} {at}"
+    return f"{clean(kind)} {side} {what} {at}{f' --limit {clean(floor)}' if floor else ''}{allowed}"
+
+
+def _bound_option(order: Order) -> str:
+    """As it is typed; whether a person gave it or the first quote, an order does not tell."""
+    for option, bound in (("--max-spend", order["maxSpend"]), ("--min-receive", order["minReceive"])):
+        if bound:
+            return f" {option} {clean(bound)}"
+    return ""
 
 
 def event_line(event: Event, started_at: str) -> str:
@@ -229,7 +240,11 @@ def _hint_after_failure(order: Order) -> str | None:
         return None
     if error["code"] == "slippage_exceeded":
         wider = percent_text(min(10_000, max(1, order["slippageBps"] * 2)))
-        return f"try: {repeat_command(order)} --slippage {wider}"
+        # A command that can be pasted would spend what this one was told not to.
+        bound = _bound_option(order)
+        if bound:
+            return f"it was bound by{bound}; wider is --slippage {wider}, or another bound"
+        return f"why: oee show {short_id(order)}"
     return f"try: {repeat_command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
 
 

@@ -164,6 +164,13 @@ def test_one_group_needs_no_line_for_all(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not any(line.split()[:1] == ["all"] for line in lines)
 
 
+def test_a_fee_that_no_venue_says_is_not_called_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown, some = {"token": "SOL", "amount": "0"}, {"token": "USDC", "amount": "0.5"}
+    assert not [line for line in drawn(report(row(fees=[unknown])), 100, monkeypatch) if "fees" in line]
+    (line,) = [line for line in drawn(report(row(fees=[unknown, some])), 100, monkeypatch) if "fees" in line]
+    assert line.split() == ["fees", "0.50", "USDC"]
+
+
 def test_bars_and_charts() -> None:
     assert [len(bar(n, 100, 20)) for n in (0, 0.1, 50, 100, 120)] == [0, 1, 10, 20, 20]
     assert bar(0, 0, 20) == ""

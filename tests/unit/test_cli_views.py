@@ -236,8 +236,8 @@ def test_sentences() -> None:
     assert order_header(order()) == "buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)"
     spend = order(swapMode="ExactIn", amount="200", maxSpend=None, minReceive="1.39")
     assert order_header(spend) == "buy SOL for 200 USDC, at least 1.39 SOL (slippage 0.5%)"
-    assert repeat_command(order()) == "oee buy SOL USDC 1.5"
-    assert repeat_command(spend) == "oee buy SOL USDC --spend 200"
+    assert repeat_command(order(maxSpend="1")) == "oee buy SOL USDC 1.5 --max-spend 1"
+    assert repeat_command(spend) == "oee buy SOL USDC --spend 200 --min-receive 1.39"
     done = ending_text(order())
     assert (done.mark, done.text) == ("✓", "bought 1.5 SOL for 213.27 USDC at 142.18 on raydium in 2.61 s")
     assert len(ending_text(order(), room=60).text) + 2 <= 60
@@ -249,7 +249,9 @@ def test_sentences() -> None:
         )
     )
     assert failed.text == "not bought in 3 attempts: Moved (slippage_exceeded). Nothing left the wallet."
-    assert failed.hint == "try: oee buy SOL USDC 1.5 --slippage 1%"
+    # No command to paste that spends more than was allowed.
+    bound = "it was bound by --max-spend 214.337950; wider is --slippage 1%, or another bound"
+    assert failed.hint == bound
     assert "(exit 9)" in (ending_text(order(status="submitted")).hint or "")
     assert "(exit 124)" in (ending_text(order(status="routing"), waited=60).hint or "")
 

@@ -206,7 +206,8 @@ def test_headers_commands_and_ends() -> None:
     assert order_header(STOP) == "sell 1.5 SOL, stop ≤ 130, at least 156 USDC (slippage 1%)"
     assert order_header(TRAIL) == "sell 1.5 SOL for USDC, stop trails 5% (slippage 0.5%)"
     assert repeat_command(LIMIT) == "oee limit buy SOL USDC 1.5 --at 140"
-    assert repeat_command(TRAIL) == "oee stop sell SOL USDC 1.5 --trail 5%"
+    assert repeat_command(STOP) == "oee stop sell SOL USDC 1.5 --at 130 --limit 104"
+    assert repeat_command(TRAIL) == "oee stop sell SOL USDC 1.5 --trail 5% --slippage 0.5%"
     waits = ending_text(LIMIT, waited=60)
     assert waits.text == (
         "not bought yet: it waits to buy at 140 or less (net); now 142.18, 1.5% away. "
