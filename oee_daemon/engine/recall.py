@@ -41,7 +41,8 @@ async def ask(db: Engine, chain: BoundedChain, order: Order, said: Rejected | La
     """What the order came to, where its stored swap, if it has one, has `said` that it moved nothing.
 
     Raises `AttemptFailed`: nothing of it can land any more; or, with the code `restored_unknown`, no chain
-    that can be asked will ever know. Raises `StillInDoubt` where that is not known yet.
+    that can be asked will ever know, or another engine may sign for it for ever. Raises `StillInDoubt` where
+    that is not known yet.
     """
     doubt = await aside(db, doubts.doubt_of, order.id)
     if doubt is None:
@@ -77,6 +78,12 @@ async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) ->
         raise AttemptFailed(
             "This database was restored or copied, and the engine that it came from may have executed the"
             " order since: this one can't know.",
+            code="restored_unknown",
+        )
+    if doubt.left is not None and doubt.left > doubts.FOR_EVER:
+        raise AttemptFailed(
+            "This database was copied, and the engine that it came from may execute the order whenever its"
+            " price is met: here it is ended, so that it is not executed twice.",
             code="restored_unknown",
         )
     if doubt.left is not None and doubt.left > timedelta(0):

@@ -36,13 +36,21 @@ _STEPS = ", ".join(
     for began in _WAY
     for n, step in enumerate(_WAY[_WAY.index(began) + 1 :], 1)
 )
+# Until when another engine may sign for it. What waits for a price does so until its time to wait is over,
+# and if it has fired here, it may wait again there; where it has no end, that is for ever.
+_UNTIL = """CASE WHEN type = 'market'
+            THEN coalesce(expires_at, launch_at + make_interval(secs => valid_for_s)) ELSE good_until END"""
+_UNTIL = f"coalesce({_UNTIL}, '9999-01-01T00:00:00Z')"
+#: Longer than any order waits that has an end.
+FOR_EVER = timedelta(days=36500)
 _DOUBT = Statement(f"""
     -- doubt: every live order may be on a chain
     WITH live AS (
-        SELECT id, status, event_seq, attempt, expires_at FROM orders WHERE {LIVE} FOR UPDATE
+        SELECT id, status, event_seq, attempt, type, expires_at, good_until, launch_at, valid_for_s
+        FROM orders WHERE {LIVE} FOR UPDATE
     ), noted AS (
         INSERT INTO doubts (order_id, chain, until)
-        SELECT id, %(chain)s, CASE WHEN %(elsewhere)s THEN expires_at END FROM live
+        SELECT id, %(chain)s, CASE WHEN %(elsewhere)s THEN {_UNTIL} END FROM live
         ON CONFLICT (order_id) DO UPDATE
             SET last_height = NULL, until = GREATEST(doubts.until, EXCLUDED.until)
     ), steps (began, n, status) AS (

@@ -19,11 +19,11 @@ from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
 
 
-def through_doubt(bench: Bench, chain: HookedChain, order_id: UUID) -> Order:
+def through_doubt(bench: Bench, chain: HookedChain, order_id: UUID, *, elsewhere: bool = False) -> Order:
     """As after a change of Postgres's timeline, until the chain has said that nothing can land any more."""
     identity = now(chain.identity())
     with bench.db.connect() as conn:
-        doubts.doubt(conn, identity, elsewhere=False)
+        doubts.doubt(conn, identity, elsewhere=elsewhere)
     assert bench.order(order_id).status is Status.SUBMITTED
     execution = bench.execution(chain)
     for _ in range(6):
@@ -56,6 +56,26 @@ def test_doubt_fires_nothing(bench: Bench, kind: str, days: int | None) -> None:
     assert (row.arm_rule, row.arm_price) == (before.arm_rule, before.arm_price)
     assert row.expires_at == before.expires_at
     assert looked(bench, bench.watcher(chain), 3) == [] == chain.sent
+
+
+@pytest.mark.parametrize("fired", [False, True])
+@pytest.mark.parametrize("days", [None, 2])
+def test_of_a_copy_nothing_fires_that_its_original_may_fire(
+    bench: Bench, days: int | None, fired: bool
+) -> None:
+    """Whose end is known waits for it; without one the copy ends it: both would execute it."""
+    order = limit(bench, "0.95", good_until=days and datetime.now(UTC) + timedelta(days=days))
+    chain = bench.chain()
+    chain.inside = False
+    if fired:
+        bench.move_market(-900)
+        assert looked(bench, bench.watcher(chain)) == [order.id]
+    back = through_doubt(bench, chain, order.id, elsewhere=True)
+    if days is None:
+        assert (back.status, back.error and back.error["code"]) == (Status.FAILED, "restored_unknown")
+    else:
+        assert back.status is Status.SUBMITTED
+    assert chain.sent == []
 
 
 def test_a_stop_that_was_in_doubt_fires_at_its_own_price(bench: Bench) -> None:
