@@ -138,7 +138,7 @@ class Watcher:
             where = self._where()
             values = {"timeline": where and where.timeline, "started": where and where.started}
             self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
-        if row.looks is not None and row.looks <= row.now:
+        if row.looks:
             await aside(self._db, watch_sql.LOOK.all)
         self._launch_at = None
         if row.launches is not None:

@@ -19,6 +19,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store.line import Batch, Line, answered, asked
 from oee_daemon.store.order_rows import ORDER, order_row, order_told
 from oee_daemon.store.predicates import (
+    ABSURD,
     EXPIRED,
     HELD,
     IS_DUE,
@@ -135,11 +136,12 @@ async def claim(
 # that a holder who was only frozen can neither renew the lease nor move the order, and never runs beside
 # whoever gets the slot. The lease is looked at again once its row is locked; a row that is locked is one that
 # moves.
+_OLD = f"(taken_at <= clock_timestamp() - %(lease)s OR taken_at > clock_timestamp() + {ABSURD})"
 _REAP = Statement(f"""
     -- reap_slots: takes slots and orders from holders whose leases are over
     WITH dead AS (
         SELECT id FROM orders
-        WHERE id IN (SELECT order_id FROM execution_slots WHERE taken_at <= clock_timestamp() - %(lease)s)
+        WHERE id IN (SELECT order_id FROM execution_slots WHERE {_OLD})
             AND {IS_LIVE} AND NOT {HELD}
         FOR UPDATE SKIP LOCKED
     ), taken AS (
@@ -149,7 +151,7 @@ _REAP = Statement(f"""
     )
     UPDATE execution_slots SET order_id = NULL
     WHERE order_id IN (SELECT id FROM taken)
-        OR order_id IS NOT NULL AND taken_at <= clock_timestamp() - %(lease)s AND NOT EXISTS (SELECT FROM
+        OR order_id IS NOT NULL AND {_OLD} AND NOT EXISTS (SELECT FROM
         orders WHERE orders.id = execution_slots.order_id AND {IS_LIVE})
     RETURNING slot
 """)  # noqa: S608  # the names are our own columns

@@ -32,7 +32,9 @@ BEAT = Statement(
         (SELECT min(expires_at) FROM orders
             WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at IS NOT NULL) AS lapses,
         (SELECT min(launch_at) FROM orders WHERE arm_rule = 4) AS launches,
-        (SELECT min(look_at) FROM orders WHERE look_at IS NOT NULL) AS looks,
+        (SELECT min(look_at) FROM orders WHERE look_at IS NOT NULL) <= clock_timestamp()
+            OR (SELECT max(look_at) FROM orders WHERE look_at IS NOT NULL) > clock_timestamp() + {ABSURD}
+            AS looks,
         EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
         EXISTS (SELECT FROM feeds) AS fed
     """,  # noqa: S608  # names of our own
@@ -195,7 +197,8 @@ LEARN = Statement("""
 LOOK = Statement(f"""
     -- look: orders whose rest is over are compared with their own price again
     WITH due AS (
-        SELECT id FROM orders WHERE look_at <= clock_timestamp() LIMIT {MOST} FOR UPDATE SKIP LOCKED
+        SELECT id FROM orders WHERE look_at <= clock_timestamp() OR look_at > clock_timestamp() + {ABSURD}
+        LIMIT {MOST} FOR UPDATE SKIP LOCKED
     )
     UPDATE orders o SET look_at = NULL, arm_price = CASE WHEN arm_price IS NULL OR arm_rule NOT IN (0, 1)
         THEN arm_price WHEN latched THEN limit_price ELSE target_price END

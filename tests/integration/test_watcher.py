@@ -352,6 +352,18 @@ def test_a_clock_that_was_set_back_keeps_nobody_from_leading(bench: Bench) -> No
     assert looked(bench, bench.watcher(owner="new")) == [order.id]
 
 
+def test_what_was_learned_before_a_clock_was_set_back_is_looked_at_anew(bench: Bench) -> None:
+    """Its learned price is hours from its own: it would miss every price in between."""
+    large, watcher = limit(bench, "0.995", amount=2_000 * 10**9), bench.watcher()
+    bench.move_market(-60)
+    looked(bench, watcher)
+    bench.set(large.id, look_at=bench.ago(hours=-1))
+    bench.move_market(0)
+    looked(bench, watcher)
+    row = bench.row(large.id)
+    assert (row.arm_price, row.look_at) == (large.target_price, None)
+
+
 def test_a_price_that_moves_too_far_ends_neither_a_limit_nor_a_stop(bench: Bench) -> None:
     """OEE_MAX_IMPACT refuses a quote, and not the order: a limit keeps nobody in a position."""
     placed, watcher = [stop(bench, "0.97"), limit(bench, "0.98")], bench.watcher()
