@@ -55,7 +55,7 @@ class Localnet(SocketServer):
     def _spawn(self) -> Child:
         # -P: a file in the working folder is never imported.
         command = [sys.executable, "-P", "-m", "oee_daemon.networks.localnet", str(self._file)]
-        # What we were set to is none of its business, addresses with passwords least of all.
+        # The daemon's own settings are none of its business, addresses with passwords least of all.
         env = {name: value for name, value in os.environ.items() if not name.startswith("OEE_")}
         try:
             return Child(

@@ -68,7 +68,7 @@ class TokenDesk:
             self.book.learn(KnownToken(facts))
 
     async def accepted(self, mints: Collection[str]) -> Mapping[str, Collection[str]]:
-        """The extensions whose risk the user takes, by mint: as Postgres says it now, not as we remember."""
+        """The extensions whose risk the user takes, by mint: as Postgres says it now, not from memory."""
         return {row.mint: row.accepted for row in await aside(self._db, token_rows.some, list(mints))}
 
     async def add(self, mint: str, symbol: str | None, accept: Sequence[str]) -> KnownToken:
