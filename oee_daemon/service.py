@@ -91,7 +91,7 @@ class Service:
         network.wallet.lock()
         if settings.wallet_passphrase_file is not None:
             read_passphrase_file(settings.wallet_passphrase_file)
-        self._identity = identity = Identity(
+        self._identity = Identity(
             self._db,
             network,
             self._wait_for,
@@ -105,34 +105,13 @@ class Service:
         self._worker_watch = watch
         self._lock = WalletLock(network.wallet, worker, passphrase_file=settings.wallet_passphrase_file)
         worker.heard = self._lock.heard
-        self._halting = Halting(
-            self._db,
-            home=home.path,
-            network=network.name,
-            home_id=home.identity(),
-            end_worker=lambda: self._wait_for(self._end_worker()),
-        )
-        self._teller = Teller(
-            self._db,
-            open_targets(settings.notify, settings.on_event),
-            # The home's lock is ours: whoever told in its name before us is dead.
-            owner=home.identity(),
-            describe=lambda kind, event: told_json(kind, event, network.tokens),
-        )
+        self._halting = self._make_halting()
+        self._teller = self._make_teller()
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
-        around = Surroundings(
-            started_at=self._started_at,
-            socket_path=home.socket_path(),
-            http=lambda: self._listeners.http(),
-            servers=servers.describe,
-            worker_pid=lambda: self._worker.pid,
-            identity=identity,
-            lock=self._lock,
-            halting=self._halting,
-            teller=self._teller,
+        self._state = app.open_state(
+            settings, self._db, self._broker, self._feed, network, self._surroundings()
         )
-        self._state = app.open_state(settings, self._db, self._broker, self._feed, network, around)
         self._listeners = Listeners(
             app.build(self._state),
             path=home.socket_path,
@@ -143,6 +122,37 @@ class Service:
             home=home.path,
             tag=home.tag(),
             network=network.name,
+        )
+
+    def _make_halting(self) -> Halting:
+        return Halting(
+            self._db,
+            home=self._home.path,
+            network=self._network.name,
+            home_id=self._home.identity(),
+            end_worker=lambda: self._wait_for(self._end_worker()),
+        )
+
+    def _make_teller(self) -> Teller:
+        return Teller(
+            self._db,
+            open_targets(self._settings.notify, self._settings.on_event),
+            # The home's lock is ours: whoever told in its name before us is dead.
+            owner=self._home.identity(),
+            describe=lambda kind, event: told_json(kind, event, self._network.tokens),
+        )
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            started_at=self._started_at,
+            socket_path=self._home.socket_path(),
+            http=lambda: self._listeners.http(),
+            servers=self._servers.describe,
+            worker_pid=lambda: self._worker.pid,
+            identity=self._identity,
+            lock=self._lock,
+            halting=self._halting,
+            teller=self._teller,
         )
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:

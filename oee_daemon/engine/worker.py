@@ -81,14 +81,7 @@ class Worker:
         self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = self._make_execution(settings)
-        self.identity = Identity(
-            self.db,
-            self._network,
-            self.loop.run,
-            mark=mark,
-            must_be_held=self._held.check,
-            keep_days=settings.keep_days,
-        )
+        self.identity = self._make_identity(settings, mark)
         self.watcher = self._make_watcher(settings)
         self._watching: Future[None] | None = None
         actors.declare(self.broker, self.execution)
@@ -122,6 +115,16 @@ class Worker:
             max_active=settings.max_active,
             timing=settings.timing,
             gate=Gate(settings.home, self._network.name),
+        )
+
+    def _make_identity(self, settings: Settings, mark: Path | None) -> Identity:
+        return Identity(
+            self.db,
+            self._network,
+            self.loop.run,
+            mark=mark,
+            must_be_held=self._held.check,
+            keep_days=settings.keep_days,
         )
 
     def _make_watcher(self, settings: Settings) -> Watcher:

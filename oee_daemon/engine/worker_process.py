@@ -102,12 +102,7 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     keys.append(KeyHolder(worker.wallet, say=say, unlocked=worker.recovery.unlocked))
     _open_wallet(keys[0], settings, alone=home_id is None)
     threading.Thread(target=_heed_daemon, args=(keys[0], told), daemon=True).start()
-    # Before the first order. A Postgres that is away is asked again by the beat; leases end by themselves.
-    try:
-        migrations.require(worker.db)
-        worker.settle()
-    except SQLAlchemyError as e:
-        log.warning("Postgres can't be reached", extra={"reason": str(e.__cause__ or e)})
+    _settle(worker)
     gc_tuning.started()
     worker.start()
     log.info("worker ready", extra={"threads": settings.worker_threads, "lease_owner": owner})
@@ -117,6 +112,15 @@ def run(settings: Settings, *, home_id: str | None, beats: int | None = None) ->
     log.info("worker stopped")
     if worker.other is not None:
         raise worker.other
+
+
+def _settle(worker: Worker) -> None:
+    """Before the first order. A Postgres that is away is asked again by a beat; leases end by themselves."""
+    try:
+        migrations.require(worker.db)
+        worker.settle()
+    except SQLAlchemyError as e:
+        log.warning("Postgres can't be reached", extra={"reason": str(e.__cause__ or e)})
 
 
 def _heed_signals(stop: threading.Event, own_log: OwnLog) -> None:

@@ -47,20 +47,8 @@ _SAID = """
 _HELD = "id uuid, held_as text, held_by bigint, data jsonb"
 
 
-def _move_to(
-    to: Status,
-    name: str,
-    what: str,
-    sets: tuple[str, ...] = (),
-    *,
-    first: str | None = None,
-    only: str = "",
-    beside: str = "",
-    more: tuple[str, ...] = (),
-) -> Batch:
-    """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
-    asked with by their names; `first`: see `Batch`; `more`: what `beside` is asked with, as in "raw
-    bytea"."""
+def _changes_of(to: Status, sets: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """What a move to `to` is asked with, each as in "attempt int", and what it sets of the order."""
     given = [f"{column} {orders.c[column].type.compile(_DIALECT)}" for column in sets]
     changes = [f"{column} = asked.{column}" for column in sets]
     if to not in LETS_GO:
@@ -70,7 +58,6 @@ def _move_to(
     else:
         # Between attempts nobody holds it: ten at once means ten leases.
         changes += ["lease_owner = NULL", "lease_until = NULL", "rung_at = NULL"]
-        beside += f", freed AS ({FREED.format(moved='moved')})"
     if to is Status.EXPIRED:
         changes.append(DISARMED)
     if to is Status.WAITING:
@@ -85,6 +72,26 @@ def _move_to(
     elif to in LETS_GO:
         given.append("delay interval")
         changes += ["next_run_at = clock_timestamp() + delay"]
+    return given, changes
+
+
+def _move_to(
+    to: Status,
+    name: str,
+    what: str,
+    sets: tuple[str, ...] = (),
+    *,
+    first: str | None = None,
+    only: str = "",
+    beside: str = "",
+    more: tuple[str, ...] = (),
+) -> Batch:
+    """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
+    asked with by their names; `first`: see `Batch`; `more`: what `beside` is asked with, as in "raw
+    bytea"."""
+    given, changes = _changes_of(to, sets)
+    if to in LETS_GO:
+        beside += f", freed AS ({FREED.format(moved='moved')})"
     told = ", ".join(f"asked.{column.split()[0]}" for column in ("n", "data", *more))
     columns = ", ".join([_HELD, *given, *more])
     text = f"""
