@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from oee_daemon.boot_clock import clock_s
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.send_gate import clock_s
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.store import halt_row, leases, readiness
 from oee_daemon.timing import USUAL, Timing

@@ -17,24 +17,17 @@ end it, its bytes are among those that are told of, and they lapse within a minu
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oee_daemon.boot_clock import clock_s
 from oee_daemon.contract import halt_mark
 
 #: Seconds for which what a beat has seen is relied on: some beats, and far less than a worker's row is kept.
 FRESH_S = 5.0
 #: Seconds that a beat waits for the sends that are under way: a little more than the chain has to answer.
 SENDS_S = 4.5
-#: A clock that no freeze and no sleep of the machine stops, where there is one.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def clock_s() -> float:
-    """Seconds since some moment, by that clock."""
-    return time.clock_gettime(_CLOCK)
 
 
 class Gate:

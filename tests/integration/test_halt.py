@@ -12,11 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from oee_daemon.boot_clock import clock_s
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import send_gate
 from oee_daemon.engine.halting import Halting
-from oee_daemon.engine.send_gate import FRESH_S, Gate, clock_s
+from oee_daemon.engine.send_gate import FRESH_S, Gate
 from oee_daemon.errors import Halted
 from oee_daemon.orders.order import Order
 from oee_daemon.store import halt_row, moves, readiness

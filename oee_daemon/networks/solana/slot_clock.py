@@ -1,9 +1,10 @@
-"""How far no honest node can be yet, by the time that has passed since a slot was seen."""
+"""How far no honest node can be yet, by the time that has passed since a slot was seen, asleep or awake."""
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
+
+from oee_daemon.boot_clock import clock_s
 
 #: Slots that a node may be ahead of the one that was seen first.
 SLACK_SLOTS = 64
@@ -25,7 +26,7 @@ class SlotClock:
         """
         if anchor_slot in self._begun or (seen_slot is not None and seen_slot < anchor_slot):
             return
-        self._begun[anchor_slot] = (anchor_slot if seen_slot is None else seen_slot, time.monotonic())
+        self._begun[anchor_slot] = (anchor_slot if seen_slot is None else seen_slot, clock_s())
         while len(self._begun) > _KEPT:
             self._begun.popitem(last=False)
 
@@ -35,4 +36,4 @@ class SlotClock:
         if begun is None:
             return None
         slot, at = begun
-        return slot + SLACK_SLOTS + int((time.monotonic() - at) / self._fastest_s)
+        return slot + SLACK_SLOTS + int((clock_s() - at) / self._fastest_s)

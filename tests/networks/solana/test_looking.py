@@ -99,7 +99,9 @@ def test_an_anchor_is_of_one_chain_and_time() -> None:
 
 def test_no_node_is_ahead_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    # A machine that slept: the monotonic clock stood still meanwhile.
+    monkeypatch.setattr(time, "clock_gettime", lambda _: now)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     clock = SlotClock(100)
     assert clock.latest(5000) is None
     clock.begin(5000)
