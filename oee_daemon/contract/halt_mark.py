@@ -85,6 +85,26 @@ def told(home: Path, network: str, seen: bytes | None) -> None:
         flush_folder(home)
 
 
+def remember(home: Path, network: str, number: int | None) -> None:
+    """Notes outside Postgres that its halt of that number holds; none: it is over. A standby that takes over
+    may lack its commit. Raises `OSError`."""
+    if number is None:
+        _known_path(home, network).unlink(missing_ok=True)
+    else:
+        atomic_write(_known_path(home, network), f"{number}\n")
+
+
+def remembered(home: Path, network: str) -> int:
+    """The number of the halt that holds as far as this home knows; 0 where none does."""
+    with suppress(ValueError):
+        return int(_bytes(_known_path(home, network)) or 0)
+    return 0
+
+
+def _known_path(home: Path, network: str) -> Path:
+    return home / f"halt.{network}"
+
+
 def _told_path(home: Path, network: str) -> Path:
     return home / f"halted.{network}"
 

@@ -21,13 +21,14 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from oee_daemon.contract import halt_mark
 from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.swap import Fill
-from oee_daemon.store import doubts, engine_row
+from oee_daemon.store import doubts, engine_row, halt_row
 from oee_daemon.store.database import transactions
 from oee_daemon.store.leases import Where
 from oee_daemon.store.signatures import orders_of
@@ -121,6 +122,8 @@ class Identity:
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )
+            if row is not None and halt_row.restore_lost(conn, self._halt_known()):
+                log.warning("halted: the database forgot that it was")
             doubts.forget_the_ended(conn)
             newest = fills[0].signature if fills else None
             ours = {"network": self._network.name, "wallet": self._network.wallet.address}
@@ -180,6 +183,10 @@ class Identity:
         stored = orders_of(conn, signatures)
         unknown = next((signature for signature in signatures if signature not in stored), None)
         return unknown and f"the chain knows a landing that it does not: {unknown}"
+
+    def _halt_known(self) -> int:
+        """The number of the halt of which the home knows, beside its mark; 0 where there is none."""
+        return 0 if self._mark is None else halt_mark.remembered(self._mark.parent, self._network.name)
 
     def _marked(self) -> Where | None:
         """What the home's file says."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,7 @@ class Halting:
         before, file = self.read(), halt_mark.content(self._home)
         halt = halt_row.halt(self._db, reason, by)
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
+        self._remember(halt.number)
         loud, hangs = self._wait_until_quiet(halt)
         own = [worker for worker in loud if self._is_own(worker)]
         if own or hangs:
@@ -98,6 +100,11 @@ class Halting:
         others = [worker for worker in found if not self._is_own(worker)]
         return [worker for worker in (*own[:1], *others) if worker.quiet != halt.number]
 
+    def _remember(self, number: int | None) -> None:
+        # On a disk that is full the halt itself holds all the same.
+        with suppress(OSError):
+            halt_mark.remember(self._home, self._network, number)
+
     def _is_own(self, worker: Seen) -> bool:
         return worker.owner.startswith(self._own)
 
@@ -112,7 +119,8 @@ class Halting:
             return False
         file = halt_mark.content(self._home)
         mark = halt_mark.parse(file)
-        halt_row.halt(self._db, mark.reason, mark.by)
+        halt = halt_row.halt(self._db, mark.reason, mark.by)
+        self._remember(halt.number)
         halt_mark.told(self._home, self._network, file)
         log.warning("halted, as the file in the home says", extra={"reason": mark.reason, "by": mark.by})
         return True
@@ -121,6 +129,7 @@ class Halting:
         """Lets the engine go on: the file first, so that a crash in between leaves it halted. None: it was
         not halted. Raises `DBAPIError`."""
         halt_mark.told(self._home, self._network, halt_mark.content(self._home))
+        self._remember(None)
         with self._db.connect() as conn:
             ended = halt_row.resume(conn)
             if ended is not None:

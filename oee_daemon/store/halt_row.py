@@ -67,6 +67,7 @@ _READ = Statement(
     f"-- halt: the one that holds\nSELECT {_HALT} FROM halt WHERE one = 1 AND halted",
     class_row(Halt),
 )
+_NUMBER = Statement("-- number: of the newest halt\nSELECT number FROM halt WHERE one = 1")
 _PATIENCE = Statement(
     f"-- patience: for the lock alone\nSELECT set_config('lock_timeout', '{PATIENCE_MS}', true)"
 )
@@ -148,6 +149,15 @@ def set_alone(conn: Connection, reason: str | None, by: str | None) -> Halt:
     found = _HALT_NOW.first(conn, {"reason": reason, "by": by})
     assert found is not None
     return found
+
+
+def restore_lost(conn: Connection, number: int) -> bool:
+    """Halts anew where the halt of that number was made, and the database has forgotten it."""
+    row = _NUMBER.first(conn)
+    if (0 if row is None else row[0]) >= number:
+        return False
+    set_alone(conn, "the database forgot that it was halted", None)
+    return True
 
 
 def halt(db: Engine, reason: str | None, by: str | None) -> Halt:

@@ -16,6 +16,7 @@ from oee_daemon.boot_clock import clock_s
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import send_gate
+from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.send_gate import FRESH_S, Gate
 from oee_daemon.errors import Halted
@@ -25,6 +26,7 @@ from oee_daemon.store.line import Batch
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 
 @pytest.fixture
@@ -268,6 +270,24 @@ def test_a_file_stays_until_the_network_that_it_names_has_the_halt(
     mainnet = Halting(bench.db, home=tmp_path, network="mainnet", home_id="home", end_worker=lambda: None)
     assert mainnet.heed_mark()
     assert not halt_mark.is_there(tmp_path)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_halt_that_a_failover_forgot_holds_again(
+    bench: Bench, halting: Halting, sql: psycopg.Connection[Any], tmp_path: Path, resumed: bool
+) -> None:
+    ours = Identity(bench.db, bench.network(bench.chain()), now, mark=tmp_path / "mark")
+    ours.settle()
+    halting.halt(None, None)
+    if resumed:
+        halting.resume()
+    sql.execute("DELETE FROM halt")
+    sql.execute("UPDATE engine SET timeline = '0000000A'")
+    ours.settle()
+    assert (halting.read() is None) is resumed
+    halting.resume()
+    ours.settle()
+    assert halting.read() is None
 
 
 def test_only_the_file_that_was_read_is_removed(
