@@ -11,7 +11,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.errors import UsageFault
 
-_PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
+#: A number as people write one, without a sign.
+PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
 #: The least and the greatest distance of a stop that trails, basis points.
 TRAIL_BPS = (10, 5000)
@@ -23,7 +24,7 @@ _FIGURES = 5
 
 def read_amount(text: str, name: str) -> str:
     """A positive plain decimal, as text to send. Raises `UsageFault`, naming the argument."""
-    if not _PLAIN.fullmatch(text):
+    if not PLAIN.fullmatch(text):
         hint = "Write plain digits with a point, for example 1.5 or 1000000."
         raise UsageFault(f"{name} can't be {text[:60]!r}: it has to be a number.", hint=hint)
     if not Decimal(text):
@@ -55,7 +56,7 @@ def read_trail(text: str) -> int:
 def _read_share(text: str, option: str, example: str) -> int:
     found = _SHARE.fullmatch(text.strip())
     if found is None:
-        if _PLAIN.fullmatch(text):
+        if PLAIN.fullmatch(text):
             raise UsageFault(
                 f"{option} {text} is ambiguous: percent or basis points?",
                 hint=f"Write {text}% or {text}bps.",

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.errors import UsageFault
-from oee_cli.text.amount_text import plain_digits
+from oee_cli.text.amount_text import PLAIN, plain_digits
 
-_PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
 _SHARE = re.compile(r"([+-])(\d{1,4}(?:\.\d{1,9})?)%", re.ASCII)
 _NEGATIVE = re.compile(r"-\.?\d[\d.]*", re.ASCII)
 #: Significant digits that a price may have, as the daemon takes them.
@@ -40,7 +39,7 @@ class TypedPrice:
 def read_price(text: str, option: str, base: str, quote: str) -> TypedPrice:
     """`140`, `-2%`, `+1.5%`. Raises `UsageFault` with the code `invalid_price`."""
     typed = text.strip()
-    if _PLAIN.fullmatch(typed):
+    if PLAIN.fullmatch(typed):
         return TypedPrice(fixed=_read_fixed(typed, option))
     share = _SHARE.fullmatch(typed)
     if share is not None:
