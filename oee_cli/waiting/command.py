@@ -66,6 +66,8 @@ def place_limit(
 ) -> ExitCode:
     """Trade once all of it costs the price or better, net.
 
+    So far on the simulated network alone: nobody watches the prices of the others yet.
+
     \b
       oee limit buy SOL USDC 1.5 --at 140
       oee limit sell SOL USDC --receive 300 --at 160 --expires 7d
@@ -109,6 +111,8 @@ def place_stop(
     no_color: o.NoColor = False,
 ) -> ExitCode:
     """Trade once the price has come to a point, or fallen back by a part.
+
+    So far on the simulated network alone: nobody watches the prices of the others yet.
 
     \b
       oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
