@@ -79,9 +79,9 @@ def freezes(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -
 
 def lags(bench: Bench, mutant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker dies when it has sent; the next one comes after the swap's last height, and one node of two is
-    still far behind."""
+    still far behind, for longer than one look waits for it."""
     monkeypatch.setenv("OEE_FAILPOINTS", "sent=kill*1")
-    bench.fault(target="node 2", kind="lag", ms=600_000, remaining=1)
+    bench.fault(target="node 2", kind="lag", ms=600_000, remaining=60)
     bench.place()
     with bench.worker(mutant) as worker:
         until(lambda: bench.deaths() and worker.stopped(), what="the death")

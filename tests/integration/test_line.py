@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,13 +192,19 @@ def test_a_connection_that_others_found_silent_or_that_rested_for_long_is_made_a
 
 
 def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
-    things: Engine, database_url: str
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("oee_daemon.store.line.FRESH_S", 0.0)
+
     async def use(line: Line) -> None:
         row = await line.ask(COUNT, {"x": 1})
         assert row is not None
         with things.connect() as conn:
-            conn.execute(text("SELECT pg_terminate_backend(CAST(:pid AS int), 5000)"), row)
+            conn.execute(text("SELECT pg_terminate_backend(CAST(:pid AS int))"), row)
+        # The server's farewell comes before the end of its connection, and only the end shows that it is gone.
+        ended = select.poll()
+        ended.register(line._socket, getattr(select, "POLLRDHUP", select.POLLHUP))
+        assert ended.poll(5000), "the end of the connection"
         assert (await put(line, [1]))[0]["v"] == 1
 
     on(database_url, use)
