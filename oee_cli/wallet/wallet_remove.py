@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 
-from oee_cli.api.http_client import session
-from oee_cli.errors import Refused, UsageFault
+from oee_cli.api.http_client import Client, session
+from oee_cli.errors import CliError, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.output import Output
+from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings
+from oee_cli.text.amount_text import exact_amount
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings
 
 
@@ -30,14 +32,15 @@ def remove_wallet(name: str, yes: bool, output: Output) -> ExitCode:
 
 
 def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
-    """Raises `Refused` while orders that have not ended may still need the key. A home that no daemon has
-    worked on has no orders."""
+    """Raises `Refused` while orders that have not ended may still need the key, or while it may hold
+    something. A home that no daemon has worked on has no orders, and nobody to ask what it holds."""
     if not (settings.home / "id").exists():
         return
     with session(output) as client:
         status = client.get("/api/status")
-    if (status.get("wallet") or {}).get("file") != file:
-        return
+        if (status.get("wallet") or {}).get("file") != file:
+            return
+        held = _held(client)
     live = status["orders"]["live"]
     if live is None:
         raise Refused(
@@ -51,6 +54,25 @@ def _refuse_in_use(settings: Settings, file: str, output: Output) -> None:
             hint="See: oee history --status waiting,pending,routing,building,submitted",
             code="wallet_in_use",
         )
+    if held:
+        raise Refused(
+            f"The engine works with this wallet, and {held}.",
+            hint=f"See: oee balance. To have it out of the way and lose nothing, move its file: {file}",
+            code="wallet_holds",
+        )
+
+
+def _held(client: Client) -> str:
+    """Why the engine's wallet may be worth something; empty where it surely is not."""
+    try:
+        balances = client.get("/api/balances")["balances"]
+    except CliError as e:
+        # A network without balances moves nothing of anybody's.
+        return "" if e.code == "no_balances" else "what it holds is not known now"
+    holds = [
+        f"{exact_amount(row['amount'])} {clean(row['symbol'])}" for row in balances if Decimal(row["amount"])
+    ]
+    return f"it holds {', '.join(holds[:3])}{' and more' * (len(holds) > 3)}" if holds else ""
 
 
 def _agreed(name: str, address: str | None, output: Output) -> bool:

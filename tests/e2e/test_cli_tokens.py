@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,14 @@ def refused(cli: Cli, *words: str) -> tuple[int, str]:
     assert "Traceback" not in done.stderr
     said = json.loads(done.stdout)["error"]
     return done.returncode, said["code"]
+
+
+def test_the_engines_wallet_is_not_removed_while_it_holds_something(cli: Cli) -> None:
+    assert held(cli, "SOL") > 0
+    key = Path(cli.json("wallet", "show")["file"])
+    before = key.read_bytes()
+    assert refused(cli, "wallet", "remove", key.stem, "--yes") == (3, "wallet_holds")
+    assert key.read_bytes() == before
 
 
 def test_a_token_with_a_fee_is_found_added_bought_and_sold(cli: Cli) -> None:

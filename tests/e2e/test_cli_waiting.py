@@ -13,6 +13,7 @@ import pytest
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
+from tests.kit.daemons import until
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,11 @@ def test_what_waits_is_listed_nearest_first_and_cancelled(cli: Cli) -> None:
         cli.run(*f"limit buy SOL USDC 1 --at {price}".split()).stdout.strip() for price in ("100", "120")
     )
     stop = cli.run(*["stop", "sell", "SOL", "USDC", "1", "--at", "60"]).stdout.strip()
+    # Without a price, which the watch brings within a beat, they are listed by age.
+    until(
+        lambda: all((order["market"] or {}).get("price") for order in cli.json("waiting")),
+        what="a price of their pair",
+    )
     assert [order["orderId"] for order in cli.json("waiting")] == [near, far, stop]
     assert [order["orderId"] for order in cli.json("waiting", "--type", "stop")] == [stop]
     table = cli.run("waiting").stdout

@@ -201,7 +201,7 @@ def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
         assert row is not None
         with things.connect() as conn:
             conn.execute(text("SELECT pg_terminate_backend(CAST(:pid AS int))"), row)
-        # The server's farewell comes before the end of its connection, and only the end shows that it is gone.
+        # The server's farewell comes before the end, and only the end shows that the connection is gone.
         ended = select.poll()
         ended.register(line._socket, getattr(select, "POLLRDHUP", select.POLLHUP))
         assert ended.poll(5000), "the end of the connection"
