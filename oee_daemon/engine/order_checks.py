@@ -107,9 +107,9 @@ class OrderChecks:
     async def _objection(
         self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
     ) -> Objection | None:
-        if (found := order_means.changed(request, means[0])) is not None:
+        if (found := _stands_against(request, means[0])) is not None:
             others = await self._means(holdings, request, deadline_s, every=True)
-            means = [one for one in others if order_means.changed(request, one) is None]
+            means = [one for one in others if _stands_against(request, one) is None]
             if not means:
                 return found
         found = await self._unsafe(request, means[0])
@@ -150,6 +150,10 @@ class OrderChecks:
         except Exception as e:
             self._faults.say("the wallet's holdings failed", e)
             raise ChainUnavailable(f"The wallet could not be read: {type(e).__name__}.") from e
+
+
+def _stands_against(request: QuoteRequest, means: Means) -> Objection | None:
+    return order_means.changed(request, means) or order_means.delegated(request, means)
 
 
 def _raise(found: Objection | None) -> None:

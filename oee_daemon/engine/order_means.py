@@ -47,6 +47,20 @@ def changed(request: QuoteRequest, means: Means) -> Objection | None:
     return None
 
 
+def delegated(request: QuoteRequest, means: Means) -> Objection | None:
+    """Somebody else may spend from the wallet's account of a token of the order, and could before it.
+    No swap is signed after which that is so."""
+    for token in (request.input_token, request.output_token):
+        if (account := means.delegated.get(token.mint)) is not None:
+            return Objection(
+                "account_delegated",
+                f"Somebody else may spend from, or close, the wallet's account of {token.symbol}: {account}.",
+                f"Take a delegate's right back with: spl-token revoke {account}. Who else may close it has to"
+                " give that up, or another wallet trades",
+            )
+    return None
+
+
 def risks_of(facts: MintFacts, accepted: Collection[str]) -> list[Extension]:
     """Each extension that is a risk and that nobody accepted."""
     return [one for one in facts.extensions if one.risk and one.name not in accepted]

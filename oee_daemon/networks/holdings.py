@@ -7,7 +7,7 @@ exact decimals. What an order may spend is decided in `engine.order_checks`, nev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -55,7 +55,8 @@ class Means:
     `native` of the network's own coin; `given` of the input token, where a swap takes it from. `fee`: the
     most that the network may be paid, `reserve`: what new accounts take and the wallet has to keep, both in
     the network's own coin. `spends_native`: the input is that coin. `facts`: by mint, of what is traded;
-    none where nobody could read mints.
+    none where nobody could read mints. `delegated`: the wallet's own accounts, by the mint of what is traded,
+    that somebody else may spend from or close.
     """
 
     native: int
@@ -66,6 +67,7 @@ class Means:
     coin: str = "SOL"
     coin_decimals: int = 9
     facts: Mapping[str, MintFacts] | None = None
+    delegated: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.engine.order_means import changed, risks_of, shortage, spent_of, unsafe
+from oee_daemon.engine.order_means import changed, delegated, risks_of, shortage, spent_of, unsafe
 from oee_daemon.networks.holdings import Extension, Means, MintFacts
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
@@ -68,3 +68,10 @@ def test_a_risk_that_nobody_accepted_is_named_with_what_accepts_it(accepted: tup
     assert found.hint is not None
     assert found.hint.endswith(f"oee tokens add {USDC.mint} --accept permanent-delegate")
     assert unsafe(USDC, risks_of(facts, ("permanent-delegate",))) is None
+
+
+def test_an_account_that_somebody_else_may_spend_from_is_named_before_any_venue_is_blamed() -> None:
+    assert delegated(ASKED, MEANS) is None
+    found = delegated(ASKED, replace(MEANS, delegated={USDC.mint: "Acc"}))
+    assert found is not None and found.code == "account_delegated"
+    assert "USDC" in found.message and "spl-token revoke Acc" in (found.hint or "")

@@ -33,6 +33,8 @@ _SEEN = {"commitment": "confirmed"}
 _SIZES = (0, ACCOUNT_BYTES, MOST_ACCOUNT_BYTES)
 #: Seconds for which the chain's word on rent holds: it changes with an upgrade of the chain, seldom.
 RENTS_S = 600.0
+#: Where a token account says that it has a delegate, and somebody else to close it.
+_OTHERS = (72, 129)
 #: A token account that is frozen, in its byte 108.
 _FROZEN = 2
 
@@ -110,7 +112,18 @@ class SolanaHoldings:
             reserve=rents[0] + self._new_accounts(rows, mints, read, rents),
             spends_native=spends_sol,
             facts={mint: facts_of(mint, found) for mint, found in read.items()},
+            delegated=self._delegated(rows, read),
         )
+
+    def _delegated(self, rows: dict[str, Any], read: dict[str, Mint]) -> dict[str, str]:
+        """Of wrapped SOL most venues make an account of their own."""
+        found = {}
+        for mint, facts in read.items():
+            address = own_account(self._wallet, mint, facts.program)
+            data = b"" if mint == WSOL or rows[address] is None else data_of(rows[address])
+            if len(data) >= ACCOUNT_BYTES and any(data[at : at + 4] != bytes(4) for at in _OTHERS):
+                found[mint] = address
+        return found
 
     def _spendable(self, rows: dict[str, Any], mint: str, found: Mint | None) -> int:
         """What lies in the wallet's own account for it, where swaps take it from."""

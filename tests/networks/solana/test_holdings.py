@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -248,3 +249,18 @@ def test_wrapped_sol_is_told_apart_and_not_spent(local: Local) -> None:
             assert means.reserve == asked.rent(0) + asked.rent(165)
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("at", [72, 129])
+def test_an_account_with_a_delegate_or_somebody_to_close_it_is_told(at: int) -> None:
+    wallet = str(Pubkey.from_bytes(bytes([9]) * 32))
+    own = str(get_associated_token_address(Pubkey.from_string(wallet), Pubkey.from_string(USDC.mint)))
+    plain = bytearray(165)
+    pledged = bytearray(plain)
+    pledged[at] = 1
+    holdings = SolanaHoldings(open_pool(["http://127.0.0.1:1"], 1, 1), wallet=wallet, fee_cap=1, genesis=None)  # type: ignore[arg-type]
+    mint = SimpleNamespace(program=TOKEN)
+    for data, told in ((plain, {}), (pledged, {USDC.mint: own})):
+        row = {"data": [base64.b64encode(data).decode(), "base64"]}
+        found = holdings._delegated({own: row}, {USDC.mint: mint})  # type: ignore[dict-item]
+        assert found == told
