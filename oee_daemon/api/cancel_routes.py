@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema, wire
+from oee_daemon.api import answer_schema, request_wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import MAX_PAGE
@@ -54,7 +54,7 @@ def cancel_many(request: Request, asked: CancelAsked) -> JSONResponse:
     state = state_of(request)
     chosen = Chosen(
         ids=None if asked.all else list(dict.fromkeys(asked.order_ids)),
-        pair=None if asked.pair is None else wire.read_pair(asked.pair, state.network.tokens),
+        pair=None if asked.pair is None else request_wire.read_pair(asked.pair, state.network.tokens),
         side=asked.side,
         type=asked.type,
     )

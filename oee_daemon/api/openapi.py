@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from oee_daemon.api import answer_schema, wire
+from oee_daemon.api import answer_schema, request_wire
 from oee_daemon.api.auth import OPEN
 from oee_daemon.contract.protocol import PROTOCOL
 
@@ -86,7 +86,7 @@ async def known_query(request: Request) -> None:  # not `def`, which is a thread
     """Refuses query parameters that the route does not have, and those that stand twice."""
     route = request.scope["route"]
     known = [p.alias for p in route.dependant.query_params]
-    wire.check_query([name for name, _ in request.query_params.multi_items()], known)
+    request_wire.check_query([name for name, _ in request.query_params.multi_items()], known)
 
 
 def install(app: FastAPI, *documented: BaseRoute) -> None:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from oee_daemon.api import answer_schema, wire
+from oee_daemon.api import answer_schema, request_wire, wire
 from oee_daemon.api.feed_wire import orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
@@ -44,13 +44,13 @@ KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 
 async def execute(request: Request) -> Response:
     """Places an order. Answers 202 once it is durable, 200 where the key is known."""
-    wire.check_query([name for name, _ in request.query_params.multi_items()], ())
+    request_wire.check_query([name for name, _ in request.query_params.multi_items()], ())
     key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
     _check_network(_read_header(request, NETWORK_HEADER), state_of(request).network.name)
     tokens = state_of(request).network.tokens
-    body = wire.read_json(await request.body())
+    body = request_wire.read_json(await request.body())
     await _learn(request, body)
-    terms = wire.read_order(body, tokens)
+    terms = request_wire.read_order(body, tokens)
     key = _check_key(key)
     if dry_run is not None:
         if dry_run != "1":
@@ -75,7 +75,7 @@ async def _armed(state: State, terms: Terms, key: str | None) -> Armed | None:
     if not terms.waits:
         return None
     try:
-        wire.check_ahead(terms)
+        request_wire.check_ahead(terms)
         return await state.placing.armed(terms)
     except (InvalidInput, Conflict):
         # A key that is known finds its order, whatever the market, or the time, has become.
@@ -173,12 +173,12 @@ def listing(
     tokens = state.network.tokens
     wanted = Filter(
         status=_read_statuses(status),
-        pair=None if pair is None else wire.read_pair(pair, tokens),
+        pair=None if pair is None else request_wire.read_pair(pair, tokens),
         token=None if token is None else tokens.find(token, "token").mint,
         side=side,
         type=type,
-        since=wire.zoned(since, "since"),
-        until=wire.zoned(until, "until"),
+        since=request_wire.zoned(since, "since"),
+        until=request_wire.zoned(until, "until"),
     )
     if sort == "away":
         _check_away(wanted, cursor)
@@ -261,7 +261,7 @@ async def quotes(
     state = state_of(request)
     body |= {"swapMode": swap_mode.value, "side": side and side.value}
     await _learn(request, body)
-    terms = wire.read_order(body, state.network.tokens)
+    terms = request_wire.read_order(body, state.network.tokens)
     told = wire.terms_json(terms, state.network.tokens)
     answer = {
         name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")

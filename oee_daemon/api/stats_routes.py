@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire, wire
 from oee_daemon.api.answer_schema import Amount, Moment, Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
@@ -132,9 +132,9 @@ def stats(
     """Orders by status and venue, what routing gained, slippage, retries and latency over a period."""
     tokens = state_of(request).network.tokens
     scope = Scope(
-        since=wire.zoned(since, "since"),
-        until=wire.zoned(until, "until"),
-        pair=None if pair is None else wire.read_pair(pair, tokens),
+        since=request_wire.zoned(since, "since"),
+        until=request_wire.zoned(until, "until"),
+        pair=None if pair is None else request_wire.read_pair(pair, tokens),
         side=side,
         by=by,
     )

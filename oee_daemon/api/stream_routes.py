@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire
 from oee_daemon.api.hub import LOOK_S, AllOrders
 from oee_daemon.api.problems import as_problem, problem
 from oee_daemon.api.state import State, state_of
@@ -40,7 +40,7 @@ async def _send(socket: WebSocket, text: str) -> None:
 def _read_query(socket: WebSocket, *known: str) -> dict[str, str]:
     """The query of the handshake. Raises `InvalidInput` for what is not `known` or stands twice."""
     names = [name for name, _ in socket.query_params.multi_items()]
-    wire.check_query(names, known)
+    request_wire.check_query(names, known)
     return dict(socket.query_params)
 
 
@@ -50,7 +50,7 @@ async def one_order(socket: WebSocket) -> None:
     state = state_of(socket)
     try:
         query = _read_query(socket, "orderId", "afterSeq")
-        after = wire.read_seq(query.get("afterSeq", "0"), "afterSeq")
+        after = request_wire.read_seq(query.get("afterSeq", "0"), "afterSeq")
         if "orderId" not in query:
             raise InvalidInput("orderId is missing.", code="missing_field", field="orderId")
         order_id = await run_in_threadpool(state.history.resolve, query["orderId"])

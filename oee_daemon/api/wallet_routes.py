@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire
 from oee_daemon.api.answer_schema import Shape, WalletState
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.state import state_of
@@ -34,7 +34,7 @@ class UnlockIn(Shape):
 @router.post("/unlock", responses=answers(WalletState, 409), openapi_extra=reads(UnlockIn, {}))
 async def unlock(request: Request) -> JSONResponse:
     """Hands the passphrase to the worker, which alone holds the key. Only over the Unix socket."""
-    body = wire.read_json(await request.body())
+    body = request_wire.read_json(await request.body())
     lock = _lock(request)
     passphrase, for_s = body.pop("passphrase", None), body.pop("forS", None)
     if not isinstance(passphrase, str) or not passphrase:

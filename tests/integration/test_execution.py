@@ -18,7 +18,7 @@ from uuid import UUID
 import pytest
 
 from oee_daemon import failpoints
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire, wire
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
@@ -439,7 +439,7 @@ def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
     book = TokenBook("simulated", [*TOKENS.values(), nameless])
     monkeypatch.setattr("tests.kit.engine.BOOK", book)
     body = {"inputToken": "SOL", "outputToken": MINT, "amount": Decimal(1)}
-    order, _ = bench.accept(wire.read_order(body, book), None)
+    order, _ = bench.accept(request_wire.read_order(body, book), None)
     bench.run_to_end(bench.execution(), order.id)
     assert bench.trail(order.id) == CONFIRMED
     found = bench.order(order.id)
@@ -452,7 +452,7 @@ def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
     (fill,) = now(bench.chain().fills(limit=10)).fills
     assert wire.fill_json(fill, book)["outputToken"] == MINT
     history = History(bench.db)
-    for wanted in (Filter(token=MINT), Filter(pair=wire.read_pair(f"sol/{MINT}", book))):
+    for wanted in (Filter(token=MINT), Filter(pair=request_wire.read_pair(f"sol/{MINT}", book))):
         assert [o.id for o in history.page(wanted, limit=10, cursor=None)[0]] == [order.id]
     assert Stats(bench.db).report(Scope()).total.fees == {TOKENS["SOL"].mint: found.fee}
 

@@ -17,7 +17,7 @@ from oee_cli.batch.earlier_runs import Earlier
 from oee_cli.batch.input_lines import Lines
 from oee_cli.batch.row_keys import Keys, former_keys
 from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire
 from oee_daemon.errors import OeeError
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.terms import Terms
@@ -137,8 +137,8 @@ VALUES = st.fixed_dictionaries(
 def made(values: dict[str, Any]) -> Terms | None:
     """The terms that the daemon makes of a body; `None` where it refuses it."""
     try:
-        body = wire.read_json(json.dumps(values).encode())
-        return replace(wire.read_order(body, BOOK), request_hash=None)
+        body = request_wire.read_json(json.dumps(values).encode())
+        return replace(request_wire.read_order(body, BOOK), request_hash=None)
     except OeeError:
         return None
 

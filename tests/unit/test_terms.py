@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oee_daemon.api import wire
+from oee_daemon.api import request_wire
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
 
@@ -45,6 +45,6 @@ OF_0_1_0 = {
 
 @pytest.mark.parametrize(("body", "stored"), OF_0_1_0.items())
 def test_a_request_has_the_hash_that_the_first_release_stored(body: str, stored: str) -> None:
-    terms = wire.read_order(wire.read_json(body.encode()), BOOK)
+    terms = request_wire.read_order(request_wire.read_json(body.encode()), BOOK)
     assert terms.request_hash is not None
     assert terms.request_hash.hex() == stored

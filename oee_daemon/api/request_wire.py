@@ -1,0 +1,212 @@
+"""How requests are read: strictly. Unknown fields are refused, numbers are exact decimals, and every
+complaint names its field. What an order asks for is made here, once, as `Terms`; what answers look like
+stands in `wire`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from oee_daemon.contract import json_text
+from oee_daemon.contract.fields import GIVEN, Field, Kind
+from oee_daemon.contract.moments import rfc3339
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.errors import InvalidInput
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders import tokens
+from oee_daemon.orders.conditions import read_price
+from oee_daemon.orders.terms import Terms, terms_of
+from oee_daemon.orders.tokens import Token
+
+#: What an order may say.
+_NAMES = tuple(field.name for field in GIVEN)
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """A JSON object with exact numbers. Raises `InvalidInput`."""
+    try:
+        value = json_text.read_json(body.decode(), Decimal)
+    except (ValueError, RecursionError, ArithmeticError) as e:
+        raise InvalidInput(
+            f"body is not valid JSON: {e}", code="invalid_json", field="body", hint="Send one JSON object."
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInput("body has to be a JSON object.", code="invalid_json", field="body")
+    return value
+
+
+def check_query(names: list[str], known: Collection[str]) -> None:
+    """Raises `InvalidInput` for a name that is not `known`: a misspelt filter must not widen the answer."""
+    for name in names:
+        if name not in known:
+            hint = "It takes " + ", ".join(known) + "." if known else "It takes none."
+            raise InvalidInput(
+                f"{name[:60]!r} is no parameter here.", code="unknown_field", field=name[:60], hint=hint
+            )
+        if names.count(name) > 1:
+            raise InvalidInput(f"{name} stands twice.", field=name)
+
+
+def read_seq(text: str, field: str) -> int:
+    """The number that `text` is. Raises `InvalidInput` unless it is a whole one."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise InvalidInput(f"{field} has to be a whole number from 0 on.", code="out_of_range", field=field)
+    return int(text)
+
+
+def read_pair(text: str, book: TokenBook) -> str:
+    """`sol/usdc` by mints. Raises `InvalidInput`."""
+    base, slash, quote = text.partition("/")
+    if not slash:
+        raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
+    return f"{book.find(base, 'pair').mint}/{book.find(quote, 'pair').mint}"
+
+
+def zoned(at: datetime | None, field: str) -> datetime | None:
+    """A moment in UTC. Raises `InvalidInput` where it says no time zone, or lies past what there is."""
+    try:
+        if at is None or at.tzinfo is not None:
+            return None if at is None else at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{field} lies outside of the calendar.", field=field) from None
+    raise InvalidInput(
+        f"{field} has to say its time zone.", field=field, hint="For example 2026-11-23T10:00:00Z"
+    )
+
+
+def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
+    """The terms that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
+    for name in body:
+        if name not in _NAMES:
+            raise InvalidInput(
+                f"{name[:60]!r} is no field of an order.",
+                code="unknown_field",
+                field=name[:60],
+                hint="It takes " + ", ".join(_NAMES) + ".",
+            )
+    given = {k: v for k, v in body.items() if v is not None}
+    found: dict[str, Any] = {}
+    # What the words and tokens are decides what an amount counts.
+    for field in sorted(GIVEN, key=lambda field: field.kind not in (Kind.TOKEN, Kind.WORD)):
+        if field.required and field.name not in given:
+            raise _missing_field(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
+        if field.name in given:
+            found[field.column] = _read_field(field, given[field.name], found, book)
+    return terms_of(found)
+
+
+def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
+    """The field's value as the engine has it. `found`: the values read before, by column."""
+    match field.kind:
+        case Kind.TOKEN:
+            return _read_token(field.name, value, book)
+        case Kind.WORD:
+            return _read_word(field, value)
+        case Kind.WHOLE:
+            return _read_whole_number(field, value)
+        case Kind.PRICE:
+            return read_price(value, field.name)
+        case Kind.MOMENT:
+            return _read_moment(field.name, value)
+        case Kind.FLAG:
+            return _read_flag(field.name, value)
+        case Kind.AMOUNT:
+            exact_out = found.get("swap_mode") is SwapMode.EXACT_OUT
+            return _read_amount(
+                field.name, value, found[field.counts or ("output_token" if exact_out else "input_token")]
+            )
+    return _read_text(field, value)
+
+
+def _missing_field(field: str, hint: str) -> InvalidInput:
+    return InvalidInput(f"{field} is missing.", code="missing_field", field=field, hint=hint)
+
+
+def _read_token(name: str, value: Any, book: TokenBook) -> Token:
+    if not isinstance(value, str):
+        raise InvalidInput(
+            f"{name} has to be a symbol or a mint, as text.", field=name, hint="For example SOL"
+        )
+    return book.find(value.strip(), name)
+
+
+def _read_word(field: Field, value: Any) -> Any:
+    words = list(field.words)
+    if value not in words:
+        raise InvalidInput(
+            f"{field.name} has to be one of {', '.join(words)}.", code="invalid_choice", field=field.name
+        )
+    return words[words.index(value)]
+
+
+def _read_moment(name: str, value: Any) -> datetime:
+    try:
+        if not isinstance(value, str) or len(value) < len("2026-12-01T18:00Z"):
+            raise ValueError
+        found = zoned(datetime.fromisoformat(value), name)
+        assert found is not None
+        return found
+    except ValueError:
+        raise InvalidInput(
+            f"{name} has to be a moment with its time zone.",
+            code="invalid_time",
+            field=name,
+            hint="For example 2026-12-01T18:00:00Z",
+        ) from None
+
+
+def _read_flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} has to be true or false.", code="invalid_choice", field=name)
+    return value
+
+
+def _read_text(field: Field, value: Any) -> str:
+    low, high = field.bounds
+    if not isinstance(value, str) or not low <= len(value) <= high or not value.isprintable():
+        raise InvalidInput(
+            f"{field.name} has to be text of {low} to {high} characters.",
+            code="out_of_range",
+            field=field.name,
+        )
+    return value
+
+
+def _read_amount(name: str, value: Any, token: Token) -> int:
+    if isinstance(value, str):
+        value = tokens.read_decimal(value, name)
+    if not isinstance(value, Decimal):
+        raise InvalidInput(
+            f"{name} has to be a number, or text that is one.",
+            code="invalid_amount",
+            field=name,
+            hint="For example 1.5",
+        )
+    return tokens.units(value, token, name)
+
+
+def _read_whole_number(field: Field, value: Any) -> int:
+    low, high = field.bounds
+    if not isinstance(value, Decimal) or not low <= value <= high or value != int(value):
+        raise InvalidInput(
+            f"{field.name} has to be a whole number from {low} to {high}.",
+            code="out_of_range",
+            field=field.name,
+        )
+    return int(value)
+
+
+def check_ahead(terms: Terms) -> None:
+    """Raises `InvalidInput` where its time to wait is over before it began, by this machine's clock; what
+    decides later is Postgres's."""
+    if terms.good_until is not None and terms.good_until <= datetime.now(UTC):
+        raise InvalidInput(
+            f"expiresAt is over: {rfc3339(terms.good_until, 'microseconds')}.",
+            code="expired_already",
+            field="expiresAt",
+            hint="Name a later time.",
+        )
