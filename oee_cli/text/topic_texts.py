@@ -102,6 +102,7 @@ Where orders are traded, by OEE_NETWORK or: oee config set network NAME
   simulated   seeded prices and a chain of its own; the default, no money
   localnet    a Solana of this machine: real transactions, play money
   paper       mainnet's live prices, play money; nothing is ever sent
+  devnet      Solana's public test chain; a wallet and play money of your own
   mainnet     real money
 
 Every line but the simulated network's begins with the network's name, and each

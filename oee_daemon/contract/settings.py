@@ -27,7 +27,7 @@ _SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&
 #: What stands for a secret that is not shown.
 MASK = "***"
 #: Where orders can be traded.
-NETWORKS = ("simulated", "localnet", "paper", "mainnet")
+NETWORKS = ("simulated", "localnet", "paper", "devnet", "mainnet")
 #: On which markets; a network may have some of them.
 VENUES = ("raydium", "meteora", "orca", "jupiter", "cpmm")
 #: What a wallet may be called. Its file is `wallets/NAME.json` in the home.

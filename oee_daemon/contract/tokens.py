@@ -32,10 +32,17 @@ LISTED = (
     Listed("ORCA", "orcaEKTdK7LKz57vaAYr9QeNsVEPfiu6QeMU1kektZE", 6),
     Listed("MET", "METvsvVRapdj9cFLzq4Tr43xK4tAjQfwX76z3n6mWQL", 6),
 )
+#: Devnet's: its USDC is another token, which Circle gives away (https://developers.circle.com/stablecoins/usdc-contract-addresses).
+ON_DEVNET = (
+    LISTED[0],
+    Listed("USDC", "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU", 6, stable=True),
+)
 SYMBOLS = tuple(token.symbol for token in LISTED)
 STABLE = tuple(token.symbol for token in LISTED if token.stable)
 
-_STABLE_NAMES = {name.lower() for token in LISTED if token.stable for name in (token.symbol, token.mint)}
+_STABLE_NAMES = {
+    name.lower() for token in (*LISTED, *ON_DEVNET) if token.stable for name in (token.symbol, token.mint)
+}
 
 
 def is_stable(name: str) -> bool:

@@ -25,7 +25,7 @@ from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, Ove
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
+from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.settings import Settings
 from oee_daemon.store import spending
 from oee_daemon.store.spending import Bucket, NoRoom, Reserving, Use
@@ -36,7 +36,6 @@ _DECIMALS = 6
 SETTLE_S = 10.0
 #: How long a bucket counts.
 DAY = timedelta(hours=24, minutes=1)
-_DOLLAR = TOKENS["USDC"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +144,10 @@ class SpendingLimits:
         token = self._network.tokens.by_mint(mint)
         if token.stable:
             return _rounded_up(token.amount(units))
+        dollar = next(listed for listed in self._network.tokens if listed.stable)
         request = QuoteRequest(
             input_token=token,
-            output_token=self._network.tokens.find(_DOLLAR.mint, "inputToken"),
+            output_token=dollar,
             amount=min(units, MAX_UNITS),
             mode=SwapMode.EXACT_IN,
         )
@@ -155,7 +155,7 @@ class SpendingLimits:
             best = routing.choose(await routing.ask(self._network.venues, request), SwapMode.EXACT_IN, None)
         except AttemptFailed as e:
             raise NoReferencePrice(f"{token.symbol} can't be valued in USD. {e.message}") from None
-        return _rounded_up(_DOLLAR.amount(best.amount_out))
+        return _rounded_up(dollar.amount(best.amount_out))
 
     def over(self, full: NoRoom, reserving: Reserving) -> OverLimit:
         """Which of the limits it is, its use, and when how much frees."""

@@ -39,6 +39,7 @@ BUILDERS: Mapping[str, Callable[[Settings, str, NamedWallet], Network]] = {
     "simulated": _simulated,
     "localnet": _solana,
     "paper": _paper,
+    "devnet": _solana,
     "mainnet": _solana,
 }
 

@@ -49,7 +49,7 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
         ("OEE_SIM_FAILURE_RATE", "1.1", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "NaN", "a number from 0 to 1"),
         ("OEE_SIM_FAILURE_RATE", "5%", "a number from 0 to 1"),
-        ("OEE_NETWORK", "moon", "one of simulated, localnet, paper, mainnet"),
+        ("OEE_NETWORK", "moon", "one of simulated, localnet, paper, devnet, mainnet"),
         ("OEE_VENUES", "cpmm,moon", "names separated by commas, of raydium, meteora, orca, jupiter, cpmm"),
         ("OEE_FEE_CAP", "4999", "a whole number from 5000 to 1000000000"),
         ("OEE_HOME", "here", "an absolute path"),

@@ -31,6 +31,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     read.add_argument("--seed", type=int, default=1, help="decides prices and faults of a new chain")
     read.add_argument("--slot-ms", type=int, default=400, help="of a new chain; 0: one slot a landing")
     read.add_argument("--genesis", type=Hash.from_string, help="of a new chain: the hash that it goes by")
+    read.add_argument("--devnet", action="store_true", help="a new chain has devnet's pools and USDC as well")
     read.add_argument("--confirm", type=int, default=1, help="slots until a block is confirmed")
     read.add_argument("--final", type=int, default=1, help="slots until a block is final")
     read.add_argument("--slippage", type=int, default=5, help="percent of landings that meet another price")
@@ -91,6 +92,7 @@ def main(given: list[str]) -> int:
         confirm=told.confirm,
         final=told.final,
         slippage=told.slippage,
+        devnet=told.devnet,
         genesis=None if told.genesis is None else bytes(told.genesis),
     )
     ledger = Ledger(told.file)

@@ -16,8 +16,9 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.tokens import LISTED
+from oee_daemon.contract.tokens import LISTED, ON_DEVNET
 from oee_daemon.networks.localnet import pool_accounts
+from oee_daemon.networks.localnet.pool_accounts import Market
 
 SYSTEM_ID = Pubkey.default()
 LOOKUP_ID = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
@@ -74,6 +75,8 @@ TOKENS = (
     Token("FEE", _own("FEE"), 6, pool_accounts.TOKEN_2022_ID, _WITH_FEE),
     Token("PULL", _own("PULL"), 6, pool_accounts.TOKEN_2022_ID, _TAKES_BACK),
 )
+#: On a chain that passes for devnet.
+DEVNET_USDC = Token("USDC", Pubkey.from_string(ON_DEVNET[1].mint), ON_DEVNET[1].decimals)
 #: The tables by which a swap's message gets shorter, one a program.
 TABLES = {
     program: Keypair.from_seed(hashlib.sha256(f"oee localnet table {program}".encode()).digest()).pubkey()
@@ -91,8 +94,8 @@ def table_addresses(program: Pubkey) -> list[Pubkey]:
     ]
 
 
-def accounts(seed: int) -> Iterator[tuple[Pubkey, Account]]:
-    """All of them but the programs."""
+def accounts(seed: int, *, devnet: bool = False) -> Iterator[tuple[Pubkey, Account]]:
+    """All of them but the programs. `devnet`: with its USDC, and a pool of that for SOL, as well."""
     yield FAUCET.pubkey(), Account(FAUCET_LAMPORTS, b"", SYSTEM_ID, False, 0)
     for token in TOKENS:
         yield token.mint, Account(_RENT, _mint_data(token), token.program, False, 0)
@@ -106,6 +109,11 @@ def accounts(seed: int) -> Iterator[tuple[Pubkey, Account]]:
     for one, two in itertools.combinations(TOKENS, 2):
         if not two.extension or one.symbol in ("SOL", "USDC"):
             yield from _pools(seed, one, two)
+    if devnet:
+        market = pool_accounts.DEVNET
+        yield DEVNET_USDC.mint, Account(_RENT, _mint_data(DEVNET_USDC), DEVNET_USDC.program, False, 0)
+        yield market.config, Account(_RENT, pool_accounts.config_data(market), market.program, False, 0)
+        yield from _pool(market, TOKENS[0], DEVNET_USDC, Fraction(0))
 
 
 def _draw(low: int, high: int, *parts: object) -> int:
@@ -123,15 +131,20 @@ def _pools(seed: int, one: Token, two: Token) -> Iterator[tuple[Pubkey, Account]
     leans = {pool_accounts.RAYDIUM: 50, pool_accounts.METEORA: -50, pool_accounts.ORCA: between - 50}
     for market in pool_accounts.MARKETS:
         lean = Fraction(apart * leans[market], 100 * pool_accounts.BPS)
-        pair = tuple((token.mint, token.program, token.decimals) for token in (one, two))
-        pool = pool_accounts.place_pool(market, pair)
-        state = pool_accounts.pool_data(pool, FAUCET.pubkey())
-        yield pool.address, Account(_RENT, state, market.program, False, 0)
-        yield pool.observation, Account(_RENT, _OBSERVATION, market.program, False, 0)
-        for token, dearer in ((one, lean), (two, Fraction(0))):
-            side = next(side for side in pool.sides if side.mint == token.mint)
-            held = int(market.depth / (USD[token.symbol] * (1 + dearer)) * 10**token.decimals)
-            yield side.vault, _vault(token, pool.authority, held)
+        yield from _pool(market, one, two, lean)
+
+
+def _pool(market: Market, one: Token, two: Token, lean: Fraction) -> Iterator[tuple[Pubkey, Account]]:
+    """`lean`: by how much the first costs more there than its reference."""
+    pair = tuple((token.mint, token.program, token.decimals) for token in (one, two))
+    pool = pool_accounts.place_pool(market, pair)
+    state = pool_accounts.pool_data(pool, FAUCET.pubkey())
+    yield pool.address, Account(_RENT, state, market.program, False, 0)
+    yield pool.observation, Account(_RENT, _OBSERVATION, market.program, False, 0)
+    for token, dearer in ((one, lean), (two, Fraction(0))):
+        side = next(side for side in pool.sides if side.mint == token.mint)
+        held = int(market.depth / (USD[token.symbol] * (1 + dearer)) * 10**token.decimals)
+        yield side.vault, _vault(token, pool.authority, held)
 
 
 def _mint_data(token: Token) -> bytes:

@@ -51,6 +51,8 @@ class Rules:
     slippage: int = 5
     #: The hash by which it goes, as if it were another chain; none: one of its own.
     genesis: bytes | None = None
+    #: Whether a new chain has devnet's program and its USDC as well.
+    devnet: bool = False
 
 
 class _Undo(NamedTuple):
@@ -88,7 +90,7 @@ class Chain:
         own = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
         genesis_hash = rules.genesis or own
         begin = Origin(rules.seed, genesis_hash, now_ms(), rules.slot_ms)
-        self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed))
+        self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed, devnet=rules.devnet))
         self._svm = _machine()
         self._programs: dict[Pubkey, Account] = {}
         self._owned: dict[bytes, set[Pubkey]] = defaultdict(set)
@@ -97,6 +99,8 @@ class Chain:
             self._put(address, account)
             if len(account.data) == pool_accounts.POOL_SIZE:
                 self.pools.append(pool_accounts.read_pool(address, account.data))
+        if any(pool.market is pool_accounts.DEVNET for pool in self.pools):
+            self._svm.add_program(pool_accounts.DEVNET_CPMM_ID, program(program_dialects.CPMM))
         self._vaults = {side.vault for pool in self.pools for side in pool.sides}
         self.hashes = slot_heights.Hashes(self.origin.genesis_hash, ledger.forks())
         #: The slot of the newest block.
@@ -330,7 +334,7 @@ def _machine() -> LiteSVM:
 def _gives(sent: Sent, vaults: set[Pubkey]) -> Pubkey | None:
     """The vault that a swap takes from: of an instruction's two, the second."""
     for instruction in sent.tx.message.instructions:
-        if sent.keys[instruction.program_id_index] in (pool_accounts.CPMM_ID, pool_accounts.JUPITER_ID):
+        if sent.keys[instruction.program_id_index] in pool_accounts.PROGRAMS:
             named = [key for n in instruction.accounts if (key := sent.keys[n]) in vaults]
             return named[1] if len(named) > 1 else None
     return None

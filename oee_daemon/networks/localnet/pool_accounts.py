@@ -20,6 +20,8 @@ from solders.pubkey import Pubkey
 from oee_daemon.networks.localnet.sbpf_subroutines import AUTHORITY_SEED
 
 CPMM_ID = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
+#: Where Raydium has it on devnet.
+DEVNET_CPMM_ID = Pubkey.from_string("DRaycpLY18LhpbydsBWbVJtxpNv9oXPgjRSfpF2bWpYb")
 JUPITER_ID = Pubkey.from_string("JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4")
 TOKEN_ID = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022_ID = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
@@ -59,6 +61,8 @@ RAYDIUM = Market("Raydium CP", CPMM_ID, 0, 2_500, 4_000_000)
 METEORA = Market("Meteora DLMM", JUPITER_ID, 0, 2_000, 2_500_000)
 ORCA = Market("Whirlpool", JUPITER_ID, 1, 3_000, 1_500_000)
 MARKETS = (RAYDIUM, METEORA, ORCA)
+#: Only on a chain that passes for devnet.
+DEVNET = Market("Raydium CP devnet", DEVNET_CPMM_ID, 1, 2_500, 4_000_000)
 
 
 @functools.cache
@@ -141,8 +145,10 @@ def read_pool(address: Pubkey, data: bytes) -> Pool:
     return Pool(address, market, config, _AUTHORITY_OF[market.program], observation, sides)
 
 
-_MARKET_OF = {market.config: market for market in MARKETS}
-_AUTHORITY_OF = {market.program: market.authority for market in MARKETS}
+#: Those that pools are of.
+PROGRAMS = {market.program for market in (*MARKETS, DEVNET)}
+_MARKET_OF = {market.config: market for market in (*MARKETS, DEVNET)}
+_AUTHORITY_OF = {market.program: market.authority for market in _MARKET_OF.values()}
 
 
 class Quote(NamedTuple):

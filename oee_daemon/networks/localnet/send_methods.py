@@ -243,13 +243,16 @@ def _airdrop(node: Node, params: Params) -> str:
     return _given(node, [given], who)
 
 
+_GIVEN = {token.mint for token in (*chain_genesis.TOKENS, chain_genesis.DEVNET_USDC)}
+
+
 def _mint(node: Node, params: Params) -> str:
     """Not Solana's: so many base units of that mint into the owner's own account, which is made."""
     who, mint = key(text(params, 0)), key(text(params, 1))
     described = node.chain.account(mint)
     if len(params) < 3 or not isinstance(params[2], int) or not 0 < params[2] < 2**63:
         raise invalid("Invalid params: amount")
-    if described is None or mint not in {token.mint for token in chain_genesis.TOKENS}:
+    if described is None or mint not in _GIVEN:
         raise invalid("Invalid params: no token of localnet")
     faucet = chain_genesis.FAUCET.pubkey()
     account, made = create_account(faucet, who, mint, described.owner)

@@ -14,6 +14,7 @@ from typing import Any
 from oee_daemon.networks.solana.program_list import (
     AMM_V4,
     CPMM,
+    CPMM_ON_DEVNET,
     DAMM_V2,
     DLMM,
     JUPITER,
@@ -68,6 +69,7 @@ NUMBERS: Mapping[tuple[str, int], str] = {
     (JUPITER, 6025): "account_missing",
     (JUPITER, 6014): "account_missing",
     (CPMM, 6005): "slippage_exceeded",
+    (CPMM_ON_DEVNET, 6005): "slippage_exceeded",
     (AMM_V4, 30): "slippage_exceeded",
     (DLMM, 6003): "slippage_exceeded",
     (DLMM, 6004): "slippage_exceeded",

@@ -7,13 +7,14 @@ adds a network adds a `Profile` to `PROFILES`. Light on purpose: the daemon read
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote
 
 from oee_daemon.contract.home import localnet_socket
 from oee_daemon.contract.settings import VENUES
-from oee_daemon.contract.tokens import LISTED, Listed
+from oee_daemon.contract.tokens import LISTED, ON_DEVNET, Listed
+from oee_daemon.networks.solana import program_list
 from oee_daemon.settings import Settings
 
 
@@ -31,6 +32,8 @@ class Profile:
     jupiter_url: str | None = None
     #: In the order in which they are asked and shown.
     venues: tuple[str, ...] = VENUES
+    #: Of each venue, the programs that its swaps may call.
+    programs: Mapping[str, frozenset[str]] = field(default_factory=lambda: program_list.VENUE_PROGRAMS)
     tokens: tuple[Listed, ...] = LISTED
     #: Whether a wallet may make itself, since what it holds is of no worth, and is then given play money.
     play_money: bool = False
@@ -46,6 +49,11 @@ class Profile:
     #: (https://dev.jup.ag/portal/rate-limits).
     jupiter_rate: tuple[float, int] = (0.25, 15)
     jupiter_keyed_rate: tuple[float, int] = (0.5, 30)
+
+    @property
+    def has_jupiter(self) -> bool:
+        """Whether Jupiter is there: to swap by, for names and for prices."""
+        return "jupiter" in self.venues
 
     def runs_chain(self, settings: Settings) -> bool:
         """Whether the daemon runs the chain itself."""
@@ -81,7 +89,18 @@ MAINNET = Profile(
     raydium_url="https://transaction-v1.raydium.io",
     jupiter_url="https://api.jup.ag",
 )
-PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCALNET, MAINNET)})
+#: What is there of Raydium's is its constant-product pools, read from the chain; nobody routes over them.
+DEVNET = Profile(
+    name="devnet",
+    genesis="EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
+    rpc_urls=("https://api.devnet.solana.com",),
+    venues=("cpmm",),
+    programs=program_list.ON_DEVNET,
+    tokens=ON_DEVNET,
+)
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {profile.name: profile for profile in (LOCALNET, DEVNET, MAINNET)}
+)
 
 
 def runs_chain(settings: Settings) -> bool:

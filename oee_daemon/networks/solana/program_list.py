@@ -20,6 +20,8 @@ LOOKUP_TABLE = "AddressLookupTab1e1111111111111111111111111"
 
 #: https://docs.raydium.io, its program addresses.
 CPMM = "CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C"
+#: Its build for devnet: https://github.com/raydium-io/raydium-cp-swap, the feature `devnet` of its lib.rs.
+CPMM_ON_DEVNET = "DRaycpLY18LhpbydsBWbVJtxpNv9oXPgjRSfpF2bWpYb"
 CLMM = "CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK"
 AMM_V4 = "675kPX9MHTjS2zt1qfr1NYHuzeLXfQM9H24wFSUt1Mp8"
 RAYDIUM_ROUTER = "routeUGWgWzqBWFcrCfv8tritsqukccJPu3q5GPP3xS"
@@ -40,3 +42,5 @@ VENUE_PROGRAMS: Mapping[str, frozenset[str]] = {
     "orca": frozenset({JUPITER}),
     "jupiter": frozenset({JUPITER}),
 }
+#: The same on devnet, where no other venue is.
+ON_DEVNET: Mapping[str, frozenset[str]] = {"cpmm": frozenset({CPMM_ON_DEVNET})}

@@ -43,7 +43,8 @@ class Market:
             if name == "raydium":
                 made.append(RaydiumVenue(self.raydium, self.pricing))
             elif name == "cpmm":
-                made.append(CpmmVenue(self.pool, self.pricing))
+                (program,) = self.profile.programs[name]
+                made.append(CpmmVenue(self.pool, self.pricing, program))
             else:
                 made.append(JupiterVenue(name, self.jupiter, self.pricing, wallet))
         return made

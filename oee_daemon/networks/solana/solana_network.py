@@ -51,14 +51,14 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         chain=chain,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
-        guard=SolanaGuard(pool, fee_cap=settings.fee_cap),
+        guard=SolanaGuard(pool, fee_cap=settings.fee_cap, programs=profile.programs),
         fee_cap=settings.fee_cap,
         endpoints=EndpointProbe(pool, profile.genesis),
         holdings=SolanaHoldings(
             pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap
         ),
         mints=MintReader(pool, genesis=chain.genesis_hash),
-        directory=JupiterDirectory(market.jupiter),
+        directory=JupiterDirectory(market.jupiter) if profile.has_jupiter else None,
         close=market.close,
         begin=begin,
     )

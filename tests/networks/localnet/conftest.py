@@ -172,9 +172,9 @@ _make_accounts = chain_genesis.accounts
 
 
 @functools.cache
-def _begun(seed: int) -> list[tuple[Pubkey, Account]]:
+def _begun(seed: int, *, devnet: bool = False) -> list[tuple[Pubkey, Account]]:
     """A function of the seed alone, which takes a while."""
-    return list(_make_accounts(seed))
+    return list(_make_accounts(seed, devnet=devnet))
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, VenueError
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
+from oee_daemon.networks.solana.program_list import CPMM_ON_DEVNET
 from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
 from oee_daemon.networks.solana.venues.cpmm_pool import NoPool, Pool, addresses, read_pool
 from oee_daemon.networks.solana.venues.venue_api import bps_of, slippage_bps
@@ -108,8 +109,15 @@ def test_what_goes_in_for_an_output_is_enough(pool: Pool, amount: int) -> None:
     assert 0 <= pool.impact_bps(given_in) <= 10_000
 
 
-AT = addresses(0, TOKENS["SOL"].mint, TOKENS["USDC"].mint)
+AT = addresses(str(crafted.CPMM), 0, TOKENS["SOL"].mint, TOKENS["USDC"].mint)
 CPMM, TOKEN = str(crafted.CPMM), str(crafted.TOKEN)
+
+
+def test_addresses_are_those_that_strangers_use() -> None:
+    """Raydium's authority on mainnet, and its configuration 1 on devnet, as public code names them."""
+    assert str(AT.authority) == "GpMZbSM2GgvTKHJirzeGfMFoaZ8UR2X7F4v8vHTvxFbL"
+    devnet = addresses(CPMM_ON_DEVNET, 1, TOKENS["SOL"].mint, TOKENS["USDC"].mint)
+    assert str(devnet.config) == "HTVWgp8CbUsRNmRE1p9RBYqopxe2qiyApSkiTFLrfxaW"
 
 
 def stored(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -29,10 +29,12 @@ from solders.system_program import (
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.networks.solana.guard import allowed_instructions
+from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
 from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.program_list import CPMM_ON_DEVNET, ON_DEVNET, VENUE_PROGRAMS
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.venue import Plan
@@ -543,18 +545,46 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         assert e.code.startswith("unsafe.")
 
 
+def limits_of(venue: str, programs: Mapping[str, Collection[str]] = VENUE_PROGRAMS) -> Limits:
+    return Limits(
+        wallet=str(WALLET), venue=venue, programs=programs[venue], input_mint=str(SOL), output_mint=str(USDC),
+        most_in=1_000_000, least_out=900_000, mode=order().request.mode, order_id=crafted.ORDER, attempt=1,
+        fee_cap=FEE_CAP,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("programs", "own", "stranger"),
+    [(ON_DEVNET, CPMM_ON_DEVNET, str(CPMM)), (VENUE_PROGRAMS, str(CPMM), CPMM_ON_DEVNET)],
+)
+def test_each_network_has_programs_of_its_own(
+    programs: Mapping[str, Collection[str]], own: str, stranger: str
+) -> None:
+    """Raydium's program of one network is a stranger's on the other."""
+
+    def check(program: str) -> None:
+        shape, called = swap_of_sol(), Pubkey.from_string(program)
+        steps = [
+            Instruction(called, step.data, step.accounts) if step.program_id == CPMM else step
+            for step in shape.steps
+        ]
+        message = whole(read(replace(shape, steps=steps).message(), str(WALLET)), {})
+        allowed_instructions.check(message, limits_of("cpmm", programs))
+
+    check(own)
+    with pytest.raises(UnsafeSwap) as caught:
+        check(stranger)
+    assert caught.value.code == "unsafe.program"
+
+
 @given(st.data())
 def test_no_byte_of_a_good_swap_can_be_another_and_its_bound_weaker(data: st.DataObject) -> None:
     """Whatever one byte is changed to, what is allowed spends as much and brings at least the bound."""
     content = bytearray(swap_of_sol().message())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    limits = allowed_instructions.Limits(
-        wallet=str(WALLET), venue="raydium", input_mint=str(SOL), output_mint=str(USDC), most_in=1_000_000,
-        least_out=900_000, mode=order().request.mode, order_id=crafted.ORDER, attempt=1, fee_cap=FEE_CAP,
-    )  # fmt: skip
     try:
         message = whole(read(bytes(content), str(WALLET)), {})
-        allowed_instructions.check(message, limits)
+        allowed_instructions.check(message, limits_of("raydium"))
     except UnsafeSwap:
         return
     (swap,) = [step for step in message.steps if step.program == str(CPMM)]

@@ -7,7 +7,7 @@ would do with it, `simulated_effect` judges from a simulation.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from oee_daemon.networks.solana.program_list import (
     SYSTEM,
     TOKEN,
     TOKEN_2022,
-    VENUE_PROGRAMS,
 )
 from oee_daemon.networks.solana.swap_memo import read_memo
 
@@ -38,11 +37,12 @@ ACCOUNT_BYTES = 165
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one swap may do. Amounts are base units, `fee_cap` lamports; `mode` says which amount is
-    exact."""
+    """What one swap may do. Amounts are base units, `fee_cap` lamports; `mode` says which amount is exact,
+    `programs` which ones are the venue's."""
 
     wallet: str
     venue: str
+    programs: Collection[str]
     input_mint: str
     output_mint: str
     most_in: int
@@ -74,7 +74,7 @@ def check(message: Whole, limits: Limits) -> None:
     """Raises `UnsafeSwap`."""
     seen = _Seen()
     for step in message.steps:
-        if step.program in VENUE_PROGRAMS.get(limits.venue, ()):
+        if step.program in limits.programs:
             _swap(step, limits, seen)
         elif step.program in _CHORES:
             _CHORES[step.program](step, limits, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from oee_daemon.contract.terms import SwapMode
@@ -12,6 +12,7 @@ from oee_daemon.networks.solana.guard import allowed_instructions, simulated_eff
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
 from oee_daemon.networks.solana.guard.lookup_tables import Tables
+from oee_daemon.networks.solana.program_list import VENUE_PROGRAMS
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
 from oee_daemon.networks.venue import Plan
@@ -22,12 +23,16 @@ DEADLINE_S = 3.0
 
 
 class SolanaGuard:
-    """`fee_cap`: the most that a swap may pay the network, lamports."""
+    """`fee_cap`: the most that a swap may pay the network, lamports; `programs`: of each venue, which its
+    swaps may call."""
 
-    def __init__(self, pool: Pool, *, fee_cap: int) -> None:
+    def __init__(
+        self, pool: Pool, *, fee_cap: int, programs: Mapping[str, Collection[str]] = VENUE_PROGRAMS
+    ) -> None:
         self._pool = pool
         self._tables = Tables(pool)
         self._fee_cap = fee_cap
+        self._programs = programs
 
     async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
         """Raises `UnsafeSwap`, `AttemptFailed` where it would fail, `ChainUnavailable` where nobody tells."""
@@ -50,6 +55,7 @@ class SolanaGuard:
         return Limits(
             wallet=plan.payer,
             venue=plan.quote.venue,
+            programs=self._programs.get(plan.quote.venue, ()),
             input_mint=request.input_token.mint,
             output_mint=request.output_token.mint,
             most_in=request.amount if exact_in else plan.bound,

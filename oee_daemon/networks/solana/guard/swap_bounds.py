@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
-from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, JUPITER
+from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, CPMM_ON_DEVNET, JUPITER
 
 
 class Bound(NamedTuple):
@@ -94,6 +94,8 @@ def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
 LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] = {
     (CPMM, bytes.fromhex("8fbe5adac41e33de")): (8, _in_out),  # swap_base_input
     (CPMM, bytes.fromhex("37d96256a34ab4ad")): (8, _most_out),  # swap_base_output
+    (CPMM_ON_DEVNET, bytes.fromhex("8fbe5adac41e33de")): (8, _in_out),
+    (CPMM_ON_DEVNET, bytes.fromhex("37d96256a34ab4ad")): (8, _most_out),
     (CLMM, bytes.fromhex("f8c69e91e17587c8")): (8, _clmm),  # swap
     (CLMM, bytes.fromhex("2b04ed0b1ac91e62")): (8, _clmm),  # swap_v2
     (AMM_V4, bytes([9])): (1, _in_out),

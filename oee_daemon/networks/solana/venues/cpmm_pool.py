@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.solana.program_list import CPMM, TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
 
-_PROGRAM = Pubkey.from_string(CPMM)
 #: What the fees of a pool are counted in.
 RATE = 1_000_000
 #: Bytes of a pool and of a configuration.
@@ -23,8 +23,6 @@ _NO_SWAP = 4
 #: Bytes of a mint without extensions, each of which may change what arrives.
 _PLAIN_MINT = 82
 
-AUTHORITY = Pubkey.find_program_address([b"vault_and_lp_mint_auth_seed"], _PROGRAM)[0]
-
 
 class NoPool(Exception):
     """There is none, or none that is understood here."""
@@ -32,8 +30,10 @@ class NoPool(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Of the pool of one configuration and two mints: all of them follow from these."""
+    """Of the pool of one program, configuration and two mints: all of them follow from these."""
 
+    program: Pubkey
+    authority: Pubkey
     config: Pubkey
     pool: Pubkey
     vaults: tuple[Pubkey, Pubkey]
@@ -44,18 +44,22 @@ class Addresses:
         return [str(key) for key in (self.pool, self.config, *self.vaults, *self.mints)]
 
 
-def addresses(index: int, mint_in: str, mint_out: str) -> Addresses:
+# To find an address is to try hashes until one is no key: some hundred microseconds for one pool's.
+@lru_cache(maxsize=1024)
+def addresses(program: str, index: int, mint_in: str, mint_out: str) -> Addresses:
     """`index`: the configuration's number."""
+    owner = Pubkey.from_string(program)
     mints = sorted((Pubkey.from_string(mint_in), Pubkey.from_string(mint_out)), key=bytes)
-    config = _derived(b"amm_config", struct.pack(">H", index))
-    pool = _derived(b"pool", bytes(config), *map(bytes, mints))
-    first, second = (_derived(b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
-    observation = _derived(b"observation", bytes(pool))
-    return Addresses(config, pool, (first, second), (mints[0], mints[1]), observation)
+    config = _derived(owner, b"amm_config", struct.pack(">H", index))
+    pool = _derived(owner, b"pool", bytes(config), *map(bytes, mints))
+    first, second = (_derived(owner, b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
+    observation = _derived(owner, b"observation", bytes(pool))
+    authority = _derived(owner, b"vault_and_lp_mint_auth_seed")
+    return Addresses(owner, authority, config, pool, (first, second), (mints[0], mints[1]), observation)
 
 
-def _derived(*seeds: bytes) -> Pubkey:
-    return Pubkey.find_program_address(list(seeds), _PROGRAM)[0]
+def _derived(program: Pubkey, *seeds: bytes) -> Pubkey:
+    return Pubkey.find_program_address(list(seeds), program)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,11 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
     if any(account is None for account in accounts):
         raise NoPool("it is not there")
     (pool, config, *held) = [account for account in accounts if account is not None]
-    if pool[0] != CPMM or config[0] != CPMM or len(pool[1]) != POOL_BYTES or len(config[1]) != CONFIG_BYTES:
+    if (
+        {pool[0], config[0]} != {str(at.program)}
+        or len(pool[1]) != POOL_BYTES
+        or len(config[1]) != CONFIG_BYTES
+    ):
         raise NoPool("it is something else")
     data = pool[1]
     stated = [Pubkey(data[n : n + 32]) for n in (8, 72, 104, 168, 200, 296)]

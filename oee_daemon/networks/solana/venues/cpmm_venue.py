@@ -25,7 +25,6 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.swap_assembly import assembled, make_account, own_account, unwrap, wrap
 from oee_daemon.networks.solana.unit_pricing import Pricing, accounts_of
 from oee_daemon.networks.solana.venues.cpmm_pool import (
-    AUTHORITY,
     Account,
     Addresses,
     NoPool,
@@ -43,14 +42,15 @@ _IN, _OUT = bytes.fromhex("8fbe5adac41e33de"), bytes.fromhex("37d96256a34ab4ad")
 
 
 class CpmmVenue:
-    """Reads through `rpc`, for whoever `pricing` asks."""
+    """Reads through `rpc`, for whoever `pricing` asks; `program`: whose pools they are."""
 
     name = "cpmm"
     #: It differs from pool to pool.
     fee_bps = None
 
-    def __init__(self, rpc: Rpc, pricing: Pricing) -> None:
+    def __init__(self, rpc: Rpc, pricing: Pricing, program: str = CPMM) -> None:
         self._rpc = rpc
+        self._program = program
         self._pricing = pricing
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
@@ -84,7 +84,7 @@ class CpmmVenue:
         found = await self._pools(plan.request, [index], deadline_s)
         if not found:
             raise VenueRefused("cpmm has no pool for it any more.")
-        at = addresses(index, plan.request.input_token.mint, plan.request.output_token.mint)
+        at = addresses(self._program, index, plan.request.input_token.mint, plan.request.output_token.mint)
         steps = _steps(plan, at, found[0][1])
 
         def left_s() -> float:
@@ -99,7 +99,7 @@ class CpmmVenue:
         mints = request.input_token.mint, request.output_token.mint
         if mints[0] == mints[1]:
             return []
-        places = [addresses(index, *mints) for index in indexes]
+        places = [addresses(self._program, index, *mints) for index in indexes]
         keys = [key for at in places for key in at.to_read()]
         options = {"encoding": "base64", "commitment": "confirmed"}
         call: Call = ("getMultipleAccounts", [keys, options])
@@ -132,13 +132,13 @@ def _steps(plan: Plan, at: Addresses, pool: Pool) -> list[Instruction]:
     way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
     given, taken = (at.vaults[n] for n in way)
     accounts: list[tuple[Any, bool]] = [
-        (AUTHORITY, False), (at.config, False), (at.pool, True), (own[0], True), (own[1], True),
+        (at.authority, False), (at.config, False), (at.pool, True), (own[0], True), (own[1], True),
         (given, True), (taken, True), (pool.programs[0], False), (pool.programs[1], False),
         (mint_in, False), (mint_out, False), (at.observation, True),
     ]  # fmt: skip
     payer = AccountMeta(Pubkey.from_string(plan.payer), True, True)
     metas = [payer, *(AccountMeta(Pubkey.from_string(str(key)), False, written) for key, written in accounts)]
-    swap = Instruction(Pubkey.from_string(CPMM), tag + struct.pack("<QQ", *numbers), metas)
+    swap = Instruction(at.program, tag + struct.pack("<QQ", *numbers), metas)
     before = wrap(plan.payer, most) if mint_in == WSOL else []
     before.append(make_account(plan.payer, mint_out, pool.programs[1]))
     return [*before, swap, *([unwrap(plan.payer)] if WSOL in (mint_in, mint_out) else [])]
