@@ -80,6 +80,7 @@ _oee_takes_value() {
         "drill --seed") return 0 ;;
         "drill --workers") return 0 ;;
         "drill --network") words="simulated localnet"; return 0 ;;
+        "drill --waiting") return 0 ;;
         "shadow --network") words="mainnet localnet"; return 0 ;;
         "shadow --for") return 0 ;;
         "wallet new --passphrase-file") files="1"; return 0 ;;
@@ -196,7 +197,7 @@ _oee() {
             "notify test") words="--json --no-color --help -h" ;;
             "limits") words="--json --no-color --help -h" ;;
             "resume") words="--yes -y --json --quiet -q --help -h" ;;
-            "drill") words="--orders --faults --seed --workers --network --keep --json --quiet -q --help -h" ;;
+            "drill") words="--orders --faults --seed --workers --network --waiting --keep --json --quiet -q --help -h" ;;
             "shadow") words="--network --for --json --quiet -q --no-color --help -h" ;;
             "backup") words="--force --with-wallets --json --quiet -q --no-color --help -h" ;;
             "restore") words="--json --quiet -q --no-color --help -h" ;;

@@ -184,6 +184,8 @@ function __oee_value
         case 'drill --network'
             set -q argv[3]; and printf '%s\t%s\n' 'simulated' '' 'localnet' ''
             return 0
+        case 'drill --waiting'
+            return 0
         case 'shadow --network'
             set -q argv[3]; and printf '%s\t%s\n' 'mainnet' '' 'localnet' ''
             return 0
@@ -320,7 +322,7 @@ function __oee_offers
             case 'resume'
                 printf '%s\t%s\n' '--yes' 'Don\'t ask' '-y' 'Don\'t ask' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'drill'
-                printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--workers' 'How many workers; the daemon\'s is one' '--network' 'On which network' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--orders' 'How many orders' '--faults' 'How many faults' '--seed' 'Repeats the faults; drawn if not given' '--workers' 'How many workers; the daemon\'s is one' '--network' 'On which network' '--waiting' 'How many of a hundred wait for a price' '--keep' 'Keep the drill\'s home' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'shadow'
                 printf '%s\t%s\n' '--network' 'Whose swaps' '--for' 'How long: 10m, 6h, 7d' '--json' 'One JSON object on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'backup'

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
+from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
@@ -28,6 +29,12 @@ def drill(
         typer.Option("--workers", metavar="N", min=1, max=8, help="How many workers; the daemon's is one."),
     ] = 1,
     network: Annotated[StageName, typer.Option("--network", help="On which network.")] = StageName.SIMULATED,
+    waiting: Annotated[
+        int,
+        typer.Option(
+            "--waiting", metavar="PERCENT", min=0, max=100, help="How many of a hundred wait for a price."
+        ),
+    ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's home.")] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -40,6 +47,7 @@ def drill(
     \b
       oee drill
       oee drill --orders 1000 --faults 50 --workers 3
+      oee drill --waiting 60 --workers 2
       oee drill --network localnet
     """
     from secrets import randbelow
@@ -47,5 +55,12 @@ def drill(
     from oee_cli.drill.drill_report import run_drill
     from oee_cli.drill.drill_run import Drill
 
+    if waiting and network is not StageName.SIMULATED:
+        raise UsageFault(
+            f"The drill's judge knows no prices of {network.value}.",
+            code="field_contradicts",
+            hint="--waiting goes with --network simulated.",
+        )
     drawn = randbelow(10_000) if seed is None else seed
-    return run_drill(Drill(orders, faults, drawn, workers, network.value), keep, Output(json, quiet))
+    drill = Drill(orders, faults, drawn, workers, network.value, waiting)
+    return run_drill(drill, keep, Output(json, quiet))

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 
 from oee_cli.api.processes import descends
 from oee_cli.drill.drill_processes import Crew
-from oee_cli.drill.drill_stage import Stage
+from oee_cli.drill.drill_stage import PARTS, Stage
+from oee_cli.drill.drill_watch_faults import LEADER_FROZEN_S, WATCH_WEIGHTS, WatchFaults
 from oee_daemon.contract.simulated import DRILLED
 
 #: Those that need a worker beside the daemon's own.
@@ -38,13 +40,21 @@ LOSES = 0.3
 FREEZE_S = (0.5, 4.0)
 #: Seconds that one frozen backend, or another worker, stays so: past every bound and lease of the engine.
 LONG_S = (4.0, 25.0)
+#: By fault, seconds that what it freezes stays so where that is not `FREEZE_S`.
+_FROZEN_S = {
+    "backend frozen": LONG_S, "another worker frozen": LONG_S, "leader frozen": LEADER_FROZEN_S,
+}  # fmt: skip
+#: Milliseconds until the engine has come back from what was done to its parts.
+BACK_MS = 6000
 
 
-def plan(count: int, seed: int, network: Mapping[str, int], workers: int = 1) -> list[str]:
+def plan(
+    count: int, seed: int, network: Mapping[str, int], workers: int = 1, *, waits: bool = False
+) -> list[str]:
     """`count` faults in the order in which they come; the same for the same seed, network (its faults and
-    how often each is drawn) and number of workers."""
+    how often each is drawn) and number of workers. `waits`: orders wait for prices, which have faults too."""
     draw = random.Random(seed)  # noqa: S311
-    weights = {**network, **(CREW_WEIGHTS if workers > 1 else {})}
+    weights = {**network, **(CREW_WEIGHTS if workers > 1 else {}), **(WATCH_WEIGHTS if waits else {})}
     return draw.choices(list(weights), weights=list(weights.values()), k=count)
 
 
@@ -68,16 +78,37 @@ def failpoints(count: int, seed: int) -> str:
 
 
 class FaultInjector:
-    """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known."""
+    """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known; `watch`:
+    what goes wrong with prices, where any are watched."""
 
-    def __init__(self, stage: Stage, seed: int, pids: Callable[[], dict[str, int]], crew: Crew) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        seed: int,
+        pids: Callable[[], dict[str, int]],
+        crew: Crew,
+        watch: WatchFaults | None = None,
+    ) -> None:
         self._stage = stage
         self._draw = random.Random(f"{seed} details")  # noqa: S311
         self._pids = pids
         self._crew = crew
+        self._watch = watch
+        self._drawn_s = 0.0
+        #: When parts of the engine were gone or frozen, in ms since the epoch.
+        self.away: list[tuple[float, float]] = []
 
     def strike(self, fault: str) -> bool:
         """Injects one fault. Returns False where what it is meant for is not there right now."""
+        begun_ms, self._drawn_s = time.time() * 1000, 0.0
+        if self._watch is not None and self._watch.knows(fault):
+            return self._watch.strike(fault, self._draw, self._later)
+        struck = self._strike_part(fault)
+        if struck and (fault not in self._stage.weights or fault in PARTS):
+            self.away.append((begun_ms, time.time() * 1000 + self._drawn_s * 1000 + BACK_MS))
+        return struck
+
+    def _strike_part(self, fault: str) -> bool:
         if fault in _QUEUE or fault == "queue emptied":
             return self._disturb_queue(fault)
         if fault == "postgres read-only":
@@ -96,14 +127,15 @@ class FaultInjector:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL if killed else signal.SIGSTOP)
         if found and not killed:
-            long = fault in ("backend frozen", "another worker frozen")
-            self._later(LONG_S if long else FREEZE_S, lambda: _wake(found))
+            self._later(_FROZEN_S.get(fault, FREEZE_S), lambda: _wake(found))
         return bool(found)
 
     def _targets(self, fault: str) -> Sequence[int]:
         pids = self._pids() | self._stage.pids()
         if fault.startswith("another worker"):
             return self._crew.any_worker(self._draw)
+        if fault.startswith("leader"):
+            return self._leader()
         if fault in ("postgres wholly killed", "postgres frozen"):
             # The first is asked to start what is missing: it has to go, or to stop, before the others.
             own = [pids["postgres"]] if "postgres" in pids else []
@@ -113,6 +145,15 @@ class FaultInjector:
             return [self._draw.choice(found)] if found else []
         name = fault.split()[0]
         return [pids[name]] if name in pids else []
+
+    def _leader(self) -> Sequence[int]:
+        """The process of the worker that watches the prices, by the name under which it leads."""
+        import psycopg
+
+        with suppress(psycopg.Error), self._crew.database() as db:
+            row = db.execute("SELECT owner FROM watch WHERE lease_until > clock_timestamp()").fetchone()
+            return [] if row is None else [int(row[0].split(":")[-2])]
+        return []
 
     def _backends(self, which: str) -> list[int]:
         """Process ids that Postgres tells of itself; none where it does not answer."""
@@ -178,7 +219,8 @@ class FaultInjector:
         return None
 
     def _later(self, between_s: tuple[float, float], what: Callable[[], object]) -> None:
-        timer = threading.Timer(self._draw.uniform(*between_s), what)
+        self._drawn_s = self._draw.uniform(*between_s)
+        timer = threading.Timer(self._drawn_s, what)
         timer.daemon = True
         timer.start()
 
@@ -196,9 +238,10 @@ class FaultInjector:
                 threading.Event().wait(0.2)
 
 
-def died_at(home: Path) -> int:
-    """How many named places were died at, by the daemon's processes and by other workers."""
-    return sum(1 for _ in home.glob("**/failpoints/*"))
+def died_at(home: Path) -> list[float]:
+    """When named places were died at, in ms since the epoch, by the daemon's processes and by other
+    workers."""
+    return [mark.stat().st_mtime * 1000 for mark in home.glob("**/failpoints/*")]
 
 
 def _wake(pids: Sequence[int]) -> None:

@@ -8,8 +8,9 @@ import time
 from collections import Counter
 from typing import Any
 
-from oee_cli.drill.drill_run import Drill, DrillProgress
-from oee_cli.drill.drill_verdict import Verdict
+from oee_cli.drill.drill_progress import DrillProgress
+from oee_cli.drill.drill_run import Drill
+from oee_cli.drill.drill_verdict import KINDS, Verdict
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
@@ -24,6 +25,7 @@ def run_drill(drill: Drill, keep: bool, output: Output) -> ExitCode:
     p = drill.progress
     with_workers = f" --workers {p.workers}" if p.workers > 1 else ""
     on = f" --network {p.network}" if p.network != "simulated" else ""
+    on += f" --waiting {p.waiting}" if p.waiting else ""
     output.note(
         f"drill  {p.network}, {p.orders:,} orders, {p.faults} faults, seed {p.seed}"
         f"   oee drill{on} --orders {p.orders} --faults {p.faults}{with_workers} --seed {p.seed} repeats it"
@@ -82,10 +84,9 @@ def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], outp
                 "kept": found.kept,
                 "ends": dict(ends),
                 "struck": dict(p.struck),
-                "lost": found.lost,
-                "doubled": found.doubled,
-                "gaps": found.gaps,
-                "wrong": found.wrong,
+                **{kind: getattr(found, kind) for kind in KINDS},
+                "waiting": p.waiting,
+                "watched": dict(sorted(p.watched.items())),
                 "recoveryMs": {"median": round(median * 1000), "worst": round(worst * 1000)},
                 "longestOrderMs": round(longest * 1000),
                 "durationMs": round(seconds * 1000),
@@ -99,7 +100,12 @@ def _report_drill(drill: Drill, found: Verdict, rows: list[dict[str, Any]], outp
         f"   worse than promised {len(found.wrong)}   back in {median:.1f} s (median), {worst:.1f} s (worst)"
         f"   longest order {longest:.1f} s"
     )
-    for kind in ("lost", "doubled", "gaps", "wrong"):
+    if p.waiting:
+        watched = ", ".join(f"{name} {count:,}" for name, count in sorted(p.watched.items()))
+        output.say(
+            f"  fired without a reason {len(found.unfounded)}   missed {len(found.missed)}   ({watched})"
+        )
+    for kind in KINDS:
         for text in getattr(found, kind)[:_SHOWN]:
             output.say(f"    {kind}: {text}")
     counts = ", ".join(f"{count:,} {status}" for status, count in ends.most_common())

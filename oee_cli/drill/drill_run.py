@@ -10,36 +10,34 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.handshake import home_tag
-from oee_cli.api.http_transport import UnixTransport, httpx
-from oee_cli.api.resident_daemon import Resident
+from oee_cli.api.http_transport import httpx
 from oee_cli.drill import drill_verdict
-from oee_cli.drill.drill_faults import FaultInjector, died_at, failpoints, is_outage, plan
+from oee_cli.drill.drill_clients import Clients, client_of, read_daemon_file
+from oee_cli.drill.drill_faults import BACK_MS, FaultInjector, died_at, failpoints, is_outage, plan
+from oee_cli.drill.drill_orders import DrillOrders
 from oee_cli.drill.drill_processes import Crew
+from oee_cli.drill.drill_progress import DrillProgress
 from oee_cli.drill.drill_stage import SimulatedStage, Stage
+from oee_cli.drill.drill_watch import Watch
 from oee_cli.drill.localnet_stage import LocalnetStage
 from oee_cli.errors import Unreachable
-from oee_cli.settings.load_settings import Settings
-from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER, MAX_PAGE
+from oee_daemon.contract.protocol import MAX_PAGE
 
-#: Threads that place orders, as so many impatient clients.
-CLIENTS = 4
 #: Seconds without any progress after which orders count as lost. A swap that never landed needs 60 s
 #: to be known dead.
 PATIENCE_S = 180.0
 #: Between two looks, seconds.
 _BEAT = 0.1
 
+#: Basis points that a price moves in a slot where orders wait for it: twice the usual.
+VOLATILITY = 25
 #: The networks that a drill knows.
 STAGES: Mapping[str, Callable[[Path, int], Stage]] = {
     "simulated": SimulatedStage,
@@ -47,53 +45,41 @@ STAGES: Mapping[str, Callable[[Path, int], Stage]] = {
 }
 
 
-@dataclass
-class DrillProgress:
-    """What is known of a drill while it runs."""
-
-    orders: int
-    faults: int
-    seed: int
-    workers: int = 1
-    network: str = "simulated"
-    accepted: list[str] = field(default_factory=list)
-    live: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
-    moments: list[float] = field(default_factory=list)
-    begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def ended(self) -> int:
-        return max(0, len(self.accepted) - self.live)
-
-
 class Drill:
     """One drill, from a bare home to a verdict."""
 
     def __init__(
-        self, orders: int, faults: int, seed: int, workers: int = 1, network: str = "simulated"
+        self,
+        orders: int,
+        faults: int,
+        seed: int,
+        workers: int = 1,
+        network: str = "simulated",
+        waiting: int = 0,
     ) -> None:
-        self.progress = DrillProgress(orders, faults, seed, workers, network)
+        self.progress = DrillProgress(orders, faults, seed, workers, network, waiting)
         self.home = Path(tempfile.mkdtemp(prefix="oee-drill-", dir="/tmp"))
         # As root the servers' unprivileged account passes through it.
         self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self._stage = STAGES[network](self.home, seed)
-        self._plan = plan(faults, seed, self._stage.weights, workers)
+        self._plan = plan(faults, seed, self._stage.weights, workers, waits=waiting > 0)
         self._named = self._plan.count("failpoint")
         self._crew = Crew(self.home, self._environ(), workers, network)
         self._known: dict[str, int] = {}
-        self._injector = FaultInjector(self._stage, seed, lambda: self._known, self._crew)
-        self._next = 0
-        self._lock = threading.Lock()
-        self._over = threading.Event()
+        ledger = self._stage.ledger
+        self._watch = None if ledger is None or not waiting else Watch(ledger, seed, VOLATILITY, self._crew)
+        faults_of_prices = None if self._watch is None else self._watch.faults
+        self._injector = FaultInjector(
+            self._stage, seed, lambda: self._known, self._crew, faults_of_prices
+        )  # fmt: skip
+        asked = DrillOrders(self._stage.bodies, seed, waiting, VOLATILITY)
+        self._clients = Clients(self.home, asked, self.progress, self._stage.in_flight)
 
     def run(self) -> Iterator[DrillProgress]:
         """Yields the drill's progress; ends when every order has ended, or nothing moves any more."""
-        clients = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
         self._keep_alive()
         self._tune()
-        for client in clients:
-            client.start()
+        self._clients.start()
         strikes = [f for f in self._plan if f != "failpoint"]
         moved, last = time.monotonic(), -1
         while True:
@@ -116,20 +102,23 @@ class Drill:
 
     def judge(self) -> tuple[drill_verdict.Verdict, list[dict[str, Any]]]:
         """Reads everything back, stops the daemon, and judges by the ledger's file."""
-        self._over.set()
+        self._clients.stop()
         self._keep_alive()
         self._stage.settle()
-        with _client(self.home, 30) as client:
+        with client_of(self.home, 30) as client:
             decimals = {t["symbol"]: t["decimals"] for t in _get_json(client, "/api/tokens")["tokens"]}
             orders = list(_all_orders(client))
             held = _get_json(client, "/api/status")["worker"]["running"]
         self.stop()
         found = drill_verdict.judge(self.progress.accepted, orders, self._stage.landings(), decimals)
+        died = died_at(self.home)
+        if self._watch is not None:
+            away = [*self._injector.away, *((at, at + BACK_MS) for at in died)]
+            self.progress.watched = self._watch.judge(found, orders, self._clients.placed, away)
         if held:
             found.lost.append(f"{held} orders are still held")
-        named = died_at(self.home)
-        if named:
-            self.progress.struck["failpoint"] = named
+        if died:
+            self.progress.struck["failpoint"] = len(died)
         return found, orders
 
     def recoveries(self, orders: list[dict[str, Any]]) -> list[float]:
@@ -150,7 +139,7 @@ class Drill:
         return max((_seconds(end) - _seconds(begun) for begun, end in moments), default=0.0)
 
     def stop(self) -> None:
-        self._over.set()
+        self._clients.stop()
         self._crew.stop()
         self._stage.stop()
 
@@ -163,6 +152,7 @@ class Drill:
         return account | {
             "OEE_PORT": "0",
             "OEE_FAILPOINTS": failpoints(self._named, p.seed),
+            **({"OEE_SIM_VOLATILITY": str(VOLATILITY)} if p.waiting else {}),
             **self._stage.environ(),
         }
 
@@ -176,7 +166,7 @@ class Drill:
             deadline = time.monotonic() + 60
             while daemon.poll() is None and time.monotonic() < deadline:
                 # Its own word, not its predecessor's.
-                if _read_daemon_file(self.home).get("pid") == daemon.pid:
+                if read_daemon_file(self.home).get("pid") == daemon.pid:
                     self._crew.keep_others()
                     return
                 time.sleep(0.02)
@@ -190,7 +180,7 @@ class Drill:
 
     def _poll(self) -> None:
         """Asks how far the orders are; a daemon that does not answer is asked again in the next beat."""
-        with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 2) as client:
+        with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self.home, 2) as client:
             status = _get_json(client, "/api/status")
             self._known = {
                 name: pid
@@ -203,54 +193,19 @@ class Drill:
                 if pid
             }
             figures = client.get("/metrics").text.splitlines()
-            live = [int(line.rsplit(" ", 1)[1]) for line in figures if line.startswith("oee_orders_live{")]
+            live = {
+                line.split('"')[1]: int(line.rsplit(" ", 1)[1])
+                for line in figures
+                if line.startswith("oee_orders_live{")
+            }
             if live:
-                self.progress.live = sum(live)
-
-    def _place_all(self) -> None:
-        while not self._over.is_set():
-            if len(self.progress.accepted) - self.progress.ended >= self._stage.in_flight:
-                self._over.wait(_BEAT / 4)
-                continue
-            with self._lock:
-                number, self._next = self._next, self._next + 1
-            if number >= self.progress.orders:
-                return
-            self._place(number)
-
-    def _place(self, number: int) -> None:
-        """Places one order, repeated with its key until the daemon has answered for it."""
-        body = self._stage.bodies[number % len(self._stage.bodies)]
-        headers = {KEY_HEADER: f"drill-{self.progress.seed}-{number}"}
-        while not self._over.is_set():
-            with suppress(httpx.HTTPError, KeyError, ValueError), _client(self.home, 5) as client:
-                answer = client.post("/api/orders/execute", json=body, headers=headers)
-                if answer.status_code in (200, 202):
-                    order_id = answer.json()["orderId"]
-                    with self._lock:
-                        self.progress.accepted.append(order_id)
-                        self.progress.live += 1
-                    return
-            self._over.wait(_BEAT)
+                self.progress.live, self.progress.waits = sum(live.values()), live.get("waiting", 0)
+        if self._watch is not None:
+            self._watch.look()
 
 
 def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
-
-
-def _read_daemon_file(home: Path) -> dict[str, Any]:
-    return Resident(Settings(home=home)).running()
-
-
-@contextmanager
-def _client(home: Path, timeout: float) -> Iterator[Any]:
-    """A client over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
-    transport = UnixTransport(_read_daemon_file(home)["socket"])
-    headers = {HOME_HEADER: home_tag(home)}
-    with httpx.Client(
-        transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
-    ) as client:
-        yield client
 
 
 def _get_json(client: Any, path: str) -> Any:

@@ -25,12 +25,16 @@ PARTS = {
 
 class Stage(Protocol):
     """A network in a drill's home. `weights`: its faults, as `PARTS`; `bodies`: the orders, in turn;
-    `in_flight`: how many may be on their way at once."""
+    `in_flight`: how many may be on their way at once. `ledger`: the file in which orders that wait are judged
+    by, none where none can wait."""
 
     network: str
     in_flight: int
     weights: Mapping[str, int]
     bodies: Sequence[Mapping[str, Any]]
+
+    @property
+    def ledger(self) -> Path | None: ...
 
     def environ(self) -> dict[str, str]:
         """The settings of every process."""
@@ -98,7 +102,7 @@ class SimulatedStage:
     )
 
     def __init__(self, home: Path, seed: int) -> None:
-        self._ledger = home / "ledger.sqlite"
+        self.ledger = home / "ledger.sqlite"
         self._seed = seed
 
     def environ(self) -> dict[str, str]:
@@ -106,7 +110,7 @@ class SimulatedStage:
             "OEE_SIM_SEED": str(self._seed),
             "OEE_SIM_LATENCY_MS": "20",
             "OEE_SIM_CONFIRM_MS": "40",
-            "OEE_SIM_LEDGER_FILE": str(self._ledger),
+            "OEE_SIM_LEDGER_FILE": str(self.ledger),
         }
 
     def keep(self) -> None:
@@ -127,7 +131,7 @@ class SimulatedStage:
 
     def _order(self, row: dict[str, Any], remaining: int) -> None:
         values = {"ms": None, "number": None, **row, "remaining": remaining, "percent": 100}
-        with sqlite3.connect(self._ledger, timeout=30) as db:
+        with sqlite3.connect(self.ledger, timeout=30) as db:
             db.execute(ORDER_FAULT, values)
         db.close()
 
@@ -135,7 +139,7 @@ class SimulatedStage:
         """What is still to land is in the ledger with its time, and counts as what it will be."""
 
     def landings(self) -> list[Landing]:
-        return landings(self._ledger)
+        return landings(self.ledger)
 
     def stop(self) -> None:
         pass

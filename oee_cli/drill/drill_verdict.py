@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -40,10 +40,17 @@ class Verdict:
     doubled: list[str]
     gaps: list[str]
     wrong: list[str]
+    #: Of orders that wait: fired without a reason that the market gives, and not fired although it gave one.
+    unfounded: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> bool:
-        return not (self.lost or self.doubled or self.gaps or self.wrong)
+        return not any(getattr(self, kind) for kind in KINDS)
+
+
+#: What can be wrong.
+KINDS = ("lost", "doubled", "gaps", "wrong", "unfounded", "missed")
 
 
 def landings(ledger: Path) -> list[Landing]:

@@ -69,6 +69,7 @@ class LocalnetStage:
     """Localnet in the home of a drill."""
 
     network = "localnet"
+    ledger = None
     #: Each order takes seconds of the chain's time here: more would wait for a place, and not for the chain.
     in_flight = 20
     weights: Mapping[str, int] = (

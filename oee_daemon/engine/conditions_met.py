@@ -113,8 +113,10 @@ def fixed_at(candidate: Candidate, tokens: TokenBook) -> tuple[Decimal | None, i
     return worst, units if exact_in else None, None if exact_in else units
 
 
-def trigger(candidate: Candidate, price: Price, source: str, *, held_ms: int | None) -> Mapping[str, Any]:
-    """What event `pending` says of why it fired, but for how often."""
+def trigger(
+    candidate: Candidate, price: Price, source: str, *, held_ms: int | None, fence: int
+) -> Mapping[str, Any]:
+    """What event `pending` says of why it fired and by whose lead, but for how often."""
     falls = candidate.rule in FALLING
     of_ask = candidate.order.side is Side.BUY
     return {
@@ -128,6 +130,7 @@ def trigger(candidate: Candidate, price: Price, source: str, *, held_ms: int | N
         "slot": price.slot,
         "age_ms": round(price.age_s * 1000),
         "held_ms": held_ms,
+        "fence": fence,
     }
 
 

@@ -176,7 +176,10 @@ class PriceTicks:
     ) -> list[UUID]:
         fixed = [conditions_met.fixed_at(c, self._network.tokens) for c, _ in ready]
         source = self._source.name
-        triggers = [Jsonb(conditions_met.trigger(c, price, source, held_ms=held)) for c, held in ready]
+        triggers = [
+            Jsonb(conditions_met.trigger(c, price, source, held_ms=held, fence=lead.fence))
+            for c, held in ready
+        ]
         values: dict[str, Any] = {
             "fence": lead.fence,
             "price_at": price_at,

@@ -61,6 +61,7 @@ ELSEWHERE = {
     "OEE_DATABASE_URL=… OEE_REDIS_URL=… oee worker": "integration/test_worker.py",
     "oee drill": "faults/test_drill.py",
     "oee drill --orders 1000 --faults 50 --workers 3": "faults/test_drill.py",
+    "oee drill --waiting 60 --workers 2": "faults/test_drill.py",
     "oee drill --network localnet": "faults/test_drill.py",
     "oee shadow --for 6h": "networks/solana/test_shadow.py",
     "oee shadow --for 7d --json > shadow.ndjson": "networks/solana/test_shadow.py",

@@ -10,15 +10,21 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("network", "orders", "faults", "seed"), [("simulated", 80, 12, 11), ("localnet", 24, 8, 3)]
+    ("network", "orders", "faults", "seed", "waiting"),
+    [("simulated", 80, 12, 11, 50), ("localnet", 24, 8, 3, 0)],
 )
-def test_a_short_drill_keeps_the_promise(network: str, orders: int, faults: int, seed: int) -> None:
+def test_a_short_drill_keeps_the_promise(
+    network: str, orders: int, faults: int, seed: int, waiting: int
+) -> None:
     command = [sys.executable, "-m", "oee_cli", "drill", "--network", network, "--seed", str(seed)]
     command += ["--orders", str(orders), "--faults", str(faults), "--json", "--quiet"]
+    command += ["--waiting", str(waiting)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     found = json.loads(done.stdout)
     assert done.returncode == 0, found
     assert found["kept"] and sum(found["ends"].values()) == orders and found["network"] == network
     assert (found["lost"], found["doubled"], found["gaps"], found["wrong"]) == ([], [], [], [])
+    assert (found["unfounded"], found["missed"]) == ([], [])
+    assert found["watched"].get("prices found on the path", 0) > waiting / 5
     # Named places are passed by chance; all other faults must have struck.
     assert found["faults"] >= faults - 4

@@ -1,0 +1,125 @@
+"""The clients of a drill: impatient ones that place its orders, each repeated with its key until the daemon
+has answered for it, and cancel some of those that wait."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from oee_cli.api.handshake import home_tag
+from oee_cli.api.http_transport import UnixTransport, httpx
+from oee_cli.api.resident_daemon import Resident
+from oee_cli.drill.drill_orders import DrillOrders, Placed, Wait
+from oee_cli.drill.drill_progress import DrillProgress
+from oee_cli.settings.load_settings import Settings
+from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER
+
+#: Threads that place orders.
+CLIENTS = 4
+#: Seconds between two tries.
+AGAIN_S = 0.1
+#: Orders that wait at once for a price.
+MOST_WAITING = 250
+
+
+def read_daemon_file(home: Path) -> dict[str, Any]:
+    return Resident(Settings(home=home)).running()
+
+
+@contextmanager
+def client_of(home: Path, timeout: float) -> Iterator[Any]:
+    """A client over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
+    transport = UnixTransport(read_daemon_file(home)["socket"])
+    headers = {HOME_HEADER: home_tag(home)}
+    with httpx.Client(
+        transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
+    ) as client:
+        yield client
+
+
+class Clients:
+    """Place all of `progress.orders`, at most `in_flight` of them on their way at once."""
+
+    def __init__(self, home: Path, orders: DrillOrders, progress: DrillProgress, in_flight: int) -> None:
+        self._home = home
+        self._orders = orders
+        self._progress = progress
+        self._in_flight = in_flight
+        self._next = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
+        #: What is to be cancelled, and when.
+        self._cancels: list[tuple[float, str]] = []
+        #: Those that wait, by id.
+        self.placed: dict[str, Placed] = {}
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _place_all(self) -> None:
+        p = self._progress
+        while not self._over.is_set():
+            self._cancel_due()
+            if p.live - p.waits >= self._in_flight or p.waits >= MOST_WAITING:
+                self._over.wait(AGAIN_S / 4)
+                continue
+            with self._lock:
+                number, self._next = self._next, self._next + 1
+            if number < p.orders:
+                self._place(number)
+            elif len(p.accepted) == p.orders and not self._cancels:
+                return
+            else:
+                self._over.wait(AGAIN_S)
+
+    def _place(self, number: int) -> None:
+        asked = self._orders.draw(number)
+        key = f"drill-{self._progress.seed}-{number}"
+        body = _stamped(asked)
+        while not self._over.is_set():
+            with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self._home, 5) as client:
+                answer = client.post("/api/orders/execute", json=body, headers={KEY_HEADER: key})
+                if answer.status_code in (200, 202):
+                    self._note(answer.json()["orderId"], asked, body)
+                    return
+                if answer.status_code == 400:
+                    # Its time was over before the daemon was there to take it: it is asked for anew.
+                    key, body = f"{key}-anew", _stamped(asked)
+            self._over.wait(AGAIN_S)
+
+    def _note(self, order_id: str, asked: Wait | Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        p = self._progress
+        with self._lock:
+            if isinstance(asked, Wait):
+                self.placed[order_id] = Placed.read(asked, body)
+                p.waits += 1
+                if asked.cancel_s is not None:
+                    heapq.heappush(self._cancels, (time.monotonic() + asked.cancel_s, order_id))
+            p.accepted.append(order_id)
+            p.live += 1
+
+    def _cancel_due(self) -> None:
+        with self._lock:
+            if not self._cancels or self._cancels[0][0] > time.monotonic():
+                return
+            _, order_id = heapq.heappop(self._cancels)
+        with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self._home, 5) as client:
+            if client.post(f"/api/orders/{order_id}/cancel").status_code < 500:
+                return
+        with self._lock:
+            heapq.heappush(self._cancels, (time.monotonic() + AGAIN_S, order_id))
+
+
+def _stamped(asked: Wait | Mapping[str, Any]) -> Mapping[str, Any]:
+    return asked.body(datetime.now(UTC)) if isinstance(asked, Wait) else asked

@@ -1,0 +1,134 @@
+"""What the orders of a drill are: those that trade at once, in turn, and among them those that wait.
+
+Which order waits, for what and until when is drawn by the drill's seed and the order's number alone. Prices
+are near those at which the market begins, as `drill_market` reckons them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from oee_cli.drill.drill_market import TOKENS, Market
+
+#: What is waited on: base, quote, and how much base.
+PAIRS = (("SOL", "USDC", "1.5"), ("JUP", "USDT", "800"), ("JTO", "SOL", "40"))
+#: How often each kind is drawn, relative to the others: a limit, a stop, a stop that trails, a launch time.
+KINDS = {"limit": 5, "stop": 4, "trail": 2, "launch": 2}
+#: Seconds until an order's launch, until a waiting one is over, and until it is cancelled, if it is.
+LAUNCH_S, LAPSE_S, CANCEL_S = (1.0, 15.0), (18.0, 60.0), (1.0, 30.0)
+#: Of a hundred limits those that are looked at from a time on, and of a hundred of all those cancelled.
+_LATER, _CANCELLED = 20, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What one order waits for. `target`, `worst`: quote per base; none where it has none, or the usual."""
+
+    kind: str
+    base: str
+    quote: str
+    sells: bool
+    #: Of the base token, in its base units.
+    units: int
+    target: Decimal | None = None
+    worst: Decimal | None = None
+    trail_bps: int | None = None
+    confirm_ms: int = 0
+    launch_s: float | None = None
+    lapse_s: float
+    cancel_s: float | None = None
+
+    def body(self, now: datetime) -> dict[str, Any]:
+        """The request, its times counted from `now`."""
+        amount = Decimal(self.units).scaleb(-TOKENS[self.base][2])
+        type_of = {"trail": "stop", "launch": "market"}
+        said: dict[str, Any] = {"type": type_of.get(self.kind, self.kind), "amount": f"{amount:f}"}
+        if self.sells:
+            said |= {"inputToken": self.base, "outputToken": self.quote, "side": "sell"}
+        else:
+            said |= {
+                "inputToken": self.quote,
+                "outputToken": self.base,
+                "side": "buy",
+                "swapMode": "ExactOut",
+            }
+        prices = {"targetPrice": self.target, "limitPrice": self.worst}
+        said |= {name: f"{price:f}" for name, price in prices.items() if price is not None}
+        if self.kind in ("stop", "trail"):
+            said["confirmMs"] = self.confirm_ms
+        if self.trail_bps is not None:
+            said["trailBps"] = self.trail_bps
+        elif self.target is not None:
+            # It is meant, whatever the market has become.
+            said["far"] = True
+        for name, away_s in (("launchTime", self.launch_s), ("expiresAt", self.lapse_s)):
+            if away_s is not None:
+                said[name] = (now + timedelta(seconds=away_s)).isoformat(timespec="milliseconds")
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order that waits, as it was asked for; times in ms since the epoch."""
+
+    wait: Wait
+    launch_ms: float
+    lapse_ms: float
+
+    @classmethod
+    def read(cls, wait: Wait, body: Mapping[str, Any]) -> Placed:
+        def ms(name: str) -> float:
+            return datetime.fromisoformat(body[name]).timestamp() * 1000 if name in body else 0.0
+
+        return cls(wait, ms("launchTime"), ms("expiresAt"))
+
+
+class DrillOrders:
+    """`bodies`: what trades at once; `percent` of all wait, on the market of that seed and volatility."""
+
+    def __init__(self, bodies: Sequence[Mapping[str, Any]], seed: int, percent: int, volatility: int) -> None:
+        self._bodies = bodies
+        self._seed = seed
+        self._percent = percent
+        self._market = Market(seed, volatility)
+
+    def draw(self, number: int) -> Wait | Mapping[str, Any]:
+        """What waits, or the request of one that does not."""
+        draw = random.Random(f"{self._seed} order {number}")  # noqa: S311
+        if draw.randrange(100) >= self._percent:
+            return self._bodies[number % len(self._bodies)]
+        (kind,) = draw.choices(list(KINDS), weights=list(KINDS.values()))
+        base, quote, amount = draw.choice(PAIRS)
+        sells = draw.random() < 0.5
+        more: dict[str, Any] = {"lapse_s": draw.uniform(*LAPSE_S)}
+        if kind == "launch" or (kind == "limit" and draw.randrange(100) < _LATER):
+            more["launch_s"] = draw.uniform(*LAUNCH_S)
+        if draw.randrange(100) < _CANCELLED:
+            more["cancel_s"] = draw.uniform(*CANCEL_S)
+        bid, ask = self._market.prices(base, quote, 0, {})
+        if kind == "trail":
+            more |= {"trail_bps": draw.randint(40, 200)}
+        elif kind != "launch":
+            # A limit waits for a better price than now, a stop for a worse one; a few are met at once.
+            better = draw.randint(-30, 250) * (1 if kind == "limit" else -1)
+            away = better if sells else -better
+            more["target"] = _price((bid if sells else ask) * (10_000 + away) / 10_000)
+        if kind == "stop" and draw.random() < 0.5:
+            past = draw.randint(20, 150) * (-1 if sells else 1)
+            more["worst"] = _price(Fraction(more["target"]) * (10_000 + past) / 10_000)
+        confirm_ms = draw.choice((400, 800, 2000)) if kind in ("stop", "trail") else 0
+        units = int(Decimal(amount).scaleb(TOKENS[base][2]))
+        return Wait(
+            kind=kind, base=base, quote=quote, sells=sells, units=units, confirm_ms=confirm_ms, **more
+        )  # fmt: skip
+
+
+def _price(exact: Fraction) -> Decimal:
+    """Eight digits of it."""
+    return Decimal(f"{Decimal(exact.numerator) / Decimal(exact.denominator):.8g}")

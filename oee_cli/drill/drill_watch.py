@@ -1,0 +1,55 @@
+"""What a drill notes of those who watch prices while it runs, and the judging by it afterwards."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from oee_cli.drill.drill_market import Market
+from oee_cli.drill.drill_orders import Placed
+from oee_cli.drill.drill_processes import Crew
+from oee_cli.drill.drill_verdict import Verdict
+from oee_cli.drill.drill_watch_faults import WatchFaults
+from oee_cli.drill.drill_watch_verdict import Judge, Seen
+
+_LEADS = "SELECT extract(epoch FROM clock_timestamp()) * 1000, fence FROM watch"
+
+
+class Watch:
+    """`ledger`: the file of the simulated chain, on whose clock the prices of that seed move."""
+
+    def __init__(self, ledger: Path, seed: int, volatility: int, crew: Crew) -> None:
+        self._ledger = ledger
+        self._crew = crew
+        self._market = Market(seed, volatility)
+        self.faults = WatchFaults(ledger)
+        self._fences: list[tuple[float, int]] = []
+
+    def look(self) -> None:
+        """Notes who leads now, where Postgres answers."""
+        import psycopg
+
+        with suppress(psycopg.Error), self._crew.database() as db:
+            row = db.execute(_LEADS).fetchone()
+            if row is not None:
+                self._fences.append((float(row[0]), int(row[1])))
+
+    def judge(
+        self,
+        verdict: Verdict,
+        orders: Sequence[Mapping[str, Any]],
+        placed: Mapping[str, Placed],
+        away: Sequence[tuple[float, float]],
+    ) -> Counter[str]:
+        """`away`: when parts of the engine were gone or frozen. What was looked at, by name."""
+        self.faults.end_all()
+        with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)) as db:
+            (self._market.genesis_ms,) = db.execute("SELECT genesis_ms FROM sim_chain").fetchone()
+            self._market.begun = dict(db.execute("SELECT pair, begun_height FROM sim_paths"))
+        self._market.shifts = self.faults.shifts()
+        seen = Seen(placed, [*away, *self.faults.hidden()], self.faults.blind(), away, self._fences)
+        return Judge(self._market, seen, verdict).judge(orders)

@@ -1,0 +1,311 @@
+"""The judge of orders that wait: whether each fired for a reason that the market gives, and none was missed.
+
+It holds what was asked for, and what the engine says of each firing, against the market's own path: pure
+functions, and no code of the engine. What nobody could see (a feed that was blind, a leader that was frozen)
+is no reproach; what the engine claims to have seen then is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from oee_cli.drill.drill_market import SLOT_MS, Ask, Market
+from oee_cli.drill.drill_orders import Placed, Wait
+from oee_cli.drill.drill_verdict import Verdict
+
+#: Milliseconds: after which a price is too old, and what a moment told by another process may be off.
+MAX_AGE_MS, OFF_MS = 2000, 250
+#: How long a condition may hold in plain sight without a firing; a rest after a return is at most this long.
+PATIENT_MS, MOST_REST_MS = 10_000, 60_000
+#: Fired and unsent orders from which on no limit fires: four for each of ten places.
+CROWDED = 40
+#: Prices that the engine tells are rounded to 18 digits.
+_NEAR = Fraction(1, 10**15)
+_FINAL = ("confirmed", "failed", "cancelled", "expired")
+
+Spans = Sequence[tuple[float, float]]
+
+
+@dataclass
+class Seen:
+    """What the drill itself knows of its run, in ms since the epoch. `hidden`: when nobody may have looked;
+    `blind`: when nobody can have; `fences`: when the leader of which fence was seen; `unsure`: when a process
+    may have stood still between a look and its commit."""
+
+    placed: Mapping[str, Placed]
+    hidden: Spans = ()
+    blind: Spans = ()
+    unsure: Spans = ()
+    fences: Sequence[tuple[float, int]] = ()
+
+
+@dataclass
+class Judge:
+    """Adds to `verdict` what fired without a reason (`unfounded`) and what should have fired (`missed`)."""
+
+    market: Market
+    seen: Seen
+    verdict: Verdict
+    figures: Counter[str] = field(default_factory=Counter)
+    _prices: dict[Any, Any] = field(default_factory=dict)
+
+    def judge(self, orders: Sequence[Mapping[str, Any]]) -> Counter[str]:
+        """How many fired, of each kind, and what else was looked at."""
+        fired: list[tuple[float, int, str]] = []
+        crowded = list(_crowded(orders))
+        for order in orders:
+            placed = self.seen.placed.get(order["orderId"])
+            if placed is None:
+                continue
+            self.figures["waited"] += 1
+            for event in order["events"]:
+                trigger = event["data"].get("trigger")
+                if event["status"] == "pending" and trigger is not None:
+                    self.figures[f"fired {placed.wait.kind}"] += 1
+                    self._judge_firing(order, placed, event, trigger)
+                    if "fence" in trigger:
+                        fired.append((_ms(event["at"]), int(trigger["fence"]), order["orderId"]))
+            self._judge_fill(order, placed.wait)
+            self._judge_waits(order, placed, crowded)
+        self._judge_fences(fired)
+        return self.figures
+
+    def _judge_firing(
+        self, order: Mapping[str, Any], placed: Placed, event: Mapping[str, Any], trigger: Mapping[str, Any]
+    ) -> None:
+        at_ms, wait = _ms(event["at"]), placed.wait
+        if placed.launch_ms and at_ms < placed.launch_ms - 1:
+            self._unfounded(order, f"fired {placed.launch_ms - at_ms:.0f} ms before its launch")
+        if at_ms > placed.lapse_ms + OFF_MS and not _within(at_ms, self.seen.unsure):
+            self._unfounded(order, f"fired {at_ms - placed.lapse_ms:.0f} ms after its time was over")
+        if wait.kind == "launch":
+            return
+        slot = int(trigger["slot"])
+        begun_ms = self.market.genesis_ms + slot * SLOT_MS
+        age_ms = at_ms - begun_ms - SLOT_MS
+        if age_ms > MAX_AGE_MS + OFF_MS and not _within(at_ms, self.seen.unsure):
+            self._unfounded(order, f"fired on a price that was {age_ms:.0f} ms old")
+        if any(a < begun_ms and begun_ms + SLOT_MS < b for a, b in self.seen.blind):
+            self._unfounded(order, f"fired on a price of slot {slot}, when the feed was blind")
+        told = Fraction(trigger["bid"]), Fraction(trigger["ask"])
+        shifts = self.market.moved(begun_ms - OFF_MS, at_ms + OFF_MS)
+        if not any(_alike(told, self._at(wait, slot, shift)) for shift in shifts):
+            self._unfounded(order, f"the market had no such price in slot {slot}: {trigger}")
+            return
+        self.figures["prices found on the path"] += 1
+        self._judge_condition(order, wait, slot, at_ms, told, trigger)
+
+    def _judge_condition(
+        self,
+        order: Mapping[str, Any],
+        wait: Wait,
+        slot: int,
+        at_ms: float,
+        told: tuple[Fraction, Fraction],
+        trigger: Mapping[str, Any],
+    ) -> None:
+        latched = trigger["basis"] == "executable" and wait.kind != "limit"
+        target = self._target(order, wait, slot, trigger, latched)
+        if target is None:
+            return
+        limit = latched or wait.kind == "limit"
+        price = told[0] if wait.sells else told[1]
+        if not _met(price, target, limit, wait.sells):
+            self._unfounded(order, f"{float(price):.8g} does not meet its {float(target):.8g}")
+            return
+        slots = range(slot, self.market.slot_at(at_ms) + 2)
+        if limit:
+            asked = _ask(wait)
+            if not any(_met(p, target, True, wait.sells) for n in slots for p in self._own(wait, asked, n)):
+                self._unfounded(order, "all of it never had that price")
+            return
+        held_ms = int(trigger["heldMs"])
+        first = slot - held_ms // SLOT_MS
+        if held_ms < wait.confirm_ms or not any(
+            _met(p[0] if wait.sells else p[1], target, False, wait.sells)
+            for n in range(first - 2, min(first + 3, slot))
+            for p in self._possible(wait, n)
+        ):
+            self._unfounded(order, f"its stop was not met over two slots: {trigger}")
+
+    def _target(
+        self, order: Mapping[str, Any], wait: Wait, slot: int, trigger: Mapping[str, Any], latched: bool
+    ) -> Fraction | None:
+        """What it has to be met by; none, and said so, where it can't be what the engine says."""
+        told = Fraction(trigger["target"])
+        if latched:
+            return Fraction(order["limitPrice"])
+        if wait.kind != "trail":
+            target = Fraction(wait.target or 0)
+            if told != target:
+                self._unfounded(order, f"it waited for {target}, and fired by {told}")
+            return target
+        # It followed the best price that there may have been, and no better one.
+        first = self.market.slot_at(_ms(order["createdAt"])) - 1
+        best = [p for n in range(first, slot + 1) for p in self._possible(wait, n)]
+        farthest = max(p[0] for p in best) if wait.sells else min(p[1] for p in best)
+        most = farthest * (10_000 + (-1 if wait.sells else 1) * (wait.trail_bps or 0)) / 10_000
+        if told > most * (1 + _NEAR) if wait.sells else told < most * (1 - _NEAR):
+            self._unfounded(
+                order, f"it trails {float(told):.8g}, the best there was allows {float(most):.8g}"
+            )
+            return None
+        return told
+
+    def _judge_fill(self, order: Mapping[str, Any], wait: Wait) -> None:
+        """By what was asked for: the ledger's amounts were compared with the order's before."""
+        worst = wait.target if wait.kind == "limit" else wait.worst
+        if order["status"] != "confirmed" or worst is None:
+            return
+        base, quote = ("filledIn", "filledOut") if wait.sells else ("filledOut", "filledIn")
+        price = Fraction(order[quote]) / Fraction(order[base])
+        if price < worst if wait.sells else price > worst:
+            self.verdict.wrong.append(f"{order['orderId']}: filled at {float(price):.8g}, asked for {worst}")
+
+    def _judge_waits(self, order: Mapping[str, Any], placed: Placed, crowded: Spans) -> None:
+        """Whether it was met for long, in plain sight, while it waited."""
+        wait, events, returns = placed.wait, order["events"], 0
+        for event, after in pairwise([*events, None]):
+            if event["status"] != "waiting":
+                continue
+            begun = max(_ms(event["at"]), placed.launch_ms)
+            until = _ms(after["at"]) if after is not None else placed.lapse_ms
+            if wait.kind == "launch":
+                if until - begun > PATIENT_MS and not self._excused(begun, until, ()):
+                    self._missed(order, f"its launch was {(until - begun) / 1000:.1f} s ago")
+                continue
+            rest = min(MOST_REST_MS, 1000 * 2**returns) if returns else 0
+            latched = wait.kind != "limit" and returns > 0
+            self._judge_wait(order, wait, (begun, until), PATIENT_MS + rest, latched, crowded)
+            returns += 1
+
+    def _judge_wait(
+        self,
+        order: Mapping[str, Any],
+        wait: Wait,
+        span: tuple[float, float],
+        patient_ms: int,
+        latched: bool,
+        crowded: Spans,
+    ) -> None:
+        limit = latched or wait.kind == "limit"
+        if wait.kind == "trail" and not latched:
+            return
+        target = Fraction(order["limitPrice"] or 0) if latched else Fraction(wait.target or 0)
+        asked, run_ms = _ask(wait), 0.0
+        for slot in range(self.market.slot_at(span[0]) + 1, self.market.slot_at(span[1])):
+            begun = self.market.genesis_ms + slot * SLOT_MS
+            hidden = _within(begun, self.seen.hidden) or (limit and _within(begun, crowded))
+            found = self._own(wait, asked, slot) if limit else self._marginal(wait, slot)
+            met = all(_met(price, target, limit, wait.sells) for price in found)
+            run_ms = run_ms + (0 if hidden else SLOT_MS) if met else 0.0
+            self.figures["slots in which a price was met and nobody hidden"] += int(met and not hidden)
+            if run_ms > patient_ms + wait.confirm_ms:
+                self._missed(order, f"its price was there for {run_ms / 1000:.0f} s until slot {slot}")
+                return
+
+    def _judge_fences(self, fired: list[tuple[float, int, str]]) -> None:
+        """Nobody fires once another leads, or has fired."""
+        self.figures["leaders"] = len({fence for _, fence in self.seen.fences} | {f for _, f, _ in fired})
+        newest = sorted([(at, fence) for at, fence, _ in fired] + list(self.seen.fences))
+        times, most, highest = [], [], 0
+        for at, fence in newest:
+            highest = max(highest, fence)
+            times.append(at)
+            most.append(highest)
+        for at, fence, order_id in fired:
+            before = bisect_left(times, at - OFF_MS)
+            if before and most[before - 1] > fence and not _within(at, self.seen.unsure):
+                self.verdict.unfounded.append(
+                    f"{order_id}: fired by fence {fence}, when fence {most[before - 1]} led"
+                )
+
+    def _excused(self, begun: float, until: float, crowded: Spans) -> bool:
+        """Whether less than `PATIENT_MS` of a time was in plain sight."""
+        moments = range(int(begun), int(until), SLOT_MS)
+        hidden = sum(1 for ms in moments if _within(ms, self.seen.hidden) or _within(ms, crowded))
+        return until - begun - hidden * SLOT_MS <= PATIENT_MS
+
+    def _possible(self, wait: Wait, slot: int) -> list[tuple[Fraction, Fraction]]:
+        """The prices that somebody who looked in that slot, or a little beside it, may have found."""
+        begun = self.market.genesis_ms + slot * SLOT_MS
+        shifts = self.market.moved(begun - OFF_MS, begun + SLOT_MS + OFF_MS)
+        return [self._at(wait, slot, shift) for shift in shifts]
+
+    def _marginal(self, wait: Wait, slot: int) -> list[Fraction]:
+        return [bid if wait.sells else ask for bid, ask in self._possible(wait, slot)]
+
+    def _at(self, wait: Wait, slot: int, shift: Mapping[str, int]) -> tuple[Fraction, Fraction]:
+        key = (wait.base, wait.quote, slot, *sorted(shift.items()))
+        if key not in self._prices:
+            self._prices[key] = self.market.prices(wait.base, wait.quote, slot, shift)
+        found: tuple[Fraction, Fraction] = self._prices[key]
+        return found
+
+    def _own(self, wait: Wait, asked: Ask, slot: int) -> list[Fraction]:
+        """The prices of all of it in that slot, or a little beside it."""
+        begun = self.market.genesis_ms + slot * SLOT_MS
+        found = []
+        for shift in self.market.moved(begun - OFF_MS, begun + SLOT_MS + OFF_MS):
+            key = (asked, slot, *sorted(shift.items()))
+            if key not in self._prices:
+                self._prices[key] = self.market.price(asked, wait.base, slot, shift)
+            found.append(self._prices[key])
+        return found
+
+    def _unfounded(self, order: Mapping[str, Any], what: str) -> None:
+        self.verdict.unfounded.append(f"{order['orderId']}: {what}")
+
+    def _missed(self, order: Mapping[str, Any], what: str) -> None:
+        self.verdict.missed.append(f"{order['orderId']}: {what}, and it did not fire")
+
+
+def _ask(wait: Wait) -> Ask:
+    given, taken = (wait.base, wait.quote) if wait.sells else (wait.quote, wait.base)
+    return Ask(given, taken, wait.units, not wait.sells)
+
+
+def _met(price: Fraction, target: Fraction, limit: bool, sells: bool) -> bool:
+    """A limit is met by a better price, a stop by a worse one."""
+    return price >= target if limit is sells else price <= target
+
+
+def _alike(one: tuple[Fraction, Fraction], other: tuple[Fraction, Fraction]) -> bool:
+    return all(abs(a - b) <= b * _NEAR for a, b in zip(one, other, strict=True))
+
+
+def _within(ms: float, spans: Spans) -> bool:
+    return any(begun <= ms <= ended for begun, ended in spans)
+
+
+def _ms(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp() * 1000
+
+
+def _crowded(orders: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:
+    """When so many had fired and were not sent that limits wait for room."""
+    steps: list[tuple[float, int]] = []
+    for order in orders:
+        unsent = fired = False
+        for event in order["events"]:
+            fired = fired or "trigger" in event["data"]
+            now = fired and event["status"] not in (*_FINAL, "waiting", "submitted")
+            if now != unsent:
+                steps.append((_ms(event["at"]), 1 if now else -1))
+                unsent = now
+    count, since = 0, None
+    for at, step in sorted(steps):
+        count += step
+        if count >= CROWDED and since is None:
+            since = at
+        elif count < CROWDED and since is not None:
+            # A moment more: places are free before they are taken again.
+            yield since, at + 2 * SLOT_MS
+            since = None

@@ -1,0 +1,154 @@
+"""The drill's judge of orders that wait: what is honest passes, and each lie and each omission is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from oee_cli.drill.drill_market import SLOT_MS, Market, Shift, path_of
+from oee_cli.drill.drill_orders import DrillOrders, Placed, Wait
+from oee_cli.drill.drill_verdict import Verdict
+from oee_cli.drill.drill_watch_verdict import Judge, Seen
+
+BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
+#: All prices fall by 3 % from the end of slot 50 on.
+FELL = Shift("market", -300, BEGUN.timestamp() * 1000 + 50 * SLOT_MS + 300, float("inf"))
+MARKET = Market(
+    7, 0, genesis_ms=int(BEGUN.timestamp() * 1000), begun={path_of("SOL", "USDC"): 0}, shifts=[FELL]
+)
+BID, ASK = MARKET.prices("SOL", "USDC", 40, {})
+#: Half-way between before and after.
+UNDER = Decimal("0.985")
+
+
+def at(slot: float) -> str:
+    return (BEGUN + timedelta(milliseconds=slot * SLOT_MS)).isoformat()
+
+
+def text(price: Fraction) -> str:
+    return f"{Decimal(price.numerator) / Decimal(price.denominator):.22f}"
+
+
+def under(price: Fraction) -> Decimal:
+    return round(Decimal(text(price)) * UNDER, 6)
+
+
+def trigger(wait: Wait, slot: int, **more: Any) -> dict[str, Any]:
+    bid, ask = MARKET.prices("SOL", "USDC", slot, {} if slot < 50 else {"market": -300})
+    basis = "executable" if wait.kind == "limit" else "marginal"
+    said = {"bid": text(bid), "ask": text(ask), "slot": slot, "target": str(wait.target), "basis": basis}
+    return said | {"heldMs": None if wait.kind == "limit" else 1200, "fence": 3} | more
+
+
+#: Buys once the price has fallen; sells once it has; follows it.
+LIMIT = Wait(
+    kind="limit", base="SOL", quote="USDC", sells=False, units=10**9, target=under(ASK), lapse_s=60.0
+)
+STOP = replace(LIMIT, kind="stop", sells=True, target=under(BID), confirm_ms=800, worst=under(BID) / 2)
+TRAIL = replace(STOP, kind="trail", target=None, worst=None, trail_bps=200)
+
+
+def verdict(
+    wait: Wait, slot: int, said: dict[str, Any] | None, *, placed_ms: tuple[float, float] = (0, 60_000),
+    seen: Seen | None = None, filled: str = "100",
+) -> Verdict:  # fmt: skip
+    """Of one order, placed at slot 10, that fired, or ended, at that slot."""
+    genesis = MARKET.genesis_ms
+    placed = Placed(wait, placed_ms[0] and genesis + placed_ms[0], genesis + placed_ms[1])
+    after = (
+        {"status": "expired", "data": {}}
+        if said is None
+        else {"status": "pending", "data": {"trigger": said}}
+    )
+    order = {
+        "orderId": "one", "status": "confirmed", "createdAt": at(10), "limitPrice": None,
+        "filledIn": filled if not wait.sells else "1", "filledOut": "1" if not wait.sells else filled,
+        "events": [{"status": "waiting", "at": at(10), "data": {}}, after | {"at": at(slot + 0.5)}],
+    }  # fmt: skip
+    found = Verdict([], [], [], [])
+    Judge(MARKET, replace(seen or Seen({}), placed={"one": placed}), found).judge([order])
+    return found
+
+
+def trailed(share: str) -> str:
+    return text(BID * Fraction(share))
+
+
+@pytest.mark.parametrize(
+    ("wait", "slot", "more"),
+    [
+        (LIMIT, 50, {}),
+        (STOP, 53, {}),
+        (TRAIL, 53, {"target": trailed("0.98")}),
+        # It only saw a worse one.
+        (TRAIL, 53, {"target": trailed("0.975")}),
+    ],
+)
+def test_what_fired_at_its_price_is_no_reproach(wait: Wait, slot: int, more: dict[str, Any]) -> None:
+    found = verdict(wait, slot, trigger(wait, slot, **more))
+    assert found.kept, found
+
+
+LIES: dict[str, Callable[[], Verdict]] = {
+    "the market had no such price": lambda: verdict(LIMIT, 52, trigger(LIMIT, 52, ask=text(ASK / 2))),
+    "does not meet its": lambda: verdict(LIMIT, 45, trigger(LIMIT, 45)),
+    "and fired by": lambda: verdict(LIMIT, 52, trigger(LIMIT, 52, target="999")),
+    "ms old": lambda: verdict(LIMIT, 60, trigger(LIMIT, 52)),
+    "when the feed was blind": lambda: verdict(
+        LIMIT, 52, trigger(LIMIT, 52), seen=Seen({}, blind=[(MARKET.genesis_ms, MARKET.genesis_ms + 10**6)])
+    ),
+    "not met over two slots": lambda: verdict(STOP, 52, trigger(STOP, 52, heldMs=700)),
+    "its stop was not met": lambda: verdict(STOP, 50, trigger(STOP, 50)),
+    "the best there was allows": lambda: verdict(TRAIL, 53, trigger(TRAIL, 53, target=trailed("0.99"))),
+    "before its launch": lambda: verdict(LIMIT, 52, trigger(LIMIT, 52), placed_ms=(60_000, 90_000)),
+    "after its time was over": lambda: verdict(LIMIT, 52, trigger(LIMIT, 52), placed_ms=(0, 9_000)),
+    "when fence 4 led": lambda: verdict(
+        LIMIT, 52, trigger(LIMIT, 52), seen=Seen({}, fences=[(MARKET.genesis_ms + 51 * SLOT_MS, 4)])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", LIES)
+def test_each_lie_is_seen(said: str) -> None:
+    found = LIES[said]()
+    assert len(found.unfounded) == 1 and said in found.unfounded[0], found
+
+
+def test_all_of_it_has_to_have_the_price() -> None:
+    """Of so much the price is far worse than of a little."""
+    large = replace(LIMIT, units=3_000 * 10**9)
+    assert "all of it never" in verdict(large, 52, trigger(large, 52)).unfounded[0]
+
+
+@pytest.mark.parametrize("wait", [LIMIT, STOP])
+def test_what_should_have_fired_is_missed_unless_nobody_could_see(wait: Wait) -> None:
+    """Its price was there from slot 50 on; it ended in slot 90."""
+    found = verdict(wait, 90, None)
+    assert len(found.missed) == 1 and "did not fire" in found.missed[0], found
+    assert verdict(wait, 60, None).kept
+    away = [(MARKET.genesis_ms + 55 * SLOT_MS, MARKET.genesis_ms + 80 * SLOT_MS)]
+    assert verdict(wait, 90, None, seen=Seen({}, hidden=away)).kept
+
+
+def test_a_launch_that_never_came_is_missed() -> None:
+    launch = replace(LIMIT, kind="launch", target=None)
+    assert "its launch" in verdict(launch, 100, None, placed_ms=(6_000, 60_000)).missed[0]
+
+
+def test_a_fill_is_held_to_what_was_asked_for() -> None:
+    honest = trigger(LIMIT, 52)
+    assert verdict(LIMIT, 52, honest, filled=str(LIMIT.target)).kept
+    assert verdict(LIMIT, 52, honest, filled=str(Decimal("1000"))).wrong
+
+
+def test_the_same_seed_asks_for_the_same() -> None:
+    drawn = [DrillOrders([{}], 907, 60, 25).draw(n) for n in range(300)]
+    assert drawn == [DrillOrders([{}], 907, 60, 25).draw(n) for n in range(300)]
+    assert {wait.kind for wait in drawn if isinstance(wait, Wait)} == {"limit", "stop", "trail", "launch"}
+    assert drawn != [DrillOrders([{}], 908, 60, 25).draw(n) for n in range(300)]
