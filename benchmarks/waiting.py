@@ -101,6 +101,7 @@ def fire(conn: Connection, ids: list[UUID], fence: int) -> None:
     values: dict[str, Any] = {"fence": fence, "price_at": datetime.now(UTC), "max_age": timedelta(seconds=60)}
     values |= {"bid": Decimal(90), "ask": Decimal(90), "ids": ids, "triggers": [Jsonb({})] * len(ids)}
     values |= dict.fromkeys(("limits", "receives", "spends"), [None] * len(ids))
+    values["fences"] = [0] * len(ids)
     assert len(watch_sql.FIRE.all(conn, values)) == len(ids)
 
 

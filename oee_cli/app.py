@@ -28,6 +28,7 @@ class Oee(LazyGroup):
                 "Trade once the price has come to a point, or fallen back by a part",
                 "waiting:place_stop",
             ),
+            Entry("edit", "Change what an order waits for, while it waits", "waiting:edit_order"),
             Entry("submit", "Place many orders, one a line", "batch:submit_batch"),
             Entry("cancel", "Stop orders of which nothing can be on the chain", "orders:cancel_order"),
         ),

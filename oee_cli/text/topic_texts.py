@@ -93,6 +93,7 @@ it is filled, or waits at its floor: it does not die silently.
 
   oee waiting       what waits, the nearest first, and who watches
   oee show ID       what it waits for, each time it fired, and why it went back
+  oee edit ID       --at 138, --amount 2, --expires 24h: while it waits
   oee cancel ID     or --all, --pair SOL/USDC, --type limit
 """
 

@@ -1,4 +1,4 @@
-"""The commands about orders that wait: `limit`, `stop`, `waiting`.
+"""The commands about orders that wait: `limit`, `stop`, `edit`, `waiting`.
 
 Only signatures and help: what a command needs is imported when it runs.
 """
@@ -154,3 +154,35 @@ def list_waiting(
 
     asked = {"pair": pair, "type": type, "side": side and side.value, "limit": limit}
     return list_waiting(asked, Output(json, no_color=no_color), as_csv=csv)
+
+
+def edit_order(
+    id: o.Id,  # noqa: A002  # the argument's name in help
+    at: At = None,
+    trail: Trail = None,
+    limit: Floor = None,
+    confirm: Confirm = None,
+    amount: Annotated[
+        str | None, typer.Option("--amount", metavar="AMOUNT", help="Of the token that it counted before.")
+    ] = None,
+    start: Start = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="TIME|never", help="Waits until then: 24h, 7d, ISO.")
+    ] = None,
+    slippage: o.Slippage = None,
+    far: Far = False,
+    json: o.Json = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Change what an order waits for, while it waits.
+
+    What is not given stays; the worst price follows. Once it has fired: exit 3.
+
+    \b
+      oee edit 0c2f --at 138 --expires 24h
+      oee edit 0c2f --amount 2 --at -2%
+    """
+    from oee_cli.waiting.order_edit import EditRequest, edit_order
+
+    changes = EditRequest(at, trail, limit, confirm, amount, start, expires, slippage, far)
+    return edit_order(id, changes, Output(json, no_color=no_color))

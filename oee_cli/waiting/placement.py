@@ -61,14 +61,19 @@ def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) ->
                 return dry_run_order(client, output, body, key)
             return _place(client, output, body, key, options, timeout, typed)
         except UsageFault as e:
-            if e.code == "would_fire":
-                e.hint = f"oee {request.side} trades at once; --far if it is meant"
-            elif e.code in ("price_far", "price_inverted"):
-                price = (e.hint or "").partition(", or ")[0].rpartition(" ")[2]
-                e.hint = f"For example --at {price}; --far if it is meant"
-            elif e.code == "floor_contradicts":
-                e.hint = (e.hint or "").replace("example ", "example --limit ")
+            explain_refusal(e, f"oee {request.side} trades at once")
             raise
+
+
+def explain_refusal(refused: UsageFault, at_once: str) -> None:
+    """Says in options what the daemon says in fields. `at_once`: how to trade now."""
+    if refused.code == "would_fire":
+        refused.hint = f"{at_once}; --far if it is meant"
+    elif refused.code in ("price_far", "price_inverted"):
+        price = (refused.hint or "").partition(", or ")[0].rpartition(" ")[2]
+        refused.hint = f"For example --at {price}; --far if it is meant"
+    elif refused.code == "floor_contradicts":
+        refused.hint = (refused.hint or "").replace("example ", "example --limit ")
 
 
 def _find_placed(client: Client, key: str, typed: TypedCondition) -> Order | None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from oee_daemon.api import (
     balance_routes,
     cancel_routes,
+    edit_routes,
     endpoint_routes,
     engine_routes,
     feed_routes,
@@ -31,6 +32,7 @@ from oee_daemon.api.probes import Probes
 from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
+from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
@@ -60,6 +62,7 @@ def open_state(
     desk = TokenDesk(db, network)
     desk.load()
     limits = SpendingLimits(settings, db, network)
+    placing = Placing(network)
     return State(
         settings=settings,
         around=around,
@@ -76,7 +79,10 @@ def open_state(
             limits=limits,
             home=settings.home,
         ),
-        placing=Placing(network),
+        placing=placing,
+        editing=Editing(
+            db, feed, network, placing, identity=around.identity, limits=limits, home=settings.home
+        ),
         line=line,
         limits=limits,
         desk=desk,
@@ -107,6 +113,7 @@ def build(state: State) -> FastAPI:
         stats_routes.router,
         engine_routes.router,
         feed_routes.router,
+        edit_routes.router,
         endpoint_routes.router,
         halt_routes.router,
         limit_routes.router,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from oee_daemon.contract.fields import BY_COLUMN, Field, Kind
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.tokens import TokenBook
@@ -69,7 +70,22 @@ def _condition_data(data: dict[str, Any], event: Event, tokens: TokenBook) -> di
     shown = {to_camel(name): _camel(value) for name, value in data.items() if name != "answers"}
     if "answers" in data:
         shown["quotes"] = [_quote_json(answer, event, tokens) for answer in data["answers"]]
+    if "edited" in data:
+        shown["edited"] = {
+            BY_COLUMN[name].name: [
+                _edited(BY_COLUMN[name], value, event, tokens, *mint) for value in (old, new)
+            ]
+            for name, (old, new, *mint) in data["edited"].items()
+        }
     return shown
+
+
+def _edited(field: Field, value: Any, event: Event, tokens: TokenBook, mint: str = "") -> Any:
+    """A value before or after an edit; amounts in whole tokens. `mint`: of what the amount counts."""
+    if field.kind is not Kind.AMOUNT or value is None:
+        return value
+    counted = event.output_mint if field.counts == "output_token" else event.input_mint
+    return tokens.by_mint(mint or counted).text(value)
 
 
 def _camel(value: Any) -> Any:

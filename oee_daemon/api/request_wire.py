@@ -19,9 +19,12 @@ from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
 from oee_daemon.orders.conditions import read_price
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
 
+#: The highest number of an event that anybody may ask for.
+MAX_SEQ = 999_999_999
 #: What an order may say.
 _NAMES = tuple(field.name for field in GIVEN)
 
@@ -97,6 +100,52 @@ def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
         if field.name in given:
             found[field.column] = _read_field(field, given[field.name], found, book)
     return terms_of(found)
+
+
+#: What an edit may say, and what it may take away by null.
+_EDITABLE = (
+    "amount", "slippageBps", "minReceive", "maxSpend", "targetPrice", "limitPrice", "trailBps", "confirmMs",
+    "launchTime", "expiresAt", "far",
+)  # fmt: skip
+_REMOVABLE = ("launchTime", "expiresAt")
+
+
+def read_edit(body: dict[str, Any], order: Order, book: TokenBook) -> dict[str, Any]:
+    """The changes of a body for that order, by column. Raises `InvalidInput`."""
+    fields = {field.name: field for field in GIVEN}
+    found: dict[str, Any] = {"swap_mode": order.swap_mode}
+    found["input_token"] = book.by_mint(order.input_mint)
+    found["output_token"] = book.by_mint(order.output_mint)
+    changes: dict[str, Any] = {}
+    for name, value in body.items():
+        if name not in _EDITABLE:
+            raise InvalidInput(
+                f"{name[:60]!r} can't be changed.",
+                code="unknown_field",
+                field=name[:60],
+                hint="It takes " + ", ".join(_EDITABLE) + ".",
+            )
+        if value is None and name not in _REMOVABLE:
+            raise InvalidInput(f"{name} can't be null.", field=name, hint="Leave it out to keep it.")
+        read = None if value is None else _read_field(fields[name], value, found, book)
+        changes[fields[name].column] = read
+    if not changes:
+        raise _missing_field("targetPrice", "Or another field that is to change.")
+    if (until := changes.get("good_until")) is not None:
+        _check_ahead(until)
+    return changes
+
+
+def read_expected(body: dict[str, Any]) -> int | None:
+    """Takes `expectSeq` out of the body: the number of the event that the order has to be at."""
+    value = body.pop("expectSeq", None)
+    if value is None:
+        return None
+    if not isinstance(value, Decimal) or not 1 <= value <= MAX_SEQ or value != int(value):
+        raise InvalidInput(
+            "expectSeq has to be a whole number from 1 on.", code="out_of_range", field="expectSeq"
+        )
+    return int(value)
 
 
 def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook) -> Any:
@@ -203,9 +252,14 @@ def _read_whole_number(field: Field, value: Any) -> int:
 def check_ahead(terms: Terms) -> None:
     """Raises `InvalidInput` where its time to wait is over before it began, by this machine's clock; what
     decides later is Postgres's."""
-    if terms.good_until is not None and terms.good_until <= datetime.now(UTC):
+    if terms.good_until is not None:
+        _check_ahead(terms.good_until)
+
+
+def _check_ahead(until: datetime) -> None:
+    if until <= datetime.now(UTC):
         raise InvalidInput(
-            f"expiresAt is over: {rfc3339(terms.good_until, 'microseconds')}.",
+            f"expiresAt is over: {rfc3339(until, 'microseconds')}.",
             code="expired_already",
             field="expiresAt",
             hint="Name a later time.",

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
+from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
@@ -66,6 +67,7 @@ class State:
     history: History
     stats: Stats
     waits: WaitingOrders
+    editing: Editing
     hub: Hub
     endpoints: EndpointChecks
     probes: Probes

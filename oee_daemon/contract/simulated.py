@@ -29,7 +29,7 @@ DRILLED = (
 #: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.
 #: A flight to Postgres has two as well: once it was sent, and between two of its answers.
 FAILPOINTS = frozenset((
-    *DRILLED, "before_failed", "after_failed", "before_expired", "after_expired",
+    *DRILLED, "before_edit", "after_edit", "before_failed", "after_failed", "before_expired", "after_expired",
     "flight_sent", "flight_told",
 ))  # fmt: skip
 

@@ -7,7 +7,7 @@ anew, which costs at most the time for which a price has to hold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -46,16 +46,18 @@ class Held:
     """For how long each stop's condition has held."""
 
     def __init__(self) -> None:
-        #: By order: the first slot and the time, seconds, of a clock that only goes on.
-        self._since: dict[UUID, tuple[int, float]] = {}
+        #: By order, with its fence since an edited one begins anew: the first slot and the time, seconds, of
+        #: a clock that only goes on.
+        self._since: dict[tuple[UUID, int], tuple[int, float]] = {}
 
-    def keep(self, still: Collection[UUID]) -> None:
+    def keep(self, still: Sequence[Order]) -> None:
         """Whatever is not met any more begins anew."""
-        self._since = {order_id: since for order_id, since in self._since.items() if order_id in still}
+        known = {(order.id, order.fence) for order in still}
+        self._since = {name: since for name, since in self._since.items() if name in known}
 
     def ms(self, order: Order, slot: int, now_s: float) -> int | None:
         """For how many milliseconds its condition has held; none where that is not long enough."""
-        first_slot, first_s = self._since.setdefault(order.id, (slot, now_s))
+        first_slot, first_s = self._since.setdefault((order.id, order.fence), (slot, now_s))
         wanted = order.confirm_ms or 0
         held = round((now_s - first_s) * 1000)
         if wanted and (held < wanted or slot == first_slot):

@@ -32,8 +32,9 @@ class Placing:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    async def armed(self, terms: Terms) -> Armed | None:
-        """What the order is compared with from its first moment; none of one that does not wait.
+    async def armed(self, terms: Terms, peak: Decimal | None = None) -> Armed | None:
+        """What the order is compared with from its first moment; none of one that does not wait. `peak`: the
+        best price that a trailing stop has seen, where it has.
 
         Raises `InvalidInput` where its price can't be meant, and `Conflict` where nobody watches prices here.
         """
@@ -48,9 +49,9 @@ class Placing:
                 code="no_price_source",
                 hint="oee buy and oee sell trade at once.",
             )
-        return await self._priced(terms, source)
+        return await self._priced(terms, source, peak)
 
-    async def _priced(self, terms: Terms, source: PriceSource) -> Armed:
+    async def _priced(self, terms: Terms, source: PriceSource, peak: Decimal | None) -> Armed:
         base, quote = (self._network.tokens.by_mint(mint) for mint in terms.pair.split("/"))
         rule = rule_of(terms.type, terms.side)
         firm = await source.firm(request_of(terms, self._network.tokens))
@@ -62,12 +63,12 @@ class Placing:
                 hint="Try a smaller amount, or another pair.",
             )
         now = price_of(firm, terms.side, base, quote)
-        if not terms.far:
-            _check(terms, rule, now, base, quote)
         # A trailing stop begins at the first price that its watcher sees, by which it moves from then on.
         trails = terms.trail_bps is not None
-        price = _trailed(now, rule, terms.trail_bps or 0) if trails else terms.target_price
+        price = _trailed(peak or now, rule, terms.trail_bps or 0) if trails else terms.target_price
         assert price is not None
+        if not terms.far:
+            _check(terms, price, rule, now, base, quote)
         data: dict[str, Any] = {
             "condition": {
                 "rule": "at_or_below" if rule in FALLING else "at_or_above",
@@ -76,19 +77,17 @@ class Placing:
             },
             "market": {"price": decimal_text(now), "at": datetime.now(UTC).isoformat()},
         }
-        return Armed(rule=rule, price=price, data=data, peak=now if trails else None)
+        return Armed(rule=rule, price=price, data=data, peak=(peak or now) if trails else None)
 
 
 def _trailed(peak: Decimal, rule: Rule, bps: int) -> Decimal:
     return peak * (10_000 - bps if rule is Rule.SELL_STOP else 10_000 + bps) / 10_000
 
 
-def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) -> None:
-    target = terms.target_price
-    if target is None:
-        return
+def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token, quote: Token) -> None:
     shown, present = decimal_text(target), decimal_text(now.normalize(_SHOWN))
-    if abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
+    typed = terms.target_price is not None
+    if typed and abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
         raise _refused(
             "price_inverted",
             f"{shown} is {base.symbol} for one {quote.symbol}; a price is {quote.symbol} for one"
@@ -98,7 +97,12 @@ def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) ->
     met = target >= now if rule in (Rule.BUY_LIMIT, Rule.SELL_STOP) else target <= now
     if terms.type is OrderType.STOP:
         if met:
-            raise _refused("would_fire", f"It is met already: the price is {present}.", "Trade at once")
+            raise _refused(
+                "would_fire",
+                f"It is met already: the price is {present}.",
+                "Trade at once",
+                "targetPrice" if typed else "trailBps",
+            )
     elif met and abs(target - now) > THROUGH * now:
         what = "buy at once, up to" if terms.side is Side.BUY else "sell at once, down to"
         percent = decimal_text(round(abs(target - now) / now * 100, 1))
@@ -109,7 +113,5 @@ def _check(terms: Terms, rule: Rule, now: Decimal, base: Token, quote: Token) ->
         raise _refused("price_far", f"{shown} is far from the price of {present}.", f"For example {present}")
 
 
-def _refused(code: str, message: str, hint: str) -> InvalidInput:
-    return InvalidInput(
-        message, code=code, field="targetPrice", hint=f'{hint}, or "far": true if it is meant.'
-    )
+def _refused(code: str, message: str, hint: str, field: str = "targetPrice") -> InvalidInput:
+    return InvalidInput(message, code=code, field=field, hint=f'{hint}, or "far": true if it is meant.')

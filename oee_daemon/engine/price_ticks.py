@@ -118,7 +118,7 @@ class PriceTicks:
             self._held.keep(())
             return []
         found = await self._probe(reached)
-        self._held.keep({c.order.id for candidates in found.values() for c in candidates})
+        self._held.keep([c.order for candidates in found.values() for c in candidates])
         fired: list[UUID] = []
         for name, candidates in found.items():
             price_at = lead.moment(asked_at, reached[name].age_s)
@@ -191,6 +191,7 @@ class PriceTicks:
             "limits": [limit for limit, _, _ in fixed],
             "receives": [None if units is None else Decimal(units) for _, units, _ in fixed],
             "spends": [None if units is None else Decimal(units) for _, _, units in fixed],
+            "fences": [c.order.fence for c, _ in ready],
         }
         return [row[0] for row in watch_sql.FIRE.all(conn, values)]
 
@@ -220,6 +221,7 @@ class PriceTicks:
             "rest": timedelta(seconds=LEARNED_S),
             "ids": [c.order.id for c, _ in missed],
             "olds": [c.armed for c, _ in missed],
+            "fences": [c.order.fence for c, _ in missed],
             "prices": [conditions_met.learned(c, quote, price, tokens) for c, quote in missed],
         }
         await aside(self._db, watch_sql.LEARN.run, values)

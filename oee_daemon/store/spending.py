@@ -33,6 +33,8 @@ RESERVED = """noted AS (
     )"""
 _RESERVED_NOW = "(SELECT coalesce(sum(amount), 0) FROM reservations)"
 _SPENT_NOW = f"(SELECT coalesce(sum(amount), 0) FROM spent WHERE {COUNTS})"  # noqa: S608
+#: What counts for the last 24 h.
+USED_NOW = f"{_SPENT_NOW} + {_RESERVED_NOW}"
 
 
 class Reserving(NamedTuple):
@@ -58,7 +60,7 @@ ASKED = ", jsonb_to_recordset($1) AS (usd numeric, units numeric, max_daily nume
 #: Of `fresh`, the requests that are new in their order: which of them fit. Each finds what those before it
 #: have taken; one for which there is no room takes none.
 ROOM = f"""room AS MATERIALIZED (
-        SELECT {_SPENT_NOW} + {_RESERVED_NOW} AS day,
+        SELECT {USED_NOW} AS day,
             CASE WHEN EXISTS (SELECT FROM fresh WHERE max_open IS NOT NULL)
                 THEN (SELECT count(*) FROM orders WHERE {LIVE}) END AS opened
     ), chosen AS (

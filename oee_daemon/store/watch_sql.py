@@ -1,7 +1,8 @@
 """The SQL of the watcher: who leads, what is nearest, what has fired, what has lapsed.
 
 The condition is compared again on the locked row, with the fence of the leader and the age of the price by
-Postgres's clock: a frozen leader that wakes up fires nothing. Locks are taken orders first, then groups, and
+Postgres's clock: a frozen leader that wakes up fires nothing. What was edited since the leader looked at it
+has another fence, and is looked at anew. Locks are taken orders first, then groups, and
 skipped where another has them: what is missed is met again at the next tick. Nothing commits by itself.
 """
 
@@ -117,11 +118,13 @@ FIRE = Statement(f"""
             AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval AND NOT {HALTED}
     ), told AS (
         SELECT * FROM unnest(%(ids)s::uuid[], %(triggers)s::jsonb[], %(limits)s::numeric[],
-            %(receives)s::numeric[], %(spends)s::numeric[]) AS t (id, trigger, limit_price, receive, spend)
+            %(receives)s::numeric[], %(spends)s::numeric[], %(fences)s::bigint[])
+            AS t (id, trigger, limit_price, receive, spend, seen)
     ), locked AS (
         SELECT o.id, o.type, o.number, (SELECT g.id FROM order_groups g WHERE g.id = o.group_id) AS oco
         FROM orders o
         WHERE EXISTS (SELECT FROM leads) AND o.id = ANY (%(ids)s::uuid[]) AND o.status = 'waiting'
+            AND o.fence = (SELECT seen FROM told WHERE told.id = o.id)
             AND (o.expires_at IS NULL OR o.expires_at > clock_timestamp())
             AND CASE o.arm_rule WHEN 0 THEN o.arm_price >= %(ask)s WHEN 1 THEN o.arm_price <= %(bid)s
                 WHEN 2 THEN o.arm_price >= %(bid)s WHEN 3 THEN o.arm_price <= %(ask)s ELSE false END
@@ -191,8 +194,10 @@ LAPSE = Statement(f"""
 LEARN = Statement("""
     -- learn: at which marginal price each order's own size would be met; looked at again after a rest
     UPDATE orders o SET arm_price = t.price, look_at = clock_timestamp() + %(rest)s
-    FROM unnest(%(ids)s::uuid[], %(olds)s::numeric[], %(prices)s::numeric[]) AS t (id, old, price)
+    FROM unnest(%(ids)s::uuid[], %(olds)s::numeric[], %(prices)s::numeric[], %(fences)s::bigint[])
+        AS t (id, old, price, seen)
     WHERE o.id = t.id AND o.status = 'waiting' AND o.arm_price = t.old AND o.arm_rule IN (0, 1)
+        AND o.fence = t.seen
 """)
 LOOK = Statement(f"""
     -- look: orders whose rest is over are compared with their own price again

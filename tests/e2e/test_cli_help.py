@@ -86,6 +86,8 @@ ELSEWHERE = {
         ),
         "e2e/test_wallet.py",
     ),
+    "oee edit 0c2f --at 138 --expires 24h": "e2e/test_cli_edit.py",
+    "oee edit 0c2f --amount 2 --at -2%": "e2e/test_cli_edit.py",
     "oee top": "e2e/test_cli_top.py",
     "oee top --interval 5s": "e2e/test_cli_top.py",
 }

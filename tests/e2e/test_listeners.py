@@ -57,6 +57,7 @@ ROUTES = {
     ("GET", "/api/feeds"): 200,
     ("GET", "/api/quotes"): 422,
     ("GET", "/api/orders/{order_id}"): 404,
+    ("PATCH", "/api/orders/{order_id}"): 422,
     ("POST", "/api/orders/{order_id}/cancel"): 404,
     ("POST", "/api/orders/cancel"): 422,
     ("POST", "/api/orders/execute"): 422,

@@ -20,6 +20,7 @@ from oee_daemon.api import (
     answer_schema,
     balance_routes,
     cancel_routes,
+    edit_routes,
     endpoint_routes,
     engine_routes,
     feed_routes,
@@ -242,6 +243,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *order_routes.router.routes,
             *stats_routes.router.routes,
             *engine_routes.router.routes,
+            *edit_routes.router.routes,
             *halt_routes.router.routes,
             *feed_routes.router.routes,
             *limit_routes.router.routes,
@@ -276,7 +278,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
     ):
         answer = api.http.request(method, path)
         refused(answer, 405, "method_not_allowed")
-        assert answer.headers["allow"] in ("GET", "POST")
+        assert answer.headers["allow"] in ("GET", "POST", "PATCH")
     for path in ("/", "/docs", "/redoc", "/api", "/api/orders/", "/api/nothing"):
         refused(api.http.get(path), 404, "no_such_path")
     for path in ("/api/orders/execute", "/api/orders/stream"):

@@ -1,0 +1,172 @@
+"""Editing an order that waits: read, compute its terms and bounds anew, and store them in one step.
+
+What an edit asks for is checked as at placing: against the market where its price or amount changes, against
+the limits for all orders, and not at all under a halt. Where the order has fired, was edited or has ended
+meanwhile, the step finds another row and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from oee_daemon import failpoints
+from oee_daemon.contract import halt_mark
+from oee_daemon.contract.status import FINAL, Status
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.placing import Placing
+from oee_daemon.engine.spending_limits import SpendingLimits
+from oee_daemon.errors import Conflict, Halted, InvalidInput, NotFound
+from oee_daemon.networks.network import Network
+from oee_daemon.orders.conditions import rule_of
+from oee_daemon.orders.edited_terms import as_compared, edited_terms
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import Terms
+from oee_daemon.orders.tokens import decimal_text
+from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.store import editing, order_rows
+from oee_daemon.store.creating import Armed
+from oee_daemon.store.editing import Edited
+from oee_daemon.store.spending import NoRoom
+
+#: Reads the changes of a body for the order that they are of, by column.
+Read = Callable[[Order], Mapping[str, Any]]
+#: What is compared with the market, by column.
+_PRICED = ("target_price", "trail_bps", "amount")
+
+
+class Editing:
+    """For the daemon that accepts. `home`: where the mark of a halt would be; see `Intake` for the rest."""
+
+    def __init__(
+        self,
+        db: Engine,
+        feed: Feed,
+        network: Network,
+        placing: Placing,
+        *,
+        identity: Identity | None = None,
+        limits: SpendingLimits | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self._db = db
+        self._feed = feed
+        self._network = network
+        self._placing = placing
+        self._identity = identity
+        self._limits = limits if limits is not None and limits.any else None
+        self._home = home
+
+    async def edit(self, order_id: UUID, read: Read, expected: int | None = None) -> Order:
+        """The order with what `read` says changed. `expected`: its newest event, where the caller names it.
+
+        Raises `InvalidInput`, `NotFound`, `Conflict` where it waits no more or has come to another event,
+        `OverLimit`, `Halted`, and `Unavailable` where the database may have forgotten what became of it.
+        """
+        if self._identity is not None:
+            await asyncio.to_thread(self._identity.must_be_settled)
+        while True:
+            order = await asyncio.to_thread(self._find, order_id)
+            _must_wait(order, expected)
+            changes = read(order)
+            tokens = self._network.tokens
+            spent, bought = tokens.by_mint(order.input_mint), tokens.by_mint(order.output_mint)
+            terms = edited_terms(order, changes, spent, bought)
+            said = _differences(order, terms)
+            if not said:
+                return order
+            if self._home is not None and halt_mark.halts(self._home, self._network.name):
+                raise Halted
+            trails_on = order.trail_bps is not None and terms.trail_bps is not None and not order.latched
+            armed = await self._arm(order, terms, trails_on=trails_on)
+            stored = await self._store(order, Edited(terms, armed, said, trails_on))
+            if stored is not None:
+                self._feed.publish(order_id)
+                return stored
+            # It moved between the two looks: it is looked at again, and refused where it waits no more.
+
+    def _find(self, order_id: UUID) -> Order:
+        with self._db.connect() as conn:
+            found = order_rows.find(conn, order_id)
+        if found is None:
+            raise NotFound(f"There is no order {order_id}.")
+        return found
+
+    async def _arm(self, order: Order, terms: Terms, *, trails_on: bool) -> Armed:
+        """What it is compared with; the market is asked where that changes. Raises as `Placing.armed`."""
+        compared, before = as_compared(terms, order), as_compared(order, order)
+        if all(getattr(compared, name) == getattr(before, name) for name in _PRICED):
+            rule = rule_of(compared.type, compared.side)
+            return Armed(rule=rule, price=compared.target_price, data={})
+        peak = await asyncio.to_thread(editing.peak_of, self._db, order) if trails_on else None
+        try:
+            armed = await self._placing.armed(compared, cast(Decimal | None, peak))
+        except InvalidInput as e:
+            if order.latched and e.field == "targetPrice":
+                e.field = "limitPrice"
+            raise
+        assert armed is not None
+        return armed
+
+    async def _store(self, order: Order, edited: Edited) -> Order | None:
+        failpoints.hit("before_edit")
+        if self._limits is None:
+            stored = await asyncio.to_thread(editing.edit, self._db, order, edited, None)
+        else:
+            stored = await self._store_within(self._limits, order, edited)
+        failpoints.hit("after_edit")
+        return stored
+
+    async def _store_within(self, limits: SpendingLimits, order: Order, edited: Edited) -> Order | None:
+        terms, reserving = await limits.admit(edited.terms, waits=True)
+        # It is open already.
+        reserving = reserving._replace(max_open=None)
+        edited = edited._replace(terms=terms)
+        try:
+            return await asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
+        except NoRoom:
+            # What ended a moment ago may have left room.
+            await asyncio.to_thread(limits.settle)
+        try:
+            return await asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
+        except NoRoom as full:
+            raise await asyncio.to_thread(limits.over, full, reserving) from None
+
+
+def _must_wait(order: Order, expected: int | None) -> None:
+    if order.status in FINAL:
+        raise Conflict(f"The order is {order.status}, which is final.", code=f"order_{order.status}")
+    if order.status is not Status.WAITING:
+        fired = (
+            "fired" if order.fired_at is None else f"fired at {order.fired_at.astimezone(UTC):%H:%M:%S} UTC"
+        )
+        raise Conflict(f"The order {fired} and is being executed.", code="order_pending")
+    if order.expired_by_now:
+        raise Conflict("The order's time to wait is over.", code="order_expired")
+    if expected is not None and order.event_seq != expected:
+        raise Conflict(f"The order has come to event {order.event_seq}.", code="order_changed")
+
+
+def _differences(order: Order, terms: Terms) -> dict[str, Any]:
+    """What is said of the edit: by column, before and after, prices and times as text; of the amount which
+    token it counts."""
+    pairs = ((name, getattr(order, name), getattr(terms, name)) for name in editing.EDITED)
+    said = {name: [_plain(old), _plain(new)] for name, old, new in pairs if old != new}
+    if "amount" in said:
+        exact_out = order.swap_mode is SwapMode.EXACT_OUT
+        said["amount"].append(order.output_mint if exact_out else order.input_mint)
+    return said
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    return value if value is None or isinstance(value, int) else value.astimezone(UTC).isoformat()
