@@ -22,6 +22,7 @@ _QUOTES = (
     Column(right=True, rank=1),
     Column(rank=5),
     Column(rank=4),
+    Column(rank=2),
     Column(right=True, rank=3),
     Column(rank=0),
 )
@@ -79,6 +80,7 @@ def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int
         price and f"{price} a {base}",
         fee and f"fee {fee}",
         impact and f"impact {impact}",
+        f"network {exact_amount(taken)}" if (taken := quote.get("networkFee")) else "",
         latency,
     )
     return [*(Cell(word, "" if quote is best else "dim") for word in words), verdict]

@@ -213,6 +213,9 @@ class Quote(Shape):
     price_impact_bps: int | None
     latency_ms: int | None
     error: Error | None
+    network_fee: Amount | None = Field(
+        None, description="about what the network would take of its swap; null: nothing, or not known"
+    )
 
 
 NETWORK_FEE: Any = Field(None, description="the most that a swap may pay the network; null: it takes nothing")

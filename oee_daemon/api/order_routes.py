@@ -141,7 +141,7 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     asked = await routing.ask(state.network.venues, request_of)
     ranked = routing.rank(routing.within_impact(asked, state.network.max_impact), terms.swap_mode)
     answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
-    answer["quotes"] = quotes_json(ranked, terms, state.network.tokens)
+    answer["quotes"] = await quotes_json(ranked, terms, state.network)
     if state.network.holdings is not None:
         found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
         answer["objection"] = None if found is None else asdict(found)
@@ -273,7 +273,7 @@ async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     tokens = state.network.tokens
     asked = await routing.ask(state.network.venues, routing.request_of(terms, tokens))
     answers = routing.within_impact(asked, state.network.max_impact)
-    return quotes_json(routing.rank(answers, terms.swap_mode), terms, tokens)
+    return await quotes_json(routing.rank(answers, terms.swap_mode), terms, state.network)
 
 
 @router.get("/fills", responses=answers(answer_schema.FillPage, 400, 404))

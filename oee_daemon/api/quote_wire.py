@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from oee_daemon.contract.fields import BY_COLUMN, Field, Kind
 from oee_daemon.contract.status import Status
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.events import answer_data
@@ -20,22 +21,44 @@ from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import TOKENS, Token
 
+#: Seconds for what the network would take: a list of quotes does without it.
+FEES_S = 1.0
 #: What says which tokens an amount counts.
 Traded = Terms | Event
 
 
-def quotes_json(answers: Sequence[VenueAnswer], terms: Terms, tokens: TokenBook) -> list[dict[str, Any]]:
-    """One object a venue, those without a quote too, in the given order."""
+async def quotes_json(answers: Sequence[VenueAnswer], terms: Terms, network: Network) -> list[dict[str, Any]]:
+    """One object a venue, those without a quote too, in the given order; each with about what the network
+    would take of its swap."""
     names = ("venue", "amountIn", "amountOut", "price", "fee", "priceImpactBps", "latencyMs", "error")
-    found = [_quote_json(answer_data(answer), terms, tokens) for answer in answers]
-    return [{name: quote[name] for name in names} for quote in found]
+    found = [_quote_json(answer_data(answer), terms, network.tokens) for answer in answers]
+    fees = await _fees_about(answers, network)
+    return [
+        {name: quote[name] for name in names} | {"networkFee": _coin_text(fees.get(quote["venue"]))}
+        for quote in found
+    ]
+
+
+async def _fees_about(answers: Sequence[VenueAnswer], network: Network) -> dict[str, int]:
+    """By venue; without those of which nobody tells."""
+    tolls = {one.venue: one.quote.toll for one in answers if one.quote and one.quote.toll}
+    if network.fees is None:
+        return {}
+    try:
+        return dict(zip(tolls, await network.fees.about(list(tolls.values()), FEES_S), strict=True))
+    except ChainUnavailable:
+        return {}
+
+
+def _coin_text(units: int | None) -> str | None:
+    """Of the network's own coin."""
+    return None if units is None else TOKENS["SOL"].text(units)
 
 
 def limits_json(network: Network) -> dict[str, Any]:
     """What no swap may go beyond: the network's part, in its own coin, and how far the price may move."""
-    fee = network.fee_cap
     return {
-        "networkFee": None if fee is None else TOKENS["SOL"].text(fee),
+        "networkFee": _coin_text(network.fee_cap),
         "maxImpactBps": network.max_impact,
     }
 

@@ -26,6 +26,8 @@ class Quote(TypedDict):
     priceImpactBps: Any
     latencyMs: Any
     error: ErrorInfo | None
+    #: About what the network would take; of quotes that nobody trades on.
+    networkFee: NotRequired[str | None]
 
 
 class Event(TypedDict):

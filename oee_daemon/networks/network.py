@@ -10,6 +10,7 @@ from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.endpoints import Endpoints
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
+from oee_daemon.networks.network_fees import NetworkFees
 from oee_daemon.networks.prices import PriceSource
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
@@ -47,6 +48,8 @@ class Network:
     directory: Directory | None = None
     #: The most that a swap may pay the network, base units of its own coin; none where it takes nothing.
     fee_cap: int | None = None
+    #: About what it would take of a swap; none where it takes nothing.
+    fees: NetworkFees | None = None
     #: Basis points: what moves the price further is not chosen.
     max_impact: int | None = None
     #: What the daemon does once at its start, before it takes orders: play money, where that is given away.

@@ -25,12 +25,23 @@ class QuoteRequest:
     attempt: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Toll:
+    """By what the network's part of a swap can be told before it is built: accounts of others that it writes,
+    the pools that it goes through, and the price for each compute unit that its venue hints at."""
+
+    accounts: tuple[str, ...]
+    pools: int = 1
+    unit_price: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """One venue's firm answer for one amount; everything net.
 
     `fee` is part of `amount_in`; it and the impact are none where the venue does not say. `route` is what the
-    venue needs to build just this swap: opaque bytes, stored with the choice and given back to it.
+    venue needs to build just this swap: opaque bytes, stored with the choice and given back to it. `toll` is
+    not stored, and none where the network takes nothing.
     """
 
     venue: str
@@ -39,6 +50,7 @@ class Quote:
     fee: int | None = None
     price_impact_bps: int | None = None
     route: bytes = b""
+    toll: Toll | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,12 @@ def test_an_order_lands_and_every_line_and_object_says_where(cli: Cli, local: Lo
         done = cli.run(*command.split())
         lines = (done.stdout + done.stderr).splitlines()
         assert lines and not [line for line in lines if not line.startswith("mainnet")], command
-    assert cli.json("quote", "SOL", "USDC", "1")["network"] == "mainnet"
+    asked = cli.json("quote", "SOL", "USDC", "--spend", "10")
+    assert asked["network"] == "mainnet"
+    fees = [Decimal(one["networkFee"]) for one in asked["quotes"]]
+    assert len(fees) == 5 and all(Decimal("0.000005") <= fee <= Decimal("0.0001") for fee in fees)
+    told = cli.run("buy", "SOL", "USDC", "--spend", "10", "--dry-run").stdout
+    assert told.count("network 0.0000") == 5 and "the network takes up to 0.0001 SOL" in told
     # Addresses that are shown by their hosts alone are compared by these.
     assert "rpc_urls" not in cli.run("doctor").stdout
     told = cli.run("doctor", OEE_RPC_URLS="http://127.0.0.1:1").stdout

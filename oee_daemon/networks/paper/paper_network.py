@@ -17,6 +17,7 @@ from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
+from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.profile import MAINNET
@@ -55,6 +56,8 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
         tokens=tokens,
         guard=PaperGuard(),
         holdings=PaperHoldings(ledger, chain, tokens, fee_cap=settings.fee_cap),
+        fee_cap=settings.fee_cap,
+        fees=FeeEstimate(market.pool, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(market.pool, MAINNET.genesis),
         mints=MintReader(market.pool, genesis=_genesis),
         directory=JupiterDirectory(market.jupiter),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from oee_daemon.networks.paper.paper_swap import unsigned_of
-from oee_daemon.networks.solana.priority_fees import fee_of
+from oee_daemon.networks.solana.priority_fees import fee_of, units_about
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.venue import Plan, Venue
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 
-#: Compute units that a swap asks for: about what a route of two pools takes with its margin.
-UNIT_LIMIT = 250_000
+#: Compute units that a swap asks for: as one through two pools.
+UNIT_LIMIT = units_about(2)
 #: Micro-lamports for each unit where the chain does not tell what is paid: Raydium's high figure.
 _HINT = 10_000
 

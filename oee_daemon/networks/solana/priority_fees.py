@@ -12,12 +12,19 @@ from collections.abc import Sequence
 BASE_FEE = 5_000
 #: Compute units: no transaction may ask for more.
 MOST_UNITS = 1_400_000
+#: Compute units that a swap asks for, with its margin: the wallet's own chores, and each pool.
+_CHORES, _POOL = 60_000, 95_000
 _MICRO = 1_000_000
 
 
 def fee_of(unit_limit: int, unit_price: int) -> int:
     """Lamports of a transaction with one signature."""
     return BASE_FEE + -(-unit_limit * unit_price // _MICRO)
+
+
+def units_about(pools: int) -> int:
+    """The limit that a swap through so many pools will about ask for: nobody has built it yet."""
+    return min(MOST_UNITS, _CHORES + _POOL * pools)
 
 
 def limit_of(simulated_units: int) -> int:

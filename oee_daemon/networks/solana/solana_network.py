@@ -6,6 +6,7 @@ What differs between localnet, devnet and mainnet is in the profile; nothing her
 from __future__ import annotations
 
 from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
@@ -53,6 +54,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         tokens=TokenBook(profile.name, tokens),
         guard=SolanaGuard(pool, fee_cap=settings.fee_cap, programs=profile.programs),
         fee_cap=settings.fee_cap,
+        fees=FeeEstimate(pool, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(pool, profile.genesis),
         holdings=SolanaHoldings(
             pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap

@@ -13,7 +13,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 
 #: Accounts that one call may ask the fees of (`MAX_TX_ACCOUNT_LOCKS` of agave).
-_MOST_ACCOUNTS = 128
+MOST_ACCOUNTS = 128
 
 
 class Pricing:
@@ -28,9 +28,9 @@ class Pricing:
         self, writable: Sequence[str], hint: int, attempt: int, unit_limit: int, deadline_s: float
     ) -> int:
         """Micro-lamports for each unit. Where nobody tells what landed, the hint is all there is."""
-        call: Call = ("getRecentPrioritizationFees", [list(writable[:_MOST_ACCOUNTS])])
+        call: Call = ("getRecentPrioritizationFees", [list(writable[:MOST_ACCOUNTS])])
         try:
-            landed = await self._pool.any([call], _paid, deadline_s)
+            landed = await self._pool.any([call], lambda results: paid_of(results[0]), deadline_s)
         except ChainUnavailable:
             landed = []
         return price_of(landed, hint, attempt, unit_limit, self._fee_cap)
@@ -78,10 +78,11 @@ def accounts_of(said: Result, count: int) -> list[Any]:
     return rows
 
 
-def _paid(results: list[Result]) -> list[int]:
-    if not isinstance(results[0], list):
+def paid_of(said: Result) -> list[int]:
+    """What `getRecentPrioritizationFees` says. Raises `NoAnswer`."""
+    if not isinstance(said, list):
         raise NoAnswer("no fees")
-    prices = [row.get("prioritizationFee") for row in results[0] if isinstance(row, dict)]
+    prices = [row.get("prioritizationFee") for row in said if isinstance(row, dict)]
     return [price for price in prices if type(price) is int]
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.look_evidence import Anchored
 from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.swap_memo import Memo, read_memo
+from oee_daemon.orders.swap import Toll
+from tests.networks.solana.server import rpc, serving
 
 
 def test_a_fee_is_rounded_up() -> None:
@@ -31,6 +38,41 @@ def test_a_price_is_three_quarters_up_and_doubles() -> None:
     assert price_of(landed, 1_000, 1, 200_000, 100_000) == 1_000
     assert price_of(landed, 1_000, 3, 200_000, 100_000) == 4_000
     assert price_of([], 0, 9, 200_000, 100_000) == 0
+
+
+def estimated(landed: dict[str, Any], *tolls: Toll) -> tuple[list[int], int]:
+    """The estimates, and how many requests they took. `landed`: what was paid, by the account written."""
+
+    async def run() -> tuple[list[int], int]:
+        node = rpc({"getRecentPrioritizationFees": lambda params: landed[params[0][0]]})
+        async with serving(node) as (address, asked):
+            pool = open_pool([address], 1000.0, 1000)
+            try:
+                return list(await FeeEstimate(pool, fee_cap=100_000).about(tolls, 2.0)), len(asked)
+            finally:
+                await pool.close()
+
+    return asyncio.run(run())
+
+
+def test_an_estimate_is_what_was_paid_for_the_accounts_that_a_swap_writes() -> None:
+    paid = {
+        "busy": [{"slot": 1, "prioritizationFee": 40_000}],
+        "idle": [{"slot": 1, "prioritizationFee": 0}],
+        "dear": [{"slot": 1, "prioritizationFee": 10**9}],
+    }
+    tolls = Toll(("busy",), 2), Toll(("idle",)), Toll(("idle",), 1, 10_000), Toll(("dear",))
+    found, requests = estimated(paid, *tolls)
+    # 250,000 units at 0.04 lamports; the signature alone; 155,000 at a venue's hint; the cap.
+    assert found == [15_000, 5_000, 6_550, 100_000]
+    assert requests == 1
+    assert estimated(paid) == ([], 0)
+
+
+@pytest.mark.parametrize("said", [None, {}, "0"])
+def test_no_estimate_where_nobody_tells(said: Any) -> None:
+    with pytest.raises(ChainUnavailable):
+        estimated({"one": said}, Toll(("one",)))
 
 
 @given(

@@ -33,7 +33,7 @@ from oee_daemon.networks.solana.venues.cpmm_pool import (
     read_pool,
 )
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 from oee_daemon.orders.tokens import MAX_UNITS
 
 #: The configurations that pools are made with; a later one is found by the API alone.
@@ -66,6 +66,7 @@ class CpmmVenue:
             raise VenueRefused(f"cpmm has no pool {'that can fill this amount' if pools else 'for it'}.")
         # The most out of the same input, or the least in for the same output.
         amount_in, amount_out, index, pool = min(offers, key=lambda offer: (-offer[1], offer[0], offer[2]))
+        at = addresses(self._program, index, request.input_token.mint, request.output_token.mint)
         return Quote(
             venue=self.name,
             amount_in=amount_in,
@@ -73,6 +74,7 @@ class CpmmVenue:
             fee=pool.fee_of(amount_in),
             price_impact_bps=pool.impact_bps(amount_in),
             route=struct.pack(">H", index),
+            toll=Toll((str(at.pool), *map(str, at.vaults))),
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -21,9 +21,9 @@ from oee_daemon.errors import VenueError, VenueRefused
 from oee_daemon.networks.solana.program_list import COMPUTE_BUDGET
 from oee_daemon.networks.solana.swap_assembly import assembled
 from oee_daemon.networks.solana.unit_pricing import Pricing
-from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, slippage_bps
+from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 
 #: The labels of each venue's markets, by which Jupiter restricts a route; none for all of them.
 MARKETS: dict[str, str | None] = {
@@ -56,11 +56,17 @@ class JupiterVenue:
         if request.mode is SwapMode.EXACT_OUT:
             raise VenueRefused(f"{self.name} does not quote exact outputs.", code="exact_out_unsupported")
         said = await self._asked(request, 0, deadline_s, urgent=request.number > 0)
+        route = said.json.get("routePlan")
+        hops = (
+            [hop.get("swapInfo") for hop in route if isinstance(hop, dict)] if isinstance(route, list) else []
+        )
+        pools = ids_of(hops, "ammKey")
         return Quote(
             venue=self.name,
             amount_in=request.amount,
             amount_out=self._amounts(said, request)[0],
             price_impact_bps=bps_of(said.json.get("priceImpactPct"), 10_000),
+            toll=Toll(pools, len(pools) or 1, _hint(said.json.get("computeBudgetInstructions"))),
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
@@ -126,7 +132,6 @@ class JupiterVenue:
             rows += [told["cleanupInstruction"]] if told.get("cleanupInstruction") else []
             rows += told.get("otherInstructions") or []
             steps = [_instruction(row) for row in rows]
-            hints = [_instruction(row).data for row in told.get("computeBudgetInstructions") or []]
             tables = [
                 AddressLookupTableAccount(Pubkey.from_string(key), [Pubkey.from_string(a) for a in addresses])
                 for key, addresses in (told.get("addressesByLookupTableAddress") or {}).items()
@@ -134,11 +139,17 @@ class JupiterVenue:
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
             raise self._api.odd() from None
         kept = [step for step in steps if str(step.program_id) != COMPUTE_BUDGET]
-        return kept, tables, _hint(hints)
+        return kept, tables, _hint(told.get("computeBudgetInstructions"))
 
 
-def _hint(budget: Sequence[bytes]) -> int:
-    prices = [int.from_bytes(data[1:], "little") for data in budget if data[:1] == b"\x03" and len(data) == 9]
+def _hint(budget: object) -> int:
+    """Micro-lamports for each unit, by its `SetComputeUnitPrice`; 0 where there is none that can be read."""
+    try:
+        rows: list[Any] = budget if isinstance(budget, list) else []
+        found = [base64.b64decode(row["data"], validate=True) for row in rows]
+    except (KeyError, TypeError, ValueError):
+        return 0
+    prices = [int.from_bytes(data[1:], "little") for data in found if data[:1] == b"\x03" and len(data) == 9]
     return prices[0] if prices else 0
 
 

@@ -16,9 +16,9 @@ from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.swap_assembly import memo_for, own_account
 from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
 from oee_daemon.networks.solana.unit_pricing import Pricing
-from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, slippage_bps
+from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 
 #: Micro-lamports for each unit: what is offered where nobody knows better.
 _HINT = 10_000
@@ -47,8 +47,13 @@ class RaydiumVenue:
         said = await self._compute(request, 0, deadline_s, urgent=request.number > 0)
         amount_in, amount_out, _ = self._amounts(said, request)
         impact = bps_of(said.json["data"].get("priceImpactPct"), 100)
+        pools = ids_of(said.json["data"].get("routePlan"), "poolId")
         return Quote(
-            venue=self.name, amount_in=amount_in, amount_out=amount_out, price_impact_bps=impact, route=b""
+            venue=self.name,
+            amount_in=amount_in,
+            amount_out=amount_out,
+            price_impact_bps=impact,
+            toll=Toll(pools, len(pools) or 1, _HINT),
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, pause_of, read_
 from oee_daemon.orders.tokens import MAX_UNITS
 
 _BPS = 10_000
+_ADDRESS = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,12 @@ def bps_of(value: object, per_one: int) -> int | None:
         )
     except InvalidOperation:
         return None
+
+
+def ids_of(rows: object, name: str) -> tuple[str, ...]:
+    """The addresses that a route's hops have under that name, as far as they are any."""
+    found = [row.get(name) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return tuple(dict.fromkeys(one for one in found if isinstance(one, str) and _ADDRESS.fullmatch(one)))
 
 
 def slippage_bps(quoted: int, bound: int, *, exact_out: bool) -> int:
