@@ -55,6 +55,10 @@ class Held:
         known = {(order.id, order.fence) for order in still}
         self._since = {name: since for name, since in self._since.items() if name in known}
 
+    def drop(self, order: Order) -> None:
+        """It begins anew."""
+        self._since.pop((order.id, order.fence), None)
+
     def ms(self, order: Order, slot: int, now_s: float) -> int | None:
         """For how many milliseconds its condition has held; none where that is not long enough."""
         first_slot, first_s = self._since.setdefault((order.id, order.fence), (slot, now_s))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,11 +21,13 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
 
 from oee_daemon import failpoints
+from oee_daemon.contract.terms import Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
 from oee_daemon.engine.routing import request_of
+from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.prices import Price, PriceSource, Watched
+from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.swap import Quote
 from oee_daemon.store import watch_sql
@@ -34,9 +36,9 @@ from oee_daemon.store.order_rows import order_of
 
 log = logging.getLogger(__name__)
 
-#: Orders of one pair and rule that are asked about at a tick; and seconds until what was learned of one is
-#: doubted, for liquidity comes back.
-MOST_FIRM, LEARNED_S = 20, 30.0
+#: Seconds until what was learned of an order is doubted, for liquidity comes back; and between two firm
+#: prices by which trailing stops follow an estimate.
+LEARNED_S, FOLLOW_S = 30.0, 5.0
 #: Fired and unsent limit orders for each that may be in execution: more would be old when they are tried.
 ROOM = 4
 #: Fires that are not a statement's to hold up: one a pair.
@@ -55,6 +57,8 @@ class Post:
     good: Price | None = None
     #: By the clock of the leader, when its price was last fresh.
     fresh_at: float = field(default_factory=time.monotonic)
+    #: When trailing stops last followed an estimate.
+    followed_at: float = 0.0
 
     def reached(self, price: Price) -> bool:
         of = self.nearest
@@ -85,6 +89,7 @@ class PriceTicks:
         self._db = db
         self._network = network
         self._source = source
+        self._desk = TokenDesk(db, network)
         self._most = ROOM * max_active
         self._held = Held()
         self.posts: dict[str, Post] = {}
@@ -96,8 +101,12 @@ class PriceTicks:
     async def read_posts(self) -> None:
         """What is nearest now; what is known of a pair's price is kept."""
         rows = await aside(self._db, watch_sql.POSTS.all)
+        # Of a token that this worker does not know a price would be off by powers of ten.
+        await self._desk.know({mint for row in rows for mint in row.pair.split("/")})
         known, self.posts = self.posts, {}
         for row in rows:
+            if not all(mint in self._network.tokens for mint in row.pair.split("/")):
+                continue
             nearest: dict[Rule, Decimal | None] = {
                 rule: getattr(row, rule.name.lower()) for rule in Rule if rule is not Rule.TIME
             }
@@ -106,6 +115,7 @@ class PriceTicks:
             if row.pair in known:
                 old = known[row.pair]
                 post.last, post.good, post.fresh_at = old.last, old.good, old.fresh_at
+                post.followed_at = old.followed_at
             self.posts[row.pair] = post
 
     async def once(self, lead: Lead) -> list[UUID]:
@@ -152,19 +162,64 @@ class PriceTicks:
         self, lead: Lead, price: Price, price_at: datetime, candidates: Sequence[Candidate]
     ) -> list[UUID]:
         now_s = time.monotonic()
-        ready: list[tuple[Candidate, int | None]] = []
+        stops: list[tuple[Candidate, int | None]] = []
         limits = [c for c in candidates if c.is_limit]
         for candidate in candidates:
             held = None if candidate.is_limit else self._held.ms(candidate.order, price.slot, now_s)
             if held is not None:
-                ready.append((candidate, held))
-        ready += [(candidate, None) for candidate in await self._met(limits, price)]
+                stops.append((candidate, held))
+        met: list[tuple[Candidate, int | None]] = [(c, None) for c in await self._met(limits, price)]
+        if not self._source.estimates:
+            return await self._fired(lead, price, price_at, stops + met)
+        fired: list[UUID] = []
+        if stops:
+            # Of two legs of a group the stop goes first.
+            asked_at = lead.moment(time.monotonic())
+            firm, stops = await self._borne_out(price, stops)
+            fired = await self._fired(lead, firm, asked_at, stops)
+        return fired + await self._fired(lead, price, price_at, met)
+
+    async def _fired(
+        self, lead: Lead, price: Price, price_at: datetime, ready: Sequence[tuple[Candidate, int | None]]
+    ) -> list[UUID]:
         if not ready:
             return []
         failpoints.hit("before_fire")
         fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
         failpoints.hit("after_fire")
         return fired
+
+    async def _borne_out(
+        self, price: Price, stops: Sequence[tuple[Candidate, int | None]]
+    ) -> tuple[Price, list[tuple[Candidate, int | None]]]:
+        """The stops that a firm price for a little bears out, and that price: an estimate fires none. One
+        that it does not bear out has to hold anew."""
+        pair = self.posts[stops[0][0].order.pair].pair
+        sides = {stop.order.side for stop, _ in stops}
+        firm = await self._firm_price(pair, price, sides)
+        if firm is None:
+            return price, []
+        kept: list[tuple[Candidate, int | None]] = []
+        for stop, held in stops:
+            if stop.armed >= firm.bid if stop.rule is Rule.SELL_STOP else stop.armed <= firm.ask:
+                kept.append((stop, held))
+            else:
+                self._held.drop(stop.order)
+        return firm, kept
+
+    async def _firm_price(self, pair: Watched, price: Price, sides: Collection[Side]) -> Price | None:
+        """The estimate with what the venues say now for a little, on these sides; none where one has none."""
+        asked = [side for side in Side if side in sides]
+        quotes = await asyncio.gather(*(self._source.probed(pair, side) for side in asked))
+        for side, quote in zip(asked, quotes, strict=True):
+            if quote is None:
+                return None
+            found = price_of(quote, side, pair.base, pair.quote)
+            if side is Side.SELL:
+                price = replace(price, bid=found, bid_venue=quote.venue, age_s=0.0)
+            else:
+                price = replace(price, ask=found, ask_venue=quote.venue, age_s=0.0)
+        return price
 
     def _fire_now(
         self,
@@ -201,7 +256,7 @@ class PriceTicks:
         if not limits:
             return []
         room = self._most - int((await aside(self._db, watch_sql.ROOM.first) or (0,))[0])
-        asked = limits[:MOST_FIRM]
+        asked = limits[: self._source.most_firm]
         quotes = await asyncio.gather(*(self._firm(c) for c in asked))
         priced = [(c, quote) for c, quote in zip(asked, quotes, strict=True) if quote is not None]
         met = [c for c, quote in priced if conditions_met.is_met(c.order, quote)]
@@ -229,17 +284,36 @@ class PriceTicks:
     async def follow(self, lead: Lead) -> None:
         """Trailing stops follow the newest price: once a second, and stored before it counts."""
         for name, post in self.posts.items():
-            if not post.trails or post.good is None or not self._fresh(post):
+            price = post.good
+            if not post.trails or price is None or not self._fresh(post):
                 continue
+            if self._source.estimates:
+                price = await self._followed(post, price)
+                if price is None:
+                    continue
             values = {
                 "pair": name,
-                "bid": post.good.bid,
-                "ask": post.good.ask,
+                "bid": price.bid,
+                "ask": price.ask,
                 "fence": lead.fence,
                 "price_at": lead.moment(post.fresh_at),
                 "max_age": timedelta(seconds=self._source.max_age_s),
             }
             await aside(self._db, watch_sql.PEAKS.run, values)
+
+    async def _followed(self, post: Post, price: Price) -> Price | None:
+        """What trailing stops follow where there is an estimate: a firm price that it is not ahead of, so
+        that no slip of somebody's price list moves a stop."""
+        now = time.monotonic()
+        if now - post.followed_at < FOLLOW_S:
+            return None
+        post.followed_at = now
+        rules = {Side.SELL: Rule.SELL_STOP, Side.BUY: Rule.BUY_STOP}
+        sides = [side for side, rule in rules.items() if post.nearest[rule] is not None]
+        firm = await self._firm_price(post.pair, price, sides)
+        if firm is None:
+            return None
+        return replace(firm, bid=min(firm.bid, price.bid), ask=max(firm.ask, price.ask))
 
     def _fresh(self, post: Post) -> bool:
         return time.monotonic() - post.fresh_at <= self._source.max_age_s

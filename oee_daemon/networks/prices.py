@@ -55,6 +55,10 @@ class PriceSource(Protocol):
     max_age_s: float
     #: Whether a bid far above the ask contradicts itself; where venues stand apart it does not.
     must_be_ordered: bool
+    #: Whether what `prices` says is an estimate: then nothing fires by it alone, but by a firm price.
+    estimates: bool
+    #: Orders of one pair and rule that are asked a firm price for at a tick.
+    most_firm: int
 
     async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
         """The prices of pairs, by name; one that no venue answers for is missing. Never raises."""
@@ -64,15 +68,23 @@ class PriceSource(Protocol):
         """The best quote for that amount now; none where no venue has one. Never raises."""
         ...
 
+    async def probed(self, pair: Watched, side: Side) -> Quote | None:
+        """The best quote for a little of the pair now, for whoever is about to fire. Never raises."""
+        ...
+
 
 def price_of(quote: Quote, side: Side, base: Token, against: Token) -> Decimal:
     """Quote per base of a quote, to 18 digits, rounded to the trader's disadvantage."""
     units_base, units_quote = (
         (quote.amount_out, quote.amount_in) if side is Side.BUY else (quote.amount_in, quote.amount_out)
     )
-    exact = Fraction(units_quote * 10**base.decimals, units_base * 10**against.decimals)
-    rounded = _UP if side is Side.BUY else _DOWN
-    return rounded.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    return rounded(Fraction(units_quote * 10**base.decimals, units_base * 10**against.decimals), side)
+
+
+def rounded(exact: Fraction, side: Side) -> Decimal:
+    """To 18 digits, to the trader's disadvantage."""
+    way = _UP if side is Side.BUY else _DOWN
+    return way.divide(Decimal(exact.numerator), Decimal(exact.denominator))
 
 
 def probe(pair: Watched, side: Side, usd_of_base: Fraction) -> QuoteRequest:

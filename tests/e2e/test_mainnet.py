@@ -138,3 +138,14 @@ def test_the_word_has_to_be_typed(homes: Path) -> None:
     assert cli.run("config", "unset", "network").returncode == 0
     assert config.read_text() == ""
     assert cli.run("config", "set", "real_money", "mainnet").returncode == 2
+
+
+def test_an_order_waits_for_its_price_and_fires_by_firm_quotes(cli: Cli, local: Local) -> None:
+    done = cli.run(
+        "limit", "sell", "SOL", "USDC", "0.1", "--at", "-4%", "--wait", "--timeout", "50", "--json"
+    )
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["firings"]) == (0, "confirmed", 1), done.stderr
+    assert (order["signature"], None) in local.landed()
+    far = cli.run("stop", "sell", "SOL", "USDC", "0.1", "--at", "-10%").stdout.split()[-1]
+    assert cli.json("show", far)["status"] == "waiting" and cli.run("cancel", far).returncode == 0

@@ -164,3 +164,11 @@ def test_no_key_is_made(cli: Cli) -> None:
     assert "none   nothing is signed" in cli.run("daemon", "status").stdout
     assert "none: nothing is signed on paper" in cli.run("doctor").stdout
     assert list((Path(cli.home) / "wallets").iterdir()) == []
+
+
+def test_an_order_waits_for_mainnets_price(cli: Cli) -> None:
+    done = cli.run(
+        "limit", "sell", "SOL", "USDC", "0.1", "--at", "-4%", "--wait", "--timeout", "50", "--json"
+    )
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["firings"]) == (0, "confirmed", 1), done.stderr

@@ -51,6 +51,7 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
     return Network(
         name=settings.network,
         venues=[PaperVenue(venue, market.pricing) for venue in venues.values()],
+        prices=market.prices(list(venues.values())),
         chain=chain,
         wallet=wallet,
         tokens=tokens,

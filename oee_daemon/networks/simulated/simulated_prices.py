@@ -29,6 +29,8 @@ class SimulatedPrices:
     max_age_s = 2.0
     #: The venues stand apart, so that the best bid is above the best ask.
     must_be_ordered = False
+    estimates = False
+    most_firm = 20
 
     def __init__(
         self, faults: Faults, height: Callable[[], Awaitable[int]], *, seed: int, volatility: int
@@ -99,6 +101,9 @@ class SimulatedPrices:
         except ChainUnavailable:
             return None
         return self._best(request, height if begun is None else begun, height, shifts)
+
+    async def probed(self, pair: Watched, side: Side) -> Quote | None:
+        return await self.firm(probe(pair, side, simulated_market.usd(pair.base)))
 
     def _best(
         self, request: QuoteRequest, begun: int, height: int, shifts: Mapping[str, int]

@@ -31,11 +31,13 @@ class JupiterDirectory:
             raise self._api.odd()
         return [found for row in said if (found := _token(row)) is not None]
 
-    async def usd(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, Decimal]:
+    async def usd(
+        self, mints: Sequence[str], deadline_s: float, *, urgent: bool = False
+    ) -> Mapping[str, Decimal]:
         prices: dict[str, Decimal] = {}
         for at in range(0, len(mints), _MOST):
             asked = {"ids": ",".join(mints[at : at + _MOST])}
-            said = await self._api.read("/price/v3", asked, deadline_s)
+            said = await self._api.read("/price/v3", asked, deadline_s, urgent=urgent)
             if not isinstance(said, dict):
                 raise self._api.odd()
             for mint in mints[at : at + _MOST]:

@@ -19,6 +19,23 @@ from oee_daemon.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often prices are looked at, seconds: `look_s` all pairs by the chain, `usd_s` Jupiter's prices of
+    all tokens, `level_s` a firm quote for a little of a pair, of which `levels` are asked at once.
+
+    An estimate older than `max_age_s` fires nothing. `most_firm`: orders of one pair that are asked a firm
+    price for at a look.
+    """
+
+    look_s: float
+    usd_s: float
+    level_s: float
+    levels: int
+    max_age_s: float
+    most_firm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One network of Solana's kind."""
 
@@ -49,6 +66,10 @@ class Profile:
     #: (https://dev.jup.ag/portal/rate-limits).
     jupiter_rate: tuple[float, int] = (0.25, 15)
     jupiter_keyed_rate: tuple[float, int] = (0.5, 30)
+    #: How often prices are looked at for what waits: of Jupiter's turns a minute this takes 12 of 15 without
+    #: a key and 24 of 30 with one, however many pairs there are. What is due for execution goes before.
+    pace: Pace = Pace(look_s=1.0, usd_s=10.0, level_s=20.0, levels=1, max_age_s=15.0, most_firm=3)
+    keyed_pace: Pace = Pace(look_s=1.0, usd_s=5.0, level_s=10.0, levels=1, max_age_s=15.0, most_firm=5)
 
     @property
     def has_jupiter(self) -> bool:
@@ -68,6 +89,7 @@ class Profile:
 
 #: So many that nobody waits for a turn.
 _FREE = (1000.0, 1000)
+_LOCAL_PACE = Pace(look_s=0.4, usd_s=0.4, level_s=1.0, levels=8, max_age_s=5.0, most_firm=20)
 LOCALNET = Profile(
     name="localnet",
     play_money=True,
@@ -78,6 +100,8 @@ LOCALNET = Profile(
     raydium_rate=_FREE,
     jupiter_rate=_FREE,
     jupiter_keyed_rate=_FREE,
+    pace=_LOCAL_PACE,
+    keyed_pace=_LOCAL_PACE,
 )
 #: https://api-v3.raydium.io and https://transaction-v1.raydium.io are the hosts of Raydium's own SDK
 #: (https://github.com/raydium-io/raydium-sdk-V2, src/api/url.ts); https://dev.jup.ag names Jupiter's. The

@@ -6,15 +6,18 @@ whoever only looks at prices opens a market too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from oee_daemon.networks.solana.api_key_file import read_key
-from oee_daemon.networks.solana.profile import Profile
+from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.pool_reader import PoolReader
+from oee_daemon.networks.solana.profile import Pace, Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
+from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
@@ -35,6 +38,9 @@ class Market:
     pricing: Pricing
     #: What all workers share of how often each is asked; none where nobody shares.
     turnstile: Turnstile | None
+    #: How often prices are looked at, and the venues of which alone; none: of all.
+    pace: Pace
+    traded: str | None
 
     def venues(self, wallet: str) -> list[Venue]:
         """Those of the profile, for whoever swaps at the address `wallet`."""
@@ -48,6 +54,15 @@ class Market:
             else:
                 made.append(JupiterVenue(name, self.jupiter, self.pricing, wallet))
         return made
+
+    def prices(self, venues: Sequence[Venue]) -> SolanaPrices:
+        """Of those among these venues that the settings leave, for what waits for a price."""
+        if self.traded is not None:
+            venues = [venue for venue in venues if venue.name in self.traded.split(",")]
+        (program,) = self.profile.programs["cpmm"]
+        reader = PoolReader(self.pool, program, self.profile.fastest_slot_ms / 1000)
+        directory = JupiterDirectory(self.jupiter) if self.profile.has_jupiter else None
+        return SolanaPrices(reader, directory, venues, self.pace)
 
     async def close(self) -> None:
         for closing in (self.pool, self.raydium, self.jupiter):
@@ -71,6 +86,8 @@ def open_market(profile: Profile, settings: Settings) -> Market:
         _jupiter(profile, settings, jupiter_url, turnstile),
         Pricing(pool, fee_cap=settings.fee_cap),
         turnstile,
+        profile.pace if settings.jupiter_key_file is None else profile.keyed_pace,
+        settings.venues,
     )
 
 

@@ -46,9 +46,11 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         fastest_slot_ms=profile.fastest_slot_ms,
         poll_s=profile.poll_s,
     )
+    venues = market.venues(wallet.address)
     return Network(
         name=profile.name,
-        venues=market.venues(wallet.address),
+        venues=venues,
+        prices=market.prices(venues),
         chain=chain,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),

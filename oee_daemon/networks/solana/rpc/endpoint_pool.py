@@ -33,7 +33,7 @@ class Pool:
         self._order = list(endpoints)
 
     async def each(
-        self, calls: Sequence[Call], deadline_s: float, *, grace_s: float = GRACE_S
+        self, calls: Sequence[Call], deadline_s: float, *, grace_s: float = GRACE_S, urgent: bool = True
     ) -> dict[str, list[Result]]:
         """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did.
         Raises `ChainUnavailable` where none does."""
@@ -42,7 +42,7 @@ class Pool:
 
         async def ask(endpoint: Endpoint) -> None:
             try:
-                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=True)
+                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=urgent)
             except NoAnswer as e:
                 silent.append(f"{endpoint.name}: {e.reason}")
 

@@ -58,11 +58,13 @@ class Api:
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
 
-    async def read(self, path: str, query: Mapping[str, str], deadline_s: float) -> Any:
-        """What is only looked at: any JSON, its numbers exact. Raises `VenueError`."""
+    async def read(
+        self, path: str, query: Mapping[str, str], deadline_s: float, *, urgent: bool = False
+    ) -> Any:
+        """What is mostly looked at: any JSON, its numbers exact. Raises `VenueError`."""
         try:
             async with asyncio.timeout(deadline_s):
-                await self._turn(deadline_s, False)
+                await self._turn(deadline_s, urgent)
                 reply = await self._site.get(path, query, deadline_s)
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None

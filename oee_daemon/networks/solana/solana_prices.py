@@ -1,0 +1,245 @@
+"""The marginal prices of a Solana network: one look for all pairs, however many orders wait for them.
+
+A look is an estimate: the pair's own pool by the chain where it is deep, else Jupiter's prices of both
+tokens, fifty in a request, brought to the level of the best venue by a firm quote for a little every so
+often. Nothing fires by an estimate alone (`estimates`). Where the chain's slot stands still, so does time:
+whatever Jupiter says then is as old as the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from oee_daemon.contract.ranking import standing
+from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.errors import OeeError
+from oee_daemon.networks.prices import PROBE_USD, Price, Watched, price_of, rounded
+from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.pool_reader import PoolReader, Sight
+from oee_daemon.networks.solana.profile import Pace
+from oee_daemon.networks.solana.venues.cpmm_pool import Pool
+from oee_daemon.networks.venue import Venue
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import MAX_UNITS, Token
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a venue has to quote, and past which one that ignores it is left alone.
+QUOTE_S, LATE_S = 1.0, 1.25
+#: US dollars that a pool has to hold of each token for its price to stand for the pair's.
+DEEP_USD = 50_000
+#: Seconds for which a level counts.
+LEVEL_KEPT_S = 600.0
+#: Part of a pool that a little of a token is where nobody knows its worth.
+_LITTLE = 10_000
+#: Venues that one other venue asks too: all of Jupiter's markets.
+_AMONG = {"meteora": "jupiter", "orca": "jupiter"}
+
+
+@dataclass(slots=True)
+class _Level:
+    """What the best venue's price is of the estimate, by side, and which venue that is. `by_pool`: of which
+    estimate."""
+
+    by_pool: bool
+    at: float
+    parts: dict[Side, tuple[Fraction, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    price: Fraction
+    by_pool: bool
+    age_s: float
+
+
+class SolanaPrices:
+    """`venues`: those that orders trade on; no `directory` where Jupiter is not there. Of one event loop."""
+
+    #: An estimate is brought to the level of each side's best venue, and these may stand apart.
+    must_be_ordered = False
+    estimates = True
+
+    def __init__(
+        self, reader: PoolReader, directory: JupiterDirectory | None, venues: Sequence[Venue], pace: Pace
+    ) -> None:
+        self.name = "rpc" if directory is None else "rpc+jupiter"
+        self._reader = reader
+        self._directory = directory
+        self._venues = venues
+        self._pace = pace
+        self.cadence_s = pace.look_s
+        self.max_age_s = pace.max_age_s
+        self.most_firm = pace.most_firm
+        #: US dollars for one whole token, and when that was asked for.
+        self._usd: dict[str, tuple[Fraction, float]] = {}
+        self._usd_at = self._level_at = -pace.usd_s - pace.level_s
+        self._levels: dict[str, _Level] = {}
+        self._seen: dict[str, tuple[_Estimate, Pool | None]] = {}
+        self._fresh_at = 0.0
+
+    async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
+        # What only looks is not to go blind while orders execute: past half of its age it is as urgent.
+        urgent = time.monotonic() - self._fresh_at > self.max_age_s / 2
+        sight, _ = await asyncio.gather(
+            self._reader.look(pairs, urgent=urgent), self._ask_usd(pairs, urgent=urgent)
+        )
+        if sight is None:
+            return {}
+        if sight.age_s < self.cadence_s:
+            self._fresh_at = time.monotonic()
+        self._seen = {}
+        for pair in pairs:
+            pool = next(iter(sight.pools.get(pair.name, ())), None)
+            if (estimate := self._estimate(pair, pool, sight)) is not None:
+                self._seen[pair.name] = estimate, pool
+        await self._level(pairs)
+        return {pair.name: self._price(pair, sight) for pair in pairs if pair.name in self._seen}
+
+    async def firm(self, request: QuoteRequest) -> Quote | None:
+        return await self._best(request, self._venues)
+
+    async def probed(self, pair: Watched, side: Side) -> Quote | None:
+        return await self._probe(pair, side, urgent=True)
+
+    # The estimate.
+
+    async def _ask_usd(self, pairs: Sequence[Watched], *, urgent: bool) -> None:
+        if self._directory is None:
+            return
+        now = time.monotonic()
+        mints = sorted({token.mint for pair in pairs for token in (pair.base, pair.quote)})
+        unknown = any(mint not in self._usd for mint in mints)
+        if now - self._usd_at < (self._pace.look_s if unknown else self._pace.usd_s):
+            return
+        self._usd_at = now
+        try:
+            found = await self._directory.usd(mints, QUOTE_S, urgent=urgent)
+        except OeeError as e:
+            log.debug("Jupiter tells no prices", extra={"reason": e.message})
+            return
+        self._usd |= {mint: (Fraction(price), now) for mint, price in found.items()}
+
+    def _estimate(self, pair: Watched, pool: Pool | None, sight: Sight) -> _Estimate | None:
+        usd = [self._usd.get(token.mint) for token in (pair.base, pair.quote)]
+        by_usd = None
+        if usd[0] is not None and usd[1] is not None:
+            now = time.monotonic()
+            age_s = max(sight.age_s, *(now - one[1] for one in usd if one is not None))
+            by_usd = _Estimate(usd[0][0] / usd[1][0], False, age_s)
+        if pool is None:
+            return by_usd
+        by_pool = _Estimate(_mid(pool, pair), True, sight.age_s)
+        quote_usd = 1 if pair.quote.stable else usd[1] and usd[1][0]
+        if by_usd is None or quote_usd is None:
+            return by_pool
+        held = Fraction(pool.held_out, 10**pair.quote.decimals) * quote_usd
+        return by_pool if held >= DEEP_USD else by_usd
+
+    def _price(self, pair: Watched, sight: Sight) -> Price:
+        estimate = self._seen[pair.name][0]
+        level = self._levels.get(pair.name)
+        kept = level is not None and level.by_pool is estimate.by_pool
+        plain = Fraction(1), "cpmm" if estimate.by_pool else "jupiter"
+        parts = level.parts if level is not None and kept else {}
+        (bid, bid_venue), (ask, ask_venue) = (parts.get(side, plain) for side in (Side.SELL, Side.BUY))
+        return Price(
+            bid=rounded(estimate.price * bid, Side.SELL),
+            ask=rounded(estimate.price * ask, Side.BUY),
+            slot=sight.slot,
+            age_s=estimate.age_s,
+            bid_venue=bid_venue,
+            ask_venue=ask_venue,
+        )
+
+    # Its level.
+
+    async def _level(self, pairs: Sequence[Watched]) -> None:
+        """Asks the venues for a little of those pairs whose level is the oldest, each side at once."""
+        now = time.monotonic()
+        seen = [pair for pair in pairs if pair.name in self._seen]
+        due = [pair for pair in seen if self._is_due(pair, now)]
+        new = any(pair.name not in self._levels for pair in due)
+        if not due or (not new and now - self._level_at < self._pace.level_s):
+            return
+        self._level_at = now
+        due.sort(key=lambda pair: self._levels[pair.name].at if pair.name in self._levels else 0.0)
+        asked = [(pair, side) for pair in due[: self._pace.levels] for side in Side]
+        for pair, _ in asked:
+            self._levels.setdefault(pair.name, _Level(self._seen[pair.name][0].by_pool, now, {})).at = now
+        await asyncio.gather(*(self._probe(pair, side, urgent=False) for pair, side in asked))
+
+    def _is_due(self, pair: Watched, now: float) -> bool:
+        level = self._levels.get(pair.name)
+        if level is not None and now - level.at > LEVEL_KEPT_S:
+            # Nobody watched it for a while: what it was worth then says nothing.
+            del self._levels[pair.name]
+            level = None
+        return level is None or now - level.at >= self._pace.level_s
+
+    async def _probe(self, pair: Watched, side: Side, *, urgent: bool) -> Quote | None:
+        estimate, pool = self._seen.get(pair.name, (None, None))
+        given, taken = (pair.base, pair.quote) if side is Side.SELL else (pair.quote, pair.base)
+        amount = self._little(pair, given, pool)
+        if estimate is None or amount is None:
+            return None
+        request = QuoteRequest(
+            input_token=given,
+            output_token=taken,
+            amount=amount,
+            mode=SwapMode.EXACT_IN,
+            number=int(urgent),
+        )
+        quote = await self._best(request, self._small)
+        if quote is not None:
+            part = Fraction(price_of(quote, side, pair.base, pair.quote)) / estimate.price
+            level = self._levels.get(pair.name)
+            if level is None or level.by_pool is not estimate.by_pool:
+                level = self._levels[pair.name] = _Level(estimate.by_pool, time.monotonic(), {})
+            level.parts[side] = part, quote.venue
+        return quote
+
+    @property
+    def _small(self) -> Sequence[Venue]:
+        """Without those whose markets another one asks too."""
+        names = {venue.name for venue in self._venues}
+        return [venue for venue in self._venues if _AMONG.get(venue.name) not in names]
+
+    def _little(self, pair: Watched, given: Token, pool: Pool | None) -> int | None:
+        """Base units of `given`, worth about `PROBE_USD`."""
+        usd = Fraction(1) if given.stable else self._usd.get(given.mint, (None,))[0]
+        if usd is None and given == pair.base and pair.quote.stable and pair.name in self._seen:
+            usd = self._seen[pair.name][0].price
+        if usd is not None:
+            return min(MAX_UNITS, max(1, int(PROBE_USD / usd * 10**given.decimals)))
+        if pool is None:
+            return None
+        return max(1, (pool.held_in if given == pair.base else pool.held_out) // _LITTLE)
+
+    async def _best(self, request: QuoteRequest, venues: Sequence[Venue]) -> Quote | None:
+        asked = await asyncio.gather(*(_ask(venue, request) for venue in venues))
+        mode = request.mode
+        quotes = [quote for quote in asked if quote is not None]
+        return min(quotes, key=lambda q: standing(mode, q.venue, q.amount_in, q.amount_out), default=None)
+
+
+async def _ask(venue: Venue, request: QuoteRequest) -> Quote | None:
+    try:
+        async with asyncio.timeout(LATE_S):
+            return await venue.quote(request, QUOTE_S)
+    except (OeeError, TimeoutError) as e:
+        log.debug("a venue has no price", extra={"venue": venue.name, "reason": str(e)})
+    except Exception:
+        # A venue's own fault must not keep the others' prices from being used.
+        log.exception("a venue failed", extra={"venue": venue.name})
+    return None
+
+
+def _mid(pool: Pool, pair: Watched) -> Fraction:
+    """Quote per base, in whole tokens, of no amount at all."""
+    return Fraction(pool.held_out * 10**pair.base.decimals, pool.held_in * 10**pair.quote.decimals)

@@ -1,0 +1,146 @@
+"""Prices for what waits: how old a slot is, and what a look at localnet's pools and APIs says and costs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from oee_daemon.contract.terms import Side
+from oee_daemon.networks.prices import Price, Watched, price_of
+from oee_daemon.networks.solana import solana_prices
+from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.pool_reader import PoolReader, SlotAge
+from oee_daemon.networks.solana.profile import Pace
+from oee_daemon.networks.solana.program_list import CPMM
+from oee_daemon.networks.solana.rpc.outside_http import Reply
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.solana_prices import SolanaPrices
+from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.orders.tokens import TOKENS
+from tests.networks.localnet.conftest import Localnet
+from tests.networks.solana.held import held, pool
+from tests.networks.solana.held_rigs import ApiSite, Held
+
+PACE = Pace(look_s=0.0, usd_s=0.0, level_s=0.0, levels=8, max_age_s=5.0, most_firm=5)
+
+
+@pytest.mark.parametrize(
+    ("heard", "old"),
+    [
+        ([(100, 0), (101, 1), (102, 2)], 0.0),
+        ([(100, 0), (110, 1), (110, 9)], 8.0),
+        # Behind what was heard before: each slot counts, though it goes on.
+        ([(100, 0), (110, 1), (80, 1), (81, 2)], 29 * 0.4 + 1),
+        # No honest node is there yet; what it says moves nothing.
+        ([(100, 0), (900_000, 1)], None),
+        ([(100, 0), (900_000, 1), (104, 2)], 0.0),
+        # Who was heard first lied: after ten minutes the others' slots count, once they have gone on.
+        ([(900_000, 0), (100, 601)], 601.0),
+        ([(900_000, 0), (100, 601), (102, 602)], 0.0),
+    ],
+)
+def test_how_old_a_slot_is(heard: list[tuple[int, float]], old: float | None) -> None:
+    ages = SlotAge(fastest_s=0.1)
+    found = [ages.of(slot, at) for slot, at in heard][-1]
+    assert found is old is None or found == pytest.approx(old)
+
+
+class CountedSite(ApiSite):
+    """Counts what it is asked for."""
+
+    asked = 0
+
+    async def get(self, path: str, query: Mapping[str, str], deadline_s: float) -> Reply:
+        self.asked += 1
+        return await super().get(path, query, deadline_s)
+
+
+class Rig:
+    """Prices by that localnet's nodes, of venues of these names."""
+
+    def __init__(
+        self, net: Localnet, nodes: tuple[str, ...] = ("",), venues: str = "raydium jupiter cpmm"
+    ) -> None:
+        self.net, self.held = net, Held(net, nodes)
+        self.site = CountedSite(net, "jupiter")
+        directory = JupiterDirectory(Api("jupiter", self.site, Bucket(1e6, 10**6)))
+        reader = PoolReader(pool(net, *nodes), CPMM, 1e-9)
+        self.venues = [self.held.venue(name) for name in venues.split()]
+        self.prices = SolanaPrices(reader, directory, self.venues, PACE)
+
+    def look(self, *pairs: Watched) -> Mapping[str, Price]:
+        return asyncio.run(self.prices.prices(pairs))
+
+
+def pair(base: str, quote: str) -> Watched:
+    return Watched(f"{TOKENS[base].mint}/{TOKENS[quote].mint}", TOKENS[base], TOKENS[quote])
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Localnet]:
+    with held(tmp_path) as found:
+        yield found
+
+
+PAIRS = [
+    pair(base, quote) for base, quote in (("SOL", "USDC"), ("JUP", "USDC"), ("BONK", "SOL"), ("JUP", "SOL"))
+]
+
+
+def test_a_look_is_at_the_level_of_the_best_venue_net_of_its_fee(net: Localnet) -> None:
+    rig = Rig(net)
+    found = rig.look(*PAIRS)
+    assert set(found) == {one.name for one in PAIRS}
+    for one in PAIRS:
+        for side in Side:
+            quote = asyncio.run(rig.prices.probed(one, side))
+            assert quote is not None
+            exact, told = price_of(quote, side, one.base, one.quote), found[one.name]
+            said, venue = (told.ask, told.ask_venue) if side is Side.BUY else (told.bid, told.bid_venue)
+            assert abs(said - exact) <= exact * Decimal("0.0001") and venue == quote.venue
+    assert {price.slot for price in found.values()} == {net.rpc("getSlot", {"commitment": "confirmed"})}
+
+
+def test_however_many_pairs_there_are_a_look_asks_each_once(net: Localnet) -> None:
+    rig = Rig(net, venues="cpmm")
+    rig.look(*PAIRS)
+    asked = rig.site.asked
+    rig.look(*PAIRS)
+    assert rig.site.asked == asked + 1
+
+
+@pytest.mark.parametrize("nodes", [("slow",), ("slow", "slower")])
+def test_a_chain_that_stands_still_ages_every_price(net: Localnet, nodes: tuple[str, ...]) -> None:
+    for name in nodes:
+        net.order("nodes", name=name, lag=0)
+    rig = Rig(net, nodes)
+    net.blocks(200)
+    assert rig.look(PAIRS[0])[PAIRS[0].name].age_s < PACE.max_age_s
+    with sqlite3.connect(net.path) as db:
+        db.execute("UPDATE nodes SET lag = 100")
+    db.close()
+    assert rig.look(PAIRS[0])[PAIRS[0].name].age_s > PACE.max_age_s
+
+
+def test_one_endpoint_that_is_behind_ages_nothing_and_one_that_answers_nothing_has_no_price(
+    net: Localnet,
+) -> None:
+    net.order("nodes", name="behind", lag=100)
+    rig = Rig(net, ("behind", "main"))
+    net.blocks(200)
+    assert rig.look(PAIRS[0])[PAIRS[0].name].age_s < PACE.max_age_s
+    net.order("faults", target="read", kind="503", percent=100)
+    assert rig.look(PAIRS[0]) == {}
+
+
+def test_a_shallow_pool_is_no_market(net: Localnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any venue was asked: the estimate alone."""
+    rig = Rig(net, venues="")
+    assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"cpmm"}
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"jupiter"}
