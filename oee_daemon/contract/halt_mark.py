@@ -36,7 +36,9 @@ def path_of(home: Path) -> Path:
 
 def is_there(home: Path) -> bool:
     """Quick enough to be asked before each swap that is stored or sent."""
-    return os.path.exists(f"{home}/halted")  # noqa: PTH110  # a `Path` would take five times as long
+    return os.access(
+        f"{home}/halted", os.F_OK
+    )  # what raises inside, as `exists` does, takes three times as long
 
 
 def halts(home: Path, network: str) -> bool:

@@ -5,10 +5,11 @@ No I/O and no clock here: who moves an order, and when, is decided in `engine`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from oee_daemon.contract.status import Status
@@ -25,7 +26,7 @@ def price_text(side: Side, amount_in: Decimal, amount_out: Decimal) -> str:
     return decimal_text(_TWELVE.divide(quote, base))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Order(Terms):
     """One order as Postgres has it: its terms, and how far it is. Amounts are base units.
 
@@ -76,6 +77,19 @@ class Order(Terms):
     next_run_at: datetime | None
     #: By Postgres's clock, when this row was read: the order's time was over.
     expired_by_now: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The order of its fields; only what has a default may be left out. Each move makes one, and to set
+        sixty fields one by one, as `__init__` and `dataclasses.replace` do, costs as much as the move."""
+        made = object.__new__(cls)
+        made.__dict__.update(values)
+        return made
+
+    def moved(self, **values: Any) -> Self:
+        """The same order, but for these fields."""
+        assert values.keys() <= self.__dict__.keys()
+        return self.of(self.__dict__ | values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from oee_daemon.orders import conditions
 from oee_daemon.orders.tokens import Token, decimal_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """What one order asks for. Amounts are base units, `pair` is `BASE/QUOTE` by mints.
 

@@ -10,7 +10,6 @@ repeat for free too: an event that was streamed must not come back as another on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -178,7 +177,7 @@ async def _move(
     if row is None:
         return None
     # Its other columns are as they were: nobody else writes them while the fence stands.
-    return replace(order, status=to, event_seq=order.event_seq + 1, **changes, **read_times(row))
+    return order.moved(status=to, event_seq=order.event_seq + 1, **changes, **read_times(row))
 
 
 async def choose(

@@ -51,11 +51,7 @@ ORDER += f", {EXPIRED.replace('expires_at', 'orders.expires_at')} AS expired_by_
 
 def order_of(row: Mapping[str, Any]) -> Order:
     """The order of a row that has the columns of `ORDER`, and maybe others."""
-    values = {name: row[name] for name in _NAMES}
-    for name, read in _READ.items():
-        if values[name] is not None:
-            values[name] = read(values[name])
-    return Order(**values)
+    return _made(row, _READ)
 
 
 #: How a field's value is read from JSON, where that is not the same.
@@ -75,7 +71,15 @@ _TOLD: Mapping[str, Callable[[Any], Any]] = {
 
 def order_told(row: Row) -> Order:
     """As `order_of`, of a row that the line brought."""
-    return Order(**{name: _told(name, row[name]) for name in _NAMES})
+    return _made(row, _TOLD)
+
+
+def _made(row: Mapping[str, Any], reads: Mapping[str, Callable[[Any], Any]]) -> Order:
+    values = {name: row[name] for name in _NAMES}
+    for name, read in reads.items():
+        if values[name] is not None:
+            values[name] = read(values[name])
+    return Order.of(values)
 
 
 def read_times(row: Row) -> Row:

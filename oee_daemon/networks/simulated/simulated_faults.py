@@ -6,6 +6,7 @@ What a row orders says `oee_daemon.contract.simulated`.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ class Fault:
     ms: int | None
 
 
+#: Seconds for which an answer serves who asks the same next: far less than it takes to order a fault and then
+#: to get as far as a call that it is for.
+MOMENT_S = 0.002
 #: The target of a fault that moves the prices of all venues.
 MARKET = "market"
 #: Whether any fault was ordered: mostly none is.
@@ -45,6 +49,18 @@ class Faults:
     def __init__(self, db: Engine, line: Line | None = None) -> None:
         self._db = db
         self._line = line
+        self._none_until = self._unwatched_until = 0.0
+
+    def saw_none(self, *, watched: bool) -> None:
+        """Another statement has just said that no fault is ordered, and whether somebody watches any pair."""
+        self._none_until = time.monotonic() + MOMENT_S
+        if not watched:
+            self._unwatched_until = self._none_until
+
+    @property
+    def none_now(self) -> bool:
+        """Whether it was said a moment ago that no fault is ordered."""
+        return time.monotonic() < self._none_until
 
     async def take(self, target: str, kinds: Collection[str], number: int | None) -> Fault | None:
         """The first fault that applies to this call, used up by one, or `None`."""
@@ -56,6 +72,8 @@ class Faults:
         """As `take`, and the height since which the pair of that path is watched, none where it is not."""
         if self._line is None:
             return await aside(self._db, self._both, target, kinds, number, pair)
+        if time.monotonic() < (self._none_until if pair is None else self._unwatched_until):
+            return None, None
         known = await self._line.ask(_ORDERED, {"target": target, "pair": pair})
         if known is None:
             return None, None

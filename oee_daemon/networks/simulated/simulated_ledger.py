@@ -42,17 +42,36 @@ class LedgerRow(NamedTuple):
     visible_ms: int
 
 
+class AtOnce(NamedTuple):
+    """Whether any fault was ordered, whether somebody watches any pair, and whether the fate was sealed by
+    this call."""
+
+    ordered: bool
+    watched: bool
+    sealed: bool
+
+
 _POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 _COLUMNS = ", ".join(f"{column.name} {column.type.compile(_POSTGRES)}" for column in sim_ledger.columns)
-_APPEND = Batch(f"""
-    -- append: seals fates, each where none was sealed and the chain is not past the block that could take it
+_SEALING = f"""
     WITH {asked(f"{_COLUMNS}, last bigint", "signature")}, appended AS (
         INSERT INTO sim_ledger ({", ".join(_NAMES)}) SELECT {", ".join(_NAMES)} FROM asked
-        WHERE NOT EXISTS (SELECT FROM sim_ledger tip WHERE tip.signature = '{TIP}' AND tip.slot > last + 1)
+        WHERE NOT EXISTS (SELECT FROM sim_ledger tip WHERE tip.signature = '{TIP}' AND tip.slot > last + 1)%s
         ON CONFLICT DO NOTHING RETURNING signature
-    )
+    )"""  # noqa: S608  # the names are our own
+_APPEND = Batch(f"""
+    -- append: seals fates, each where none was sealed and the chain is not past the block that could take it
+    {_SEALING % ""}
     {answered("SELECT n FROM asked JOIN appended USING (signature)")}
-""")  # noqa: S608  # the names are our own
+""")  # noqa: S608
+_AT_ONCE = """SELECT n, EXISTS (SELECT FROM sim_faults) AS ordered, EXISTS (SELECT FROM sim_paths) AS watched,
+        appended.signature IS NOT NULL AS sealed
+    FROM asked LEFT JOIN appended USING (signature)"""
+_APPEND_AT_ONCE = Batch(f"""
+    -- append_at_once: as append, and nothing where any fault was ordered; says whether one was
+    {_SEALING % " AND NOT EXISTS (SELECT FROM sim_faults)"}
+    {answered(_AT_ONCE)}
+""")
 _FOUND = """SELECT n, EXISTS (SELECT FROM sim_faults) AS ordered, found.*
     FROM asked LEFT JOIN sim_ledger found ON found.signature = asked.signature"""
 _FIND = Batch(f"""
@@ -92,6 +111,15 @@ class Ledger:
         insert = self._insert(sim_ledger).from_select(_NAMES, given.where(~over))
         sealed = insert.on_conflict_do_nothing().returning(sim_ledger.c.signature)
         return await aside(self._db, lambda conn: conn.execute(sealed).first() is not None)
+
+    async def append_at_once(self, row: dict[str, Any], last: int) -> AtOnce | None:
+        """As `append` where no fault was ordered; otherwise nothing was done. None: the ledger is a file, and
+        nothing was done either."""
+        if self._line is None:
+            return None
+        told = await self._line.ask(_APPEND_AT_ONCE, row | {"last": last})
+        assert told is not None
+        return AtOnce(**told)
 
     async def reached(self, height: int) -> None:
         """The chain is at least that far, for good."""

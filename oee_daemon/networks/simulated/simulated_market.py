@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from oee_daemon.contract.terms import SwapMode
@@ -73,14 +74,26 @@ def mid_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None)
     """Whole output tokens for one whole input token, before fee and impact. `at`: where a watched pair is."""
     if at is not None:
         return _moved_price(seed, pool, ask, at)
-    about = (seed, ask.input_token.symbol, ask.output_token.symbol, ask.mode, ask.amount, ask.number)
-    reference = usd(ask.input_token) / usd(ask.output_token)
-    drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, ask.attempt)
-    apart = _between(*APART_BPS, "apart", *about)
-    upper = 1 if _draw("upper", *about) % 2 else -1
-    # low * (1 + apart) = high, with the reference in the middle of the two.
-    low = reference * Fraction(BPS + drift, BPS) * Fraction(2 * BPS, 2 * BPS + apart)
-    return low * Fraction(BPS + apart, BPS) if pool.lean == upper else low
+    given, taken = ask.input_token, ask.output_token
+    drift, apart, upper = _drawn(
+        seed, given.symbol, taken.symbol, ask.mode, ask.amount, ask.number, attempt=ask.attempt
+    )
+    one, other = usd(given), usd(taken)
+    # low * (1 + apart) = high, with the reference in the middle of the two. One fraction, made once: each
+    # that is made on the way costs as much as all the rest of a quote.
+    above = one.numerator * other.denominator * (BPS + drift) * 2
+    below = one.denominator * other.numerator * (2 * BPS + apart)
+    if pool.lean == upper:
+        return Fraction(above * (BPS + apart), below * BPS)
+    return Fraction(above, below)
+
+
+@lru_cache(maxsize=64)
+def _drawn(*about: object, attempt: int) -> tuple[int, int, int]:
+    """How far the price has drifted, how far the venues stand apart, and on which side the better one does:
+    all venues are asked for the same."""
+    drift = _between(-DRIFT_BPS, DRIFT_BPS, "drift", *about, attempt)
+    return drift, _between(*APART_BPS, "apart", *about), 1 if _draw("upper", *about) % 2 else -1
 
 
 def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fraction:
@@ -100,8 +113,9 @@ def quote(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> 
     """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
     mid = mid_price(seed, pool, ask, at)
     unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
-    reserve_in = int(pool.depth_usd / usd(ask.input_token) * unit_in)
-    reserve_out = int(Fraction(reserve_in, unit_in) * mid * unit_out)
+    worth = usd(ask.input_token)
+    reserve_in = pool.depth_usd * unit_in * worth.denominator // worth.numerator
+    reserve_out = reserve_in * mid.numerator * unit_out // (unit_in * mid.denominator)
     if ask.mode is SwapMode.EXACT_IN:
         amount_in = ask.amount
         fee = _ceil(amount_in * pool.fee_bps, BPS)

@@ -28,14 +28,15 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     else:
         ledger = open_schema(database_url)
         line = Line(database_url)
+    faults = Faults(ledger, line)
     chain = SimulatedChain(
         ledger,
         seed=settings.sim_seed,
         failure_rate=settings.sim_failure_rate,
         confirm_ms=settings.sim_confirm_ms,
         line=line,
+        faults=faults,
     )
-    faults = Faults(ledger, line)
     venues = [
         SimulatedVenue(
             pool,
