@@ -23,6 +23,7 @@ from oee_daemon import event_loop, gc_tuning, inherited
 from oee_daemon.api import app
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
+from oee_daemon.api.order_door import OrderDoor
 from oee_daemon.api.state import Surroundings
 from oee_daemon.api.told_wire import told_json
 from oee_daemon.contract import halt_mark
@@ -113,7 +114,7 @@ class Service:
             settings, self._db, self._broker, self._feed, network, self._surroundings()
         )
         self._listeners = Listeners(
-            app.build(self._state),
+            OrderDoor(app.build(self._state)),
             path=home.socket_path,
             host=settings.host,
             port=settings.port,

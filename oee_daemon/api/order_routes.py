@@ -37,7 +37,7 @@ from oee_daemon.store.listing_sql import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
-#: Where orders are placed. Served ahead of all that FastAPI routes: see `api.app`.
+#: Where orders are placed. Served ahead of the application: see `order_door`.
 EXECUTE = "/api/orders/execute"
 KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 

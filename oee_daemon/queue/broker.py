@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from oee_daemon.queue.consumer import Consumer
+from oee_daemon.queue.hint_feed import hint_of
 from oee_daemon.queue.unanswered_connection import FireAndForget
 from oee_daemon.queue.worker_threads import SPARE, Threads
 
@@ -65,13 +66,18 @@ class Broker(RedisBroker):
         self.no_reply = self._with_dispatch(self._sender.send)
         self._unsent = self._with_dispatch(lambda *command: list(command))
 
-    def ring(self, order_ids: Sequence[UUID]) -> None:
-        """Rings for each in one write, and waits for no answer. Raises as `FireAndForget` does."""
+    def ring(self, order_ids: Sequence[UUID], *, at_once: bool) -> bool:
+        """Rings for each, and tells who watches, in one write; waits for no answer, and with `at_once` for
+        nothing else: False where it would have to. Raises as `FireAndForget` does."""
         commands: list[tuple[Any, ...]] = []
         collecting = self._with_dispatch(lambda *command: commands.append(command))
         for order_id in order_ids:
             collecting.enqueue(_message(order_id))
+        commands.append(hint_of(order_ids))
+        if at_once:
+            return self._sender.send_at_once(commands)
         self._sender.send_all(commands)
+        return True
 
     def _with_dispatch(self, run: Callable[..., Any]) -> Any:
         other = copy.copy(self)
@@ -139,9 +145,11 @@ def ring(broker: dramatiq.Broker, order_id: UUID) -> bool:
     return True
 
 
-def ring_all(broker: Broker, order_ids: Sequence[UUID]) -> None:
-    """Rings for orders that were just stored, where nobody waits for the queue: recovery sees to the rest."""
+def ring_all(broker: Broker, order_ids: Sequence[UUID], *, at_once: bool = False) -> bool:
+    """Rings for orders that were just stored, where nobody waits for the queue: recovery sees to the rest.
+    False: `at_once` it can't be done, and nobody was rung for."""
     try:
-        broker.ring(order_ids)
+        return broker.ring(order_ids, at_once=at_once)
     except (redis.RedisError, OSError) as e:
         log.warning("not rung: the queue did not take it", extra={"orders": len(order_ids), "reason": str(e)})
+        return True

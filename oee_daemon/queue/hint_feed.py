@@ -6,7 +6,7 @@ A hint carries the ids of orders and nothing else. It may be lost: who listens a
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
 import redis
@@ -22,6 +22,11 @@ CHANNEL = "oee:moved"
 SILENT_S = 2.0
 
 
+def hint_of(order_ids: Sequence[UUID]) -> tuple[str, ...]:
+    """The command that publishes a hint of these orders."""
+    return "PUBLISH", CHANNEL, " ".join(map(str, order_ids))
+
+
 class Feed:
     """Publishes hints. Never raises, and never holds an order up for longer than `TIMEOUT_S`."""
 
@@ -30,7 +35,7 @@ class Feed:
 
     def publish(self, *order_ids: UUID) -> None:
         try:
-            self._sender.send("PUBLISH", CHANNEL, " ".join(map(str, order_ids)))
+            self._sender.send(*hint_of(order_ids))
         except (redis.RedisError, OSError) as e:
             log.debug("hint lost", extra={"orders": len(order_ids), "reason": str(e)})
 

@@ -63,6 +63,30 @@ class FireAndForget:
                 self._pause_until = time.monotonic() + PAUSE_S
                 raise
 
+    def send_at_once(self, commands: Sequence[Sequence[Any]]) -> bool:
+        """As `send_all`, for an event loop: never waits, and raises nothing. False: it would have had to."""
+        if time.monotonic() < self._pause_until:
+            return True
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._connection is None or self._readiness() != select.POLLOUT:
+                return False
+            # Ready means that a good part of the buffer is free, and what is sent at once is small.
+            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        except (redis.RedisError, OSError):
+            self._drop_connection()
+            return False
+        finally:
+            self._lock.release()
+        return True
+
+    def _readiness(self) -> int:
+        """What could be done now: only where the server has closed it is there anything to read."""
+        look = select.poll()
+        look.register(self._connection._sock, select.POLLIN | select.POLLOUT)
+        return next((ready for _, ready in look.poll(0)), 0)
+
     def _send(self, commands: Sequence[Sequence[Any]], *, again: bool) -> None:
         try:
             if self._connection is not None and self._server_has_closed():

@@ -168,14 +168,14 @@ def rung_and_visible(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> bool:
     seen: list[bool] = []
     ring = broker_module.ring_all
 
-    def watched(broker: Any, order_ids: Sequence[UUID]) -> None:
+    def watched(broker: Any, order_ids: Sequence[UUID], **how: bool) -> bool:
         with psycopg.connect(
             host=str(url.query["host"]), port=str(url.query["port"]), user=url.username, dbname=url.database
         ) as conn:
             seen.append(
                 conn.execute("SELECT 1 FROM orders WHERE id = %s", [order_ids[0]]).fetchone() is not None
             )
-        ring(broker, order_ids)
+        return ring(broker, order_ids, **how)
 
     monkeypatch.setattr(intake_module, "ring_all", watched)
     bench.place()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -10,8 +11,9 @@ from dramatiq.message import Message
 
 from oee_daemon.queue.broker import QUEUE, open_broker, ring
 from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
-from oee_daemon.queue.unanswered_connection import FireAndForget
+from oee_daemon.queue.unanswered_connection import TIMEOUT_S, FireAndForget
 from oee_daemon.queue.worker_threads import SPARE
+from tests.kit.daemons import until
 
 #: More than a pool of redis-py ever makes.
 OFTEN = 120
@@ -90,6 +92,24 @@ def test_a_way_whose_server_went_away_is_made_anew(redis_url: str) -> None:
                 way.send("PUBLISH", "end", "!")
             assert channel.get_message(timeout=5) is not None
     way.close()
+
+
+def test_what_is_sent_at_once_never_waits_and_what_was_taken_arrives(redis_url: str) -> None:
+    way = FireAndForget(redis_url)
+    assert not way.send_at_once([("INCR", "at_once")]), "there is no connection yet"
+    way.send("PING")
+    with redis.Redis.from_url(redis_url) as client:
+        client.client_pause(60_000, all=False)
+        try:
+            begun, taken = time.monotonic(), 0
+            while way.send_at_once([("INCR", "at_once"), ("SET", "much", "x" * 4000)]):
+                taken += 1
+            assert 0 < taken < OFTEN * 100 and time.monotonic() - begun < TIMEOUT_S, "its buffer is full"
+        finally:
+            client.client_unpause()
+        until(lambda: client.get("at_once") == str(taken).encode(), what="what was taken")
+    way.close()
+    assert not way.send_at_once([("INCR", "at_once")])
 
 
 def test_a_way_to_nowhere_says_so_once_and_is_quiet_for_a_while() -> None:
