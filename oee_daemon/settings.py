@@ -81,6 +81,7 @@ class Settings:
     worker_threads: int = _setting("worker_threads")
     #: The same for every worker of an engine.
     max_active: int = _setting("max_active")
+    urgent_places: int = _setting("urgent_places")
     max_attempts: int = _setting("max_attempts")
     keep_days: int | None = _setting("keep_days")
     network: str = _setting("network")

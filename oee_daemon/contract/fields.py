@@ -65,7 +65,7 @@ _IN, _OUT = "input_token", "output_token"
 _ALL = (
     Field("orderId", "id", Kind.ID, "the whole id", null=True, answer="null in a dry run"),
     Field(
-        "type", "type", Kind.WORD, "market, limit or stop", given=True, default=OrderType.MARKET,
+        "type", "type", Kind.WORD, "market, limit, stop or sniper", given=True, default=OrderType.MARKET,
         words=OrderType,
     ),
     Field(
@@ -114,8 +114,9 @@ _ALL = (
         answer="quote per base; null where it waits for none, or trails",
     ),
     Field(
-        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop", given=True, null=True,
-        on=(OrderType.STOP,), request="quote per base; 20 % past targetPrice where it is not given",
+        "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop or sniper", given=True, null=True,
+        on=(OrderType.STOP, OrderType.SNIPER),
+        request="quote per base; of a stop 20 % past targetPrice where it is not given",
         answer="quote per base; of a trailing stop null until it fires",
     ),
     Field(

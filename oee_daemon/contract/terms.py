@@ -6,11 +6,12 @@ from enum import StrEnum
 
 
 class OrderType(StrEnum):
-    """How it is executed: at once, at a price or better, or from a price on."""
+    """How it is executed: at once, at a price or better, from a price on, or the moment it can be."""
 
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
+    SNIPER = "sniper"
 
 
 class SwapMode(StrEnum):

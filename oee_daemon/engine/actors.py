@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 import dramatiq
 
 from oee_daemon.engine.execution import Execution
-from oee_daemon.queue.broker import ACTOR, QUEUE, Broker, ring
+from oee_daemon.queue.broker import ACTOR, LOOK, QUEUE, Broker, ring
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,17 @@ def named(arguments: tuple[object, ...], options: dict[str, object]) -> UUID | N
         return None
 
 
-def declare(broker: Broker, execution: Execution) -> None:
-    """Gives the broker the actor that runs orders with `execution`."""
+def declare(broker: Broker, execution: Execution, look: Callable[[], object] = lambda: None) -> None:
+    """Gives the broker the actor that runs orders with `execution`. `look`: is called for `LOOK`."""
 
     def execute(*arguments: object, **options: object) -> None:
         order_id = named(arguments, options)
         if order_id is None:
             # Trying again would not help: it is dropped, and every real order is known to Postgres.
             log.warning("a message that names no order was dropped")
+            return
+        if order_id == LOOK:
+            look()
             return
         delay = execution.run(order_id)
         if delay is not None and not broker.hand(order_id, delay):

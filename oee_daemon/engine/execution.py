@@ -7,6 +7,7 @@ comes only after the signed bytes are committed, and only the chain's own word e
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 from uuid import UUID
@@ -56,6 +57,7 @@ class Execution:
         owner: str,
         max_attempts: int,
         max_active: int,
+        urgent_places: int = 0,
         timing: Timing = USUAL,
         gate: Gate | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Execution:
             owner=owner,
             network=network.name,
             most=max_active,
+            urgent=urgent_places,
             lease=timing.lease,
             locked=lambda: network.wallet.locked,
         )
@@ -78,8 +81,8 @@ class Execution:
         self._outside = Outside(network, self._faults)
         self._hands = Hands()
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
-        checks = OrderChecks(network, TokenDesk(db, network), self._faults)
-        self._attempt = Attempt(db, line, self._outside, checks, self._mover, self.gate, timing)
+        self._checks = OrderChecks(network, TokenDesk(db, network), self._faults)
+        self._attempt = Attempt(db, line, self._outside, self._checks, self._mover, self.gate, timing)
         self._settlement = Settlement(db, line, self._outside, self._mover, self.gate, timing)
 
     @property
@@ -105,11 +108,21 @@ class Execution:
         """
         return self._loop.run(self._run(order_id))
 
-    async def _run(self, order_id: UUID) -> timedelta | None:
+    async def run_urgent(self, order_id: UUID) -> timedelta | None:
+        """As `run`, for a sniper, on the loop itself: no thread waits, and none is waited for."""
+        return await self._run(order_id, urgent=True)
+
+    async def prepare(self, order: Order) -> None:
+        """Asks whatever an attempt of the order would ask, so that the ways there are open when it begins:
+        Postgres, both tokens, every venue, the chain. Changes nothing. Raises whatever they raise."""
+        await self._checks.know_tokens(order)
+        await asyncio.gather(self.slots.ensure(), self._outside.quotes(order), self._outside.chain.anchor())
+
+    async def _run(self, order_id: UUID, *, urgent: bool = False) -> timedelta | None:
         if not self._hands.take(order_id):
             return None
         try:
-            return await self._claim_and_go(order_id)
+            return await self._claim_and_go(order_id, urgent=urgent)
         except Exception as e:
             return await self._give_back(order_id, e)
         finally:
@@ -130,9 +143,9 @@ class Execution:
         self._faults.say("a run ended in a fault", fault, **what)
         return pause
 
-    async def _claim_and_go(self, order_id: UUID) -> timedelta | None:
+    async def _claim_and_go(self, order_id: UUID, *, urgent: bool) -> timedelta | None:
         try:
-            claimed = await self.slots.claim(order_id)
+            claimed = await self.slots.claim(order_id, urgent=urgent)
         except leases.NoSlot:
             return COME_AGAIN
         if claimed is None:

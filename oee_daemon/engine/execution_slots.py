@@ -1,4 +1,4 @@
-"""Claims an order for a worker, waiting while all `OEE_MAX_ACTIVE` slots are taken.
+"""Claims an order for a worker, waiting while all `OEE_MAX_ACTIVE` slots are taken; a sniper has others.
 
 How many orders may be in execution at once is one figure for all workers; Postgres decides each claim. An
 order that finds no slot waits, one of a process asking for all. `Hands` knows which orders this worker has.
@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store import leases
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line
+from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
 
 #: Seconds between two looks for a slot that another worker gave back; one of our own is told at once.
@@ -64,8 +65,8 @@ class Hands:
 
 
 class Slots:
-    """Claims for one worker. `most`: orders in execution at once, over all workers; `lease`: how long a claim
-    holds without a sign of life; `locked`: nothing can be signed now."""
+    """Claims for one worker. `most`: orders in execution at once, over all workers; `urgent`: snipers beyond
+    them; `lease`: how long a claim holds without a sign of life; `locked`: nothing can be signed now."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Slots:
         owner: str,
         network: str,
         most: int,
+        urgent: int = 0,
         lease: timedelta = USUAL.lease,
         locked: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -82,7 +84,7 @@ class Slots:
         self._line = line
         self._owner = owner
         self._network = network
-        self._most = most
+        self._most = {MARKET: most, URGENT: urgent}
         self._lease = lease
         self.locked = locked
         self._turn = asyncio.Lock()
@@ -92,33 +94,50 @@ class Slots:
         #: Where Postgres has to be for a claim; none for anywhere.
         self.where: leases.Where | None = None
 
-    async def claim(self, order_id: UUID) -> tuple[Order, bool] | None:
-        """As `leases.claim`, after a wait where need be. Raises `NoSlot` once this worker is stopping."""
+    async def claim(self, order_id: UUID, *, urgent: bool = False) -> tuple[Order, bool] | None:
+        """As `leases.claim`, after a wait where need be; `urgent`: one that is known to be a sniper, which
+        waits for nobody's turn. Raises `NoSlot` once this worker is stopping."""
         try:
-            return await self._claim(order_id)
+            return await self._claim_either(order_id, urgent=urgent)
         except leases.NoSlot:
             pass
-        async with self._turn:
+        async with nullcontext() if urgent else self._turn:
             while True:
                 self._given_back.clear()
                 try:
-                    return await self._claim(order_id)
+                    return await self._claim_either(order_id, urgent=urgent)
                 except leases.NoSlot:
                     if self._stopped:
                         raise
-                if not (await aside(self._db, leases.ensure_slots, self._most) or await self._reap()):
+                if not (await self.ensure() or await self._reap()):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._given_back.wait(), LOOK_S)
 
-    async def _claim(self, order_id: UUID) -> tuple[Order, bool] | None:
+    async def ensure(self) -> bool:
+        """Makes the slots that are missing. False: they were all there."""
+        made = [await aside(self._db, leases.ensure_slots, n, kind) for kind, n in self._most.items() if n]
+        return any(made)
+
+    async def _claim_either(self, order_id: UUID, *, urgent: bool) -> tuple[Order, bool] | None:
+        """A slot of its own first, where the order is known to be urgent; else once no other is left."""
+        first, second = (URGENT, MARKET) if urgent and self._most[URGENT] else (MARKET, URGENT)
+        try:
+            return await self._claim(order_id, first)
+        except leases.NoSlot as full:
+            if not self._most[URGENT] or not (urgent or full.urgent):
+                raise
+        return await self._claim(order_id, second)
+
+    async def _claim(self, order_id: UUID, slot_class: str) -> tuple[Order, bool] | None:
         return await leases.claim(
             self._line,
             order_id,
             owner=self._owner,
             network=self._network,
-            slots=self._most,
+            slots=self._most[slot_class],
             where=self.where,
             lease=self._lease,
+            slot_class=slot_class,
             locked=self.locked(),
         )
 

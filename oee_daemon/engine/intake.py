@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -28,7 +29,7 @@ from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Conflict, Halted, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.queue.broker import Broker, ring_all
+from oee_daemon.queue.broker import LOOK, Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import cancel_sql, creating, moves, order_rows
 from oee_daemon.store.cancel_sql import Chosen
@@ -41,6 +42,8 @@ SAME_KEY_S, AGAIN_S = 8.0, 0.1
 #: Orders that are cancelled in one statement, and the seconds after which the rest is left to another call;
 #: seconds between two looks at what is being moved.
 CANCEL_AT_ONCE, CANCEL_S, CANCEL_AGAIN_S = 200, 8.0, 0.02
+#: A launch that is nearer than this may come before the watcher's next beat has seen it.
+LOOK_AHEAD = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,9 @@ class Intake:
             return await asyncio.to_thread(self._known, terms, key), False
         failpoints.hit("accepted")
         if armed is not None:
+            if order.launch_at is not None and order.launch_at - order.created_at < LOOK_AHEAD:
+                # Its time may come before the watcher's next beat.
+                self._bell.submit(ring_all, self._broker, [LOOK])
             self._feed.publish(order.id)
             return order, True
         self._new.append(order.id)

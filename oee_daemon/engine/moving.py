@@ -96,9 +96,9 @@ class Mover:
                 return await self.move(
                     order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure)
                 )
-        follows = spare or returning.again(order, failure, self._max_attempts, barred=bars is not None)
-        if back is not None or (failure.retryable and follows):
-            delay = backoff(order.attempt, self._timing.backoff_s)
+        follows = returning.again(order, failure, self._max_attempts, barred=bars is not None)
+        if back is not None or follows or (spare and failure.retryable):
+            delay = backoff(returning.pauses(order), self._timing.backoff_s)
             return await self.move(
                 order,
                 Status.PENDING,

@@ -13,7 +13,7 @@ from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, price_of
-from oee_daemon.orders.conditions import FALLING, Rule, rule_of
+from oee_daemon.orders.conditions import FALLING, TIMED, Rule, rule_of
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token, decimal_text
 from oee_daemon.store.creating import Armed
@@ -38,7 +38,7 @@ class Placing:
 
         Raises `InvalidInput` where its price can't be meant, and `Conflict` where nobody watches prices here.
         """
-        if terms.type is OrderType.MARKET:
+        if terms.type in TIMED:
             if terms.launch_at is None:
                 return None
             return Armed(rule=Rule.TIME, price=None, data={"condition": {"rule": "time"}})

@@ -1,8 +1,8 @@
 """What follows when an order that waited for a price could not be filled: whether it waits again, and how.
 
 Pure. A limit whose price is gone waits for it again. A stop has been triggered for good: it is quoted anew
-until its time is over, and then, or below its limit, waits for that limit. A market order fails or tries
-again as it always did.
+until its time is over, and then, or below its limit, waits for that limit. A sniper is quoted anew until its
+time is over, and then expires. A market order fails or tries again as it always did.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import AttemptFailed
-from oee_daemon.orders.conditions import Back, Rule, rule_of
+from oee_daemon.orders.conditions import TIMED, Back, Rule, rule_of
 from oee_daemon.orders.order import Order
 
 #: Seconds for which an order is not looked at that came back: at first after a look that cost nothing, after
@@ -20,6 +20,8 @@ from oee_daemon.orders.order import Order
 REST_S, REJECTED_S, MOST_S = 0.5, 1.0, 60.0
 #: Rejections on the chain in a row after which an order fails.
 MOST_REJECTIONS = 20
+#: Attempts of a sniper at the first pause, which are those of the 30 s that it has by default.
+MOST_SNIPES = 60
 #: The best price is worse than the order allows, at the choice or on the chain.
 GONE = "slippage_exceeded"
 #: No venue has a price, or none that may be taken.
@@ -36,7 +38,7 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
     if order.waits and not order.firings and order.status is Status.SUBMITTED and failure.retryable:
         return _unfired(order)
     rejected = failure.code == GONE and order.status is Status.SUBMITTED
-    if order.type is OrderType.MARKET or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
+    if order.type in TIMED or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
         return None
     no_route = failure.code in NO_ROUTE and not failure.retryable
     if order.type is OrderType.LIMIT:
@@ -46,18 +48,29 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
 
 
 def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bool = False) -> bool:
-    """Whether another attempt follows, of an order that does not go back. A stop's end is its time.
+    """Whether another attempt follows, of an order that does not go back. The end of a stop or a sniper is its
+    time.
 
     `barred`: a venue is asked no more from here on.
     """
-    if order.type is OrderType.STOP:
+    unsent = order.status is not Status.SUBMITTED
+    if order.type is OrderType.SNIPER and unsent and failure.code in (GONE, *NO_ROUTE):
+        # A market that opens this very moment may have a price at the next look.
+        return True
+    if order.type in (OrderType.STOP, OrderType.SNIPER):
         return failure.retryable and (failure.code != GONE or tries(order) < MOST_REJECTIONS)
     return failure.retryable and (tries(order) < max_attempts or (barred and order.type is OrderType.LIMIT))
 
 
+def pauses(order: Order) -> int:
+    """By how many attempts the pause before the next one has grown. A sniper tries at the same pace at first:
+    what it was sent for may come at any moment."""
+    return order.attempt if order.type is not OrderType.SNIPER else max(1, tries(order) - MOST_SNIPES)
+
+
 def over(order: Order) -> Back | None:
     """How an order goes back whose time for this firing is over; none of one that then expires."""
-    return None if order.type is OrderType.MARKET else _back(order, rejected=False)
+    return None if order.type in TIMED else _back(order, rejected=False)
 
 
 def _unfired(order: Order) -> Back:

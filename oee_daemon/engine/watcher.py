@@ -19,13 +19,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.launches import Fired, Launches
 from oee_daemon.engine.price_ticks import Lead, PriceTicks
+from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import watch_sql
+from oee_daemon.store import launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.leases import Where
+from oee_daemon.store.line import Line
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +41,8 @@ GAP_S = 10.0
 
 class Watcher:
     """`may`: whether this worker may fire just now: it knows whose database it works on. `where`: where that
-    was when it was last looked at; none where that can't be known."""
+    was when it was last looked at; none where that can't be known. `urgent`: executes snipers, and `line` is
+    asked in the millisecond of a launch; without them a beat fires what is due."""
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class Watcher:
         max_active: int,
         may: Callable[[], bool] = lambda: True,
         where: Callable[[], Where | None] = lambda: None,
+        urgent: UrgentOrders | None = None,
+        line: Line | None = None,
     ) -> None:
         self._db = db
         self._broker = broker
@@ -62,16 +69,24 @@ class Watcher:
         )
         self._cadence_s = BEAT_S if network.prices is None else network.prices.cadence_s
         self._lead: Lead | None = None
-        #: When the next launch is due, by our clock; none where none is near.
-        self._launch_at: float | None = None
-        self._stopped = asyncio.Event()
+        self._urgent = urgent
+        self._launches = (
+            None
+            if urgent is None or line is None
+            else Launches(db, line, urgent, fired=self._run_launched, may=may)
+        )
+        self._woken = asyncio.Event()
+        self._stopped = False
         self._fault = ""
 
     async def run(self) -> None:
         """Until `stop`. A fault costs a beat, and nothing else."""
         beat_at = 0.0
-        while not self._stopped.is_set():
+        while not self._stopped:
             begun = time.monotonic()
+            if self._woken.is_set():
+                self._woken.clear()
+                beat_at = begun
             try:
                 if begun >= beat_at:
                     beat_at = begun + BEAT_S
@@ -86,22 +101,11 @@ class Watcher:
     async def _pause(self, begun: float, beat_at: float) -> None:
         watching = self._lead is not None and self.ticks is not None and self.ticks.posts
         until = min(beat_at, begun + self._cadence_s) if watching else beat_at
-        if self._launch_at is not None:
-            until = min(until, self._launch_at)
-            if self._launch_at <= time.monotonic():
-                await self._guarded_launch()
         try:
             async with asyncio.timeout(max(0.001, until - time.monotonic())):
-                await self._stopped.wait()
+                await self._woken.wait()
         except TimeoutError:
             pass
-
-    async def _guarded_launch(self) -> None:
-        try:
-            self._launch_at = None
-            await self._launch()
-        except SQLAlchemyError as e:
-            self._report(e)
 
     def _report(self, fault: Exception) -> None:
         """Once for as long as it lasts."""
@@ -140,13 +144,12 @@ class Watcher:
             self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
         if row.looks:
             await aside(self._db, watch_sql.LOOK.all)
-        self._launch_at = None
         if row.launches is not None:
             away_s = (row.launches - row.now).total_seconds()
             if away_s <= 0:
                 await self._launch()
-            elif away_s < 2 * BEAT_S:
-                self._launch_at = told_at + away_s
+            elif self._launches is not None:
+                self._launches.near(away_s)
 
     async def _watch(self, ticks: PriceTicks, lead: Lead, *, anew: bool) -> None:
         await ticks.read_posts()
@@ -166,9 +169,17 @@ class Watcher:
         return fired
 
     async def _launch(self) -> None:
-        fired = [row[0] for row in await aside(self._db, watch_sql.LAUNCH.all)]
+        self._run_launched([(row[0], row[1]) for row in await aside(self._db, launch_sql.LAUNCH.all)])
+
+    def _run_launched(self, fired: Sequence[Fired]) -> None:
         failpoints.hit("after_fire")
-        self._run(fired)
+        begun = []
+        for order_id, kind in fired:
+            if self._urgent is not None and kind == OrderType.SNIPER:
+                self._urgent.begin(order_id)
+                begun.append(order_id)
+        self._run([order_id for order_id, _ in fired if order_id not in begun])
+        self._tell(begun)
 
     def _run(self, fired: Sequence[UUID]) -> None:
         """After the commit, by our own threads at once; what is lost here, recovery rings for."""
@@ -181,11 +192,18 @@ class Watcher:
         if moved:
             self._feed.publish(*moved)
 
+    def wake(self) -> None:
+        """Something was placed whose time comes before the next beat."""
+        self._woken.set()
+
     def stop(self) -> None:
-        self._stopped.set()
+        self._stopped = True
+        self._woken.set()
 
     async def leave(self) -> None:
         """Another may lead at once."""
+        if self._launches is not None:
+            await self._launches.stop()
         try:
             await aside(self._db, watch_sql.LEAVE.run, {"owner": self._owner})
         except SQLAlchemyError:

@@ -25,6 +25,7 @@ from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
 from oee_daemon.engine.send_gate import Gate
+from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.held_path import Held
@@ -81,10 +82,11 @@ class Worker:
         self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = self._make_execution(settings)
+        self.urgent = UrgentOrders(self.execution)
         self.identity = self._make_identity(settings, mark)
         self.watcher = self._make_watcher(settings)
         self._watching: Future[None] | None = None
-        actors.declare(self.broker, self.execution)
+        actors.declare(self.broker, self.execution, lambda: self.loop.call(self.watcher.wake))
         self.recovery = self._make_recovery(settings, former)
         self.roster = Roster(
             settings.redis_url,
@@ -113,6 +115,7 @@ class Worker:
             owner=self.owner,
             max_attempts=settings.max_attempts,
             max_active=settings.max_active,
+            urgent_places=settings.urgent_places,
             timing=settings.timing,
             gate=Gate(settings.home, self._network.name),
         )
@@ -128,6 +131,7 @@ class Worker:
         )
 
     def _make_watcher(self, settings: Settings) -> Watcher:
+        assert settings.database_url is not None
         return Watcher(
             self.db,
             self._network,
@@ -137,6 +141,8 @@ class Worker:
             max_active=settings.max_active,
             may=lambda: self.identity.settled and self.other is None,
             where=lambda: self.identity.known,
+            urgent=self.urgent,
+            line=Line(settings.database_url, most=1),
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:
@@ -255,9 +261,11 @@ class Worker:
         # Before the threads are told: one that waits for a slot, which others may hold for long, would be
         # waited for.
         self.execution.stop()
+        self.loop.call(self.urgent.stop)
         # Gives back to the queue what was fetched and not begun, and returns once what runs has ended or been
         # let go.
         self._threads.stop()
+        self.loop.run(self.urgent.finish())
         leaving.stop()
         self.recovery.end()
         # As long as an order ran, people saw at whose hands.

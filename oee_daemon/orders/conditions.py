@@ -25,6 +25,8 @@ from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decima
 PRICE_DIGITS, PRICE_RANGE = 18, 24
 #: How far past its stop a sale's floor is where none is given, and a purchase's ceiling.
 FLOOR = {Side.SELL: Decimal("0.8"), Side.BUY: Decimal("1.2")}
+#: What waits for no price.
+TIMED = (OrderType.MARKET, OrderType.SNIPER)
 #: The columns of an order that only what waits may have.
 COLUMNS = ("target_price", "limit_price", "trail_bps", "confirm_ms", "launch_at", "good_until")
 #: What a type brings where a request does not say it, by column.
@@ -32,6 +34,7 @@ DEFAULTS: Mapping[OrderType, Mapping[str, Any]] = {
     OrderType.MARKET: {},
     OrderType.LIMIT: {},
     OrderType.STOP: {"slippage_bps": 100, "confirm_ms": 800},
+    OrderType.SNIPER: {"slippage_bps": 500, "valid_for_s": 30},
 }
 
 
@@ -68,7 +71,7 @@ FALLING = (Rule.BUY_LIMIT, Rule.SELL_STOP)
 
 def rule_of(kind: OrderType, side: Side, *, latched: bool = False) -> Rule:
     """The comparison of an order of that type. A latched stop waits for its limit, as a limit order does."""
-    if kind is OrderType.MARKET:
+    if kind in TIMED:
         return Rule.TIME
     limit = kind is OrderType.LIMIT or latched
     if side is Side.BUY:
@@ -139,8 +142,26 @@ def complete(said: dict[str, Any], given: Mapping[str, Any], base: Token, quote:
         raise _contradicts("expiresAt", "an order that does not wait", "validForS ends a market order.")
     if said["launch_at"] and said["good_until"] and said["good_until"] <= said["launch_at"]:
         raise _contradicts("expiresAt", "launchTime, which is not before it", "Name a later time.")
-    if kind is not OrderType.MARKET:
+    if kind is OrderType.SNIPER:
+        _complete_sniper(said, base, quote)
+    elif kind is not OrderType.MARKET:
         _complete_prices(said, base, quote)
+
+
+def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
+    """A launch that was missed by more than the time of a firing is over: what was meant for that moment
+    would be a surprise an hour later."""
+    if said["launch_at"] is None:
+        raise InvalidInput(
+            "launchTime is missing: the moment that it waits for.",
+            code="missing_field",
+            field="launchTime",
+            hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
+        )
+    said["good_until"] = said["good_until"] or said["launch_at"] + timedelta(seconds=said["valid_for_s"])
+    if said["limit_price"] is not None:
+        _refuse_bounds(said)
+        _bind(said, said["limit_price"], "limitPrice", base, quote)
 
 
 def _complete_prices(said: dict[str, Any], base: Token, quote: Token) -> None:
@@ -148,14 +169,7 @@ def _complete_prices(said: dict[str, Any], base: Token, quote: Token) -> None:
     if target is None and said["trail_bps"] is None:
         hint = "For example 140" if kind is OrderType.LIMIT else "Or trailBps, to follow the price."
         raise InvalidInput("targetPrice is missing.", code="missing_field", field="targetPrice", hint=hint)
-    for column in ("min_receive", "max_spend"):
-        if said[column] is not None:
-            raise InvalidInput(
-                f"{BY_COLUMN[column].name} does not go with a price: the price is the bound.",
-                code="bound_contradicts",
-                field=BY_COLUMN[column].name,
-                hint="Leave it out.",
-            )
+    _refuse_bounds(said)
     if said["trail_bps"] is not None:
         for column in ("target_price", "limit_price"):
             if said[column] is not None:
@@ -172,11 +186,24 @@ def _complete_prices(said: dict[str, Any], base: Token, quote: Token) -> None:
                 field="limitPrice",
                 hint=f"For example {decimal_text(past(target, side))}",
             )
+    _bind(said, worst, "targetPrice" if kind is OrderType.LIMIT else "limitPrice", base, quote)
+
+
+def _refuse_bounds(said: Mapping[str, Any]) -> None:
+    for column in ("min_receive", "max_spend"):
+        if said[column] is not None:
+            raise InvalidInput(
+                f"{BY_COLUMN[column].name} does not go with a price: the price is the bound.",
+                code="bound_contradicts",
+                field=BY_COLUMN[column].name,
+                hint="Leave it out.",
+            )
+
+
+def _bind(said: dict[str, Any], worst: Decimal, field: str, base: Token, quote: Token) -> None:
     exact_in = said["swap_mode"] is SwapMode.EXACT_IN
-    units = bound_at(worst, side, said["swap_mode"], said["amount"], base, quote)
-    said["min_receive" if exact_in else "max_spend"] = representable(
-        units, "targetPrice" if kind is OrderType.LIMIT else "limitPrice"
-    )
+    units = bound_at(worst, said["side"], said["swap_mode"], said["amount"], base, quote)
+    said["min_receive" if exact_in else "max_spend"] = representable(units, field)
 
 
 def _contradicts(name: str, other: str, hint: str) -> InvalidInput:

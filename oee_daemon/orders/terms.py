@@ -25,7 +25,8 @@ from oee_daemon.orders.tokens import Token, decimal_text
 class Terms:
     """What one order asks for. Amounts are base units, `pair` is `BASE/QUOTE` by mints.
 
-    Prices are quote per base, in whole tokens; a market order has none. `launch_at`: it is not looked at
+    Prices are quote per base, in whole tokens; a market order has none, a sniper maybe a worst one.
+    `launch_at`: it is not looked at
     before; `good_until`: until when it waits, none for ever. `request_hash` is of what the request said; none
     in rows that no request made.
     """

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 QUEUE = "orders"
 ACTOR = "execute"
 NAMESPACE = "oee"
+#: Rung as an order's id: something was placed whose time comes before the watcher's next beat.
+LOOK = UUID(int=0)
 #: Seconds to wait for an answer from Redis or Valkey.
 TIMEOUT_S = 2.0
 

@@ -33,7 +33,7 @@ from oee_daemon.store.predicates import (
     there,
 )
 from oee_daemon.store.statement import Statement
-from oee_daemon.store.tables import MARKET
+from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
 
 
@@ -47,21 +47,31 @@ class Where(NamedTuple):
 
 
 class NoSlot(Exception):
-    """As many orders as may be are in execution: another can be claimed when one of them lets go."""
+    """As many orders as may be are in execution: another can be claimed when one of them lets go. `urgent`:
+    this one may take a slot of the other class."""
+
+    def __init__(self, *, urgent: bool = False) -> None:
+        super().__init__()
+        self.urgent = urgent
 
 
 # The orders first, in the order of their ids, then as many slots as there are. Whether a slot was just taken
 # is told by its own column, which Postgres reads again once it has the lock. A slot of one of these orders,
-# which nobody holds, is as good as a free one. Each order is looked for by itself: a join that was planned
-# while there were no orders would read all of them.
+# which nobody holds, is as good as a free one; urgent slots are for snipers alone. Each order is looked for
+# by itself: a join that was planned while there were no orders would read all of them.
+_ONLY = {MARKET: "", URGENT: " AND type = 'sniper'"}
+
+
 @cache
 def _claim(slot_class: str) -> Batch:
     return Batch(f"""
     -- claim: takes orders and a slot for each, and begins the attempts of those that are pending in time
     WITH {asked(_CLAIMS, "id")}, found AS (
-        SELECT n, found_id, owner, lease, begins FROM asked CROSS JOIN LATERAL (
-            SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins FROM orders
-            WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
+        SELECT n, found_id, owner, lease, begins, urgent FROM asked CROSS JOIN LATERAL (
+            SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins,
+                type = 'sniper' AS urgent FROM orders
+            WHERE orders.id = asked.id{_ONLY[slot_class]} AND {IS_RUNNABLE}
+                AND orders.network = asked.network AND {IS_DUE}
                 AND (lease_owner = owner OR NOT {HELD}) AND {there("timeline", "started")}
                 AND (locked IS NOT TRUE OR NOT {NEEDS_KEY}) AND {MAY_RUN}
             LIMIT 1 FOR UPDATE
@@ -89,7 +99,7 @@ def _claim(slot_class: str) -> Batch:
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, updated_at, '{{}}' FROM claimed WHERE begins
     )
-    {answered("SELECT n, claimed.* FROM found LEFT JOIN claimed ON claim = n")}
+    {answered("SELECT n, found.urgent, claimed.* FROM found LEFT JOIN claimed ON claim = n")}
     """)  # noqa: S608  # the names are our own
 
 
@@ -128,7 +138,7 @@ async def claim(
     if row is None:
         return None
     if row["id"] is None:
-        raise NoSlot
+        raise NoSlot(urgent=row["urgent"] and slot_class != URGENT)
     return order_told(row), row["begins"]
 
 

@@ -76,8 +76,8 @@ Time = DateTime(timezone=True)
 order_numbers = Sequence("order_numbers", metadata=metadata)
 #: How an order ends that moved nothing.
 MISSED = tuple(sorted(status.MISSED))
-#: The class of the slots that market orders take.
-MARKET = "market"
+#: The classes of slots: those that every order takes, and those beyond them for what can't wait for one.
+MARKET, URGENT = "market", "urgent"
 
 orders = Table(
     "orders",

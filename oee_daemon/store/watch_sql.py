@@ -100,13 +100,13 @@ PROBE = Statement(
 )
 
 #: What a move from `waiting` to `pending` sets; `n` is what is known of the order.
-_FIRED = """status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
+FIRED = """status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(),
             returns = CASE WHEN fired_at > clock_timestamp() - interval '1 hour' THEN returns ELSE 0 END,
             firings = firings + 1, first_attempt = attempt, fired_at = clock_timestamp(),
             next_run_at = clock_timestamp(), arm_rule = NULL, arm_price = NULL, look_at = NULL,
             expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s))"""
-_SAID = """said AS (
+SAID = """said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, updated_at,
             jsonb_build_object('trigger', trigger || jsonb_build_object('firing', firings)) FROM moved
@@ -141,32 +141,12 @@ FIRE = Statement(f"""
     ), turned AS (
         UPDATE order_groups g SET turn = free.id FROM free WHERE g.id = free.oco
     ), moved AS (
-        UPDATE orders o SET {_FIRED}, turn = free.oco,
+        UPDATE orders o SET {FIRED}, turn = free.oco,
             limit_price = coalesce(o.limit_price, told.limit_price),
             min_receive = coalesce(o.min_receive, told.receive), max_spend = coalesce(o.max_spend, told.spend)
         FROM free JOIN told USING (id) WHERE o.id = free.id
         RETURNING o.id, event_seq, status, attempt, updated_at, firings, told.trigger
-    ), {_SAID}
-    SELECT id FROM moved
-""")  # noqa: S608
-LAUNCH = Statement(f"""
-    -- launch: orders whose time has come fire, or are compared with their price from now on
-    WITH due AS (
-        SELECT id, type FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
-            AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED}
-        ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
-    ), armed AS (
-        UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
-                peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000), arm_rule =
-            CASE WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
-                ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END
-        FROM due WHERE o.id = due.id AND due.type <> 'market'
-    ), moved AS (
-        UPDATE orders o SET {_FIRED}
-        FROM due WHERE o.id = due.id AND due.type = 'market'
-        RETURNING o.id, event_seq, status, attempt, updated_at, firings, jsonb_build_object('rule', 'time',
-            'at', launch_at) AS trigger
-    ), {_SAID}
+    ), {SAID}
     SELECT id FROM moved
 """)  # noqa: S608
 # An end is final: a database that took over may have forgotten that the order was executed, which only doubt

@@ -135,6 +135,7 @@ class Bench:
         owner: str = "one",
         max_attempts: int = 3,
         max_active: int = SLOTS,
+        urgent_places: int = 0,
     ) -> Execution:
         return Execution(
             self.db,
@@ -145,6 +146,7 @@ class Bench:
             owner=owner,
             max_attempts=max_attempts,
             max_active=max_active,
+            urgent_places=urgent_places,
             timing=self.timing,
         )
 

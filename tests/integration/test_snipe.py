@@ -1,0 +1,133 @@
+"""Snipers that wait for a moment: they fire in it and never before, past whatever else runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.urgent_orders import UrgentOrders
+from oee_daemon.engine.watcher import Watcher
+from oee_daemon.orders.order import Order
+from oee_daemon.store import halt_row, leases
+from oee_daemon.store.line import Line
+from oee_daemon.store.tables import MARKET, URGENT
+from tests.kit.daemons import until
+from tests.kit.engine import SLOTS, Bench
+from tests.kit.now import now
+
+
+def snipe(bench: Bench, ahead_s: float, **what: Any) -> Order:
+    at = datetime.now(UTC) + timedelta(seconds=ahead_s)
+    return bench.place(sell=False, amount=10**8, type=OrderType.SNIPER, launch_at=at, **what)
+
+
+def watching(bench: Bench, **more: Any) -> Watcher:
+    execution = bench.execution(**{"urgent_places": 2} | more)
+    watcher = Watcher(
+        bench.db,
+        bench.network(bench.chain()),
+        bench.broker,
+        bench.feed,
+        owner="one",
+        max_active=SLOTS,
+        urgent=UrgentOrders(execution),
+        line=Line(bench.db.url, most=1),
+    )
+    return watcher
+
+
+def watched(bench: Bench, snipers: list[Order], **more: Any) -> list[Order]:
+    """What becomes of them, once a watcher has seen that their moment is near."""
+    watcher = watching(bench, **more)
+    now(watcher.beat())
+    until(lambda: all(bench.order(one.id).finished_at for one in snipers), what="the snipers' ends")
+    now(watcher.leave())
+    return [bench.order(one.id) for one in snipers]
+
+
+def moment_of(bench: Bench, order: Order, status: Status) -> datetime:
+    return next(event.at for event in bench.events(order.id) if event.status is status)
+
+
+def test_a_sniper_begins_in_its_millisecond_and_never_before(bench: Bench) -> None:
+    first, second = snipe(bench, 0.6), snipe(bench, 0.9)
+    for order in watched(bench, [first, second]):
+        assert order.status is Status.CONFIRMED and order.launch_at is not None
+        begun = moment_of(bench, order, Status.ROUTING)
+        assert order.launch_at <= moment_of(bench, order, Status.PENDING) <= begun
+        # Generous: the figures are the benchmark's.
+        assert begun - order.launch_at < timedelta(milliseconds=250)
+        assert bench.trail(order.id)[:3] == ["waiting", "pending", "routing"]
+        assert bench.events(order.id)[1].data["trigger"]["rule"] == "time"
+
+
+def test_market_orders_hold_no_place_of_a_sniper(bench: Bench) -> None:
+    for _ in range(SLOTS):
+        bench.held(bench.place().id)
+    with pytest.raises(leases.NoSlot) as full:
+        claim(bench, bench.place().id)
+    assert not full.value.urgent
+    with pytest.raises(leases.NoSlot):
+        claim(bench, bench.place().id, URGENT)
+    (order,) = watched(bench, [snipe(bench, 0.5)])
+    assert order.status is Status.CONFIRMED
+
+
+def claim(bench: Bench, order_id: Any, slot_class: str = MARKET) -> Any:
+    with bench.db.connect() as conn:
+        leases.ensure_slots(conn, SLOTS, slot_class)
+    asked = leases.claim(
+        bench.line, order_id, owner="two", network="simulated", slots=SLOTS, slot_class=slot_class
+    )
+    found = now(asked)
+    if found is None:
+        raise leases.NoSlot
+    return found
+
+
+def test_a_sniper_that_recovery_finds_takes_its_place_too(bench: Bench) -> None:
+    for _ in range(SLOTS):
+        bench.held(bench.place().id)
+    order = snipe(bench, 60)
+    bench.set(order.id, launch_at=bench.ago(seconds=1))
+    now(bench.watcher().beat())
+    assert bench.order(order.id).status is Status.PENDING
+    bench.execution(urgent_places=1).run(order.id)
+    assert bench.order(order.id).status is Status.CONFIRMED
+
+
+def test_a_launch_that_was_missed_is_no_order_of_an_hour_later(bench: Bench) -> None:
+    order = snipe(bench, 60)
+    assert order.launch_at is not None and order.good_until == order.launch_at + timedelta(seconds=30)
+    bench.set(order.id, launch_at=bench.ago(seconds=31), expires_at=bench.ago(seconds=1))
+    now(bench.watcher().beat())
+    assert bench.order(order.id).status is Status.EXPIRED
+    assert bench.trail(order.id) == ["waiting", "expired"]
+
+
+def test_a_market_that_opens_late_is_asked_until_the_time_is_over(bench: Bench) -> None:
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "refuse", remaining=5)
+    (order,) = watched(bench, [snipe(bench, 0.3)], max_attempts=1)
+    assert order.status is Status.CONFIRMED and order.attempt > 1
+
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "refuse", remaining=1000)
+    (order,) = watched(bench, [snipe(bench, 0.3, valid_for_s=1)])
+    assert (order.status, order.error) == (Status.EXPIRED, None)
+
+
+def test_nothing_fires_under_a_halt(bench: Bench) -> None:
+    order = snipe(bench, 0.4)
+    with bench.db.connect() as conn:
+        halt_row.set_alone(conn, "look first", "a test")
+    watcher = watching(bench)
+    now(watcher.beat())
+    until(lambda: datetime.now(UTC) > order.launch_at + timedelta(milliseconds=50), what="its moment")
+    now(watcher.beat())
+    now(watcher.leave())
+    assert bench.order(order.id).status is Status.WAITING
