@@ -34,6 +34,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "scale_out": ("--orders", "400"),
     "watchers": ("--orders", "100"),
     "waiting": (),
+    "snipe": ("--runs", "400"),
 }
 
 

@@ -47,6 +47,14 @@ _oee_takes_value() {
         "edit --from") return 0 ;;
         "edit --expires") return 0 ;;
         "edit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "snipe --spend") return 0 ;;
+        "snipe --at") return 0 ;;
+        "snipe --max-price") return 0 ;;
+        "snipe --within") return 0 ;;
+        "snipe --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
+        "snipe --valid-for") return 0 ;;
+        "snipe --timeout") return 0 ;;
+        "snipe --idempotency-key") return 0 ;;
         "submit --max-inflight") return 0 ;;
         "submit --batch") return 0 ;;
         "submit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -165,7 +173,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "limit" | "stop" | "edit" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "limit" | "stop" | "edit" | "snipe" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -181,6 +189,7 @@ _oee() {
             "limit") words="--spend --receive --at --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "stop") words="--spend --receive --at --trail --limit --confirm --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "edit") words="--at --trail --limit --confirm --amount --from --expires --slippage --far --json --no-color --help -h" ;;
+            "snipe") words="--spend --at --max-price --within --slippage --valid-for --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --json --no-color --help -h" ;;
@@ -237,7 +246,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell limit stop edit submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
+            ":0") words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -249,6 +258,8 @@ _oee() {
             "stop:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "stop:2") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "edit:0") words="last"; orders="all"; ;;
+            "snipe:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "snipe:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "submit:0") files="1"; ;;
             "cancel:"*) words="last"; orders="live"; ;;
             "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -265,12 +276,12 @@ _oee() {
             "tokens:0") words="search add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
-            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell limit stop edit submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
+            "help:"*) words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -54,6 +54,9 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
         told = f"at {price} (net)" if order["type"] == "limit" else f"once the price is {price}"
     else:
         told = "once it is time"
+        if order["type"] == "sniper":
+            worst = order.get("limitPrice")
+            told = f"at {price_shown(worst)} or less (net)" if worst else "in one moment"
     if order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
     if order.get("launchTime"):

@@ -109,7 +109,9 @@ def _utc_reading(at: datetime) -> str:
 def instant_text(at: datetime, *, zone: tzinfo | None = None) -> str:
     """`2026-12-01 18:00 CET (17:00 UTC)`: the instant here, and in UTC where that is another clock."""
     here, there = at.astimezone(zone), at.astimezone(UTC)
-    clock = "%H:%M:%S" if at.second else "%H:%M"
+    clock = "%H:%M:%S" if at.second or at.microsecond else "%H:%M"
+    if at.microsecond:
+        clock += f".{at.microsecond:06}".rstrip("0")
     if here.utcoffset() == timedelta(0):
         return f"{there:%Y-%m-%d} {there:{clock}} UTC"
     day = "" if here.date() == there.date() else f"{there:%Y-%m-%d} "

@@ -109,7 +109,8 @@ def _repeat_words(order: Order, what: str) -> str:
     slippage = order["slippageBps"]
     usual = 100 if kind == "stop" else 50
     allowed = "" if slippage == usual else f" --slippage {percent_text(slippage)}"
-    if kind == "market" or not is_conditional(order):
+    if kind in ("market", "sniper") or not is_conditional(order):
+        # The moment of a sniper has passed.
         return f"{side} {what}{_bound_option(order)}{allowed}"
     trail, floor = order.get("trailBps"), order.get("limitPrice")
     at = f"--trail {percent_text(trail)}" if trail else f"--at {order.get('targetPrice')}"

@@ -1,1 +1,1 @@
-"""`oee limit`, `oee stop` and `oee waiting`: orders that wait."""
+"""`oee limit`, `oee stop`, `oee snipe` and `oee waiting`: orders that wait."""

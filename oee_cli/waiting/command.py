@@ -1,4 +1,4 @@
-"""The commands about orders that wait: `limit`, `stop`, `edit`, `waiting`.
+"""The commands about orders that wait: `limit`, `stop`, `snipe`, `edit`, `waiting`.
 
 Only signatures and help: what a command needs is imported when it runs.
 """
@@ -131,10 +131,55 @@ def place_stop(
     return place_waiting(asked, options, Output(json, quiet, no_color))
 
 
+def snipe_token(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="What to buy.", show_default=False)],
+    quote: o.Quote,
+    spend: o.Spend = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m.")
+    ] = None,
+    max_price: Annotated[
+        str | None,
+        typer.Option("--max-price", metavar="PRICE|±N%", help="Never pay more QUOTE for one TOKEN."),
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", metavar="TIME", help="Not tried after. (--valid-for after --at)")
+    ] = None,
+    slippage: o.Slippage = None,
+    valid_for: o.ValidFor = None,
+    wait: Wait = False,
+    timeout: WaitTimeout = None,
+    idempotency_key: o.Key = None,
+    dry_run: o.DryRun = False,
+    json: o.Json = False,
+    events: o.Events = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Buy at one moment, to the millisecond, prepared before.
+
+    It has a place that no other order takes, 5 % of slippage and 30 s, unless you say otherwise. By the
+    clock of the engine's Postgres, and never before it.
+
+    \b
+      oee snipe JUP USDC --spend 100 --at 2026-12-01T09:00:00Z
+      oee snipe JUP USDC --spend 100 --at 10m --max-price 0.9
+    """
+    from oee_cli.waiting.placement import WaitOptions, place_typed
+    from oee_cli.waiting.snipe_request import SnipeRequest, read_snipe
+
+    asked = SnipeRequest(
+        token=token, quote=quote, spend=spend, at=at, max_price=max_price, within=within,
+        slippage=slippage, valid_for=valid_for,
+    )  # fmt: skip
+    options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
+    return place_typed(read_snipe(asked), "buy", options, Output(json, quiet, no_color))
+
+
 def list_waiting(
     pair: o.Pair = None,
     type: Annotated[  # noqa: A002  # the option's name
-        str | None, typer.Option("--type", metavar="limit|stop", help="Only orders of this type.")
+        str | None, typer.Option("--type", metavar="limit|stop|sniper", help="Only orders of this type.")
     ] = None,
     side: o.Side = None,
     limit: Annotated[

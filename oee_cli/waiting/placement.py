@@ -1,4 +1,4 @@
-"""`oee limit` and `oee stop`: an order that is placed once, and then waits for its price."""
+"""`oee limit`, `oee stop` and `oee snipe`: an order that is placed once, and then waits for its price."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ class WaitOptions:
 
 def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) -> ExitCode:
     """Places one order that waits. Everything typed is checked before anything is started."""
-    typed = read_condition(request)
+    return place_typed(read_condition(request), request.side, options, output)
+
+
+def place_typed(typed: TypedCondition, side: str, options: WaitOptions, output: Output) -> ExitCode:
+    """Places what was typed and checked; `side`: buy or sell."""
     if options.timeout is not None and not options.wait:
         raise UsageFault("--timeout says nothing without --wait.", hint="Add --wait, or leave it out.")
     timeout = None if options.timeout is None else read_duration(options.timeout, "--timeout")
@@ -61,7 +65,7 @@ def place_waiting(request: WaitRequest, options: WaitOptions, output: Output) ->
                 return dry_run_order(client, output, body, key)
             return _place(client, output, body, key, options, timeout, typed)
         except UsageFault as e:
-            explain_refusal(e, f"oee {request.side} trades at once")
+            explain_refusal(e, f"oee {side} trades at once")
             raise
 
 

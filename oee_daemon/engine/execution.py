@@ -108,21 +108,29 @@ class Execution:
         """
         return self._loop.run(self._run(order_id))
 
-    async def run_urgent(self, order_id: UUID) -> timedelta | None:
-        """As `run`, for a sniper, on the loop itself: no thread waits, and none is waited for."""
-        return await self._run(order_id, urgent=True)
+    async def run_urgent(self, order_id: UUID, line: Line | None = None) -> timedelta | None:
+        """As `run`, for a sniper, on the loop itself: no thread waits, and none is waited for. `line`: on
+        which it is claimed, behind what was asked there in this turn of the loop."""
+        return await self._run(order_id, urgent=True, line=line)
 
-    async def prepare(self, order: Order) -> None:
+    async def prepare(self, order: Order, line: Line) -> None:
         """Asks whatever an attempt of the order would ask, so that the ways there are open when it begins:
-        Postgres, both tokens, every venue, the chain. Changes nothing. Raises whatever they raise."""
+        Postgres, on `line` too, both tokens, every venue, the chain. Changes nothing. Raises what they do."""
         await self._checks.know_tokens(order)
-        await asyncio.gather(self.slots.ensure(), self._outside.quotes(order), self._outside.chain.anchor())
+        await asyncio.gather(
+            self.slots.ensure(),
+            self.slots.warm(line),
+            self._outside.quotes(order),
+            self._outside.chain.anchor(),
+        )
 
-    async def _run(self, order_id: UUID, *, urgent: bool = False) -> timedelta | None:
+    async def _run(
+        self, order_id: UUID, *, urgent: bool = False, line: Line | None = None
+    ) -> timedelta | None:
         if not self._hands.take(order_id):
             return None
         try:
-            return await self._claim_and_go(order_id, urgent=urgent)
+            return await self._claim_and_go(order_id, urgent, line)
         except Exception as e:
             return await self._give_back(order_id, e)
         finally:
@@ -143,9 +151,9 @@ class Execution:
         self._faults.say("a run ended in a fault", fault, **what)
         return pause
 
-    async def _claim_and_go(self, order_id: UUID, *, urgent: bool) -> timedelta | None:
+    async def _claim_and_go(self, order_id: UUID, urgent: bool, line: Line | None) -> timedelta | None:
         try:
-            claimed = await self.slots.claim(order_id, urgent=urgent)
+            claimed = await self.slots.claim(order_id, urgent=urgent, line=line)
         except leases.NoSlot:
             return COME_AGAIN
         if claimed is None:

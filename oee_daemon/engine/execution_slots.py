@@ -94,11 +94,14 @@ class Slots:
         #: Where Postgres has to be for a claim; none for anywhere.
         self.where: leases.Where | None = None
 
-    async def claim(self, order_id: UUID, *, urgent: bool = False) -> tuple[Order, bool] | None:
+    async def claim(
+        self, order_id: UUID, *, urgent: bool = False, line: Line | None = None
+    ) -> tuple[Order, bool] | None:
         """As `leases.claim`, after a wait where need be; `urgent`: one that is known to be a sniper, which
-        waits for nobody's turn. Raises `NoSlot` once this worker is stopping."""
+        waits for nobody's turn, and is first asked for on that `line`, where there is one. Raises `NoSlot`
+        once this worker is stopping."""
         try:
-            return await self._claim_either(order_id, urgent=urgent)
+            return await self._claim_either(order_id, urgent=urgent, line=line)
         except leases.NoSlot:
             pass
         async with nullcontext() if urgent else self._turn:
@@ -113,24 +116,33 @@ class Slots:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._given_back.wait(), LOOK_S)
 
+    async def warm(self, line: Line) -> None:
+        """Prepares there what an urgent claim asks; no order has that id."""
+        with suppress(leases.NoSlot):
+            await self._claim(UUID(int=0), URGENT, line)
+
     async def ensure(self) -> bool:
         """Makes the slots that are missing. False: they were all there."""
         made = [await aside(self._db, leases.ensure_slots, n, kind) for kind, n in self._most.items() if n]
         return any(made)
 
-    async def _claim_either(self, order_id: UUID, *, urgent: bool) -> tuple[Order, bool] | None:
+    async def _claim_either(
+        self, order_id: UUID, *, urgent: bool, line: Line | None = None
+    ) -> tuple[Order, bool] | None:
         """A slot of its own first, where the order is known to be urgent; else once no other is left."""
         first, second = (URGENT, MARKET) if urgent and self._most[URGENT] else (MARKET, URGENT)
         try:
-            return await self._claim(order_id, first)
+            return await self._claim(order_id, first, line)
         except leases.NoSlot as full:
             if not self._most[URGENT] or not (urgent or full.urgent):
                 raise
         return await self._claim(order_id, second)
 
-    async def _claim(self, order_id: UUID, slot_class: str) -> tuple[Order, bool] | None:
+    async def _claim(
+        self, order_id: UUID, slot_class: str, line: Line | None = None
+    ) -> tuple[Order, bool] | None:
         return await leases.claim(
-            self._line,
+            line or self._line,
             order_id,
             owner=self._owner,
             network=self._network,

@@ -48,10 +48,8 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
 
 
 def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bool = False) -> bool:
-    """Whether another attempt follows, of an order that does not go back. The end of a stop or a sniper is its
-    time.
-
-    `barred`: a venue is asked no more from here on.
+    """Whether another attempt follows, of an order that does not go back. A stop or a sniper ends with
+    its time. `barred`: a venue is asked no more from here on.
     """
     unsent = order.status is not Status.SUBMITTED
     if order.type is OrderType.SNIPER and unsent and failure.code in (GONE, *NO_ROUTE):

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from oee_daemon.errors import OeeError
 from oee_daemon.orders.order import Order
+from oee_daemon.store.line import Line
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,9 @@ log = logging.getLogger(__name__)
 class Runs(Protocol):
     """What executes an order."""
 
-    async def run_urgent(self, order_id: UUID) -> timedelta | None: ...
+    async def run_urgent(self, order_id: UUID, line: Line | None = None) -> timedelta | None: ...
 
-    async def prepare(self, order: Order) -> None: ...
+    async def prepare(self, order: Order, line: Line) -> None: ...
 
 
 class UrgentOrders:
@@ -34,15 +35,16 @@ class UrgentOrders:
         self._running: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
 
-    def begin(self, order_id: UUID) -> None:
-        """Executes the order, to its end or until this worker stops."""
+    def begin(self, order_id: UUID, line: Line | None = None) -> None:
+        """Executes the order, to its end or until this worker stops. Harmless where it is executed already.
+        `line`: see `run_urgent`."""
         if not self._stopped.is_set():
-            task = asyncio.get_running_loop().create_task(self._run(order_id))
+            task = asyncio.get_running_loop().create_task(self._run(order_id, line))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _run(self, order_id: UUID) -> None:
-        pause = await self._execution.run_urgent(order_id)
+    async def _run(self, order_id: UUID, line: Line | None) -> None:
+        pause = await self._execution.run_urgent(order_id, line)
         while pause is not None:
             try:
                 async with asyncio.timeout(max(0.0, pause.total_seconds())):
@@ -53,10 +55,10 @@ class UrgentOrders:
                 # Whoever else works finds it due.
                 return
 
-    async def prepare(self, order: Order) -> None:
+    async def prepare(self, order: Order, line: Line) -> None:
         """Asks what an attempt will ask, and forgets the answers: what they came by is open then."""
         try:
-            await self._execution.prepare(order)
+            await self._execution.prepare(order, line)
         except OeeError as e:
             log.info("a sniper is not prepared", extra={"order_id": order.id, "reason": e.message})
         except Exception:

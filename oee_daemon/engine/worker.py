@@ -142,7 +142,7 @@ class Worker:
             may=lambda: self.identity.settled and self.other is None,
             where=lambda: self.identity.known,
             urgent=self.urgent,
-            line=Line(settings.database_url, most=1),
+            line=Line(settings.database_url),
         )
 
     def _make_recovery(self, settings: Settings, former: str) -> Recovery:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
@@ -148,6 +148,11 @@ def complete(said: dict[str, Any], given: Mapping[str, Any], base: Token, quote:
         _complete_prices(said, base, quote)
 
 
+def sniper_end(launch_at: datetime | None, valid_for_s: int) -> datetime | None:
+    """Until when a sniper waits where nobody said it."""
+    return None if launch_at is None else launch_at + timedelta(seconds=valid_for_s)
+
+
 def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
     """A launch that was missed by more than the time of a firing is over: what was meant for that moment
     would be a surprise an hour later."""
@@ -158,7 +163,7 @@ def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
             field="launchTime",
             hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
         )
-    said["good_until"] = said["good_until"] or said["launch_at"] + timedelta(seconds=said["valid_for_s"])
+    said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
     if said["limit_price"] is not None:
         _refuse_bounds(said)
         _bind(said, said["limit_price"], "limitPrice", base, quote)

@@ -13,7 +13,7 @@ from typing import Any
 from oee_daemon.contract.fields import BY_COLUMN, GIVEN
 from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.conditions import past
+from oee_daemon.orders.conditions import past, sniper_end
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
@@ -34,6 +34,9 @@ def edited_terms(order: Order, changes: Mapping[str, Any], spent: Token, bought:
         kept |= dict.fromkeys(_BOUNDS)
     else:
         _check_bound(order, changes)
+    if order.type is OrderType.SNIPER and order.good_until == sniper_end(order.launch_at, order.valid_for_s):
+        # It was, or could have been, the usual time after its moment: it stays that.
+        kept["good_until"] = None
     if changes.get("trail_bps") is not None:
         kept |= {"target_price": None, "limit_price": None}
     if changes.get("target_price") is not None:

@@ -48,7 +48,7 @@ class Where(NamedTuple):
 
 class NoSlot(Exception):
     """As many orders as may be are in execution: another can be claimed when one of them lets go. `urgent`:
-    this one may take a slot of the other class."""
+    this one may take an urgent slot."""
 
     def __init__(self, *, urgent: bool = False) -> None:
         super().__init__()
@@ -57,11 +57,8 @@ class NoSlot(Exception):
 
 # The orders first, in the order of their ids, then as many slots as there are. Whether a slot was just taken
 # is told by its own column, which Postgres reads again once it has the lock. A slot of one of these orders,
-# which nobody holds, is as good as a free one; urgent slots are for snipers alone. Each order is looked for
-# by itself: a join that was planned while there were no orders would read all of them.
-_ONLY = {MARKET: "", URGENT: " AND type = 'sniper'"}
-
-
+# which nobody holds, is as good as a free one. Each order is looked for by itself: a join that was planned
+# while there were no orders would read all of them.
 @cache
 def _claim(slot_class: str) -> Batch:
     return Batch(f"""
@@ -70,8 +67,7 @@ def _claim(slot_class: str) -> Batch:
         SELECT n, found_id, owner, lease, begins, urgent FROM asked CROSS JOIN LATERAL (
             SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins,
                 type = 'sniper' AS urgent FROM orders
-            WHERE orders.id = asked.id{_ONLY[slot_class]} AND {IS_RUNNABLE}
-                AND orders.network = asked.network AND {IS_DUE}
+            WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
                 AND (lease_owner = owner OR NOT {HELD}) AND {there("timeline", "started")}
                 AND (locked IS NOT TRUE OR NOT {NEEDS_KEY}) AND {MAY_RUN}
             LIMIT 1 FOR UPDATE

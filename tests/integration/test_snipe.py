@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
@@ -14,7 +15,8 @@ from oee_daemon.engine.watcher import Watcher
 from oee_daemon.orders.order import Order
 from oee_daemon.store import halt_row, leases
 from oee_daemon.store.line import Line
-from oee_daemon.store.tables import MARKET, URGENT
+from oee_daemon.store.tables import MARKET, execution_slots
+from tests.integration.test_editing import editor
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
@@ -27,7 +29,7 @@ def snipe(bench: Bench, ahead_s: float, **what: Any) -> Order:
 
 def watching(bench: Bench, **more: Any) -> Watcher:
     execution = bench.execution(**{"urgent_places": 2} | more)
-    watcher = Watcher(
+    return Watcher(
         bench.db,
         bench.network(bench.chain()),
         bench.broker,
@@ -35,9 +37,8 @@ def watching(bench: Bench, **more: Any) -> Watcher:
         owner="one",
         max_active=SLOTS,
         urgent=UrgentOrders(execution),
-        line=Line(bench.db.url, most=1),
+        line=Line(bench.db.url),
     )
-    return watcher
 
 
 def watched(bench: Bench, snipers: list[Order], **more: Any) -> list[Order]:
@@ -71,22 +72,16 @@ def test_market_orders_hold_no_place_of_a_sniper(bench: Bench) -> None:
     with pytest.raises(leases.NoSlot) as full:
         claim(bench, bench.place().id)
     assert not full.value.urgent
-    with pytest.raises(leases.NoSlot):
-        claim(bench, bench.place().id, URGENT)
     (order,) = watched(bench, [snipe(bench, 0.5)])
     assert order.status is Status.CONFIRMED
-
-
-def claim(bench: Bench, order_id: Any, slot_class: str = MARKET) -> Any:
+    # Its place is still free, and still none of a market order's.
     with bench.db.connect() as conn:
-        leases.ensure_slots(conn, SLOTS, slot_class)
-    asked = leases.claim(
-        bench.line, order_id, owner="two", network="simulated", slots=SLOTS, slot_class=slot_class
-    )
-    found = now(asked)
-    if found is None:
-        raise leases.NoSlot
-    return found
+        held = conn.execute(select(execution_slots.c["class"]).where(execution_slots.c.order_id.is_not(None)))
+        assert set(held.scalars()) == {MARKET}
+
+
+def claim(bench: Bench, order_id: Any) -> Any:
+    return now(leases.claim(bench.line, order_id, owner="two", network="simulated", slots=SLOTS))
 
 
 def test_a_sniper_that_recovery_finds_takes_its_place_too(bench: Bench) -> None:
@@ -127,7 +122,22 @@ def test_nothing_fires_under_a_halt(bench: Bench) -> None:
         halt_row.set_alone(conn, "look first", "a test")
     watcher = watching(bench)
     now(watcher.beat())
-    until(lambda: datetime.now(UTC) > order.launch_at + timedelta(milliseconds=50), what="its moment")
+    until(
+        lambda: datetime.now(UTC) > (order.launch_at or order.created_at) + timedelta(milliseconds=50),
+        what="its moment",
+    )
     now(watcher.beat())
     now(watcher.leave())
     assert bench.order(order.id).status is Status.WAITING
+
+
+def test_a_moment_that_is_moved_keeps_the_time_after_it(bench: Bench) -> None:
+    order = snipe(bench, 600)
+    assert order.launch_at is not None
+    later = order.launch_at + timedelta(hours=2)
+    edited = now(editor(bench).edit(order.id, lambda _: {"launch_at": later}, None))
+    assert (edited.launch_at, edited.good_until) == (later, later + timedelta(seconds=30))
+    soon = datetime.now(UTC) + timedelta(seconds=0.8)
+    now(editor(bench).edit(order.id, lambda _: {"launch_at": soon}, None))
+    (done,) = watched(bench, [order])
+    assert done.status is Status.CONFIRMED and moment_of(bench, done, Status.ROUTING) >= soon
