@@ -93,7 +93,7 @@ class Clients:
                 if answer.status_code in (200, 202):
                     self._note(answer.json()["orderId"], asked, body)
                     return
-                if answer.status_code == 400:
+                if answer.status_code == 422:
                     # Its time was over before the daemon was there to take it: it is asked for anew.
                     key, body = f"{key}-anew", _stamped(asked)
             self._over.wait(AGAIN_S)

@@ -24,8 +24,12 @@ from oee_cli.drill.drill_verdict import Verdict
 MAX_AGE_MS, OFF_MS = 2000, 250
 #: How long a condition may hold in plain sight without a firing; a rest after a return is at most this long.
 PATIENT_MS, MOST_REST_MS = 10_000, 60_000
+#: The same, whatever was done to those who look.
+ENDLESS_MS = 45_000
 #: Fired and unsent orders from which on no limit fires: four for each of ten places.
 CROWDED = 40
+#: For how long the daemon tries to store an order.
+MOST_STORING_MS = 10_000
 #: Prices that the engine tells are rounded to 18 digits.
 _NEAR = Fraction(1, 10**15)
 _FINAL = ("confirmed", "failed", "cancelled", "expired")
@@ -148,7 +152,9 @@ class Judge:
                 self._unfounded(order, f"it waited for {target}, and fired by {told}")
             return target
         # It followed the best price that there may have been, and no better one.
-        first = self.market.slot_at(_ms(order["createdAt"])) - 1
+        # What it first went by was asked for just before it was stored, or longer where Postgres hung.
+        asked_ms = _ms(order["events"][0]["data"]["market"]["at"])
+        first = self.market.slot_at(max(asked_ms, _ms(order["createdAt"]) - MOST_STORING_MS)) - 1
         best = [p for n in range(first, slot + 1) for p in self._possible(wait, n)]
         farthest = max(p[0] for p in best) if wait.sells else min(p[1] for p in best)
         most = farthest * (10_000 + (-1 if wait.sells else 1) * (wait.trail_bps or 0)) / 10_000
@@ -199,16 +205,17 @@ class Judge:
         if wait.kind == "trail" and not latched:
             return
         target = Fraction(order["limitPrice"] or 0) if latched else Fraction(wait.target or 0)
-        asked, run_ms = _ask(wait), 0.0
+        asked, run_ms, met_ms = _ask(wait), 0, 0
         for slot in range(self.market.slot_at(span[0]) + 1, self.market.slot_at(span[1])):
             begun = self.market.genesis_ms + slot * SLOT_MS
             hidden = _within(begun, self.seen.hidden) or (limit and _within(begun, crowded))
             found = self._own(wait, asked, slot) if limit else self._marginal(wait, slot)
             met = all(_met(price, target, limit, wait.sells) for price in found)
-            run_ms = run_ms + (0 if hidden else SLOT_MS) if met else 0.0
+            run_ms = run_ms + (0 if hidden else SLOT_MS) if met else 0
+            met_ms = met_ms + SLOT_MS if met else 0
             self.figures["slots in which a price was met and nobody hidden"] += int(met and not hidden)
-            if run_ms > patient_ms + wait.confirm_ms:
-                self._missed(order, f"its price was there for {run_ms / 1000:.0f} s until slot {slot}")
+            if run_ms > patient_ms + wait.confirm_ms or met_ms > patient_ms + ENDLESS_MS:
+                self._missed(order, f"its price was there for {met_ms / 1000:.0f} s until slot {slot}")
                 return
 
     def _judge_fences(self, fired: list[tuple[float, int, str]]) -> None:

@@ -122,7 +122,7 @@ class PriceTicks:
         """The orders that fired."""
         asked_at = time.monotonic()
         prices = await self._source.prices([post.pair for post in self.posts.values()])
-        good = {name: price for name, price in prices.items() if self._believe(name, price)}
+        good = {name: price for name, price in prices.items() if self._believe(name, price, asked_at)}
         reached = {name: price for name, price in good.items() if self.posts[name].reached(price)}
         if not reached:
             self._held.keep(())
@@ -135,12 +135,13 @@ class PriceTicks:
             fired += await self._fire(lead, reached[name], price_at, candidates)
         return fired
 
-    def _believe(self, name: str, price: Price) -> bool:
+    def _believe(self, name: str, price: Price, asked_at: float) -> bool:
         post = self.posts[name]
         good = conditions_met.believable(price, post.last, self._source.must_be_ordered)
         post.last = price
         if price.age_s <= self._source.max_age_s:
-            post.fresh_at = time.monotonic() - price.age_s
+            # Not by when the answer came: no price is younger than it says.
+            post.fresh_at = asked_at - price.age_s
         post.good = price if good else None
         return good and price.age_s < self._source.max_age_s
 

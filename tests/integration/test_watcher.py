@@ -193,6 +193,20 @@ def test_a_trailing_stop_follows_the_best_price_and_its_floor_is_fixed_when_it_f
     assert fired.limit_price == peak * Decimal("0.97") * Decimal("0.8") and fired.min_receive
 
 
+def test_a_trailing_stop_follows_nothing_that_was_before_it(bench: Bench) -> None:
+    """What the watcher saw last is older than the order: it falls back from no price that it never had."""
+    limit(bench, "0.5", far=True)
+    watcher = bench.watcher()
+    bench.move_market(600)
+    looked(bench, watcher)
+    bench.move_market(0)
+    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)
+    placed = bench.row(order.id).peak
+    now(watcher.beat())
+    assert bench.row(order.id).peak == placed
+    assert looked(bench, watcher, 4) == []
+
+
 def test_an_older_fence_and_an_older_price_fire_nothing(bench: Bench) -> None:
     order = limit(bench, "0.98")
     one, two = bench.watcher(owner="one"), bench.watcher(owner="two")
