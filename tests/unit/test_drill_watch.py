@@ -69,7 +69,10 @@ def verdict(
     order = {
         "orderId": "one", "status": "confirmed", "createdAt": at(10), "limitPrice": None,
         "filledIn": filled if not wait.sells else "1", "filledOut": "1" if not wait.sells else filled,
-        "events": [{"status": "waiting", "at": at(10), "data": {"market": {"at": at(10)}}}, after | {"at": at(slot + 0.5)}],
+        "events": [
+            {"status": "waiting", "at": at(10), "data": {"market": {"at": at(10)}}},
+            after | {"at": at(slot + 0.5)},
+        ],
     }  # fmt: skip
     found = Verdict([], [], [], [])
     Judge(MARKET, replace(seen or Seen({}), placed={"one": placed}), found).judge([order])
