@@ -24,7 +24,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
-from oee_daemon.engine.routing import request_of
+from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
@@ -36,9 +36,9 @@ from oee_daemon.store.order_rows import order_of
 
 log = logging.getLogger(__name__)
 
-#: Seconds until what was learned of an order is doubted, for liquidity comes back; and between two firm
-#: prices by which trailing stops follow an estimate.
-LEARNED_S, FOLLOW_S = 30.0, 5.0
+#: Seconds until what was learned of an order is doubted, for liquidity comes back; for which one rests that
+#: no venue has a price for; and between two firm prices by which trailing stops follow an estimate.
+LEARNED_S, UNPRICED_S, FOLLOW_S = 30.0, 2.0, 5.0
 #: Fired and unsent limit orders for each that may be in execution: more would be old when they are tried.
 ROOM = 4
 #: Fires that are not a statement's to hold up: one a pair.
@@ -260,6 +260,7 @@ class PriceTicks:
         asked = limits[: self._source.most_firm]
         quotes = await asyncio.gather(*(self._firm(c) for c in asked))
         priced = [(c, quote) for c, quote in zip(asked, quotes, strict=True) if quote is not None]
+        await self._rest([c for c, quote in zip(asked, quotes, strict=True) if quote is None])
         met = [c for c, quote in priced if conditions_met.is_met(c.order, quote)]
         missed = [(c, quote) for c, quote in priced if not conditions_met.is_met(c.order, quote)]
         if missed:
@@ -269,16 +270,27 @@ class PriceTicks:
     async def _firm(self, candidate: Candidate) -> Quote | None:
         order = candidate.order
         request = request_of(order, self._network.tokens, order.number, order.attempt)
-        return await self._source.firm(request)
+        most = self._network.max_impact
+        return await self._source.firm(request, lambda quote: may_choose(order, quote, most))
 
     async def _learn(self, missed: Sequence[tuple[Candidate, Quote]], price: Price) -> None:
+        """At which price of the pair each would be met."""
         tokens = self._network.tokens
+        prices = [conditions_met.learned(c, quote, price, tokens) for c, quote in missed]
+        await self._arm([c for c, _ in missed], prices, LEARNED_S)
+
+    async def _rest(self, unpriced: Sequence[Candidate]) -> None:
+        """Those that no venue can fill now make room for others of their pair."""
+        if unpriced:
+            await self._arm(unpriced, [c.armed for c in unpriced], UNPRICED_S)
+
+    async def _arm(self, looked: Sequence[Candidate], prices: Sequence[Decimal], rest_s: float) -> None:
         values = {
-            "rest": timedelta(seconds=LEARNED_S),
-            "ids": [c.order.id for c, _ in missed],
-            "olds": [c.armed for c, _ in missed],
-            "fences": [c.order.fence for c, _ in missed],
-            "prices": [conditions_met.learned(c, quote, price, tokens) for c, quote in missed],
+            "rest": timedelta(seconds=rest_s),
+            "ids": [c.order.id for c in looked],
+            "olds": [c.armed for c in looked],
+            "fences": [c.order.fence for c in looked],
+            "prices": prices,
         }
         await aside(self._db, watch_sql.LEARN.run, values)
 

@@ -100,13 +100,22 @@ def within_impact(answers: Sequence[VenueAnswer], most: int | None) -> list[Venu
 
 
 def _held_to_impact(answer: VenueAnswer, quote: Quote, most: int) -> VenueAnswer:
-    impact = quote.price_impact_bps
-    if impact is not None and impact <= most:
+    if _keeps_to_impact(quote, most):
         return answer
+    impact = quote.price_impact_bps
     said = "does not say how far" if impact is None else f"says that by {impact} bps"
     message = f"{answer.venue} {said} this amount moves its price, and OEE_MAX_IMPACT is {most} bps."
     error = {"code": "impact_too_high", "message": message, "retryable": False}
     return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
+
+
+def _keeps_to_impact(quote: Quote, most: int) -> bool:
+    return quote.price_impact_bps is not None and quote.price_impact_bps <= most
+
+
+def may_choose(order: Order, quote: Quote, most: int | None) -> bool:
+    """Whether an attempt of the order could take it; `most` as in `within_impact`."""
+    return quote.venue not in (order.barred or ()) and (most is None or _keeps_to_impact(quote, most))
 
 
 def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:

@@ -6,12 +6,13 @@ fresh it looks. Its coroutines run on the loop of everybody's orders: none may b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Protocol
 
+from oee_daemon.contract.ranking import standing
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
@@ -64,13 +65,22 @@ class PriceSource(Protocol):
         """The prices of pairs, by name; one that no venue answers for is missing. Never raises."""
         ...
 
-    async def firm(self, request: QuoteRequest) -> Quote | None:
-        """The best quote for that amount now; none where no venue has one. Never raises."""
+    async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
+        """The best quote for that amount now, of those that one `may` take; none where no venue has one.
+        Never raises."""
         ...
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         """The best quote for a little of the pair now, for whoever is about to fire. Never raises."""
         ...
+
+
+def best_of(
+    quotes: Sequence[Quote], mode: SwapMode, may: Callable[[Quote], bool] | None = None
+) -> Quote | None:
+    """The best of those that one `may` take, as orders rank them."""
+    allowed = [quote for quote in quotes if may is None or may(quote)]
+    return min(allowed, key=lambda q: standing(mode, q.venue, q.amount_in, q.amount_out), default=None)
 
 
 def price_of(quote: Quote, side: Side, base: Token, against: Token) -> Decimal:

@@ -103,6 +103,27 @@ def test_its_own_size_decides_and_the_index_learns(bench: Bench) -> None:
     assert looked(bench, watcher, 2) == [large.id]
 
 
+def test_what_no_venue_may_fill_neither_fires_nor_stands_before_others(bench: Bench) -> None:
+    """It would be claimed and come back each minute, for days."""
+    barred = limit(bench, "0.99")
+    bench.set(barred.id, barred=["raydium", "meteora"])
+    other = limit(bench, "0.985")
+    watcher = bench.watcher()
+    assert watcher.ticks is not None
+    watcher.ticks._source.most_firm = 1
+    bench.move_market(-300)
+    assert looked(bench, watcher, 2) == [other.id]
+    row = bench.row(barred.id)
+    assert (row.status, row.arm_price) == ("waiting", barred.target_price) and row.look_at is not None
+    bench.set(barred.id, barred=["raydium"], look_at=bench.ago(seconds=1))
+    bench.move_market(-1500)
+    assert looked(bench, watcher, 2) == [barred.id]
+    watcher.ticks._network = replace(watcher.ticks._network, max_impact=0)
+    far = limit(bench, "0.98")
+    bench.move_market(-2000)
+    assert looked(bench, watcher, 2) == [] and bench.row(far.id).look_at is not None
+
+
 def test_a_stop_fires_by_the_best_venue_over_two_slots_and_not_by_one_venues_spike(bench: Bench) -> None:
     order, watcher = stop(bench, "0.97"), bench.watcher()
     bench.move_market(-900, venue="raydium")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from oee_daemon.contract.ranking import standing
 from oee_daemon.contract.simulated import FEED, FEED_FAULTS
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import ChainUnavailable, VenueRefused
-from oee_daemon.networks.prices import Price, Watched, price_of, probe
+from oee_daemon.networks.prices import Price, Watched, best_of, price_of, probe
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import MARKET, Fault, Faults
 from oee_daemon.networks.simulated.simulated_path import Moved, key_of
@@ -91,7 +90,7 @@ class SimulatedPrices:
             ask_venue=best[Side.BUY].venue,
         )
 
-    async def firm(self, request: QuoteRequest) -> Quote | None:
+    async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
         """As the venues would answer now; of a pair that nobody has watched yet, as if somebody began to."""
         key = key_of(request.input_token, request.output_token)
         try:
@@ -100,13 +99,18 @@ class SimulatedPrices:
             shifts = await self._faults.shifts()
         except ChainUnavailable:
             return None
-        return self._best(request, height if begun is None else begun, height, shifts)
+        return self._best(request, height if begun is None else begun, height, shifts, may)
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self.firm(probe(pair, side, simulated_market.usd(pair.base)))
 
     def _best(
-        self, request: QuoteRequest, begun: int, height: int, shifts: Mapping[str, int]
+        self,
+        request: QuoteRequest,
+        begun: int,
+        height: int,
+        shifts: Mapping[str, int],
+        may: Callable[[Quote], bool] | None = None,
     ) -> Quote | None:
         quotes: list[Quote] = []
         for pool in simulated_market.POOLS:
@@ -116,8 +120,7 @@ class SimulatedPrices:
                 quotes.append(simulated_market.quote(self._seed, pool, request, at))
             except VenueRefused:
                 continue
-        mode = request.mode
-        return min(quotes, key=lambda q: standing(mode, q.venue, q.amount_in, q.amount_out), default=None)
+        return best_of(quotes, request.mode, may)
 
 
 def _key(pair: Watched) -> str:

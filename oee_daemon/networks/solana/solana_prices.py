@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from oee_daemon.contract.ranking import standing
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.errors import OeeError
-from oee_daemon.networks.prices import PROBE_USD, Price, Watched, price_of, rounded
+from oee_daemon.networks.prices import PROBE_USD, Price, Watched, best_of, price_of, rounded
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.pool_reader import PoolReader, Sight
 from oee_daemon.networks.solana.profile import Pace
@@ -101,8 +100,8 @@ class SolanaPrices:
         await self._level(pairs)
         return {pair.name: self._price(pair, sight) for pair in pairs if pair.name in self._seen}
 
-    async def firm(self, request: QuoteRequest) -> Quote | None:
-        return await self._best(request, self._venues)
+    async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
+        return await self._best(request, self._venues, may)
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self._probe(pair, side, urgent=True)
@@ -221,11 +220,11 @@ class SolanaPrices:
             return None
         return max(1, (pool.held_in if given == pair.base else pool.held_out) // _LITTLE)
 
-    async def _best(self, request: QuoteRequest, venues: Sequence[Venue]) -> Quote | None:
+    async def _best(
+        self, request: QuoteRequest, venues: Sequence[Venue], may: Callable[[Quote], bool] | None = None
+    ) -> Quote | None:
         asked = await asyncio.gather(*(_ask(venue, request) for venue in venues))
-        mode = request.mode
-        quotes = [quote for quote in asked if quote is not None]
-        return min(quotes, key=lambda q: standing(mode, q.venue, q.amount_in, q.amount_out), default=None)
+        return best_of([quote for quote in asked if quote is not None], request.mode, may)
 
 
 async def _ask(venue: Venue, request: QuoteRequest) -> Quote | None:
