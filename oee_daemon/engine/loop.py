@@ -31,7 +31,17 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What the coroutine returns or raises, for a thread that waits for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        # Each order goes through here: a task and a lock cost half of the two futures that tell each other.
+        done, tasks = threading.Lock(), list[asyncio.Task[T]]()
+        done.acquire()
+
+        def start() -> None:
+            tasks.append(self._loop.create_task(work))
+            tasks[0].add_done_callback(lambda _: done.release())
+
+        self._loop.call_soon_threadsafe(start)
+        done.acquire()
+        return tasks[0].result()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """The coroutine, beside all others, for a thread that goes on."""

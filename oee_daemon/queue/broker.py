@@ -64,8 +64,7 @@ class Broker(RedisBroker):
         self._threads = Threads()
         self.add_middleware(self._threads)
         self._sender = FireAndForget(url, script=self.script)
-        #: The same broker, but nobody waits for what the server answers.
-        self.no_reply = self._with_dispatch(self._sender.send)
+        #: The same broker, which sends nothing: what it would send is what its calls return.
         self._unsent = self._with_dispatch(lambda *command: list(command))
 
     def ring(self, order_ids: Sequence[UUID], *, at_once: bool) -> bool:
@@ -80,6 +79,10 @@ class Broker(RedisBroker):
             return self._sender.send_at_once(commands)
         self._sender.send_all(commands)
         return True
+
+    def acknowledge(self, queue_name: str, message_ids: Sequence[Any]) -> None:
+        """All of them in one write, of which no answer is waited for. Raises as `FireAndForget` does."""
+        self._sender.send_all([self._unsent.do_ack(queue_name, one) for one in message_ids])
 
     def _with_dispatch(self, run: Callable[..., Any]) -> Any:
         other = copy.copy(self)

@@ -39,6 +39,9 @@ ENDING_S = 0.01
 PROVE_S = 1.0
 KEPT = 1000
 
+#: Messages that are acknowledged together; whatever is left when no message is under way goes at once.
+ACKS = 4
+
 #: How the queue fails: away, or with an error for an answer, as while it is full, read-only or loading.
 FAILS = (redis.RedisError, ConnectionClosed, OSError)
 
@@ -152,6 +155,8 @@ class Consumer(_RedisConsumer):
         self._batch = min(prefetch, broker.batch)
         self._full = False
         self._ending = False
+        #: What is done, and was not told to the queue yet.
+        self._unsent: deque[Any] = deque()
         #: What was acknowledged, and is not known to have been taken.
         self._acked: deque[Any] = deque(maxlen=KEPT)
         self._prove_at = 0.0
@@ -164,6 +169,7 @@ class Consumer(_RedisConsumer):
     def __next__(self) -> Any:
         """The next message, or nothing after a wait of at most `timeout` ms."""
         if not self.message_cache:
+            self._acknowledge()
             self._acknowledge_again()
             # Said before the room is looked at: an acknowledgement in between then rings.
             self._full = True
@@ -218,10 +224,22 @@ class Consumer(_RedisConsumer):
         # Stock Dramatiq holds the worker thread until this succeeds. What stays unacknowledged is rung
         # again when this worker is gone, and finds nothing to do.
         self._acked.append(message_id)
-        with suppress(*FAILS):
-            self.broker.no_reply.do_ack(self.queue_name, message_id)
+        self._unsent.append(message_id)
         self.queued_message_ids.discard(message.message_id)
+        if len(self._unsent) >= ACKS or not self.queued_message_ids:
+            self._acknowledge()
         self._wake_if_room()
+
+    def _acknowledge(self) -> None:
+        """All that is done, in one write."""
+        done: list[Any] = []
+        # Whoever empties it, of several threads.
+        with suppress(IndexError):
+            while True:
+                done.append(self._unsent.popleft())
+        if done:
+            with suppress(*FAILS):
+                self.broker.acknowledge(self.queue_name, done)
 
     def nack(self, message: Any) -> None:
         with suppress(*FAILS):

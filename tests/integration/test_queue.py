@@ -9,7 +9,7 @@ import pytest
 import redis
 from dramatiq.message import Message
 
-from oee_daemon.queue.broker import QUEUE, open_broker, ring
+from oee_daemon.queue.broker import QUEUE, open_broker, ring, ring_all
 from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
 from oee_daemon.queue.unanswered_connection import TIMEOUT_S, FireAndForget
 from oee_daemon.queue.worker_threads import SPARE
@@ -37,8 +37,7 @@ def test_one_answer_brings_all_that_waits_and_there_is_room_for(redis_url: str) 
     broker = open_broker(redis_url)
     fetch = BlockingFetch(broker, QUEUE)
     sent = [uuid4() for _ in range(5)]
-    for order_id in sent:
-        ring(broker.no_reply, order_id)
+    ring_all(broker, sent)
     first = fetch.wait(5, room=3, look=5)
     rest = fetch.wait(5, room=SPARE, look=5)
     assert [Message.decode(found).args[0] for found in first + rest] == [str(i) for i in sent]
