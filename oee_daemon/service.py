@@ -25,7 +25,7 @@ from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
 from oee_daemon.api.order_door import OrderDoor
 from oee_daemon.api.state import Surroundings
-from oee_daemon.api.told_wire import told_json
+from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
@@ -141,6 +141,7 @@ class Service:
             # The home's lock is ours: whoever told in its name before us is dead.
             owner=self._home.identity(),
             describe=lambda kind, event: told_json(kind, event, self._network.tokens),
+            describe_gap=lambda gap: blind_json(gap, self._network.tokens),
         )
 
     def _surroundings(self) -> Surroundings:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from oee_cli.doctor.checks import (
     endpoint_checks,
     engine_checks,
+    feed_checks,
     home_checks,
     leftover_checks,
     limit_checks,
@@ -40,6 +41,7 @@ CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     engine_checks.check_worker,
     engine_checks.check_orders,
     endpoint_checks.check_endpoints,
+    feed_checks.check_feeds,
     machine_checks.check_completion,
 )
 

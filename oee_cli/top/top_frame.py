@@ -194,7 +194,31 @@ class _Page:
         room = self.width - 8 - len(text)
         return [
             self._line([Cell(f"{'orders':<8}", "dim"), Cell("   ".join(told))]),
+            *self._waiting(),
             self._line([Cell(f"{'rate':<8}", "dim"), Cell(text), Cell(drawing[-max(0, room) :], "cyan")]),
+        ]
+
+    def _waiting(self) -> list[str]:
+        """Where orders wait for prices: how many, the nearest, how old the prices are and who sees them."""
+        watch = self.engine.get("watch") or {}
+        if not watch.get("pairs"):
+            return []
+        pairs = f"{watch['pairs']:,} {'pair' if watch['pairs'] == 1 else 'pairs'}"
+        told = [f"{watch['waiting']:,} on {pairs}"]
+        if watch["nearest"] is not None:
+            told.append(f"nearest {clean(watch['nearest'])} {max(0, watch['nearestBps']) / 100:.1f}%")
+        prices, style = "no prices", "red"
+        if watch["leader"] is None:
+            prices = "nobody watches the prices"
+        elif watch["stale"]:
+            prices = f"no fresh price of {clean(watch['stale'][0])}"
+            prices += f" and {len(watch['stale']) - 1:,} more" if len(watch["stale"]) > 1 else ""
+        elif watch["oldestMs"] is not None:
+            prices, style = f"prices {span_text(watch['oldestMs'] / 1000)} old", ""
+        text = "   ".join(told) + "   "
+        leader = "" if watch["leader"] is None else f"   {clean(watch['leader']['owner'])}"
+        return [
+            self._line([Cell(f"{'waiting':<8}", "dim"), Cell(text), Cell(prices, style), Cell(leader, "dim")])
         ]
 
     def _venues(self) -> list[str]:

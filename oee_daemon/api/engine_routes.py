@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 
 from oee_daemon.api import wire
 from oee_daemon.api.answer_schema import Halt, Moment, Order, Shape, WalletState
+from oee_daemon.api.feed_wire import WatchState, watch_json
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import VERSION
@@ -89,6 +90,7 @@ class Engine(Shape):
     venues_over_s: int = Field(description="how far back `venues` looks, seconds")
     venues: list[Venue]
     rate: Rate
+    watch: WatchState
     halt: Halt | None = Field(description="null while the engine works")
     wallet: WalletState | None
 
@@ -122,6 +124,7 @@ async def engine(request: Request) -> JSONResponse:
             "workers": queue and queue.workers,
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),
+            "watch": watch_json(seen.watch, count.live["waiting"], state.network.tokens),
             "halt": wire.halt_json(seen.halt),
             "wallet": state.around.lock and state.around.lock.describe(),
             "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},

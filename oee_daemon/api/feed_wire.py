@@ -47,6 +47,37 @@ class Feeds(Shape):
     feeds: list[PairFeed]
 
 
+class WatchState(Shape):
+    """The watch over prices, at a glance."""
+
+    leader: Leader | None = Field(description="null: nobody watches")
+    waiting: int = Field(description="orders that wait, for a price or a time")
+    pairs: int = Field(description="whose prices are watched")
+    stale: list[str] = Field(description="of which nobody sees a fresh price; nothing fires by these")
+    oldest_ms: int | None = Field(description="the age of the oldest price")
+    nearest: str | None = Field(description="the pair whose price has to move least")
+    nearest_bps: int | None
+    fired: int = Field(description="orders that have ever fired by a price")
+    gaps: int = Field(description="times in which nobody saw a fresh price of a pair")
+
+
+def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
+    """`seen`: the row of `waiting_sql.GLANCE`; `waiting` as counted with the other orders."""
+    leader = {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
+    ages = [age for age in seen.ages if age is not None]
+    return {
+        "leader": leader if seen.leads else None,
+        "waiting": waiting,
+        "pairs": seen.pairs,
+        "stale": [wire.pair_text(pair, book) for pair in seen.stale],
+        "oldestMs": round(max(ages) * 1000) if ages else None,
+        "nearest": None if seen.nearest_bps is None else wire.pair_text(seen.nearest, book),
+        "nearestBps": seen.nearest_bps,
+        "fired": seen.fired,
+        "gaps": seen.gaps,
+    }
+
+
 def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
     leader = None
     if seen.owner is not None:

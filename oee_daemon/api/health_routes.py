@@ -17,6 +17,7 @@ from oee_daemon.api.state import state_of
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
 from oee_daemon.contract.settings import BY_NAME
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.reads.engine_overview import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])
@@ -142,11 +143,28 @@ async def metrics(request: Request) -> PlainTextResponse:
         lines += _metric("oee_orders_faulty", "Orders whose runs end in faults of the engine.", count.faulty)
         lines += _metric("oee_leases_held", "Orders in execution.", count.running)
         lines += _metric("oee_halted", "Whether the engine is halted.", int(figures["halt"] is not None))
+        lines += _watch_metrics(figures["watch"], count.live["waiting"], state_of(request).network.tokens)
         lines += _metric("oee_database_bytes", "Size of the database.", figures["bytes"])
     if queue is not None:
         lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)
         lines += _metric("oee_workers", "Workers that are there.", len(queue.workers))
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _watch_metrics(seen: Any, waiting: int, book: TokenBook) -> list[str]:
+    """What waits, and the watch over its prices; `seen`: the row of `waiting_sql.GLANCE`."""
+    lines = _metric("oee_waiting_orders", "Orders that wait, for a price or a time.", waiting)
+    lines += _metric("oee_watch_leader", "Whether a worker leads the watch over prices.", int(seen.leads))
+    lines += _metric("oee_fired_total", "Orders that have fired by a price.", seen.fired, "counter")
+    lines += _metric("oee_feed_gaps_total", "Times without a fresh price of a pair.", seen.gaps, "counter")
+    lines += _metric("oee_feeds_stale", "Pairs that nobody sees a fresh price of.", len(seen.stale))
+    ages = [(wire.pair_text(pair, book), age) for pair, age in zip(seen.names, seen.ages, strict=True)]
+    if ages:
+        lines += [
+            "# HELP oee_feed_age_seconds The age of a pair's price.",
+            "# TYPE oee_feed_age_seconds gauge",
+        ]
+    return lines + [f'oee_feed_age_seconds{{pair="{p}"}} {a:.3f}' for p, a in ages if a is not None]
 
 
 def _metric(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:

@@ -7,6 +7,14 @@ from typing import Any
 from oee_daemon.api import wire
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
+from oee_daemon.store.telling_sql import Gap
+
+
+def blind_json(gap: Gap, book: TokenBook) -> dict[str, Any]:
+    """A pair of which nobody sees a fresh price: what waits for it fires by none."""
+    pair, begun = wire.pair_text(gap.pair, book), wire.moment(gap.begun)
+    text = f"No fresh price of {pair} since {begun[:19]}Z ({gap.reason}): what waits for it does not fire"
+    return {"event": "feed_blind", "text": text, "pair": pair, "since": begun, "reason": gap.reason}
 
 
 def told_json(kind: str, event: Event, book: TokenBook) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class PriceTicks:
         self._desk = TokenDesk(db, network)
         self._most = ROOM * max_active
         self._held = Held()
+        #: Fired, and not counted in Postgres yet.
+        self._fired_of_late = 0
         self.posts: dict[str, Post] = {}
 
     def confirm_anew(self) -> None:
@@ -188,6 +190,7 @@ class PriceTicks:
         failpoints.hit("before_fire")
         fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
         failpoints.hit("after_fire")
+        self._fired_of_late += len(fired)
         return fired
 
     async def _borne_out(
@@ -334,8 +337,9 @@ class PriceTicks:
     async def tell(self, lead: Lead, gap_s: float) -> None:
         """Stores what is seen of each pair, and a gap where nothing fresh is."""
         rows = [self._told(post, lead) for post in self.posts.values()]
+        fired, self._fired_of_late = self._fired_of_late, 0
         values = {"rows": Jsonb(rows), "fence": lead.fence, "gap": timedelta(seconds=gap_s)}
-        await aside(self._db, watch_sql.SEEN.run, values)
+        await aside(self._db, watch_sql.SEEN.run, values | {"fired": fired})
 
     def _told(self, post: Post, lead: Lead) -> dict[str, Any]:
         price, live = post.last, self._fresh(post)

@@ -1,4 +1,5 @@
-"""Tells targets outside what happens while nobody looks: fired, confirmed, failed, expired, latched, halted.
+"""Tells targets outside what happens while nobody looks: fired, confirmed, failed, expired, latched, halted,
+prices that nobody sees.
 
 Each event comes at least once, across restarts too: how far a target has been told is stored after it was
 told. It never holds up an order: it has a thread and a connection of its own, and each delivery a deadline. A
@@ -25,7 +26,7 @@ from sqlalchemy import Engine
 from oee_daemon.errors import StartFailed
 from oee_daemon.orders.order import Event
 from oee_daemon.store import telling_sql
-from oee_daemon.store.telling_sql import News
+from oee_daemon.store.telling_sql import Gap, News
 
 log = logging.getLogger(__name__)
 
@@ -118,9 +119,15 @@ class Teller:
     """Of one daemon. `describe` makes of an event's kind and the event what is told."""
 
     def __init__(
-        self, db: Engine, targets: Sequence[Target], *, owner: str, describe: Callable[[str, Event], Message]
+        self,
+        db: Engine,
+        targets: Sequence[Target],
+        *,
+        owner: str,
+        describe: Callable[[str, Event], Message],
+        describe_gap: Callable[[Gap], Message],
     ) -> None:
-        self._db, self._owner, self._describe = db, owner, describe
+        self._db, self._owner, self._describe, self._describe_gap = db, owner, describe, describe_gap
         self._targets = {target: _State() for target in targets}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
@@ -183,6 +190,8 @@ class Teller:
             yield "left out", {"event": "left_out", "text": text, "count": found.left_out}
         for kind, event in found.events:
             yield (event.order_id, event.seq), self._describe(kind, event)
+        for gap in found.blind:
+            yield gap, self._describe_gap(gap)
         if found.halted is not None:
             yield ("halt", found.mark.halt), _halted(*found.halted)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from oee_daemon.contract.status import LIVE, RUNNABLE
 from oee_daemon.engine import durability_checks
 from oee_daemon.orders.order import Order
-from oee_daemon.store import halt_row
+from oee_daemon.store import halt_row, waiting_sql
 from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.halt_row import Halt
 from oee_daemon.store.statement import Statement
@@ -88,6 +88,8 @@ class Overview:
     #: Orders in each of the last whole seconds, the newest last.
     accepted_by_second: list[int]
     ended_by_second: list[int]
+    #: The row of `waiting_sql.GLANCE`: the watch over prices.
+    watch: Any
     #: None while the engine works.
     halt: Halt | None = None
 
@@ -146,6 +148,7 @@ class Overviews:
                 venues=[VenueHealth(**row._asdict()) for row in venues],
                 accepted_by_second=came,
                 ended_by_second=went,
+                watch=waiting_sql.GLANCE.first(conn),
                 halt=halt_row.read(conn),
             )
 
@@ -162,6 +165,7 @@ class Overviews:
                 "revision": database.revision,
                 "now": database.now,
                 "halt": halt_row.read(conn),
+                "watch": waiting_sql.GLANCE.first(conn),
                 "weaknesses": [asdict(weakness) for weakness in durability_checks.look(conn, connections)],
             }
 

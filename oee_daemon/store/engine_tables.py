@@ -19,10 +19,11 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from oee_daemon.store.tables import Time, Units, metadata
+from oee_daemon.store.tables import Time, Units, Xid8, metadata
 
 #: The one row that says who watches prices: each new leader raises the fence. `seen_at`: until when somebody
 #: did.
@@ -34,6 +35,8 @@ watch = Table(
     Column("fence", BigInteger, nullable=False),
     Column("lease_until", Time, nullable=False),
     Column("seen_at", Time),
+    # Orders that have fired by a price.
+    Column("fired", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("one = 1"),
     postgresql_with={"fillfactor": 50},
 )
@@ -63,7 +66,10 @@ gaps = Table(
     Column("begun", Time, primary_key=True),
     Column("ended", Time),
     Column("reason", Text, nullable=False),
+    # The transaction that wrote it, by which it is news.
+    Column("xact", Xid8, server_default=func.pg_current_xact_id()),
 )
+Index("gaps_xact", gaps.c.xact, postgresql_where=text("xact IS NOT NULL"))
 
 #: Which workers take up what is due, as each says once a second. Not logged: see `readiness`.
 workers = Table(

@@ -35,6 +35,14 @@ class Mark(NamedTuple):
     halt: int
 
 
+class Gap(NamedTuple):
+    """A pair of which nobody has seen a fresh price since then, and why: `stale` or `blind`."""
+
+    pair: str
+    begun: datetime
+    reason: str
+
+
 class News(NamedTuple):
     """What has happened since, the newest `MOST` in their order, and how many came before those."""
 
@@ -43,6 +51,7 @@ class News(NamedTuple):
     left_out: int
     #: Since when and why the engine is halted, where that is news.
     halted: tuple[datetime, str | None] | None
+    blind: list[Gap]
 
 
 # A snapshot from the future is of another server's, from which this database was copied.
@@ -75,6 +84,19 @@ _NEWS = Statement(
     """,  # noqa: S608  # the names are our own
     named_row,
 )
+# Up to the snapshot of the other news, so that each gap is news once. What was over before anybody could look
+# is told of the order alone.
+_BLIND = Statement(
+    f"""
+    -- blind: gaps in the prices that a snapshot did not see
+    SELECT pair, begun, reason FROM gaps
+    WHERE xact >= pg_snapshot_xmin(%(since)s::pg_snapshot)
+        AND NOT pg_visible_in_snapshot(xact, %(since)s::pg_snapshot)
+        AND pg_visible_in_snapshot(xact, %(seen)s::pg_snapshot) AND reason <> 'away'
+    ORDER BY begun DESC LIMIT {MOST}
+    """,  # noqa: S608
+    class_row(Gap),
+)
 _TOLD = Statement("""
     -- told: up to here; not once another tells
     UPDATE tellings SET seen = %(seen)s, halt = %(halt)s, lease_until = clock_timestamp() + %(lease)s
@@ -96,7 +118,8 @@ def news(conn: Connection, since: Mark) -> News:
     if first.halt is not None and first.halt > since.halt:
         halted = (first.halted_at, first.reason)
     mark = Mark(first.seen, since.halt if halted is None else first.halt)
-    return News(mark, events, first.found - len(events), halted)
+    blind = _BLIND.all(conn, {"since": since.seen, "seen": mark.seen})
+    return News(mark, events, first.found - len(events), halted, list(blind)[::-1])
 
 
 def told(conn: Connection, target: str, owner: str, mark: Mark) -> bool:

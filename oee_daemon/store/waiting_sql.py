@@ -79,6 +79,27 @@ FEEDS = Statement(
     """,  # noqa: S608
     named_row,
 )
+GLANCE = Statement(
+    f"""
+    -- glance: the watch over prices in one row; reads no more of what waits than the nearest of each pair
+    WITH seen AS (
+        SELECT f.pair, coalesce({_STALE}, true) AS stale,
+            extract(epoch FROM clock_timestamp() - f.priced_at) AS age_s,
+            (SELECT min({_AWAY})::bigint FROM ({_FIRST}) o) AS nearest_bps
+        FROM feeds f
+    )
+    SELECT w.owner, w.seen_at, coalesce(w.fired, 0) AS fired, clock_timestamp() AS now,
+        coalesce(w.lease_until > clock_timestamp(), false) AS leads,
+        (SELECT count(*) FROM gaps) AS gaps, (SELECT count(*) FROM seen) AS pairs,
+        ARRAY(SELECT pair FROM seen WHERE stale ORDER BY pair) AS stale,
+        ARRAY(SELECT pair FROM seen ORDER BY pair) AS names,
+        ARRAY(SELECT (CASE WHEN age_s < 0 THEN 0 ELSE age_s END)::float FROM seen ORDER BY pair) AS ages,
+        (SELECT pair FROM seen ORDER BY nearest_bps, pair LIMIT 1) AS nearest,
+        (SELECT min(nearest_bps) FROM seen) AS nearest_bps
+    FROM (SELECT) one LEFT JOIN watch w ON true
+    """,  # noqa: S608
+    named_row,
+)
 LEADER = Statement(
     f"""
     -- leader: who watches, and how many orders wait

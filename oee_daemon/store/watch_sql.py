@@ -212,7 +212,8 @@ SEEN = Statement("""
         SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (pair text, source text, state text,
             bid numeric, ask numeric, slot bigint, priced_at timestamptz, cadence_ms int, max_age_ms int)
     ), leads AS (
-        UPDATE watch SET seen_at = clock_timestamp() WHERE fence = %(fence)s RETURNING one
+        UPDATE watch SET seen_at = clock_timestamp(), fired = fired + %(fired)s
+        WHERE fence = %(fence)s RETURNING one
     ), kept AS (
         INSERT INTO feeds AS f SELECT pair, source, state, bid, ask, slot, priced_at, cadence_ms, max_age_ms
         FROM told WHERE EXISTS (SELECT FROM leads)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oee_daemon.api.told_wire import told_json
+from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import telling
 from oee_daemon.engine.telling import Message, Program, Teller, open_targets
 from oee_daemon.errors import StartFailed
@@ -49,7 +51,13 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def teller(bench: Bench, *targets: Any, owner: str = "one") -> Teller:
-    made = Teller(bench.db, targets, owner=owner, describe=lambda kind, e: told_json(kind, e, BOOK))
+    made = Teller(
+        bench.db,
+        targets,
+        owner=owner,
+        describe=lambda kind, e: told_json(kind, e, BOOK),
+        describe_gap=lambda gap: blind_json(gap, BOOK),
+    )
     made.once()
     return made
 
@@ -72,6 +80,24 @@ def test_what_ends_is_told_once_and_a_halt_too(bench: Bench, ear: Listener) -> N
     made.once()
     made.once()
     assert ear.kinds == ["failed", "halted"] and ear.told[1]["reason"] == "why"
+
+
+def test_prices_that_nobody_sees_are_told_once_for_each_time(bench: Bench, ear: Listener) -> None:
+    pair = bench.place(type=OrderType.LIMIT, target_price=Decimal(500)).pair
+    made = teller(bench, ear)
+    opened = "INSERT INTO gaps (pair, begun, reason) VALUES (%s, clock_timestamp(), %s)"
+    for reason in ("stale", "blind", "away"):
+        with bench.db.begin() as conn:
+            conn.exec_driver_sql(opened, (pair, reason))
+        made.once()
+        made.once()
+        with bench.db.begin() as conn:
+            conn.exec_driver_sql("UPDATE gaps SET ended = clock_timestamp()")
+        made.once()
+    assert [(m["event"], m["pair"], m["reason"]) for m in ear.told] == [
+        ("feed_blind", "SOL/USDC", "stale"), ("feed_blind", "SOL/USDC", "blind"),
+    ]  # fmt: skip
+    assert "what waits for it does not fire" in ear.told[0]["text"]
 
 
 def test_who_dies_before_it_is_noted_is_followed_by_one_who_tells_it_again(

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from oee_daemon.api.feed_wire import Feeds, feeds_json, orders_json
+from oee_daemon.api.feed_wire import Feeds, WatchState, feeds_json, orders_json, watch_json
+from oee_daemon.api.health_routes import _watch_metrics
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_orders import WaitingOrders
+from oee_daemon.store import waiting_sql
 from oee_daemon.store.engine_tables import feeds, gaps, watch
 from tests.kit.engine import BOOK, Bench
 
@@ -135,3 +137,25 @@ def test_gaps_are_told_of_the_time_in_which_it_waited(bench: Bench, waiting: dic
     assert [(begun, ended) for begun, ended, _ in WaitingOrders(bench.db).gaps(one.id)] == [
         (row["begun"], row["ended"]) for row in reversed(rows[1:])
     ]
+
+
+def test_the_watch_at_a_glance_and_its_metrics(bench: Bench, waiting: dict[str, Order]) -> None:
+    pair = next(iter(waiting.values())).pair
+    feed(bench, pair)
+    feed(bench, "A/B", state="blind", priced_at=None, bid=None, ask=None)
+    with bench.db.connect() as conn:
+        conn.execute(insert(gaps).values(pair=pair, begun=bench.ago(seconds=60), reason="stale"))
+        found = waiting_sql.GLANCE.first(conn)
+        told = watch_json(found, 5, BOOK)
+        WatchState.model_validate(told)
+        assert (told["leader"], told["pairs"], told["stale"], told["gaps"]) == (None, 2, ["A/B"], 1)
+        assert (told["nearest"], told["nearestBps"]) == ("SOL/USDC", 198)
+        lease = {"one": 1, "owner": "w", "fence": 1, "lease_until": bench.ago(seconds=-60), "fired": 3}
+        conn.execute(insert(watch).values(lease))
+        lines = _watch_metrics(waiting_sql.GLANCE.first(conn), 5, BOOK)
+    said = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert 0 <= float(said.pop('oee_feed_age_seconds{pair="SOL/USDC"}')) < 60
+    assert said == {
+        "oee_waiting_orders": "5", "oee_watch_leader": "1", "oee_fired_total": "3",
+        "oee_feed_gaps_total": "1", "oee_feeds_stale": "1",
+    }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from itertools import pairwise
 from typing import Any
@@ -93,6 +94,34 @@ def test_a_locked_wallet_is_told() -> None:
     told = drawn(120, 24, engine=engine(wallet={"locked": True, "reason": why}))
     assert any(f"the wallet is locked: {why}; to go on: oee wallet unlock" in line for line in told)
     assert not any("wallet" in line for line in drawn(120, 24, engine=engine(wallet={"locked": False})))
+
+
+LEADS = {"owner": "desk:4312", "seenAt": AT}
+WATCH = {
+    "leader": LEADS, "waiting": 2104, "pairs": 12, "stale": [], "oldestMs": 400, "nearest": "SOL/USDC",
+    "nearestBps": 38, "fired": 7, "gaps": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "waiting 2,104 on 12 pairs   nearest SOL/USDC 0.4%   prices 400 ms old   desk:4312"),
+        ({"stale": ["SOL/USDC", "JUP/USDC"]}, "no fresh price of SOL/USDC and 1 more   desk:4312"),
+        ({"leader": None}, "nobody watches the prices"),
+        ({"pairs": 0}, None),
+    ],
+)
+def test_what_waits_is_told_and_in_red_where_nobody_sees_its_price(
+    changes: dict[str, Any], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Output, "color", lambda *_: True)
+    lines = drawn(120, 24, engine=engine(watch=WATCH | changes))
+    found = [line for line in lines if "waiting" in line]
+    assert len(found) == (said is not None)
+    for line in found:
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        assert said is not None and said in plain and ("\x1b[31m" in line) == bool(changes), line
 
 
 def test_at_60_columns_and_24_rows_everything_is_told() -> None:

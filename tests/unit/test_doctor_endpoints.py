@@ -1,4 +1,4 @@
-"""What `oee doctor` says of RPC endpoints, by what the daemon found of them."""
+"""What `oee doctor` says of RPC endpoints and of prices, by what the daemon found of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.endpoint_checks import check_endpoints
+from oee_cli.doctor.checks.feed_checks import check_feeds
 from oee_cli.doctor.checks.findings import FAIL, INFO, OK, WARN, Finding
 from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.setting_origins import setting_values
@@ -72,3 +73,28 @@ def test_where_none_keeps_all_history_it_is_said_once() -> None:
     *_, last = found(endpoint(history="none", problems=["no_history"]))
     assert (last.status, last.code) == (WARN, "no_full_history")
     assert found(endpoint(history=None))[-1].code == "ok"
+
+
+@pytest.mark.parametrize(
+    ("leads", "changes", "code", "said"),
+    [
+        (True, {}, None, "1 pair watched, the oldest price 400 ms old"),
+        # Half a minute may be a slip.
+        (True, {"state": "stale", "ageMs": 20_000}, None, "20"),
+        (
+            True,
+            {"state": "stale", "ageMs": 41_000},
+            "no_fresh_price",
+            "no fresh price for 41.0 s: 3 orders wait",
+        ),
+        (True, {"state": "blind", "ageMs": None}, "no_fresh_price", "ever since it is watched"),
+        (False, {}, "no_leader", "Nobody watches the prices that 5 orders wait for"),
+    ],
+)
+def test_prices(leads: bool, changes: dict[str, Any], code: str | None, said: str) -> None:
+    feed = {"pair": "SOL/USDC", "state": "live", "ageMs": 400, "waiting": 3} | changes
+    told = {"leader": {"owner": "w"} if leads else None, "waiting": 5, "feeds": [feed]}
+    (one,) = check_feeds(Facts(values=setting_values({}, {}), feeds=told))
+    assert one.status == (OK if code is None else FAIL) and said in one.message
+    assert code is None or one.code == code
+    assert list(check_feeds(Facts())) == []

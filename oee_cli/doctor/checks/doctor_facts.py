@@ -39,6 +39,8 @@ class Facts:
     status: dict[str, Any] | None = None
     #: What the daemon found of each RPC endpoint; none on a network without any.
     endpoints: list[dict[str, Any]] = field(default_factory=list)
+    #: The prices that orders wait for, as the daemon tells them; empty where it told none.
+    feeds: dict[str, Any] = field(default_factory=dict)
     fault: CliError | None = None
     #: The process that holds the home: 0 where it is none of ours to see, `None` where there is none.
     holder: int | None = None
@@ -139,6 +141,9 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
         answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
         facts.asked_at = (began + time.time()) / 2
         facts.status = check_response(answer).body
+        with suppress(CliError, ConnectionLost, TypeError, KeyError):
+            told = client.exchange("GET", "/api/feeds", timeout=_ANSWER_LIMIT)
+            facts.feeds = check_response(told).body
         with suppress(CliError, ConnectionLost, TypeError, KeyError):
             # An older daemon has none to tell of, and one that is busy none now.
             told = client.exchange("GET", "/api/endpoints", timeout=_ENDPOINTS_LIMIT)

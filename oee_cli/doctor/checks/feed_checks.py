@@ -1,0 +1,40 @@
+"""The watch over the prices that orders wait for: whether anybody leads it, and which pairs nobody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.findings import Finding, fail, ok
+from oee_cli.text.time_text import span_text
+
+#: Seconds without a fresh price from which it is no slip.
+_LONG_S = 30.0
+
+
+def check_feeds(facts: Facts) -> Iterator[Finding]:
+    feeds = facts.feeds.get("feeds") or []
+    if not feeds:
+        return
+    if facts.feeds.get("leader") is None:
+        message = f"Nobody watches the prices that {facts.feeds['waiting']:,} orders wait for: none fires."
+        yield fail("prices", "no_leader", message, "oee daemon restart" if facts.here else None)
+        return
+    blind = [feed for feed in feeds if _is_blind(feed)]
+    for feed in blind:
+        age = feed["ageMs"]
+        since = "ever since it is watched" if age is None else f"for {span_text(age / 1000)}"
+        message = (
+            f"{feed['pair']} has had no fresh price {since}: {feed['waiting']:,} orders wait for one,"
+            " and none of them fires."
+        )
+        yield fail("prices", "no_fresh_price", message, "oee quote " + feed["pair"].replace("/", " "))
+    if not blind:
+        oldest = max(feed["ageMs"] or 0 for feed in feeds)
+        pairs = f"{len(feeds):,} {'pair' if len(feeds) == 1 else 'pairs'}"
+        yield ok("prices", f"{pairs} watched, the oldest price {span_text(oldest / 1000)} old")
+
+
+def _is_blind(feed: dict[str, object]) -> bool:
+    age = feed["ageMs"]
+    return feed["state"] != "live" and (not isinstance(age, int) or age > _LONG_S * 1000)
