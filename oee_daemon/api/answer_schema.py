@@ -125,12 +125,20 @@ class Market(Shape):
     stale: bool = Field(description="too old to fire anything")
 
 
+class Blocked(Shape):
+    """What holds back an order that waits, although its condition may be met."""
+
+    code: str = Field(description="group_turn: another order of its group is being executed")
+    order: OrderId | None = Field(None, description="which one")
+
+
 class Order(_OrderFields):
     """The one order object, here and everywhere."""
 
     market: Market | None = Field(
         None, description="of an order that waits, where it is read; null: nobody has seen a price yet"
     )
+    blocked: Blocked | None = Field(None, description="of an order that waits: null where nothing does")
 
 
 class Event(Shape):
@@ -275,15 +283,6 @@ class FillPage(Shape):
 
     fills: list[Fill]
     next_cursor: str | None
-
-
-class Venue(Shape):
-    name: str
-    fee_bps: int | None = Field(description="null: it differs from pool to pool")
-
-
-class Venues(Shape):
-    venues: list[Venue]
 
 
 class Health(Shape):

@@ -12,6 +12,7 @@ from oee_daemon.api import (
     endpoint_routes,
     engine_routes,
     feed_routes,
+    group_routes,
     halt_routes,
     health_routes,
     limit_routes,
@@ -33,6 +34,7 @@ from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
@@ -83,6 +85,14 @@ def open_state(
         editing=Editing(
             db, feed, network, placing, identity=around.identity, limits=limits, home=settings.home
         ),
+        groups=GroupIntake(
+            db,
+            feed,
+            network=network.name,
+            lock=around.lock,
+            limits=limits,
+            home=settings.home,
+        ),
         line=line,
         limits=limits,
         desk=desk,
@@ -105,6 +115,7 @@ def build(state: State) -> FastAPI:
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
     for router in (
         stream_routes.router,
+        group_routes.router,
         order_routes.router,
         lookup_routes.router,
         cancel_routes.router,

@@ -21,13 +21,15 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
 class CancelAsked(answer_schema.Shape):
-    """Which orders to stop: `orderIds`, or `all` that have not ended; narrowed by the rest."""
+    """Which orders to stop: `orderIds`, those of a `group`, or `all` that have not ended; narrowed by the
+    rest."""
 
     # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
     model_config = ConfigDict(defer_build=False)
 
     order_ids: Annotated[list[UUID], Field(max_length=MAX_PAGE)] = Field([], description="whole ids")
     all: bool = Field(False, description="every order that has not ended")
+    group: UUID | None = Field(None, description="every order of this group")
     pair: str | None = Field(None, description="BASE/QUOTE")
     side: Side | None = None
     type: str | None = None
@@ -47,13 +49,16 @@ class Cancelled(answer_schema.Shape):
 @router.post("/orders/cancel", responses=answers(Cancelled, 413))
 def cancel_many(request: Request, asked: CancelAsked) -> JSONResponse:
     """Stops every chosen order of which nothing can be on the chain; harmless to repeat."""
-    if bool(asked.order_ids) == asked.all:
+    if [bool(asked.order_ids), asked.all, asked.group is not None].count(True) != 1:
         raise InvalidInput(
-            "orderIds or all has to say which orders, one of them.", code="missing_field", field="orderIds"
+            "orderIds, group or all has to say which orders, one of them.",
+            code="missing_field",
+            field="orderIds",
         )
     state = state_of(request)
     chosen = Chosen(
-        ids=None if asked.all else list(dict.fromkeys(asked.order_ids)),
+        ids=list(dict.fromkeys(asked.order_ids)) or None,
+        group=asked.group,
         pair=None if asked.pair is None else request_wire.read_pair(asked.pair, state.network.tokens),
         side=asked.side,
         type=asked.type,

@@ -103,13 +103,19 @@ def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
 
 
 def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) -> list[dict[str, Any]]:
-    """The order objects, of those that wait with their market."""
-    markets = waits.markets([order.id for order in orders if order.status == "waiting"])
-    return [
-        wire.order_json(order, book) | ({"market": _market_json(markets.get(order.id))} if waiting else {})
-        for order in orders
-        for waiting in [order.status == "waiting"]
-    ]
+    """The order objects, of those that wait with their market and what holds them back."""
+    waiting = [order for order in orders if order.status == "waiting"]
+    markets = waits.markets([order.id for order in waiting])
+    held_back = waits.held_back([order.id for order in waiting if order.group_id is not None])
+    told = []
+    for order in orders:
+        more: dict[str, Any] = {}
+        if order.status == "waiting":
+            more = {"market": _market_json(markets.get(order.id)), "blocked": None}
+            if order.id in held_back:
+                more["blocked"] = {"code": "group_turn", "order": str(held_back[order.id])}
+        told.append(wire.order_json(order, book) | more)
+    return told
 
 
 def _market_json(market: Market | None) -> dict[str, Any] | None:

@@ -9,19 +9,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import answer_schema, request_wire, wire
 from oee_daemon.api.feed_wire import orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
+from oee_daemon.api.placing_requests import KEY_RULE, check_key, check_network, learn, read_header
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import limits_json, quotes_json
 from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     KEY_HEADER,
-    KEY_LENGTH,
     MAX_PAGE,
     NETWORK_HEADER,
     PAGE,
@@ -39,19 +40,18 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 #: Where orders are placed. Served ahead of the application: see `order_door`.
 EXECUTE = "/api/orders/execute"
-KEY_RULE = f"{KEY_LENGTH[0]} to {KEY_LENGTH[1]} printable ASCII characters"
 
 
 async def execute(request: Request) -> Response:
     """Places an order. Answers 202 once it is durable, 200 where the key is known."""
     request_wire.check_query([name for name, _ in request.query_params.multi_items()], ())
-    key, dry_run = _read_header(request, KEY_HEADER), _read_header(request, DRY_RUN_HEADER)
-    _check_network(_read_header(request, NETWORK_HEADER), state_of(request).network.name)
+    key, dry_run = read_header(request, KEY_HEADER), read_header(request, DRY_RUN_HEADER)
+    check_network(read_header(request, NETWORK_HEADER), state_of(request).network.name)
     tokens = state_of(request).network.tokens
     body = request_wire.read_json(await request.body())
-    await _learn(request, body)
+    await learn(request, body)
     terms = request_wire.read_order(body, tokens)
-    key = _check_key(key)
+    key = check_key(key)
     if dry_run is not None:
         if dry_run != "1":
             raise InvalidInput(
@@ -106,31 +106,6 @@ documented.add_api_route(
 )
 
 
-def _read_header(request: Request, name: str) -> str | None:
-    found = request.headers.getlist(name)
-    if len(found) > 1:
-        raise InvalidInput(f"{name} stands twice.", field=name)
-    return found[0] if found else None
-
-
-def _check_network(meant: str | None, ours: str) -> None:
-    """Raises `Conflict`: an order that was meant for play money is not traded for any other."""
-    if meant is not None and meant != ours:
-        raise Conflict(
-            f"The order is meant for the network {meant[:40]!r}, and this daemon trades on {ours}.",
-            code="other_network",
-            field=NETWORK_HEADER,
-            hint=f"To trade there: oee daemon restart. To trade here: OEE_NETWORK={ours}",
-        )
-
-
-def _check_key(text: str | None) -> str | None:
-    low, high = KEY_LENGTH
-    if text is None or (low <= len(text) <= high and text.isascii() and text.isprintable()):
-        return text
-    raise InvalidInput(f"{KEY_HEADER} has to have {KEY_RULE}.", code="invalid_key", field=KEY_HEADER)
-
-
 async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONResponse:
     """Checks all that the real path checks, and asks for quotes; stores nothing."""
     state = state_of(request)
@@ -146,11 +121,6 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
         found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
         answer["objection"] = None if found is None else asdict(found)
     return JSONResponse(answer)
-
-
-async def _learn(request: Request, body: dict[str, Any]) -> None:
-    """A token that is named by its mint is looked up before the order is read."""
-    await state_of(request).desk.learn(body.get("inputToken"), body.get("outputToken"))
 
 
 @router.get("/orders", responses=answers(answer_schema.OrderPage))
@@ -260,7 +230,7 @@ async def quotes(
     body: dict[str, Any] = {"inputToken": input_token, "outputToken": output_token, "amount": amount}
     state = state_of(request)
     body |= {"swapMode": swap_mode.value, "side": side and side.value}
-    await _learn(request, body)
+    await learn(request, body)
     terms = request_wire.read_order(body, state.network.tokens)
     told = wire.terms_json(terms, state.network.tokens)
     answer = {
@@ -294,7 +264,20 @@ async def fills(
     return JSONResponse({"fills": fills, "nextCursor": page.before})
 
 
-@router.get("/venues", responses=answers(answer_schema.Venues))
+class Venue(answer_schema.Shape):
+    """A market on which the network trades."""
+
+    name: str
+    fee_bps: int | None = Field(description="null: it differs from pool to pool")
+
+
+class Venues(answer_schema.Shape):
+    """Where it can be traded."""
+
+    venues: list[Venue]
+
+
+@router.get("/venues", responses=answers(Venues))
 def listed_venues(request: Request) -> JSONResponse:
     """Where it can be traded."""
     return JSONResponse(

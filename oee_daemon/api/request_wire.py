@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from oee_daemon.contract import json_text
 from oee_daemon.contract.fields import GIVEN, Field, Kind
@@ -161,6 +162,8 @@ def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook
             return read_price(value, field.name)
         case Kind.MOMENT:
             return _read_moment(field.name, value)
+        case Kind.ID:
+            return _read_id(field.name, value)
         case Kind.FLAG:
             return _read_flag(field.name, value)
         case Kind.AMOUNT:
@@ -205,6 +208,18 @@ def _read_moment(name: str, value: Any) -> datetime:
             code="invalid_time",
             field=name,
             hint="For example 2026-12-01T18:00:00Z",
+        ) from None
+
+
+def _read_id(name: str, value: Any) -> UUID:
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidInput(
+            f"{name} has to be a whole id.",
+            code="invalid_id",
+            field=name,
+            hint="For example 0c2f0b8e-3f57-4c53-9d5a-0d8ac2c6d5b1",
         ) from None
 
 

@@ -18,6 +18,7 @@ from oee_daemon.api.hub import Hub
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.order_checks import OrderChecks
@@ -58,6 +59,7 @@ class State:
     network: Network
     fills: Fills
     intake: Intake
+    groups: GroupIntake
     placing: Placing
     desk: TokenDesk
     checks: OrderChecks

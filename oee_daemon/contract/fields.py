@@ -137,6 +137,10 @@ _ALL = (
         "far", "far", Kind.FLAG, "the price is meant although it is far", given=True, told=False, on=_PRICED,
         request="true: the price is meant although it is far from the market",
     ),
+    Field(
+        "oco", "oco", Kind.ID, "the order that waits, or its group, of which at most one is filled with it",
+        given=True, told=False, request="id of an order that waits, or of its group: at most one is filled",
+    ),
     Field("firedAt", "fired_at", Kind.MOMENT, "when its condition was met last", null=True),
     Field("firings", "firings", Kind.WHOLE, "how often its condition was met"),
     Field("groupId", "group_id", Kind.ID, "of the orders of which at most one is filled", null=True),

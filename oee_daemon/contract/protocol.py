@@ -27,6 +27,8 @@ PAGE, MAX_PAGE = 50, 1000
 MIN_PREFIX = 4
 #: The shortest and the longest idempotency key.
 KEY_LENGTH = (8, 255)
+#: Orders of one group, at least and at most; the longest key of one, since its orders' keys are longer.
+GROUP_SIZE, GROUP_KEY_LENGTH = (2, 10), 248
 #: Bytes that a body may have.
 MAX_BODY = 65_536
 

@@ -64,6 +64,13 @@ class Market(TypedDict):
     stale: bool
 
 
+class Blocked(TypedDict):
+    """What holds back an order that waits; `order`: which one of its group is being executed."""
+
+    code: str
+    order: NotRequired[str]
+
+
 class Gap(TypedDict):
     """A time in which nobody saw a fresh price of the order's pair while it waited; `ended`: `None` while it
     lasts."""
@@ -122,6 +129,7 @@ class Order(TypedDict):
     faults: NotRequired[Faults]
     barred: NotRequired[list[str]]
     market: NotRequired[Market | None]
+    blocked: NotRequired[Blocked | None]
     gaps: NotRequired[list[Gap]]
     group: NotRequired[list[Leg]]
 

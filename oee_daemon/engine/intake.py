@@ -23,6 +23,7 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.group_intake import Joining
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.wallet_lock import WalletLock
@@ -83,6 +84,7 @@ class Intake:
         self._feed = feed
         self._network = network
         self._home = home
+        self._joining = Joining(db, network)
         self._limits = limits if limits is not None and limits.any else None
         #: Stored in this turn of the loop, and to be rung for.
         self._new: list[UUID] = []
@@ -125,7 +127,8 @@ class Intake:
         With a `key` that is known: the order as it is now. Raises `KeyConflict` where the key came with other
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
         with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed,
-        `Halted` where none is accepted, and `OverLimit` where a limit leaves no room.
+        `Halted` where none is accepted, and `OverLimit` where a limit leaves no room. One that joins a group:
+        raises as `group_placing.join`.
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False
@@ -189,6 +192,9 @@ class Intake:
             try:
                 if self._home is not None and halt_mark.halts(self._home, self._network):
                     raise Halted
+                if terms.oco is not None:
+                    assert armed is not None
+                    return await asyncio.to_thread(self._joining.create, terms, key, armed, reserving)
                 return await creating.create(self._line, uuid4(), self._network, terms, key, armed, reserving)
             except Halted:
                 # A repeat is answered all the same: it stores nothing.

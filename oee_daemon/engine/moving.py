@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Statuses that end an attempt: final, `pending` again, or waiting again.
 ENDS = FINAL | {Status.PENDING, Status.WAITING}
 
+_NO_TURN = "Another order of its group is being executed or was filled, and this one may not be any more."
+
 
 def backoff(attempt: int, bounds: Growing) -> timedelta:
     """The wait after attempt number `attempt` (from 1): doubling within `bounds`, with a jitter of a
@@ -99,11 +101,15 @@ class Mover:
         follows = returning.again(order, failure, self._max_attempts, barred=bars is not None)
         if back is not None or follows or (spare and failure.retryable):
             delay = backoff(returning.pauses(order), self._timing.backoff_s)
-            return await self.move(
+            retried = await self.move(
                 order,
                 Status.PENDING,
                 lambda: moves.retry(self._line, order, failure, delay, answers, swap_ended, bars),
             )
+            if retried is not None or order.group_id is None:
+                return retried
+            # Only doubt brings an order here whose group's turn is not its own.
+            failure = AttemptFailed(_NO_TURN, code="group_turn", retryable=False)
         return await self.move(
             order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended, bars)
         )
@@ -129,14 +135,18 @@ class Mover:
 
     def publish(self, moved: Order) -> None:
         """Tells whoever watches that the order has moved."""
-        self._moved.append(moved.id)
-        if len(self._moved) == 1:
-            asyncio.get_running_loop().call_soon(self._send_hint)
+        self.tell([moved.id])
         # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
         level = logging.INFO if moved.status in ENDS else logging.DEBUG
         if log.isEnabledFor(level):
             extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
             log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
+
+    def tell(self, moved: Sequence[UUID]) -> None:
+        """Of orders that have moved whoever watches is told, by one hint for all of a flight."""
+        if moved and not self._moved:
+            asyncio.get_running_loop().call_soon(self._send_hint)
+        self._moved += moved
 
     def _send_hint(self) -> None:
         """One for all that moved in a flight."""

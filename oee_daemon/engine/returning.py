@@ -35,8 +35,12 @@ def tries(order: Order) -> int:
 
 def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | None:
     """How the order goes back to wait; none where it tries again or ends."""
-    if order.waits and not order.firings and order.status is Status.SUBMITTED and failure.retryable:
+    doubted = order.waits and order.status is Status.SUBMITTED and failure.retryable
+    if doubted and not order.firings:
         return _unfired(order)
+    if doubted and order.group_id is not None and order.turn is None:
+        # It waited when it was put in doubt: another attempt would be made without its group's turn.
+        return _back(order, rejected=False)
     rejected = failure.code == GONE and order.status is Status.SUBMITTED
     if order.type in TIMED or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
         return None

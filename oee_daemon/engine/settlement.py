@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -89,6 +90,9 @@ class Settlement:
         return await self._confirm(order, landed.fill, "landed" if known else ended)
 
     async def _confirm(self, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
-        return await self._mover.move(
-            order, Status.CONFIRMED, lambda: moves.confirm(self._line, order, fill, swap_ended)
+        stopped: list[UUID] = []
+        moved = await self._mover.move(
+            order, Status.CONFIRMED, lambda: moves.confirm(self._line, order, fill, swap_ended, stopped)
         )
+        self._mover.tell(stopped)
+        return moved

@@ -26,7 +26,7 @@ from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import launch_sql, watch_sql
+from oee_daemon.store import group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.leases import Where
 from oee_daemon.store.line import Line
@@ -142,6 +142,8 @@ class Watcher:
             where = self._where()
             values = {"timeline": where and where.timeline, "started": where and where.started}
             self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
+        if row.left_over:
+            self._tell([r[0] for r in await aside(self._db, group_sql.STOP_LEFT_OVER.all)])
         if row.looks:
             await aside(self._db, watch_sql.LOOK.all)
         if row.launches is not None:

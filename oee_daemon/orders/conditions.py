@@ -140,6 +140,8 @@ def complete(said: dict[str, Any], given: Mapping[str, Any], base: Token, quote:
             raise _contradicts(field.name, f"type {kind}", "Leave it out.")
     if said["launch_at"] is None and kind is OrderType.MARKET and said["good_until"] is not None:
         raise _contradicts("expiresAt", "an order that does not wait", "validForS ends a market order.")
+    if said["launch_at"] is None and kind is OrderType.MARKET and said.get("oco") is not None:
+        raise _contradicts("oco", "an order that does not wait", "Give launchTime, or use limit or stop.")
     if said["launch_at"] and said["good_until"] and said["good_until"] <= said["launch_at"]:
         raise _contradicts("expiresAt", "launchTime, which is not before it", "Name a later time.")
     if kind is OrderType.SNIPER:

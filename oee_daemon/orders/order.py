@@ -71,7 +71,9 @@ class Order(Terms):
     rejections: int = 0
     #: A stop that has fired, and waits for its limit since.
     latched: bool = False
+    #: Of the orders of which at most one is filled, and the same where it is this one's turn.
     group_id: UUID | None = None
+    turn: UUID | None = None
     #: Nothing is sent after this. None: it waits, and has no end.
     expires_at: datetime | None
     next_run_at: datetime | None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from oee_daemon.contract.fields import GIVEN
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
@@ -51,6 +52,8 @@ class Terms:
     request_hash: bytes | None
     #: The price is meant although it is far from the market. Of the request alone: no column keeps it.
     far: bool = False
+    #: The order, or the group, that it joins: at most one of them is filled. Of the request alone, too.
+    oco: UUID | None = None
 
     @property
     def waits(self) -> bool:
@@ -69,7 +72,7 @@ class Terms:
 
 
 #: The columns of an order that are its terms.
-COLUMNS = tuple(field.name for field in fields(Terms) if field.name != "far")
+COLUMNS = tuple(field.name for field in fields(Terms) if field.name not in ("far", "oco"))
 
 
 #: What a request says that leaves everything out, by column.
@@ -142,6 +145,8 @@ def _hash_request(given: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(json.dumps(sent, sort_keys=True, default=_spelling).encode()).digest()
 
 
-def _spelling(value: Decimal | datetime) -> str:
-    """One for each price and moment, however it was written."""
+def _spelling(value: Decimal | datetime | UUID) -> str:
+    """One for each price, moment and id, however it was written."""
+    if isinstance(value, UUID):
+        return str(value)
     return decimal_text(value) if isinstance(value, Decimal) else value.astimezone(UTC).isoformat()

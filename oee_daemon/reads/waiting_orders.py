@@ -49,6 +49,13 @@ class WaitingOrders:
             rows = waiting_sql.MARKETS.all(conn, {"ids": [*ids]})
         return {row.id: Market(row.price, row.away_bps, row.at, row.stale) for row in rows}
 
+    def held_back(self, ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
+        """Of those among `ids` that wait, and of whose group another is being executed: by which."""
+        if not ids:
+            return {}
+        with self._db.connect() as conn:
+            return dict(waiting_sql.HELD_BACK.all(conn, {"ids": [*ids]}))
+
     def nearest(self, wanted: Mapping[str, str], limit: int) -> list[Order]:
         """The orders nearest to their price first. `wanted`: pair, side, type, where they are given."""
         names = tuple(name for name in ("pair", "side", "type") if name in wanted)

@@ -24,9 +24,11 @@ NAMED = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Which orders are to be cancelled: those of `ids`, or all that have not ended; narrowed by the rest."""
+    """Which orders are to be cancelled: those of `ids`, of a group, or all that have not ended; narrowed by
+    the rest."""
 
     ids: Sequence[UUID] | None = None
+    group: UUID | None = None
     pair: str | None = None
     side: str | None = None
     type: str | None = None
@@ -35,11 +37,14 @@ class Chosen:
     def condition(self) -> str:
         names = [name for name in ("pair", "side", "type") if getattr(self, name) is not None]
         found = LIVE if self.ids is None else "id = ANY (%(ids)s::uuid[])"
+        if self.group is not None:
+            found = "group_id = %(group)s"
         return " AND ".join([found, *(f"{name} = %({name})s" for name in names)])
 
     @property
     def values(self) -> dict[str, Any]:
-        return {"ids": self.ids and [*self.ids], "pair": self.pair, "side": self.side, "type": self.type}
+        names = {"group": self.group, "pair": self.pair, "side": self.side, "type": self.type}
+        return {"ids": self.ids and [*self.ids]} | names
 
 
 def cancel_some(conn: Connection, chosen: Chosen, most: int) -> list[UUID]:
@@ -48,7 +53,7 @@ def cancel_some(conn: Connection, chosen: Chosen, most: int) -> list[UUID]:
     which = f"""id = ANY (ARRAY(
             SELECT id FROM orders WHERE {chosen.condition} AND {MAY_CANCEL}
             LIMIT %(most)s FOR UPDATE SKIP LOCKED))"""  # noqa: S608  # the names are our own columns
-    told = "orders.id, event_seq, status, attempt, updated_at"
+    told = "orders.id, event_seq, status, attempt, updated_at, group_id, turn"
     moved = Statement(cancelling("cancel_some", which, told)).all(conn, chosen.values | {"most": most})
     return [row[0] for row in moved]
 

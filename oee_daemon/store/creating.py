@@ -18,7 +18,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import COLUMNS, Terms
 from oee_daemon.store import spending
 from oee_daemon.store.halt_row import SHARED_LOCK
-from oee_daemon.store.line import Batch, Line, answered
+from oee_daemon.store.line import Batch, Line, Row, answered
 from oee_daemon.store.predicates import HALTED
 from oee_daemon.store.spending import NoRoom, Reserving
 
@@ -135,17 +135,45 @@ async def create(
     `armed`: of an order that waits; `reserving`: where limits are set. Raises `Unavailable` where another
     transaction holds the key, `Halted`, which its key may be known in spite of, and `NoRoom`.
     """
-    row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
+    row = row_of(order_id, network, terms, key, armed, reserving)
+    stored = await line.ask(batch_of(armed is not None, limited=reserving is not None), row)
+    return None if stored is None else read_stored(stored, row, terms, key, armed, reserving)
+
+
+def batch_of(waits: bool, *, limited: bool) -> Batch:
+    """The statement that stores such orders."""
+    if waits:
+        return _Limited.place if limited else _PLACE
+    return _Limited.create if limited else _CREATE
+
+
+def row_of(
+    order_id: UUID,
+    network: str,
+    terms: Terms,
+    key: str | None,
+    armed: Armed | None,
+    reserving: Reserving | None,
+) -> Row:
+    """What that statement is asked with."""
+    row: Row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
     if reserving is not None:
         row |= reserving._asdict()
-    if armed is None:
-        stored = await line.ask(_CREATE if reserving is None else _Limited.create, row)
-    else:
-        arms = {"arm_rule": armed.rule, "arm_price": armed.price, "peak": armed.peak}
-        place = _PLACE if reserving is None else _Limited.place
-        stored = await line.ask(place, row | arms | {"data": armed.data, "group_id": armed.group})
-    if stored is None:
-        return None
+    if armed is not None:
+        row |= {"arm_rule": armed.rule, "arm_price": armed.price, "peak": armed.peak}
+        row |= {"data": armed.data, "group_id": armed.group}
+    return row
+
+
+def read_stored(
+    stored: Row,
+    row: Row,
+    terms: Terms,
+    key: str | None,
+    armed: Armed | None,
+    reserving: Reserving | None,
+) -> Order:
+    """The order that was stored, of the statement's answer. Raises as `create`."""
     if not stored["ours"]:
         raise Unavailable("The same request is under way; nothing was stored by this one. Try again.")
     if stored["halted"]:
@@ -157,9 +185,9 @@ async def create(
         for name in ("created_at", "expires_at", "next_run_at")
     )
     return Order(
-        id=order_id,
+        id=row["id"],
         number=stored["number"],
-        network=network,
+        network=row["network"],
         idempotency_key=key,
         status=Status.PENDING if armed is None else Status.WAITING,
         group_id=None if armed is None else armed.group,

@@ -10,8 +10,8 @@ from psycopg.rows import class_row
 from sqlalchemy import Connection
 
 from oee_daemon.contract.status import STEPS, Status
+from oee_daemon.store.group_sql import DISARMED
 from oee_daemon.store.leases import FREED
-from oee_daemon.store.moves import DISARMED
 from oee_daemon.store.predicates import LIVE
 from oee_daemon.store.statement import Statement
 

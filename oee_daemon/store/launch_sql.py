@@ -5,6 +5,7 @@ All by Postgres's clock: no order fires a moment before it. Nothing commits by i
 
 from __future__ import annotations
 
+from oee_daemon.store.group_sql import SUSPENDED, TURNS
 from oee_daemon.store.line import Batch, answered, asked
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import HALTED
@@ -27,8 +28,9 @@ CLOCK = Batch(f"""
     {answered("SELECT n, extract(epoch FROM clock_timestamp())::float8 AS now FROM asked")}
 """)  # noqa: S608
 _LAUNCHED = f"""due AS (
-        SELECT id, type FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
-            AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED}
+        SELECT id, type, number, group_id AS oco, turn IS NOT NULL AS holds
+        FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
+            AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED} AND NOT {SUSPENDED}
         ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), armed AS (
         UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
@@ -36,9 +38,11 @@ _LAUNCHED = f"""due AS (
             CASE WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
                 ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END
         FROM due WHERE o.id = due.id AND due.type NOT IN ('market', 'sniper')
-    ), moved AS (
-        UPDATE orders o SET {FIRED}
-        FROM due WHERE o.id = due.id AND due.type IN ('market', 'sniper')
+    ), locked AS (
+        SELECT id, type, number, oco, holds FROM due WHERE type IN ('market', 'sniper')
+    ), {TURNS}, moved AS (
+        UPDATE orders o SET {FIRED}, turn = free.oco
+        FROM free WHERE o.id = free.id
         RETURNING o.id, o.type, event_seq, status, attempt, updated_at, firings,
             jsonb_build_object('rule', 'time', 'at', launch_at) AS trigger
     ), {SAID}"""  # noqa: S608

@@ -52,7 +52,8 @@ def _plain(value: Any) -> str:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
+#: Rows, as the statement of a `Batch` is asked with them.
+encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 
@@ -127,7 +128,7 @@ class Line:
         answer is lost, and it may have been done. Who stops waiting leaves it in the air.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(batch, _encode(row), loop.create_future())
+        request = _Request(batch, encode(row), loop.create_future())
         self._waiting.append(request)
         if not self._busy:
             self._busy = True

@@ -17,13 +17,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 
-from oee_daemon.contract.status import FINAL, LETS_GO, Status, check
+from oee_daemon.contract.status import FINAL, LETS_GO, MISSED, Status, check
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted, Waiting
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
+from oee_daemon.store.group_sql import DISARMED, HAS_TURN, OTHERS_STOPPED, TURN_GIVEN, UNFILLED
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.leases import FREED
 from oee_daemon.store.line import Batch, Line, answered, asked
@@ -33,8 +34,6 @@ from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
 
-#: What waits no more is compared with nothing.
-DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
 #: The price of a trailing stop that has not fired; null of any other order.
 _TRAILED = """CASE asked.arm_rule WHEN 2 THEN peak * (10000 - trail_bps) / 10000
             WHEN 3 THEN peak * (10000 + trail_bps) / 10000 END"""
@@ -61,13 +60,17 @@ def _changes_of(to: Status, sets: tuple[str, ...]) -> tuple[list[str], list[str]
         changes.append(DISARMED)
     if to is Status.WAITING:
         given.append("rest interval")
-        changes += ["next_run_at = NULL", "expires_at = good_until", "turn = NULL"]
+        changes += ["next_run_at = NULL", "expires_at = good_until"]
+        # A stop that has fired never goes back: the others of its group wait for its end.
+        changes.append("turn = CASE WHEN asked.latched THEN turn END")
         changes += ["look_at = clock_timestamp() + rest"]
         # A trailing stop that has not fired waits by its peak.
         changes.remove("arm_price = asked.arm_price")
         changes.append(f"arm_price = coalesce(asked.arm_price, {_TRAILED})")
     elif to in FINAL:
         changes += ["finished_at = clock_timestamp()", "next_run_at = NULL"]
+        if to in MISSED:
+            changes.append("turn = NULL")
     elif to in LETS_GO:
         given.append("delay interval")
         changes += ["next_run_at = clock_timestamp() + delay"]
@@ -84,10 +87,11 @@ def _move_to(
     only: str = "",
     beside: str = "",
     more: tuple[str, ...] = (),
+    tells: str = "",
 ) -> Batch:
     """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
     asked with by their names; `first`: see `Batch`; `more`: what `beside` is asked with, as in "raw
-    bytea"."""
+    bytea"; `tells`: what it answers beside."""
     given, changes = _changes_of(to, sets)
     if to in LETS_GO:
         beside += f", freed AS ({FREED.format(moved='moved')})"
@@ -100,10 +104,10 @@ def _move_to(
             {", ".join(changes)}
         FROM asked WHERE orders.id = asked.id AND status = held_as AND fence = held_by{only}
         RETURNING orders.id, event_seq, status, orders.attempt, updated_at, finished_at, next_run_at,
-            {EXPIRED} AS expired_by_now, orders.signature, {told}
+            {EXPIRED} AS expired_by_now, orders.signature, orders.group_id, orders.turn, {told}
     ), said AS ({_SAID.format(data="data")}
     ){beside}
-    {answered("SELECT n, updated_at, finished_at, next_run_at, expired_by_now FROM moved")}
+    {answered(f"SELECT n, updated_at, finished_at, next_run_at, expired_by_now{tells} FROM moved")}
     """  # noqa: S608  # the names are our own columns
     return Batch(text, first=first)
 
@@ -116,10 +120,6 @@ _SWAP_ENDED = """, ended AS (
         UPDATE swaps SET state = swap_ended, ended_at = clock_timestamp() FROM moved
         WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND swap_ended IS NOT NULL
     )"""
-#: The turn of a group goes back with the order that had it.
-_TURN_GIVEN = """, given AS (
-        UPDATE order_groups SET turn = NULL FROM moved WHERE order_groups.turn = moved.id
-    )"""
 _CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
 _ANEW = ("attempt", "venue", "signature", "asks", "barred", "min_receive", "max_spend", "fixed_by")
@@ -131,18 +131,34 @@ _SUBMIT = _move_to(
     "stores the signed swap before it is sent, but not past the order's time, nor under a halt",
     ("signature", "route"),
     first=SHARED_LOCK,
-    only=f" AND NOT {EXPIRED} AND NOT {HALTED}",
+    only=f" AND NOT {EXPIRED} AND NOT {HALTED} AND {HAS_TURN}",
     beside=_STORED,
     more=("raw bytea", "height bigint"),
 )
 _CONFIRM = _move_to(
-    Status.CONFIRMED, "confirm", "stores the fill", _FILLED, beside=_SWAP_ENDED, more=("swap_ended text",)
+    Status.CONFIRMED,
+    "confirm",
+    "stores the fill",
+    _FILLED,
+    only=" AND group_id IS NULL",
+    beside=_SWAP_ENDED,
+    more=("swap_ended text",),
+)
+_CONFIRM_ONE = _move_to(
+    Status.CONFIRMED,
+    "confirm_one",
+    "stores the fill of one of a group, and stops the others",
+    _FILLED,
+    beside=f"{_SWAP_ENDED}, {OTHERS_STOPPED}",
+    more=("swap_ended text",),
+    tells=", (SELECT json_agg(s.id) FROM stopped s WHERE s.filled = moved.id) AS stopped",
 )
 _RETRY = _move_to(
     Status.PENDING,
     "retry",
     "ends an attempt; another follows",
     _ANEW,
+    only=f" AND {HAS_TURN}",
     beside=_SWAP_ENDED,
     more=("swap_ended text",),
 )
@@ -151,7 +167,7 @@ _FAIL = _move_to(
     "fail",
     "ends the order with its attempt",
     ("error", "barred"),
-    beside=_SWAP_ENDED,
+    beside=f"{_SWAP_ENDED}, {TURN_GIVEN}",
     more=("swap_ended text",),
 )
 _WAIT = _move_to(
@@ -159,23 +175,36 @@ _WAIT = _move_to(
     "wait",
     "ends an attempt; the order waits for its price again, unless its time to wait is over",
     ("attempt", "venue", "signature", "asks", "returns", "rejections", "latched", "arm_rule", "arm_price"),
-    only=" AND (good_until > clock_timestamp()) IS NOT FALSE",
-    beside=_SWAP_ENDED + _TURN_GIVEN,
+    only=f" AND (good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
+    beside=f"{_SWAP_ENDED}, {TURN_GIVEN}",
     more=("swap_ended text",),
 )
-_EXPIRE = _move_to(Status.EXPIRED, "expire", "ends an order whose time is over", ("error",))
+_EXPIRE = _move_to(
+    Status.EXPIRED, "expire", "ends an order whose time is over", ("error",), beside=f", {TURN_GIVEN}"
+)
 
 
 async def _move(
-    line: Line, order: Order, to: Status, batch: Batch, data: Data, changes: dict[str, Any], **values: Any
+    line: Line,
+    order: Order,
+    to: Status,
+    batch: Batch,
+    data: Data,
+    changes: dict[str, Any],
+    stopped: list[UUID] | None = None,
+    **values: Any,
 ) -> Order | None:
     """Moves an order that the caller holds, with its event. `changes`: fields of the order; `values`: what
-    else the statement asks for. None: somebody else moved it. Raises `IllegalMove`."""
+    else the statement asks for; `stopped`: takes up which others it has stopped. None: somebody else moved
+    it. Raises `IllegalMove`."""
     check(order.status, to)
     held = {"id": order.id, "held_as": order.status, "held_by": order.fence, "data": data}
     row = await line.ask(batch, changes | values | held)
     if row is None:
         return None
+    others = row.pop("stopped", None) or ()
+    if stopped is not None:
+        stopped += map(UUID, others)
     # Its other columns are as they were: nobody else writes them while the fence stands.
     return order.moved(status=to, event_seq=order.event_seq + 1, **changes, **read_times(row))
 
@@ -205,16 +234,20 @@ async def submit(
     """To `submitted`, with the swap as `signed`. None, too: the order's time is over, or the engine is
     halted."""
     data, changes = Submitted(swap.signature).data(), {"signature": swap.signature, "route": None}
-    stored = {"raw": swap.raw, "height": swap.last_valid_height}
+    stored: dict[str, Any] = {"raw": swap.raw, "height": swap.last_valid_height}
     return await _move(line, order, Status.SUBMITTED, _SUBMIT, data, changes, lease=lease, **stored)
 
 
-async def confirm(line: Line, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
-    """To `confirmed`. `swap_ended`: what the order's live swap becomes; None leaves it."""
+async def confirm(
+    line: Line, order: Order, fill: Fill, swap_ended: str | None, stopped: list[UUID] | None = None
+) -> Order | None:
+    """To `confirmed`; of a group whoever waits is cancelled with it. `swap_ended`: what the order's live swap
+    becomes; None leaves it. `stopped`: takes up who was cancelled."""
     changes = {"signature": fill.signature, "filled_in": fill.amount_in, "filled_out": fill.amount_out}
     changes |= {"fee": fill.fee}
     data = Confirmed(fill).data()
-    return await _move(line, order, Status.CONFIRMED, _CONFIRM, data, changes, swap_ended=swap_ended)
+    batch = _CONFIRM if order.group_id is None else _CONFIRM_ONE
+    return await _move(line, order, Status.CONFIRMED, batch, data, changes, stopped, swap_ended=swap_ended)
 
 
 async def retry(
@@ -226,7 +259,8 @@ async def retry(
     swap_ended: str | None,
     bars: str | None = None,
 ) -> Order | None:
-    """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more."""
+    """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more. None,
+    too: its group's turn is another's."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"barred": _barred(order, bars), "fixed_by": order.fixed_by}
@@ -260,7 +294,8 @@ async def wait(
     answers: Sequence[VenueAnswer],
     swap_ended: str | None,
 ) -> Order | None:
-    """To `waiting`: its price is gone, or its time for this time is over. None, too: so is its time to wait.
+    """To `waiting`: its price is gone, or its time for this time is over. None, too: so is its time to wait,
+    or another order of its group was filled.
 
     `why`: the code and the sentence.
     """
@@ -293,7 +328,7 @@ def cancelling(name: str, which: str, told: str) -> str:
         WHERE {which} AND {MAY_CANCEL}
         RETURNING {told}
     ), said AS ({_SAID.format(data="'{}'")}
-    ), freed AS ({FREED.format(moved="moved")})
+    ), freed AS ({FREED.format(moved="moved")}), {TURN_GIVEN}
     SELECT * FROM moved
     """  # noqa: S608  # the names are our own columns
 

@@ -22,7 +22,7 @@ from oee_daemon.store.predicates import EXPIRED
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import Units, orders
 
-_NAMES = tuple(f.name for f in fields(Order) if f.name != "far")
+_NAMES = tuple(f.name for f in fields(Order) if f.name not in ("far", "oco"))
 #: The columns of amounts in base units, which Postgres keeps as numerics.
 UNITS = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, Units))
 _TIMES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, DateTime))
@@ -58,6 +58,7 @@ def order_of(row: Mapping[str, Any]) -> Order:
 _TOLD: Mapping[str, Callable[[Any], Any]] = {
     "id": UUID,
     "group_id": UUID,
+    "turn": UUID,
     "status": Status,
     "type": OrderType,
     "side": Side,

@@ -27,6 +27,12 @@ REMOVE = (
     """),
     Statement("-- remove events\nDELETE FROM order_events WHERE order_id = ANY (%(ids)s)"),
     Statement("-- remove swaps\nDELETE FROM swaps WHERE order_id = ANY (%(ids)s)"),
+    Statement("""
+        -- remove groups: of which no other order is kept
+        DELETE FROM order_groups g
+        WHERE g.id IN (SELECT group_id FROM orders WHERE id = ANY (%(ids)s))
+            AND NOT EXISTS (SELECT FROM orders o WHERE o.group_id = g.id AND o.id <> ALL (%(ids)s))
+    """),
     Statement("-- remove orders\nDELETE FROM orders WHERE id = ANY (%(ids)s)"),
 )
 SPENT = Statement(

@@ -76,6 +76,7 @@ Time = DateTime(timezone=True)
 order_numbers = Sequence("order_numbers", metadata=metadata)
 #: How an order ends that moved nothing.
 MISSED = tuple(sorted(status.MISSED))
+_UNSIGNED = sorted(status.RUNNABLE & status.UNSENT)
 #: The classes of slots: those that every order takes, and those beyond them for what can't wait for one.
 MARKET, URGENT = "market", "urgent"
 
@@ -184,6 +185,10 @@ orders = Table(
     CheckConstraint("arm_rule IS NOT NULL OR arm_price IS NULL AND look_at IS NULL", name="orders_armed"),
     CheckConstraint("next_run_at IS NULL OR expires_at IS NOT NULL", name="orders_ends"),
     CheckConstraint("turn IS NULL OR turn = group_id AND missed IS NULL", name="orders_turn_live"),
+    CheckConstraint(
+        f"group_id IS NULL OR turn IS NOT NULL OR NOT {_one_of('status', _UNSIGNED)}",
+        name="orders_turn_taken",
+    ),
     # Room on each page for an order's next versions.
     postgresql_with={"fillfactor": 75},
 )
@@ -273,13 +278,14 @@ execution_slots = Table(
     postgresql_with={"fillfactor": 50},
 )
 
-#: Orders that know of each other. `turn`: the one of them that may be executed now.
+#: Orders of which at most one is filled. `turn`: the one that may be executed now; `filled`: that was.
 groups = Table(
     "order_groups",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("rule", Text, nullable=False),
     Column("turn", Uuid),
+    Column("filled", Uuid),
     Column("idempotency_key", Text, unique=True),
     Column("request_hash", LargeBinary),
     Column("created_at", Time, nullable=False, server_default=func.clock_timestamp()),

@@ -109,6 +109,11 @@ LEADER = Statement(
     """,  # noqa: S608
     named_row,
 )
+HELD_BACK = Statement("""
+    -- held_back: of these orders those whose group's turn another has, and which
+    SELECT o.id, g.turn FROM orders o JOIN order_groups g ON g.id = o.group_id
+    WHERE o.id = ANY (%(ids)s::uuid[]) AND o.status = 'waiting' AND g.turn <> o.id
+""")
 GAPS = Statement("""
     -- gaps: times in which nobody saw a fresh price of an order's pair while it waited
     SELECT g.begun, g.ended, g.reason FROM orders o JOIN gaps g ON g.pair = o.pair

@@ -8,6 +8,7 @@ skipped where another has them: what is missed is met again at the next tick. No
 
 from __future__ import annotations
 
+from oee_daemon.store.group_sql import LEFT_OVER, SUSPENDED, TURN_GIVEN, TURNS
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import ABSURD, HALTED, over, there
 from oee_daemon.store.statement import Statement, named_row
@@ -32,12 +33,12 @@ BEAT = Statement(
     SELECT (SELECT fence FROM led) AS fence, clock_timestamp() AS now,
         (SELECT min(expires_at) FROM orders
             WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at IS NOT NULL) AS lapses,
-        (SELECT min(launch_at) FROM orders WHERE arm_rule = 4) AS launches,
+        (SELECT min(launch_at) FROM orders WHERE arm_rule = 4 AND NOT {SUSPENDED}) AS launches,
         (SELECT min(look_at) FROM orders WHERE look_at IS NOT NULL) <= clock_timestamp()
             OR (SELECT max(look_at) FROM orders WHERE look_at IS NOT NULL) > clock_timestamp() + {ABSURD}
             AS looks,
         EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
-        EXISTS (SELECT FROM feeds) AS fed
+        EXISTS (SELECT FROM feeds) AS fed, {LEFT_OVER} AS left_over
     """,  # noqa: S608  # names of our own
     named_row,
 )
@@ -80,7 +81,7 @@ def _met(rule: int, price: str, order: str) -> str:
             WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
                 AND (look_at IS NULL OR look_at <= clock_timestamp()
                     OR look_at > clock_timestamp() + {ABSURD} OR {_LEARNED})
-                AND NOT EXISTS (SELECT FROM order_groups g WHERE g.id = group_id AND g.turn IS NOT NULL)
+                AND NOT {SUSPENDED}
             ORDER BY arm_price {order}, number LIMIT {MOST})"""  # noqa: S608  # names of our own
 
 
@@ -121,7 +122,7 @@ FIRE = Statement(f"""
             %(receives)s::numeric[], %(spends)s::numeric[], %(fences)s::bigint[])
             AS t (id, trigger, limit_price, receive, spend, seen)
     ), locked AS (
-        SELECT o.id, o.type, o.number, (SELECT g.id FROM order_groups g WHERE g.id = o.group_id) AS oco
+        SELECT o.id, o.type, o.number, o.group_id AS oco, o.turn IS NOT NULL AS holds
         FROM orders o
         WHERE EXISTS (SELECT FROM leads) AND o.id = ANY (%(ids)s::uuid[]) AND o.status = 'waiting'
             AND o.fence = (SELECT seen FROM told WHERE told.id = o.id)
@@ -129,18 +130,7 @@ FIRE = Statement(f"""
             AND CASE o.arm_rule WHEN 0 THEN o.arm_price >= %(ask)s WHEN 1 THEN o.arm_price <= %(bid)s
                 WHEN 2 THEN o.arm_price >= %(bid)s WHEN 3 THEN o.arm_price <= %(ask)s ELSE false END
         ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
-    ), chosen AS (
-        SELECT DISTINCT ON (coalesce(oco, id)) id, oco FROM locked
-        ORDER BY coalesce(oco, id), type = 'stop' DESC, number
-    ), grp AS (
-        SELECT g.id FROM order_groups g
-        WHERE g.id = ANY (ARRAY(SELECT oco FROM chosen WHERE oco IS NOT NULL)) AND g.turn IS NULL
-        ORDER BY g.id FOR UPDATE SKIP LOCKED
-    ), free AS (
-        SELECT c.* FROM chosen c LEFT JOIN grp ON grp.id = c.oco WHERE c.oco IS NULL OR grp.id IS NOT NULL
-    ), turned AS (
-        UPDATE order_groups g SET turn = free.id FROM free WHERE g.id = free.oco
-    ), moved AS (
+    ), {TURNS}, moved AS (
         UPDATE orders o SET {FIRED}, turn = free.oco,
             limit_price = coalesce(o.limit_price, told.limit_price),
             min_receive = coalesce(o.min_receive, told.receive), max_spend = coalesce(o.max_spend, told.spend)
@@ -161,10 +151,10 @@ LAPSE = Statement(f"""
     ), moved AS (
         UPDATE orders o SET status = 'expired', fence = fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(),
-            arm_rule = NULL, arm_price = NULL, look_at = NULL
+            arm_rule = NULL, arm_price = NULL, look_at = NULL, turn = NULL
         FROM due WHERE o.id = due.id AND o.status = 'waiting'
-        RETURNING o.id, event_seq, status, attempt, updated_at, expires_at
-    ), said AS (
+        RETURNING o.id, event_seq, status, attempt, updated_at, expires_at, o.group_id, o.turn
+    ), {TURN_GIVEN}, said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, updated_at, jsonb_build_object('by',
             CASE WHEN expires_at = 'epoch' THEN 'restored' ELSE 'expiresAt' END) FROM moved

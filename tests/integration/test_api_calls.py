@@ -24,6 +24,7 @@ from oee_daemon.api import (
     endpoint_routes,
     engine_routes,
     feed_routes,
+    group_routes,
     halt_routes,
     health_routes,
     limit_routes,
@@ -223,7 +224,7 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
         (api.http.delete("/api/tokens/SOL"), "token_pinned"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, code)
-    venues = shaped(answer_schema.Venues, api.http.get("/api/venues"))["venues"]
+    venues = shaped(order_routes.Venues, api.http.get("/api/venues"))["venues"]
     assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
     shaped(answer_schema.Health, api.http.get("/healthz"))
     shaped(answer_schema.Readiness, api.http.get("/readyz"))
@@ -252,6 +253,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             *health_routes.router.routes,
             *order_routes.documented.routes,
             *cancel_routes.router.routes,
+            *group_routes.router.routes,
             *lookup_routes.router.routes,
             *token_routes.router.routes,
             *balance_routes.router.routes,
@@ -268,7 +270,7 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
             }
             assert problems >= {"401", "422", "426"}
     assert {"Order", "Event", "Problem", "OrderIn", "Quote", "Fill"} <= set(shapes)
-    assert shapes["Order"]["properties"].keys() == {*api.post().json(), "market"}
+    assert shapes["Order"]["properties"].keys() == {*api.post().json(), "market", "blocked"}
     assert found["paths"]["/healthz"]["get"]["security"] == []
     assert "#/$defs" not in api.http.get("/openapi.json").text
     for method, path in (

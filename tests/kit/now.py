@@ -10,7 +10,7 @@ from psycopg import RawCursor
 from sqlalchemy import Connection
 
 from oee_daemon.engine.loop import Loop
-from oee_daemon.store.line import Batch, Line, Row, _encode
+from oee_daemon.store.line import Batch, Line, Row, encode
 from oee_daemon.store.statement import driver
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Within(Line):
         *before, last = batch.texts
         for text in before:
             RawCursor(driver(self._conn)).execute(text.encode())
-        answer = RawCursor(driver(self._conn)).execute(last.encode(), [f"[{_encode(row)}]"]).fetchone()
+        answer = RawCursor(driver(self._conn)).execute(last.encode(), [f"[{encode(row)}]"]).fetchone()
         assert answer is not None
         rows: list[Row] = answer[0] or []
         return {name: value for name, value in rows[0].items() if name != "n"} if rows else None

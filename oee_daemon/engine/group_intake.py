@@ -1,0 +1,204 @@
+"""Accepts orders of which at most one is filled: several as a new group, or one into a group that there is.
+
+All of them are stored in one transaction, or none. A group's key is its own; the keys of its orders are made
+of it. Nobody is rung for: they wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from oee_daemon import failpoints
+from oee_daemon.contract import halt_mark
+from oee_daemon.contract.protocol import KEY_HEADER
+from oee_daemon.engine.retention import refuse_spent
+from oee_daemon.engine.spending_limits import SpendingLimits
+from oee_daemon.engine.wallet_lock import WalletLock
+from oee_daemon.errors import Halted, KeyConflict, Refused
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import Terms
+from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.store import group_placing, order_rows
+from oee_daemon.store.creating import Armed
+from oee_daemon.store.database import transactions
+from oee_daemon.store.group_placing import Member, NotStored
+from oee_daemon.store.spending import NoRoom, Reserving
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as it is now; `created`: by this request."""
+
+    id: UUID
+    orders: Sequence[Order]
+    created: bool
+
+
+class RowRefused(Exception):
+    """The order of that number, from 0, can't be accepted, and so none of its group; `cause` says why."""
+
+    def __init__(self, number: int, cause: Refused) -> None:
+        super().__init__(cause.message)
+        self.number, self.cause = number, cause
+
+
+class GroupIntake:
+    """Where groups come in. `lock`, `limits`, `home`: as of `Intake`."""
+
+    def __init__(
+        self,
+        db: Engine,
+        feed: Feed,
+        *,
+        network: str,
+        lock: WalletLock | None = None,
+        limits: SpendingLimits | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self._db = db
+        self._feed = feed
+        self._network = network
+        self._lock = lock
+        self._limits = limits if limits is not None and limits.any else None
+        self._home = home
+
+    async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
+        """The group that was placed with the key. Raises `KeyConflict` where it was with other values."""
+        if key is None:
+            return None
+
+        def found() -> Group | None:
+            with self._db.connect() as conn:
+                return self._known(conn, asked, key)
+
+        return await asyncio.to_thread(found)
+
+    async def accept(self, asked: Sequence[tuple[Terms, Armed]], key: str | None) -> Group:
+        """Stores them as a new group; or the group of that key, as it is now.
+
+        Raises `RowRefused` for the first order that can't be accepted, and as `Intake.accept` what is about
+        all of them.
+        """
+        if self._lock is not None:
+            await self._lock.require()
+        members = [
+            await self._member(number, terms, None if key is None else f"{key}/{number + 1}", armed)
+            for number, (terms, armed) in enumerate(asked)
+        ]
+        group = await asyncio.to_thread(self._placed, members, key)
+        failpoints.hit("accepted")
+        self._feed.publish(*(order.id for order in group.orders))
+        return group
+
+    async def _member(self, number: int, terms: Terms, key: str | None, armed: Armed) -> Member:
+        if self._limits is None:
+            return Member(terms=terms, key=key, armed=armed)
+        try:
+            terms, reserving = await self._limits.admit(terms, waits=True)
+        except Refused as e:
+            raise RowRefused(number, e) from None
+        return Member(terms=terms, key=key, armed=armed, reserving=reserving)
+
+    def _placed(self, members: Sequence[Member], key: str | None) -> Group:
+        try:
+            return self._store(members, key)
+        except NotStored as e:
+            if self._limits is None or not isinstance(e.__cause__, NoRoom):
+                raise self._refused(e, members) from None
+            # What ended a moment ago may have left room.
+            self._limits.settle()
+        try:
+            return self._store(members, key)
+        except NotStored as e:
+            raise self._refused(e, members) from None
+
+    def _store(self, members: Sequence[Member], key: str | None) -> Group:
+        """In one transaction. Raises `NotStored`."""
+        asked = [member.terms for member in members]
+        with transactions(self._db).begin() as conn:
+            if key is not None:
+                group_placing.lock_key(conn, key)
+                if (known := self._known(conn, asked, key)) is not None:
+                    return known
+            if self._home is not None and halt_mark.halts(self._home, self._network):
+                raise Halted
+            group = group_placing.make(conn, key, _hash_of(asked))
+            return Group(group, group_placing.place(conn, self._network, group, members), created=True)
+
+    def _refused(self, failure: NotStored, members: Sequence[Member]) -> Exception:
+        cause, member = failure.__cause__, members[failure.number]
+        if isinstance(cause, NoRoom):
+            assert self._limits is not None and member.reserving is not None
+            return RowRefused(failure.number, self._limits.over(cause, member.reserving))
+        if isinstance(cause, Refused):
+            return cause
+        assert member.key is not None
+        try:
+            with self._db.connect() as conn:
+                refuse_spent(conn, member.key)
+        except Refused as e:
+            return RowRefused(failure.number, e)
+        return RowRefused(failure.number, KeyConflict(
+            f"Idempotency-Key {member.key} belongs to another order.", field=KEY_HEADER, hint="Use a new key."
+        ))  # fmt: skip
+
+    def _known(self, conn: Connection, asked: Sequence[Terms], key: str) -> Group | None:
+        found = group_placing.find_group(conn, key)
+        if found is None:
+            if (order := order_rows.find_key(conn, key)) is not None:
+                raise _conflict(f"order {order.id}")
+            refuse_spent(conn, key)
+            return None
+        group, request_hash = found
+        if request_hash != _hash_of(asked):
+            raise _conflict(f"group {group}")
+        return Group(group, group_placing.members(conn, group), created=False)
+
+
+class Joining:
+    """Accepts one order into the group of another, for `Intake`."""
+
+    def __init__(self, db: Engine, network: str) -> None:
+        self._db = db
+        self._network = network
+
+    def create(
+        self, terms: Terms, key: str | None, armed: Armed, reserving: Reserving | None
+    ) -> Order | None:
+        """Stores it. None: its key is known. Raises as `creating.create` and as `group_placing.join`."""
+        assert terms.oco is not None
+        member = Member(terms=terms, key=key, armed=armed, reserving=reserving)
+        try:
+            with transactions(self._db).begin() as conn:
+                group_placing.lock_key(conn, key)
+                if key is not None and order_rows.find_key(conn, key) is not None:
+                    return None
+                group = group_placing.join(conn, terms.oco, self._network)
+                return group_placing.place(conn, self._network, group, [member])[0]
+        except NotStored as e:
+            if e.__cause__ is None:
+                return None
+            raise e.__cause__ from None
+
+
+def _hash_of(asked: Sequence[Terms]) -> bytes:
+    said = hashlib.sha256()
+    for terms in asked:
+        assert terms.request_hash is not None
+        said.update(terms.request_hash)
+    return said.digest()
+
+
+def _conflict(owner: str) -> KeyConflict:
+    return KeyConflict(
+        f"Idempotency-Key was used with other values before, for {owner}.",
+        field=KEY_HEADER,
+        hint="Use a new key for a new group, or repeat the first request as it was.",
+    )

@@ -1,0 +1,333 @@
+"""Orders of which at most one is filled: one has the turn, the others wait on, and a fill stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.group_intake import Group, GroupIntake, RowRefused
+from oee_daemon.engine.placing import Placing
+from oee_daemon.engine.retention import Retention
+from oee_daemon.errors import Conflict, InvalidInput, KeyConflict
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import Terms, terms_of
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.store import doubts
+from tests.integration.test_watcher import limit, looked, price
+from tests.kit.engine import Bench
+from tests.kit.now import now
+
+SALE: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": 10**9}
+
+
+def legs(bench: Bench, *, profit: str = "1.02", loss: str = "0.97", **stop: Any) -> list[Terms]:
+    """A sale at a profit, or else at a loss, each at that part of today's price."""
+    bid = price(bench, sell=True)
+    at = [round(bid * Decimal(part), 6) for part in (profit, loss)]
+    return [
+        terms_of(SALE | {"type": OrderType.LIMIT, "target_price": at[0]}),
+        terms_of(SALE | {"type": OrderType.STOP, "target_price": at[1], "confirm_ms": 1} | stop),
+    ]
+
+
+def grouped(bench: Bench, terms: Sequence[Terms], key: str | None = None) -> Group:
+    placing = Placing(bench.network(bench.chain()))
+    asked = []
+    for each in terms:
+        armed = now(placing.armed(each))
+        assert armed is not None
+        asked.append((each, armed))
+    return now(GroupIntake(bench.db, bench.feed, network="simulated").accept(asked, key))
+
+
+def pair(bench: Bench, **what: Any) -> tuple[Order, Order]:
+    profit, loss = grouped(bench, legs(bench, **what)).orders
+    return profit, loss
+
+
+def turn(bench: Bench, order: Order) -> tuple[UUID | None, UUID | None]:
+    """Whose turn it is in the order's group, and who was filled."""
+    with bench.db.connect() as conn:
+        asked = text("SELECT turn, filled FROM order_groups WHERE id = :id")
+        found = conn.execute(asked, {"id": order.group_id}).one()
+    return found[0], found[1]
+
+
+def fired(bench: Bench, **what: Any) -> tuple[Order, Order]:
+    """The sale at a profit has fired."""
+    profit, loss = pair(bench, **what)
+    bench.move_market(300)
+    assert looked(bench, bench.watcher(), 2) == [profit.id]
+    assert turn(bench, profit) == (profit.id, None)
+    return profit, loss
+
+
+def test_the_fill_of_one_cancels_the_other_in_its_commit(bench: Bench) -> None:
+    profit, loss = fired(bench)
+    assert bench.order(loss.id).status is Status.WAITING, "suspended, not cancelled"
+    assert bench.row(loss.id).arm_price == loss.target_price
+    done = bench.run_to_end(bench.execution(), profit.id)
+    assert done.status is Status.CONFIRMED and bench.trail(loss.id) == ["waiting", "cancelled"]
+    assert bench.events(loss.id)[-1].data == {"by": "oco", "order": str(profit.id)}
+    assert bench.events(loss.id)[-1].at >= bench.events(profit.id)[-1].at
+    assert turn(bench, profit) == (profit.id, profit.id)
+    row = bench.row(loss.id)
+    assert (row.arm_rule, row.arm_price, row.next_run_at, row.turn) == (None, None, None, None)
+
+
+def test_while_one_has_the_turn_the_other_does_not_fire(bench: Bench) -> None:
+    profit, loss = fired(bench)
+    bench.move_market(-600)
+    watcher = bench.watcher(owner="two")
+    with bench.db.connect() as conn:
+        conn.exec_driver_sql("UPDATE watch SET lease_until = now() - interval '1 s'")
+    assert looked(bench, watcher, 3) == []
+    # The price of the first is gone by now: it waits again, and gives the turn back.
+    bench.execution().run(profit.id)
+    assert bench.order(profit.id).status is Status.WAITING and turn(bench, profit) == (None, None)
+    assert looked(bench, watcher, 3) == [loss.id]
+    assert bench.run_to_end(bench.execution(), loss.id).status is Status.CONFIRMED
+    assert bench.order(profit.id).status is Status.CANCELLED
+
+
+def ended(bench: Bench, how: str, profit: Order) -> None:
+    held = bench.held(profit.id)
+    if how == "cancel":
+        bench.intake.cancel(profit.id)
+    elif how == "cancel many":
+        from oee_daemon.store.cancel_sql import Chosen
+
+        assert bench.intake.cancel_many(Chosen(ids=[profit.id])).count == 1
+    elif how == "fail in building":
+        held = bench.to(held, Status.BUILDING)
+        assert bench.advance(held, Status.FAILED) is not None
+    elif how == "fail after submit":
+        held = bench.to(held, Status.BUILDING, Status.SUBMITTED)
+        assert bench.advance(held, Status.FAILED, swap_ended="rejected") is not None
+    else:
+        assert bench.advance(held, Status.EXPIRED) is not None
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancel many", "fail in building", "fail after submit", "expire"])
+def test_however_an_order_ends_the_turn_goes_back(bench: Bench, how: str) -> None:
+    profit, loss = fired(bench)
+    ended(bench, how, profit)
+    assert bench.row(profit.id).turn is None and turn(bench, profit) == (None, None)
+    bench.move_market(-600)
+    assert looked(bench, bench.watcher(), 3) == [loss.id], "the last one is not stuck"
+    assert bench.run_to_end(bench.execution(), loss.id).status is Status.CONFIRMED
+
+
+def test_another_attempt_and_an_unknown_outcome_keep_the_turn(bench: Bench) -> None:
+    profit, _ = fired(bench)
+    held = bench.to(bench.held(profit.id), Status.BUILDING, Status.SUBMITTED)
+    assert bench.advance(held, Status.PENDING, swap_ended="lapsed") is not None
+    assert turn(bench, profit)[0] == profit.id
+    bench.to(bench.held(profit.id), Status.BUILDING, Status.SUBMITTED)
+    bench.move_market(-600)
+    assert looked(bench, bench.watcher(), 3) == []
+
+
+def test_a_latched_stop_keeps_its_turn_until_it_ends(bench: Bench) -> None:
+    bid = price(bench, sell=True)
+    profit, loss = pair(bench, limit_price=round(bid * Decimal("0.965"), 6))
+    watcher = bench.watcher()
+    bench.move_market(-700)
+    assert looked(bench, watcher, 2) == [loss.id]
+    bench.execution().run(loss.id)
+    back = bench.order(loss.id)
+    assert (back.status, back.latched, back.turn) == (Status.WAITING, True, loss.group_id)
+    assert turn(bench, loss) == (loss.id, None)
+    bench.set(loss.id, look_at=bench.ago(seconds=1))
+    bench.move_market(300)
+    assert looked(bench, watcher, 2) == [loss.id], "it fires again in its own turn, and the other does not"
+    assert bench.run_to_end(bench.execution(), loss.id).status is Status.CONFIRMED
+    assert bench.order(profit.id).status is Status.CANCELLED
+
+
+@pytest.mark.parametrize("how", ["cancel", "lapse"])
+def test_a_latched_stop_that_ends_frees_the_others(bench: Bench, how: str) -> None:
+    bid = price(bench, sell=True)
+    profit, loss = pair(bench, limit_price=round(bid * Decimal("0.965"), 6))
+    watcher = bench.watcher()
+    bench.move_market(-700)
+    assert looked(bench, watcher, 2) == [loss.id]
+    bench.execution().run(loss.id)
+    if how == "cancel":
+        bench.intake.cancel(loss.id)
+    else:
+        bench.set(loss.id, expires_at=bench.ago(seconds=1), good_until=bench.ago(seconds=1))
+        looked(bench, watcher)
+        assert bench.order(loss.id).status is Status.EXPIRED
+    bench.move_market(300)
+    assert looked(bench, watcher, 2) == [profit.id]
+
+
+def test_of_two_legs_that_are_met_at_once_the_stop_comes_first(bench: Bench) -> None:
+    """The price is over the one and, a wide book, under the other: one fires, and the stop."""
+    profit, loss = pair(bench)
+    bench.set(profit.id, arm_price=Decimal(1), target_price=Decimal(1), min_receive=1)
+    bench.move_market(-600)
+    # A limit needs one look, a stop two: it is held until both are met in one.
+    bench.set(profit.id, look_at=bench.ago(seconds=-60))
+    watcher = bench.watcher()
+    assert looked(bench, watcher) == []
+    bench.set(profit.id, look_at=None)
+    assert looked(bench, watcher) == [loss.id]
+
+
+def test_a_launch_takes_the_turn_too(bench: Bench) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    timed = terms_of(SALE | {"launch_at": later})
+    first, second = grouped(bench, [timed, timed]).orders
+    for order in (first, second):
+        bench.set(order.id, launch_at=bench.ago(seconds=1))
+    watcher = bench.watcher()
+    looked(bench, watcher, 2)
+    assert [bench.order(o.id).status for o in (first, second)] == [Status.PENDING, Status.WAITING]
+    assert turn(bench, first) == (first.id, None)
+    bench.intake.cancel(first.id)
+    looked(bench, watcher)
+    assert bench.order(second.id).status is Status.PENDING
+
+
+def in_doubt(bench: Bench) -> None:
+    with bench.db.connect() as conn:
+        doubts.doubt(conn, now(bench.chain().identity()), elsewhere=False)
+
+
+def resolved(bench: Bench, order_id: UUID) -> Order:
+    execution = bench.execution()
+    for _ in range(8):
+        bench.wake(order_id)
+        execution.run(order_id)
+        bench.clock.wind(s=120)
+    return bench.order(order_id)
+
+
+def test_doubt_leaves_no_order_executed_without_its_turn(bench: Bench) -> None:
+    """Both may have been executed: each waits for its own outcome, and then for its own turn."""
+    profit, loss = fired(bench)
+    in_doubt(bench)
+    assert {bench.order(o.id).status for o in (profit, loss)} == {Status.SUBMITTED}
+    assert resolved(bench, loss.id).status is Status.WAITING and turn(bench, profit)[0] == profit.id
+    bench.set(profit.id, expires_at=bench.ago(hours=-1))
+    assert resolved(bench, profit.id).status in (Status.CONFIRMED, Status.WAITING)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_fill_that_recall_finds_stops_whoever_is_in_doubt_beside_it(bench: Bench, first: int) -> None:
+    """The one had fired and the other not, as far as is remembered; either may have been filled."""
+    both = fired(bench)
+    in_doubt(bench)
+    filled, other = both[first], both[1 - first]
+    assert bench.advance(bench.held(filled.id), Status.CONFIRMED, swap_ended=None) is not None
+    assert turn(bench, filled) == (filled.id, filled.id)
+    assert resolved(bench, other.id).status is Status.FAILED
+    error = bench.order(other.id).error
+    assert error is not None and error["code"] == "group_turn"
+
+
+def test_who_is_left_waiting_in_a_filled_group_is_stopped(bench: Bench) -> None:
+    """Only doubt can leave one: two of a group end at the same moment."""
+    profit, loss = pair(bench)
+    in_doubt(bench)
+    with bench.db.connect() as conn:
+        conn.execute(text("UPDATE order_groups SET turn = :id, filled = :id"), {"id": profit.id})
+        for order in (profit, loss):
+            bench.set(order.id, status="waiting", expires_at=None)
+    bench.set(profit.id, arm_rule=None, status="failed", finished_at=bench.ago(seconds=0))
+    looked(bench, bench.watcher())
+    assert bench.order(loss.id).status is Status.CANCELLED
+    assert bench.events(loss.id)[-1].data == {"by": "oco", "order": str(profit.id)}
+
+
+def test_without_its_turn_nothing_of_a_group_is_stored_as_sent(bench: Bench) -> None:
+    """The last line: whatever went wrong before."""
+    profit, loss = fired(bench)
+    held = bench.to(bench.held(profit.id), Status.BUILDING)
+    with bench.db.connect() as conn:
+        conn.execute(text("UPDATE order_groups SET turn = :id"), {"id": loss.id})
+    assert bench.advance(held, Status.SUBMITTED) is None and bench.swaps(profit.id) == []
+    with pytest.raises(Exception, match="orders_turn_taken"):
+        due = bench.ago(seconds=0)
+        bench.set(loss.id, status="pending", next_run_at=due, expires_at=due, arm_price=None, look_at=None)
+    with pytest.raises(Exception, match="orders_turn"):
+        bench.set(loss.id, turn=loss.group_id)
+
+
+def test_all_are_stored_or_none_and_a_repeat_finds_them(bench: Bench) -> None:
+    terms = legs(bench)
+    first, again = grouped(bench, terms, "group-key-1"), grouped(bench, terms, "group-key-1")
+    assert (first.created, again.created) == (True, False)
+    assert [o.id for o in first.orders] == [o.id for o in again.orders]
+    assert [o.idempotency_key for o in first.orders] == ["group-key-1/1", "group-key-1/2"]
+    with pytest.raises(KeyConflict):
+        grouped(bench, legs(bench, profit="1.03"), "group-key-1")
+    bench.buy(key="group-key-2/2")
+    before = bench.order(bench.place().id).number
+    with pytest.raises(RowRefused) as refused:
+        grouped(bench, terms, "group-key-2")
+    assert refused.value.number == 1 and refused.value.cause.code == "idempotency_key_reused"
+    with bench.db.connect() as conn:
+        assert (
+            conn.execute(text("SELECT count(*) FROM orders WHERE number > :n"), {"n": before}).scalar() == 0
+        )
+        assert conn.execute(text("SELECT count(*) FROM order_groups")).scalar() == 1
+
+
+def joined(bench: Bench, other: UUID, **what: Any) -> Order:
+    return bench.buy(type=OrderType.LIMIT, target_price=Decimal(100), oco=other, **what)
+
+
+def test_one_joins_an_order_or_its_group_while_none_is_beyond_waiting(bench: Bench) -> None:
+    alone = limit(bench, "1.02", sell=True)
+    first = joined(bench, alone.id, key="joins-key-1")
+    assert first.group_id is not None and bench.order(alone.id).group_id == first.group_id
+    assert joined(bench, first.group_id).group_id == joined(bench, first.id).group_id == first.group_id
+    bench.move_market(300)
+    assert looked(bench, bench.watcher(), 2) == [alone.id]
+    assert joined(bench, alone.id, key="joins-key-1").id == first.id, "a repeat finds it, whatever came then"
+    for other in (alone.id, first.id, first.group_id):
+        with pytest.raises(Conflict) as refused:
+            joined(bench, other)
+        assert refused.value.code == "order_pending"
+    assert bench.run_to_end(bench.execution(), alone.id).status is Status.CONFIRMED
+    assert bench.order(first.id).status is Status.CANCELLED
+    with pytest.raises(Conflict):
+        joined(bench, first.group_id)
+    with pytest.raises(InvalidInput) as unknown:
+        joined(bench, uuid4())
+    assert (unknown.value.code, unknown.value.field) == ("unknown_order", "oco")
+    with pytest.raises(InvalidInput) as market:
+        terms_of(SALE | {"oco": alone.id})
+    assert (market.value.code, market.value.field) == ("field_contradicts", "oco")
+
+
+def test_a_group_takes_ten(bench: Bench) -> None:
+    group = grouped(bench, legs(bench) * 5)
+    with pytest.raises(Conflict) as full:
+        joined(bench, group.id)
+    assert full.value.code == "group_full"
+
+
+def test_a_group_goes_with_its_last_order(bench: Bench) -> None:
+    profit, loss = pair(bench)
+    bench.intake.cancel(profit.id)
+    bench.set(profit.id, finished_at=bench.ago(days=5))
+    assert Retention(bench.db, days=2).remove_old()[0] == 1
+    bench.move_market(-600)
+    assert looked(bench, bench.watcher(), 3) == [loss.id], "the one that is left fires"
+    bench.run_to_end(bench.execution(), loss.id)
+    bench.set(loss.id, finished_at=bench.ago(days=5))
+    assert Retention(bench.db, days=2).remove_old()[0] == 1
+    with bench.db.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM order_groups")).scalar() == 0
