@@ -33,5 +33,6 @@ class PaperVenue:
         return await self._venue.quote(request, deadline_s)
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        price = await self._pricing.price([], _HINT, plan.request.attempt, UNIT_LIMIT, deadline_s)
+        paid = await self._pricing.paid([], deadline_s)
+        price = self._pricing.price(paid, _HINT, plan.request.attempt, UNIT_LIMIT)
         return unsigned_of(plan, anchor, fee_of(UNIT_LIMIT, price))

@@ -23,6 +23,17 @@ def calls_for(signature: str) -> list[Call]:
     return [GENESIS, EPOCH, statuses, ("getFirstAvailableBlock", [])]
 
 
+def glimpse_of(signature: str) -> list[Call]:
+    """Whether it may be time for a look: of what the node has in memory alone."""
+    return [("getSignatureStatuses", [[signature]])]
+
+
+def shows_final(results: Sequence[Result]) -> bool:
+    """By the answer to `glimpse_of`, which decides nothing. Raises `NoAnswer`."""
+    status = _status(results[0])[1]
+    return status is not None and status.final
+
+
 def answer_of(node: str, results: Sequence[Result], genesis: str) -> Answer:
     """Raises `NoAnswer`, where something is missing or of another chain."""
     must_be_of(genesis, results[0])

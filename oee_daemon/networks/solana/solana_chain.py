@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -23,7 +24,9 @@ from oee_daemon.networks.solana.endpoint_look import (
     answer_of,
     calls_for,
     epoch_of,
+    glimpse_of,
     must_be_of,
+    shows_final,
 )
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
@@ -37,14 +40,15 @@ from oee_daemon.networks.solana.look_evidence import (
 )
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.slot_clock import SlotClock
 from oee_daemon.networks.solana.wallet_history import History
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap
 
 log = logging.getLogger(__name__)
 
-#: Seconds for one round of looks, and between two.
-LOOK_S, POLL_S = 1.5, 0.4
+#: Seconds for one round of looks, between two, and for one endpoint that is asked whether it is time for one.
+LOOK_S, POLL_S, GLIMPSE_S = 1.5, 0.4, 0.5
 
 
 class SolanaChain:
@@ -131,30 +135,52 @@ class SolanaChain:
         loop = asyncio.get_running_loop()
         until, anchored = loop.time() + wait_s, _anchored(swap)
         genesis = await self.genesis_hash()
+        # Those that have not shown it as final: one of them is asked, in turn, until all are worth asking.
+        missing, there = deque(self._pool.endpoints), False
         while True:
-            looks = await self._round(swap, anchored, genesis)
-            left_s = until - loop.time()
-            if left_s <= 0 or sum(look.final for look in looks) >= min(2, self.nodes):
+            if (left_s := until - loop.time()) > 0:
+                await asyncio.sleep(min(self._poll_s, left_s))
+            if (left_s := until - loop.time()) > 0:
+                missing.rotate(-1)
+                if not await _glimpsed(missing[-1], swap.signature, min(GLIMPSE_S, left_s)):
+                    continue
+                there = True
+            looks = await self._round(swap, anchored, genesis, there=there)
+            final = {look.node for look in looks if look.final}
+            if left_s <= 0 or len(final) >= min(2, self.nodes):
                 return looks
-            await asyncio.sleep(min(self._poll_s, left_s))
+            missing = deque(one for one in missing if one.name not in final) or missing
 
-    async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str) -> list[Look]:
-        heard = await self._pool.each(calls_for(swap.signature), LOOK_S)
+    async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
+        """A look of each endpoint. `there`: it has been seen as final, and what it did is asked with it."""
+        told: Call = ("getTransaction", [swap.signature, OPTIONS])
+        heard = await self._pool.each([*calls_for(swap.signature), *([told] if there else [])], LOOK_S)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        final = any(a.status is not None and a.status.final for a in answers)
-        shown = await self._shown(swap.signature, genesis) if final else []
+        shown: list[Shown] = []
+        if there:
+            said = {name: (results[0], results[-1]) for name, results in heard.items()}
+            shown = self._read_shown(said, swap.signature, genesis)
+        elif any(a.status is not None and a.status.final for a in answers):
+            shown = await self._shown(swap.signature, genesis)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
 
     async def _shown(self, signature: str, genesis: str) -> list[Shown]:
-        """What the endpoints' transactions say; those that can't be read don't count, and are an alarm."""
-        found = []
+        """What the endpoints' transactions say."""
         try:
             heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
         except ChainUnavailable:
             return []
+        return self._read_shown({name: (of, said) for name, (of, said) in heard.items()}, signature, genesis)
+
+    def _read_shown(
+        self, heard: Mapping[str, tuple[Result, Result]], signature: str, genesis: str
+    ) -> list[Shown]:
+        """By what each says of its chain and of the transaction; what can't be read does not count, and is an
+        alarm."""
+        found = []
         for name, (of, said) in heard.items():
             if of != genesis or said is None or isinstance(said, RpcError):
                 continue
@@ -180,6 +206,14 @@ class SolanaChain:
 
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         return await self._history.page(await self.genesis_hash(), limit=limit, before=before)
+
+
+async def _glimpsed(endpoint: Endpoint, signature: str, deadline_s: float) -> bool:
+    """Whether that endpoint shows it as final; no when it does not answer."""
+    try:
+        return shows_final(await endpoint.ask(glimpse_of(signature), deadline_s, urgent=True))
+    except NoAnswer:
+        return False
 
 
 def anchor_of(results: Sequence[Result], genesis: str) -> Anchor:

@@ -50,9 +50,10 @@ async def assembled(
             # solders words each reason by another class.
             raise VenueError("The venue's instructions make no message.", retryable=True) from None
 
-    limit = limit_of(await pricing.units(compiled(MOST_UNITS, 0), left_s()))
     writable = sorted({str(meta.pubkey) for step in noted for meta in step.accounts if meta.is_writable})
-    price = await pricing.price(writable, hint, plan.request.attempt, limit, left_s())
+    units, paid = await pricing.units(compiled(MOST_UNITS, 0), writable, left_s())
+    limit = limit_of(units)
+    price = pricing.price(paid, hint, plan.request.attempt, limit)
     return UnsignedSwap(message=compiled(limit, price), last_valid_height=anchor.last_valid_height)
 
 

@@ -24,19 +24,24 @@ class Pricing:
         self._fee_cap = fee_cap
         self._programs: dict[str, str] = {}
 
-    async def price(
-        self, writable: Sequence[str], hint: int, attempt: int, unit_limit: int, deadline_s: float
-    ) -> int:
-        """Micro-lamports for each unit. Where nobody tells what landed, the hint is all there is."""
-        call: Call = ("getRecentPrioritizationFees", [list(writable[:MOST_ACCOUNTS])])
-        try:
-            landed = await self._pool.any([call], lambda results: paid_of(results[0]), deadline_s)
-        except ChainUnavailable:
-            landed = []
+    def price(self, landed: Sequence[int], hint: int, attempt: int, unit_limit: int) -> int:
+        """Micro-lamports for each unit. Where nobody told what `landed`, the hint is all there is."""
         return price_of(landed, hint, attempt, unit_limit, self._fee_cap)
 
-    async def units(self, message: bytes, deadline_s: float) -> int:
-        """Compute units that it takes now. Raises `AttemptFailed` where it fails, and `ChainUnavailable`."""
+    async def paid(self, writable: Sequence[str], deadline_s: float) -> list[int]:
+        """What landed lately for these accounts; nothing where nobody tells."""
+        try:
+            return await self._pool.any(
+                [_paid_for(writable)], lambda results: paid_of(results[0]), deadline_s
+            )
+        except ChainUnavailable:
+            return []
+
+    async def units(
+        self, message: bytes, writable: Sequence[str], deadline_s: float
+    ) -> tuple[int, list[int]]:
+        """Compute units that it takes now, and what landed lately for the accounts that it writes. Raises
+        `AttemptFailed` where it fails, and `ChainUnavailable`."""
         wire = base64.b64encode(b"\x01" + bytes(64) + message).decode()
         options = {
             "encoding": "base64",
@@ -44,7 +49,10 @@ class Pricing:
             "sigVerify": False,
             "replaceRecentBlockhash": True,
         }
-        return await self._pool.any([("simulateTransaction", [wire, options])], _units, deadline_s)
+        calls: list[Call] = [("simulateTransaction", [wire, options]), _paid_for(writable)]
+        return await self._pool.any(
+            calls, lambda results: (_units(results), _paid_or_nothing(results[1])), deadline_s
+        )
 
     async def programs(self, mints: Sequence[str], deadline_s: float) -> list[str]:
         """The token program of each mint. Raises `ChainUnavailable`."""
@@ -56,16 +64,31 @@ class Pricing:
                 self._programs[mint] = account["owner"]
         return [self._programs[mint] for mint in mints]
 
-    async def exists(self, address: str, deadline_s: float) -> bool:
-        """Raises `ChainUnavailable`."""
-        return (await self._accounts([address], deadline_s))[0] is not None
+    async def exists(
+        self, address: str, writable: Sequence[str], deadline_s: float
+    ) -> tuple[bool, list[int]]:
+        """Whether the account is there, and what landed lately for others. Raises `ChainUnavailable`."""
+        return await self._pool.any(
+            [_accounts_at([address]), _paid_for(writable)],
+            lambda results: (
+                accounts_of(results[0], 1)[0] is not None,
+                _paid_or_nothing(results[1]),
+            ),
+            deadline_s,
+        )
 
     async def _accounts(self, addresses: Sequence[str], deadline_s: float) -> list[Any]:
-        options = {"encoding": "base64", "commitment": "confirmed"}
-        call: Call = ("getMultipleAccounts", [list(addresses), options])
         return await self._pool.any(
-            [call], lambda results: accounts_of(results[0], len(addresses)), deadline_s
+            [_accounts_at(addresses)], lambda results: accounts_of(results[0], len(addresses)), deadline_s
         )
+
+
+def _accounts_at(addresses: Sequence[str]) -> Call:
+    return "getMultipleAccounts", [list(addresses), {"encoding": "base64", "commitment": "confirmed"}]
+
+
+def _paid_for(writable: Sequence[str]) -> Call:
+    return "getRecentPrioritizationFees", [list(writable[:MOST_ACCOUNTS])]
 
 
 def accounts_of(said: Result, count: int) -> list[Any]:
@@ -84,6 +107,13 @@ def paid_of(said: Result) -> list[int]:
         raise NoAnswer("no fees")
     prices = [row.get("prioritizationFee") for row in said if isinstance(row, dict)]
     return [price for price in prices if type(price) is int]
+
+
+def _paid_or_nothing(said: Result) -> list[int]:
+    try:
+        return paid_of(said)
+    except NoAnswer:
+        return []
 
 
 def _units(results: list[Result]) -> int:

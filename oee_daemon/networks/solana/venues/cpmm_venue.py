@@ -38,6 +38,8 @@ from oee_daemon.orders.tokens import MAX_UNITS
 
 #: The configurations that pools are made with; a later one is found by the API alone.
 INDEXES = (0, 1, 2, 3, 4)
+#: How many pools are remembered.
+_REMEMBERED = 4096
 _IN, _OUT = bytes.fromhex("8fbe5adac41e33de"), bytes.fromhex("37d96256a34ab4ad")
 
 
@@ -52,6 +54,8 @@ class CpmmVenue:
         self._rpc = rpc
         self._program = program
         self._pricing = pricing
+        #: By configuration and mints, the programs of the tokens of a pool that was seen: they never change.
+        self._tokens: dict[tuple[int, str, str], tuple[str, str]] = {}
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         offers = []
@@ -83,11 +87,11 @@ class CpmmVenue:
         if len(plan.quote.route) != 2:
             raise VenueRefused("cpmm does not know the pool that was chosen.")
         (index,) = struct.unpack(">H", plan.quote.route)
-        found = await self._pools(plan.request, [index], deadline_s)
-        if not found:
+        mints = plan.request.input_token.mint, plan.request.output_token.mint
+        # What it gives by now, the guard's simulation shows: the pool is not read for that.
+        if (index, *mints) not in self._tokens and not await self._pools(plan.request, [index], deadline_s):
             raise VenueRefused("cpmm has no pool for it any more.")
-        at = addresses(self._program, index, plan.request.input_token.mint, plan.request.output_token.mint)
-        steps = _steps(plan, at, found[0][1])
+        steps = _steps(plan, addresses(self._program, index, *mints), self._tokens[(index, *mints)])
 
         def left_s() -> float:
             return max(0.001, until - loop.time())
@@ -102,20 +106,23 @@ class CpmmVenue:
         if mints[0] == mints[1]:
             return []
         places = [addresses(self._program, index, *mints) for index in indexes]
-        keys = [key for at in places for key in at.to_read()]
+        keys = list(dict.fromkeys(key for at in places for key in at.to_read()))
         options = {"encoding": "base64", "commitment": "confirmed"}
         call: Call = ("getMultipleAccounts", [keys, options])
         try:
             accounts = await self._rpc.any([call], lambda results: _read(results[0], len(keys)), deadline_s)
         except ChainUnavailable as e:
             raise VenueLate(f"cpmm could not be read: {e.message}") from None
-        found = []
-        for n, at in enumerate(places):
+        rows, found = dict(zip(keys, accounts, strict=True)), []
+        for index, at in zip(indexes, places, strict=True):
             try:
-                part = accounts[6 * n : 6 * n + 6]
-                found.append((indexes[n], read_pool(at, mints[0], part, int(time.time()))))
+                pool = read_pool(at, mints[0], [rows[key] for key in at.to_read()], int(time.time()))
             except NoPool:
                 continue
+            found.append((index, pool))
+            if len(self._tokens) >= _REMEMBERED:
+                self._tokens.clear()
+            self._tokens[(index, *mints)] = pool.programs
         return found
 
 
@@ -125,24 +132,24 @@ def _amounts(pool: Pool, request: QuoteRequest) -> tuple[int, int]:
     return pool.in_for(request.amount), request.amount
 
 
-def _steps(plan: Plan, at: Addresses, pool: Pool) -> list[Instruction]:
+def _steps(plan: Plan, at: Addresses, programs: tuple[str, str]) -> list[Instruction]:
     mint_in, mint_out = plan.request.input_token.mint, plan.request.output_token.mint
     exact_in = plan.request.mode is SwapMode.EXACT_IN
     most = plan.request.amount if exact_in else plan.bound
     tag, numbers = (_IN, (most, plan.bound)) if exact_in else (_OUT, (most, plan.request.amount))
-    own = [own_account(plan.payer, m, p) for m, p in zip((mint_in, mint_out), pool.programs, strict=True)]
+    own = [own_account(plan.payer, m, p) for m, p in zip((mint_in, mint_out), programs, strict=True)]
     way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
     given, taken = (at.vaults[n] for n in way)
     accounts: list[tuple[Any, bool]] = [
         (at.authority, False), (at.config, False), (at.pool, True), (own[0], True), (own[1], True),
-        (given, True), (taken, True), (pool.programs[0], False), (pool.programs[1], False),
+        (given, True), (taken, True), (programs[0], False), (programs[1], False),
         (mint_in, False), (mint_out, False), (at.observation, True),
     ]  # fmt: skip
     payer = AccountMeta(Pubkey.from_string(plan.payer), True, True)
     metas = [payer, *(AccountMeta(Pubkey.from_string(str(key)), False, written) for key, written in accounts)]
     swap = Instruction(at.program, tag + struct.pack("<QQ", *numbers), metas)
     before = wrap(plan.payer, most) if mint_in == WSOL else []
-    before.append(make_account(plan.payer, mint_out, pool.programs[1]))
+    before.append(make_account(plan.payer, mint_out, programs[1]))
     return [*before, swap, *([unwrap(plan.payer)] if WSOL in (mint_in, mint_out) else [])]
 
 

@@ -47,7 +47,7 @@ class RaydiumVenue:
         said = await self._compute(request, 0, deadline_s, urgent=request.number > 0)
         amount_in, amount_out, _ = self._amounts(said, request)
         impact = bps_of(said.json["data"].get("priceImpactPct"), 100)
-        pools = ids_of(said.json["data"].get("routePlan"), "poolId")
+        pools = _pools_of(said)
         return Quote(
             venue=self.name,
             amount_in=amount_in,
@@ -64,18 +64,14 @@ class RaydiumVenue:
             return max(0.001, until - loop.time())
 
         said = await self._computed(plan, left_s)
-        body = await self._body(plan, said, left_s())
+        body, paid = await self._body(plan, said, left_s())
         side = "out" if plan.request.mode is SwapMode.EXACT_OUT else "in"
         built = self._ok(await self._api.post(f"/transaction/swap-base-{side}", body, left_s()))
         rows = built.json["data"]
         if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
             raise VenueError("raydium needs more than one transaction for it.", retryable=True)
         message = message_of(rows[0].get("transaction"))
-        head = message.header
-        own = [str(key) for key in message.account_keys]
-        writable = own[: len(own) - head.num_readonly_unsigned_accounts]
-        limit = unit_limit_of(message)
-        price = await self._pricing.price(writable, _HINT, plan.request.attempt, limit, left_s())
+        price = self._pricing.price(paid, _HINT, plan.request.attempt, unit_limit_of(message))
         content = stamped(message, anchor.blockhash, memo_for(plan, anchor), price)
         return UnsignedSwap(message=content, last_valid_height=anchor.last_valid_height)
 
@@ -131,7 +127,8 @@ class RaydiumVenue:
             raise self._api.odd()
         return given, taken, bound
 
-    async def _body(self, plan: Plan, said: Said, deadline_s: float) -> bytes:
+    async def _body(self, plan: Plan, said: Said, deadline_s: float) -> tuple[bytes, list[int]]:
+        """What the transaction is asked for with, and what landed lately for the pools that it writes."""
         mint_in, mint_out = plan.request.input_token.mint, plan.request.output_token.mint
         programs = await self._pricing.programs([mint_in, mint_out], deadline_s)
         own = [own_account(plan.payer, m, p) for m, p in zip((mint_in, mint_out), programs, strict=True)]
@@ -145,7 +142,16 @@ class RaydiumVenue:
         if mint_in != WSOL:
             asked["inputAccount"] = own[0]
         # Without one the transaction makes the account; with one that is not there it would fail.
-        if mint_out != WSOL and await self._pricing.exists(own[1], deadline_s):
+        pools, there = _pools_of(said), False
+        if mint_out == WSOL:
+            paid = await self._pricing.paid(pools, deadline_s)
+        else:
+            there, paid = await self._pricing.exists(own[1], pools, deadline_s)
+        if there:
             asked["outputAccount"] = own[1]
         # The quote goes back as it came, to the byte.
-        return json.dumps(asked)[:-1].encode() + b',"swapResponse":' + said.raw + b"}"
+        return json.dumps(asked)[:-1].encode() + b',"swapResponse":' + said.raw + b"}", paid
+
+
+def _pools_of(said: Said) -> tuple[str, ...]:
+    return ids_of(said.json["data"].get("routePlan"), "poolId")
