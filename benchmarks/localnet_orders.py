@@ -1,7 +1,7 @@
-"""What an order on localnet costs: requests to the RPC endpoints and to the venues, and the worker's processor.
+"""What an order on localnet costs: requests to RPC endpoints and venues, and the worker's processor.
 
-`python -m benchmarks.localnet_orders [--orders 40] [--root CHECKOUT] [--slot-ms 214]`. Two endpoints, calm, one
-order after another; the chain is of this checkout and of this process, which counts what it is asked.
+`python -m benchmarks.localnet_orders [--orders 40] [--root CHECKOUT] [--slot-ms 214]`. Two endpoints, calm,
+one order after another; the chain is of this checkout and of this process, which counts what it is asked.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def costs(daemon: bench.Daemon, house: CountingHouse, orders: int) -> None:
     asked = {name: round(count / orders, 1) for name, count in sorted(house.asked.items())}
     print(f"requests an order    {asked}")
     print(f"worker, an order     {1000 * spent_s / orders:8.1f} ms CPU")
-    print(f"an order             {1000 * sorted(took)[len(took) // 2]:8.0f} ms, {orders / passed_s:.2f} a second")
+    median_ms = 1000 * sorted(took)[len(took) // 2]
+    print(f"an order             {median_ms:8.0f} ms, {orders / passed_s:.2f} a second")
     print(f"ended                {dict(venues)}")
 
 

@@ -18,7 +18,7 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
-from oee_daemon.networks.solana.rpc.outside_http import Reply
+from oee_daemon.networks.solana.rpc.http_line import Reply
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_chain import SolanaChain

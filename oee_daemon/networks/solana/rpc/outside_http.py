@@ -6,32 +6,25 @@ An address may hold a key, in its path, its query or before its host: what is sh
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
-import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-import httpx
-
+from oee_daemon.networks.solana.rpc.http_line import Line, LineBroken, Reply
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 
 #: Bytes of an answer that are read; the largest honest one is a simulation's, some hundred KB.
 MOST_BYTES = 4 * 1024 * 1024
 #: In front of an address whose host is the path of a Unix socket, its slashes as %2F.
 _SOCKET = "http+unix"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`headers` by small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+#: Connections that are kept for the next request.
+_KEPT = 20
+#: What stays as it is in a path or query: letters, digits, and what has a meaning there.
+_PLAIN = "/%:@!$&'()*+,;=~?"
 
 
 class Site:
@@ -42,24 +35,21 @@ class Site:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https", _SOCKET) or not parts.hostname:
             raise ValueError("an address that begins with https://, http:// or http+unix://")
-        # httpx says each address that it asks.
-        for logger in ("httpx", "httpcore"):
-            logging.getLogger(logger).setLevel(logging.WARNING)
         self._socket = unquote(parts.netloc) if parts.scheme == _SOCKET else None
         self.name = "a local socket" if self._socket else parts.hostname
         #: `https`, `http`, or `local` where nothing leaves this machine.
         self.transport = "local" if self._socket or _is_loopback(parts.hostname) else parts.scheme
-        self._base = address if self._socket is None else f"http://localhost{parts.path}"
+        self._path, self._query = quote(parts.path, safe=_PLAIN), quote(parts.query, safe=_PLAIN)
+        self._host = "localhost" if self._socket else _ascii(parts.hostname)
         # Nothing of the environment: what is asked goes where the settings say, and by no proxy.
-        self._client = httpx.AsyncClient(
-            headers={"accept-encoding": "identity", "accept": "application/json", **(headers or {})},
-            transport=httpx.AsyncHTTPTransport(uds=self._socket) if self._socket else None,
-            # Where nothing is to be verified the authorities are not loaded.
-            verify=_tls() if parts.scheme == "https" else False,
-            trust_env=False,
-            timeout=None,  # noqa: S113 - the whole request has a deadline
-            follow_redirects=False,
-        )
+        self._tls = _tls() if parts.scheme == "https" else None
+        self._port = 0 if self._socket else parts.port or (443 if self._tls else 80)
+        self._head = _head(self._host if self._socket else parts.netloc.rpartition("@")[2], headers)
+        if parts.username is not None:
+            told = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self._head += f"authorization: Basic {base64.b64encode(told).decode()}\r\n"
+        self._idle: list[Line] = []
+        self._open: set[Line] = set()
 
     def __repr__(self) -> str:
         return f"Site({self.name})"
@@ -73,37 +63,83 @@ class Site:
         return await self._ask("POST", path, {}, body, deadline_s)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        while self._open:
+            for line in list(self._open):
+                line.close()
+            # Each says itself, a turn of the loop later, that it is gone.
+            await asyncio.sleep(0)
 
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str], body: bytes | None, deadline_s: float
     ) -> Reply:
+        request = self._request(method, path, query, body)
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._asked(method, path, query, body)
+                line = await self._line()
+                reply = await line.ask(request)
         except TimeoutError:
             raise NoAnswer(f"nothing within {deadline_s:.3g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as e:
+        except LineBroken as e:
+            raise NoAnswer(str(e)) from None
+        except (OSError, ValueError) as e:
             # By its kind alone: its words may hold the address.
             raise NoAnswer(type(e).__name__) from None
+        if line.usable and len(self._idle) < _KEPT:
+            self._idle.append(line)
+        else:
+            line.close()
+        if reply.headers.get("content-encoding", "identity") != "identity":
+            raise NoAnswer("an answer in an encoding that was not asked for")
+        return reply
 
-    async def _asked(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Reply:
-        headers = {"content-type": "application/json"} if body is not None else {}
-        request = self._client.build_request(
-            method, self._base + path, params=query or None, content=body, headers=headers
-        )
-        reply = await self._client.send(request, stream=True)
-        try:
-            if reply.headers.get("content-encoding", "identity") != "identity":
-                raise NoAnswer("an answer in an encoding that was not asked for")
-            read = bytearray()
-            async for chunk in reply.aiter_raw():
-                read += chunk
-                if len(read) > MOST_BYTES:
-                    raise NoAnswer(f"more than {MOST_BYTES} bytes")
-            return Reply(reply.status_code, dict(reply.headers), bytes(read))
-        finally:
-            await reply.aclose()
+    def _request(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> bytes:
+        asked = "&".join(filter(None, (self._query, urlencode(query, quote_via=quote))))
+        target = (self._path + path or "/") + (f"?{asked}" if asked else "")
+        head = f"{method} {target} HTTP/1.1\r\n{self._head}"
+        if body is None:
+            return f"{head}\r\n".encode()
+        return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+    async def _line(self) -> Line:
+        while self._idle:
+            line = self._idle.pop()
+            if line.usable:
+                return line
+            line.close()
+        loop = asyncio.get_running_loop()
+        if self._socket is not None:
+            _, line = await loop.create_unix_connection(self._new_line, self._socket)
+        else:
+            _, line = await loop.create_connection(self._new_line, self._host, self._port, ssl=self._tls)
+        if line.lost:
+            raise LineBroken("the connection was cut")
+        self._open.add(line)
+        return line
+
+    def _new_line(self) -> Line:
+        return Line(MOST_BYTES, self._open.discard)
+
+
+def _head(host: str, headers: Mapping[str, str] | None) -> str:
+    """What each request begins with, after its first line. Raises `ValueError`."""
+    told = {
+        "host": host,
+        "user-agent": "oee",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        **(headers or {}),
+    }
+    if not all(value.isascii() and value.isprintable() for value in told.values()):
+        raise ValueError("a header of plain characters")
+    return "".join(f"{name}: {value}\r\n" for name, value in told.items())
+
+
+def _ascii(host: str) -> str:
+    """As DNS has it. Raises `ValueError`."""
+    try:
+        return host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        raise ValueError("an address whose host is no name") from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -116,7 +152,11 @@ def _is_loopback(host: str) -> bool:
 @cache
 def _tls() -> ssl.SSLContext:
     """One for all, of the well-known authorities: to load them takes some 20 ms."""
-    return httpx.create_ssl_context(trust_env=False)
+    import certifi
+
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def now() -> datetime:

@@ -1,0 +1,217 @@
+"""HTTP to strangers, by the bytes: what a whole answer is, and when a connection serves again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from oee_daemon.networks.solana.rpc import outside_http
+from oee_daemon.networks.solana.rpc.outside_http import MOST_BYTES, Site
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+
+OK = b"HTTP/1.1 200 OK\r\n"
+SIZED = OK + b"Content-Length: 2\r\n\r\n{}"
+
+
+class Raw:
+    """A server that answers each request, a head without a body, with the next of `answers`; none closes."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.answers = list(answers)
+        self.heads: list[str] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while self.answers:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.heads.append(head)
+                length = [line for line in head.split("\r\n") if line.lower().startswith("content-length")]
+                if length:
+                    await reader.readexactly(int(length[0].split(":")[1]))
+                answer = self.answers.pop(0)
+                if answer is None:
+                    return
+                writer.write(answer)
+                await writer.drain()
+                if b"\r\nContent-Length" not in answer and b"chunked" not in answer:
+                    return
+            await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
+def asked(raw: Raw, times: int = 1, path: str = "", unix: Path | None = None) -> list[bytes | str]:
+    """The bodies, or the reasons for none, of as many requests one after another."""
+
+    async def run() -> list[bytes | str]:
+        if unix is None:
+            server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+            site = Site(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}")
+        else:
+            server = await asyncio.start_unix_server(raw.serve, str(unix))
+            site = Site(f"http+unix://{str(unix).replace('/', '%2F')}{path}")
+        found: list[bytes | str] = []
+        for _ in range(times):
+            try:
+                found.append((await site.post("", b"{}", 5.0)).body)
+            except NoAnswer as e:
+                found.append(e.reason)
+        await site.close()
+        server.close()
+        return found
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        SIZED,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+        OK + b"\r\n{}",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + SIZED,
+        OK + b"content-length:   2\r\nX: \xff\r\n\r\n{}",
+    ],
+)
+def test_an_answer_is_whole(answer: bytes, tmp_path: Path) -> None:
+    assert asked(Raw(answer)) == asked(Raw(answer), unix=tmp_path / "s") == [b"{}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "the connection was cut"),
+        (b"HTTP/1.1 200", "the connection was cut"),
+        (b"nonsense\r\n\r\n", "HttpParser"),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "HttpParserUpgrade"),
+        (OK + b"Content-Length: 2, 3\r\n\r\n{}", "HttpParser"),
+        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "HttpParser"),
+        (OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "HttpParser"),
+        (OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "an answer in an encoding"),
+        (OK + b"X: " + b"x" * 70_000 + b"\r\n\r\n", "HttpParser"),
+        (OK + b"\r\n" + b"x" * (MOST_BYTES + 1), f"more than {MOST_BYTES} bytes"),
+    ],
+)
+def test_what_is_no_answer(answer: bytes | None, reason: str) -> None:
+    (said,) = asked(Raw(answer))
+    assert isinstance(said, str) and said.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("answers", "connections"),
+    [
+        ([SIZED] * 4, 1),
+        ([OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"] * 2, 2),
+        # Bytes that nobody asked for would be taken for the next answer.
+        ([SIZED + SIZED, SIZED], 2),
+        ([OK + b"\r\n{}", SIZED], 2),
+    ],
+)
+def test_a_connection_serves_again_where_its_last_answer_was_whole(
+    answers: Sequence[bytes], connections: int
+) -> None:
+    raw = Raw(*answers)
+    said = asked(raw, times=len(answers))
+    assert said == [b"{}"] * len(answers) and raw.connections == connections
+
+
+def test_a_line_that_the_other_side_closed_is_not_used_again() -> None:
+    async def run() -> int:
+        raw = Raw(*[SIZED] * 2)
+        closed = asyncio.Event()
+
+        async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            raw.connections += 1
+            await reader.readuntil(b"}")
+            writer.write(SIZED)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            closed.set()
+
+        server = await asyncio.start_server(one, "127.0.0.1", 0)
+        site = Site(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        for _ in range(2):
+            closed.clear()
+            assert (await site.post("", b"{}", 5.0)).body == b"{}"
+            await closed.wait()
+            await asyncio.sleep(0)
+        await site.close()
+        server.close()
+        return raw.connections
+
+    assert asyncio.run(run()) == 2
+
+
+def test_what_is_sent() -> None:
+    raw = Raw(SIZED)
+    asked(raw, path="/a b/v1?key=s%C3%A9")
+    assert raw.heads[0].startswith("POST /a%20b/v1?key=s%C3%A9 HTTP/1.1\r\nhost: 127.0.0.1:")
+    assert "accept-encoding: identity\r\n" in raw.heads[0] and "content-length: 2\r\n" in raw.heads[0]
+    site = Site("https://user:p%40ss@rpc.example:8443/x", {"x-api-key": "K"})
+    sent = site._request("GET", "/swap", {"dexes": "Meteora DLMM,Whirlpool", "a": "1\r\nb: 2"}, None).decode()
+    assert sent.split("\r\n")[0] == "GET /x/swap?dexes=Meteora%20DLMM%2CWhirlpool&a=1%0D%0Ab%3A%202 HTTP/1.1"
+    assert "\r\nhost: rpc.example:8443\r\n" in sent and "\r\nx-api-key: K\r\n" in sent
+    assert "\r\nauthorization: Basic dXNlcjpwQHNz\r\n" in sent
+    with pytest.raises(ValueError, match="plain characters"):
+        Site("https://rpc.example", {"x-api-key": "K\r\nx: y"})
+
+
+def own_certificate(folder: Path) -> Path:
+    """Of `localhost`, signed by itself, with its key in the same file."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
+    begun = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, begun, begun + timedelta(days=9))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    told = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / "both.pem"
+    file.write_bytes(told + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "said"),
+    [
+        ("localhost", True, b"{}"),
+        ("127.0.0.1", True, "SSLCertVerificationError"),
+        ("localhost", False, "SSLCertVerificationError"),
+    ],
+)
+def test_who_answers_over_tls_is_verified(
+    host: str, trusted: bool, said: bytes | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = own_certificate(tmp_path)
+    mine = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    mine.load_cert_chain(file)
+    if trusted:
+        monkeypatch.setattr(outside_http, "_tls", lambda: ssl.create_default_context(cafile=file))
+
+    async def run() -> bytes | str:
+        server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0, ssl=mine)
+        site = Site(f"https://{host}:{server.sockets[0].getsockname()[1]}")
+        try:
+            return (await site.post("", b"{}", 5.0)).body
+        except NoAnswer as e:
+            return e.reason
+        finally:
+            await site.close()
+            server.close()
+
+    assert asyncio.run(run()) == said
