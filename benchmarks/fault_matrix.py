@@ -25,6 +25,7 @@ from uuid import UUID, uuid4
 import httpx
 from solders.keypair import Keypair
 
+from benchmarks.bench import until
 from oee_cli.drill.localnet_ledger import are_due, localnet_landings
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
@@ -48,6 +49,8 @@ LAPSE_S = LAPSE_SLOTS * SLOT_MS / 1000
 #: Units of SOL that each order sells, and lamports that a swap may pay.
 AMOUNT, FEE_CAP = 10**6, 200_000
 DEADLINE_S = 5.0
+#: Seconds for one order, with all of its attempts.
+PATIENCE_S = 40 * LAPSE_S
 
 Row = Mapping[str, Any]
 #: What goes wrong in every scenario, and what in those with forks.
@@ -153,6 +156,11 @@ def ask(address: str, method: str, *params: Any) -> Any:
     return httpx.post(address, json=asked, trust_env=False).json()["result"]
 
 
+def is_final(statuses: Any) -> bool:
+    (status,) = statuses["value"]
+    return status is not None and status["confirmationStatus"] == "finalized"
+
+
 class Trader:
     """What a worker does with an order, with nothing but the chain and one venue."""
 
@@ -199,8 +207,8 @@ class Trader:
 
     async def bought(self) -> tuple[UUID, bool]:
         """The order, and whether it is said to have landed."""
-        order, attempt = uuid4(), 0
-        while attempt < 30:
+        order, attempt, end = uuid4(), 0, time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
             try:
                 swap = await self.signed(order, attempt + 1)
             except (AttemptFailed, ChainUnavailable) as e:
@@ -216,6 +224,7 @@ class Trader:
             self.tally.rejected += isinstance(said, Rejected)
             if said is None or isinstance(said, Landed):
                 return order, said is not None
+        self.tally.stuck += 1
         return order, False
 
 
@@ -223,7 +232,9 @@ async def trade(address: str, file: Path, scenario: Scenario, orders: int, tally
     """The orders, and whether each is said to have landed."""
     wallet = Wallet(Keypair())
     genesis = ask(address, "getGenesisHash")
-    ask(address, "requestAirdrop", wallet.address, 100 * 10**9)
+    given = ask(address, "requestAirdrop", wallet.address, 100 * 10**9)
+    # A fork that is ordered before could take it back.
+    until(lambda: is_final(ask(address, "getSignatureStatuses", [given])) or None, 10, "the money's finality")
     order_rows(file, "nodes", scenario.nodes)
     order_rows(file, "faults", [*scenario.faults, *FAULTS])
     trader, slots = Trader(address, scenario, wallet, genesis, tally), asyncio.Semaphore(10)
