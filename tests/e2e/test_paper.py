@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.embedded import Servers
+from oee_daemon.networks.solana.profile import MAINNET
 from oee_daemon.orders.tokens import TOKENS
 from tests.e2e.test_cli_top import Top
 from tests.kit.api_daemon import Shared
@@ -30,7 +31,9 @@ SOL, USDC = TOKENS["SOL"], TOKENS["USDC"]
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    with localnet(tmp_path_factory.mktemp("localnet")) as found:
+    # Tokens are read from the chain, which has to be mainnet's by its hash.
+    assert MAINNET.genesis is not None
+    with localnet(tmp_path_factory.mktemp("localnet"), "--genesis", MAINNET.genesis) as found:
         yield found
 
 
@@ -155,6 +158,14 @@ def test_an_order_that_is_meant_for_another_network_is_refused(cli: Cli, api: Sh
     assert "this daemon trades on paper" in done.stderr and "oee daemon restart" in done.stderr
     assert cli.run("sell", "SOL", "USDC", "0.1", OEE_NETWORK="paper").returncode == 0
     assert api.stored() == before + 1
+
+
+def test_what_can_be_taken_back_is_not_bought_on_paper_either(cli: Cli) -> None:
+    """By the chain's word of the mint: localnet's PULL has a permanent delegate."""
+    (pull,) = cli.json("tokens", "search", "PULL")
+    done = cli.run("buy", pull["mint"], "USDC", "--spend", "5", "--json")
+    assert (done.returncode, refusal_of(done)) == (3, "unsafe_token")
+    assert cli.json("buy", "JUP", "USDC", "--spend", "5")["status"] == "confirmed"
 
 
 def test_no_key_is_made(cli: Cli) -> None:

@@ -1,10 +1,13 @@
-"""What the paper wallet holds, as its ledger says, and what it could put into a swap."""
+"""What the paper wallet holds, as its ledger says, and what it could put into a swap.
+
+The tokens are the chain's, and are read there: what nobody should hold is not bought on paper either.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oee_daemon.networks.holdings import Holding, Means
+from oee_daemon.networks.holdings import Holding, Means, Mints
 from oee_daemon.networks.paper.paper_chain import PaperChain, reachable
 from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.solana.fill import WSOL
@@ -13,12 +16,15 @@ from oee_daemon.orders.swap import QuoteRequest
 
 
 class PaperHoldings:
-    """`fee_cap`: the most that a swap may pay the network, lamports."""
+    """`fee_cap`: the most that a swap may pay the network, lamports; `mints`: the chain's word on them."""
 
-    def __init__(self, ledger: Ledger, chain: PaperChain, tokens: TokenBook, *, fee_cap: int) -> None:
+    def __init__(
+        self, ledger: Ledger, chain: PaperChain, tokens: TokenBook, mints: Mints, *, fee_cap: int
+    ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._tokens = tokens
+        self._mints = mints
         self._fee_cap = fee_cap
 
     async def balances(self, deadline_s: float) -> Sequence[Holding]:
@@ -37,7 +43,7 @@ class PaperHoldings:
         self, request: QuoteRequest, deadline_s: float, *, every: bool = False
     ) -> Sequence[Means]:
         held = await self._held()
-        given = request.input_token.mint
+        given, taken = request.input_token.mint, request.output_token.mint
         return [
             Means(
                 native=held.get(WSOL, 0),
@@ -45,6 +51,7 @@ class PaperHoldings:
                 fee=self._fee_cap,
                 reserve=0,
                 spends_native=given == WSOL,
+                facts=await self._mints.read((given, taken), deadline_s),
             )
         ]
 

@@ -42,6 +42,7 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
     venues = {venue.name: venue for venue in market.venues(wallet.taker)}
     tables = open_schema(database_url)
     ledger = Ledger(tables, begins)
+    mints = MintReader(market.pool, genesis=_genesis)
     chain = PaperChain(ledger, _requote(venues, tokens), SystemClock())
 
     async def close() -> None:
@@ -56,11 +57,11 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
         wallet=wallet,
         tokens=tokens,
         guard=PaperGuard(),
-        holdings=PaperHoldings(ledger, chain, tokens, fee_cap=settings.fee_cap),
+        holdings=PaperHoldings(ledger, chain, tokens, mints, fee_cap=settings.fee_cap),
         fee_cap=settings.fee_cap,
         fees=FeeEstimate(market.pool, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(market.pool, MAINNET.genesis),
-        mints=MintReader(market.pool, genesis=_genesis),
+        mints=mints,
         directory=JupiterDirectory(market.jupiter),
         close=close,
     )
