@@ -17,7 +17,7 @@ from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.pool_reader import PoolReader, SlotAge
 from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.program_list import CPMM
-from oee_daemon.networks.solana.rpc.outside_http import Reply
+from oee_daemon.networks.solana.rpc.http_line import Reply
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.venues.venue_api import Api
