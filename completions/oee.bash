@@ -192,7 +192,7 @@ _oee() {
             "snipe") words="--spend --at --max-price --within --slippage --valid-for --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--all --pair --side --type --yes -y --json --no-color --help -h" ;;
-            "quote") words="--side --spend --receive --json --no-color --help -h" ;;
+            "quote") words="--side --spend --receive --watch --json --no-color --help -h" ;;
             "waiting") words="--pair --type --side --limit -n --json --csv --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;

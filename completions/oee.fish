@@ -314,7 +314,7 @@ function __oee_offers
             case 'cancel'
                 printf '%s\t%s\n' '--all' 'Every order that has not ended' '--pair' 'Only this pair' '--side' 'Only this side' '--type' 'Only orders of this type' '--yes' 'With --all: does not ask' '-y' 'With --all: does not ask' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'quote'
-                printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--watch' 'Follow the price of a little, until Ctrl-C' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'waiting'
                 printf '%s\t%s\n' '--pair' 'Only this pair' '--type' 'Only orders of this type' '--side' 'Only this side' '--limit' 'At most this many' '-n' 'At most this many' '--json' 'One JSON array on stdout' '--csv' 'CSV with a header row on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'watch'

@@ -53,6 +53,11 @@ def all_events(client: Client) -> Iterator[dict[str, Any] | None]:
     yield from _stream_messages(client, lambda: "/api/orders/stream", lagged=True)
 
 
+def pair_prices(client: Client, pair: str) -> Iterator[dict[str, Any] | None]:
+    """The price of a pair as it moves. Never ends."""
+    yield from _stream_messages(client, lambda: f"/api/prices?pair={quote(pair, safe='')}")
+
+
 def _stream_messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[dict[str, Any] | None]:
     lost_since: float | None = None
     pause = 0.05

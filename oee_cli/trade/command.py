@@ -109,6 +109,9 @@ def quote_prices(
     side: Annotated[o.SideWord, typer.Option("--side", help="Which way to ask.")] = o.SideWord.BUY,
     spend: o.Spend = None,
     receive: o.Receive = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the price of a little, until Ctrl-C.")
+    ] = False,
     json: o.Json = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
@@ -117,7 +120,12 @@ def quote_prices(
     \b
       oee quote SOL USDC 1.5                what buying 1.5 SOL would cost
       oee quote SOL USDC 1.5 --side sell    what selling 1.5 SOL would bring
+      oee quote SOL USDC --watch            the best bid and ask, as they move
     """
+    if watch:
+        from oee_cli.trade.watched_price import watch_price
+
+        return watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
     from oee_cli.trade.quote_prices import quote_trade
 
     return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))

@@ -29,6 +29,7 @@ from oee_daemon.api import (
 from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
+from oee_daemon.api.price_watch import PriceWatch
 from oee_daemon.api.probes import Probes
 from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
@@ -64,7 +65,7 @@ def open_state(
     desk = TokenDesk(db, network)
     desk.load()
     limits = SpendingLimits(settings, db, network)
-    placing = Placing(network)
+    placing, waits = Placing(network), WaitingOrders(db)
     return State(
         settings=settings,
         around=around,
@@ -99,7 +100,8 @@ def open_state(
         checks=OrderChecks(network, desk, FaultLog()),
         history=history,
         stats=Stats(db),
-        waits=WaitingOrders(db),
+        waits=waits,
+        prices=PriceWatch(network, waits),
         hub=Hub(settings.redis_url, EventCache(history, network.tokens), Tail(db)),
         endpoints=EndpointChecks(network.endpoints),
         probes=Probes(settings, history, Overviews(db), broker.client),

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from oee_daemon.api.endpoint_checks import EndpointChecks
 from oee_daemon.api.hub import Hub
+from oee_daemon.api.price_watch import PriceWatch
 from oee_daemon.api.probes import Probes
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
@@ -71,6 +72,7 @@ class State:
     waits: WaitingOrders
     editing: Editing
     hub: Hub
+    prices: PriceWatch
     endpoints: EndpointChecks
     probes: Probes
     #: Set once the daemon is stopping: no order is accepted any more.

@@ -1,4 +1,4 @@
-"""Events over WebSockets: of one order from any `seq` on, or of every order from now on.
+"""Over WebSockets: events of one order from any `seq` on, or of every order from now on, and prices.
 
 A watcher of one order subscribes first, then replays, then reads what is past its last `seq` on each hint, or
 each second without one: no gap, no double, however late it joins and whatever the hints do.
@@ -7,6 +7,7 @@ each second without one: no gap, no double, however late it joins and whatever t
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +23,8 @@ from oee_daemon.api.hub import LOOK_S, AllOrders
 from oee_daemon.api.problems import as_problem, problem
 from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.status import FINAL
-from oee_daemon.errors import InvalidInput, OeeError
+from oee_daemon.errors import Conflict, InvalidInput, OeeError
+from oee_daemon.networks.prices import Watched
 from oee_daemon.reads.order_history import History
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,31 @@ async def _send_all(socket: WebSocket, everything: AllOrders) -> None:
             await _send(socket, text)
 
 
+@router.websocket("/api/prices")
+async def pair_prices(socket: WebSocket) -> None:
+    """The price of one pair, look by look, as `GET /api/feeds` tells it; the newest alone for who is slow."""
+    state = state_of(socket)
+    try:
+        query = _read_query(socket, "pair")
+        if "pair" not in query:
+            raise InvalidInput("pair is missing.", code="missing_field", field="pair")
+        await state.desk.learn(*query["pair"].split("/"))
+        name = request_wire.read_pair(query["pair"], state.network.tokens)
+        if len(set(name.split("/"))) != 2:
+            raise InvalidInput("pair names one token twice.", field="pair", hint="For example SOL/USDC")
+        if state.network.prices is None:
+            raise Conflict("Nobody tells prices on this network.", code="no_price_source")
+    except (OeeError, SQLAlchemyError) as e:
+        await socket.send_denial_response(as_problem(e))
+        return
+    pair = Watched(name, *(state.network.tokens.by_mint(mint) for mint in name.split("/")))
+    await socket.accept()
+    async with _until_gone(socket), state.prices.follow(pair) as looks:
+        async for seen in looks:
+            await _send(socket, json.dumps(seen))
+
+
+@router.get("/api/prices", include_in_schema=False)
 @router.get("/api/orders/execute", include_in_schema=False)
 @router.get("/api/orders/stream", include_in_schema=False)
 async def no_upgrade() -> JSONResponse:

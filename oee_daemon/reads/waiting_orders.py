@@ -75,6 +75,11 @@ class WaitingOrders:
             at=leader.now, owner=leader.owner, seen_at=leader.seen_at, waiting=leader.waiting, feeds=feeds
         )
 
+    def prices(self, pairs: Sequence[str]) -> Mapping[str, Any]:
+        """The rows of `waiting_sql.PRICES`, by pair: of those that somebody sees a fresh price of."""
+        with self._db.connect() as conn:
+            return {row.pair: row for row in waiting_sql.PRICES.all(conn, {"pairs": [*pairs]})}
+
     def gaps(self, order_id: UUID) -> list[tuple[datetime, datetime | None, str]]:
         """When nobody saw a fresh price while it waited: begun, ended, why; the newest first."""
         with self._db.connect() as conn:

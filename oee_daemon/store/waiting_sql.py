@@ -79,6 +79,15 @@ FEEDS = Statement(
     """,  # noqa: S608
     named_row,
 )
+PRICES = Statement(
+    f"""
+    -- prices: of these pairs those that the watch over what waits sees fresh
+    SELECT f.pair, f.bid::text AS bid, f.ask::text AS ask, f.priced_at AS at, f.slot, f.source,
+        extract(epoch FROM clock_timestamp() - f.priced_at)::float AS age_s
+    FROM feeds f WHERE f.pair = ANY (%(pairs)s::text[]) AND NOT coalesce({_STALE}, true)
+    """,  # noqa: S608
+    named_row,
+)
 GLANCE = Statement(
     f"""
     -- glance: the watch over prices in one row; reads no more of what waits than the nearest of each pair

@@ -55,6 +55,7 @@ INSTEAD = {
 }
 #: What takes a daemon, a terminal or minutes of its own is run by these tests, with other numbers.
 ELSEWHERE = {
+    "oee quote SOL USDC --watch": "e2e/test_cli_waiting.py",
     "oee daemon restart": "e2e/test_cli_daemon.py",
     "OEE_WORKER_THREADS=20 oee daemon restart": "e2e/test_cli_daemon.py",
     "oee worker": "integration/test_worker.py",

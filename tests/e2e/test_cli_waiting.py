@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import Cli, serving
+from tests.kit.commands import Cli, end, serving
 from tests.kit.daemons import until
 
 
@@ -226,3 +227,33 @@ def test_a_wrong_use_is_refused_by_code_sentence_and_hint(
     assert sentence in error["message"]
     assert hint in error["hint"]
     assert api.stored() == before
+
+
+@pytest.mark.parametrize("waited_for", [True, False], ids=["as the watch sees it", "asked for alone"])
+def test_a_price_is_followed_until_it_is_enough(cli: Cli, waited_for: bool) -> None:
+    base = "WIF" if waited_for else "PYTH"
+    if waited_for:
+        order = cli.json("show", run(cli, f"limit buy {base} USDC 1 --at -50%").stdout.strip())
+        until(lambda: cli.json("show", order["orderId"])["market"])
+    watching = cli.start("quote", base, "usdc", "--watch", "--json")
+    assert watching.stdout is not None
+    seen = [json.loads(watching.stdout.readline()) for _ in range(3)]
+    watching.send_signal(signal.SIGINT)
+    assert end(watching)[0] == 130
+    for one in seen:
+        assert (one["pair"], one["state"], one["source"]) == (f"{base}/USDC", "live", "simulated")
+        assert Decimal(one["bid"]) > 0 and Decimal(one["ask"]) > 0 and one["ageMs"] < 2000
+    assert len({one["slot"] for one in seen}) > 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("quote SOL USDC 1.5 --watch", "--watch shows the price of a little: 1.5 does not go with it."),
+        ("quote SOL NOPE --watch", "'NOPE' is not a token that the simulated network knows."),
+        ("quote SOL SOL --watch", "names one token twice"),
+    ],
+)
+def test_a_price_that_can_t_be_followed(cli: Cli, typed: str, said: str) -> None:
+    done = cli.run(*typed.split())
+    assert done.returncode == 2 and said in " ".join(done.stderr.split()), done.stderr

@@ -64,6 +64,8 @@ ROUTES = {
     ("POST", "/api/orders/find"): 422,
     ("GET", "/api/orders/execute"): 426,
     ("GET", "/api/orders/stream"): 426,
+    ("GET", "/api/prices"): 426,
+    ("WS", "/api/prices"): 422,
     ("WS", "/api/orders/execute"): 422,
     ("WS", "/api/orders/stream"): 101,
 }

@@ -1,0 +1,48 @@
+"""`oee quote --watch`: the price of a pair as it moves, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from oee_cli.api.http_client import session
+from oee_cli.errors import UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean, paint
+from oee_cli.text.amount_text import short_amount
+from oee_cli.text.time_text import span_text
+
+
+def watch_price(base: str, token: str, given: str | None, output: Output) -> ExitCode:
+    """A line for each price that is another than the last; with `--json` an object for each look. `given`:
+    what says how much, which does not go with it."""
+    if given is not None:
+        raise UsageFault(
+            f"--watch shows the price of a little: {given} does not go with it.",
+            hint=f"oee quote {base} {token} --watch",
+        )
+    from oee_cli.api.event_stream import pair_prices
+
+    with session(output) as client:
+        if output.live:
+            output.note("the best venue's price of a little, until Ctrl-C")
+        last: object = None
+        for seen in pair_prices(client, f"{base}/{token}"):
+            if seen is None:
+                continue
+            if output.json:
+                output.emit(seen)
+            elif (now := (seen["bid"], seen["ask"], seen["state"])) != last:
+                last = now
+                output.say(_line(seen, output))
+    return ExitCode.DONE
+
+
+def _line(seen: dict[str, Any], output: Output) -> str:
+    if seen["bid"] is None:
+        return paint(f"{clean(seen['pair'])}  nobody has a price", "red", colors=output.color(sys.stdout))
+    age = span_text(seen["ageMs"] / 1000)
+    told = f"{clean(seen['pair'])}  bid {short_amount(seen['bid'])}  ask {short_amount(seen['ask'])}"
+    style = "dim" if seen["state"] == "live" else "red"
+    more = f"  {seen['state']}, {age} old, slot {seen['slot']}, {clean(seen['source'])}"
+    return told + paint(more, style, colors=output.color(sys.stdout))
