@@ -21,6 +21,9 @@ _oee_takes_value() {
         "limit --spend") return 0 ;;
         "limit --receive") return 0 ;;
         "limit --at") return 0 ;;
+        "limit --or-stop") return 0 ;;
+        "limit --or-stop-limit") return 0 ;;
+        "limit --oco") words="last"; orders="all"; return 0 ;;
         "limit --from") return 0 ;;
         "limit --expires") return 0 ;;
         "limit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -33,6 +36,7 @@ _oee_takes_value() {
         "stop --trail") return 0 ;;
         "stop --limit") return 0 ;;
         "stop --confirm") return 0 ;;
+        "stop --oco") words="last"; orders="all"; return 0 ;;
         "stop --from") return 0 ;;
         "stop --expires") return 0 ;;
         "stop --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -60,6 +64,7 @@ _oee_takes_value() {
         "submit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
         "submit --valid-for") return 0 ;;
         "submit --timeout") return 0 ;;
+        "cancel --group") words="last"; orders="live"; return 0 ;;
         "cancel --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
         "cancel --side") words="buy sell"; return 0 ;;
         "cancel --type") words="market"; return 0 ;;
@@ -186,12 +191,12 @@ _oee() {
             "") words="--version --help -h" ;;
             "buy") words="--spend --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
             "sell") words="--receive --slippage --max-spend --min-receive --idempotency-key --dry-run --timeout --valid-for --detach --json --events --quiet -q --no-color --help -h" ;;
-            "limit") words="--spend --receive --at --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
-            "stop") words="--spend --receive --at --trail --limit --confirm --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
+            "limit") words="--spend --receive --at --or-stop --or-stop-limit --oco --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
+            "stop") words="--spend --receive --at --trail --limit --confirm --oco --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "edit") words="--at --trail --limit --confirm --amount --from --expires --slippage --far --json --no-color --help -h" ;;
             "snipe") words="--spend --at --max-price --within --slippage --valid-for --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
-            "cancel") words="--all --pair --side --type --yes -y --json --no-color --help -h" ;;
+            "cancel") words="--group --all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --watch --json --no-color --help -h" ;;
             "waiting") words="--pair --type --side --limit -n --json --csv --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;

@@ -39,6 +39,14 @@ function __oee_value
             return 0
         case 'limit --at'
             return 0
+        case 'limit --or-stop'
+            return 0
+        case 'limit --or-stop-limit'
+            return 0
+        case 'limit --oco'
+            set -q argv[3]; and command oee __orders all 2>/dev/null
+            set -q argv[3]; and printf '%s\t%s\n' 'last' 'the newest order'
+            return 0
         case 'limit --from'
             return 0
         case 'limit --expires'
@@ -63,6 +71,10 @@ function __oee_value
         case 'stop --limit'
             return 0
         case 'stop --confirm'
+            return 0
+        case 'stop --oco'
+            set -q argv[3]; and command oee __orders all 2>/dev/null
+            set -q argv[3]; and printf '%s\t%s\n' 'last' 'the newest order'
             return 0
         case 'stop --from'
             return 0
@@ -121,6 +133,10 @@ function __oee_value
         case 'submit --valid-for'
             return 0
         case 'submit --timeout'
+            return 0
+        case 'cancel --group'
+            set -q argv[3]; and command oee __orders live 2>/dev/null
+            set -q argv[3]; and printf '%s\t%s\n' 'last' 'the newest order'
             return 0
         case 'cancel --pair'
             set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
@@ -302,9 +318,9 @@ function __oee_offers
             case 'sell'
                 printf '%s\t%s\n' '--receive' 'Get exactly this much QUOTE instead' '--slippage' 'How much worse than the first quote a fill may be' '--max-spend' 'Never pay more than this' '--min-receive' 'Never get less than this' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--valid-for' 'Expires if not sent by then (300 s)' '--detach' 'Print the id once the order is durable, and return' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'limit'
-                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--or-stop' 'Or else a stop there: at most one is filled' '--or-stop-limit' 'Its worst price. (20 % past --or-stop)' '--oco' 'Join that order or its group: at most one is filled' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'stop'
-                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--trail' 'Follow the best price at this distance instead' '--limit' 'Never fill worse than this. (20 % past --at)' '--confirm' 'How long the price has to hold. (800ms)' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--at' 'QUOTE for one BASE, or a step from now' '--trail' 'Follow the best price at this distance instead' '--limit' 'Never fill worse than this. (20 % past --at)' '--confirm' 'How long the price has to hold. (800ms)' '--oco' 'Join that order or its group: at most one is filled' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO. (for ever)' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--far' 'The price is meant, although it is far from the market' '--wait' 'Follow it to its end; without it the id is printed' '--timeout' 'With --wait: for how long; for ever if not given' '--idempotency-key' 'The same key places the order only once' '--dry-run' 'Quotes and every check; places nothing' '--json' 'One JSON object on stdout' '--events' 'Every event as a line of JSON on stdout' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'edit'
                 printf '%s\t%s\n' '--at' 'QUOTE for one BASE, or a step from now' '--trail' 'Follow the best price at this distance instead' '--limit' 'Never fill worse than this. (20 % past --at)' '--confirm' 'How long the price has to hold. (800ms)' '--amount' 'Of the token that it counted before' '--from' 'Is not looked at before: written the same way' '--expires' 'Waits until then: 24h, 7d, ISO' '--slippage' 'How much worse than the first quote a fill may be' '--far' 'The price is meant, although it is far from the market' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'snipe'
@@ -312,7 +328,7 @@ function __oee_offers
             case 'submit'
                 printf '%s\t%s\n' '--max-inflight' 'Orders on their way at once' '--batch' 'The same batch again places nothing twice' '--stop-on-failure' 'Send nothing more after the first line that fails' '--slippage' 'How much worse than the first quote a fill may be' '--valid-for' 'Expires if not sent by then (300 s)' '--dry-run' 'Quotes and every check; places nothing' '--timeout' 'How long to wait for the end: seconds, 90s, 5m' '--detach' 'A result once each order is durable' '--json' '' '--no-color' 'No colours' '--quiet' 'No progress on stderr' '-q' 'No progress on stderr' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'cancel'
-                printf '%s\t%s\n' '--all' 'Every order that has not ended' '--pair' 'Only this pair' '--side' 'Only this side' '--type' 'Only orders of this type' '--yes' 'With --all: does not ask' '-y' 'With --all: does not ask' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
+                printf '%s\t%s\n' '--group' 'Every order of its group, or of that one' '--all' 'Every order that has not ended' '--pair' 'Only this pair' '--side' 'Only this side' '--type' 'Only orders of this type' '--yes' 'With --all: does not ask' '-y' 'With --all: does not ask' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'quote'
                 printf '%s\t%s\n' '--side' 'Which way to ask' '--spend' 'Pay exactly this much QUOTE instead' '--receive' 'Get exactly this much QUOTE instead' '--watch' 'Follow the price of a little, until Ctrl-C' '--json' 'One JSON object on stdout' '--no-color' 'No colours' '--help' 'Show this message and exit' '-h' 'Show this message and exit'
             case 'waiting'

@@ -31,11 +31,6 @@ _ELSEWHERE = {
         for bound in ("--max-spend", "--min-receive")
     },
     **{(f"oee {side}", "--at"): _AT_ONCE for side in ("buy", "sell")},
-    ("", "--oco"): (
-        "no_such_option",
-        "No order cancels another one.",
-        "Place both, and when one has filled: oee cancel ID",
-    ),
     ("", "--tif"): (
         "no_such_option",
         "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",

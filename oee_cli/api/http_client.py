@@ -114,7 +114,21 @@ class Client:
         raise AssertionError
 
     def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
-        """Places an order. Returns it, and whether it had been placed before.
+        """Places an order. Returns it, and whether it had been placed before."""
+        placed, replayed = self._place("/api/orders/execute", body, key, deadline)
+        order: Order = placed
+        self._note_placed(order)
+        return order, replayed
+
+    def execute_group(self, orders: list[dict[str, Any]], key: str, deadline: float) -> tuple[Any, bool]:
+        """Places orders of which at most one is filled. Returns the group, and whether it had been before."""
+        group, replayed = self._place("/api/orders/group", {"rule": "oco", "orders": orders}, key, deadline)
+        for order in group["orders"]:
+            self._note_placed(order)
+        return group, replayed
+
+    def _place(self, path: str, body: dict[str, Any], key: str, deadline: float) -> tuple[Any, bool]:
+        """What the daemon answers, and whether it had been placed before.
 
         The same key goes with every repeat, so a lost answer never becomes a second order.
         """
@@ -126,13 +140,9 @@ class Client:
                 left = deadline - time.monotonic()
                 limit = max(1.0, min(_ANSWER_LIMIT, left))
                 headers = {KEY_HEADER: key}
-                answer = self.exchange(
-                    "POST", "/api/orders/execute", json=body, headers=headers, timeout=limit
-                )
+                answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
                 if answer.status < 500:
-                    order: Order = check_response(answer).body
-                    self._note_placed(order)
-                    return order, answer.status == 200
+                    return check_response(answer).body, answer.status == 200
                 reason: Exception = self._error_of(answer)
                 # Its commit's answer was lost: the order may be stored.
                 sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code

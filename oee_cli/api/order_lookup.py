@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from uuid import UUID
 
 from oee_cli.api.http_client import Client
 from oee_cli.errors import NoSuchOrder, UsageFault
@@ -23,6 +24,33 @@ def find_order(client: Client, identifier: str) -> Order:
             hint="Or `last` for the newest one. Past orders: oee history",
         )
     return client.order(identifier.lower())
+
+
+def group_or_order(client: Client, identifier: str) -> str:
+    """The whole id of an order, or of a group that is named by its own. Raises as `find_order`."""
+    try:
+        return find_order(client, identifier)["orderId"]
+    except NoSuchOrder:
+        try:
+            return str(UUID(identifier))
+        except ValueError:
+            pass
+        raise
+
+
+def group_of(client: Client, identifier: str) -> str:
+    """The group of an order, or that of this id. Raises as `find_order`."""
+    try:
+        order = find_order(client, identifier)
+    except NoSuchOrder:
+        return group_or_order(client, identifier)
+    if order["groupId"] is None:
+        raise UsageFault(
+            f"Order {order['orderId'][:8]} is in no group.",
+            code="no_group",
+            hint=f"It alone: oee cancel {order['orderId'][:8]}",
+        )
+    return order["groupId"]
 
 
 def find_orders(client: Client, **criteria: Any) -> list[Order]:

@@ -4,6 +4,7 @@ checked, with the quotes that it would have."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from oee_cli.api.http_client import Client
@@ -23,12 +24,37 @@ def place_once(
     announce: bool,
 ) -> tuple[Order, str]:
     """The order and its key. `given`: the key that was typed; `announce`: another is said at once."""
+    order, replayed, key = _once(
+        output, lambda key: client.execute(body, key, deadline), given, announce=announce
+    )
+    if replayed:
+        output.note(f"placed before with this key: order {order['orderId']}")
+    return order, key
+
+
+def place_group_once(
+    client: Client, output: Output, bodies: list[dict[str, Any]], given: str | None, deadline: float
+) -> dict[str, Any]:
+    """Orders of which at most one is filled, as the daemon answers, placed by one key."""
+    group, replayed, _ = _once(
+        output, lambda key: client.execute_group(bodies, key, deadline), given, announce=True
+    )
+    if replayed:
+        output.note(f"placed before with this key: group {group['groupId']}")
+    found: dict[str, Any] = group
+    return found
+
+
+def _once(
+    output: Output, place: Callable[[str], tuple[Any, bool]], given: str | None, *, announce: bool
+) -> tuple[Any, bool, str]:
+    """What was placed, whether it was before, and by which key."""
     key = given or str(uuid.uuid4())
     try:
         if given is None and announce:
             # Before it is sent: even if this process is killed the key can be read.
             output.note(f"idempotency key {key}")
-        order, replayed = client.execute(body, key, deadline)
+        return *place(key), key
     except (KeyboardInterrupt, Terminated):
         unknown = OutcomeUnknown(
             "Stopped before the daemon's answer came: the order may have been placed.",
@@ -37,9 +63,6 @@ def place_once(
         )
         output.fail(unknown)
         raise
-    if replayed:
-        output.note(f"placed before with this key: order {order['orderId']}")
-    return order, key
 
 
 def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_order, without_story
+from oee_cli.api.order_lookup import find_order, group_of, without_story
 from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
@@ -69,6 +69,16 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
                 output.sentence("✗", "nothing was cancelled.")
                 return ExitCode.STOPPED
         return _cancel_many(client, {"all": True, **chosen.params()}, output)
+
+
+def cancel_group(
+    identifiers: Sequence[str], group: str, chosen: CancelFilter, output: Output, *, every: bool
+) -> ExitCode:
+    """Stops all orders of a group, named by its id or that of one of them."""
+    if identifiers or every or chosen.params():
+        raise UsageFault("--group says which orders by itself.", hint="Leave the rest out.")
+    with session(output) as client:
+        return _cancel_many(client, {"group": group_of(client, group)}, output)
 
 
 def _confirmed(output: Output, number: int) -> bool:

@@ -52,6 +52,10 @@ def cancel_order(
         list[str] | None,
         typer.Argument(metavar="ID…", help="Full ids, unique prefixes, or `last`.", show_default=False),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="ID", help="Every order of its group, or of that one."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every order that has not ended.")] = False,
     pair: o.Pair = None,
     side: o.Side = None,
@@ -67,10 +71,13 @@ def cancel_order(
     \b
       oee cancel last
       oee cancel 0c2f0b8e 77d1a9c0 --json
+      oee cancel --group 0c2f0b8e
       oee cancel --all --pair SOL/USDC --yes
     """
-    from oee_cli.orders.cancelling import CancelFilter, cancel_all, cancel_orders
+    from oee_cli.orders.cancelling import CancelFilter, cancel_all, cancel_group, cancel_orders
 
     output = Output(json, no_color=no_color)
     chosen = CancelFilter(pair, None if side is None else side.value, type)
+    if group is not None:
+        return cancel_group(id or [], group, chosen, output, every=every)
     return cancel_all(id or [], chosen, output, yes=yes) if every else cancel_orders(id or [], chosen, output)

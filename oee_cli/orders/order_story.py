@@ -216,6 +216,8 @@ def _condition_facts(order: Order) -> Iterator[tuple[str, str]]:
     for gap in order.get("gaps", []):
         ended = f"to {stamp_text(gap['ended'])}" if gap["ended"] else "on, still"
         yield "unseen", f"not watched from {stamp_text(gap['begun'])} {ended}: {clean(gap['reason'])}"
+    if blocked := order.get("blocked"):
+        yield "held", f"order {clean(blocked.get('order', ''))[:8]} of its group is being executed"
     for leg in order.get("group", []):
         yield "group", f"{clean(leg['orderId'])[:8]}, {clean(leg['type'])}, {clean(leg['status'])}"
 

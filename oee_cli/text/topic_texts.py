@@ -80,6 +80,7 @@ can wait for its price, for days, and costs nothing while it waits:
   oee limit sell SOL USDC 1.5 --at +5%    5 % over now, net of fee and impact
   oee stop sell SOL USDC 1.5 --at 130     once the best bid is 130 or less
   oee stop sell SOL USDC 1.5 --trail 5%   5 % under the best bid since now
+  oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
 
 A price is QUOTE for one BASE. It returns with the id once the order is durable;
 --wait follows it. --expires 7d ends the waiting, --from TIME begins it.
@@ -94,7 +95,7 @@ it is filled, or waits at its floor: it does not die silently.
   oee waiting       what waits, the nearest first, and who watches
   oee show ID       what it waits for, each time it fired, and why it went back
   oee edit ID       --at 138, --amount 2, --expires 24h: while it waits
-  oee cancel ID     or --all, --pair SOL/USDC, --type limit
+  oee cancel ID     or --group ID, --all, --pair SOL/USDC, --type limit
 """
 
 _NETWORKS = """\

@@ -41,6 +41,19 @@ Floor = Annotated[
     str | None, typer.Option("--limit", metavar="PRICE", help="Never fill worse than this. (20 % past --at)")
 ]
 
+Oco = Annotated[
+    str | None,
+    typer.Option("--oco", metavar="ID", help="Join that order or its group: at most one is filled."),
+]
+OrStop = Annotated[
+    str | None,
+    typer.Option("--or-stop", metavar="PRICE|±N%", help="Or else a stop there: at most one is filled."),
+]
+OrStopLimit = Annotated[
+    str | None,
+    typer.Option("--or-stop-limit", metavar="PRICE", help="Its worst price. (20 % past --or-stop)"),
+]
+
 
 def place_limit(
     side: SideArgument,
@@ -50,6 +63,9 @@ def place_limit(
     spend: o.Spend = None,
     receive: o.Receive = None,
     at: At = None,
+    or_stop: OrStop = None,
+    or_stop_limit: OrStopLimit = None,
+    oco: Oco = None,
     start: Start = None,
     expires: Expires = None,
     slippage: o.Slippage = None,
@@ -72,6 +88,7 @@ def place_limit(
       oee limit buy SOL USDC 1.5 --at 140
       oee limit sell SOL USDC --receive 300 --at 160 --expires 7d
       oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h
+      oee limit sell SOL USDC 1.5 --at 160 --or-stop 130     at most one of both is filled
     """
     from oee_cli.waiting.condition_request import WaitRequest
     from oee_cli.waiting.placement import WaitOptions, place_waiting
@@ -79,10 +96,15 @@ def place_limit(
     asked = WaitRequest(
         kind="limit", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
         receive=receive, slippage=slippage, valid_for=valid_for, at=at, start=start, expires=expires,
-        far=far,
+        far=far, oco=oco,
     )  # fmt: skip
     options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
-    return place_waiting(asked, options, Output(json, quiet, no_color))
+    output = Output(json, quiet, no_color)
+    if or_stop is None and or_stop_limit is None:
+        return place_waiting(asked, options, output)
+    from oee_cli.waiting.or_stop import place_or_stop
+
+    return place_or_stop(asked, or_stop, or_stop_limit, options, output)
 
 
 def place_stop(
@@ -96,6 +118,7 @@ def place_stop(
     trail: Trail = None,
     limit: Floor = None,
     confirm: Confirm = None,
+    oco: Oco = None,
     start: Start = None,
     expires: Expires = None,
     slippage: o.Slippage = None,
@@ -118,6 +141,7 @@ def place_stop(
       oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
       oee stop sell SOL USDC 1.5 --at 130 --limit 125 --confirm 3s
       oee stop sell SOL USDC 1.5 --trail 5%           5 % under the best price since now
+      oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f  of it and order 0c2f at most one is filled
     """
     from oee_cli.waiting.condition_request import WaitRequest
     from oee_cli.waiting.placement import WaitOptions, place_waiting
@@ -125,7 +149,7 @@ def place_stop(
     asked = WaitRequest(
         kind="stop", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
         receive=receive, slippage=slippage, valid_for=valid_for, at=at, trail=trail, limit=limit,
-        confirm=confirm, start=start, expires=expires, far=far,
+        confirm=confirm, start=start, expires=expires, far=far, oco=oco,
     )  # fmt: skip
     options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
     return place_waiting(asked, options, Output(json, quiet, no_color))

@@ -44,6 +44,7 @@ class WaitRequest:
     start: str | None = None
     expires: str | None = None
     far: bool = False
+    oco: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class TypedCondition:
     turned: bool
     at: TypedPrice | None
     limit: TypedPrice | None
+    #: The order that it joins, as typed.
+    oco: str | None = None
 
 
 def read_condition(request: WaitRequest) -> TypedCondition:
@@ -72,7 +75,8 @@ def read_condition(request: WaitRequest) -> TypedCondition:
             hint=f"oee {request.kind} {'sell' if request.side == 'buy' else 'buy'} {base} {quote} …",
             code="invalid_price",
         )
-    return TypedCondition({**body, **_read_terms(request)}, (base, quote), turned, at, limit)
+    terms = {**body, **_read_terms(request)}
+    return TypedCondition(terms, (base, quote), turned, at, limit, request.oco)
 
 
 def _read_trade(request: WaitRequest) -> TradeRequest:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_orders
+from oee_cli.api.order_lookup import find_orders, group_or_order
 from oee_cli.api.place_once import dry_run_order, place_once
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -61,6 +61,8 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions, output: 
             return _conclude(client, output, known, options, timeout, typed)
         try:
             body = fix_prices(typed, lambda asked: client.get("/api/quotes", asked))
+            if typed.oco is not None:
+                body["oco"] = group_or_order(client, typed.oco)
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
             return _place(client, output, body, key, options, timeout, typed)
@@ -81,18 +83,21 @@ def explain_refusal(refused: UsageFault, at_once: str) -> None:
 
 
 def _find_placed(client: Client, key: str, typed: TypedCondition) -> Order | None:
-    """The order of the key, where it asks for the same in all that is no step from now. Such a step is
-    another value each time that it is typed: to the daemon the body would be another one."""
+    """The order of the key, where it asks for the same."""
     found = find_orders(client, idempotencyKeys=[key])
+    return next((order for order in found if same_terms(order, typed)), None)
+
+
+def same_terms(order: Order, typed: TypedCondition) -> bool:
+    """Whether the order asks for the same in all that is no step from now. Such a step is another value each
+    time that it is typed: to the daemon the body would be another one."""
     fixed = {name: value for name, value in typed.body.items() if name in _COMPARED}
     for name, price in (("targetPrice", typed.at), ("limitPrice", typed.limit)):
         if price is not None and price.fixed is not None:
             fixed[name] = price.fixed
-    for order in found:
-        told = cast(dict[str, Any], order)
-        if all(_is_same(name, value, told[name]) for name, value in fixed.items()):
-            return order
-    return None
+    told = cast(dict[str, Any], order)
+    joined = typed.oco is None or told["groupId"] is not None
+    return joined and all(_is_same(name, value, told[name]) for name, value in fixed.items())
 
 
 def _is_same(name: str, typed: Any, told: Any) -> bool:
@@ -131,16 +136,21 @@ def _conclude(
     began = time.monotonic()
     if not options.wait:
         output.answer(order, order["orderId"], bare=True)
-    for line in placed_lines(order, turned=typed.turned):
-        # Between what is said and the commands, where it is too long for the screen.
-        fits = cell_len(line) <= output.width(sys.stderr)
-        output.note(line if fits else line.replace(" · ", "\n  "))
+    note_placed(output, order, turned=typed.turned)
     if not options.wait:
         return ExitCode.DONE
     from oee_cli.api.follow_order import screen_for, watch_to_end
 
     screen = screen_for(client, output, order, events=options.events, note=note)
     return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
+
+
+def note_placed(output: Output, order: Order, *, turned: bool = False) -> None:
+    """Says what was placed."""
+    for line in placed_lines(order, turned=turned):
+        # Between what is said and the commands, where it is too long for the screen.
+        fits = cell_len(line) <= output.width(sys.stderr)
+        output.note(line if fits else line.replace(" · ", "\n  "))
 
 
 def placed_lines(order: Order, *, turned: bool = False) -> list[str]:

@@ -169,6 +169,13 @@ class Joining:
         self._db = db
         self._network = network
 
+    def check(self, terms: Terms) -> None:
+        """Raises as `create` where the order could not join, and stores nothing."""
+        assert terms.oco is not None
+        with transactions(self._db).connect() as conn, conn.begin() as transaction:
+            group_placing.join(conn, terms.oco, self._network)
+            transaction.rollback()
+
     def create(
         self, terms: Terms, key: str | None, armed: Armed, reserving: Reserving | None
     ) -> Order | None:

@@ -98,6 +98,8 @@ class Intake:
     async def check(self, terms: Terms, key: str | None) -> None:
         """Checks all that `accept` checks, without storing. Raises as it does."""
         await asyncio.to_thread(self._check_key, terms, key)
+        if terms.oco is not None and not await asyncio.to_thread(self.is_known, key):
+            await asyncio.to_thread(self._joining.check, terms)
         if self._lock is not None:
             await self._lock.require()
 

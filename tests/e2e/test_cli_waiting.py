@@ -156,6 +156,40 @@ def test_what_waits_is_listed_nearest_first_and_cancelled(cli: Cli) -> None:
     assert "no order waits" in cli.run("waiting").stderr
 
 
+def test_at_most_one_of_several_is_filled(cli: Cli) -> None:
+    """One command places two; another order joins; what waits shows it; all of a group are cancelled."""
+    typed = [
+        "limit",
+        "sell",
+        "SOL",
+        "USDC",
+        "1.5",
+        "--at",
+        "+9%",
+        "--or-stop",
+        "-9%",
+        "--idempotency-key",
+        "or-stop-0001",
+    ]
+    first, again = cli.run(*typed), cli.run(*typed)
+    profit, loss = first.stdout.split()
+    assert (first.returncode, again.returncode, again.stdout) == (0, 0, first.stdout)
+    assert "at most one of them is filled" in first.stderr and "placed before with this key" in again.stderr
+    joined = cli.run(*f"stop sell SOL USDC 1 --at 90 --oco {profit[:8]}".split()).stdout.strip()
+    group = {cli.json("show", order)["groupId"] for order in (profit, loss, joined)}
+    assert len(group) == 1 and group != {None}
+    assert {leg["orderId"] for leg in cli.json("show", loss)["group"]} == {profit, joined}
+    assert cli.run("waiting", "--pair", "SOL/USDC").stdout.count("(oco)") == 3
+    table = f"type,inputToken,outputToken,amount,targetPrice,oco\nlimit,SOL,USDC,1,170,{group.pop()}\n"
+    done = cli.run("submit", "-", stdin=table)
+    assert json.loads(done.stdout)["order"]["groupId"] == cli.json("show", loss)["groupId"], done.stderr
+    dry = cli.run(*["limit", "sell", "SOL", "USDC", "1", "--at", "160", "--or-stop", "130", "--dry-run"])
+    assert dry.returncode == 0 and dry.stdout.count("SOL") >= 2
+    assert cli.json("cancel", "--group", loss[:8])["cancelled"] == 4
+    refused = cli.run(*f"limit buy SOL USDC 1 --at 100 --oco {profit}".split())
+    assert refused.returncode == 3 and "is cancelled" in refused.stderr
+
+
 def test_a_batch_is_answered_once_what_waits_is_durable(cli: Cli) -> None:
     rows = [
         {"type": "limit", "inputToken": "USDC", "outputToken": "SOL", "amount": "1", "swapMode": "ExactOut",
@@ -202,7 +236,24 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("limit buy SOL USDC 1.5 --at 140 --tif day", "no_such_option", "without days", "--expires 24h"),
     ("limit buy SOL USDC 1.5 --at 140 --iceberg", "no_such_option", "nothing to hide", "oee submit"),
     ("limit buy SOL USDC 1.5 --at 140 --timeout 5", "usage", "without --wait", "Add --wait"),
-    ("limit buy SOL USDC 1.5 --at 140 --oco x", "no_such_option", "cancels another", "oee cancel ID"),
+    ("limit buy SOL USDC 1.5 --at 140 --oco x", "usage", "too short", "oee history"),
+    ("limit sell SOL USDC 1.5 --at 160 --or-stop 180", "would_fire", "met already", "--far"),
+    ("limit sell SOL USDC 1.5 --at 160 --or-stop 13x", "invalid_price", "--or-stop", "--or-stop 140"),
+    (
+        "limit sell SOL USDC 1.5 --at 160 --or-stop 130 --or-stop-limit 135",
+        "floor_contradicts",
+        "floor is under",
+        "--or-stop-limit 104",
+    ),
+    ("limit sell SOL USDC 1.5 --at 160 --or-stop-limit 9", "usage", "without --or-stop", "--or-stop PRICE"),
+    ("limit sell SOL USDC 1.5 --at 160 --or-stop 130 --wait", "usage", "places two", "oee watch ID"),
+    (
+        "limit sell SOL USDC 1.5 --at 160 --or-stop 130 --oco 0c2f",
+        "field_contradicts",
+        "Both --oco and --or-stop",
+        "oee stop",
+    ),
+    ("cancel --group 0c2f --all", "usage", "--group says", "Leave the rest out"),
     ("snipe JUP USDC --at 10m", "missing_field", "--spend is missing", "--spend 100"),
     ("snipe JUP USDC --spend 100", "missing_field", "--at is missing", "oee buy JUP USDC"),
     ("snipe JUP USDC --spend 100 --at 140", "invalid_time", "it is a time here", "--max-price 140"),
