@@ -15,7 +15,7 @@ from typing import Any
 from oee_cli.api.handshake import home_tag
 from oee_cli.api.http_transport import UnixTransport, httpx
 from oee_cli.api.resident_daemon import Resident
-from oee_cli.drill.drill_orders import DrillOrders, Placed, Wait
+from oee_cli.drill.drill_orders import DrillOrders, Pair, Placed, Wait
 from oee_cli.drill.drill_progress import DrillProgress
 from oee_cli.settings.load_settings import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER
@@ -85,24 +85,39 @@ class Clients:
 
     def _place(self, number: int) -> None:
         asked = self._orders.draw(number)
+        if asked is None:
+            return
+        path = f"/api/orders/{'group' if isinstance(asked, Pair) else 'execute'}"
         key = f"drill-{self._progress.seed}-{number}"
         body = _stamped(asked)
         while not self._over.is_set():
             with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self._home, 5) as client:
-                answer = client.post("/api/orders/execute", json=body, headers={KEY_HEADER: key})
+                answer = client.post(path, json=body, headers={KEY_HEADER: key})
                 if answer.status_code in (200, 202):
-                    self._note(answer.json()["orderId"], asked, body)
+                    told = answer.json()
+                    if isinstance(asked, Pair):
+                        one, two = (str(order["orderId"]) for order in told["orders"])
+                        self._note(one, asked.legs[0], body["orders"][0], two)
+                        self._note(two, asked.legs[1], body["orders"][1], one)
+                    else:
+                        self._note(str(told["orderId"]), asked, body)
                     return
                 if answer.status_code == 422:
                     # Its time was over before the daemon was there to take it: it is asked for anew.
                     key, body = f"{key}-anew", _stamped(asked)
             self._over.wait(AGAIN_S)
 
-    def _note(self, order_id: str, asked: Wait | Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    def _note(
+        self,
+        order_id: str,
+        asked: Wait | Mapping[str, Any],
+        body: Mapping[str, Any],
+        other: str | None = None,
+    ) -> None:
         p = self._progress
         with self._lock:
             if isinstance(asked, Wait):
-                self.placed[order_id] = Placed.read(asked, body)
+                self.placed[order_id] = Placed.read(asked, body, other)
                 p.waits += 1
                 if asked.cancel_s is not None:
                     heapq.heappush(self._cancels, (time.monotonic() + asked.cancel_s, order_id))
@@ -121,5 +136,5 @@ class Clients:
             heapq.heappush(self._cancels, (time.monotonic() + AGAIN_S, order_id))
 
 
-def _stamped(asked: Wait | Mapping[str, Any]) -> Mapping[str, Any]:
-    return asked.body(datetime.now(UTC)) if isinstance(asked, Wait) else asked
+def _stamped(asked: Wait | Pair | Mapping[str, Any]) -> Mapping[str, Any]:
+    return asked.body(datetime.now(UTC)) if isinstance(asked, Wait | Pair) else asked

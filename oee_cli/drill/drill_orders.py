@@ -18,8 +18,9 @@ from oee_cli.drill.drill_market import TOKENS, Market
 
 #: What is waited on: base, quote, and how much base.
 PAIRS = (("SOL", "USDC", "1.5"), ("JUP", "USDT", "800"), ("JTO", "SOL", "40"))
-#: How often each kind is drawn, relative to the others: a limit, a stop, a stop that trails, a launch time.
-KINDS = {"limit": 5, "stop": 4, "trail": 2, "launch": 2}
+#: How often each kind is drawn, relative to the others: a limit, a stop, a stop that trails, a launch time,
+#: and a limit and a stop of which at most one is filled.
+KINDS = {"limit": 5, "stop": 4, "trail": 2, "launch": 2, "oco": 4}
 #: Seconds until an order's launch, until a waiting one is over, and until it is cancelled, if it is.
 LAUNCH_S, LAPSE_S, CANCEL_S = (1.0, 15.0), (18.0, 60.0), (1.0, 30.0)
 #: Of a hundred limits those that are looked at from a time on, and of a hundred of all those cancelled.
@@ -74,46 +75,79 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Of two at most one is filled."""
+
+    legs: tuple[Wait, Wait]
+
+    def body(self, now: datetime) -> dict[str, Any]:
+        return {"rule": "oco", "orders": [leg.body(now) for leg in self.legs]}
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that waits, as it was asked for; times in ms since the epoch."""
+    """An order that waits, as it was asked for; times in ms since the epoch. `other`: the one that excludes
+    it, if one does."""
 
     wait: Wait
     launch_ms: float
     lapse_ms: float
+    other: str | None = None
 
     @classmethod
-    def read(cls, wait: Wait, body: Mapping[str, Any]) -> Placed:
+    def read(cls, wait: Wait, body: Mapping[str, Any], other: str | None = None) -> Placed:
         def ms(name: str) -> float:
             return datetime.fromisoformat(body[name]).timestamp() * 1000 if name in body else 0.0
 
-        return cls(wait, ms("launchTime"), ms("expiresAt"))
+        return cls(wait, ms("launchTime"), ms("expiresAt"), other)
 
 
 class DrillOrders:
-    """`bodies`: what trades at once; `percent` of all wait, on the market of that seed and volatility."""
+    """`count` of them. `bodies`: what trades at once; `percent` of all wait, on the market of that seed and
+    volatility."""
 
-    def __init__(self, bodies: Sequence[Mapping[str, Any]], seed: int, percent: int, volatility: int) -> None:
+    def __init__(
+        self, count: int, bodies: Sequence[Mapping[str, Any]], seed: int, percent: int, volatility: int
+    ) -> None:
+        self._count = count
         self._bodies = bodies
         self._seed = seed
         self._percent = percent
         self._market = Market(seed, volatility)
 
-    def draw(self, number: int) -> Wait | Mapping[str, Any]:
-        """What waits, or the request of one that does not."""
+    def draw(self, number: int) -> Wait | Pair | Mapping[str, Any] | None:
+        """What waits, or the request of what does not; none of a number that the one before it has taken."""
+        if number % 2 and self._kind(number - 1)[0] == "oco":
+            return None
+        kind, draw = self._kind(number)
+        if kind is None:
+            return self._bodies[number % len(self._bodies)]
+        base, quote, amount = draw.choice(PAIRS)
+        units = int(Decimal(amount).scaleb(TOKENS[base][2]))
+        what: dict[str, Any] = {"base": base, "quote": quote, "units": units, "sells": draw.random() < 0.5}
+        what["lapse_s"] = draw.uniform(*LAPSE_S)
+        if draw.randrange(100) < _CANCELLED:
+            what["cancel_s"] = draw.uniform(*CANCEL_S)
+        if kind == "oco":
+            return Pair((self._wait("limit", what, draw), self._wait("stop", what, draw)))
+        return self._wait(kind, what, draw)
+
+    def _kind(self, number: int) -> tuple[str | None, random.Random]:
+        """None: it trades at once. Of two numbers the second may be the first one's."""
         draw = random.Random(f"{self._seed} order {number}")  # noqa: S311
         if draw.randrange(100) >= self._percent:
-            return self._bodies[number % len(self._bodies)]
+            return None, draw
         (kind,) = draw.choices(list(KINDS), weights=list(KINDS.values()))
-        base, quote, amount = draw.choice(PAIRS)
-        sells = draw.random() < 0.5
-        more: dict[str, Any] = {"lapse_s": draw.uniform(*LAPSE_S)}
+        alone = number % 2 == 1 or number + 1 == self._count
+        return "limit" if kind == "oco" and alone else kind, draw
+
+    def _wait(self, kind: str, what: Mapping[str, Any], draw: random.Random) -> Wait:
+        more, sells = dict(what), what["sells"]
         if kind == "launch" or (kind == "limit" and draw.randrange(100) < _LATER):
             more["launch_s"] = draw.uniform(*LAUNCH_S)
-        if draw.randrange(100) < _CANCELLED:
-            more["cancel_s"] = draw.uniform(*CANCEL_S)
-        bid, ask = self._market.prices(base, quote, 0, {})
+        bid, ask = self._market.prices(what["base"], what["quote"], 0, {})
         if kind == "trail":
-            more |= {"trail_bps": draw.randint(40, 200)}
+            more["trail_bps"] = draw.randint(40, 200)
         elif kind != "launch":
             # A limit waits for a better price than now, a stop for a worse one; a few are met at once.
             better = draw.randint(-30, 250) * (1 if kind == "limit" else -1)
@@ -122,11 +156,9 @@ class DrillOrders:
         if kind == "stop" and draw.random() < 0.5:
             past = draw.randint(20, 150) * (-1 if sells else 1)
             more["worst"] = _price(Fraction(more["target"]) * (10_000 + past) / 10_000)
-        confirm_ms = draw.choice((400, 800, 2000)) if kind in ("stop", "trail") else 0
-        units = int(Decimal(amount).scaleb(TOKENS[base][2]))
-        return Wait(
-            kind=kind, base=base, quote=quote, sells=sells, units=units, confirm_ms=confirm_ms, **more
-        )  # fmt: skip
+        if kind in ("stop", "trail"):
+            more["confirm_ms"] = draw.choice((400, 800, 2000))
+        return Wait(kind=kind, **more)
 
 
 def _price(exact: Fraction) -> Decimal:

@@ -72,7 +72,7 @@ class Drill:
         self._injector = FaultInjector(
             self._stage, seed, lambda: self._known, self._crew, faults_of_prices
         )  # fmt: skip
-        asked = DrillOrders(self._stage.bodies, seed, waiting, VOLATILITY)
+        asked = DrillOrders(orders, self._stage.bodies, seed, waiting, VOLATILITY)
         self._clients = Clients(self.home, asked, self.progress, self._stage.in_flight)
 
     def run(self) -> Iterator[DrillProgress]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from oee_cli.drill.drill_market import SLOT_MS, Ask, Market
 from oee_cli.drill.drill_orders import Placed, Wait
+from oee_cli.drill.drill_turns import Spans, crowded_times, judge_pair, moment_ms, turns_of
 from oee_cli.drill.drill_verdict import Verdict
 
 #: Milliseconds: after which a price is too old, and what a moment told by another process may be off.
@@ -26,15 +26,10 @@ MAX_AGE_MS, OFF_MS = 2000, 250
 PATIENT_MS, MOST_REST_MS = 10_000, 60_000
 #: The same, whatever was done to those who look.
 ENDLESS_MS = 45_000
-#: Fired and unsent orders from which on no limit fires: four for each of ten places.
-CROWDED = 40
 #: For how long the daemon tries to store an order.
 MOST_STORING_MS = 10_000
 #: Prices that the engine tells are rounded to 18 digits.
 _NEAR = Fraction(1, 10**15)
-_FINAL = ("confirmed", "failed", "cancelled", "expired")
-
-Spans = Sequence[tuple[float, float]]
 
 
 @dataclass
@@ -63,7 +58,7 @@ class Judge:
     def judge(self, orders: Sequence[Mapping[str, Any]]) -> Counter[str]:
         """How many fired, of each kind, and what else was looked at."""
         fired: list[tuple[float, int, str]] = []
-        crowded = list(_crowded(orders))
+        crowded, known = list(crowded_times(orders)), {order["orderId"]: order for order in orders}
         for order in orders:
             placed = self.seen.placed.get(order["orderId"])
             if placed is None:
@@ -75,16 +70,19 @@ class Judge:
                     self.figures[f"fired {placed.wait.kind}"] += 1
                     self._judge_firing(order, placed, event, trigger)
                     if "fence" in trigger:
-                        fired.append((_ms(event["at"]), int(trigger["fence"]), order["orderId"]))
+                        fired.append((moment_ms(event["at"]), int(trigger["fence"]), order["orderId"]))
             self._judge_fill(order, placed.wait)
-            self._judge_waits(order, placed, crowded)
+            other = known.get(placed.other or "")
+            self._judge_waits(order, placed, crowded, turns_of(other) if other else ())
+            if other is not None:
+                judge_pair(self.verdict, order, other)
         self._judge_fences(fired)
         return self.figures
 
     def _judge_firing(
         self, order: Mapping[str, Any], placed: Placed, event: Mapping[str, Any], trigger: Mapping[str, Any]
     ) -> None:
-        at_ms, wait = _ms(event["at"]), placed.wait
+        at_ms, wait = moment_ms(event["at"]), placed.wait
         if placed.launch_ms and at_ms < placed.launch_ms - 1:
             self._unfounded(order, f"fired {placed.launch_ms - at_ms:.0f} ms before its launch")
         if at_ms > placed.lapse_ms + OFF_MS and not _within(at_ms, self.seen.unsure):
@@ -153,8 +151,8 @@ class Judge:
             return target
         # It followed the best price that there may have been, and no better one.
         # What it first went by was asked for just before it was stored, or longer where Postgres hung.
-        asked_ms = _ms(order["events"][0]["data"]["market"]["at"])
-        first = self.market.slot_at(max(asked_ms, _ms(order["createdAt"]) - MOST_STORING_MS)) - 1
+        asked_ms = moment_ms(order["events"][0]["data"]["market"]["at"])
+        first = self.market.slot_at(max(asked_ms, moment_ms(order["createdAt"]) - MOST_STORING_MS)) - 1
         best = [p for n in range(first, slot + 1) for p in self._possible(wait, n)]
         farthest = max(p[0] for p in best) if wait.sells else min(p[1] for p in best)
         most = farthest * (10_000 + (-1 if wait.sells else 1) * (wait.trail_bps or 0)) / 10_000
@@ -175,21 +173,22 @@ class Judge:
         if price < worst if wait.sells else price > worst:
             self.verdict.wrong.append(f"{order['orderId']}: filled at {float(price):.8g}, asked for {worst}")
 
-    def _judge_waits(self, order: Mapping[str, Any], placed: Placed, crowded: Spans) -> None:
-        """Whether it was met for long, in plain sight, while it waited."""
+    def _judge_waits(self, order: Mapping[str, Any], placed: Placed, crowded: Spans, turns: Spans) -> None:
+        """Whether it was met for long, in plain sight, while it waited. `turns`: when the one that excludes
+        it was being executed."""
         wait, events, returns = placed.wait, order["events"], 0
         for event, after in pairwise([*events, None]):
             if event["status"] != "waiting":
                 continue
-            begun = max(_ms(event["at"]), placed.launch_ms)
-            until = _ms(after["at"]) if after is not None else placed.lapse_ms
+            begun = max(moment_ms(event["at"]), placed.launch_ms)
+            until = moment_ms(after["at"]) if after is not None else placed.lapse_ms
             if wait.kind == "launch":
                 if until - begun > PATIENT_MS and not self._excused(begun, until, ()):
                     self._missed(order, f"its launch was {(until - begun) / 1000:.1f} s ago")
                 continue
             rest = min(MOST_REST_MS, 1000 * 2**returns) if returns else 0
             latched = wait.kind != "limit" and returns > 0
-            self._judge_wait(order, wait, (begun, until), PATIENT_MS + rest, latched, crowded)
+            self._judge_wait(order, wait, (begun, until), PATIENT_MS + rest, latched, (crowded, turns))
             returns += 1
 
     def _judge_wait(
@@ -199,8 +198,9 @@ class Judge:
         span: tuple[float, float],
         patient_ms: int,
         latched: bool,
-        crowded: Spans,
+        others: tuple[Spans, Spans],
     ) -> None:
+        crowded, turns = others
         limit = latched or wait.kind == "limit"
         if wait.kind == "trail" and not latched:
             return
@@ -211,6 +211,7 @@ class Judge:
             hidden = _within(begun, self.seen.hidden) or (limit and _within(begun, crowded))
             found = self._own(wait, asked, slot) if limit else self._marginal(wait, slot)
             met = all(_met(price, target, limit, wait.sells) for price in found)
+            met = met and not _within(begun, turns)
             run_ms = run_ms + (0 if hidden else SLOT_MS) if met else 0
             met_ms = met_ms + SLOT_MS if met else 0
             self.figures["slots in which a price was met and nobody hidden"] += int(met and not hidden)
@@ -290,29 +291,3 @@ def _alike(one: tuple[Fraction, Fraction], other: tuple[Fraction, Fraction]) -> 
 
 def _within(ms: float, spans: Spans) -> bool:
     return any(begun <= ms <= ended for begun, ended in spans)
-
-
-def _ms(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp() * 1000
-
-
-def _crowded(orders: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:
-    """When so many had fired and were not sent that limits wait for room."""
-    steps: list[tuple[float, int]] = []
-    for order in orders:
-        unsent = fired = False
-        for event in order["events"]:
-            fired = fired or "trigger" in event["data"]
-            now = fired and event["status"] not in (*_FINAL, "waiting", "submitted")
-            if now != unsent:
-                steps.append((_ms(event["at"]), 1 if now else -1))
-                unsent = now
-    count, since = 0, None
-    for at, step in sorted(steps):
-        count += step
-        if count >= CROWDED and since is None:
-            since = at
-        elif count < CROWDED and since is not None:
-            # A moment more: places are free before they are taken again.
-            yield since, at + 2 * SLOT_MS
-            since = None

@@ -61,7 +61,9 @@ class Engine:
         """How many orders were accepted."""
         placed = 0
         with self.api.daemon.client() as http, suppress(httpx.HTTPError):
-            while placed < 15 and http.post("/api/orders/execute", json=SELL).status_code == 202:
+            while (
+                placed < ORDERS // CLIENTS and http.post("/api/orders/execute", json=SELL).status_code == 202
+            ):
                 placed += 1
         return placed
 
@@ -70,11 +72,17 @@ class Engine:
         return int(status["pid"] if of == "daemon" else status["worker"]["pid"])
 
 
-@pytest.mark.parametrize("frozen", ["nobody", "worker", "daemon"])
-def test_nothing_is_signed_or_sent_once_halt_has_returned(engine: Engine, frozen: str) -> None:
-    moment = engine.count("swaps") + random.Random(frozen).randrange(3, 15)
-    with ThreadPoolExecutor(4) as threads:
-        placing = [threads.submit(engine.place_until_refused) for _ in range(4)]
+#: Halts in the suite, and orders in each; `OEE_TEST_HALTS=20,200` for the long proof.
+HALTS, ORDERS = (int(part) for part in os.environ.get("OEE_TEST_HALTS", "3,60").split(","))
+CLIENTS = 4
+
+
+@pytest.mark.parametrize("trial", range(HALTS))
+def test_nothing_is_signed_or_sent_once_halt_has_returned(engine: Engine, trial: int) -> None:
+    frozen = ("nobody", "worker", "daemon")[trial % 3]
+    moment = engine.count("swaps") + random.Random(trial).randrange(3, max(15, ORDERS * 3 // 4))
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        placing = [threads.submit(engine.place_until_refused) for _ in range(CLIENTS)]
         until(lambda: engine.count("swaps") >= moment, within=60, what="a random moment")
         if frozen != "nobody":
             os.kill(engine.pid(frozen), signal.SIGSTOP)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from oee_cli.drill.drill_market import SLOT_MS, Market, Shift, path_of
-from oee_cli.drill.drill_orders import DrillOrders, Placed, Wait
+from oee_cli.drill.drill_orders import DrillOrders, Pair, Placed, Wait
+from oee_cli.drill.drill_turns import judge_pair, turns_of
 from oee_cli.drill.drill_verdict import Verdict
 from oee_cli.drill.drill_watch_verdict import Judge, Seen
 
@@ -150,8 +151,55 @@ def test_a_fill_is_held_to_what_was_asked_for() -> None:
     assert verdict(LIMIT, 52, honest, filled=str(Decimal("1000"))).wrong
 
 
+def leg(name: str, *steps: tuple[str, int], by: str | None = None) -> dict[str, Any]:
+    """An order of two, by its statuses and their slots; pending is a firing."""
+    events = [
+        {"status": status, "at": at(slot), "data": {"trigger": {}} if status == "pending" else {}}
+        for status, slot in (("waiting", 10), *steps)
+    ]
+    events[-1]["data"] = {"by": by} if by else events[-1]["data"]
+    ended = events[-1]["at"] if steps else None
+    return {"orderId": name, "status": events[-1]["status"], "events": events, "finishedAt": ended}
+
+
+FILLED = ("pending", 20), ("submitted", 21), ("confirmed", 22)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "kind"),
+    [
+        (leg("a", *FILLED), leg("b", ("cancelled", 22), by="oco"), None),
+        (leg("a", ("pending", 12), ("waiting", 15), ("cancelled", 22), by="oco"), leg("b", *FILLED), None),
+        (leg("a", ("expired", 15)), leg("b", ("expired", 15)), None),
+        (leg("a", *FILLED), leg("b", ("pending", 30), ("confirmed", 32)), "doubled"),
+        (leg("a", *FILLED), leg("b", ("pending", 21), ("expired", 22)), "unfounded"),
+        (leg("a", ("failed", 20)), leg("b", ("cancelled", 20), by="oco"), "lost"),
+        (leg("a", *FILLED), leg("b", ("expired", 40)), "missed"),
+    ],
+)
+def test_of_two_that_exclude_each_other(one: dict[str, Any], two: dict[str, Any], kind: str | None) -> None:
+    found = Verdict([], [], [], [])
+    judge_pair(found, one, two)
+    judge_pair(found, two, one)
+    assert found.kept if kind is None else getattr(found, kind), found
+
+
+def test_a_floor_keeps_the_turn() -> None:
+    stopped = leg("a", ("pending", 12), ("waiting", 15), ("pending", 18), ("confirmed", 19))
+    stopped["events"][2]["data"] = {"why": {"code": "under_floor"}}
+    assert len(turns_of(stopped)) == 1
+    stopped["events"][2]["data"] = {"why": {"code": "moved_away"}}
+    assert len(turns_of(stopped)) == 2
+
+
+def drawn(seed: int) -> list[Any]:
+    orders = DrillOrders(301, [{}], seed, 60, 25)
+    return [orders.draw(n) for n in range(301)]
+
+
 def test_the_same_seed_asks_for_the_same() -> None:
-    drawn = [DrillOrders([{}], 907, 60, 25).draw(n) for n in range(300)]
-    assert drawn == [DrillOrders([{}], 907, 60, 25).draw(n) for n in range(300)]
-    assert {wait.kind for wait in drawn if isinstance(wait, Wait)} == {"limit", "stop", "trail", "launch"}
-    assert drawn != [DrillOrders([{}], 908, 60, 25).draw(n) for n in range(300)]
+    found = drawn(907)
+    assert found == drawn(907) != drawn(908)
+    assert {wait.kind for wait in found if isinstance(wait, Wait)} == {"limit", "stop", "trail", "launch"}
+    pairs = [one for one in found if isinstance(one, Pair)]
+    assert len(pairs) == found.count(None) > 10
