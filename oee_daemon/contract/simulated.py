@@ -27,10 +27,11 @@ DRILLED = (
 )  # fmt: skip
 #: Every place there is; a rule for another name is refused, so that a proof can't miss by a typo. Each move
 #: of an order has two: before its commit, and after it and before its hint; `routing` comes with the claim.
-#: A flight to Postgres has two as well: once it was sent, and between two of its answers.
+#: A flight to Postgres has two as well: once it was sent, and between two of its answers. A halt has one:
+#: once it is stored, and before anybody was asked to be quiet.
 FAILPOINTS = frozenset((
     *DRILLED, "before_edit", "after_edit", "before_failed", "after_failed", "before_expired", "after_expired",
-    "flight_sent", "flight_told",
+    "flight_sent", "flight_told", "halt_set",
 ))  # fmt: skip
 
 #: The faults of the chain's submit, and those of a look.

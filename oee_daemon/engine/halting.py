@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
 from oee_daemon.engine.send_gate import FRESH_S
 from oee_daemon.store import halt_row, leases
@@ -63,6 +64,7 @@ class Halting:
         """
         before, file = self.read(), halt_mark.content(self._home)
         halt = halt_row.halt(self._db, reason, by)
+        failpoints.hit("halt_set")
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
         self._remember(halt.number)
         loud, hangs = self._wait_until_quiet(halt)

@@ -20,6 +20,7 @@ import pytest
 
 from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from tests.kit import forks
+from tests.kit.commands import Cli
 from tests.kit.daemons import Daemon, until
 from tests.kit.homes import open_folder
 from tests.kit.killing import DECIMALS
@@ -107,6 +108,29 @@ def test_a_daemon_that_dies_beside_its_answer_has_one_order(daemon: Daemon, name
     found = verdict(daemon, [order_id])
     assert found.kept, found
     assert len(every_order(daemon)) == 1
+
+
+def test_a_daemon_that_dies_while_it_halts_leaves_nothing_that_goes_on(daemon: Daemon) -> None:
+    """Once the halt is stored, and before anybody was asked to be quiet: whoever halts sees to it himself."""
+    daemon.environ |= {"OEE_FAILPOINTS": "halt_set=kill*1", "OEE_MAX_ACTIVE": "1"}
+    daemon.environ |= {"OEE_SIM_CONFIRM_MS": "300", "OEE_SIM_LATENCY_MS": "300"}
+    daemon.start()
+    accepted = [place(daemon, f"before the halt {n}") for n in range(12)]
+    ledger = Path(daemon.environ["OEE_SIM_LEDGER_FILE"])
+    cli = Cli(daemon.home, **daemon.environ)
+    assert cli.run("halt", "--reason", "a test").returncode == 0
+    assert daemon.process is not None and daemon.process.wait(10) == -signal.SIGKILL
+    sent = len(landings(ledger))
+    daemon.start()
+    with daemon.client() as client:
+        assert client.get("/api/halt").json()["halt"]["reason"] == "a test"
+        until(lambda: client.get("/api/status").json()["worker"]["pid"], what="a worker")
+        answer = client.post("/api/orders/execute", json=BODY)
+        assert answer.json()["code"] == "halted"
+        assert len(landings(ledger)) == sent < len(accepted)
+        assert client.post("/api/resume").status_code == 200
+    found = verdict(daemon, accepted)
+    assert found.kept, found
 
 
 @pytest.mark.parametrize("victim", ["worker", "postgres", "valkey", "daemon"])
