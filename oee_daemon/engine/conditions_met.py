@@ -61,7 +61,12 @@ class Held:
 
     def ms(self, order: Order, slot: int, now_s: float) -> int | None:
         """For how many milliseconds its condition has held; none where that is not long enough."""
-        first_slot, first_s = self._since.setdefault((order.id, order.fence), (slot, now_s))
+        name = order.id, order.fence
+        first_slot, first_s = self._since.get(name, (slot, now_s))
+        if slot < first_slot:
+            # Who shows it is behind: what was before says nothing of what came after.
+            first_slot, first_s = slot, now_s
+        self._since[name] = first_slot, first_s
         wanted = order.confirm_ms or 0
         held = round((now_s - first_s) * 1000)
         if wanted and (held < wanted or slot == first_slot):

@@ -144,6 +144,18 @@ def test_a_wick_of_one_slot_stops_nobody_out(bench: Bench) -> None:
     assert bench.order(order.id).status is Status.WAITING
 
 
+def test_a_feed_that_goes_back_confirms_no_stop(bench: Bench) -> None:
+    """A node that is behind shows an older slot: that is not the second one for which a price has to hold."""
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    bench.clock.wind(s=4)
+    looked(bench, watcher)
+    bench.move_market(-500)
+    assert looked(bench, watcher) == []
+    bench.feed_fault("lag", ms=1600)
+    assert looked(bench, watcher) == []
+    assert looked(bench, watcher) == [order.id]
+
+
 def test_a_limit_whose_price_is_gone_waits_again_and_rests(bench: Bench) -> None:
     order, watcher = limit(bench, "0.98"), bench.watcher()
     looked(bench, watcher)
