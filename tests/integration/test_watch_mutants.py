@@ -140,7 +140,8 @@ def keep_what_another_did_not_see(monkeypatch: Patch) -> None:
 
 def look_at_one_venue(monkeypatch: Patch) -> None:
     """The price of whoever is the first venue."""
-    monkeypatch.setattr(simulated_prices, "standing", lambda mode, venue, paid, got: (0, -ord(venue[0])))
+    first = "oee_daemon.networks.prices.standing"
+    monkeypatch.setattr(first, lambda mode, venue, paid, got: (0, -ord(venue[0])))
 
 
 def compare_a_stop_by_its_own_size(monkeypatch: Patch) -> None:
