@@ -53,6 +53,8 @@ _oee_takes_value() {
         "edit --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
         "snipe --spend") return 0 ;;
         "snipe --at") return 0 ;;
+        "snipe --min-liquidity") return 0 ;;
+        "snipe --accept") return 0 ;;
         "snipe --max-price") return 0 ;;
         "snipe --within") return 0 ;;
         "snipe --slippage") words="0.1% 0.5% 1% 50bps"; return 0 ;;
@@ -84,7 +86,7 @@ _oee_takes_value() {
         "history --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --limit" | "history -n") return 0 ;;
-        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network updatedAt validForS targetPrice limitPrice trailBps confirmMs launchTime expiresAt firedAt firings groupId"; list="1"; return 0 ;;
+        "history --columns") words="order when side pair amount for price venue status took note orderId createdAt finishedAt type inputToken outputToken swapMode slippageBps minReceive maxSpend filledIn filledOut fee attempt signature errorCode errorMessage idempotencyKey network tokenAddress minLiquidity accept updatedAt validForS targetPrice limitPrice trailBps confirmMs launchTime expiresAt firedAt firings groupId"; list="1"; return 0 ;;
         "fills --order") words="last"; orders="all"; return 0 ;;
         "fills --limit" | "fills -n") return 0 ;;
         "fills --columns") words="order when paid received slot signature orderId inputToken outputToken amountIn amountOut at"; list="1"; return 0 ;;
@@ -108,6 +110,7 @@ _oee_takes_value() {
         "wallet import --passphrase-file") files="1"; return 0 ;;
         "wallet unlock --for") return 0 ;;
         "wallet unlock --passphrase-file") files="1"; return 0 ;;
+        "tokens new --limit" | "tokens new -n") return 0 ;;
         "tokens add --symbol") return 0 ;;
         "tokens add --accept") return 0 ;;
     esac
@@ -178,7 +181,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "limit" | "stop" | "edit" | "snipe" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "limit" | "stop" | "edit" | "snipe" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens new" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -194,7 +197,7 @@ _oee() {
             "limit") words="--spend --receive --at --or-stop --or-stop-limit --oco --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "stop") words="--spend --receive --at --trail --limit --confirm --oco --from --expires --slippage --valid-for --far --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "edit") words="--at --trail --limit --confirm --amount --from --expires --slippage --far --json --no-color --help -h" ;;
-            "snipe") words="--spend --at --max-price --within --slippage --valid-for --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
+            "snipe") words="--spend --at --min-liquidity --accept --max-price --within --slippage --valid-for --wait --timeout --idempotency-key --dry-run --json --events --quiet -q --no-color --help -h" ;;
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--group --all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --watch --json --no-color --help -h" ;;
@@ -237,6 +240,7 @@ _oee() {
             "wallet balance") words="--json --no-color --help -h" ;;
             "tokens") words="--json --no-color --help -h" ;;
             "tokens search") words="--json --no-color --help -h" ;;
+            "tokens new") words="--limit -n --json --no-color --help -h" ;;
             "tokens add") words="--symbol --accept --json --no-color --help -h" ;;
             "tokens remove") words="--json --help -h" ;;
             "config") words="--help -h" ;;
@@ -278,15 +282,15 @@ _oee() {
             "restore:0") files="1"; ;;
             "wallet:0") words="new import list show default lock unlock remove balance"; ;;
             "wallet balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
-            "tokens:0") words="search add remove"; ;;
+            "tokens:0") words="search new add remove"; ;;
             "tokens remove:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "config:0") words="show path get set unset"; ;;
-            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
-            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config get:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_listing_slots sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config set:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_listing_slots sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
+            "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_listing_slots sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting scripting networks exit-codes"; ;;
+            "help:"*) words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting sniping scripting networks exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

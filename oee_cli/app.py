@@ -29,7 +29,11 @@ class Oee(LazyGroup):
                 "waiting:place_stop",
             ),
             Entry("edit", "Change what an order waits for, while it waits", "waiting:edit_order"),
-            Entry("snipe", "Buy at one moment, to the millisecond, prepared before", "waiting:snipe_token"),
+            Entry(
+                "snipe",
+                "Buy a new token once it is listed and passes every check, or any token at one moment",
+                "waiting:snipe_token",
+            ),
             Entry("submit", "Place many orders, one a line", "batch:submit_batch"),
             Entry("cancel", "Stop orders of which nothing can be on the chain", "orders:cancel_order"),
         ),

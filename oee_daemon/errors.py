@@ -12,6 +12,7 @@
     │   ├── WrongPassphrase       403, the key stays sealed
     │   └── Unavailable           503, Postgres can't be reached
     ├── AttemptFailed             this attempt ends, another may follow (see `retryable`)
+    │   ├── UnsafeToken           checks of a new token stand against buying it
     │   └── VenueError            a venue did not give a price
     │       ├── VenueRefused      it said no: asking again won't help
     │       ├── VenueLate         it did not answer in time: asking again may help
@@ -36,6 +37,9 @@ of ours, caught by nobody). A fault of ours is any other exception.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from oee_daemon.contract.protocol import (
     EXIT_FAULT,
@@ -65,7 +69,7 @@ class OeeError(Exception):
         if retryable is not None:
             self.retryable = retryable
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """The error object of orders and events: `code`, `message`, `retryable`."""
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
 
@@ -180,6 +184,21 @@ class Unavailable(Refused):
 
 class AttemptFailed(OeeError):
     """Nothing of this attempt can be on the chain."""
+
+
+class UnsafeToken(AttemptFailed):
+    """Checks of a new token stand against buying it, or may pass yet. `checks`: all of them, as JSON."""
+
+    code = "unsafe_token"
+
+    def __init__(
+        self, message: str, *, checks: Sequence[dict[str, Any]] = (), retryable: bool = False
+    ) -> None:
+        super().__init__(message, retryable=retryable)
+        self.checks = list(checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | ({"checks": self.checks} if self.checks else {})
 
 
 class VenueError(AttemptFailed):

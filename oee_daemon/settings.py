@@ -115,6 +115,7 @@ class Settings:
     sim_seed: int = _setting("sim_seed")
     sim_latency_ms: int = _setting("sim_latency_ms")
     sim_volatility: int = _setting("sim_volatility")
+    sim_listing_slots: int = _setting("sim_listing_slots")
     sim_failure_rate: Decimal = _setting("sim_failure_rate")
     #: One Solana slot by default.
     sim_confirm_ms: int = _setting("sim_confirm_ms")

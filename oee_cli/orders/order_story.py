@@ -74,9 +74,24 @@ def order_lines(order: Order, figures: Explained, width: int) -> Iterator[Line]:
         yield from _timeline(order, figures, attempt, width)
         yield from _sent_line(order, attempt, width, titled=several)
         yield []
+    yield from _check_lines(order, width)
     yield from _order_facts(order, figures, width)
     yield []
     yield from _order_ending(order, figures["waiting"], width)
+
+
+def _check_lines(order: Order, width: int) -> Iterator[Line]:
+    """`✗ freeze     somebody can freeze it`: what each check of a new token came to."""
+    checks = order.get("checks")
+    for one in checks or ():
+        mark = {"ok": "✓", "accepted": "✓", "refused": "✗"}.get(one["verdict"], "●")
+        says = clean(one["says"]) + (" (accepted)" if one["verdict"] == "accepted" else "")
+        style = "dim" if one["verdict"] == "ok" else ""
+        room = max(10, width - 15)
+        says = says if len(says) <= room else says[: room - 1] + "…"
+        yield [Cell(f"  {mark}", _MARKS[mark]), Cell(f" {clean(one['check']):<10} {says}", style)]
+    if checks:
+        yield []
 
 
 def _attempt_title(order: Order, attempt: ExplainedAttempt, width: int) -> Line:

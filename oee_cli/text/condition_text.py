@@ -36,6 +36,8 @@ def condition_text(order: Mapping[str, Any]) -> str:
         told = f"{'≥' if rises else '≤'} {price_shown(order['targetPrice'])}"
     elif order.get("trailBps"):
         told = f"trails {percent_text(order['trailBps'])}"
+    if order.get("tokenAddress"):
+        told = f"listed, ≥ {order.get('minLiquidity') or 0:,} USD"
     if order.get("launchTime"):
         begun = f"from {instant_text(parse_moment(order['launchTime']))}"
         told = f"{told} {begun}" if told else begun
@@ -57,6 +59,11 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
         if order["type"] == "sniper":
             worst = order.get("limitPrice")
             told = f"at {price_shown(worst)} or less (net)" if worst else "in one moment"
+            if order.get("tokenAddress"):
+                listed = (
+                    f"once it is listed with {order.get('minLiquidity') or 0:,} USD and passes every check"
+                )
+                told = f"{listed}, {told}" if worst else listed
     if order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
     if order.get("launchTime"):
@@ -112,6 +119,8 @@ def trigger_text(trigger: Mapping[str, Any]) -> str:
     for name, word in (("ageMs", "{} old"), ("heldMs", "held {}")):
         if trigger.get(name):
             parts.append(word.format(span_text(int(trigger[name]) / 1000)))
+    if trigger.get("rule") == "listed":
+        parts.insert(0, f"listed on {clean(str(trigger.get('venue')))}")
     return ", ".join(parts) or "it is time"
 
 
@@ -130,6 +139,8 @@ def waiting_text(data: Mapping[str, Any]) -> str:
         rest = data.get("restMs")
         return f"waits again: {told}" + (f"; looks again in {span_text(int(rest) / 1000)}" if rest else "")
     condition = data.get("condition")
+    if isinstance(condition, Mapping) and condition.get("rule") == "listed":
+        return f"until it is listed with {int(condition.get('minLiquidity') or 0):,} USD"
     if isinstance(condition, Mapping) and condition.get("price"):
         rule = clean(str(condition.get("rule") or "")).replace("_", " ")
         return f"{rule} {price_shown(str(condition['price']))}".strip()

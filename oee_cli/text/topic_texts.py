@@ -122,10 +122,32 @@ with a wallet of yours, on the chain of mainnet's genesis hash.
   oee config set network mainnet     the way there: docs/going-live.md
 """
 
+
+def _sniping() -> str:
+    from oee_daemon.contract.risks import RISKS
+
+    width = max(map(len, RISKS))
+    return _SNIPING + "".join(f"  {name.ljust(width)}  {what}\n" for name, what in RISKS.items())
+
+
+_SNIPING = """\
+A token may pass every check and be pulled a slot later: no check promises more.
+
+  oee tokens new                                  what comes next, by mint
+  oee snipe MINT USDC --spend 100 --within 2h     once it is listed and passes
+
+It is judged when it is placed, while it waits, and in each attempt, before any
+swap is signed; oee show ID tells each verdict. What is not known is not ok: it
+waits, and is refused when its time is over. Each risk is taken by its name
+alone: --accept lp,holders. Nobody can take a token that can't be sent at all.
+
+"""
+
 #: In the order of the list.
 TOPICS = {
     "orders": Topic("the life of an order, in a screenful", lambda: _ORDERS),
     "waiting": Topic("orders that wait for a price", lambda: _WAITING),
+    "sniping": Topic("new tokens, and what they are checked for", _sniping),
     "scripting": Topic("streams, --json, exit codes, keys, submit", lambda: _SCRIPTING),
     "networks": Topic("what is real and what is play money", lambda: _NETWORKS),
     "exit-codes": Topic("how every command can end", _exit_codes),

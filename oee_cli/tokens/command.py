@@ -58,6 +58,25 @@ def search_tokens(
     return search_tokens(text, Output(json, no_color=no_color))
 
 
+@tokens_app.command("new", cls=PlainCommand)
+def list_new_tokens(
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=100, help="At most this many.")
+    ] = 10,
+    json: o.JsonArray = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """Tokens that will be traded next, the nearest first. So far on the simulated network alone.
+
+    \b
+      oee tokens new
+      oee snipe "$(oee tokens new --json | jq -r '.[0].mint')" USDC --spend 100
+    """
+    from oee_cli.tokens.token_list import list_new_tokens
+
+    return list_new_tokens(limit, Output(json, no_color=no_color))
+
+
 @tokens_app.command("add", cls=PlainCommand)
 def add_token(
     mint: Mint,

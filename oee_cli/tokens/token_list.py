@@ -8,6 +8,7 @@ from typing import Any
 from oee_cli.api.http_client import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
+from oee_cli.text.future_text import until_text
 from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines
 from oee_cli.tokens.token_text import program_text, risk_lines
 
@@ -19,6 +20,7 @@ _LISTED = (
     Column("program", rank=3),
     Column("extensions", rank=4),
 )
+_NEW = (Column("mint"), Column("calls itself", rank=1), Column("traded", rank=2))
 _FOUND = (Column("token"), Column("mint"), Column("", rank=1), Column("name", rank=2), Column("", rank=3))
 
 
@@ -34,6 +36,20 @@ def list_tokens(output: Output) -> ExitCode:
     for token in tokens:
         lines += risk_lines(token, width)
     put_lines(output, lines)
+    return ExitCode.DONE
+
+
+def list_new_tokens(limit: int, output: Output) -> ExitCode:
+    """What a new token calls itself says nothing of what it is: it is bought by its mint."""
+    with session(output) as client:
+        tokens: list[dict[str, Any]] = client.get("/api/tokens/new", {"limit": limit})["tokens"]
+    if output.json:
+        output.emit(tokens)
+        return ExitCode.DONE
+    rows: list[Line] = [
+        [Cell(clean(t["mint"])), Cell(clean(t["symbol"])), Cell(until_text(t["inS"]), "dim")] for t in tokens
+    ]
+    put_lines(output, lay_table(_NEW, rows, output.width(sys.stdout), titles=True, indent=0))
     return ExitCode.DONE
 
 

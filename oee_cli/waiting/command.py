@@ -40,6 +40,25 @@ Trail = Annotated[
 Floor = Annotated[
     str | None, typer.Option("--limit", metavar="PRICE", help="Never fill worse than this. (20 % past --at)")
 ]
+Moment = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m.")
+]
+MinLiquidity = Annotated[
+    str | None,
+    typer.Option("--min-liquidity", metavar="USD", help="What its pool has to hold of QUOTE. (10000)"),
+]
+Accept = Annotated[
+    str | None, typer.Option("--accept", metavar="RISK,…", help="Risks that you take, one by one.")
+]
+MaxPrice = Annotated[
+    str | None,
+    typer.Option("--max-price", metavar="PRICE|±N%", help="Never pay more QUOTE for one TOKEN."),
+]
+Within = Annotated[
+    str | None,
+    typer.Option("--within", metavar="TIME", help="Not tried after. (24h; with --at alone 30 s after it)"),
+]
+Token = Annotated[str, typer.Argument(metavar="TOKEN", help="What to buy.", show_default=False)]
 
 Oco = Annotated[
     str | None,
@@ -156,19 +175,14 @@ def place_stop(
 
 
 def snipe_token(
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="What to buy.", show_default=False)],
+    token: Token,
     quote: o.Quote,
     spend: o.Spend = None,
-    at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m.")
-    ] = None,
-    max_price: Annotated[
-        str | None,
-        typer.Option("--max-price", metavar="PRICE|±N%", help="Never pay more QUOTE for one TOKEN."),
-    ] = None,
-    within: Annotated[
-        str | None, typer.Option("--within", metavar="TIME", help="Not tried after. (--valid-for after --at)")
-    ] = None,
+    at: Moment = None,
+    min_liquidity: MinLiquidity = None,
+    accept: Accept = None,
+    max_price: MaxPrice = None,
+    within: Within = None,
     slippage: o.Slippage = None,
     valid_for: o.ValidFor = None,
     wait: Wait = False,
@@ -180,10 +194,10 @@ def snipe_token(
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
-    """Buy at one moment, to the millisecond, prepared before.
+    """Buy a new token once it is listed and passes every check, or any token at one moment.
 
-    It has a place that no other order takes, 5 % of slippage and 30 s, unless you say otherwise. By the
-    clock of the engine's Postgres, and never before it.
+    A new token is named by its mint: oee tokens new. What it is checked for: oee help sniping. It has a
+    place that no other order takes, 5 % of slippage and 30 s, unless you say otherwise.
 
     \b
       oee snipe JUP USDC --spend 100 --at 2026-12-01T09:00:00Z
@@ -193,8 +207,8 @@ def snipe_token(
     from oee_cli.waiting.snipe_request import SnipeRequest, read_snipe
 
     asked = SnipeRequest(
-        token=token, quote=quote, spend=spend, at=at, max_price=max_price, within=within,
-        slippage=slippage, valid_for=valid_for,
+        token=token, quote=quote, spend=spend, at=at, min_liquidity=min_liquidity, accept=accept,
+        max_price=max_price, within=within, slippage=slippage, valid_for=valid_for,
     )  # fmt: skip
     options = WaitOptions(key=idempotency_key, dry_run=dry_run, wait=wait, timeout=timeout, events=events)
     return place_typed(read_snipe(asked), "buy", options, Output(json, quiet, no_color))

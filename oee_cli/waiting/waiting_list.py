@@ -18,7 +18,8 @@ from oee_cli.waiting.waiting_table import draw_waiting
 #: The columns of `--csv`, as the API has them; those with a point lie in `market`.
 _CSV = (
     "orderId", "type", "side", "pair", "amount", "swapMode", "targetPrice", "limitPrice", "trailBps",
-    "launchTime", "expiresAt", "groupId", "market.price", "market.awayBps", "market.at", "market.stale",
+    "launchTime", "tokenAddress", "minLiquidity",
+    "expiresAt", "groupId", "market.price", "market.awayBps", "market.at", "market.stale",
     "createdAt", "network",
 )  # fmt: skip
 

@@ -6,37 +6,33 @@ Nothing is computed here. A test compares every answer with its shape, field by 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic.alias_generators import to_camel, to_snake
+from pydantic import ConfigDict, Field, create_model
+from pydantic.alias_generators import to_snake
 
+from oee_daemon.api.answer_parts import (
+    Amount as Amount,
+)
+from oee_daemon.api.answer_parts import (
+    Check as Check,
+)
+from oee_daemon.api.answer_parts import (
+    Error as Error,
+)
+from oee_daemon.api.answer_parts import (
+    Moment as Moment,
+)
+from oee_daemon.api.answer_parts import (
+    OrderId as OrderId,
+)
+from oee_daemon.api.answer_parts import (
+    Shape as Shape,
+)
 from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
 from oee_daemon.contract.fields import Field as Row
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
-
-Amount = Annotated[
-    str, Field(description="decimal, in whole tokens", examples=["1.5"], pattern=r"^\d+(\.\d+)?$")
-]
-Moment = Annotated[
-    str, Field(description="RFC 3339, UTC, microseconds", examples=["2026-11-23T10:00:00.000000Z"])
-]
-OrderId = Annotated[str, Field(description="UUIDv4", examples=["0c2f0b8e-3f57-4c53-9d5a-0d8ac2c6d5b1"])]
-
-
-class Shape(BaseModel):
-    """What crosses the wire: camelCase there, snake_case here; a field that is not named is refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
-
-
-class Error(Shape):
-    """Why an order, an attempt or a venue failed. Codes are stable, messages are for people."""
-
-    code: str
-    message: str
-    retryable: bool
 
 
 class Problem(Shape):
@@ -65,6 +61,7 @@ def _answer_of(field: Row) -> tuple[Any, Any]:
         Kind.WHOLE: int,
         Kind.MOMENT: Moment,
         Kind.ERROR: Error,
+        Kind.NAMES: list[str],
     }
     kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
     about: dict[str, Any] = {"description": field.answer, "examples": _EXAMPLES.get(field.name)}
@@ -76,7 +73,7 @@ def _request_of(field: Row) -> tuple[Any, Any]:
     """How a request says a field of an order."""
     low, high = field.bounds
     kinds: dict[Kind, Any] = {Kind.AMOUNT: Decimal, Kind.PRICE: Decimal, Kind.WHOLE: int}
-    kinds |= {Kind.MOMENT: Moment, Kind.FLAG: bool}
+    kinds |= {Kind.MOMENT: Moment, Kind.FLAG: bool, Kind.NAMES: list[str]}
     kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
     rules: dict[Kind, dict[str, Any]] = {
         Kind.AMOUNT: {"gt": 0},
@@ -197,6 +194,7 @@ class OrderDetail(Order):
     swaps: list[Swap]
     gaps: list[Gap] | None = Field(None, description="while it waited; the newest first, 20 at most")
     group: list[Leg] | None = Field(None, description="the other orders of its group")
+    checks: list[Check] | None = Field(None, description="what each check of a new token came to last")
     faults: Faults | None = Field(default=None, description="faults of the engine in its runs, if any")
     barred: list[str] | None = Field(
         default=None, description="venues that are not asked again: a swap that they built was not signed"

@@ -10,7 +10,7 @@ from pydantic import Field
 from oee_daemon.api import wire
 from oee_daemon.api.answer_schema import Amount, Moment, Shape
 from oee_daemon.networks.tokens import TokenBook
-from oee_daemon.orders.order import Order
+from oee_daemon.orders.order import Event, Order
 from oee_daemon.reads.waiting_orders import Market, WaitingOrders, Watch
 
 
@@ -123,6 +123,16 @@ def _market_json(market: Market | None) -> dict[str, Any] | None:
         return None
     at = market.at and wire.moment(market.at)
     return {"price": market.price, "awayBps": market.away_bps, "at": at, "stale": market.stale}
+
+
+def last_checks(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """What each check of a new token came to when it was last judged; none where it never was."""
+    for event in reversed(events):
+        found: list[dict[str, Any]] | None = event.data.get("checks")
+        found = found or (event.data.get("error") or {}).get("checks")
+        if found:
+            return found
+    return []
 
 
 def story_json(order: Order, waits: WaitingOrders) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import answer_schema, request_wire, wire
-from oee_daemon.api.feed_wire import orders_json, story_json
+from oee_daemon.api.feed_wire import last_checks, orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.placing_requests import KEY_RULE, check_key, check_network, learn, read_header
 from oee_daemon.api.problems import problem
@@ -201,6 +201,8 @@ def one(request: Request, order_id: str) -> JSONResponse:
         more["barred"] = order.barred
     if order.type is not OrderType.MARKET:
         more |= story_json(order, state.waits)
+    if order.token_address is not None and (checks := last_checks(events)):
+        more["checks"] = checks
     (told,) = orders_json([order], state.waits, tokens)
     return JSONResponse(told | more)
 

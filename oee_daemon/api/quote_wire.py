@@ -81,7 +81,9 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
     answered = "answers" in data
     if not answered and ("quotes" in data or "error" not in data or event.status is Status.EXPIRED):
         return data
-    shown: dict[str, Any] = {name: data[name] for name in ("error", "venue", "barred") if name in data}
+    shown: dict[str, Any] = {
+        name: data[name] for name in ("error", "venue", "barred", "checks") if name in data
+    }
     shown["quotes"] = [_quote_json(answer, event, tokens) for answer in data.get("answers", ())]
     if "retry_in_ms" in data:
         shown["retryInMs"] = data["retry_in_ms"]

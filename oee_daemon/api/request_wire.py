@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 from oee_daemon.contract import json_text
 from oee_daemon.contract.fields import GIVEN, Field, Kind
 from oee_daemon.contract.moments import rfc3339
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
@@ -26,6 +27,8 @@ from oee_daemon.orders.tokens import Token
 
 #: The highest number of an event that anybody may ask for.
 MAX_SEQ = 999_999_999
+#: How long an order waits for its token where it does not say so.
+LISTED_WITHIN = timedelta(hours=24)
 #: What an order may say.
 _NAMES = tuple(field.name for field in GIVEN)
 
@@ -93,6 +96,8 @@ def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
                 hint="It takes " + ", ".join(_NAMES) + ".",
             )
     given = {k: v for k, v in body.items() if v is not None}
+    if given.get("type") == OrderType.SNIPER and "tokenAddress" in given:
+        given.setdefault("outputToken", given["tokenAddress"])
     found: dict[str, Any] = {}
     # What the words and tokens are decides what an amount counts.
     for field in sorted(GIVEN, key=lambda field: field.kind not in (Kind.TOKEN, Kind.WORD)):
@@ -100,7 +105,14 @@ def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
             raise _missing_field(field.name, f"For example {'SOL' if field.kind is Kind.TOKEN else '1.5'}")
         if field.name in given:
             found[field.column] = _read_field(field, given[field.name], found, book)
-    return terms_of(found)
+    return _with_end(terms_of(found))
+
+
+def _with_end(terms: Terms) -> Terms:
+    """Who waits for a token does not do so for ever where nobody said until when."""
+    if terms.token_address is None or terms.good_until is not None:
+        return terms
+    return replace(terms, good_until=(terms.launch_at or datetime.now(UTC)) + LISTED_WITHIN)
 
 
 #: What an edit may say, and what it may take away by null.
@@ -164,6 +176,8 @@ def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook
             return _read_moment(field.name, value)
         case Kind.ID:
             return _read_id(field.name, value)
+        case Kind.NAMES:
+            return _read_names(field, value)
         case Kind.FLAG:
             return _read_flag(field.name, value)
         case Kind.AMOUNT:
@@ -221,6 +235,19 @@ def _read_id(name: str, value: Any) -> UUID:
             field=name,
             hint="For example 0c2f0b8e-3f57-4c53-9d5a-0d8ac2c6d5b1",
         ) from None
+
+
+def _read_names(field: Field, value: Any) -> tuple[str, ...]:
+    """A list, or as in a cell of a table the names apart by commas."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, list) or any(name not in field.words for name in names):
+        raise InvalidInput(
+            f"{field.name} has to be a list of names, each one taken by itself.",
+            code="invalid_choice",
+            field=field.name,
+            hint="Of " + ", ".join(str(word) for word in field.words) + ".",
+        )
+    return tuple(sorted(set(names)))
 
 
 def _read_flag(name: str, value: Any) -> bool:

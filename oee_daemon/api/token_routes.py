@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from oee_daemon.api.answer_schema import Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import State, state_of
-from oee_daemon.errors import VenueError
+from oee_daemon.errors import Conflict, VenueError
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.token_symbols import alike
 from oee_daemon.orders.tokens import Token as OurToken
@@ -124,6 +124,28 @@ async def search_tokens(
         ]
     return JSONResponse(
         {"tokens": [row | {"origin": _origin(state, str(row["mint"]))} for row in rows], "directory": said}
+    )
+
+
+class NewToken(Shape):
+    mint: str
+    symbol: str = Field(description="what it calls itself, which anybody can write")
+    in_s: float = Field(description="seconds until it is traded, about")
+
+
+class NewTokens(Shape):
+    tokens: list[NewToken]
+
+
+@router.get("/tokens/new", responses=answers(NewTokens, 409, 503))
+async def new_tokens(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> JSONResponse:
+    """Tokens that will be traded next, the nearest first; where a network tells."""
+    network = state_of(request).network
+    if network.listings is None:
+        raise Conflict(f"Nobody looks for new tokens on {network.name} yet.", code="no_listing_source")
+    found = await network.listings.upcoming(limit)
+    return JSONResponse(
+        {"tokens": [{"mint": t.mint, "symbol": t.symbol, "inS": round(t.in_s, 1)} for t in found]}
     )
 
 

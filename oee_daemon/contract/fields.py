@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from oee_daemon.contract.protocol import KEY_LENGTH
+from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     WHOLE = "whole number"
     MOMENT = "moment"
     FLAG = "yes or no"
+    NAMES = "list of names"
     ERROR = "error"
 
 
@@ -128,6 +130,20 @@ _ALL = (
         null=True, on=(OrderType.STOP,), bounds=(0, 600_000), request="over two slots; 800 for a stop",
     ),
     Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", given=True, null=True),
+    Field(
+        "tokenAddress", "token_address", Kind.TEXT, "the mint that it waits to be listed", given=True,
+        null=True, on=(OrderType.SNIPER,), bounds=(32, 44),
+        request="sniper: the mint that it waits to be listed, which is the outputToken",
+    ),
+    Field(
+        "minLiquidity", "min_liquidity", Kind.WHOLE, "US dollars that the pool has to hold", given=True,
+        null=True, on=(OrderType.SNIPER,), bounds=(1, 10**12),
+        request="with tokenAddress: US dollars in the pool's quote side; 10000",
+    ),
+    Field(
+        "accept", "accepted_risks", Kind.NAMES, "risks that are taken", given=True, null=True,
+        on=(OrderType.SNIPER,), words=tuple(RISKS), request="with tokenAddress: risks taken, by their names",
+    ),
     Field(
         "expiresAt", "good_until", Kind.MOMENT, "until when it waits", given=True, null=True,
         request="until when it waits; for ever where it is not given",

@@ -276,6 +276,7 @@ SETTINGS = (
     Setting("sim_seed", "0", "the same seed and orders give the same history", _whole(0, 2**62)),
     Setting("sim_latency_ms", "200", "how long a simulated quote takes", _whole(0, 60_000)),
     Setting("sim_failure_rate", "0.05", "how often a simulated swap fails, 0 to 1", _rate),
+    Setting("sim_listing_slots", "150", "slots of 400 ms from one new token to the next", _whole(1, 100_000)),
     Setting(
         "sim_volatility", "12", "how much a watched price moves in 400 ms, basis points",
         _whole(0, 100),

@@ -88,6 +88,14 @@ class Leg(TypedDict):
     status: str
 
 
+class Check(TypedDict):
+    """What one check of a new token came to: ok, refused, unknown or accepted."""
+
+    check: str
+    verdict: str
+    says: str
+
+
 class Order(TypedDict):
     orderId: str
     type: str
@@ -107,6 +115,9 @@ class Order(TypedDict):
     trailBps: int | None
     confirmMs: int | None
     launchTime: str | None
+    tokenAddress: str | None
+    minLiquidity: int | None
+    accept: list[str] | None
     expiresAt: str | None
     firedAt: str | None
     firings: int
@@ -132,6 +143,7 @@ class Order(TypedDict):
     blocked: NotRequired[Blocked | None]
     gaps: NotRequired[list[Gap]]
     group: NotRequired[list[Leg]]
+    checks: NotRequired[list[Check]]
 
 
 class QuoteList(TypedDict):

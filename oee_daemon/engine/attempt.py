@@ -6,6 +6,7 @@ Nothing has left yet: whatever a venue or the chain does wrong ends the attempt 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -14,9 +15,11 @@ from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import routing
 from oee_daemon.engine.moving import Mover
+from oee_daemon.engine.new_token_checks import Judged, NewTokenChecks, verdicts_told
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.send_gate import Gate
+from oee_daemon.engine.token_safety import Check
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
@@ -40,6 +43,7 @@ class Attempt:
         line: Line,
         outside: Outside,
         checks: OrderChecks,
+        new_tokens: NewTokenChecks,
         mover: Mover,
         gate: Gate,
         timing: Timing,
@@ -48,6 +52,7 @@ class Attempt:
         self._line = line
         self._outside = outside
         self._checks = checks
+        self._new_tokens = new_tokens
         self._mover = mover
         self._gate = gate
         self._lease = timing.lease
@@ -55,20 +60,28 @@ class Attempt:
     async def route(self, order: Order) -> Order | None:
         """Chooses the best quote that keeps the order's bound, or ends the attempt."""
         answers: list[VenueAnswer] = []
+        judged: Judged | None = None
+        verdicts: Sequence[Check] = ()
         try:
             means = await self._checks.before_routing(order)
+            if order.token_address is not None:
+                judged = await self._new_tokens.before_routing(order)
             answers = await self._outside.quotes(order)
             best = routing.choose(answers, order.swap_mode, order.bound)
             # What the first choice fixes, later choices find fixed.
             fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
             bound = fixed if order.bound is None else order.bound
             await self._checks.at_choice(order, best, bound, means)
+            if judged is not None:
+                verdicts = await self._new_tokens.at_choice(order, best, judged)
         except AttemptFailed as failure:
             return await self._mover.end_attempt(order, failure, answers=answers)
         return await self._mover.move(
             order,
             Status.BUILDING,
-            lambda: moves.choose(self._line, order, best, answers, bound, lease=self._lease),
+            lambda: moves.choose(
+                self._line, order, best, answers, bound, verdicts=verdicts_told(verdicts), lease=self._lease
+            ),
         )
 
     async def build(self, order: Order) -> tuple[Order | None, SignedSwap | None]:

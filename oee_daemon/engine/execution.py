@@ -21,6 +21,7 @@ from oee_daemon.engine.attempt import Attempt
 from oee_daemon.engine.execution_slots import Hands, Slots
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
+from oee_daemon.engine.new_token_checks import NewTokenChecks
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.send_gate import Gate
@@ -82,7 +83,16 @@ class Execution:
         self._hands = Hands()
         self._mover = Mover(line, feed, max_attempts=max_attempts, timing=timing)
         self._checks = OrderChecks(network, TokenDesk(db, network), self._faults)
-        self._attempt = Attempt(db, line, self._outside, self._checks, self._mover, self.gate, timing)
+        self._attempt = Attempt(
+            db,
+            line,
+            self._outside,
+            self._checks,
+            NewTokenChecks(network, self._faults),
+            self._mover,
+            self.gate,
+            timing,
+        )
         self._settlement = Settlement(db, line, self._outside, self._mover, self.gate, timing)
 
     @property

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.orders.order import Order
 from oee_daemon.store import launch_sql
@@ -83,7 +84,9 @@ class Launches:
         first = rows[0]
         at = time.monotonic() + first.away_s
         together = [row for row in rows if row.launch_at == first.launch_at]
-        snipers = [order_of(row._asdict()) for row in together if row.type == "sniper"]
+        found = [order_of(row._asdict()) for row in together if row.type == OrderType.SNIPER]
+        # Who waits for a token as well begins to look then, and to buy later.
+        snipers = [order for order in found if order.token_address is None]
         ready = asyncio.gather(*(self.urgent.prepare(order, self._line) for order in snipers))
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + first.away_s - CLOCK_S):

@@ -4,13 +4,16 @@ pen is no order. The present price is asked for once, for the order's own size.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any
 
 from oee_daemon.contract.terms import OrderType, Side
+from oee_daemon.engine.new_token_checks import NewTokenChecks, require
 from oee_daemon.engine.routing import request_of
-from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, UnsafeToken
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, price_of
 from oee_daemon.orders.conditions import FALLING, TIMED, Rule, rule_of
@@ -31,6 +34,7 @@ class Placing:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._new_tokens = NewTokenChecks(network, FaultLog())
 
     async def armed(self, terms: Terms, peak: Decimal | None = None) -> Armed | None:
         """What the order is compared with from its first moment; none of one that does not wait. `peak`: the
@@ -38,6 +42,8 @@ class Placing:
 
         Raises `InvalidInput` where its price can't be meant, and `Conflict` where nobody watches prices here.
         """
+        if terms.token_address is not None:
+            return await self._listed(terms)
         if terms.type in TIMED:
             if terms.launch_at is None:
                 return None
@@ -50,6 +56,34 @@ class Placing:
                 hint="oee buy and oee sell trade at once.",
             )
         return await self._priced(terms, source, peak)
+
+    async def _listed(self, terms: Terms) -> Armed:
+        """Of a token that is not traded yet: refused at once for what its mint says already."""
+        assert terms.token_address is not None
+        if self._network.listings is None:
+            raise Conflict(
+                f"Nobody looks for new tokens on {self._network.name} yet.",
+                code="no_listing_source",
+                hint="With launchTime and without tokenAddress it buys in that moment, as every order.",
+            )
+        try:
+            token = await self._new_tokens.look(terms)
+            if token is not None and token.pool is not None and terms.launch_at is None:
+                raise Conflict(
+                    f"{terms.token_address} is traded already.",
+                    code="already_listed",
+                    hint="To buy it at once, without these checks: oee buy.",
+                )
+            of_mint = None if token is None else replace(token, pool=None)
+            require(self._new_tokens.judge(terms, of_mint), terms.token_address)
+        except UnsafeToken as e:
+            names = ",".join(one["check"] for one in e.checks if one["verdict"] in ("refused", "unknown"))
+            hint = f"Where you take that risk: accept {names}. What each is: oee help sniping"
+            raise Conflict(e.message, code=e.code, hint=hint) from None
+        except AttemptFailed as e:
+            raise Conflict(e.message, code=e.code) from None
+        said = {"rule": "listed", "token": terms.token_address, "min_liquidity": terms.min_liquidity}
+        return Armed(rule=Rule.LISTED, price=None, data={"condition": said})
 
     async def _priced(self, terms: Terms, source: PriceSource, peak: Decimal | None) -> Armed:
         base, quote = (self._network.tokens.by_mint(mint) for mint in terms.pair.split("/"))

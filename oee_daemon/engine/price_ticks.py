@@ -28,7 +28,7 @@ from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
-from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.conditions import PRICED, Rule
 from oee_daemon.orders.swap import Quote
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import aside
@@ -109,9 +109,7 @@ class PriceTicks:
         for row in rows:
             if not all(mint in self._network.tokens for mint in row.pair.split("/")):
                 continue
-            nearest: dict[Rule, Decimal | None] = {
-                rule: getattr(row, rule.name.lower()) for rule in Rule if rule is not Rule.TIME
-            }
+            nearest: dict[Rule, Decimal | None] = {rule: getattr(row, rule.name.lower()) for rule in PRICED}
             base, quote = (self._network.tokens.by_mint(mint) for mint in row.pair.split("/"))
             post = Post(Watched(row.pair, base, quote), nearest, row.trails)
             if row.pair in known:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.errors import AttemptFailed
+from oee_daemon.errors import AttemptFailed, UnsafeToken
 from oee_daemon.orders.conditions import TIMED, Back, Rule, rule_of
 from oee_daemon.orders.order import Order
 
@@ -20,6 +20,8 @@ from oee_daemon.orders.order import Order
 REST_S, REJECTED_S, MOST_S = 0.5, 1.0, 60.0
 #: Rejections on the chain in a row after which an order fails.
 MOST_REJECTIONS = 20
+#: How long before the end of its time a sniper's last look is.
+LAST_LOOK = timedelta(seconds=1.5)
 #: Attempts of a sniper at the first pause, which are those of the 30 s that it has by default.
 MOST_SNIPES = 60
 #: The best price is worse than the order allows, at the choice or on the chain.
@@ -59,6 +61,9 @@ def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bo
     if order.type is OrderType.SNIPER and unsent and failure.code in (GONE, *NO_ROUTE):
         # A market that opens this very moment may have a price at the next look.
         return True
+    if order.type is OrderType.SNIPER and isinstance(failure, UnsafeToken) and failure.retryable:
+        # What is not known by the end of its time is refused, and by which checks its event tells.
+        return order.expires_at is None or order.expires_at - order.updated_at > LAST_LOOK
     if order.type in (OrderType.STOP, OrderType.SNIPER):
         return failure.retryable and (failure.code != GONE or tries(order) < MOST_REJECTIONS)
     return failure.retryable and (tries(order) < max_attempts or (barred and order.type is OrderType.LIMIT))
@@ -80,7 +85,7 @@ def _unfired(order: Order) -> Back:
     as it did before. A trailing stop's price is its peak's."""
     timed = order.launch_at is not None
     return Back(
-        rule=Rule.TIME if timed else rule_of(order.type, order.side),
+        rule=Rule.TIME if timed else rule_of(order.type, order.side, listing=order.token_address is not None),
         price=None if timed else order.target_price,
         rest=timedelta(0),
         returns=order.returns,

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.launches import Fired, Launches
+from oee_daemon.engine.listing_watch import ListingWatch
 from oee_daemon.engine.price_ticks import Lead, PriceTicks
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
@@ -67,6 +68,9 @@ class Watcher:
         self.ticks = (
             None if network.prices is None else PriceTicks(db, network, network.prices, max_active=max_active)
         )
+        self.listings = ListingWatch(db, network) if network.listings is not None else None
+        #: Whether any order waits for a token to be listed.
+        self._listed = False
         self._cadence_s = BEAT_S if network.prices is None else network.prices.cadence_s
         self._lead: Lead | None = None
         self._urgent = urgent
@@ -99,7 +103,7 @@ class Watcher:
             await self._pause(begun, beat_at)
 
     async def _pause(self, begun: float, beat_at: float) -> None:
-        watching = self._lead is not None and self.ticks is not None and self.ticks.posts
+        watching = self._lead is not None and (self._listed or (self.ticks is not None and self.ticks.posts))
         until = min(beat_at, begun + self._cadence_s) if watching else beat_at
         try:
             async with asyncio.timeout(max(0.001, until - time.monotonic())):
@@ -130,6 +134,7 @@ class Watcher:
         led, self._lead = self._lead, None
         if row.fence is not None:
             self._lead = Lead(fence=row.fence, now=row.now, at=told_at)
+        self._listed = bool(row.listed)
         await self._do_due(row, told_at)
         if self._lead is not None and self.ticks is not None and (row.armed or row.fed):
             await self._watch(self.ticks, self._lead, anew=led is None or led.fence != self._lead.fence)
@@ -163,11 +168,17 @@ class Watcher:
         await ticks.tell(lead, GAP_S)
 
     async def tick(self) -> list[UUID]:
-        """Looks at the prices once, if this worker leads; what fired."""
-        if self._lead is None or self.ticks is None or not self.ticks.posts:
+        """Looks at prices and listings once, if this worker leads; what fired."""
+        if self._lead is None:
             return []
-        fired = await self.ticks.once(self._lead)
-        self._run(fired)
+        fired = []
+        if self.ticks is not None and self.ticks.posts:
+            fired = await self.ticks.once(self._lead)
+            self._run(fired)
+        if self._listed and self.listings is not None:
+            listed = await self.listings.once(self._lead.fence)
+            self._run_launched([(order_id, OrderType.SNIPER) for order_id in listed])
+            fired += listed
         return fired
 
     async def _launch(self) -> None:

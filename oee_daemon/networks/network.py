@@ -10,6 +10,7 @@ from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.endpoints import Endpoints
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
+from oee_daemon.networks.listings import Listings
 from oee_daemon.networks.network_fees import NetworkFees
 from oee_daemon.networks.prices import PriceSource
 from oee_daemon.networks.tokens import TokenBook
@@ -44,6 +45,8 @@ class Network:
     mints: Mints | None = None
     #: Marginal prices, by which orders wait for a price; none where no order can.
     prices: PriceSource | None = None
+    #: Tokens that are not traded yet; none where nobody looks for any.
+    listings: Listings | None = None
     #: Names and prices of tokens; none where nobody is asked.
     directory: Directory | None = None
     #: The most that a swap may pay the network, base units of its own coin; none where it takes nothing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oee_daemon.errors import AttemptFailed, InvalidInput
@@ -41,8 +41,15 @@ class TokenBook:
     Read on any thread, changed on one: what is changed is replaced, never mended in place.
     """
 
-    def __init__(self, network: str, tokens: Iterable[Token]) -> None:
+    def __init__(
+        self,
+        network: str,
+        tokens: Iterable[Token],
+        unmet: Callable[[str], MintFacts | None] = lambda _: None,
+    ) -> None:
+        """`unmet`: what a mint is that nobody has met yet, where that is known without asking anybody."""
         self._network = network
+        self._unmet = unmet
         self._pinned = {token.mint: token for token in tokens}
         self._known: Mapping[str, KnownToken] = {}
         self._index()
@@ -77,12 +84,17 @@ class TokenBook:
 
     def by_mint(self, mint: str) -> Token:
         """The token of a mint. One that is not listed any more is shown by its mint, in base units."""
-        return self._by_mint.get(mint) or Token(mint, mint, 0)
+        return self._met(mint) or Token(mint, mint, 0)
+
+    def _met(self, mint: str) -> Token | None:
+        if mint not in self._by_mint and (facts := self._unmet(mint)) is not None:
+            self.learn(KnownToken(facts))
+        return self._by_mint.get(mint)
 
     def traded(self, mint: str) -> Token:
         """The token of a mint that is to be traded now. Raises `AttemptFailed` where nobody knows its
         decimals."""
-        found = self._by_mint.get(mint)
+        found = self._met(mint)
         if found is None:
             raise AttemptFailed(
                 f"The {self._network} network does not know the token {mint}.", code="unknown_token"
@@ -100,6 +112,8 @@ class TokenBook:
         found = self._by_symbol.get(name.lower(), [])
         if len(found) == 1:
             return found[0]
+        if not found and (token := self._met(name)) is not None:
+            return token
         shown = name if len(name) <= 44 else name[:41] + "..."
         if found:
             raise InvalidInput(

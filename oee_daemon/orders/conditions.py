@@ -28,7 +28,19 @@ FLOOR = {Side.SELL: Decimal("0.8"), Side.BUY: Decimal("1.2")}
 #: What waits for no price.
 TIMED = (OrderType.MARKET, OrderType.SNIPER)
 #: The columns of an order that only what waits may have.
-COLUMNS = ("target_price", "limit_price", "trail_bps", "confirm_ms", "launch_at", "good_until")
+COLUMNS = (
+    "target_price",
+    "limit_price",
+    "trail_bps",
+    "confirm_ms",
+    "launch_at",
+    "good_until",
+    "token_address",
+    "min_liquidity",
+    "accepted_risks",
+)
+#: US dollars that the pool of a new token has to hold where nobody says it.
+LIQUIDITY_USD = 10_000
 #: What a type brings where a request does not say it, by column.
 DEFAULTS: Mapping[OrderType, Mapping[str, Any]] = {
     OrderType.MARKET: {},
@@ -51,6 +63,8 @@ class Rule(IntEnum):
     BUY_STOP = 3
     #: At a time.
     TIME = 4
+    #: Once its token is traded, and passes every check.
+    LISTED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +79,17 @@ class Back:
     latched: bool
 
 
+#: Rules that compare a price.
+PRICED = (Rule.BUY_LIMIT, Rule.SELL_LIMIT, Rule.SELL_STOP, Rule.BUY_STOP)
 #: Rules that are met from above: by the ask for a purchase, by the bid for a sale.
 FALLING = (Rule.BUY_LIMIT, Rule.SELL_STOP)
 
 
-def rule_of(kind: OrderType, side: Side, *, latched: bool = False) -> Rule:
-    """The comparison of an order of that type. A latched stop waits for its limit, as a limit order does."""
+def rule_of(kind: OrderType, side: Side, *, latched: bool = False, listing: bool = False) -> Rule:
+    """The comparison of an order of that type. A latched stop waits for its limit, as a limit order does;
+    `listing`: a sniper that waits for its token."""
     if kind in TIMED:
-        return Rule.TIME
+        return Rule.LISTED if listing else Rule.TIME
     limit = kind is OrderType.LIMIT or latched
     if side is Side.BUY:
         return Rule.BUY_LIMIT if limit else Rule.BUY_STOP
@@ -157,15 +174,23 @@ def sniper_end(launch_at: datetime | None, valid_for_s: int) -> datetime | None:
 
 def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
     """A launch that was missed by more than the time of a firing is over: what was meant for that moment
-    would be a surprise an hour later."""
-    if said["launch_at"] is None:
-        raise InvalidInput(
-            "launchTime is missing: the moment that it waits for.",
-            code="missing_field",
-            field="launchTime",
-            hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
-        )
-    said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
+    would be a surprise an hour later. Until when one waits for a token, `api.request_wire` says."""
+    if said["token_address"] is not None:
+        said["min_liquidity"] = said["min_liquidity"] or LIQUIDITY_USD
+        if said["side"] is not Side.BUY:
+            raise _contradicts("tokenAddress", "a sale", "What is not traded yet can only be bought.")
+    else:
+        for column in ("min_liquidity", "accepted_risks"):
+            if said[column] is not None:
+                raise _contradicts(BY_COLUMN[column].name, "a sniper without tokenAddress", "Leave it out.")
+        if said["launch_at"] is None:
+            raise InvalidInput(
+                "Neither launchTime nor tokenAddress: nothing that it waits for.",
+                code="missing_field",
+                field="launchTime",
+                hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
+            )
+        said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
     if said["limit_price"] is not None:
         _refuse_bounds(said)
         _bind(said, said["limit_price"], "limitPrice", base, quote)

@@ -18,13 +18,15 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """A venue was chosen among these answers."""
+    """A venue was chosen among these answers. `checks`: the verdicts on a new token."""
 
     venue: str
     answers: Sequence[VenueAnswer]
+    checks: Sequence[Data] = ()
 
     def data(self) -> Data:
-        return {"venue": self.venue, "answers": [answer_data(a) for a in self.answers]}
+        told: Data = {"venue": self.venue, "answers": [answer_data(a) for a in self.answers]}
+        return told | ({"checks": [*self.checks]} if self.checks else {})
 
 
 @dataclass(frozen=True, slots=True)

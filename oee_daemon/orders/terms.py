@@ -27,9 +27,9 @@ class Terms:
     """What one order asks for. Amounts are base units, `pair` is `BASE/QUOTE` by mints.
 
     Prices are quote per base, in whole tokens; a market order has none, a sniper maybe a worst one.
-    `launch_at`: it is not looked at
-    before; `good_until`: until when it waits, none for ever. `request_hash` is of what the request said; none
-    in rows that no request made.
+    `launch_at`: it is not looked at before; `good_until`: until when it waits, none for ever.
+    `token_address`: the mint that it waits to be listed, with `min_liquidity` US dollars in its pool, by who
+    takes `accepted_risks`. `request_hash` is of what the request said; none in rows that no request made.
     """
 
     type: OrderType = OrderType.MARKET
@@ -49,6 +49,9 @@ class Terms:
     confirm_ms: int | None = None
     launch_at: datetime | None = None
     good_until: datetime | None = None
+    token_address: str | None = None
+    min_liquidity: int | None = None
+    accepted_risks: tuple[str, ...] | None = None
     request_hash: bytes | None
     #: The price is meant although it is far from the market. Of the request alone: no column keeps it.
     far: bool = False
@@ -95,6 +98,8 @@ def terms_of(given: Mapping[str, Any]) -> Terms:
             hint="Name two different tokens.",
         )
     _check_bounds(said)
+    if said["type"] is OrderType.SNIPER and said["token_address"] is not None:
+        _check_new_token(said, bought)
     try:
         said["pair"], said["side"] = pair_of(spent, bought, said["side"])
     except ValueError as natural:
@@ -107,6 +112,18 @@ def terms_of(given: Mapping[str, Any]) -> Terms:
     base, quote = (bought, spent) if said["side"] is Side.BUY else (spent, bought)
     conditions.complete(said, given, base, quote)
     return Terms(input_mint=spent.mint, output_mint=bought.mint, request_hash=_hash_request(given), **said)
+
+
+def _check_new_token(said: dict[str, Any], bought: Token) -> None:
+    """What waits for a token buys that token."""
+    if said["token_address"] != bought.mint:
+        raise InvalidInput(
+            f"tokenAddress is not what is bought: outputToken is {bought.symbol}.",
+            code="field_contradicts",
+            field="tokenAddress",
+            hint="Name the same mint in both, or leave outputToken out.",
+        )
+    said["side"] = said["side"] or Side.BUY
 
 
 def pair_of(input_token: Token, output_token: Token, side: Side | None = None) -> tuple[str, Side]:

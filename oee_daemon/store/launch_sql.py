@@ -28,18 +28,20 @@ CLOCK = Batch(f"""
     {answered("SELECT n, extract(epoch FROM clock_timestamp())::float8 AS now FROM asked")}
 """)  # noqa: S608
 _LAUNCHED = f"""due AS (
-        SELECT id, type, number, group_id AS oco, turn IS NOT NULL AS holds
+        SELECT id, type, number, group_id AS oco, turn IS NOT NULL AS holds,
+            type = 'market' OR type = 'sniper' AND token_address IS NULL AS fires
         FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED} AND NOT {SUSPENDED}
         ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), armed AS (
         UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
                 peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000), arm_rule =
-            CASE WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
+            CASE WHEN o.type = 'sniper' THEN 5
+                WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
                 ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END
-        FROM due WHERE o.id = due.id AND due.type NOT IN ('market', 'sniper')
+        FROM due WHERE o.id = due.id AND NOT due.fires
     ), locked AS (
-        SELECT id, type, number, oco, holds FROM due WHERE type IN ('market', 'sniper')
+        SELECT id, type, number, oco, holds FROM due WHERE fires
     ), {TURNS}, moved AS (
         UPDATE orders o SET {FIRED}, turn = free.oco
         FROM free WHERE o.id = free.id

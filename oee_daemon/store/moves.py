@@ -216,15 +216,17 @@ async def choose(
     answers: Sequence[VenueAnswer],
     bound: int,
     *,
+    verdicts: Sequence[Data] = (),
     lease: timedelta = USUAL.lease,
 ) -> Order | None:
-    """To `building`: `quote` is chosen among `answers`. `bound`: what no fill may be worse than."""
+    """To `building`: `quote` is chosen among `answers`. `bound`: what no fill may be worse than; `verdicts`:
+    of a new token's checks."""
     changes: dict[str, Any] = {"venue": quote.venue, "route": quote.route or None}
     changes |= {"quote_in": quote.amount_in, "quote_out": quote.amount_out}
     changes |= {"quote_fee": quote.fee, "min_receive": order.min_receive, "max_spend": order.max_spend}
     changes["min_receive" if order.swap_mode is SwapMode.EXACT_IN else "max_spend"] = bound
     changes["fixed_by"] = quote.venue if order.bound is None else order.fixed_by
-    data = Building(quote.venue, answers).data()
+    data = Building(quote.venue, answers, verdicts).data()
     return await _move(line, order, Status.BUILDING, _CHOOSE, data, changes, lease=lease)
 
 

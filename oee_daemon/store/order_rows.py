@@ -36,6 +36,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "side": Side,
     "swap_mode": SwapMode,
     "barred": tuple,
+    "accepted_risks": tuple,
     **dict.fromkeys(UNITS, int),
     **dict.fromkeys(_PRICES, Decimal),
 }
@@ -64,6 +65,7 @@ _TOLD: Mapping[str, Callable[[Any], Any]] = {
     "side": Side,
     "swap_mode": SwapMode,
     "barred": tuple,
+    "accepted_risks": tuple,
     **dict.fromkeys(_PRICES, Decimal),
     **dict.fromkeys(_TIMES, datetime.fromisoformat),
     **dict.fromkeys(_BYTES, lambda text: bytes.fromhex(text[2:])),

@@ -148,6 +148,10 @@ orders = Table(
     Column("trail_bps", Integer),
     Column("confirm_ms", Integer),
     Column("launch_at", Time),
+    # The mint that it waits to be listed, the US dollars that its pool has to hold, the risks that are taken.
+    Column("token_address", Text),
+    Column("min_liquidity", BigInteger),
+    Column("accepted_risks", ARRAY(Text)),
     # Until when it waits; null for ever.
     Column("good_until", Time),
     # What it waits for now: one comparison, by `conditions.Rule`, and not before `look_at`.
@@ -206,6 +210,7 @@ Index(
     postgresql_where=text("arm_price IS NOT NULL"),
 )
 Index("orders_launch", orders.c.launch_at, postgresql_where=text("arm_rule = 4"))
+Index("orders_listed", orders.c.token_address, postgresql_where=text("arm_rule = 5"))
 Index("orders_look", orders.c.look_at, postgresql_where=text("look_at IS NOT NULL"))
 Index(
     "orders_trail",

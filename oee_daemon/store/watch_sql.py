@@ -24,6 +24,7 @@ BEAT = Statement(
         INSERT INTO watch AS w (one, owner, fence, lease_until)
         SELECT 1, %(owner)s, 1, clock_timestamp() + %(lease)s
         WHERE %(may)s AND (EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL)
+            OR EXISTS (SELECT FROM orders WHERE arm_rule = 5)
             OR EXISTS (SELECT FROM feeds))
         ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until,
             fence = w.fence + (w.owner <> excluded.owner OR {_OVER})::int
@@ -38,6 +39,7 @@ BEAT = Statement(
             OR (SELECT max(look_at) FROM orders WHERE look_at IS NOT NULL) > clock_timestamp() + {ABSURD}
             AS looks,
         EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
+        EXISTS (SELECT FROM orders WHERE arm_rule = 5) AS listed,
         EXISTS (SELECT FROM feeds) AS fed, {LEFT_OVER} AS left_over
     """,  # noqa: S608  # names of our own
     named_row,

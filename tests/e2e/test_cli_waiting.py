@@ -255,7 +255,13 @@ WRONG: list[tuple[str, str, str, str]] = [
     ),
     ("cancel --group 0c2f --all", "usage", "--group says", "Leave the rest out"),
     ("snipe JUP USDC --at 10m", "missing_field", "--spend is missing", "--spend 100"),
-    ("snipe JUP USDC --spend 100", "missing_field", "--at is missing", "oee buy JUP USDC"),
+    ("snipe BONK USDC --spend 100", "already_listed", "quoted all along", "oee buy BONK USDC"),
+    ("snipe NEWCOIN USDC --spend 100", "needs_mint", "symbols are free to copy", "32 bytes"),
+    (f"snipe {'4' * 43} USDC --spend 100 --accept all", "invalid_choice", "one by one", "freeze"),
+    (f"snipe {'4' * 43} USDC --spend 100 --min-liquidity 9.5", "out_of_range", "whole US dollars", "20000"),
+    (f"snipe {'4' * 43} USDC --spend 100 --max-price +5%", "invalid_price", "has none", "0.002"),
+    (f"snipe {'4' * 43} USDC --spend 100", "unknown_token", "not a token", ""),
+    ("snipe JUP USDC --spend 100 --at 9m --accept lp", "field_contradicts", "new token", "Leave it out"),
     ("snipe JUP USDC --spend 100 --at 140", "invalid_time", "it is a time here", "--max-price 140"),
     ("snipe JUP USDC --spend 100 --at 2020-12-01T09:00:00Z", "expired_already", "is past", "24h"),
     ("snipe JUP USDC --spend 100 --at 9m --within 5m", "field_contradicts", "not before it", "later"),
@@ -308,3 +314,43 @@ def test_a_price_is_followed_until_it_is_enough(cli: Cli, waited_for: bool) -> N
 def test_a_price_that_can_t_be_followed(cli: Cli, typed: str, said: str) -> None:
     done = cli.run(*typed.split())
     assert done.returncode == 2 and said in " ".join(done.stderr.split()), done.stderr
+
+
+def test_a_new_token_is_waited_for_by_its_mint_and_told_as_such(cli: Cli) -> None:
+    """Those that come next are told in both ways; what is wrong with their mints is said before they wait."""
+    ahead = cli.json("tokens", "new", "-n", "40")
+    assert [one["inS"] for one in ahead] == sorted(one["inS"] for one in ahead)
+    placed, refused = [], set()
+    for one in ahead:
+        # The next ones may be traded by the time that they are asked for.
+        if one["inS"] < 300:
+            continue
+        done = cli.run("snipe", one["mint"], "USDC", "--spend", "100", "--min-liquidity", "20000", "--json")
+        if done.returncode == 0:
+            placed.append(json.loads(done.stdout))
+        else:
+            error = json.loads(done.stdout)["error"]
+            assert (done.returncode, error["code"]) == (3, "unsafe_token"), error
+            refused.add(error["message"].partition("not bought: ")[2].partition(":")[0])
+    assert placed and {"mint", "freeze", "copycat"} & refused
+    first = placed[0]
+    assert (first["type"], first["status"], first["minLiquidity"]) == ("sniper", "waiting", 20_000)
+    assert first["tokenAddress"] in first["pair"] and first["expiresAt"] is not None
+    assert "listed, ≥ 20,000 USD" in cli.run("waiting", "--type", "sniper").stdout
+    row = json.dumps(
+        {
+            "type": "sniper",
+            "inputToken": "USDC",
+            "tokenAddress": first["tokenAddress"],
+            "amount": 5,
+            "accept": ["lp"],
+        }
+    )
+    taken = cli.run("submit", "-", "--json", stdin=row + "\n")
+    assert taken.returncode == 0, taken.stderr
+    table = "type,inputToken,outputToken,tokenAddress,amount,accept\n"
+    table += f'sniper,USDC,{first["tokenAddress"]},{first["tokenAddress"]},6,"lp,holders"\n'
+    done = cli.run("submit", "-", stdin=table)
+    assert (done.returncode, json.loads(done.stdout)["order"]["accept"]) == (0, ["holders", "lp"]), (
+        done.stderr
+    )

@@ -70,7 +70,7 @@ BODIES: list[tuple[str, bytes, str, str]] = [
     ("NUL in a name", b'{"\\u0000":1}', "unknown_field", "\0"),
     ("long field name", body(**{"x" * 9000: 1}), "unknown_field", "x" * 60),
     ("another type's field", body(limitPrice="1"), "field_contradicts", "limitPrice"),
-    ("a later type's field", body(tokenAddress="1"), "unknown_field", "tokenAddress"),
+    ("a later type's field", body(takeProfit="1"), "unknown_field", "takeProfit"),
     ("a type", body(type="twap"), "invalid_choice", "type"),
     ("a limit without its price", body(type="limit"), "missing_field", "targetPrice"),
     ("a price", body(type="limit", targetPrice="140USDC"), "invalid_price", "targetPrice"),

@@ -24,12 +24,14 @@ from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import AttemptFailed
+from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated import simulated_listings, simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
+from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_ledger
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
@@ -50,9 +52,16 @@ from tests.kit.clock import FakeClock
 from tests.kit.now import loop, now
 
 #: The tokens that the network lists.
-BOOK = TokenBook("simulated", TOKENS.values())
+BOOK = TokenBook("simulated", TOKENS.values(), lambda mint: _new_tokens(mint))
+#: Slots between two new tokens.
+LISTING_SLOTS = 2
 #: Orders in execution at once.
 SLOTS = 10
+
+
+def _new_tokens(mint: str) -> MintFacts | None:
+    found = simulated_listings.of_mint(0, mint, LISTING_SLOTS)
+    return None if found is None else found.facts
 
 
 def nothing() -> None:
@@ -113,8 +122,10 @@ class Bench:
 
     def network(self, chain: SimulatedChain) -> Network:
         faults = Faults(self.ledger)
+        listings = SimulatedListings(chain.height, seed=0, spacing=LISTING_SLOTS)
+        shared: dict[str, Any] = {"faults": faults, "clock": self.clock, "height": chain.height}
         venues = [
-            SimulatedVenue(pool, seed=0, latency_ms=200, faults=faults, clock=self.clock, height=chain.height)
+            SimulatedVenue(pool, seed=0, latency_ms=200, listings=listings, **shared)
             for pool in simulated_market.POOLS
         ]
         return Network(
@@ -124,7 +135,8 @@ class Bench:
             wallet=self.wallet,
             tokens=BOOK,
             guard=SimulatedGuard(),
-            prices=SimulatedPrices(faults, chain.height, seed=0, volatility=0),
+            prices=SimulatedPrices(faults, chain.height, seed=0, volatility=0, listings=listings),
+            listings=listings,
             close=self.line.close,
         )
 

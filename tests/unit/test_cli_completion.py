@@ -57,7 +57,7 @@ def test_its_shell_can_read_it(shell: str, tmp_path: Path) -> None:
         (["oee", "history", "--pair", "JUP"], "JUP/USDC JUP/USDT"),
         (["oee", "history", "--status", "e"], "expired"),
         (["oee", "config", "set", "sim_s"], "sim_seed"),
-        (["oee", "help", "s"], "sell stop snipe submit show stats shadow scripting"),
+        (["oee", "help", "s"], "sell stop snipe submit show stats shadow sniping scripting"),
         (["oee", "-"], ""),
         (["oee", "buy", "sol", "us"], "USDC USDT"),
         (["oee", "buy", "mso"], "mSOL"),

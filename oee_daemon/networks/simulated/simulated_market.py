@@ -111,7 +111,11 @@ def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fractio
 
 def quote(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Quote:
     """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
-    mid = mid_price(seed, pool, ask, at)
+    return swap(pool, ask, mid_price(seed, pool, ask, at))
+
+
+def swap(pool: Pool, ask: QuoteRequest, mid: Fraction) -> Quote:
+    """The same of a pool whose mid price is known, in whole output tokens for one of the input."""
     unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
     worth = usd(ask.input_token)
     reserve_in = pool.depth_usd * unit_in * worth.denominator // worth.numerator

@@ -10,6 +10,7 @@ from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_faults import Faults
 from oee_daemon.networks.simulated.simulated_guard import SimulatedGuard
+from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import open_file, open_schema
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
@@ -37,6 +38,7 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         line=line,
         faults=faults,
     )
+    listings = SimulatedListings(chain.height, seed=settings.sim_seed, spacing=settings.sim_listing_slots)
     venues = [
         SimulatedVenue(
             pool,
@@ -45,6 +47,7 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
             faults=faults,
             height=chain.height,
             volatility=settings.sim_volatility,
+            listings=listings,
         )
         for pool in simulated_market.POOLS
     ]
@@ -63,10 +66,15 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         venues=venues,
         chain=chain,
         wallet=open_wallet(key, named),
-        tokens=TokenBook(settings.network, TOKENS.values()),
+        tokens=TokenBook(settings.network, TOKENS.values(), listings.facts),
         guard=SimulatedGuard(),
         prices=SimulatedPrices(
-            faults, chain.height, seed=settings.sim_seed, volatility=settings.sim_volatility
+            faults,
+            chain.height,
+            seed=settings.sim_seed,
+            volatility=settings.sim_volatility,
+            listings=listings,
         ),
+        listings=listings,
         close=close,
     )

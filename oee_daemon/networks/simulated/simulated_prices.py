@@ -11,8 +11,9 @@ from oee_daemon.contract.simulated import FEED, FEED_FAULTS
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.prices import Price, Watched, best_of, price_of, probe
-from oee_daemon.networks.simulated import simulated_market
+from oee_daemon.networks.simulated import simulated_listings, simulated_market
 from oee_daemon.networks.simulated.simulated_faults import MARKET, Fault, Faults
+from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_path import Moved, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
 
@@ -32,12 +33,19 @@ class SimulatedPrices:
     most_firm = 20
 
     def __init__(
-        self, faults: Faults, height: Callable[[], Awaitable[int]], *, seed: int, volatility: int
+        self,
+        faults: Faults,
+        height: Callable[[], Awaitable[int]],
+        *,
+        seed: int,
+        volatility: int,
+        listings: SimulatedListings | None = None,
     ) -> None:
         self._faults = faults
         self._height = height
         self._seed = seed
         self._volatility = volatility
+        self._listings = listings
         #: Since when each path is watched.
         self._begun: dict[str, int] = {}
         #: Where a feed that froze stands.
@@ -113,11 +121,16 @@ class SimulatedPrices:
         may: Callable[[Quote], bool] | None = None,
     ) -> Quote | None:
         quotes: list[Quote] = []
+        tokens = request.input_token, request.output_token
+        new = None if self._listings is None else self._listings.traded(*tokens)
         for pool in simulated_market.POOLS:
             shift = shifts.get(pool.venue, 0) + shifts.get(MARKET, 0)
             at = Moved(max(0, height - begun), self._volatility, shift)
             try:
-                quotes.append(simulated_market.quote(self._seed, pool, request, at))
+                if new is not None:
+                    quotes.append(simulated_listings.quote(self._seed, pool, new, request, height))
+                else:
+                    quotes.append(simulated_market.quote(self._seed, pool, request, at))
             except VenueRefused:
                 continue
         return best_of(quotes, request.mode, may)

@@ -17,6 +17,7 @@ from oee_daemon.networks.chain_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import MARKET, Faults
 from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of
+from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_path import Moved, key_of
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
@@ -35,8 +36,10 @@ class SimulatedVenue:
         clock: Clock | None = None,
         height: Callable[[], Awaitable[int]] | None = None,
         volatility: int = 0,
+        listings: SimulatedListings | None = None,
     ) -> None:
-        """`height`: of the chain, by which watched pairs move; none where no pair ever is."""
+        """`height`: of the chain, by which watched pairs move; none where no pair ever is. `listings`: new
+        tokens, which have pools of their own."""
         self._pool = pool
         self._seed = seed
         self._latency_s = latency_ms / 1000
@@ -44,6 +47,7 @@ class SimulatedVenue:
         self._clock = clock or SystemClock()
         self._height = height
         self._volatility = volatility
+        self._listings = listings
 
     @property
     def name(self) -> str:
@@ -64,6 +68,10 @@ class SimulatedVenue:
         await self._clock.sleep(min(latency_s, deadline_s))
         if latency_s >= deadline_s:
             raise VenueLate(f"{self.name} did not answer within {deadline_s:g} s.")
+        if self._listings is not None:
+            new = self._listings.traded(request.input_token, request.output_token)
+            if new is not None:
+                return await self._listings.quote(self._pool, new, request)
         at = None if begun is None else await self._moved(begun)
         return simulated_market.quote(self._seed, self._pool, request, at)
 
