@@ -3,12 +3,15 @@
 A database forgets: a standby takes over without the last second, a folder is put back from a snapshot, a
 backup is restored while its original went on. Then each live order is *in doubt*: it is `submitted`, which
 means that it may be on the chain, though no swap of it may be stored. It leaves that only with a fill that
-the chain knows for the order, or when nothing that was signed before can land any more.
+the chain knows for the order, or when nothing that was signed before can land any more. One of a group ends
+where the chain knows a fill of another: that one may be asked about later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -70,9 +73,13 @@ async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
 
 async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
-    fill, height = await _search(chain, order)
-    if fill is not None:
+    group = await aside(db, doubts.group_of, order.group_id)
+    fill, height = await _search(chain, order, group)
+    if fill is not None and fill.order_id == order.id:
         return Landed(fill)
+    if fill is not None:
+        message = f"Order {fill.order_id} of its group was filled, which the database had forgotten."
+        raise AttemptFailed(message, code="group_turn")
     # In a copy of the database even the same chain is a copy, which knows nothing of what came after.
     if await chain.identity() != doubt.chain or (chain.inside and doubt.until is not None):
         raise AttemptFailed(
@@ -98,29 +105,33 @@ async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) ->
     return None
 
 
-async def _search(chain: BoundedChain, order: Order) -> tuple[Fill | None, int]:
-    """The landing whose bytes name the order, and the height up to which that is all.
+async def _search(
+    chain: BoundedChain, order: Order, group: Mapping[UUID, datetime]
+) -> tuple[Fill | None, int]:
+    """The landing whose bytes name the order, or else one of its group, and the height up to which that is
+    all. `group`: since when there are its orders.
 
     By the order's id, not by a signature: whatever swap it had may be forgotten here.
     """
-    page = await chain.fills(limit=_PAGE)
-    height = page.height
+    page, another = await chain.fills(limit=_PAGE), None
+    height, begun = page.height, min([order.created_at, *group.values()]) - _CLOCKS_APART
     while True:
         for fill in page.fills:
             if fill.order_id == order.id:
                 return fill, height
-        if order.id in page.unread:
+            if fill.order_id in group:
+                another = fill
+        if not {order.id, *group}.isdisjoint(page.unread):
             raise StillInDoubt(PAUSE[1])
         # Of some blocks nobody tells the time: such a one says nothing of how far back this is.
         told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
-        begun = order.created_at - _CLOCKS_APART
         if told and told[-1] < begun:
-            return None, height
+            return another, height
         if page.before is None:
-            if (datetime.now(UTC) - begun).total_seconds() > page.reach_s:
+            if another is None and (datetime.now(UTC) - begun).total_seconds() > page.reach_s:
                 # Whoever has forgotten what was then shows nothing as well.
                 raise StillInDoubt(PAUSE[1])
-            return None, height
+            return another, height
         page = await chain.fills(limit=_PAGE, before=page.before)
 
 

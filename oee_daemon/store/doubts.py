@@ -74,6 +74,9 @@ _OF = Statement(
     "SELECT chain, until, last_height, until - clock_timestamp() AS left FROM doubts WHERE order_id = %(id)s",
     class_row(Doubt),
 )
+_GROUP = Statement(
+    "-- group_of: since when there are its orders\nSELECT id, created_at FROM orders WHERE group_id = %(id)s"
+)
 # Not where it was put in doubt again meanwhile: then more was signed than the height's anchor knows of.
 _BOUND = Statement("""
     -- bound: the last height at which what was signed can land
@@ -102,6 +105,11 @@ def forget_the_ended(conn: Connection) -> None:
 
 def doubt_of(conn: Connection, order_id: UUID) -> Doubt | None:
     return _OF.first(conn, {"id": order_id})
+
+
+def group_of(conn: Connection, group_id: UUID | None) -> dict[UUID, datetime]:
+    """The orders that exclude each other there, each with when it was placed; none of no group."""
+    return {} if group_id is None else {row[0]: row[1] for row in _GROUP.all(conn, {"id": group_id})}
 
 
 def bound(conn: Connection, order_id: UUID, fence: int, height: int) -> None:

@@ -97,7 +97,7 @@ class Pages:
 
 def searched(*pages: FillPage) -> Fill | None:
     chain: Any = Pages(*pages)
-    return asyncio.run(recall._search(chain, ORDER))[0]
+    return asyncio.run(recall._search(chain, ORDER, {}))[0]
 
 
 def test_what_the_wallet_has_paid_for_is_found_by_its_memo() -> None:
