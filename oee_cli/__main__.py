@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Objects made before garbage is looked for. Imports make tens of thousands and no garbage: at Python's 700,
 #: looking costs a short command 5 % of its time. A long one still stays flat.
 _GARBAGE_AFTER = 50_000
+#: Seconds.
+_DAY_S = 86_400
 #: What a stream says that takes no more.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -28,6 +30,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main() -> None:
     """The console script."""
     import_only_ours()
+    _read_zone()
     gc.set_threshold(_GARBAGE_AFTER)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -51,6 +54,17 @@ def main() -> None:
     # At once: all was closed and flushed above, threads of a stream are not waited for, and taking hundreds
     # of modules apart costs a short command another 10 %.
     os._exit(code)
+
+
+def _read_zone() -> None:
+    """A TZ that is a day or more from Greenwich, as `UTC-25`, is a zone to the C library and none to Python,
+    whose moments would fail wherever one is shown: it counts as UTC, as a TZ that nobody knows does."""
+    if "TZ" in os.environ:
+        import time
+
+        if max(abs(time.timezone), abs(time.altzone)) >= _DAY_S:
+            os.environ["TZ"] = "UTC0"
+            time.tzset()
 
 
 def _answer_without_typer(arguments: list[str]) -> int | None:

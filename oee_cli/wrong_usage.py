@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from oee_cli.errors import CliError, UsageFault
+from oee_cli.errors import CliError, Refused, UsageFault
 from oee_cli.text.nearest_word import nearest
 
 _NUMBER = re.compile(r"-[\d.]")
@@ -109,9 +109,21 @@ def _unknown_option(path: str, command: Any, option: str, arguments: list[str], 
     return guess_error(what, option, [*known, "--help"], "", more)
 
 
+#: What to do about errors that come without an advice of their own, by code.
+_ADVICE = {
+    "over_limit": "The limits, and how much of each is used: oee limits",
+    "no_reference_price": "The limits: oee limits. Whether a venue has a price: oee quote",
+    "wrong_passphrase": "Which wallets there are: oee wallet list",
+    "token_pinned": "Which tokens there are: oee tokens",
+}
+
+
 def what_next(error: CliError, root: Any, arguments: list[str]) -> str:
     """What to do about an error that came without an advice of its own."""
-    if isinstance(error, UsageFault):
+    if error.code in _ADVICE:
+        return _ADVICE[error.code]
+    if isinstance(error, UsageFault | Refused):
+        # It would say no again, and nothing is out of order.
         return f"See: {_typed_path(root, arguments)} --help"
     return "What is wrong here, and what mends it: oee doctor"
 

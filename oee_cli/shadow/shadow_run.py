@@ -33,8 +33,9 @@ def run_shadow(network: str, span: str, output: Output) -> ExitCode:
     load_settings()
     badge.wear(network)
     seen: dict[str, Any] = {}
+    interrupted: list[bool] = []
     counts = {"judged": 0, "wrong": 0}
-    with _telling(network, seconds) as lines:
+    with _telling(network, seconds, interrupted) as lines:
         for line in lines:
             if line.get("event") == "judged":
                 counts["judged"] += 1
@@ -44,6 +45,8 @@ def run_shadow(network: str, span: str, output: Output) -> ExitCode:
             _show(line, counts, output)
     if output.erasable:
         output.draw("")
+    if interrupted and not counts["judged"]:
+        raise KeyboardInterrupt
     if seen.get("event") != "summary":
         raise Unreachable(
             str(seen.get("message", "The process that reads the chain ended without a word.")),
@@ -54,8 +57,9 @@ def run_shadow(network: str, span: str, output: Output) -> ExitCode:
 
 
 @contextmanager
-def _telling(network: str, seconds: float) -> Iterator[Iterator[dict[str, Any]]]:
-    """The lines of the process; it is told to end, and to sum up, where this one is interrupted."""
+def _telling(network: str, seconds: float, interrupted: list[bool]) -> Iterator[Iterator[dict[str, Any]]]:
+    """The lines of the process; it is told to end, and to sum up, where this one is interrupted, which is
+    noted."""
     command = [sys.executable, *engine_flags(), "-m", _MODULE, "--network", network, "--for", str(seconds)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -68,6 +72,7 @@ def _telling(network: str, seconds: float) -> Iterator[Iterator[dict[str, Any]]]
             try:
                 text = stdout.readline()
             except KeyboardInterrupt:
+                interrupted.append(True)
                 process.send_signal(signal.SIGTERM)
                 continue
             if not text:

@@ -22,6 +22,7 @@ from oee_cli.text.condition_text import (
     waiting_text,
 )
 from oee_cli.text.time_text import seconds_between, span_text, took_text
+from oee_daemon.contract.networks import UNLABELLED
 from oee_daemon.contract.shapes import Event, Order
 
 _DONE = {"buy": "bought", "sell": "sold"}
@@ -235,6 +236,10 @@ def _format_filled(order: Order, which: str) -> str:
     return exact_amount(filled) if order["swapMode"].lower().endswith(which) else short_amount(filled)
 
 
+#: Why an order ends that nobody outside has answered.
+_AWAY = ("no_route", "chain_unavailable")
+
+
 def _hint_after_failure(order: Order) -> str | None:
     error = order["error"]
     if error is None:
@@ -246,7 +251,11 @@ def _hint_after_failure(order: Order) -> str | None:
         if bound:
             return f"it was bound by{bound}; wider is --slippage {wider}, or another bound"
         return f"why: oee show {short_id(order)}"
-    return f"try: {repeat_command(order)}" if error["retryable"] else f"why: oee show {short_id(order)}"
+    if not error["retryable"]:
+        return f"why: oee show {short_id(order)}"
+    if error["code"] in _AWAY and order["network"] != UNLABELLED:
+        return f"which of them is away: oee doctor · then: {repeat_command(order)}"
+    return f"try: {repeat_command(order)}"
 
 
 def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:

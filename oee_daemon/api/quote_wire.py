@@ -68,6 +68,7 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
     data = event.data
     if "amount_in" in data:
         given, taken = tokens.by_mint(event.input_mint), tokens.by_mint(event.output_mint)
+        paid = data.get("network_fee")
         return {
             "fee": _text(given, data["fee"]),
             "slot": data["slot"],
@@ -75,7 +76,7 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
             "filledIn": given.text(data["amount_in"]),
             "filledOut": taken.text(data["amount_out"]),
             "signature": data["signature"],
-        }
+        } | ({} if paid is None else {"networkFee": TOKENS["SOL"].text(paid)})
     if event.status is Status.WAITING or "trigger" in data or "by" in data:
         return _condition_data(data, event, tokens)
     answered = "answers" in data

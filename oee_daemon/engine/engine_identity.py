@@ -94,7 +94,8 @@ class Identity:
             self.look()
         except (ChainUnavailable, OtherEngine) as e:
             raise Unavailable(
-                f"It is not known yet whether the database forgot something. {e.message}"
+                f"It is not known yet whether the database forgot something. {e.message}",
+                hint="What is away: oee doctor",
             ) from e
 
     def settle(self) -> None:

@@ -82,8 +82,8 @@ class WalletLock:
         if self._by_file:
             self._settled.clear()
         if not self.locked:
-            at = datetime.now().astimezone()
-            self._lock(f"the worker that had its key ended at {at:%H:%M}")
+            at = datetime.now(UTC)
+            self._lock(f"the worker that had its key ended at {at:%H:%M} UTC")
             if not self._by_file:
                 log.warning("the wallet is locked: its key was in a worker that ended")
 

@@ -48,6 +48,8 @@ class Confirmed:
     def data(self) -> Data:
         fill = self.fill
         moved = {"amount_in": fill.amount_in, "amount_out": fill.amount_out, "fee": fill.fee}
+        if fill.network_fee is not None:
+            moved["network_fee"] = fill.network_fee
         return {"signature": fill.signature, **moved, "slot": fill.slot}
 
 

@@ -100,7 +100,8 @@ class Fill:
     """What the chain says really moved: of which mint how much, in base units.
 
     `order_id` is what the swap's own bytes say, none where they say nothing; the engine's word on it is the
-    swap that it stored by that signature. `fee` is none where the chain does not say.
+    swap that it stored by that signature. `fee` is none where the chain does not say; `network_fee`, in the
+    network's own coin, where nobody pays one.
     """
 
     signature: str
@@ -112,6 +113,7 @@ class Fill:
     slot: int
     at: datetime
     order_id: UUID | None = None
+    network_fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,3 +71,13 @@ def test_a_home_whose_name_is_no_text_is_refused_in_words(cli: Cli) -> None:
     codes = [line for line in done.stdout.splitlines() if line.isdigit()]
     assert codes == ["2", "2", "2", "2", codes[-1]] and codes[-1] != "1", done.stdout + done.stderr
     assert done.stderr.count("OEE_HOME can't be understood") >= 4
+
+
+@pytest.mark.parametrize("zone", ["UTC-25", "UTC+24", "XXX-24:59:59", "AAA-23BBB-25,0/0,J365/25", "nonsense"])
+def test_a_zone_that_is_none_counts_as_utc(cli: Cli, zone: str) -> None:
+    order = cli.json("buy", "SOL", "USDC", "0.1")["orderId"]
+    for words in (("show", order), ("history", "--since", "today"), ("waiting",)):
+        done = cli.fresh(*words, TZ=zone)
+        assert done.returncode == 0 and "fault" not in done.stderr, done.stderr
+    told = cli.json("show", order)
+    assert f"{told['createdAt'][:10]} {told['createdAt'][11:19]}" in cli.fresh("show", order, TZ=zone).stdout

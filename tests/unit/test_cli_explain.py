@@ -239,3 +239,16 @@ def test_json_has_the_order_as_it_came_and_what_it_comes_to() -> None:
     assert {name: told[name] for name in found} == found
     assert set(told["explained"]) == set(Explained.__annotations__)
     assert json.loads(json.dumps(told["explained"])) == explain_order(found)
+
+
+def test_what_the_network_took_is_told_where_it_took_something() -> None:
+    told = whole()
+    assert "network" not in "\n".join(said(told))
+    told["events"][-1]["data"]["networkFee"] = "0.000005"
+    assert "  network   took 0.000005 SOL, beside what was paid" in said(told)
+
+
+def said(told: Order) -> list[str]:
+    return [
+        draw_line(line, None, colors=False).rstrip() for line in order_lines(told, explain_order(told), 100)
+    ]

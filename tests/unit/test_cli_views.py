@@ -276,3 +276,11 @@ def test_nothing_that_a_server_sends_controls_the_terminal() -> None:
 def test_signs_for_a_terminal_without_utf8() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert Output().marks("✓ ● ✗ 5x…2Z –", stream) == "ok .. x 5x..2Z -"
+
+
+def test_where_those_outside_are_away_the_doctor_is_named() -> None:
+    error = {"code": "no_route", "message": "No venue can fill it.", "retryable": True}
+    on = {network: order(status="failed", error=error, network=network) for network in ("simulated", "paper")}
+    hints = {network: ending_text(told).hint or "" for network, told in on.items()}
+    assert hints["simulated"].startswith("try: oee buy") and "doctor" not in hints["simulated"]
+    assert hints["paper"].startswith("which of them is away: oee doctor · then: oee buy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,12 @@ CASES: list[tuple[Status, dict[str, Any], str]] = [
         Status.CONFIRMED,
         Confirmed(FILL).data(),
         '{"fee":"0.00375","slot":7,"price":"144","filledIn":"1.5","filledOut":"216","signature":"5SIG"}',
+    ),
+    (
+        Status.CONFIRMED,
+        Confirmed(replace(FILL, network_fee=5000)).data(),
+        '{"fee":"0.00375","slot":7,"price":"144","filledIn":"1.5","filledOut":"216","signature":"5SIG",'
+        '"networkFee":"0.000005"}',
     ),
     (
         Status.PENDING,

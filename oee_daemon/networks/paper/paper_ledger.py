@@ -34,7 +34,7 @@ _TAKE = text("""
 """)
 _ROW = """
     SELECT signature, state, due_ms, last_height, order_id, input_mint, output_mint, error, amount_in,
-        amount_out, height, decided_ms FROM paper_ledger
+        amount_out, height, decided_ms, network_fee FROM paper_ledger
 """
 _FIND = text(_ROW + "WHERE signature = :signature")
 _DECIDE = text("""
@@ -69,6 +69,7 @@ class LedgerRow(NamedTuple):
     amount_out: int | None
     height: int | None
     decided_ms: int | None
+    network_fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +225,5 @@ def fill_of(row: LedgerRow) -> Fill:
         fee=None,
         slot=row.height,
         at=datetime.fromtimestamp(row.decided_ms / 1000, UTC),
+        network_fee=row.network_fee,
     )

@@ -93,6 +93,7 @@ def _fill(
         # Some blocks have no time, which is in whole seconds.
         at=datetime.fromtimestamp(unix if type(unix) is int else 0, UTC),
         order_id=None if memo is None else memo.order_id,
+        network_fee=meta["fee"],
     )
 
 

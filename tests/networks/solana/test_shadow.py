@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -139,3 +141,17 @@ def test_one_alone_is_held_to_its_word_too() -> None:
 
 def test_what_is_not_known_yet_is_not_wrong() -> None:
     assert not followed([answer(1)]).wrong("landed")
+
+
+def test_whoever_interrupts_it_before_anything_was_judged_gets_130(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("OEE_")}
+        environ |= {"OEE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        environ["OEE_RPC_URLS"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "oee_cli", "shadow", "--network", "localnet"]
+        process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+        silent.settimeout(30)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "")

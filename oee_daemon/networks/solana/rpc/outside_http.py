@@ -83,7 +83,7 @@ class Site:
             raise NoAnswer(str(e)) from None
         except (OSError, ValueError) as e:
             # By its kind alone: its words may hold the address.
-            raise NoAnswer(type(e).__name__) from None
+            raise NoAnswer(_kind_of(e)) from None
         if line.usable and len(self._idle) < _KEPT:
             self._idle.append(line)
         else:
@@ -140,6 +140,13 @@ def _ascii(host: str) -> str:
         return host.encode("idna").decode() if not host.isascii() else host
     except UnicodeError:
         raise ValueError("an address whose host is no name") from None
+
+
+def _kind_of(fault: OSError | ValueError) -> str:
+    """What went wrong, in words of ours."""
+    if isinstance(fault, ssl.SSLError):
+        return "its certificate is not trusted, or it speaks no TLS"
+    return "it can't be reached" if isinstance(fault, OSError) else "its address is none"
 
 
 def _is_loopback(host: str) -> bool:

@@ -60,10 +60,10 @@ async def _shadow(network: str, seconds: float, settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     counts, denied = Counter[str](), Counter[str]()
     try:
-        genesis = PROFILES[network].genesis or await _genesis_of(pool)
-        watcher = BlockWatcher(pool, genesis, FREE_PAUSE_S if local else PAUSE_S, random.Random())  # noqa: S311
         # What was judged until somebody ends it counts.
         with suppress(asyncio.CancelledError):
+            genesis = PROFILES[network].genesis or await _genesis_of(pool)
+            watcher = BlockWatcher(pool, genesis, FREE_PAUSE_S if local else PAUSE_S, random.Random())  # noqa: S311
             async for one in watcher.judged(seconds):
                 _count(one, counts, denied)
                 _say(_line(one))
