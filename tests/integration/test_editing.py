@@ -123,6 +123,17 @@ def test_what_was_said_outright_is_not_forgotten(bench: Bench) -> None:
     assert never.value.field == "launchTime"
 
 
+def test_the_end_of_a_sniper_follows_its_launch(bench: Bench) -> None:
+    at = datetime.now(UTC) + timedelta(hours=1)
+    order = bench.place(type=OrderType.SNIPER, launch_at=at, limit_price=Decimal(100))
+    assert (order.good_until, order.min_receive) == (at + timedelta(seconds=30), 100 * USD)
+    later = at + timedelta(hours=1)
+    edited = edit(bench, order, launch_at=later, amount=2 * 10**9)
+    assert (edited.good_until, edited.min_receive) == (later + timedelta(seconds=30), 200 * USD)
+    assert edit(bench, order, good_until=later + timedelta(hours=1)).good_until == later + timedelta(hours=1)
+    assert edit(bench, order, launch_at=at).good_until == later + timedelta(hours=1), "it was said"
+
+
 def test_terms_that_do_not_touch_the_price_ask_no_venue(bench: Bench) -> None:
     order = limit(bench, "0.98")
     for venue in ("raydium", "meteora"):

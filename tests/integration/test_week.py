@@ -204,7 +204,7 @@ def test_a_week_in_which_clocks_are_set(week: Week, change: Change) -> None:
     best = bench.row(trails.id).peak
     assert best > peak and abs(bench.row(trails.id).arm_price - best * Decimal("0.97")) < Decimal("1e-9")
     bench.move_market(450)
-    fired = week.go_on(week.at + 2 * HOUR)
+    fired = week.go_on(week.at + 2 * HOUR, step=HOUR)
     assert [order_id for _, order_id in fired] == [trails.id]
     done = bench.run_to_end(bench.execution(), trails.id)
     assert done.status is Status.CONFIRMED and done.filled_out and done.filled_out >= (done.min_receive or 0)
