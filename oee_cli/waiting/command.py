@@ -160,7 +160,7 @@ def place_stop(
       oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
       oee stop sell SOL USDC 1.5 --at 130 --limit 125 --confirm 3s
       oee stop sell SOL USDC 1.5 --trail 5%           5 % under the best price since now
-      oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f  of it and order 0c2f at most one is filled
+      oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e
     """
     from oee_cli.waiting.condition_request import WaitRequest
     from oee_cli.waiting.placement import WaitOptions, place_waiting
