@@ -85,6 +85,29 @@ def test_a_leader_that_dies_around_a_fire_and_a_return(
     assert steps.count("waiting") == 2
 
 
+@pytest.mark.parametrize("action", ["kill", "lose"])
+@pytest.mark.parametrize(
+    "place",
+    ["before_fire", "after_fire", "after_submitted", "before_confirmed", "after_confirmed", "after_waiting"],
+)
+def test_of_two_that_exclude_each_other_one_is_filled_wherever_the_worker_dies(
+    bench: Bench, place: str, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are met from the first moment on. Around a return the other one's turn comes."""
+    monkeypatch.setenv("OEE_FAILPOINTS", f"{place}={action}*1")
+    seed = fails_once() if place == "after_waiting" else lands_at_once()
+    bench.settings = dataclasses.replace(bench.settings, sim_seed=seed, sim_failure_rate=RATE)
+    bench.wait_for_one("100", "101")
+    with bench.worker() as worker:
+        bench.wait(worker)
+        bench.wait_death(place)
+    assert bench.verdict().kept, bench.verdict()
+    ends = {order["status"]: order for order in bench.orders()}
+    assert ends.keys() == {"confirmed", "cancelled"}
+    said = ends["cancelled"]["events"][-1]["data"]
+    assert said == {"by": "oco", "order": ends["confirmed"]["orderId"]}
+
+
 @pytest.mark.parametrize("place", COMMITS)
 def test_a_commit_whose_answer_is_lost(bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     prove(bench, f"{place}=lose@1*1", lands_at_once(), monkeypatch, 1)

@@ -24,11 +24,12 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.embedded.supervision import Watch
+from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.loop import Loop
 from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
 from oee_daemon.orders.conditions import Rule
-from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
@@ -50,6 +51,12 @@ DECIMALS = {t.symbol: t.decimals for t in TOKENS.values()}
 def _name(home: Path, home_id: str) -> None:
     """By this file a worker knows the home that it is given."""
     (home / "id").write_text(f"{home_id}\n")
+
+
+def _sale(price: str) -> tuple[Terms, Armed]:
+    given: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"]}
+    given |= {"amount": 1_500_000_000, "type": OrderType.LIMIT, "target_price": Decimal(price)}
+    return terms_of(given), Armed(rule=Rule.SELL_LIMIT, price=Decimal(price), data={})
 
 
 class ForkedWorker(WorkerProcess):
@@ -120,12 +127,15 @@ class Bench:
 
     def wait_for(self, price: str) -> UUID:
         """Sells when the price is that or more."""
-        given: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"]}
-        given |= {"amount": 1_500_000_000, "type": OrderType.LIMIT, "target_price": Decimal(price)}
-        armed = Armed(rule=Rule.SELL_LIMIT, price=Decimal(price), data={})
-        order, _ = self.loop.run(self.intake.accept(terms_of(given), None, armed))
+        order, _ = self.loop.run(self.intake.accept(_sale(price)[0], None, _sale(price)[1]))
         self.accepted.append(order.id)
         return order.id
+
+    def wait_for_one(self, *prices: str) -> None:
+        """Sells once, when one of these prices is reached."""
+        groups = GroupIntake(self.db, self.feed, network="simulated")
+        group = self.loop.run(groups.accept([_sale(price) for price in prices], None))
+        self.accepted += [order.id for order in group.orders]
 
     @contextmanager
     def worker(self, mutant: str | None = None) -> Iterator[ForkedWorker]:
