@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from oee_daemon.contract.terms import Side, SwapMode
-from oee_daemon.errors import OeeError
+from oee_daemon.errors import OeeError, VenueRefused
 from oee_daemon.networks.prices import PROBE_USD, Price, Watched, best_of, price_of, rounded
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.pool_reader import PoolReader, Sight
@@ -34,6 +34,9 @@ QUOTE_S, LATE_S = 1.0, 1.25
 DEEP_USD = 50_000
 #: Seconds for which a level counts.
 LEVEL_KEPT_S = 600.0
+#: How much worse than the estimate the best quote may be where a venue has not answered: beyond it the only
+#: one that did may be a pool that nobody trades on.
+ODD = Fraction(2, 100)
 #: Part of a pool that a little of a token is where nobody knows its worth.
 _LITTLE = 10_000
 #: Venues that one other venue asks too: all of Jupiter's markets.
@@ -101,7 +104,7 @@ class SolanaPrices:
         return {pair.name: self._price(pair, sight) for pair in pairs if pair.name in self._seen}
 
     async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
-        return await self._best(request, self._venues, may)
+        return (await self._best(request, self._venues, may))[0]
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self._probe(pair, side, urgent=True)
@@ -194,9 +197,12 @@ class SolanaPrices:
             mode=SwapMode.EXACT_IN,
             number=int(urgent),
         )
-        quote = await self._best(request, self._small)
+        quote, whole = await self._best(request, self._small)
         if quote is not None:
             part = Fraction(price_of(quote, side, pair.base, pair.quote)) / estimate.price
+            worse = 1 - part if side is Side.SELL else part - 1
+            if not whole and worse > ODD:
+                return None
             level = self._levels.get(pair.name)
             if level is None or level.by_pool is not estimate.by_pool:
                 level = self._levels[pair.name] = _Level(estimate.by_pool, time.monotonic(), {})
@@ -222,15 +228,20 @@ class SolanaPrices:
 
     async def _best(
         self, request: QuoteRequest, venues: Sequence[Venue], may: Callable[[Quote], bool] | None = None
-    ) -> Quote | None:
+    ) -> tuple[Quote | None, bool]:
+        """The best quote, and whether every venue has answered: yes or no."""
         asked = await asyncio.gather(*(_ask(venue, request) for venue in venues))
-        return best_of([quote for quote in asked if quote is not None], request.mode, may)
+        best = best_of([quote for quote in asked if isinstance(quote, Quote)], request.mode, may)
+        return best, None not in asked
 
 
-async def _ask(venue: Venue, request: QuoteRequest) -> Quote | None:
+async def _ask(venue: Venue, request: QuoteRequest) -> Quote | VenueRefused | None:
+    """None: it has not answered."""
     try:
         async with asyncio.timeout(LATE_S):
             return await venue.quote(request, QUOTE_S)
+    except VenueRefused as e:
+        return e
     except (OeeError, TimeoutError) as e:
         log.debug("a venue has no price", extra={"venue": venue.name, "reason": str(e)})
     except Exception:

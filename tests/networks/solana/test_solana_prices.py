@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from oee_daemon.contract.terms import Side
+from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.prices import Price, Watched, price_of
 from oee_daemon.networks.solana import solana_prices
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
@@ -21,6 +23,8 @@ from oee_daemon.networks.solana.rpc.http_line import Reply
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.localnet.conftest import Localnet
 from tests.networks.solana.held import held, pool
@@ -69,7 +73,7 @@ class Rig:
         self.net, self.held = net, Held(net, nodes)
         self.site = CountedSite(net, "jupiter")
         directory = JupiterDirectory(Api("jupiter", self.site, Bucket(1e6, 10**6)))
-        reader = PoolReader(pool(net, *nodes), CPMM, 1e-9)
+        self.reader = reader = PoolReader(pool(net, *nodes), CPMM, 1e-9)
         self.venues = [self.held.venue(name) for name in venues.split()]
         self.prices = SolanaPrices(reader, directory, self.venues, PACE)
 
@@ -144,3 +148,47 @@ def test_a_shallow_pool_is_no_market(net: Localnet, monkeypatch: pytest.MonkeyPa
     assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"cpmm"}
     monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
     assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"jupiter"}
+
+
+class Says:
+    """A venue that gives so many per cent less than cpmm, or raises."""
+
+    fee_bps = None
+
+    def __init__(self, rig: Rig, answer: int | Exception) -> None:
+        self.name = f"says {answer}"
+        self._venue, self._answer = rig.held.venue("cpmm"), answer
+
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        found = await self._venue.quote(request, deadline_s)
+        return replace(found, venue=self.name, amount_out=found.amount_out * (100 - self._answer) // 100)
+
+    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("answers", "believed"),
+    [
+        ([10], True),
+        ([10, VenueRefused("no route")], True),
+        ([10, VenueLate("not now")], False),
+        ([10, RuntimeError("broken")], False),
+        ([1, VenueLate("not now")], True),
+        ([10, 0, VenueLate("not now")], True),
+    ],
+)
+def test_one_odd_pool_fires_no_stop_while_a_better_venue_is_silent(
+    net: Localnet, answers: list[int | Exception], believed: bool
+) -> None:
+    rig = Rig(net, venues="")
+    raw = rig.look(PAIRS[0])[PAIRS[0].name]
+    rig.prices = SolanaPrices(rig.reader, None, [Says(rig, answer) for answer in answers], PACE)
+    for side in Side:
+        levelled = rig.look(PAIRS[0])[PAIRS[0].name]
+        assert (asyncio.run(rig.prices.probed(PAIRS[0], side)) is not None) is believed
+        # What is not believed leaves no trace in the estimate.
+        same = (levelled.bid, levelled.ask) == (raw.bid, raw.ask)
+        assert same is not believed
