@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
+from oee_daemon.engine.price_post import Post
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
@@ -43,30 +44,6 @@ LEARNED_S, UNPRICED_S, FOLLOW_S = 30.0, 2.0, 5.0
 ROOM = 4
 #: Fires that are not a statement's to hold up: one a pair.
 Reached = dict[str, list[Candidate]]
-
-
-@dataclass(slots=True)
-class Post:
-    """What is nearest of a pair, by rule; none where nothing is."""
-
-    pair: Watched
-    nearest: Mapping[Rule, Decimal | None]
-    trails: bool
-    #: The last price, and the last that may fire anything.
-    last: Price | None = None
-    good: Price | None = None
-    #: By the clock of the leader, when its price was last fresh.
-    fresh_at: float = field(default_factory=time.monotonic)
-    #: When trailing stops last followed an estimate.
-    followed_at: float = 0.0
-
-    def reached(self, price: Price) -> bool:
-        of = self.nearest
-        over = (of[Rule.BUY_LIMIT], price.ask), (of[Rule.SELL_STOP], price.bid)
-        under = (of[Rule.SELL_LIMIT], price.bid), (of[Rule.BUY_STOP], price.ask)
-        return any(near is not None and near >= now for near, now in over) or any(
-            near is not None and near <= now for near, now in under
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +67,8 @@ class PriceTicks:
         self._network = network
         self._source = source
         self._desk = TokenDesk(db, network)
+        #: Whether venues are asked before anything fires.
+        self.estimates = source.estimates
         self._most = ROOM * max_active
         self._held = Held()
         #: Fired, and not counted in Postgres yet.

@@ -79,6 +79,11 @@ class Watcher:
             if urgent is None or line is None
             else Launches(db, line, urgent, fired=self._run_launched, may=may)
         )
+        #: The look at the prices that is under way.
+        self._looking: asyncio.Task[list[UUID]] | None = None
+        #: The fence under which posts were last read, and whether they are to be read before the next look.
+        self._watched: int | None = None
+        self._watch_due = False
         self._woken = asyncio.Event()
         self._stopped = False
         self._fault = ""
@@ -95,12 +100,31 @@ class Watcher:
                 if begun >= beat_at:
                     beat_at = begun + BEAT_S
                     await self.beat()
-                await self.tick()
+                await self._look(beat_at)
                 self._fault = ""
             except Exception as e:
-                self._lead = None
+                self._lead = self._watched = None
                 self._report(e)
             await self._pause(begun, beat_at)
+        if self._looking is not None:
+            await asyncio.wait([self._looking], timeout=BEAT_S)
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self, beat_at: float) -> None:
+        """A tick, which goes on past a beat where those who are asked for prices are slow: leading and the
+        clock wait for none of them."""
+        if self._looking is None:
+            if self._watch_due and self._lead is not None and self.ticks is not None:
+                await self._watch(self.ticks, self._lead)
+            self._looking = asyncio.create_task(self.tick())
+        woken = asyncio.create_task(self._woken.wait())
+        timeout = max(0.0, beat_at - time.monotonic())
+        await asyncio.wait([self._looking, woken], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        woken.cancel()
+        if self._looking.done():
+            looked, self._looking = self._looking, None
+            looked.result()
 
     async def _pause(self, begun: float, beat_at: float) -> None:
         watching = self._lead is not None and (self._listed or (self.ticks is not None and self.ticks.posts))
@@ -128,17 +152,23 @@ class Watcher:
         row = await aside(self._db, watch_sql.BEAT.first, values)
         # Not before it was asked: a price would look younger by as long as the answer took.
         told_at = time.monotonic()
+        self._lead = None
         if row is None or not self._may():
-            self._lead = None
+            self._watched = None
             return
-        led, self._lead = self._lead, None
         if row.fence is not None:
             self._lead = Lead(fence=row.fence, now=row.now, at=told_at)
         self._listed = bool(row.listed)
         await self._do_due(row, told_at)
-        if self._lead is not None and self.ticks is not None and (row.armed or row.fed):
-            await self._watch(self.ticks, self._lead, anew=led is None or led.fence != self._lead.fence)
-        elif self.ticks is not None:
+        self._watch_due = self._lead is not None and bool(row.armed or row.fed)
+        if self._lead is None:
+            self._watched = None
+        # What a look works with is left alone until it is over.
+        if self.ticks is None or self._looking is not None:
+            return
+        if self._lead is not None and self._watch_due:
+            await self._watch(self.ticks, self._lead)
+        else:
             self.ticks.posts = {}
 
     async def _do_due(self, row: Any, told_at: float) -> None:
@@ -158,25 +188,31 @@ class Watcher:
             elif self._launches is not None:
                 self._launches.near(away_s)
 
-    async def _watch(self, ticks: PriceTicks, lead: Lead, *, anew: bool) -> None:
+    async def _watch(self, ticks: PriceTicks, lead: Lead) -> None:
+        anew, self._watched, self._watch_due = self._watched != lead.fence, lead.fence, False
         await ticks.read_posts()
         if anew:
             ticks.confirm_anew()
             gap = timedelta(seconds=GAP_S)
             await aside(self._db, watch_sql.AWAY.run, {"pairs": list(ticks.posts), "gap": gap})
-        await ticks.follow(lead)
+        if not ticks.estimates:
+            await ticks.follow(lead)
         await ticks.tell(lead, GAP_S)
 
     async def tick(self) -> list[UUID]:
         """Looks at prices and listings once, if this worker leads; what fired."""
-        if self._lead is None:
+        lead, ticks = self._lead, self.ticks
+        if lead is None:
             return []
-        fired = []
-        if self.ticks is not None and self.ticks.posts:
-            fired = await self.ticks.once(self._lead)
+        fired: list[UUID] = []
+        if ticks is not None and ticks.posts:
+            fired = await ticks.once(lead)
             self._run(fired)
+            if ticks.estimates:
+                # Venues are asked for it, which takes its time.
+                await ticks.follow(lead)
         if self._listed and self.listings is not None:
-            listed = await self.listings.once(self._lead.fence)
+            listed = await self.listings.once(lead.fence)
             self._run_launched([(order_id, OrderType.SNIPER) for order_id in listed])
             fired += listed
         return fired

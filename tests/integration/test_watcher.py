@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +18,12 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import InvalidInput
+from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.orders.order import Order
 from oee_daemon.store import watch_sql
 from oee_daemon.store.engine_row import where
+from oee_daemon.store.engine_tables import watch
+from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.now import now
 
@@ -442,3 +447,34 @@ def test_a_slow_beat_makes_no_price_younger(bench: Bench, monkeypatch: pytest.Mo
     said = beaten._lead.moment(time.monotonic() + slow_s[0])
     with bench.db.connect() as conn:
         assert said <= conn.execute(select(func.clock_timestamp())).scalar_one()
+
+
+def test_a_leader_goes_on_leading_while_venues_are_slow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that takes longer than the lease costs no other worker's turn, and what it meets fires."""
+    order, watcher = limit(bench, "0.98"), bench.watcher()
+    assert watcher.ticks is not None
+    bench.move_market(-300)
+    monkeypatch.setattr("oee_daemon.engine.watcher.BEAT_S", 0.05)
+    firm, told = SimulatedPrices.firm, threading.Event()
+
+    async def slow(self: SimulatedPrices, request: Any, may: Any = None) -> Any:
+        await asyncio.to_thread(told.wait, 30)
+        return await firm(self, request, may)
+
+    monkeypatch.setattr(SimulatedPrices, "firm", slow)
+    running = bench.loop.begin(watcher.run())
+    leases: set[tuple[int, datetime]] = set()
+
+    def renewed() -> bool:
+        with bench.db.connect() as conn:
+            leases.update(tuple(row) for row in conn.execute(select(watch.c.fence, watch.c.lease_until)))
+        return len(leases) > 3
+
+    until(renewed)
+    assert bench.order(order.id).status is Status.WAITING and len({fence for fence, _ in leases}) == 1
+    told.set()
+    until(lambda: bench.order(order.id).status is not Status.WAITING)
+    watcher.stop()
+    running.result(10)
