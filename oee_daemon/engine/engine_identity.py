@@ -18,7 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon.contract import halt_mark
@@ -26,8 +26,8 @@ from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.chain import ListedLanding
 from oee_daemon.networks.network import Network
-from oee_daemon.orders.swap import Fill
 from oee_daemon.store import doubts, engine_row, halt_row
 from oee_daemon.store.database import transactions
 from oee_daemon.store.leases import Where
@@ -44,6 +44,8 @@ _MEANT = "Where that is meant: docs/operations.md, One engine"
 NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
 #: So many of the newest landings are looked for in the database.
 _LANDINGS = 100
+#: So many of them are asked for at once: an endpoint without batches tells them one after another, in time.
+_TOLD = 5
 
 
 def named_wallet(db: Engine) -> str | None:
@@ -108,7 +110,8 @@ class Identity:
         here = self._here()
         # Nothing is held while the chain is asked.
         chain = self._run(self._chain.identity())
-        fills = self._run(self._chain.fills(limit=_LANDINGS)).fills
+        landings = self._run(self._chain.landings(limit=_LANDINGS))
+        unknown = self._unknown_landing(landings)
         with transactions(self._db).begin() as conn:
             engine_row.lock(conn)
             row = engine_row.whose(conn)
@@ -117,7 +120,7 @@ class Identity:
                 self._compare("network", row.network, self._network.name)
                 self._compare("chain", row.chain, chain)
             gap, elsewhere = _forgot(row, here, marks)
-            gap = gap or self._unknown_landing(conn, row, fills)
+            gap = gap or unknown
             if gap:
                 orders = doubts.doubt(conn, chain, elsewhere=elsewhere)
                 log.warning(
@@ -126,7 +129,7 @@ class Identity:
             if row is not None and halt_row.restore_lost(conn, self._halt_known()):
                 log.warning("halted: the database forgot that it was")
             doubts.forget_the_ended(conn)
-            newest = fills[0].signature if fills else None
+            newest = landings[0].signature if landings else None
             ours = {"network": self._network.name, "wallet": self._network.wallet.address}
             engine_row.write(conn, here, newest, chain=chain, **ours)
         self.known, self.settled = here, True
@@ -168,22 +171,28 @@ class Identity:
             f" {remedy}. {_MEANT}."
         )
 
-    def _unknown_landing(self, conn: Connection, row: Any, fills: Sequence[Fill]) -> str | None:
-        """One since the last look whose swap the database does not have, though each is stored before."""
+    def _unknown_landing(self, landings: Sequence[ListedLanding]) -> str | None:
+        """One since the last look whose swap the database does not have, though each is stored before. Only
+        of those that it does not have the chain is asked what they were."""
         kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
-        looked_into = None if row is None else row.newest_fill
-        new = takewhile(
-            # A block without a time may be of any.
-            lambda fill: (
-                fill.signature != looked_into
-                and (kept is None or fill.at >= kept or fill.at.timestamp() == 0)
-            ),
-            fills,
-        )
-        signatures = [fill.signature for fill in new]
-        stored = orders_of(conn, signatures)
-        unknown = next((signature for signature in signatures if signature not in stored), None)
-        return unknown and f"the chain knows a landing that it does not: {unknown}"
+        with self._db.connect() as conn:
+            row = engine_row.whose(conn)
+            looked_into = None if row is None else row.newest_fill
+            new = takewhile(
+                # A block without a time may be of any.
+                lambda one: (
+                    one.signature != looked_into
+                    and (kept is None or one.at >= kept or one.at.timestamp() == 0)
+                ),
+                landings,
+            )
+            signatures = [one.signature for one in new]
+            stored = orders_of(conn, signatures)
+        missing = [signature for signature in signatures if signature not in stored]
+        for begin in range(0, len(missing), _TOLD):
+            for fill in self._run(self._chain.fills_of(missing[begin : begin + _TOLD])):
+                return f"the chain knows a landing that it does not: {fill.signature}"
+        return None
 
     def _halt_known(self) -> int:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
@@ -30,6 +31,13 @@ class FillPage:
     height: int = 0
     unread: Sequence[UUID] = ()
     reach_s: float = math.inf
+
+
+class ListedLanding(NamedTuple):
+    """What may be a swap of the wallet's, before it is read. `at` begins time where its block says none."""
+
+    signature: str
+    at: datetime
 
 
 class Chain(Protocol):
@@ -73,6 +81,17 @@ class Chain(Protocol):
 
         Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.
         """
+        ...
+
+    async def landings(self, *, limit: int) -> Sequence[ListedLanding]:
+        """The newest of what may be a fill, newest first, up to `limit`: `fills` without reading each.
+
+        Raises `ChainUnavailable`.
+        """
+        ...
+
+    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
+        """The fills that some of `landings` were, a handful at a time. Raises `ChainUnavailable`."""
         ...
 
     def expected_s(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Fill
 from oee_daemon.settings import Settings
 from oee_daemon.store import doubts, moves
 from oee_daemon.store.engine_row import where
@@ -238,6 +239,34 @@ def test_while_the_chain_can_not_be_asked_nothing_counts_as_settled(bench: Bench
     with pytest.raises(ChainUnavailable):
         three.look()
     assert not three.settled
+
+
+class ReadingChain(HookedChain):
+    """Notes which landings it is asked to read."""
+
+    read: list[str]
+
+    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
+        self.read = [*getattr(self, "read", []), *signatures]
+        return await super().fills_of(signatures)
+
+
+def test_only_landings_that_the_database_does_not_have_are_read(bench: Bench) -> None:
+    """An endpoint without batches, or with a rate, tells hundreds of them one after another for ever."""
+    identity(bench).settle()
+    orders = [bench.place() for _ in range(7)]
+    for order in orders:
+        assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+    bench.clock.wind(s=1)
+    chain = ReadingChain(bench.ledger, clock=bench.clock)
+    identity(bench, chain=chain).settle()
+    assert not hasattr(chain, "read")
+    (gone,) = bench.ledgered(orders[0].id)
+    execute(bench, "UPDATE engine SET newest_fill = NULL")
+    forget(bench, orders[0].id, 1)
+    identity(bench, chain=chain).settle()
+    assert chain.read == [gone]
+    assert bench.trail(orders[0].id)[0] == "pending"
 
 
 # What was executed is found, what was not is executed.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.chain import FillPage, ListedLanding
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
@@ -58,6 +59,28 @@ class History:
             options["before"] = before
             # A node that does not know it gives an empty list, as at the end.
             known.append(("getSignatureStatuses", [[before], {"searchTransactionHistory": True}]))
+        lists = await self._lists(genesis, options, known)
+        signatures, following = _united([one.rows for one in lists], options["limit"])
+        fills, unread = await self._fills(signatures, genesis)
+        return FillPage(
+            fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
+        )
+
+    async def landings(self, genesis: str, *, limit: int) -> Sequence[ListedLanding]:
+        """As `Chain.landings`."""
+        options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
+        lists = await self._lists(genesis, options, [])
+        signatures, _ = _united([one.rows for one in lists], options["limit"])
+        times = {row["signature"]: row.get("blockTime") for one in lists for row in one.rows}
+        return [ListedLanding(signature, _moment(times[signature])) for signature in signatures]
+
+    async def fills_of(self, genesis: str, signatures: Sequence[str]) -> Sequence[Fill]:
+        """As `Chain.fills_of`."""
+        return (await self._fills(signatures, genesis))[0]
+
+    async def _lists(
+        self, genesis: str, options: Mapping[str, Any], known: Sequence[Call]
+    ) -> Sequence[_Listed]:
         # Height and list are of one node, and the height comes first: what lands in between is only more.
         calls: list[Call] = [
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
@@ -67,11 +90,7 @@ class History:
         lists = [one for name, said in heard.items() if (one := _list_of(name, said, genesis)) is not None]
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
-        signatures, following = _united([one.rows for one in lists], options["limit"])
-        fills, unread = await self._fills(signatures, genesis)
-        return FillPage(
-            fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
-        )
+        return lists
 
     async def _landed(self, signature: str, genesis: str) -> bool:
         if not _SIGNATURE.fullmatch(signature):
@@ -98,6 +117,14 @@ class History:
                 if isinstance(shown.result, Landed):
                     fills.append(shown.result.fill)
         return fills, unread
+
+
+def _moment(unix: object) -> datetime:
+    """A block's time; the beginning of time where it has none that is one."""
+    try:
+        return datetime.fromtimestamp(unix if type(unix) is int else 0, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _is_final(said: Result) -> bool:

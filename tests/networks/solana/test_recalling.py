@@ -18,14 +18,14 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.chain import FillPage, ListedLanding
 from oee_daemon.networks.solana import wallet_history
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.wallet_history import History
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
-from tests.networks.solana.server import rpc, serving
+from tests.networks.solana.server import Asked, Said, rpc, serving
 
 OURS, THIEF = Keypair.from_seed(bytes(32)), Keypair.from_seed(bytes([1]) * 32)
 WALLET, USDC, BONK = str(OURS.pubkey()), TOKENS["USDC"].mint, TOKENS["BONK"].mint
@@ -219,6 +219,34 @@ def test_no_endpoint_hides_a_landing_that_another_tells(hides: Any, first: bool)
     """It would be signed again."""
     page = union_of(hides, lister(ONE)) if first else union_of(lister(ONE), hides)
     assert [fill.signature for fill in page.fills] == [ONE[0]]
+
+
+def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None:
+    """Also of an endpoint that takes no batches, however long the list is."""
+    asked: list[str] = []
+    node = lister(*((f"{n:064}".replace("0", "z"), ONE[1]) for n in range(49)), ONE)
+
+    def one_by_one(request: Asked) -> Said:
+        if isinstance(request.json, list):
+            return Said({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches"}})
+        asked.append(request.json["method"])
+        answer = node(request)
+        assert isinstance(answer, Said)
+        return answer
+
+    async def run() -> tuple[Sequence[ListedLanding], Sequence[Fill]]:
+        async with serving(one_by_one) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            try:
+                history = History(pool, WALLET)
+                return await history.landings("G", limit=100), await history.fills_of("G", [ONE[0]])
+            finally:
+                await pool.close()
+
+    listed, fills = asyncio.run(run())
+    assert len(listed) == 50 and ONE[0] in [one.signature for one in listed]
+    assert [fill.signature for fill in fills] == [ONE[0]]
+    assert asked.count("getTransaction") == 1 and len(asked) <= 8
 
 
 def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:
