@@ -1,6 +1,7 @@
 """Several RPC endpoints: asked all at once where each one's word counts, or one after another for any answer.
 
-One endpoint that hangs costs the others nothing; what none of them answers is `ChainUnavailable`.
+One endpoint that hangs costs the others nothing; what none of them answers is `ChainUnavailable`. Where one
+endpoint's word is enough, and why, is listed in docs/networks.md, One endpoint's word.
 """
 
 from __future__ import annotations
