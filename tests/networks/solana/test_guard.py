@@ -484,6 +484,8 @@ def test_a_node_that_does_not_tell_the_effect_says_nothing(name: str, there: boo
 @pytest.mark.parametrize(
     "change",
     [
+        # It is behind the node that the anchor is of: for as long as it was asked first, no order was signed.
+        lambda v: v | {"err": "BlockhashNotFound", "logs": []},
         lambda v: v | {"accounts": v["accounts"][1:]},
         lambda v: v | {"postBalances": v["postBalances"][1:]},
         lambda v: v | {"postTokenBalances": [{}]},

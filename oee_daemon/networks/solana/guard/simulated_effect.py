@@ -21,6 +21,9 @@ from oee_daemon.networks.solana.guard.guarded_message import refuse
 from oee_daemon.networks.solana.program_list import SYSTEM, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 
+#: What a node says of a swap whose blockhash it does not have
+#: (https://github.com/anza-xyz/solana-sdk, transaction-error).
+UNKNOWN_BLOCK = "BlockhashNotFound"
 #: What a node has to tell of a simulation: Agave does from 3.0 on.
 FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
 
@@ -29,8 +32,11 @@ def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], l
     """`found`: the simulation's value; `keys`: the message's accounts; `asked`: those whose state it gives.
 
     Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, `NoAnswer` where what a node says can't
-    be read: that says something of the node, and nothing of the swap.
+    be read, or it is behind the swap: that says something of the node, and nothing of the swap.
     """
+    if found["err"] == UNKNOWN_BLOCK:
+        # The anchor is of the node that is furthest on: this one is behind, or on another fork.
+        raise NoAnswer("it does not know the block that the swap is built on")
     if found["err"] is not None:
         failed = rejection(found["err"], found.get("logs"))
         # Nothing was sent: that the wallet holds too little may be another's doing, and over in a moment.
