@@ -17,8 +17,8 @@ class Listed(NamedTuple):
     stable: bool = False
 
 
-#: Strangers name other mints by the same symbols: each of these is one that its maker or a market names, where it
-#: says. `drift`: https://github.com/drift-labs/protocol-v2 at 03010fd3, sdk/src/constants/spotMarkets.ts.
+#: Strangers name other mints by the same symbols: each of these is one that its maker or a market names.
+#: `drift`: https://github.com/drift-labs/protocol-v2 at 03010fd3, sdk/src/constants/spotMarkets.ts.
 #: `raydium`: npm @raydium-io/raydium-sdk 1.3.0, token/mainnet.ts.
 LISTED = (
     # https://spl.solana.com/token#wrapping-sol
