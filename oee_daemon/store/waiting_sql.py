@@ -5,8 +5,10 @@ Reads alone. However many orders wait, each look goes by the index `orders_armed
 
 from __future__ import annotations
 
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.store.predicates import WAITING
 from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.watch_sql import ARMED_PAIRS
 
 #: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit.
 _WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched THEN o.arm_price
@@ -43,15 +45,24 @@ _RULES = " UNION ALL ".join(
 )
 #: The nearest one by each rule.
 _FIRST = _RULES.format(rest="").replace("%(most)s", "1")
+#: What waits by these rules waits for no price.
+_UNPRICED = ", ".join(str(rule.value) for rule in Rule if rule > Rule.BUY_STOP)
+# Those that nobody sees a price of are looked for by their pairs: most pairs have one.
 _NEAREST = f"""
     -- nearest: what waits, the nearest to its price first; then what has none, by age
-    WITH near AS (
+    WITH RECURSIVE {ARMED_PAIRS}, near AS (
         SELECT o.id, o.number, {_AWAY} AS away FROM feeds f CROSS JOIN LATERAL ({_RULES}) o
         WHERE f.ask IS NOT NULL {{pair}} ORDER BY away, number LIMIT %(most)s
     ), others AS (
-        SELECT id, number FROM orders WHERE {WAITING} AND (arm_price IS NULL
-            OR NOT EXISTS (SELECT FROM feeds f WHERE f.pair = orders.pair AND f.ask IS NOT NULL)) {{both}}
-        ORDER BY number LIMIT %(most)s
+        SELECT id, number FROM (
+            (SELECT id, number FROM orders WHERE arm_rule IN ({_UNPRICED}) {{both}}
+                ORDER BY number LIMIT %(most)s)
+            UNION ALL
+            SELECT o.id, o.number FROM pairs p CROSS JOIN LATERAL (
+                SELECT id, number FROM orders WHERE arm_price IS NOT NULL AND orders.pair = p.pair {{both}}
+                ORDER BY number LIMIT %(most)s
+            ) o WHERE NOT EXISTS (SELECT FROM feeds f WHERE f.pair = p.pair AND f.ask IS NOT NULL)
+        ) found ORDER BY number LIMIT %(most)s
     )
     SELECT id FROM (
         SELECT id, 0 AS part, away, number FROM near UNION ALL SELECT id, 1, NULL, number FROM others

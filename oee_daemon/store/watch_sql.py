@@ -48,15 +48,17 @@ LEAVE = Statement("""
     -- watch leave: another may lead at once
     UPDATE watch SET lease_until = clock_timestamp() WHERE owner = %(owner)s
 """)
-POSTS = Statement(
-    """
-    -- watch posts: the nearest price of each pair and rule
-    WITH RECURSIVE pairs AS (
+#: For a `WITH RECURSIVE`: the pairs of what is armed, from one to the next in the index; the last is none.
+ARMED_PAIRS = """pairs AS (
         (SELECT pair FROM orders WHERE arm_price IS NOT NULL ORDER BY pair LIMIT 1)
         UNION ALL
         SELECT (SELECT o.pair FROM orders o WHERE o.arm_price IS NOT NULL AND o.pair > pairs.pair
             ORDER BY o.pair LIMIT 1) FROM pairs WHERE pairs.pair IS NOT NULL
-    )
+    )"""
+POSTS = Statement(
+    f"""
+    -- watch posts: the nearest price of each pair and rule
+    WITH RECURSIVE {ARMED_PAIRS}
     SELECT pair,
         (SELECT max(arm_price) FROM orders o
             WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 0) AS buy_limit,
@@ -68,7 +70,7 @@ POSTS = Statement(
             WHERE arm_price IS NOT NULL AND o.pair = p.pair AND arm_rule = 3) AS buy_stop,
         pair IN (SELECT o.pair FROM orders o WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL) AS trails
     FROM pairs p WHERE pair IS NOT NULL
-    """,
+    """,  # noqa: S608  # names of our own
     named_row,
 )
 
