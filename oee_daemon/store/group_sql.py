@@ -12,12 +12,12 @@ from oee_daemon.store.statement import Statement
 
 #: What waits no more is compared with nothing.
 DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
+# By scalar queries, which look one group up: `EXISTS` would be planned as a hash of all groups.
 #: Of an update of `orders`: it is in no group, or has its group's turn.
-HAS_TURN = """(group_id IS NULL OR EXISTS (SELECT FROM order_groups g
-            WHERE g.id = group_id AND g.turn = orders.id AND g.filled IS NULL))"""
+HAS_TURN = """(group_id IS NULL OR (SELECT g.turn = orders.id AND g.filled IS NULL FROM order_groups g
+            WHERE g.id = group_id) IS TRUE)"""
 #: No order of its group was filled.
-UNFILLED = """NOT EXISTS (SELECT FROM order_groups g
-            WHERE g.id = orders.group_id AND g.filled IS NOT NULL)"""
+UNFILLED = """(SELECT g.filled FROM order_groups g WHERE g.id = orders.group_id) IS NULL"""
 #: Of `moved (id, group_id, turn)`: who has no turn any more gives it back.
 TURN_GIVEN = """given AS (
         UPDATE order_groups SET turn = NULL FROM moved

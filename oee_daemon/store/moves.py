@@ -84,14 +84,16 @@ def _move_to(
     sets: tuple[str, ...] = (),
     *,
     first: str | None = None,
-    only: str = "",
+    only: str = "true",
     beside: str = "",
     more: tuple[str, ...] = (),
     tells: str = "",
 ) -> Batch:
     """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
-    asked with by their names; `first`: see `Batch`; `more`: what `beside` is asked with, as in "raw
-    bytea"; `tells`: what it answers beside."""
+    asked with by their names; `first`: see `Batch`; `only`: what else has to be so of the order; `more`: what
+    `beside` is asked with, as in "raw bytea"; `tells`: what it answers beside."""
+    # `only` stands in a `CASE` over both tables: what is said of orders alone Postgres may take for the way
+    # to them, and read all that there are.
     given, changes = _changes_of(to, sets)
     if to in LETS_GO:
         beside += f", freed AS ({FREED.format(moved='moved')})"
@@ -102,7 +104,8 @@ def _move_to(
     WITH {asked(columns, "id")}, moved AS (
         UPDATE orders SET status = '{to}', event_seq = event_seq + 1, updated_at = clock_timestamp(),
             {", ".join(changes)}
-        FROM asked WHERE orders.id = asked.id AND status = held_as AND fence = held_by{only}
+        FROM asked WHERE orders.id = asked.id AND status = held_as AND fence = held_by
+            AND CASE WHEN asked.n > 0 THEN {only} END
         RETURNING orders.id, event_seq, status, orders.attempt, updated_at, finished_at, next_run_at,
             {EXPIRED} AS expired_by_now, orders.signature, orders.group_id, orders.turn, {told}
     ), said AS ({_SAID.format(data="data")}
@@ -131,7 +134,7 @@ _SUBMIT = _move_to(
     "stores the signed swap before it is sent, but not past the order's time, nor under a halt",
     ("signature", "route"),
     first=SHARED_LOCK,
-    only=f" AND NOT {EXPIRED} AND NOT {HALTED} AND {HAS_TURN}",
+    only=f"NOT {EXPIRED} AND NOT {HALTED} AND {HAS_TURN}",
     beside=_STORED,
     more=("raw bytea", "height bigint"),
 )
@@ -140,7 +143,7 @@ _CONFIRM = _move_to(
     "confirm",
     "stores the fill",
     _FILLED,
-    only=" AND group_id IS NULL",
+    only="group_id IS NULL",
     beside=_SWAP_ENDED,
     more=("swap_ended text",),
 )
@@ -158,7 +161,7 @@ _RETRY = _move_to(
     "retry",
     "ends an attempt; another follows",
     _ANEW,
-    only=f" AND {HAS_TURN}",
+    only=HAS_TURN,
     beside=_SWAP_ENDED,
     more=("swap_ended text",),
 )
@@ -175,7 +178,7 @@ _WAIT = _move_to(
     "wait",
     "ends an attempt; the order waits for its price again, unless its time to wait is over",
     ("attempt", "venue", "signature", "asks", "returns", "rejections", "latched", "arm_rule", "arm_price"),
-    only=f" AND (good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
+    only=f"(good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
     beside=f"{_SWAP_ENDED}, {TURN_GIVEN}",
     more=("swap_ended text",),
 )

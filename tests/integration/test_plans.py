@@ -18,7 +18,7 @@ from oee_daemon.store import leases, moves
 from oee_daemon.store.line import Batch, _dialed
 
 #: Tables that grow with orders. Of any other one a few rows are all there is.
-GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger"}
+GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger", "order_groups"}
 MODULES = (moves, simulated_ledger, simulated_faults)
 KINDS = [b for module in MODULES for b in vars(module).values() if isinstance(b, Batch)]
 KINDS.append(leases._claim("market"))
