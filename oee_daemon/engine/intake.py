@@ -177,14 +177,24 @@ class Intake:
             return None
         terms, reserving = await limits.admit(terms, waits=armed is not None)
         try:
-            return await self._create(terms, key, armed, reserving)
+            return await self._create_unless_known(terms, key, armed, reserving)
         except NoRoom:
             # What ended a moment ago may have left room.
             await asyncio.to_thread(limits.settle)
         try:
-            return await self._create(terms, key, armed, reserving)
+            return await self._create_unless_known(terms, key, armed, reserving)
         except NoRoom as full:
             raise await asyncio.to_thread(limits.over, full, reserving) from None
+
+    async def _create_unless_known(
+        self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None
+    ) -> Order | None:
+        """As `_create`; of several with one key that came in one moment the first may have had no room, and
+        then the others have no order that they would repeat."""
+        while True:
+            order = await self._create(terms, key, armed, reserving)
+            if order is not None or await asyncio.to_thread(self.is_known, key):
+                return order
 
     async def _create(
         self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None = None

@@ -100,6 +100,19 @@ def test_ten_clients_that_race_never_get_a_unit_more(bench: Bench, empty_url: st
     assert race(bench, empty_url) == 994
 
 
+def test_who_comes_with_the_key_of_one_that_is_refused_is_refused_too(bench: Bench) -> None:
+    """In one moment: the first has no room, and the others find no order that they would repeat."""
+    limited = Limited(bench, max_daily=Decimal(1000))
+    limited.place(900)
+
+    async def all_at_once() -> list[Any]:
+        asked = [limited.begin(200, "the same key") for _ in range(6)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(answer) for answer in bench.loop.run(all_at_once())] == [OverLimit] * 6
+    assert limited.used == (0, 900)
+
+
 def two_at_once(bench: Bench, sql: psycopg.Connection[Any], url: str) -> int:
     """Of two clients the second asks for 600 USD while the first one's 600 USD are being stored, where 1,000
     are allowed: how many of them are stored."""
