@@ -230,6 +230,8 @@ def _condition_facts(order: Order) -> Iterator[tuple[str, str]]:
     for event in order.get("events", []):
         if isinstance(trigger := event["data"].get("trigger"), Mapping):
             yield "fired", f"{stamp_text(event['at'])}: {trigger_text(trigger)}"
+        if event["data"].get("by") == "oco":
+            yield "ended", f"by the fill of order {clean(str(event['data']['order']))[:8]} of its group"
     for gap in order.get("gaps", []):
         ended = f"to {stamp_text(gap['ended'])}" if gap["ended"] else "on, still"
         yield "unseen", f"not watched from {stamp_text(gap['begun'])} {ended}: {clean(gap['reason'])}"

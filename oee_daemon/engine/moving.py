@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Statuses that end an attempt: final, `pending` again, or waiting again.
 ENDS = FINAL | {Status.PENDING, Status.WAITING}
 
-_NO_TURN = "Another order of its group is being executed or was filled, and this one may not be any more."
+_NO_TURN = "It is not its turn in its group, or no longer: it may not be executed, and waits no more."
 
 
 def backoff(attempt: int, bounds: Growing) -> timedelta:

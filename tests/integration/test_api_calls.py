@@ -195,6 +195,43 @@ def test_history_is_filtered_and_paged_newest_first(api: Shared) -> None:
     assert count(until=newest) == api.stored() - 1
 
 
+def test_a_group_is_placed_whole_and_what_is_wrong_names_its_order(api: Shared) -> None:
+    limit = SELL | {"type": "limit", "targetPrice": "400"}
+    stop = SELL | {"type": "stop", "targetPrice": "40"}
+    asked: dict[str, Any] = {"rule": "oco", "orders": [limit, stop]}
+    key = {"Idempotency-Key": "a group of two"}
+    first, again = (api.http.post("/api/orders/group", json=asked, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 200)
+    placed = shaped(group_routes.GroupPlaced, first, 202)
+    assert [o["orderId"] for o in placed["orders"]] == [o["orderId"] for o in again.json()["orders"]]
+    assert {o["groupId"] for o in placed["orders"]} == {placed["groupId"]}
+    before = api.stored()
+    wrong: list[tuple[dict[str, Any], str, str]] = [
+        (asked | {"orders": [limit]}, "out_of_range", "orders"),
+        (asked | {"rule": "oto"}, "invalid_choice", "rule"),
+        ({"orders": [limit, stop]}, "missing_field", "rule"),
+        (asked | {"also": 1}, "unknown_field", "also"),
+        (asked | {"orders": [limit, 7]}, "invalid_input", "orders[1]"),
+        (asked | {"orders": [limit, SELL]}, "field_contradicts", "orders[1].type"),
+        (asked | {"orders": [limit | {"oco": "0c2f"}, stop]}, "invalid_id", "orders[0].oco"),
+        (asked | {"orders": [limit, stop | {"oco": str(UUID(int=4))}]}, "field_contradicts", "orders[1].oco"),
+        (asked | {"orders": [limit, stop | {"targetPrice": "x"}]}, "invalid_price", "orders[1].targetPrice"),
+        (asked | {"orders": [limit, stop | {"targetPrice": "400"}]}, "would_fire", "orders[1].targetPrice"),
+    ]
+    for body, code, field in wrong:
+        found = api.http.post("/api/orders/group", json=body)
+        assert (found.status_code, found.json()["code"], found.json()["field"]) == (422, code, field)
+    other = api.http.post("/api/orders/group", json=asked | {"orders": [stop, limit]}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    none = api.post(limit | {"oco": "0c2f"})
+    assert (none.status_code, none.json()["code"], none.json()["field"]) == (422, "invalid_id", "oco")
+    assert api.stored() == before
+    cancelled = api.http.post("/api/orders/cancel", json={"group": placed["groupId"]})
+    assert shaped(cancel_routes.Cancelled, cancelled)["cancelled"] == 2
+    late = api.post(limit | {"oco": placed["groupId"]})
+    assert (late.status_code, late.json()["code"]) == (409, "order_cancelled")
+
+
 def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
     before = api.stored()
     ask = {"inputToken": "sol", "outputToken": "USDC", "amount": "1.5"}

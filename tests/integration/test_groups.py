@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +17,13 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.group_intake import Group, GroupIntake, RowRefused
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.retention import Retention
-from oee_daemon.errors import Conflict, InvalidInput, KeyConflict
+from oee_daemon.engine.spending_limits import SpendingLimits
+from oee_daemon.errors import Conflict, Halted, InvalidInput, KeyConflict
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import doubts
+from oee_daemon.settings import Settings
+from oee_daemon.store import doubts, halt_row
 from tests.integration.test_watcher import limit, looked, price
 from tests.kit.engine import Bench
 from tests.kit.now import now
@@ -38,14 +41,14 @@ def legs(bench: Bench, *, profit: str = "1.02", loss: str = "0.97", **stop: Any)
     ]
 
 
-def grouped(bench: Bench, terms: Sequence[Terms], key: str | None = None) -> Group:
+def grouped(bench: Bench, terms: Sequence[Terms], key: str | None = None, **what: Any) -> Group:
     placing = Placing(bench.network(bench.chain()))
     asked = []
     for each in terms:
         armed = now(placing.armed(each))
         assert armed is not None
         asked.append((each, armed))
-    return now(GroupIntake(bench.db, bench.feed, network="simulated").accept(asked, key))
+    return now(GroupIntake(bench.db, bench.feed, network="simulated", **what).accept(asked, key))
 
 
 def pair(bench: Bench, **what: Any) -> tuple[Order, Order]:
@@ -282,6 +285,25 @@ def test_all_are_stored_or_none_and_a_repeat_finds_them(bench: Bench) -> None:
             conn.execute(text("SELECT count(*) FROM orders WHERE number > :n"), {"n": before}).scalar() == 0
         )
         assert conn.execute(text("SELECT count(*) FROM order_groups")).scalar() == 1
+
+
+def test_limits_and_a_halt_hold_for_a_group_as_for_each_of_its_orders(bench: Bench) -> None:
+    """There is room for one of both: none is stored."""
+    terms = [legs(bench)[0]] * 2
+    network = bench.network(bench.chain())
+    worth = price(bench, sell=True)
+    limits = SpendingLimits(replace(Settings(), max_daily=worth * Decimal("1.5")), bench.db, network)
+    with pytest.raises(RowRefused) as refused:
+        grouped(bench, terms, limits=limits)
+    assert (refused.value.number, refused.value.cause.code) == (1, "over_limit")
+    with bench.db.connect() as conn:
+        for table in ("orders", "order_groups", "reservations"):
+            assert conn.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0  # noqa: S608
+        enough = SpendingLimits(replace(Settings(), max_daily=worth * 3), bench.db, network)
+        assert grouped(bench, terms, limits=enough).created
+        halt_row.set_alone(conn, "a test", None)
+        with pytest.raises(Halted):
+            grouped(bench, terms)
 
 
 def joined(bench: Bench, other: UUID, **what: Any) -> Order:
