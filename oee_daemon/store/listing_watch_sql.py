@@ -1,6 +1,7 @@
 """The SQL of orders that wait for a token to be listed: which there are, and how those fire that may buy.
 
-As every firing: by the fence of the leader, on the locked row, once. Nothing commits by itself.
+As every firing: by the fence of the leader, on the locked row, once. Where more wait than one look takes,
+those are drawn: the oldest, of tokens that never come, would keep all others out. Nothing commits by itself.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from oee_daemon.store.watch_sql import FIRED, MOST, SAID
 
 LISTED = Statement(
     f"""
-    -- listed: orders that wait for a token to be listed, by age; `left_s` until their time is over
+    -- listed: some of the orders that wait for a token to be listed; `left_s` until their time is over
     SELECT {ORDER}, extract(epoch FROM orders.expires_at - clock_timestamp())::float8 AS left_s FROM orders
     WHERE arm_rule = 5 AND (look_at IS NULL OR look_at <= clock_timestamp())
         AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED} AND NOT {SUSPENDED}
-    ORDER BY number LIMIT {MOST}
+    ORDER BY random() LIMIT {MOST}
     """,  # noqa: S608  # names of our own
     named_row,
 )
