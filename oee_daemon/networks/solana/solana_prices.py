@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from oee_daemon.contract.terms import Side, SwapMode
@@ -80,6 +80,8 @@ class SolanaPrices:
         self.most_firm = pace.most_firm
         #: US dollars for one whole token, and when that was asked for.
         self._usd: dict[str, tuple[Fraction, float]] = {}
+        #: Tokens that prices were asked of.
+        self._priced: set[str] = set()
         self._usd_at = self._level_at = -pace.usd_s - pace.level_s
         self._levels: dict[str, _Level] = {}
         self._seen: dict[str, tuple[_Estimate, Pool | None]] = {}
@@ -104,7 +106,8 @@ class SolanaPrices:
         return {pair.name: self._price(pair, sight) for pair in pairs if pair.name in self._seen}
 
     async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
-        return (await self._best(request, self._venues, may))[0]
+        # What executes goes before: a price for what may fire is asked as what is looked at.
+        return (await self._best(replace(request, number=0), self._venues, may))[0]
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self._probe(pair, side, urgent=True)
@@ -116,10 +119,12 @@ class SolanaPrices:
             return
         now = time.monotonic()
         mints = sorted({token.mint for pair in pairs for token in (pair.base, pair.quote)})
-        unknown = any(mint not in self._usd for mint in mints)
-        if now - self._usd_at < (self._pace.look_s if unknown else self._pace.usd_s):
+        # Who has no price is not asked for more often than the others.
+        new = not self._priced.issuperset(mints)
+        if not new and now - self._usd_at < self._pace.usd_s:
             return
         self._usd_at = now
+        self._priced = set(mints)
         try:
             found = await self._directory.usd(mints, QUOTE_S, urgent=urgent)
         except OeeError as e:
@@ -166,8 +171,7 @@ class SolanaPrices:
         now = time.monotonic()
         seen = [pair for pair in pairs if pair.name in self._seen]
         due = [pair for pair in seen if self._is_due(pair, now)]
-        new = any(pair.name not in self._levels for pair in due)
-        if not due or (not new and now - self._level_at < self._pace.level_s):
+        if not due or now - self._level_at < self._pace.level_s:
             return
         self._level_at = now
         due.sort(key=lambda pair: self._levels[pair.name].at if pair.name in self._levels else 0.0)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from solders.keypair import Keypair
 
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import VenueLate, VenueRefused
@@ -192,3 +193,38 @@ def test_one_odd_pool_fires_no_stop_while_a_better_venue_is_silent(
         # What is not believed leaves no trace in the estimate.
         same = (levelled.bid, levelled.ask) == (raw.bid, raw.ask)
         assert same is not believed
+
+
+def test_a_token_that_nobody_prices_costs_no_more_requests(net: Localnet) -> None:
+    rig = Rig(net, venues="")
+    slow = replace(PACE, usd_s=1000.0)
+    directory = JupiterDirectory(Api("jupiter", rig.site, Bucket(1e6, 10**6)))
+    rig.prices = SolanaPrices(rig.reader, directory, [], slow)
+    unknown = replace(TOKENS["JUP"], mint=str(Keypair().pubkey()))
+    lonely = Watched(f"{unknown.mint}/{TOKENS['USDC'].mint}", unknown, TOKENS["USDC"])
+    for _ in range(3):
+        assert set(rig.look(PAIRS[0], lonely)) == {PAIRS[0].name}
+    assert rig.site.asked == 1
+    rig.look(*PAIRS, lonely)
+    assert rig.site.asked == 2, "a pair that came is priced at once"
+    assert set(rig.look(*PAIRS)) == {one.name for one in PAIRS} and rig.site.asked == 2
+
+
+def test_a_level_is_asked_for_by_its_pace_however_many_pairs_are_new(net: Localnet) -> None:
+    rig = Rig(net, venues="")
+    asked: list[QuoteRequest] = []
+
+    class Heard(Says):
+        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+            asked.append(request)
+            return await super().quote(request, deadline_s)
+
+    pace = replace(PACE, level_s=1000.0, levels=1)
+    rig.prices = SolanaPrices(rig.reader, None, [Heard(rig, 0)], pace)
+    for _ in range(3):
+        rig.look(*PAIRS)
+    assert len(asked) == len(Side)
+    # A price for what may fire comes after what executes; for a stop, before what is looked at.
+    request = replace(asked[0], number=7)
+    assert asyncio.run(rig.prices.firm(request)) is not None and asked[-1].number == 0
+    assert asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None and asked[-1].number == 1
