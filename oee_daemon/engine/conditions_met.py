@@ -133,7 +133,7 @@ def trigger(
     return {
         "rule": "at_or_below" if falls else "at_or_above",
         "basis": "executable" if candidate.is_limit else "marginal",
-        "target": decimal_text(_wanted(candidate)),
+        "target": decimal_text(wanted(candidate)),
         "bid": decimal_text(price.bid),
         "ask": decimal_text(price.ask),
         "venue": price.ask_venue if of_ask else price.bid_venue,
@@ -145,7 +145,8 @@ def trigger(
     }
 
 
-def _wanted(candidate: Candidate) -> Decimal:
+def wanted(candidate: Candidate) -> Decimal:
+    """The price that it waits for, whatever was learned: a trailing stop's is where it stands."""
     order = candidate.order
     wanted = order.limit_price if order.latched else order.target_price
     return candidate.armed if wanted is None or order.type is OrderType.MARKET else wanted

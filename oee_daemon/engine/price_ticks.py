@@ -260,9 +260,10 @@ class PriceTicks:
         await self._arm([c for c, _ in missed], prices, LEARNED_S)
 
     async def _rest(self, unpriced: Sequence[Candidate]) -> None:
-        """Those that no venue can fill now make room for others of their pair."""
+        """Those that no venue can fill now make room for others of their pair. By their own prices: what was
+        learned is looked at again at once."""
         if unpriced:
-            await self._arm(unpriced, [c.armed for c in unpriced], UNPRICED_S)
+            await self._arm(unpriced, [conditions_met.wanted(c) for c in unpriced], UNPRICED_S)
 
     async def _arm(self, looked: Sequence[Candidate], prices: Sequence[Decimal], rest_s: float) -> None:
         values = {

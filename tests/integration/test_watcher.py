@@ -129,6 +129,19 @@ def test_what_no_venue_may_fill_neither_fires_nor_stands_before_others(bench: Be
     assert looked(bench, watcher, 2) == [] and bench.row(far.id).look_at is not None
 
 
+def test_what_no_venue_may_fill_stands_before_no_other_once_it_has_learned(bench: Bench) -> None:
+    """By what it has learned it would be looked at again at once, and at every look."""
+    large, watcher = limit(bench, "0.995", amount=2_000 * 10**9), bench.watcher()
+    bench.move_market(-60)
+    assert looked(bench, watcher) == [] and bench.row(large.id).arm_price < large.target_price
+    bench.set(large.id, barred=["raydium", "meteora"])
+    other = limit(bench, "0.9")
+    assert watcher.ticks is not None
+    watcher.ticks._source.most_firm = 1
+    bench.move_market(-1200)
+    assert looked(bench, watcher, 3) == [other.id]
+
+
 def test_a_stop_fires_by_the_best_venue_over_two_slots_and_not_by_one_venues_spike(bench: Bench) -> None:
     order, watcher = stop(bench, "0.97"), bench.watcher()
     bench.move_market(-900, venue="raydium")
