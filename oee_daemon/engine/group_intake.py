@@ -187,6 +187,7 @@ class Joining:
                 group_placing.lock_key(conn, key)
                 if key is not None and order_rows.find_key(conn, key) is not None:
                     return None
+                group_placing.lock_limits(conn, limited=reserving is not None)
                 group = group_placing.join(conn, terms.oco, self._network)
                 return group_placing.place(conn, self._network, group, [member])[0]
         except NotStored as e:

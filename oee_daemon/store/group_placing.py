@@ -91,6 +91,12 @@ def lock_key(conn: Connection, key: str | None) -> None:
         _LOCK_KEY.first(conn, {"key": key})
 
 
+def lock_limits(conn: Connection, *, limited: bool) -> None:
+    """What the order is stored behind, before any row is locked: an edit takes the same in this order."""
+    first, *_ = creating.batch_of(True, limited=limited).texts
+    psycopg.RawCursor(driver(conn)).execute(first)
+
+
 def find_group(conn: Connection, key: str) -> tuple[UUID, bytes] | None:
     """The group that was placed with the key, and the hash of its request."""
     found = _FIND.first(conn, {"key": key})
