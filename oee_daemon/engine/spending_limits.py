@@ -19,10 +19,11 @@ from decimal import ROUND_CEILING, Decimal
 
 from sqlalchemy import Engine
 
-from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
+from oee_daemon.orders.conditions import TIMED, past
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -119,13 +120,13 @@ class SpendingLimits:
                 raise OverLimit(f"OEE_TOKENS is {allowed}: {symbol} is not among them.", field=field)
 
     async def _bounded(self, terms: Terms, waits: bool) -> tuple[Terms, int]:
-        """The terms with a bound on what is spent, and that bound, in base units. One that waits is valued by
-        the price of now, and bound by that of then."""
+        """The terms with a bound on what is spent, and that bound, in base units. A trailing stop is valued
+        by the worst price at which it may fire, and bound by that of then."""
         if terms.swap_mode is SwapMode.EXACT_IN:
             return terms, terms.amount
         if terms.max_spend is not None:
             return terms, terms.max_spend
-        if waits and terms.type is OrderType.MARKET:
+        if waits and terms.type in TIMED:
             raise OverLimit(
                 "Under a limit in USD an order that buys an exact amount later has to say maxSpend.",
                 field="maxSpend",
@@ -136,8 +137,10 @@ class SpendingLimits:
             best = routing.choose(answers, terms.swap_mode, None)
         except AttemptFailed as e:
             raise NoReferencePrice(e.message) from None
+        if waits:
+            return terms, _at_worst(best.amount_in, terms)
         most = routing.bound_of(best, terms.swap_mode, terms.slippage_bps)
-        return (terms if waits else replace(terms, max_spend=most)), most
+        return replace(terms, max_spend=most), most
 
     async def _value(self, mint: str, units: int) -> int:
         """What so much of a token is worth, rounded up."""
@@ -182,6 +185,15 @@ class SpendingLimits:
         if enough is not None and first < need:
             told += f", enough for it at {enough:%d %b %H:%M} UTC"
         return OverLimit(message, hint=f"{told}. See: oee limits")
+
+
+def _at_worst(units: int, terms: Terms) -> int:
+    """What a trailing stop spends at its worst where it would be so many now: it fires no further from the
+    price of now than it trails, and no worse than past that."""
+    bps = terms.trail_bps or 0
+    worst = past(Decimal(10_000 + bps if terms.side is Side.BUY else 10_000 - bps) / 10_000, terms.side)
+    most = units * worst if terms.side is Side.BUY else units / worst
+    return int(most.to_integral_value(ROUND_CEILING))
 
 
 def _frees(buckets: Sequence[Bucket]) -> list[tuple[datetime, Decimal]]:

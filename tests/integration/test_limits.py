@@ -15,21 +15,23 @@ import psycopg
 import pytest
 
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import SwapMode
+from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import NoReferencePrice, OverLimit
-from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.conditions import Rule, past
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
-from oee_daemon.store import creating
+from oee_daemon.store import creating, spending
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Batch, Line
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 USD = 10**6
 
@@ -263,3 +265,52 @@ def test_what_trades_at_a_later_time_has_to_say_its_bound(bench: Bench) -> None:
     bounded = terms_of(given | {"max_spend": 150 * USD})
     bench.loop.run(limited.intake.accept(bounded, None, armed))
     assert limited.used == (0, 150)
+
+
+def test_a_sniper_of_an_exact_amount_has_to_say_its_bound(bench: Bench) -> None:
+    """At its moment the price may be anything, and its slippage is of the price then."""
+    limited = Limited(bench, max_order=Decimal(200), max_daily=Decimal(200))
+    later = datetime.now(UTC) + timedelta(hours=1)
+    given: dict[str, Any] = {"type": OrderType.SNIPER, "swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
+    terms = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "launch_at": later} | given
+    armed = Armed(rule=Rule.TIME, price=None, data={})
+    with pytest.raises(OverLimit, match="maxSpend"):
+        bench.loop.run(limited.intake.accept(terms_of(terms), None, armed))
+    assert limited.used == (0, 0)
+
+
+def test_a_trailing_purchase_of_an_exact_amount_counts_by_its_worst_price(bench: Bench) -> None:
+    """It trails the price of now or a lower one; its ceiling is a fifth above where it fires."""
+    trailing: dict[str, Any] = {"type": OrderType.STOP, "trail_bps": 5000}
+    trailing |= {"swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
+    terms = terms_of({"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"]} | trailing)
+    network = bench.network(bench.chain())
+    armed = now(Placing(network).armed(terms))
+    assert armed is not None and armed.price is not None and armed.rule is Rule.BUY_STOP
+    worst = past(armed.price, terms.side)
+    limits = SpendingLimits(replace(Settings(), max_order=worst - 1), bench.db, network)
+    with pytest.raises(OverLimit, match="OEE_MAX_ORDER"):
+        now(limits.admit(terms, waits=True))
+    limits = SpendingLimits(replace(Settings(), max_order=worst * Decimal("1.02")), bench.db, network)
+    now(limits.admit(terms, waits=True))
+
+
+def test_who_joins_holds_no_order_while_it_waits_for_the_limits(
+    bench: Bench, empty_url: str, sql: psycopg.Connection[Any]
+) -> None:
+    """An edit has the limits and waits for the order: both would wait for ever."""
+    target = {"type": OrderType.LIMIT, "target_price": Decimal(100)}
+    limited = Limited(bench, max_daily=Decimal(1000))
+    armed = Armed(rule=Rule.BUY_LIMIT, price=Decimal(100), data={})
+    asked = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10 * USD} | target
+    first, _ = bench.loop.run(limited.intake.accept(terms_of(asked), None, armed))
+    with connect(empty_url) as editor, ThreadPoolExecutor(1) as pool:
+        with editor.transaction():
+            editor.execute(f"SELECT pg_advisory_xact_lock({spending.LOCK})")
+            joins = terms_of(asked | {"oco": first.id})
+            joining = pool.submit(bench.loop.run, limited.intake.accept(joins, None, armed))
+            until(lambda: waiting(sql, "advisory"), what="who joins")
+            editor.execute("SELECT FROM orders WHERE id = %s FOR UPDATE NOWAIT", [first.id])
+        joined, _ = joining.result()
+    assert joined.group_id is not None
+    assert limited.used == (0, 20)
