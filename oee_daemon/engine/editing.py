@@ -104,7 +104,8 @@ class Editing:
         """What it is compared with; the market is asked where that changes. Raises as `Placing.armed`."""
         compared, before = as_compared(terms, order), as_compared(order, order)
         if all(getattr(compared, name) == getattr(before, name) for name in _PRICED):
-            rule = rule_of(compared.type, compared.side)
+            listing = compared.token_address is not None
+            rule = rule_of(compared.type, compared.side, listing=listing)
             return Armed(rule=rule, price=compared.target_price, data={})
         peak = await asyncio.to_thread(editing.peak_of, self._db, order) if trails_on else None
         try:
