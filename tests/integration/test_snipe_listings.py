@@ -13,9 +13,11 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, Trap, listing
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS, Token
+from tests.integration.test_editing import edit
 from tests.kit.engine import LISTING_SLOTS, Bench
 from tests.kit.now import now
 
@@ -147,3 +149,13 @@ def test_the_highest_price_binds(bench: Bench) -> None:
 def test_a_mint_of_another_seed_is_no_token(bench: Bench) -> None:
     with pytest.raises((Conflict, InvalidInput)):
         snipe(bench, listing(99, 0, LISTING_SLOTS))
+
+
+def test_who_waits_for_its_token_still_does_once_it_was_edited(bench: Bench) -> None:
+    (token, *_) = tokens(None)
+    order = snipe(bench, token)
+    later = datetime.now(UTC) + timedelta(hours=2)
+    edit(bench, order, slippage_bps=900, good_until=later)
+    assert bench.row(order.id).arm_rule == Rule.LISTED
+    watch(bench, token.listed_at + 5)
+    assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
