@@ -28,6 +28,10 @@ def price_shown(text: str) -> str:
     return short_amount(text, _FIGURES)
 
 
+def _launch_text(order: Mapping[str, Any]) -> str:
+    return instant_text(parse_moment(order["launchTime"]), exact=order["type"] == "sniper")
+
+
 def condition_text(order: Mapping[str, Any]) -> str:
     """`≤ 140`, `trails 5%`, `from 2026-12-01 09:00 UTC`; empty for what waits for nothing."""
     told = ""
@@ -39,7 +43,7 @@ def condition_text(order: Mapping[str, Any]) -> str:
     if order.get("tokenAddress"):
         told = f"listed, ≥ {order.get('minLiquidity') or 0:,} USD"
     if order.get("launchTime"):
-        begun = f"from {instant_text(parse_moment(order['launchTime']))}"
+        begun = f"from {_launch_text(order)}"
         told = f"{told} {begun}" if told else begun
     return told
 
@@ -67,7 +71,7 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
     if order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
     if order.get("launchTime"):
-        told += f", from {instant_text(parse_moment(order['launchTime']))} on"
+        told += f", from {_launch_text(order)} on"
     return told
 
 

@@ -106,11 +106,13 @@ def _utc_reading(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M}Z"
 
 
-def instant_text(at: datetime, *, zone: tzinfo | None = None) -> str:
-    """`2026-12-01 18:00 CET (17:00 UTC)`: the instant here, and in UTC where that is another clock."""
+def instant_text(at: datetime, *, zone: tzinfo | None = None, exact: bool = False) -> str:
+    """`2026-12-01 18:00 CET (17:00 UTC)`: the instant here, and in UTC where that is another clock. `exact`:
+    with parts of a second, where it has any."""
     here, there = at.astimezone(zone), at.astimezone(UTC)
-    clock = "%H:%M:%S" if at.second or at.microsecond else "%H:%M"
-    if at.microsecond:
+    parts = exact and at.microsecond
+    clock = "%H:%M:%S" if at.second or parts else "%H:%M"
+    if parts:
         clock += f".{at.microsecond:06}".rstrip("0")
     if here.utcoffset() == timedelta(0):
         return f"{there:%Y-%m-%d} {there:{clock}} UTC"

@@ -65,11 +65,14 @@ class ListingWatch:
                 return None
             verdicts = {one.verdict for one in self._checks.judge(order, token)}
             last = left_s is not None and left_s < LAST_S
-            if Verdict.REFUSED in verdicts or last:
+            if last:
                 return _told(token)
-            if Verdict.UNKNOWN in verdicts or not await self._is_quoted(order):
+            if Verdict.UNKNOWN in verdicts:
+                # What else there is to know is known soon, and is told with a refusal.
                 return None
-            return _told(token)
+            if Verdict.REFUSED in verdicts or await self._is_quoted(order):
+                return _told(token)
+            return None
         except AttemptFailed:
             # Nobody could say: at the next look somebody may.
             return None

@@ -78,7 +78,8 @@ def of_mint(token: NewToken, pinned: Sequence[Token]) -> list[Check]:
     for extension, name in _POWERS.items():
         found = risks.pop(extension, None)
         checks.append(_check(name, found is not None, found.detail if found else "nobody has that power"))
-    checks.append(_check("close", token.can_be_closed, "whether the mint can be closed"))
+    closes = "somebody" if token.can_be_closed else "nobody"
+    checks.append(_check("close", token.can_be_closed, f"{closes} can close the mint"))
     checks.append(_fee(token))
     # What is left is not known, or can't be sold: nobody can take that risk.
     checks += [Check(one.name, Verdict.REFUSED, one.detail) for one in risks.values()]
