@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which a leader leads without a sign of life, and between two of them.
 LEASE_S, BEAT_S = 3.0, 1.0
+#: Seconds between two looks for whoever waits in a group that was filled.
+SWEEP_S = 60.0
 #: Seconds without a fresh price after which a pair counts as not watched.
 GAP_S = 10.0
 
@@ -73,6 +75,7 @@ class Watcher:
         self._listed = False
         self._cadence_s = BEAT_S if network.prices is None else network.prices.cadence_s
         self._lead: Lead | None = None
+        self._sweep_at = 0.0
         self._urgent = urgent
         self._launches = (
             None
@@ -177,7 +180,8 @@ class Watcher:
             where = self._where()
             values = {"timeline": where and where.timeline, "started": where and where.started}
             self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
-        if row.left_over:
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + SWEEP_S
             self._tell([r[0] for r in await aside(self._db, group_sql.STOP_LEFT_OVER.all)])
         if row.looks:
             await aside(self._db, watch_sql.LOOK.all)

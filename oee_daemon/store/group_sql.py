@@ -58,13 +58,13 @@ OTHERS_STOPPED = f"""marked AS (
     ), {_STOPPED_SAID}"""  # noqa: S608
 
 # Only doubt can leave one: two orders of a group that may both have been executed end at the same moment.
-_LEFT_OVER = """FROM doubts d JOIN orders o ON o.id = d.order_id JOIN order_groups g ON g.id = o.group_id
-            WHERE o.arm_rule IS NOT NULL AND g.filled IS NOT NULL"""
-#: Whether somebody waits whose group was filled.
-LEFT_OVER = f"EXISTS (SELECT {_LEFT_OVER})"
 STOP_LEFT_OVER = Statement(f"""
     -- stop_left_over: stops who waits although another order of the group was filled
-    WITH found AS (SELECT o.id, g.filled {_LEFT_OVER}), stopped AS (
+    WITH found AS (
+        SELECT o.id, g.filled FROM doubts d
+        JOIN orders o ON o.id = d.order_id JOIN order_groups g ON g.id = o.group_id
+        WHERE o.arm_rule IS NOT NULL AND g.filled IS NOT NULL
+    ), stopped AS (
         {_STOP}
         FROM found WHERE s.id = found.id AND s.status = 'waiting'
         RETURNING s.id, s.event_seq, s.status, s.attempt, s.updated_at, found.filled

@@ -8,7 +8,7 @@ skipped where another has them: what is missed is met again at the next tick. No
 
 from __future__ import annotations
 
-from oee_daemon.store.group_sql import LEFT_OVER, SUSPENDED, TURN_GIVEN, TURNS
+from oee_daemon.store.group_sql import SUSPENDED, TURN_GIVEN, TURNS
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import ABSURD, HALTED, over, there
 from oee_daemon.store.statement import Statement, named_row
@@ -40,7 +40,7 @@ BEAT = Statement(
             AS looks,
         EXISTS (SELECT FROM orders WHERE arm_price IS NOT NULL) AS armed,
         EXISTS (SELECT FROM orders WHERE arm_rule = 5) AS listed,
-        EXISTS (SELECT FROM feeds) AS fed, {LEFT_OVER} AS left_over
+        EXISTS (SELECT FROM feeds) AS fed
     """,  # noqa: S608  # names of our own
     named_row,
 )
