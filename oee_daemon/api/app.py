@@ -66,25 +66,33 @@ def open_state(
     desk.load()
     limits = SpendingLimits(settings, db, network)
     placing, waits = Placing(network), WaitingOrders(db)
+    intake = Intake(
+        db,
+        line,
+        broker,
+        feed,
+        network=network.name,
+        identity=around.identity,
+        lock=around.lock,
+        limits=limits,
+        home=settings.home,
+    )
     return State(
         settings=settings,
         around=around,
         network=network,
         fills=Fills(db, BoundedChain(network.chain, FaultLog())),
-        intake=Intake(
-            db,
-            line,
-            broker,
-            feed,
-            network=network.name,
-            identity=around.identity,
-            lock=around.lock,
-            limits=limits,
-            home=settings.home,
-        ),
+        intake=intake,
         placing=placing,
         editing=Editing(
-            db, feed, network, placing, identity=around.identity, limits=limits, home=settings.home
+            db,
+            feed,
+            network,
+            placing,
+            identity=around.identity,
+            limits=limits,
+            home=settings.home,
+            soon=intake.look_ahead,
         ),
         groups=GroupIntake(
             db,
@@ -93,6 +101,7 @@ def open_state(
             lock=around.lock,
             limits=limits,
             home=settings.home,
+            soon=intake.look_ahead,
         ),
         line=line,
         limits=limits,

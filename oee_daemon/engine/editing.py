@@ -44,7 +44,8 @@ _PRICED = ("target_price", "trail_bps", "amount")
 
 
 class Editing:
-    """For the daemon that accepts. `home`: where the mark of a halt would be; see `Intake` for the rest."""
+    """For the daemon that accepts. `home`: where the mark of a halt would be; `soon` is told of what was
+    edited, as `Intake.look_ahead`; see `Intake` for the rest."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Editing:
         identity: Identity | None = None,
         limits: SpendingLimits | None = None,
         home: Path | None = None,
+        soon: Callable[[Order], object] = lambda _: None,
     ) -> None:
         self._db = db
         self._feed = feed
@@ -64,6 +66,7 @@ class Editing:
         self._identity = identity
         self._limits = limits if limits is not None and limits.any else None
         self._home = home
+        self._soon = soon
 
     async def edit(self, order_id: UUID, read: Read, expected: int | None = None) -> Order:
         """The order with what `read` says changed. `expected`: its newest event, where the caller names it.
@@ -89,6 +92,7 @@ class Editing:
             armed = await self._arm(order, terms, trails_on=trails_on)
             stored = await self._store(order, Edited(terms, armed, said, trails_on))
             if stored is not None:
+                self._soon(stored)
                 self._feed.publish(order_id)
                 return stored
             # It moved between the two looks: it is looked at again, and refused where it waits no more.

@@ -1,14 +1,14 @@
 """Accepts orders of which at most one is filled: several as a new group, or one into a group that there is.
 
 All of them are stored in one transaction, or none. A group's key is its own; the keys of its orders are made
-of it. Nobody is rung for: they wait.
+of it. No worker is rung for: they wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -50,7 +50,7 @@ class RowRefused(Exception):
 
 
 class GroupIntake:
-    """Where groups come in. `lock`, `limits`, `home`: as of `Intake`."""
+    """Where groups come in. `lock`, `limits`, `home`: as of `Intake`, whose `look_ahead` is `soon`."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class GroupIntake:
         lock: WalletLock | None = None,
         limits: SpendingLimits | None = None,
         home: Path | None = None,
+        soon: Callable[[Order], object] = lambda _: None,
     ) -> None:
         self._db = db
         self._feed = feed
@@ -68,6 +69,7 @@ class GroupIntake:
         self._lock = lock
         self._limits = limits if limits is not None and limits.any else None
         self._home = home
+        self._soon = soon
 
     async def find(self, asked: Sequence[Terms], key: str | None) -> Group | None:
         """The group that was placed with the key. Raises `KeyConflict` where it was with other values."""
@@ -94,6 +96,8 @@ class GroupIntake:
         ]
         group = await asyncio.to_thread(self._placed, members, key)
         failpoints.hit("accepted")
+        for order in group.orders:
+            self._soon(order)
         self._feed.publish(*(order.id for order in group.orders))
         return group
 

@@ -143,15 +143,18 @@ class Intake:
             return await asyncio.to_thread(self._known, terms, key), False
         failpoints.hit("accepted")
         if armed is not None:
-            if order.launch_at is not None and order.launch_at - order.created_at < LOOK_AHEAD:
-                # Its time may come before the watcher's next beat.
-                self._bell.submit(ring_all, self._broker, [LOOK])
+            self.look_ahead(order)
             self._feed.publish(order.id)
             return order, True
         self._new.append(order.id)
         if len(self._new) == 1:
             asyncio.get_running_loop().call_soon(self._send_news)
         return order, True
+
+    def look_ahead(self, order: Order) -> None:
+        """Wakes who watches where the order's time, as it was just stored, may come before the next beat."""
+        if order.launch_at is not None and order.launch_at - order.updated_at < LOOK_AHEAD:
+            self._bell.submit(ring_all, self._broker, [LOOK])
 
     async def _refuse_locked(self, lock: WalletLock, terms: Terms, key: str | None) -> Order | None:
         """The order that a key is of: it was accepted, however it stands with the wallet by now."""

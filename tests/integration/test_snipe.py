@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.group_intake import GroupIntake
+from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.queue.broker import LOOK
 from oee_daemon.store import halt_row, leases
+from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
 from oee_daemon.store.tables import MARKET, execution_slots
 from tests.integration.test_editing import editor
@@ -141,3 +151,28 @@ def test_a_moment_that_is_moved_keeps_the_time_after_it(bench: Bench) -> None:
     now(editor(bench).edit(order.id, lambda _: {"launch_at": soon}, None))
     (done,) = watched(bench, [order])
     assert done.status is Status.CONFIRMED and moment_of(bench, done, Status.ROUTING) >= soon
+
+
+def test_whatever_is_stored_for_the_next_seconds_wakes_who_watches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an edit or with a group, too: its moment may come before the next beat."""
+    rung: list[Sequence[UUID]] = []
+    monkeypatch.setattr("oee_daemon.engine.intake.ring_all", lambda _, ids: rung.append(ids))
+    order, look = snipe(bench, 3600), bench.intake.look_ahead
+    network = bench.network(bench.chain())
+    editing = Editing(bench.db, bench.feed, network, Placing(network), soon=look)
+
+    def move(ahead_s: float) -> None:
+        at = datetime.now(UTC) + timedelta(seconds=ahead_s)
+        now(editing.edit(order.id, lambda _: {"launch_at": at}))
+
+    move(1800)
+    move(1.5)
+    until(lambda: rung == [[LOOK]], what="the ring of the second edit alone")
+    near = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": 10**9}
+    terms = terms_of(near | {"launch_at": datetime.now(UTC) + timedelta(seconds=1.5)})
+    armed = Armed(rule=Rule.TIME, price=None, data={})
+    groups = GroupIntake(bench.db, bench.feed, network="simulated", soon=look)
+    now(groups.accept([(terms, armed)] * 2, None))
+    until(lambda: len(rung) == 3, what="the rings of a group")
