@@ -168,7 +168,8 @@ def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
         f"; {now}" if now else ""
     )
     name = short_id(order)
-    follow = f"oee watch {name} · oee cancel {name}"
+    change = f" · oee edit {name} --at …" if order["targetPrice"] else ""
+    follow = f"oee watch {name}{change} · oee cancel {name}"
     lines = [waits, f"{until_words(order)}, and while this daemon runs · {follow}"]
     if turned:
         lines.insert(0, f"the pair is {base}/{quote}: this is to {order['side']} {base}")

@@ -84,7 +84,8 @@ def test_a_step_from_now_is_counted_for_the_new_amount(cli: Cli) -> None:
     quote = cli.json(*["quote", "SOL", "USDC", "2000"])
     edited = cli.json(*f"edit {name} --amount 2000 --at -10%".split())
     now = min(Decimal(q["price"]) for q in quote["quotes"] if q["price"])
-    assert abs(Decimal(edited["targetPrice"]) / now - Decimal("0.9")) < Decimal("0.001")
+    # The market moves meanwhile, by far less than what so much costs more than 1.5 SOL.
+    assert abs(Decimal(edited["targetPrice"]) / now - Decimal("0.9")) < Decimal("0.02")
 
 
 def test_under_a_halt_nothing_is_edited(cli: Cli) -> None:

@@ -59,7 +59,8 @@ def test_what_is_said_when_it_was_placed() -> None:
     name = "0c2f0b8e"
     assert placed_lines(LIMIT) == [
         "waits to buy 1.5 SOL at 140 or less (net), at most 210 USDC; now 142.18, 1.5% away",
-        f"until cancelled, and while this daemon runs · oee watch {name} · oee cancel {name}",
+        f"until cancelled, and while this daemon runs · oee watch {name} · oee edit {name} --at …"
+        f" · oee cancel {name}",
     ]
     stop = placed_lines(STOP, turned=True)
     assert stop[0] == "the pair is SOL/USDC: this is to sell SOL"
