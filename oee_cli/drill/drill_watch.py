@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from oee_cli.drill.drill_verdict import Verdict
 from oee_cli.drill.drill_watch_faults import WatchFaults
 from oee_cli.drill.drill_watch_verdict import Judge, Seen
 
-_LEADS = "SELECT extract(epoch FROM clock_timestamp()) * 1000, fence FROM watch"
+_LEADS = """SELECT extract(epoch FROM clock_timestamp()) * 1000, fence,
+    EXISTS (SELECT FROM workers WHERE seen_at > clock_timestamp() - interval '2 s') FROM watch"""
+#: Milliseconds between two looks that find a worker at work, past which none was for a while; and until a
+#: worker that is back leads the watch.
+_NOBODY_MS, _LEADS_MS = 2500, 6000
 
 
 class Watch:
@@ -28,6 +33,8 @@ class Watch:
         self._market = Market(seed, volatility)
         self.faults = WatchFaults(ledger)
         self._fences: list[tuple[float, int]] = []
+        #: When some worker was at work.
+        self._worked: list[float] = []
 
     def look(self) -> None:
         """Notes who leads now, where Postgres answers."""
@@ -37,6 +44,7 @@ class Watch:
             row = db.execute(_LEADS).fetchone()
             if row is not None:
                 self._fences.append((float(row[0]), int(row[1])))
+                self._worked += [float(row[0])] if row[2] else []
 
     def judge(
         self,
@@ -51,5 +59,6 @@ class Watch:
             (self._market.genesis_ms,) = db.execute("SELECT genesis_ms FROM sim_chain").fetchone()
             self._market.begun = dict(db.execute("SELECT pair, begun_height FROM sim_paths"))
         self._market.shifts = self.faults.shifts()
-        seen = Seen(placed, [*away, *self.faults.hidden()], self.faults.blind(), away, self._fences)
+        nobody = [(a, b + _LEADS_MS) for a, b in pairwise(self._worked) if b - a > _NOBODY_MS]
+        seen = Seen(placed, [*away, *nobody, *self.faults.hidden()], self.faults.blind(), away, self._fences)
         return Judge(self._market, seen, verdict).judge(orders)
