@@ -5,7 +5,7 @@ A request becomes a quote, a quote an unsigned swap, that a signed swap; the cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -113,7 +113,8 @@ class Fill:
     slot: int
     at: datetime
     order_id: UUID | None = None
-    network_fee: int | None = None
+    #: What is only told: a node that tells it otherwise does not contradict the others.
+    network_fee: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
