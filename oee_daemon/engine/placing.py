@@ -15,7 +15,7 @@ from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
-from oee_daemon.networks.prices import PriceSource, price_of
+from oee_daemon.networks.prices import PriceSource, Watched, price_of
 from oee_daemon.orders.conditions import FALLING, TIMED, Rule, rule_of
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token, decimal_text
@@ -97,6 +97,10 @@ class Placing:
                 hint="Try a smaller amount, or another pair.",
             )
         now = price_of(firm, terms.side, base, quote)
+        if terms.type is OrderType.STOP:
+            # A stop is compared with the price of a little: by that of its own size a large one seems met.
+            little = await source.probed(Watched(terms.pair, base, quote), terms.side)
+            now = now if little is None else price_of(little, terms.side, base, quote)
         # A trailing stop begins at the first price that its watcher sees, by which it moves from then on.
         trails = terms.trail_bps is not None
         price = _trailed(peak or now, rule, terms.trail_bps or 0) if trails else terms.target_price

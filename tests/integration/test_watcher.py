@@ -352,7 +352,7 @@ def test_a_trailing_stop_is_not_met_by_its_launch(bench: Bench) -> None:
     bench.set(order.id, launch_at=bench.ago(seconds=1))
     assert looked(bench, watcher, 4) == []
     row = bench.row(order.id)
-    assert (row.arm_rule, row.arm_price) == (2, row.peak * Decimal("0.97"))
+    assert row.arm_rule == 2 and abs(row.arm_price - row.peak * Decimal("0.97")) < Decimal("1e-9")
     bench.move_market(-400)
     assert looked(bench, watcher, 3) == [order.id]
 
@@ -375,6 +375,14 @@ def test_a_slip_of_the_pen_is_no_order(bench: Bench, kind: str, sell: bool, targ
     assert refused.value.code == code
     if code != "price_inverted":
         assert place(type=OrderType(kind), target_price=Decimal(target), far=True).status is Status.WAITING
+
+
+def test_a_large_stop_is_placed_by_the_price_that_fires_it(bench: Bench) -> None:
+    """What its own size would bring is worse, and says nothing of whether it is met."""
+    large = stop(bench, "0.97", amount=3_000 * 10**9)
+    trailing = bench.place(type=OrderType.STOP, trail_bps=300, amount=3_000 * 10**9)
+    assert large.status is trailing.status is Status.WAITING
+    assert abs(bench.row(trailing.id).peak / price(bench, sell=True) - 1) < Decimal("0.001")
 
 
 def test_who_leads_again_confirms_a_stop_anew(bench: Bench) -> None:
