@@ -34,13 +34,16 @@ QUOTE_S, LATE_S = 1.0, 1.25
 DEEP_USD = 50_000
 #: Seconds for which a level counts.
 LEVEL_KEPT_S = 600.0
-#: How much worse than the estimate the best quote may be where a venue has not answered: beyond it the only
-#: one that did may be a pool that nobody trades on.
+#: How much worse than the estimate the best quote may be where a better venue may be missing: beyond it the
+#: only one that quoted may be a pool that nobody trades on.
 ODD = Fraction(2, 100)
 #: Part of a pool that a little of a token is where nobody knows its worth.
 _LITTLE = 10_000
-#: Venues that one other venue asks too: all of Jupiter's markets.
-_AMONG = {"meteora": "jupiter", "orca": "jupiter"}
+#: The venue that asks all markets, and venues of which each is one of these.
+_ASKS_ALL = "jupiter"
+_AMONG = {"meteora": _ASKS_ALL, "orca": _ASKS_ALL}
+#: What a venue says; None: it has not answered.
+_Answer = Quote | VenueRefused | None
 
 
 @dataclass(slots=True)
@@ -142,10 +145,11 @@ class SolanaPrices:
         if pool is None:
             return by_usd
         by_pool = _Estimate(_mid(pool, pair), True, sight.age_s)
-        quote_usd = 1 if pair.quote.stable else usd[1] and usd[1][0]
-        if by_usd is None or quote_usd is None:
+        if self._directory is None:
             return by_pool
-        held = Fraction(pool.held_out, 10**pair.quote.decimals) * quote_usd
+        quote_usd = usd[1][0] if by_usd is not None and usd[1] is not None else 0
+        held = Fraction(pool.held_out, 10**pair.quote.decimals) * (1 if pair.quote.stable else quote_usd)
+        # A shallow pool says nothing, whether or not Jupiter knows better.
         return by_pool if held >= DEEP_USD else by_usd
 
     def _price(self, pair: Watched, sight: Sight) -> Price:
@@ -201,11 +205,11 @@ class SolanaPrices:
             mode=SwapMode.EXACT_IN,
             number=int(urgent),
         )
-        quote, whole = await self._best(request, self._small)
+        quote, answers = await self._best(request, self._small)
         if quote is not None:
             part = Fraction(price_of(quote, side, pair.base, pair.quote)) / estimate.price
             worse = 1 - part if side is Side.SELL else part - 1
-            if not whole and worse > ODD:
+            if worse > ODD and not _is_whole(answers, estimate):
                 return None
             level = self._levels.get(pair.name)
             if level is None or level.by_pool is not estimate.by_pool:
@@ -232,15 +236,22 @@ class SolanaPrices:
 
     async def _best(
         self, request: QuoteRequest, venues: Sequence[Venue], may: Callable[[Quote], bool] | None = None
-    ) -> tuple[Quote | None, bool]:
-        """The best quote, and whether every venue has answered: yes or no."""
+    ) -> tuple[Quote | None, Sequence[_Answer]]:
+        """The best quote, and what each venue has answered."""
         asked = await asyncio.gather(*(_ask(venue, request) for venue in venues))
         best = best_of([quote for quote in asked if isinstance(quote, Quote)], request.mode, may)
-        return best, None not in asked
+        return best, asked
 
 
-async def _ask(venue: Venue, request: QuoteRequest) -> Quote | VenueRefused | None:
-    """None: it has not answered."""
+def _is_whole(answers: Sequence[_Answer], estimate: _Estimate) -> bool:
+    """Whether no better venue is missing. One that refuses what Jupiter has a price for may have lost its
+    routes for a while; where Jupiter itself quotes, all markets were asked."""
+    quoted = [isinstance(answer, Quote) for answer in answers]
+    of_all = any(isinstance(answer, Quote) and answer.venue == _ASKS_ALL for answer in answers)
+    return None not in answers and (estimate.by_pool or of_all or all(quoted))
+
+
+async def _ask(venue: Venue, request: QuoteRequest) -> _Answer:
     try:
         async with asyncio.timeout(LATE_S):
             return await venue.quote(request, QUOTE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -73,7 +73,7 @@ class Rig:
     ) -> None:
         self.net, self.held = net, Held(net, nodes)
         self.site = CountedSite(net, "jupiter")
-        directory = JupiterDirectory(Api("jupiter", self.site, Bucket(1e6, 10**6)))
+        self.directory = directory = JupiterDirectory(Api("jupiter", self.site, Bucket(1e6, 10**6)))
         self.reader = reader = PoolReader(pool(net, *nodes), CPMM, 1e-9)
         self.venues = [self.held.venue(name) for name in venues.split()]
         self.prices = SolanaPrices(reader, directory, self.venues, PACE)
@@ -193,6 +193,55 @@ def test_one_odd_pool_fires_no_stop_while_a_better_venue_is_silent(
         # What is not believed leaves no trace in the estimate.
         same = (levelled.bid, levelled.ask) == (raw.bid, raw.ask)
         assert same is not believed
+
+
+class Prices(JupiterDirectory):
+    """Jupiter's prices: 1 of whatever is named."""
+
+    def __init__(self, rig: Rig, *mints: str) -> None:
+        super().__init__(Api("jupiter", rig.site, Bucket(1e6, 10**6)))
+        self.known = {mint: Decimal(1) for mint in mints}
+
+    async def usd(
+        self, mints: Sequence[str], deadline_s: float, *, urgent: bool = False
+    ) -> Mapping[str, Decimal]:
+        return {mint: self.known[mint] for mint in mints if mint in self.known}
+
+
+def test_where_jupiter_knows_no_price_only_a_deep_pool_of_dollars_has_one(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(net, venues="")
+    rig.prices = SolanaPrices(rig.reader, Prices(rig, TOKENS["SOL"].mint), [], PACE)
+    assert set(rig.look(*PAIRS)) == {one.name for one in PAIRS if one.quote.stable}
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    assert rig.look(*PAIRS) == {}
+    # Where Jupiter is not there at all, the chain is what there is.
+    rig.prices = SolanaPrices(rig.reader, None, [], PACE)
+    assert set(rig.look(*PAIRS)) == {one.name for one in PAIRS}
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "believed"),
+    [
+        ("cpmm", [10, VenueRefused("no route")], False),
+        ("cpmm", [1, VenueRefused("no route")], True),
+        ("cpmm", [10, 10], True),
+        # All markets were asked.
+        ("jupiter", [10, VenueRefused("no route")], True),
+        ("jupiter", [10, VenueLate("not now")], False),
+    ],
+)
+def test_one_odd_pool_is_no_level_of_a_token_that_jupiter_prices_and_has_no_route_for(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch, name: str, answers: list[int | Exception], believed: bool
+) -> None:
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    rig = Rig(net, venues="")
+    venues = [Says(rig, answer) for answer in answers]
+    venues[0].name = name
+    rig.prices = SolanaPrices(rig.reader, rig.directory, venues, PACE)
+    rig.look(PAIRS[0])
+    assert (asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None) is believed
 
 
 def test_a_token_that_nobody_prices_costs_no_more_requests(net: Localnet) -> None:
