@@ -42,8 +42,10 @@ _MEANT = "Where that is meant: docs/operations.md, One engine"
 
 #: On no server: nothing may be claimed.
 NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
-#: So many of the newest landings are looked for in the database.
-_LANDINGS = 100
+#: So many of the newest landings are looked for in the database at first, and then so many at a time.
+_LANDINGS, _MORE = 100, 1000
+#: So many are read at most: anybody can have any number of transactions name the wallet.
+_READ = 500
 #: So many of them are asked for at once: an endpoint without batches tells them one after another, in time.
 _TOLD = 5
 
@@ -110,8 +112,7 @@ class Identity:
         here = self._here()
         # Nothing is held while the chain is asked.
         chain = self._run(self._chain.identity())
-        landings = self._run(self._chain.landings(limit=_LANDINGS))
-        unknown = self._unknown_landing(landings)
+        newest, unknown = self._unknown_landing()
         with transactions(self._db).begin() as conn:
             engine_row.lock(conn)
             row = engine_row.whose(conn)
@@ -129,7 +130,6 @@ class Identity:
             if row is not None and halt_row.restore_lost(conn, self._halt_known()):
                 log.warning("halted: the database forgot that it was")
             doubts.forget_the_ended(conn)
-            newest = landings[0].signature if landings else None
             ours = {"network": self._network.name, "wallet": self._network.wallet.address}
             engine_row.write(conn, here, newest, chain=chain, **ours)
         self.known, self.settled = here, True
@@ -171,28 +171,46 @@ class Identity:
             f" {remedy}. {_MEANT}."
         )
 
-    def _unknown_landing(self, landings: Sequence[ListedLanding]) -> str | None:
-        """One since the last look whose swap the database does not have, though each is stored before. Only
-        of those that it does not have the chain is asked what they were."""
-        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+    def _unknown_landing(self) -> tuple[str | None, str | None]:
+        """The newest landing; and what one was since the last look whose swap the database does not have,
+        though each is stored before. The chain is asked only what those were that it does not have."""
         with self._db.connect() as conn:
             row = engine_row.whose(conn)
-            looked_into = None if row is None else row.newest_fill
-            new = takewhile(
-                # A block without a time may be of any.
-                lambda one: (
-                    one.signature != looked_into
-                    and (kept is None or one.at >= kept or one.at.timestamp() == 0)
-                ),
-                landings,
-            )
-            signatures = [one.signature for one in new]
+        looked_into = None if row is None else row.newest_fill
+        landings, new = self._since(looked_into, first=row is None)
+        signatures = [one.signature for one in new]
+        with self._db.connect() as conn:
             stored = orders_of(conn, signatures)
+        newest = landings[0].signature if landings else looked_into
         missing = [signature for signature in signatures if signature not in stored]
-        for begin in range(0, len(missing), _TOLD):
-            for fill in self._run(self._chain.fills_of(missing[begin : begin + _TOLD])):
-                return f"the chain knows a landing that it does not: {fill.signature}"
-        return None
+        for begin in range(0, min(len(missing), _READ), _TOLD):
+            told = self._run(self._chain.fills_of(missing[begin : begin + _TOLD]))
+            for fill in told.fills:
+                return newest, f"the chain knows a landing that it does not: {fill.signature}"
+            for order_id in told.unread:
+                return newest, f"the chain knows a landing that it does not, of order {order_id}"
+        if len(missing) > _READ:
+            return newest, f"the chain knows {len(missing)} landings that it does not, too many to read"
+        return newest, None
+
+    def _since(
+        self, looked_into: str | None, *, first: bool
+    ) -> tuple[Sequence[ListedLanding], Sequence[ListedLanding]]:
+        """All that was listed, and those since the last look, or that are still kept: whatever others had
+        land in between hides none. `first`: nothing was stored before, and the newest are enough."""
+        kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
+
+        def is_new(one: ListedLanding) -> bool:
+            # A block without a time may be of any.
+            in_time = kept is None or one.at >= kept or one.at.timestamp() == 0
+            return one.signature != looked_into and in_time
+
+        landings, before = self._run(self._chain.landings(limit=_LANDINGS))
+        listed = list(landings)
+        while before is not None and not first and all(map(is_new, listed)):
+            landings, before = self._run(self._chain.landings(limit=_MORE, before=before))
+            listed += landings
+        return listed, list(takewhile(is_new, listed))
 
     def _halt_known(self) -> int:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.chain import Chain, FillPage, ListedLanding
+from oee_daemon.networks.chain import Chain, FillPage, LandingPage
 from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
 T = TypeVar("T")
@@ -50,10 +50,10 @@ class BoundedChain:
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before))
 
-    async def landings(self, *, limit: int) -> Sequence[ListedLanding]:
-        return await self._ask(CHAIN_S, self._chain.landings(limit=limit))
+    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+        return await self._ask(CHAIN_S, self._chain.landings(limit=limit, before=before))
 
-    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return await self._ask(CHAIN_S, self._chain.fills_of(signatures))
 
     async def _ask(self, deadline_s: float, call: Awaitable[T]) -> T:

@@ -40,6 +40,13 @@ class ListedLanding(NamedTuple):
     at: datetime
 
 
+class LandingPage(NamedTuple):
+    """Some of them, newest first. `before`: the signature to go on from, where there may be more."""
+
+    landings: Sequence[ListedLanding]
+    before: str | None
+
+
 class Chain(Protocol):
     #: It is kept in the engine's own database: whoever copies that has a copy of the chain, not the chain.
     inside: bool
@@ -83,15 +90,17 @@ class Chain(Protocol):
         """
         ...
 
-    async def landings(self, *, limit: int) -> Sequence[ListedLanding]:
-        """The newest of what may be a fill, newest first, up to `limit`: `fills` without reading each.
+    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+        """What may be a fill, newest first, out of `limit` landings older than `before`: `fills` without
+        reading each. `before` is of an earlier page.
 
         Raises `ChainUnavailable`.
         """
         ...
 
-    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
-        """The fills that some of `landings` were, a handful at a time. Raises `ChainUnavailable`."""
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
+        """The fills that some of `landings` were, a handful at a time, and the orders of those that can't be
+        read. Raises `ChainUnavailable`."""
         ...
 
     def expected_s(self) -> float:

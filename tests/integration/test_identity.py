@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import worker
+from oee_daemon.engine import engine_identity, worker
 from oee_daemon.engine.engine_identity import NOWHERE, Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.worker import Worker
@@ -25,7 +25,6 @@ from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Fill
 from oee_daemon.settings import Settings
 from oee_daemon.store import doubts, moves
 from oee_daemon.store.engine_row import where
@@ -246,7 +245,7 @@ class ReadingChain(HookedChain):
 
     read: list[str]
 
-    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         self.read = [*getattr(self, "read", []), *signatures]
         return await super().fills_of(signatures)
 
@@ -267,6 +266,48 @@ def test_only_landings_that_the_database_does_not_have_are_read(bench: Bench) ->
     identity(bench, chain=chain).settle()
     assert chain.read == [gone]
     assert bench.trail(orders[0].id)[0] == "pending"
+
+
+def test_whatever_landed_in_between_hides_no_forgotten_landing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_identity, "_LANDINGS", 1)
+    identity(bench).settle()
+    orders = [bench.place() for _ in range(3)]
+    for order in orders:
+        assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+    bench.clock.wind(s=1)
+    forget(bench, orders[0].id, 1)
+    identity(bench).settle()
+    assert bench.order(orders[0].id).status is Status.SUBMITTED
+
+
+class UnreadChain(HookedChain):
+    """Every landing moved something that can't be read."""
+
+    unread: Sequence[UUID] = ()
+
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
+        return FillPage([], None, unread=self.unread)
+
+
+def test_a_forgotten_landing_that_can_not_be_read_is_one_as_well(bench: Bench) -> None:
+    identity(bench).settle()
+    order = executed_and_forgotten(bench)
+    chain = UnreadChain(bench.ledger, clock=bench.clock)
+    chain.unread = [order.id]
+    identity(bench, chain=chain).settle()
+    assert bench.order(order.id).status is Status.SUBMITTED
+
+
+def test_landings_that_are_too_many_to_be_read_may_be_any(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_identity, "_READ", 0)
+    identity(bench).settle()
+    order = executed_and_forgotten(bench)
+    identity(bench, chain=UnreadChain(bench.ledger, clock=bench.clock)).settle()
+    assert bench.order(order.id).status is Status.SUBMITTED
 
 
 # What was executed is found, what was not is executed.

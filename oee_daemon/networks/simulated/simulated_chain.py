@@ -23,7 +23,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.simulated import READS, WRITES
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.chain_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
@@ -259,11 +259,12 @@ class SimulatedChain:
             return None
         return fill_of(row)
 
-    async def landings(self, *, limit: int) -> Sequence[ListedLanding]:
-        return [ListedLanding(fill.signature, fill.at) for fill in (await self.fills(limit=limit)).fills]
+    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+        page = await self.fills(limit=limit, before=before)
+        return LandingPage([ListedLanding(fill.signature, fill.at) for fill in page.fills], page.before)
 
-    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
-        return [fill for one in signatures if (fill := await self.fill(one)) is not None]
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
+        return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)
 
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         await self._begun()

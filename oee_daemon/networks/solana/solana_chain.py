@@ -16,7 +16,7 @@ from types import MappingProxyType
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.chain import FillPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana.endpoint_look import (
     EPOCH,
     FINALIZED,
@@ -207,10 +207,10 @@ class SolanaChain:
     async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
         return await self._history.page(await self.genesis_hash(), limit=limit, before=before)
 
-    async def landings(self, *, limit: int) -> Sequence[ListedLanding]:
-        return await self._history.landings(await self.genesis_hash(), limit=limit)
+    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+        return await self._history.landings(await self.genesis_hash(), limit=limit, before=before)
 
-    async def fills_of(self, signatures: Sequence[str]) -> Sequence[Fill]:
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return await self._history.fills_of(await self.genesis_hash(), signatures)
 
 

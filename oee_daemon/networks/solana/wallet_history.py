@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: Signatures a page has at most, and transactions in one request: each is some KB.
 PAGE, BATCH = 50, 10
+#: Signatures that a node lists at once at most, where none is read
+#: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
+LISTED = 1000
 #: Seconds for one request.
 REQUEST_S = 2.0
 #: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
@@ -53,34 +56,34 @@ class History:
         another after it."""
         if before is not None and not await self._landed(before, genesis):
             raise BadCursor
-        options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
-        known: list[Call] = []
-        if before is not None:
-            options["before"] = before
-            # A node that does not know it gives an empty list, as at the end.
-            known.append(("getSignatureStatuses", [[before], {"searchTransactionHistory": True}]))
-        lists = await self._lists(genesis, options, known)
-        signatures, following = _united([one.rows for one in lists], options["limit"])
+        limit = min(limit, PAGE)
+        lists = await self._lists(genesis, limit, before)
+        signatures, following = _united([one.rows for one in lists], limit)
         fills, unread = await self._fills(signatures, genesis)
         return FillPage(
             fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
         )
 
-    async def landings(self, genesis: str, *, limit: int) -> Sequence[ListedLanding]:
+    async def landings(self, genesis: str, *, limit: int, before: str | None = None) -> LandingPage:
         """As `Chain.landings`."""
-        options: dict[str, Any] = {**FINALIZED, "limit": min(limit, PAGE)}
-        lists = await self._lists(genesis, options, [])
-        signatures, _ = _united([one.rows for one in lists], options["limit"])
+        limit = min(limit, LISTED)
+        lists = await self._lists(genesis, limit, before)
+        signatures, following = _united([one.rows for one in lists], limit)
         times = {row["signature"]: row.get("blockTime") for one in lists for row in one.rows}
-        return [ListedLanding(signature, _moment(times[signature])) for signature in signatures]
+        return LandingPage([ListedLanding(one, _moment(times[one])) for one in signatures], following)
 
-    async def fills_of(self, genesis: str, signatures: Sequence[str]) -> Sequence[Fill]:
+    async def fills_of(self, genesis: str, signatures: Sequence[str]) -> FillPage:
         """As `Chain.fills_of`."""
-        return (await self._fills(signatures, genesis))[0]
+        fills, unread = await self._fills(signatures, genesis)
+        return FillPage(fills, None, unread=unread)
 
-    async def _lists(
-        self, genesis: str, options: Mapping[str, Any], known: Sequence[Call]
-    ) -> Sequence[_Listed]:
+    async def _lists(self, genesis: str, limit: int, before: str | None) -> Sequence[_Listed]:
+        options: dict[str, Any] = {**FINALIZED, "limit": limit}
+        known: list[Call] = []
+        if before is not None:
+            options["before"] = before
+            # A node that does not know it gives an empty list, as at the end.
+            known.append(("getSignatureStatuses", [[before], {"searchTransactionHistory": True}]))
         # Height and list are of one node, and the height comes first: what lands in between is only more.
         calls: list[Call] = [
             GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,

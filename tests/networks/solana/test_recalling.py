@@ -18,7 +18,7 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.chain import FillPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import wallet_history
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.wallet_history import History
@@ -234,7 +234,7 @@ def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None
         assert isinstance(answer, Said)
         return answer
 
-    async def run() -> tuple[Sequence[ListedLanding], Sequence[Fill]]:
+    async def run() -> tuple[LandingPage, FillPage]:
         async with serving(one_by_one) as (address, _):
             pool = open_pool([address], 1000.0, 1000)
             try:
@@ -244,8 +244,8 @@ def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None
                 await pool.close()
 
     listed, fills = asyncio.run(run())
-    assert len(listed) == 50 and ONE[0] in [one.signature for one in listed]
-    assert [fill.signature for fill in fills] == [ONE[0]]
+    assert len(listed.landings) == 50 and ONE[0] in [one.signature for one in listed.landings]
+    assert [fill.signature for fill in fills.fills] == [ONE[0]]
     assert asked.count("getTransaction") == 1 and len(asked) <= 8
 
 
