@@ -43,7 +43,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, R
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from oee_daemon.networks.solana.slot_clock import SlotClock
 from oee_daemon.networks.solana.wallet_history import History
-from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap
+from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class SolanaChain:
         until, anchored = loop.time() + wait_s, _anchored(swap)
         genesis = await self.genesis_hash()
         # Those that have not shown it as final: one of them is asked, in turn, until all are worth asking.
-        missing, there = deque(self._pool.endpoints), False
+        missing, glimpsed = deque(self._pool.endpoints), ""
         while True:
             if (left_s := until - loop.time()) > 0:
                 await asyncio.sleep(min(self._poll_s, left_s))
@@ -144,43 +144,48 @@ class SolanaChain:
                 missing.rotate(-1)
                 if not await _glimpsed(missing[-1], swap.signature, min(GLIMPSE_S, left_s)):
                     continue
-                there = True
-            looks = await self._round(swap, anchored, genesis, there=there)
+                glimpsed = missing[-1].name
+            looks = await self._round(swap, anchored, genesis, there=bool(glimpsed))
+            if glimpsed and all(look.seen is None for look in looks):
+                # Who showed it may be silent in the round, and the others lack it: that proves no absence.
+                seen = Unknown("final, as one endpoint showed before the others were asked")
+                looks.append(Look(node=glimpsed, height=anchored.height, as_of=anchored.height, seen=seen))
             final = {look.node for look in looks if look.final}
             if left_s <= 0 or len(final) >= min(2, self.nodes):
                 return looks
             missing = deque(one for one in missing if one.name not in final) or missing
 
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
-        """A look of each endpoint. `there`: it has been seen as final, and what it did is asked with it."""
-        told: Call = ("getTransaction", [swap.signature, OPTIONS])
-        heard = await self._pool.each([*calls_for(swap.signature), *([told] if there else [])], LOOK_S)
-        answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
-        shown: list[Shown] = []
+        """A look of each endpoint. `there`: it has been seen as final, and what it did is asked beside it:
+        in a request of its own, for who does not tell that, or late, must not be silent about the status."""
         if there:
-            said = {name: (results[0], results[-1]) for name, results in heard.items()}
-            shown = self._read_shown(said, swap.signature, genesis)
-        elif any(a.status is not None and a.status.final for a in answers):
+            heard, shown = await asyncio.gather(
+                self._statuses(swap.signature), self._shown(swap.signature, genesis)
+            )
+        else:
+            heard, shown = await self._pool.each(calls_for(swap.signature), LOOK_S), []
+        answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
+        if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
 
+    async def _statuses(self, signature: str) -> dict[str, list[Result]]:
+        """What each endpoint says of it; nothing where none answers."""
+        try:
+            return await self._pool.each(calls_for(signature), LOOK_S)
+        except ChainUnavailable:
+            return {}
+
     async def _shown(self, signature: str, genesis: str) -> list[Shown]:
-        """What the endpoints' transactions say."""
+        """What the endpoints' transactions say; those that can't be read don't count, and are an alarm."""
+        found = []
         try:
             heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
         except ChainUnavailable:
             return []
-        return self._read_shown({name: (of, said) for name, (of, said) in heard.items()}, signature, genesis)
-
-    def _read_shown(
-        self, heard: Mapping[str, tuple[Result, Result]], signature: str, genesis: str
-    ) -> list[Shown]:
-        """By what each says of its chain and of the transaction; what can't be read does not count, and is an
-        alarm."""
-        found = []
         for name, (of, said) in heard.items():
             if of != genesis or said is None or isinstance(said, RpcError):
                 continue

@@ -1,0 +1,77 @@
+"""What one endpoint has shown as final is kept where it tells no more: nothing is signed anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from solders.hash import Hash
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.transaction import VersionedTransaction
+
+from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.verdict import Cases
+from oee_daemon.orders.swap import SignedSwap, Unknown
+from tests.networks.solana import crafted
+from tests.networks.solana.server import Asked, Said, rpc, serving
+
+KEY = Keypair.from_seed(bytes(32))
+SLOT, APART = 460_000_000, 22_000_000
+BUSY = {"error": {"code": -32429, "message": "rate limited"}}
+FINAL = {"slot": SLOT + 5, "err": None, "confirmationStatus": "finalized"}
+
+
+def node(slot: Callable[[], int], status: Any, *, silent: bool = False) -> Callable[[Asked], Said]:
+    """Behind which nobody tells a transaction; `silent`: about everything but a glimpse."""
+    answer = rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getEpochInfo": lambda _: {"absoluteSlot": slot(), "blockHeight": slot() - APART},
+            "getSignatureStatuses": lambda _: {"context": {"slot": slot() + 32}, "value": [status]},
+            "getFirstAvailableBlock": lambda _: 0,
+            "getTransaction": lambda _: BUSY if status else None,
+        }
+    )
+    return lambda asked: Said(b"", 503) if silent and isinstance(asked.json, list) else answer(asked)
+
+
+def swap_of(last: int) -> SignedSwap:
+    order = uuid4()
+    memo = Memo(order, 1, Anchored(slot=SLOT, height=SLOT - APART)).text()
+    message = MessageV0.try_compile(KEY.pubkey(), [crafted.memo(memo)], [], Hash.default())
+    transaction = VersionedTransaction(message, [KEY])
+    return SignedSwap(
+        order_id=order, attempt=1, signature=str(transaction.signatures[0]), raw=bytes(transaction),
+        last_valid_height=last,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["tells no transaction", "tells nothing more"])
+def test_a_landing_that_one_endpoint_showed_is_no_absence(silent: bool) -> None:
+    at = SLOT
+
+    async def run() -> None:
+        nonlocal at
+        async with AsyncExitStack() as stack:
+            nodes = [node(lambda: at, FINAL, silent=silent), node(lambda: at, None)]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            chain = SolanaChain(
+                pool, wallet=str(KEY.pubkey()), genesis="G", fastest_slot_ms=1e-6, poll_s=0.005
+            )
+            cases, swap = Cases(chain.nodes), swap_of(SLOT - APART + 150)
+            for _ in range(6):
+                at += 100
+                outcome = cases.judge(swap, await chain.look(swap, 0.1))
+                assert isinstance(outcome, Unknown), "it landed, and another is signed"
+            await pool.close()
+
+    asyncio.run(run())
