@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -44,6 +45,7 @@ class Settlement:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
         if swap is None:
             return await self._recall(order, None, None)
+        swap = replace(swap, mints=(order.input_mint, order.output_mint))
         until = time.monotonic() + self._outside.chain.expected_s() + self._timing.ask_s
         current: Order | None = order
         while current is not None:

@@ -93,6 +93,8 @@ class SignedSwap:
     signature: str
     raw: bytes
     last_valid_height: int
+    #: What it swaps, for who reads what it did; empty where that was not said.
+    mints: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ purse, and what arrived in it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,15 @@ def changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[s
         raise Unreadable("its balances can't be read") from None
 
 
-def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> Moved:
-    """The swap that the balances tell. Raises `Unreadable` unless one mint went down and one up."""
+def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Collection[str] = ()) -> Moved:
+    """The swap that the balances tell. Raises `Unreadable` unless one mint went down and one up.
+
+    `mints`: those that were to be swapped, where that is known. What came along of others is left out: dust
+    of a token on the way, which the guard lets pass as well.
+    """
     found = changes(meta, keys, wallet)
+    if mints:
+        found = {mint: by for mint, by in found.items() if by < 0 or mint in mints}
     down = [(mint, -by) for mint, by in found.items() if by < 0]
     up = [(mint, by) for mint, by in found.items() if by > 0]
     if len(down) != 1 or len(up) != 1:

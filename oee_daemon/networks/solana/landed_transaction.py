@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -40,9 +40,9 @@ def memo_of(transaction: VersionedTransaction) -> Memo | None:
     return None
 
 
-def shown_of(said: Mapping[str, Any], signature: str, wallet: str) -> Shown:
-    """What `getTransaction` said of that signature. Raises `Unreadable`, where it says another's, or nothing
-    that a swap is."""
+def shown_of(said: Mapping[str, Any], signature: str, wallet: str, mints: Collection[str] = ()) -> Shown:
+    """What `getTransaction` said of that signature; `mints` as in `moved`. Raises `Unreadable`, where it says
+    another's, or nothing that a swap is."""
     try:
         slot, meta = said["slot"], said["meta"]
         if type(slot) is not int:
@@ -53,7 +53,7 @@ def shown_of(said: Mapping[str, Any], signature: str, wallet: str) -> Shown:
         if meta["err"] is not None:
             return Shown(slot=slot, result=rejection(meta["err"], meta.get("logMessages")))
         keys = keys_of({"accountKeys": transaction.message.account_keys}, meta)
-        return Shown(slot=slot, result=Landed(_fill(said, transaction, meta, keys, wallet)))
+        return Shown(slot=slot, result=Landed(_fill(said, transaction, meta, keys, wallet, mints)))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError, OSError):
         raise Unreadable("a transaction of another shape") from None
 
@@ -75,11 +75,12 @@ def _fill(
     meta: Mapping[str, Any],
     keys: Sequence[str],
     wallet: str,
+    mints: Collection[str],
 ) -> Fill:
     if keys[0] != wallet:
         # Our swaps are paid for by the wallet; what another has sent may bear any memo, and move tokens in.
         raise Unreadable("somebody else has paid for it")
-    what, memo = moved(meta, keys, wallet), memo_of(transaction)
+    what, memo = moved(meta, keys, wallet, mints), memo_of(transaction)
     unix = said.get("blockTime")
     return Fill(
         signature=str(transaction.signatures[0]),

@@ -160,13 +160,13 @@ class SolanaChain:
         in a request of its own, for who does not tell that, or late, must not be silent about the status."""
         if there:
             heard, shown = await asyncio.gather(
-                self._statuses(swap.signature), self._shown(swap.signature, genesis)
+                self._statuses(swap.signature), self._shown(swap.signature, genesis, swap.mints)
             )
         else:
             heard, shown = await self._pool.each(calls_for(swap.signature), LOOK_S), []
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
         if not there and any(a.status is not None and a.status.final for a in answers):
-            shown = await self._shown(swap.signature, genesis)
+            shown = await self._shown(swap.signature, genesis, swap.mints)
         self._clock.begin(anchored.slot, min((a.slot for a in answers), default=None))
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
@@ -179,8 +179,9 @@ class SolanaChain:
         except ChainUnavailable:
             return {}
 
-    async def _shown(self, signature: str, genesis: str) -> list[Shown]:
-        """What the endpoints' transactions say; those that can't be read don't count, and are an alarm."""
+    async def _shown(self, signature: str, genesis: str, mints: Sequence[str] = ()) -> list[Shown]:
+        """What the endpoints' transactions say, of a swap of `mints` where that is known; those that can't be
+        read don't count, and are an alarm."""
         found = []
         try:
             heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
@@ -190,7 +191,7 @@ class SolanaChain:
             if of != genesis or said is None or isinstance(said, RpcError):
                 continue
             try:
-                found.append(shown_of(said, signature, self._wallet))
+                found.append(shown_of(said, signature, self._wallet, mints))
             except Unreadable as e:
                 log.error(
                     "a landed swap can't be read",

@@ -180,6 +180,23 @@ def test_two_mints_down_or_nothing_moved_is_unreadable() -> None:
         moved(*bank.told(list), WALLET)
 
 
+def test_dust_of_a_third_mint_that_came_along_is_no_part_of_a_swap_that_is_known() -> None:
+    bank = Bank(5000)
+    for name in ("a", "b", "c"):
+        bank.account(name, f"mint {name}", WALLET, 10, 0)
+    for name, by in (("a", -1), ("b", 2), ("c", 1)):
+        bank.credit(name, by)
+    with pytest.raises(Unreadable):
+        moved(*bank.told(list), WALLET)
+    meta, keys = bank.told(list)
+    assert moved(meta, keys, WALLET, ["mint a", "mint b"]) == Moved("mint a", "mint b", 1, 2)
+    with pytest.raises(Unreadable):
+        moved(meta, keys, WALLET, ["mint b", "mint c"])
+    bank.credit("c", -2)
+    with pytest.raises(Unreadable):
+        moved(*bank.told(list), WALLET, ["mint a", "mint b"])
+
+
 BROKEN: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "x", [], [None], [1], {}, [{}]])
 )
