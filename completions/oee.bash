@@ -181,7 +181,7 @@ _oee() {
         esac
         next="${path:+$path }$word"
         case "$next" in
-            "buy" | "sell" | "limit" | "stop" | "edit" | "snipe" | "submit" | "cancel" | "quote" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens new" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
+            "buy" | "sell" | "limit" | "stop" | "edit" | "snipe" | "submit" | "cancel" | "quote" | "chart" | "waiting" | "watch" | "show" | "history" | "balance" | "fills" | "top" | "stats" | "daemon" | "daemon start" | "daemon stop" | "daemon restart" | "daemon status" | "daemon logs" | "daemon run" | "daemon token" | "worker" | "halt" | "notify" | "notify test" | "limits" | "resume" | "drill" | "shadow" | "backup" | "restore" | "doctor" | "wallet" | "wallet new" | "wallet import" | "wallet list" | "wallet show" | "wallet default" | "wallet lock" | "wallet unlock" | "wallet remove" | "wallet balance" | "tokens" | "tokens search" | "tokens new" | "tokens add" | "tokens remove" | "config" | "config show" | "config path" | "config get" | "config set" | "config unset" | "paths" | "completion" | "help") path="$next"; count=0 ;;
             *) count=$((count + 1)) ;;
         esac
     done
@@ -201,6 +201,7 @@ _oee() {
             "submit") words="--max-inflight --batch --stop-on-failure --slippage --valid-for --dry-run --timeout --detach --json --no-color --quiet -q --help -h" ;;
             "cancel") words="--group --all --pair --side --type --yes -y --json --no-color --help -h" ;;
             "quote") words="--side --spend --receive --watch --json --no-color --help -h" ;;
+            "chart") words="--json --no-color --help -h" ;;
             "waiting") words="--pair --type --side --limit -n --json --csv --no-color --help -h" ;;
             "watch") words="--timeout --json --quiet -q --no-color --help -h" ;;
             "show") words="--json --no-color --help -h" ;;
@@ -255,7 +256,7 @@ _oee() {
         esac
     else
         case "$path:$count" in
-            ":0") words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
+            ":0") words="buy sell limit stop edit snipe submit cancel quote chart waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion help"; ;;
             "buy:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "buy:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "sell:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -273,6 +274,8 @@ _oee() {
             "cancel:"*) words="last"; orders="live"; ;;
             "quote:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "quote:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "chart:0") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
+            "chart:1") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
             "watch:0") words="last"; orders="live"; ;;
             "show:0") words="last"; orders="all"; ;;
             "balance:"*) words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; ;;
@@ -290,7 +293,7 @@ _oee() {
             "config unset:0") words="home database_url redis_url host port hostnames url token no_autostart worker_threads max_active urgent_places max_attempts keep_days network real_money rpc_urls venues raydium_url jupiter_url jupiter_key_file max_impact fee_cap max_order max_daily max_slippage max_open tokens notify on_event wallet wallet_passphrase_file paper_balance sim_seed sim_latency_ms sim_failure_rate sim_listing_slots sim_volatility sim_confirm_ms sim_ledger_file service_user log_level"; ;;
             "paths:0") words="home config socket token wallets database queue logs log completion"; ;;
             "completion:0") words="bash zsh fish"; ;;
-            "help:"*) words="buy sell limit stop edit snipe submit cancel quote waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting sniping scripting networks exit-codes"; ;;
+            "help:"*) words="buy sell limit stop edit snipe submit cancel quote chart waiting watch show history balance fills top stats daemon worker halt notify limits resume drill shadow backup restore doctor wallet tokens config paths completion orders waiting sniping scripting networks exit-codes"; ;;
         esac
     fi
     if [ -n "$files" ]; then _oee_files; return; fi

@@ -39,6 +39,11 @@ class Oee(LazyGroup):
         ),
         "Look": (
             Entry("quote", "Every venue's price, best first; trades nothing", "trade:quote_prices"),
+            Entry(
+                "chart",
+                "A pair's price live, with the levels of orders that wait and with fills",
+                "trade:chart_price",
+            ),
             Entry("waiting", "Orders that wait, those nearest to their price first", "waiting:list_waiting"),
             Entry("watch", "Follow one order from its first event on, or every order", "orders:watch_order"),
             Entry(

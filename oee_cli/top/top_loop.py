@@ -6,7 +6,6 @@ is said so and asked until it is back; it is started at the beginning, never whi
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -17,9 +16,9 @@ from oee_cli.api.http_client import Client, session
 from oee_cli.api.response_problems import check_response
 from oee_cli.errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
+from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
 from oee_cli.text.time_text import read_duration
-from oee_cli.top.full_screen import FullScreen
 from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapshot
 
 #: How often one may look, seconds.
@@ -39,7 +38,7 @@ def show_top(interval: str, once: bool, output: Output) -> ExitCode:
         raise UsageFault("--interval takes from 100ms to 1h.", hint="For example: oee top --interval 5s")
     once = once or output.json
     # Before a daemon is started for nothing.
-    if not once and not _is_full_terminal():
+    if not once and not is_full_terminal():
         raise UsageFault(
             "oee top fills a terminal, and there is none.",
             hint="One look as text: oee top --once\nAs JSON:          oee top --json",
@@ -55,11 +54,6 @@ def show_top(interval: str, once: bool, output: Output) -> ExitCode:
         else:
             _watch(client, output, first, seconds)
     return ExitCode.DONE
-
-
-def _is_full_terminal() -> bool:
-    """Whether stdin and stdout are a terminal that has another screen, and keys."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _fetch_first(client: Client) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands `oee buy` and `oee sell`.
+"""The commands `oee buy`, `oee sell`, `oee quote` and `oee chart`.
 
 Only signatures and help: what a command needs is imported when it runs.
 """
@@ -129,3 +129,25 @@ def quote_prices(
     from oee_cli.trade.quote_prices import quote_trade
 
     return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
+
+
+def chart_price(
+    base: o.Base,
+    quote: o.Quote,
+    json: Annotated[
+        bool, typer.Option("--json", help="Every price as a line of JSON on stdout, as oee quote --watch.")
+    ] = False,
+    no_color: o.NoColor = False,
+) -> ExitCode:
+    """A pair's price live, with the levels of orders that wait and with fills.
+
+    Fills the terminal, and leaves it as it was. q quits. It begins with the command; levels more than 5 %
+    away are counted and not drawn.
+
+    \b
+      oee chart SOL USDC                     until q
+      oee chart SOL USDC --json | jq .bid    without a terminal
+    """
+    from oee_cli.trade.chart_loop import show_chart
+
+    return show_chart(base, quote, Output(json, no_color=no_color))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from oee_cli.api.http_client import session
@@ -10,6 +11,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean, paint
 from oee_cli.text.amount_text import short_amount
+from oee_cli.text.text_layout import Cell, Line
 from oee_cli.text.time_text import span_text
 
 
@@ -34,15 +36,16 @@ def watch_price(base: str, token: str, given: str | None, output: Output) -> Exi
                 output.emit(seen)
             elif (now := (seen["bid"], seen["ask"], seen["state"])) != last:
                 last = now
-                output.say(_line(seen, output))
+                colors = output.color(sys.stdout)
+                output.say("".join(paint(*cell, colors=colors) for cell in price_cells(seen)))
     return ExitCode.DONE
 
 
-def _line(seen: dict[str, Any], output: Output) -> str:
+def price_cells(seen: Mapping[str, Any]) -> Line:
+    """`SOL/USDC  bid 142.1  ask 142.3` and how fresh that is."""
     if seen["bid"] is None:
-        return paint(f"{clean(seen['pair'])}  nobody has a price", "red", colors=output.color(sys.stdout))
+        return [Cell(f"{clean(seen['pair'])}  nobody has a price", "red")]
     age = span_text(seen["ageMs"] / 1000)
     told = f"{clean(seen['pair'])}  bid {short_amount(seen['bid'])}  ask {short_amount(seen['ask'])}"
-    style = "dim" if seen["state"] == "live" else "red"
     more = f"  {seen['state']}, {age} old, slot {seen['slot']}, {clean(seen['source'])}"
-    return told + paint(more, style, colors=output.color(sys.stdout))
+    return [Cell(told), Cell(more, "dim" if seen["state"] == "live" else "red")]

@@ -58,6 +58,8 @@ ELSEWHERE = {
     "oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e": "e2e/test_cli_waiting.py",
     "oee cancel --group 0c2f0b8e": "e2e/test_cli_waiting.py",
     "oee quote SOL USDC --watch": "e2e/test_cli_waiting.py",
+    "oee chart SOL USDC": "e2e/test_cli_waiting.py",
+    "oee chart SOL USDC --json | jq .bid": "e2e/test_cli_waiting.py",
     "oee daemon restart": "e2e/test_cli_daemon.py",
     "OEE_WORKER_THREADS=20 oee daemon restart": "e2e/test_cli_daemon.py",
     "oee worker": "integration/test_worker.py",

@@ -14,7 +14,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -55,12 +55,18 @@ class Full(Screen):
 
 
 class Top(Terminal):
-    """`oee top` in a terminal of its own, as far as its first frame."""
+    """`oee top`, or another full screen, in a terminal of its own, as far as its first frame."""
 
     def __init__(
-        self, cli: Cli, *arguments: str, columns: int = 80, rows: int = 24, environ: Environ = NOTHING
+        self,
+        cli: Cli,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        environ: Environ = NOTHING,
+        command: Sequence[str] = ("top", *QUICK),
     ) -> None:
-        super().__init__(cli, "top", *QUICK, *arguments, columns=columns, environ=environ)
+        super().__init__(cli, *command, *arguments, columns=columns, environ=environ)
         self.screen: Full = Full()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(self.master)

@@ -19,7 +19,19 @@ import oee_cli
 import oee_daemon.contract
 from oee_cli.app import app
 
-HEAVY = {"rich", "pydantic", "httpx", "websockets", "asyncio", "pygments", "click", "decimal", "csv", "ssl"}
+HEAVY = {
+    "rich",
+    "plotext",
+    "pydantic",
+    "httpx",
+    "websockets",
+    "asyncio",
+    "pygments",
+    "click",
+    "decimal",
+    "csv",
+    "ssl",
+}
 SOURCES = sorted(Path(oee_cli.__file__).parent.rglob("*.py"))
 CONTRACT = sorted(Path(oee_daemon.contract.__file__).parent.rglob("*.py"))
 #: Runs a command and then says its exit code and what is loaded, on the stderr that it began with.

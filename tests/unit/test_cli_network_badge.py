@@ -114,7 +114,7 @@ ALONE = {
     "lists/list_pages.py": "objects and CSV for programs, which say it",
     "lists/pager.py": "lines that it names",
     "text/live_order_text.py": "lines that it names",
-    "top/full_screen.py": "a frame whose lines are named",
+    "full_screen.py": "a frame whose lines are named",
 }
 
 

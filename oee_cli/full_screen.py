@@ -29,6 +29,11 @@ _USUAL_SIZE = (80, 24)
 _PATIENCE = 0.2
 
 
+def is_full_terminal() -> bool:
+    """Whether stdin and stdout are a terminal that has another screen, and keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class FullScreen:
     """The terminal of standard input and output, from `with` to its end. For the main thread only."""
 

@@ -1,0 +1,132 @@
+"""`oee chart`: follows a pair's price and draws it with each news until a key ends it.
+
+The stream has a thread of its own, which looks after the pair's orders in between, so that keys and resizing
+never wait for an answer. What is drawn, `price_chart` knows.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from oee_cli.api.http_client import Client, session
+from oee_cli.api.response_problems import check_response
+from oee_cli.errors import CliError, ConnectionLost, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.full_screen import FullScreen, is_full_terminal
+from oee_cli.output import Output
+from oee_cli.trade.price_chart import Picture, chart_frame
+from oee_cli.trade.watched_price import watch_price
+
+#: The most prices that are kept, of any length of time: then every second one goes.
+_MOST = 400
+#: The most levels that are asked for, those nearest to the price, and the most fills that are kept.
+_LEVELS, _FILLS = 40, 200
+#: Seconds between two looks at the orders, and for an answer.
+_ORDERS, _ANSWER_LIMIT = 1.0, 5.0
+#: The longest pause between two frames, seconds: the age of the last news goes on.
+_FRAME = 1.0
+
+
+def show_chart(base: str, token: str, output: Output) -> ExitCode:
+    """Draws the pair until q; with `--json` the same objects as `oee quote --watch --json`."""
+    if output.json:
+        return watch_price(base, token, None, output)
+    if not is_full_terminal():
+        raise UsageFault(
+            "oee chart fills a terminal, and there is none.",
+            hint=f"As text: oee quote {base} {token} --watch\nAs JSON: oee chart {base} {token} --json",
+            code="no_terminal",
+        )
+    from oee_cli.api.event_stream import pair_prices
+
+    with session(output) as client:
+        prices = pair_prices(client, f"{base}/{token}")
+        # Before the screen is taken: what is refused, is told as anywhere.
+        first = next(seen for seen in prices if seen is not None)
+        _follow(client, prices, first, output)
+    return ExitCode.DONE
+
+
+class _Follower(threading.Thread):
+    """Follows the prices, and looks at the orders of the pair. Wakes `screen` for each news."""
+
+    def __init__(
+        self,
+        client: Client,
+        prices: Iterator[dict[str, Any] | None],
+        first: dict[str, Any],
+        screen: FullScreen,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._client, self._prices, self._screen = client, prices, screen
+        self.picture = Picture(newest=first, prices=[first] if first["bid"] else [])
+        self.heard = time.monotonic()
+        #: What ends the command.
+        self.fault: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            due = 0.0
+            for seen in self._prices:
+                if seen is not None:
+                    self._note(seen)
+                if time.monotonic() >= due:
+                    self._look_at_orders()
+                    due = time.monotonic() + _ORDERS
+                elif seen is None:
+                    continue
+                self._screen.wake()
+        except BaseException as e:
+            self.fault = e
+            self._screen.wake()
+
+    def _note(self, seen: dict[str, Any]) -> None:
+        self.heard = time.monotonic()
+        kept = [*self.picture.prices, seen] if seen["bid"] else self.picture.prices
+        # The first stays, and the newest.
+        kept = [kept[0], *kept[1::2]] if len(kept) >= _MOST else kept
+        self.picture = replace(self.picture, newest=seen, prices=kept)
+
+    def _look_at_orders(self) -> None:
+        pair = self.picture.newest["pair"]
+        asked = {"pair": pair, "status": "waiting", "sort": "away", "limit": _LEVELS}
+        try:
+            waiting = self._ask("/api/orders", asked)["orders"]
+            ended = self._ask("/api/engine")["ended"]
+        except ConnectionLost:
+            # The stream brings the daemon back.
+            self._client.close()
+            return
+        except CliError as e:
+            if not e.retryable:
+                raise
+            return
+        filled = {order["orderId"]: order for order in self.picture.filled}
+        filled |= {o["orderId"]: o for o in ended if o["pair"] == pair and o["status"] == "confirmed"}
+        newest = sorted(filled.values(), key=lambda order: order["finishedAt"])[-_FILLS:]
+        self.picture = replace(self.picture, waiting=waiting, filled=newest)
+
+    def _ask(self, path: str, params: dict[str, Any] | None = None) -> Any:
+        answer = self._client.exchange("GET", path, params=params, timeout=_ANSWER_LIMIT)
+        return check_response(answer).body
+
+
+def _follow(
+    client: Client, prices: Iterator[dict[str, Any] | None], first: dict[str, Any], output: Output
+) -> None:
+    with FullScreen() as screen:
+        follower = _Follower(client, prices, first, screen)
+        follower.start()
+        while follower.fault is None:
+            columns, rows = screen.size
+            picture = replace(follower.picture, silent_s=time.monotonic() - follower.heard)
+            lines = chart_frame(output, picture, output.room(columns), rows)
+            screen.draw([output.named(line, sys.stdout) for line in lines])
+            if "q" in screen.keys(_FRAME).lower():
+                return
+        raise follower.fault
