@@ -65,6 +65,25 @@ def test_an_error_that_is_an_answer_stays_in_its_place() -> None:
     assert found == [RpcError(-32011, "no history", {"a": 1}), None]
 
 
+@pytest.mark.parametrize("calls", [ONE, TWO], ids=["one", "two"])
+def test_the_answer_to_an_earlier_request_is_none_to_a_later_one(calls: list[Call]) -> None:
+    stale: list[Said] = []
+
+    def late(asked: Asked) -> Said:
+        stale.append(SANE(asked))
+        return stale[0]
+
+    async def run() -> None:
+        async with serving(late) as (address, _):
+            one = endpoint(address)
+            assert len(await one.ask(calls, DEADLINE_S)) == len(calls)
+            with pytest.raises(NoAnswer):
+                await one.ask(calls, DEADLINE_S)
+            await one.close()
+
+    asyncio.run(run())
+
+
 def ok(**change: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "result": 7} | change
 
@@ -130,7 +149,7 @@ BATCHES: dict[str, Any] = {
 @pytest.mark.parametrize("said", BATCHES.values(), ids=BATCHES)
 def test_half_a_batch_is_none(said: Any) -> None:
     with pytest.raises(NoAnswer):
-        results_of(json.dumps(said).encode(), 2, batch=True)
+        results_of(json.dumps(said).encode(), 1, 2, batch=True)
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,11 @@ class RpcError:
 Result: TypeAlias = Any
 
 
-def body_of(calls: Sequence[Call], *, batch: bool) -> bytes:
-    """The request's body; the calls are numbered from 1."""
+def body_of(calls: Sequence[Call], first: int, *, batch: bool) -> bytes:
+    """The request's body; the calls are numbered from `first`."""
     sent = [
         {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
-        for n, (method, params) in enumerate(calls, 1)
+        for n, (method, params) in enumerate(calls, first)
     ]
     return json.dumps(sent if batch else sent[0], separators=(",", ":")).encode()
 
@@ -96,18 +96,19 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-def results_of(body: bytes, count: int, *, batch: bool) -> list[Result]:
-    """The result of each of `count` calls, in their order. Raises `NoAnswer` unless all are there."""
+def results_of(body: bytes, first: int, count: int, *, batch: bool) -> list[Result]:
+    """The result of each of `count` calls, which were numbered from `first`, in their order. Raises
+    `NoAnswer` unless all are there."""
     said = read_json(body)
     if not batch:
-        return [_result(said, 1)]
+        return [_result(said, first)]
     if isinstance(said, dict) and "error" in said:
         error = _error(said["error"])
         raise BatchRefused(f"error {error.code}")
     if not isinstance(said, list) or len(said) != count:
         raise NoAnswer("not as many answers as calls")
     by_id = {one.get("id"): one for one in said if isinstance(one, dict) and type(one.get("id")) is int}
-    return [_result(by_id.get(n), n) for n in range(1, count + 1)]
+    return [_result(by_id.get(n), n) for n in range(first, first + count)]
 
 
 def _result(said: Any, number: int) -> Result:

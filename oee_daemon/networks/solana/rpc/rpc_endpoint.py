@@ -32,6 +32,8 @@ class Endpoint:
         self._bucket = bucket
         #: Whether it takes batches; none as long as nobody knows.
         self.batches: bool | None = None
+        #: The number of the next call: an answer to an earlier one, late or mixed up, is none to another.
+        self._next = 1
 
     async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
         """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
@@ -74,6 +76,7 @@ class Endpoint:
         if self._bucket.pause_s > deadline_s:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
-        reply = await self._site.post("", body_of(calls, batch=batch), deadline_s)
+        first, self._next = self._next, self._next + len(calls)
+        reply = await self._site.post("", body_of(calls, first, batch=batch), deadline_s)
         check_status(reply.status, reply.headers, now(), batch=batch)
-        return results_of(reply.body, len(calls), batch=batch)
+        return results_of(reply.body, first, len(calls), batch=batch)
