@@ -37,10 +37,13 @@ LEVEL_KEPT_S = 600.0
 #: How much worse than the estimate the best quote may be where a better venue may be missing: beyond it the
 #: only one that quoted may be a pool that nobody trades on.
 ODD = Fraction(2, 100)
+#: How much better than an estimate by Jupiter's prices, or by a pool, which may stand apart from the market
+#: by its fee, a quote may be to move it.
+DEAR_USD, DEAR_POOL = ODD, Fraction(5, 100)
 #: Part of a pool that a little of a token is where nobody knows its worth.
 _LITTLE = 10_000
-#: The venue that asks all markets, and venues of which each is one of these.
-_ASKS_ALL = "jupiter"
+#: The venue whose pools are read, the one that asks all markets, and venues of which each is one of these.
+_POOLS, _ASKS_ALL = "cpmm", "jupiter"
 _AMONG = {"meteora": _ASKS_ALL, "orca": _ASKS_ALL}
 #: What a venue says; None: it has not answered.
 _Answer = Quote | VenueRefused | None
@@ -110,7 +113,8 @@ class SolanaPrices:
 
     async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
         # What executes goes before: a price for what may fire is asked as what is looked at.
-        return (await self._best(replace(request, number=0), self._venues, may))[0]
+        answers = await _ask_all(self._venues, replace(request, number=0))
+        return best_of([one for one in answers if isinstance(one, Quote)], request.mode, may)
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self._probe(pair, side, urgent=True)
@@ -156,7 +160,7 @@ class SolanaPrices:
         estimate = self._seen[pair.name][0]
         level = self._levels.get(pair.name)
         kept = level is not None and level.by_pool is estimate.by_pool
-        plain = Fraction(1), "cpmm" if estimate.by_pool else "jupiter"
+        plain = Fraction(1), _POOLS if estimate.by_pool else _ASKS_ALL
         parts = level.parts if level is not None and kept else {}
         (bid, bid_venue), (ask, ask_venue) = (parts.get(side, plain) for side in (Side.SELL, Side.BUY))
         return Price(
@@ -205,12 +209,17 @@ class SolanaPrices:
             mode=SwapMode.EXACT_IN,
             number=int(urgent),
         )
-        quote, answers = await self._best(request, self._small)
+        answers = await _ask_all(self._small, request)
+        quote = best_of(_quotes(answers, estimate), request.mode)
         if quote is not None:
             part = Fraction(price_of(quote, side, pair.base, pair.quote)) / estimate.price
             worse = 1 - part if side is Side.SELL else part - 1
             if worse > ODD and not _is_whole(answers, estimate):
                 return None
+            # So dear a price may be that of a pool of a few dollars: it may keep a stop from firing, and
+            # moves no estimate, which trailing stops follow.
+            if -worse > (DEAR_POOL if estimate.by_pool else DEAR_USD):
+                return quote
             level = self._levels.get(pair.name)
             if level is None or level.by_pool is not estimate.by_pool:
                 level = self._levels[pair.name] = _Level(estimate.by_pool, time.monotonic(), {})
@@ -234,13 +243,17 @@ class SolanaPrices:
             return None
         return max(1, (pool.held_in if given == pair.base else pool.held_out) // _LITTLE)
 
-    async def _best(
-        self, request: QuoteRequest, venues: Sequence[Venue], may: Callable[[Quote], bool] | None = None
-    ) -> tuple[Quote | None, Sequence[_Answer]]:
-        """The best quote, and what each venue has answered."""
-        asked = await asyncio.gather(*(_ask(venue, request) for venue in venues))
-        best = best_of([quote for quote in asked if isinstance(quote, Quote)], request.mode, may)
-        return best, asked
+
+async def _ask_all(venues: Sequence[Venue], request: QuoteRequest) -> Sequence[_Answer]:
+    return await asyncio.gather(*(_ask(venue, request) for venue in venues))
+
+
+def _quotes(answers: Sequence[_Answer], estimate: _Estimate) -> Sequence[Quote]:
+    """A shallow pool may pay anything for a little: it counts where no other venue quotes."""
+    quotes = [answer for answer in answers if isinstance(answer, Quote)]
+    if estimate.by_pool:
+        return quotes
+    return [quote for quote in quotes if quote.venue != _POOLS] or quotes
 
 
 def _is_whole(answers: Sequence[_Answer], estimate: _Estimate) -> bool:

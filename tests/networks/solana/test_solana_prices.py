@@ -244,6 +244,33 @@ def test_one_odd_pool_is_no_level_of_a_token_that_jupiter_prices_and_has_no_rout
     assert (asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None) is believed
 
 
+@pytest.mark.parametrize(("deep", "dear", "level"), [(False, 27, 0), (False, -1, -1), (True, 27, 0)])
+def test_a_pool_of_a_few_dollars_that_pays_well_lifts_no_estimate(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch, deep: bool, dear: int, level: int
+) -> None:
+    """Trailing stops follow it."""
+    if not deep:
+        monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    rig = Rig(net, venues="")
+    raw = rig.look(PAIRS[0])[PAIRS[0].name].bid
+    rig.prices = SolanaPrices(rig.reader, rig.directory, [Says(rig, -dear)], PACE)
+    levelled = rig.look(PAIRS[0])[PAIRS[0].name].bid
+    assert abs(levelled / raw - 1 - Decimal(level) / 100) < Decimal("0.005")
+
+
+def test_a_shallow_pool_hides_no_market_that_has_fallen(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    rig = Rig(net, venues="")
+    venues = [Says(rig, -27), Says(rig, 1)]
+    venues[0].name, venues[1].name = "cpmm", "raydium"
+    rig.prices = SolanaPrices(rig.reader, rig.directory, venues, PACE)
+    rig.look(PAIRS[0])
+    quote = asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL))
+    assert quote is not None and quote.venue == "raydium"
+
+
 def test_a_token_that_nobody_prices_costs_no_more_requests(net: Localnet) -> None:
     rig = Rig(net, venues="")
     slow = replace(PACE, usd_s=1000.0)
