@@ -133,12 +133,12 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     """The best quote that keeps the bound.
 
     Raises `AttemptFailed`: `no_route` where no venue has a price (retryable only if one merely did not
-    answer in time), `impact_too_high` where one has and it moves too far, `slippage_exceeded`
-    where the best is worse than the bound.
+    answer in time), or thin ones alone have one and another did not answer in time; `impact_too_high` where
+    one has and it moves too far; `slippage_exceeded` where the best is worse than the bound.
     """
     best = rank(answers, mode)[0].quote if answers else None
+    late = any(a.error is not None and a.error["retryable"] for a in answers)
     if best is None:
-        late = any(a.error is not None and a.error["retryable"] for a in answers)
         # Several venues of one API say the same.
         said = dict.fromkeys(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
         reasons = "; ".join(said)
@@ -146,6 +146,10 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
         over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
         code = "impact_too_high" if over else "no_route"
         raise AttemptFailed(f"No venue can fill it.{why}", code=code, retryable=late)
+    if late and all(a.quote is None or a.quote.thin for a in answers):
+        # Its bound would be fixed by a pool that may be far from the market.
+        message = f"Only {best.venue} has a price, and others that may have a better one did not answer."
+        raise AttemptFailed(message, code="no_route", retryable=True)
     if bound is not None and not keeps(best, mode, bound):
         raise AttemptFailed(
             f"The best price, on {best.venue}, is worse than the order allows.",

@@ -41,7 +41,8 @@ class Quote:
 
     `fee` is part of `amount_in`; it and the impact are none where the venue does not say. `route` is what the
     venue needs to build just this swap: opaque bytes, stored with the choice and given back to it. `toll` is
-    not stored, and none where the network takes nothing.
+    not stored, and none where the network takes nothing. `thin`: of a pool that may hold anything, whose
+    price says nothing of the market while who knows others is merely late.
     """
 
     venue: str
@@ -51,6 +52,7 @@ class Quote:
     price_impact_bps: int | None = None
     route: bytes = b""
     toll: Toll | None = None
+    thin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

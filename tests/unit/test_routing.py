@@ -248,6 +248,19 @@ def test_a_refusal_and_a_late_answer_come_back_as_the_errors_they_are() -> None:
     assert choose(found, SwapMode.EXACT_IN, None).venue == "c"
 
 
+def test_a_thin_pool_is_not_chosen_while_the_others_are_merely_late() -> None:
+    thin = Quote(venue="thin", amount_in=1, amount_out=9, thin=True)
+    answer = VenueAnswer(venue="thin", latency_ms=1, quote=thin)
+    late, refuses = unquoted("a", late=True), unquoted("b", late=False)
+    for bound in (None, 9):
+        with pytest.raises(AttemptFailed) as caught:
+            choose([answer, late, refuses], SwapMode.EXACT_IN, bound)
+        assert (caught.value.code, caught.value.retryable) == ("no_route", True)
+    # Where it is alone, all have answered, or another bears it out, it is as good as any.
+    for others in ([], [refuses], [late, quoted("c", 1, 8)]):
+        assert choose([answer, *others], SwapMode.EXACT_IN, None) is thin
+
+
 def test_nobody_to_ask_is_no_route() -> None:
     nobody: Sequence[FakeVenue] = []
     found = asyncio.run(ask(nobody, REQUEST))

@@ -79,6 +79,7 @@ class CpmmVenue:
             price_impact_bps=pool.impact_bps(amount_in),
             route=struct.pack(">H", index),
             toll=Toll((str(at.pool), *map(str, at.vaults))),
+            thin=True,
         )
 
     async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
