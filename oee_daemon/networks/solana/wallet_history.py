@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Signatures a page has at most, and transactions in one request: each is some KB.
 PAGE, BATCH = 50, 10
+#: As `PAGE`, where an endpoint tells each transaction by itself: a page is of one deadline (`CHAIN_S`).
+SHORT_PAGE = 5
 #: Signatures that a node lists at once at most, where none is read
 #: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
 LISTED = 1000
@@ -56,7 +58,8 @@ class History:
         another after it."""
         if before is not None and not await self._landed(before, genesis):
             raise BadCursor
-        limit = min(limit, PAGE)
+        batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
+        limit = min(limit, SHORT_PAGE if batchless else PAGE)
         lists = await self._lists(genesis, limit, before)
         signatures, following = _united([one.rows for one in lists], limit)
         fills, unread = await self._fills(signatures, genesis)

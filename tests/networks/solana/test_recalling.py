@@ -249,6 +249,33 @@ def test_a_list_of_landings_reads_none_of_them_and_some_are_read_alone() -> None
     assert asked.count("getTransaction") == 1 and len(asked) <= 8
 
 
+def test_a_page_of_an_endpoint_without_batches_is_read_in_time() -> None:
+    """Fifty transactions one by one are more than a deadline: the order would stay in doubt for ever."""
+    limits: list[int] = []
+    node = lister()
+
+    def one_by_one(request: Asked) -> Said:
+        if isinstance(request.json, list):
+            return Said({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches"}})
+        if request.json["method"] == "getSignaturesForAddress":
+            limits.append(request.json["params"][1]["limit"])
+        answer = node(request)
+        assert isinstance(answer, Said)
+        return answer
+
+    async def run() -> None:
+        async with serving(one_by_one) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            try:
+                for _ in range(2):
+                    await History(pool, WALLET).page("G", limit=1000, before=None)
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
+    assert limits[1:] == [wallet_history.SHORT_PAGE]
+
+
 def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:
     assert union_of(lister(slot=460), lister(slot=300)).height == 278
 
