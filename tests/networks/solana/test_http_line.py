@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,6 +21,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZED = OK + b"Content-Length: 2\r\n\r\n{}"
+UNTRUSTED = "its certificate is not trusted, or it speaks no TLS"
 
 
 class Raw:
@@ -128,6 +131,33 @@ def test_a_connection_serves_again_where_its_last_answer_was_whole(
     assert said == [b"{}"] * len(answers) and raw.connections == connections
 
 
+def test_an_address_that_swallows_everything_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> bytes:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0)
+        port, connect = server.sockets[0].getsockname()[1], loop.sock_connect
+
+        async def two(*_: Any, **__: Any) -> list[Any]:
+            kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+            return [(*kind, (host, port)) for host in ("192.0.2.1", "127.0.0.1")]
+
+        async def swallowed(sock: socket.socket, address: Any) -> None:
+            if address[0] == "192.0.2.1":
+                await asyncio.Event().wait()
+            await connect(sock, address)
+
+        monkeypatch.setattr(loop, "getaddrinfo", two)
+        monkeypatch.setattr(loop, "sock_connect", swallowed)
+        site = Site(f"http://rpc.example:{port}")
+        try:
+            return (await site.post("", b"{}", 5.0)).body
+        finally:
+            await site.close()
+            server.close()
+
+    assert asyncio.run(run()) == b"{}"
+
+
 def test_a_line_that_the_other_side_closed_is_not_used_again() -> None:
     async def run() -> int:
         raw = Raw(*[SIZED] * 2)
@@ -190,8 +220,8 @@ def own_certificate(folder: Path) -> Path:
     ("host", "trusted", "said"),
     [
         ("localhost", True, b"{}"),
-        ("127.0.0.1", True, "SSLCertVerificationError"),
-        ("localhost", False, "SSLCertVerificationError"),
+        ("127.0.0.1", True, UNTRUSTED),
+        ("localhost", False, UNTRUSTED),
     ],
 )
 def test_who_answers_over_tls_is_verified(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from oee_daemon.networks.solana.rpc.first_address import reached
 from oee_daemon.networks.solana.rpc.http_line import Line, LineBroken, Reply
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 
@@ -110,7 +111,11 @@ class Site:
         if self._socket is not None:
             _, line = await loop.create_unix_connection(self._new_line, self._socket)
         else:
-            _, line = await loop.create_connection(self._new_line, self._host, self._port, ssl=self._tls)
+            name = self._host if self._tls else None
+            sock = await reached(self._host, self._port)
+            _, line = await loop.create_connection(
+                self._new_line, sock=sock, ssl=self._tls, server_hostname=name
+            )
         if line.lost:
             raise LineBroken("the connection was cut")
         self._open.add(line)
