@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 
 from oee_daemon.contract.terms import Side, SwapMode
@@ -51,12 +52,12 @@ _Answer = Quote | VenueRefused | None
 
 @dataclass(slots=True)
 class _Level:
-    """What the best venue's price is of the estimate, by side, and which venue that is. `by_pool`: of which
-    estimate."""
+    """What the best venue's price is of the estimate, by side, which venue that is, and at which slot it said
+    so. `by_pool`: of which estimate."""
 
     by_pool: bool
     at: float
-    parts: dict[Side, tuple[Fraction, str]]
+    parts: dict[Side, tuple[Fraction, str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class _Estimate:
     price: Fraction
     by_pool: bool
     age_s: float
+    slot: int
 
 
 class SolanaPrices:
@@ -84,8 +86,10 @@ class SolanaPrices:
         self.cadence_s = pace.look_s
         self.max_age_s = pace.max_age_s
         self.most_firm = pace.most_firm
-        #: US dollars for one whole token, and when that was asked for.
-        self._usd: dict[str, tuple[Fraction, float]] = {}
+        #: US dollars for one whole token, and when and at which slot that was asked for.
+        self._usd: dict[str, tuple[Fraction, float, int]] = {}
+        #: The slot of the last look: two that the chain has not moved on between are one observation.
+        self._slot = 0
         #: Tokens that prices were asked of.
         self._priced: set[str] = set()
         self._usd_at = self._level_at = -pace.usd_s - pace.level_s
@@ -96,9 +100,12 @@ class SolanaPrices:
     async def prices(self, pairs: Sequence[Watched]) -> Mapping[str, Price]:
         # What only looks is not to go blind while orders execute: past half of its age it is as urgent.
         urgent = time.monotonic() - self._fresh_at > self.max_age_s / 2
-        sight, _ = await asyncio.gather(
+        asked_at = time.monotonic()
+        sight, usd = await asyncio.gather(
             self._reader.look(pairs, urgent=urgent), self._ask_usd(pairs, urgent=urgent)
         )
+        self._slot = self._slot if sight is None else sight.slot
+        self._usd |= {mint: (Fraction(price), asked_at, self._slot) for mint, price in usd.items()}
         if sight is None:
             return {}
         if sight.age_s < self.cadence_s:
@@ -109,7 +116,7 @@ class SolanaPrices:
             if (estimate := self._estimate(pair, pool, sight)) is not None:
                 self._seen[pair.name] = estimate, pool
         await self._level(pairs)
-        return {pair.name: self._price(pair, sight) for pair in pairs if pair.name in self._seen}
+        return {pair.name: self._price(pair) for pair in pairs if pair.name in self._seen}
 
     async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
         # What executes goes before: a price for what may fire is asked as what is looked at.
@@ -121,23 +128,22 @@ class SolanaPrices:
 
     # The estimate.
 
-    async def _ask_usd(self, pairs: Sequence[Watched], *, urgent: bool) -> None:
+    async def _ask_usd(self, pairs: Sequence[Watched], *, urgent: bool) -> Mapping[str, Decimal]:
         if self._directory is None:
-            return
+            return {}
         now = time.monotonic()
         mints = sorted({token.mint for pair in pairs for token in (pair.base, pair.quote)})
         # Who has no price is not asked for more often than the others.
         new = not self._priced.issuperset(mints)
         if not new and now - self._usd_at < self._pace.usd_s:
-            return
+            return {}
         self._usd_at = now
         self._priced = set(mints)
         try:
-            found = await self._directory.usd(mints, QUOTE_S, urgent=urgent)
+            return await self._directory.usd(mints, QUOTE_S, urgent=urgent)
         except OeeError as e:
             log.debug("Jupiter tells no prices", extra={"reason": e.message})
-            return
-        self._usd |= {mint: (Fraction(price), now) for mint, price in found.items()}
+            return {}
 
     def _estimate(self, pair: Watched, pool: Pool | None, sight: Sight) -> _Estimate | None:
         usd = [self._usd.get(token.mint) for token in (pair.base, pair.quote)]
@@ -145,10 +151,11 @@ class SolanaPrices:
         if usd[0] is not None and usd[1] is not None:
             now = time.monotonic()
             age_s = max(sight.age_s, *(now - one[1] for one in usd if one is not None))
-            by_usd = _Estimate(usd[0][0] / usd[1][0], False, age_s)
+            slot = min(one[2] for one in usd if one is not None)
+            by_usd = _Estimate(usd[0][0] / usd[1][0], False, age_s, slot)
         if pool is None:
             return by_usd
-        by_pool = _Estimate(_mid(pool, pair), True, sight.age_s)
+        by_pool = _Estimate(_mid(pool, pair), True, sight.age_s, sight.slot)
         if self._directory is None:
             return by_pool
         quote_usd = usd[1][0] if by_usd is not None and usd[1] is not None else 0
@@ -156,17 +163,19 @@ class SolanaPrices:
         # A shallow pool says nothing, whether or not Jupiter knows better.
         return by_pool if held >= DEEP_USD else by_usd
 
-    def _price(self, pair: Watched, sight: Sight) -> Price:
+    def _price(self, pair: Watched) -> Price:
         estimate = self._seen[pair.name][0]
         level = self._levels.get(pair.name)
         kept = level is not None and level.by_pool is estimate.by_pool
-        plain = Fraction(1), _POOLS if estimate.by_pool else _ASKS_ALL
+        plain = Fraction(1), _POOLS if estimate.by_pool else _ASKS_ALL, estimate.slot
         parts = level.parts if level is not None and kept else {}
-        (bid, bid_venue), (ask, ask_venue) = (parts.get(side, plain) for side in (Side.SELL, Side.BUY))
+        bid, bid_venue, bid_slot = parts.get(Side.SELL, plain)
+        ask, ask_venue, ask_slot = parts.get(Side.BUY, plain)
         return Price(
             bid=rounded(estimate.price * bid, Side.SELL),
             ask=rounded(estimate.price * ask, Side.BUY),
-            slot=sight.slot,
+            # What was asked once is one observation, however often it is multiplied.
+            slot=max(estimate.slot, min(bid_slot, ask_slot)),
             age_s=estimate.age_s,
             bid_venue=bid_venue,
             ask_venue=ask_venue,
@@ -209,6 +218,7 @@ class SolanaPrices:
             mode=SwapMode.EXACT_IN,
             number=int(urgent),
         )
+        slot = self._slot
         answers = await _ask_all(self._small, request)
         quote = best_of(_quotes(answers, estimate), request.mode)
         if quote is not None:
@@ -223,7 +233,7 @@ class SolanaPrices:
             level = self._levels.get(pair.name)
             if level is None or level.by_pool is not estimate.by_pool:
                 level = self._levels[pair.name] = _Level(estimate.by_pool, time.monotonic(), {})
-            level.parts[side] = part, quote.venue
+            level.parts[side] = part, quote.venue, slot
         return quote
 
     @property

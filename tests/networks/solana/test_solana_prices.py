@@ -271,6 +271,34 @@ def test_a_shallow_pool_hides_no_market_that_has_fallen(
     assert quote is not None and quote.venue == "raydium"
 
 
+def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(net, venues="")
+    slow = replace(PACE, usd_s=1000.0, level_s=1000.0)
+
+    def seen(pace: Pace) -> int:
+        monkeypatch.setattr(rig.prices, "_pace", pace)
+        net.blocks(3)
+        return rig.look(PAIRS[0])[PAIRS[0].name].slot
+
+    # By its pool each look is one.
+    rig.prices = SolanaPrices(rig.reader, rig.directory, [Says(rig, 0)], slow)
+    assert seen(slow) < seen(slow)
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    rig.prices = SolanaPrices(rig.reader, rig.directory, [Says(rig, 0)], slow)
+    first = seen(slow)
+    assert seen(slow) == seen(slow) == first
+    asked_again = seen(replace(slow, usd_s=0.0))
+    assert asked_again > first and seen(slow) == asked_again
+    levelled = seen(replace(slow, level_s=0.0))
+    assert levelled > asked_again and seen(slow) == levelled
+    # One side that was asked for is not the other.
+    net.blocks(3)
+    assert asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None
+    assert seen(slow) == levelled
+
+
 def test_a_token_that_nobody_prices_costs_no_more_requests(net: Localnet) -> None:
     rig = Rig(net, venues="")
     slow = replace(PACE, usd_s=1000.0)
