@@ -72,6 +72,9 @@ class NewTokenChecks:
         """The verdicts so far. Raises `AttemptFailed` unless they are ok or accepted."""
         token = await self.look(order)
         checks = self.judge(order, token)
+        if token is not None and token.pool is None:
+            # It was there when the order fired. Nobody can waive that: what a pool says is not known.
+            checks.append(Check("opens", Verdict.UNKNOWN, "nobody shows its pool"))
         require(checks, order.output_mint)
         return Judged(checks, (token.fee_bps if token is not None else None) or 0)
 

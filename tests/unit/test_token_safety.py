@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ import pytest
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import token_safety
+from oee_daemon.engine.new_token_checks import NewTokenChecks
 from oee_daemon.engine.token_safety import Check, Verdict, waived
-from oee_daemon.errors import VenueRefused
+from oee_daemon.errors import UnsafeToken, VenueRefused
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, MintFacts
 from oee_daemon.networks.listings import NewPool, NewToken
 from oee_daemon.networks.simulated import simulated_listings
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, listing
+from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
 
@@ -33,6 +37,25 @@ REFUSED_BY = {
 LATE = {"zero_liquidity": 5, "opens_later": 20}
 SPACING, MOST_SLOTS = 150, 320
 USDC = TOKENS["USDC"]
+
+
+def test_no_attempt_buys_a_token_whose_pool_nobody_shows() -> None:
+    """What is judged by its pool was left out, and so it passed."""
+    token = next(one for number in range(ROUND) if (one := listing(0, number, SPACING)).trap is None)
+
+    async def height() -> int:
+        return token.listed_at - 1
+
+    network: Any = SimpleNamespace(
+        listings=SimulatedListings(height, seed=0, spacing=SPACING),
+        tokens=TokenBook("simulated", TOKENS.values(), lambda _: None),
+    )
+    order: Any = SimpleNamespace(
+        token_address=token.mint, output_mint=token.mint, min_liquidity=0, accepted_risks=tuple(RISKS)
+    )
+    with pytest.raises(UnsafeToken, match="nobody shows its pool") as refused:
+        asyncio.run(NewTokenChecks(network, FaultLog()).before_routing(order))
+    assert refused.value.retryable
 
 
 class Stage:
