@@ -48,12 +48,26 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except OSError as e:
-        code = _report_full_disk(e)
+        code = 141 if _is_hung_up(e) else _report_full_disk(e)
     if os.environ.get("OEE_DEBUG") == "1" and code not in (130, 143):
         sys.exit(code)
     # At once: all was closed and flushed above, threads of a stream are not waited for, and taking hundreds
     # of modules apart costs a short command another 10 %.
     os._exit(code)
+
+
+def _is_hung_up(error: OSError) -> bool:
+    """Whether it says that the terminal is gone, which may come before the signal that says so, too."""
+    if error.errno != errno.EIO:
+        return False
+    for descriptor in (1, 2):
+        try:
+            os.tcgetpgrp(descriptor)
+        except OSError as e:
+            # Whatever else it is, a file or a pipe, it says that it is no terminal.
+            if e.errno in (errno.EIO, errno.ENXIO):
+                return True
+    return False
 
 
 def _read_zone() -> None:
@@ -101,7 +115,8 @@ def _run_guarded(arguments: list[str]) -> int:
         if "can't start new thread" in str(e):
             _make_output(arguments).fail(no_threads())
             return ExitCode.FAULT
-        if os.environ.get("OEE_DEBUG") == "1" or (isinstance(e, OSError) and e.errno in _FULL):
+        outside = isinstance(e, OSError) and (e.errno in _FULL or _is_hung_up(e))
+        if outside or os.environ.get("OEE_DEBUG") == "1":
             raise
         fault = CliError(
             f"A fault of ours: {type(e).__name__}: {e}", hint="OEE_DEBUG=1 shows where it happened."

@@ -191,7 +191,8 @@ def _order_facts(order: Order, figures: Explained, width: int) -> Iterator[Line]
         fee = f", {exact_amount(order['fee'])} of it the venue's fee" if order["fee"] else ""
         facts.append(("paid", f"{exact_amount(order['filledIn'])} {given}{fee}"))
         facts.append(("received", f"{exact_amount(order['filledOut'])} {taken}"))
-        if took := order["events"][-1]["data"].get("networkFee"):
+        # An order that was brought from elsewhere may have none of its events.
+        if order["events"] and (took := order["events"][-1]["data"].get("networkFee")):
             facts.append(("network", f"took {exact_amount(clean(str(took)))} SOL, beside what was paid"))
     facts += [
         ("fill", _fill_fact(figures)),

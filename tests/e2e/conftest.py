@@ -13,6 +13,9 @@ from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
 
+#: The command line of the daemon that most tests share, once it runs.
+RUNNING: list[Cli] = []
+
 
 @pytest.fixture(scope="session")
 def bench(
@@ -20,7 +23,17 @@ def bench(
 ) -> Iterator[tuple[Cli, Shared]]:
     """Made by the first test that wants it, and there until the last one has run."""
     with serving(servers, template, tmp_path_factory.mktemp("cli") / "h") as running:
+        RUNNING.append(running[0])
         yield running
+        RUNNING.clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_waits() -> Iterator[None]:
+    """What the tests of one file leave waiting is no order of the next."""
+    yield
+    for cli in RUNNING:
+        cli.run("cancel", "--all", "--yes")
 
 
 @pytest.fixture

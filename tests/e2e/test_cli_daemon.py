@@ -29,6 +29,7 @@ NEEDS = [
     "watch last", "show last", "history", "fills", "top --once", "stats", "backup -", "resume --yes",
     "tokens", "tokens search BONK", "tokens add MINT", "tokens remove FOO", "balance", "wallet unlock",
     "limits", "notify test", "waiting", "limit buy SOL USDC 1 --at 140", "stop sell SOL USDC 1 --at 100",
+    "edit last --at 138", "snipe SOL USDC --spend 100 --at 2036-01-01T00:00:00Z",
 ]  # fmt: skip
 NEVER = [
     "--help", "--version", "buy --help", "daemon start -h", "help", "help scripting", "help daemon stop",
@@ -38,7 +39,7 @@ NEVER = [
 #: Those that are the daemon, work beside it, or say what is there instead of it; each has tests of its own.
 APART = {
     "start", "restart", "status", "logs", "run", "token", "worker", "drill", "shadow", "restore", "doctor",
-    "halt", "path", "get", "set", "unset", "new", "import", "default", "list",
+    "halt", "chart", "path", "get", "set", "unset", "new", "import", "default", "list",
 }  # fmt: skip
 
 

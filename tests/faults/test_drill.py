@@ -25,6 +25,6 @@ def test_a_short_drill_keeps_the_promise(
     assert found["kept"] and sum(found["ends"].values()) == orders and found["network"] == network
     assert (found["lost"], found["doubled"], found["gaps"], found["wrong"]) == ([], [], [], [])
     assert (found["unfounded"], found["missed"]) == ([], [])
-    assert found["watched"].get("prices found on the path", 0) > waiting / 5
+    assert found["watched"].get("prices found on the path", 0) >= waiting / 5
     # Named places are passed by chance; all other faults must have struck.
     assert found["faults"] >= faults - 4
