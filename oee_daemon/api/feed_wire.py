@@ -32,6 +32,7 @@ class PairFeed(Shape):
     source: str
     slot: int | None
     state: Literal["live", "stale", "blind"]
+    blind_ms: int | None = Field(description="for how long nobody has seen a fresh price; null: not for long")
     cadence_ms: int
     max_age_ms: int = Field(description="an older price fires nothing")
     waiting: int = Field(description="orders that wait for a price of it")
@@ -92,6 +93,7 @@ def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
             "source": feed.source,
             "slot": feed.slot,
             "state": feed.state,
+            "blindMs": None if feed.blind_s is None else round(feed.blind_s * 1000),
             "cadenceMs": feed.cadence_ms,
             "maxAgeMs": feed.max_age_ms,
             "waiting": feed.waiting,

@@ -84,6 +84,8 @@ FEEDS = Statement(
     SELECT f.pair, f.bid::text AS bid, f.ask::text AS ask, f.priced_at AS at, f.source, f.slot,
         CASE WHEN f.state = 'live' AND coalesce({_STALE}, true) THEN 'stale' ELSE f.state END AS state,
         f.cadence_ms, f.max_age_ms,
+        (SELECT extract(epoch FROM clock_timestamp() - g.begun)::float FROM gaps g
+            WHERE g.pair = f.pair AND g.ended IS NULL LIMIT 1) AS blind_s,
         (SELECT count(*) FROM orders o WHERE o.pair = f.pair AND o.arm_price IS NOT NULL) AS waiting,
         (SELECT min({_AWAY})::bigint FROM ({_FIRST}) o) AS nearest_bps
     FROM feeds f ORDER BY f.pair

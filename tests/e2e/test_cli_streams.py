@@ -132,7 +132,7 @@ def test_with_json_every_command_prints_one_value_and_nothing_else(cli: Cli, tmp
     for line, kind in JSON.items():
         done = cli.run(*line.split(), "--json", XDG_CONFIG_HOME=str(tmp_path))
         assert type(json.loads(done.stdout)) is kind, line
-        assert done.returncode == (3 if line == "cancel last" else 0), done.stderr
+        assert done.returncode == (3 if line == "cancel last" else 0), done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("command", ["history", "fills"])

@@ -87,7 +87,13 @@ def test_where_none_keeps_all_history_it_is_said_once() -> None:
             "no_fresh_price",
             "no fresh price for 41.0 s: 3 orders wait",
         ),
-        (True, {"state": "blind", "ageMs": None}, "no_fresh_price", "ever since it is watched"),
+        (
+            True,
+            {"state": "blind", "ageMs": None, "blindMs": 41_000},
+            "no_fresh_price",
+            "ever since it is watched",
+        ),
+        (True, {"state": "blind", "ageMs": None, "blindMs": None}, None, "1 pair watched"),
         (False, {}, "no_leader", "Nobody watches the prices that 5 orders wait for"),
     ],
 )

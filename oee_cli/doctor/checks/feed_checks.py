@@ -36,5 +36,6 @@ def check_feeds(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_blind(feed: dict[str, object]) -> bool:
-    age = feed["ageMs"]
-    return feed["state"] != "live" and (not isinstance(age, int) or age > _LONG_S * 1000)
+    # One that has just begun to be watched has no price either.
+    age = feed["blindMs"] if feed["ageMs"] is None else feed["ageMs"]
+    return feed["state"] != "live" and isinstance(age, int) and age > _LONG_S * 1000
