@@ -113,7 +113,8 @@ async def _search(
 
     By the order's id, not by a signature: whatever swap it had may be forgotten here.
     """
-    page, another = await chain.fills(limit=_PAGE), None
+    mints = (order.input_mint, order.output_mint)
+    page, another = await chain.fills(limit=_PAGE, mints=mints), None
     height, begun = page.height, min([order.created_at, *group.values()]) - _CLOCKS_APART
     while True:
         for fill in page.fills:
@@ -132,7 +133,7 @@ async def _search(
                 # Whoever has forgotten what was then shows nothing as well.
                 raise StillInDoubt(PAUSE[1])
             return another, height
-        page = await chain.fills(limit=_PAGE, before=page.before)
+        page = await chain.fills(limit=_PAGE, before=page.before, mints=mints)
 
 
 def _moved_nothing(said: Rejected | Lapsed | None) -> AttemptFailed:

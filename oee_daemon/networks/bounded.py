@@ -47,8 +47,8 @@ class BoundedChain:
     async def fill(self, signature: str) -> Fill | None:
         return await self._ask(CHAIN_S, self._chain.fill(signature))
 
-    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before))
+    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+        return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before, mints=mints))
 
     async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
         return await self._ask(CHAIN_S, self._chain.landings(limit=limit, before=before))

@@ -83,8 +83,9 @@ class Chain(Protocol):
         """
         ...
 
-    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
+    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
         """What has landed for good, newest first: `limit` of them, older than the signature `before`.
+        `mints`: of the swap that is looked for, which is read by them where dust of another token came along.
 
         Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.
         """

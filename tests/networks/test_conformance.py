@@ -123,8 +123,8 @@ class TakesWhatHasLapsed(SimulatedChain):
 class TellsFillsTwice(SimulatedChain):
     """A page begins with the last fill of the page before."""
 
-    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        page = await super().fills(limit=limit, before=before)
+    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+        page = await super().fills(limit=limit, before=before, mints=mints)
         again = [] if before is None else [await self.fill(before)]
         return replace(page, fills=[*filter(None, again), *page.fills][:limit])
 
@@ -132,8 +132,8 @@ class TellsFillsTwice(SimulatedChain):
 class LosesFills(SimulatedChain):
     """The last fill of each full page is left out."""
 
-    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        page = await super().fills(limit=limit, before=before)
+    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+        page = await super().fills(limit=limit, before=before, mints=mints)
         return page if page.before is None else replace(page, fills=page.fills[:-1])
 
 

@@ -60,7 +60,7 @@ def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Coll
         found = {mint: by for mint, by in found.items() if by < 0 or mint in mints}
     down = [(mint, -by) for mint, by in found.items() if by < 0]
     up = [(mint, by) for mint, by in found.items() if by > 0]
-    if len(down) != 1 or len(up) != 1:
+    if len(down) != 1 or len(up) != 1 or (mints and down[0][0] not in mints):
         raise Unreadable(f"{len(down)} tokens left and {len(up)} arrived, not one each")
     return Moved(down[0][0], up[0][0], down[0][1], up[0][1])
 

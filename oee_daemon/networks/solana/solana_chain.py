@@ -210,8 +210,8 @@ class SolanaChain:
         await self._pool.each([GENESIS], LOOK_S)
         return await self._shown(signature, genesis)
 
-    async def fills(self, *, limit: int, before: str | None = None) -> FillPage:
-        return await self._history.page(await self.genesis_hash(), limit=limit, before=before)
+    async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
+        return await self._history.page(await self.genesis_hash(), limit=limit, before=before, mints=mints)
 
     async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
         return await self._history.landings(await self.genesis_hash(), limit=limit, before=before)

@@ -21,7 +21,7 @@ from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
-from oee_daemon.networks.solana.look_evidence import anchored_at
+from oee_daemon.networks.solana.look_evidence import Shown, anchored_at
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.swap_memo import read_memo
@@ -53,7 +53,9 @@ class History:
         self._pool = pool
         self._wallet = wallet
 
-    async def page(self, genesis: str, *, limit: int, before: str | None) -> FillPage:
+    async def page(
+        self, genesis: str, *, limit: int, before: str | None, mints: Sequence[str] = ()
+    ) -> FillPage:
         """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
         another after it."""
         if before is not None and not await self._landed(before, genesis):
@@ -62,7 +64,7 @@ class History:
         limit = min(limit, SHORT_PAGE if batchless else PAGE)
         lists = await self._lists(genesis, limit, before)
         signatures, following = _united([one.rows for one in lists], limit)
-        fills, unread = await self._fills(signatures, genesis)
+        fills, unread = await self._fills(signatures, genesis, mints)
         return FillPage(
             fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
         )
@@ -105,7 +107,9 @@ class History:
         heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
         return any(said[0] == genesis and _is_final(said[1]) for said in heard.values())
 
-    async def _fills(self, signatures: Sequence[str], genesis: str) -> tuple[list[Fill], list[UUID]]:
+    async def _fills(
+        self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = ()
+    ) -> tuple[list[Fill], list[UUID]]:
         """Those that can be read, and the orders of those that can't be."""
         fills, unread = [], []
         for begin in range(0, len(signatures), BATCH):
@@ -114,7 +118,7 @@ class History:
             results = await self._pool.any(calls, lambda told: _all_told(told, genesis), REQUEST_S)
             for signature, said in zip(part, results, strict=True):
                 try:
-                    shown = shown_of(said, signature, self._wallet)
+                    shown = self._shown(said, signature, mints)
                 except Unreadable:
                     # It moved something, and was no swap; or was one, and moved more than two tokens.
                     if (order_id := whose(said, self._wallet)) is not None:
@@ -123,6 +127,15 @@ class History:
                 if isinstance(shown.result, Landed):
                     fills.append(shown.result.fill)
         return fills, unread
+
+    def _shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
+        """As `shown_of`: by itself, and else as a swap of `mints`."""
+        try:
+            return shown_of(said, signature, self._wallet)
+        except Unreadable:
+            if not mints:
+                raise
+            return shown_of(said, signature, self._wallet, mints)
 
 
 def _moment(unix: object) -> datetime:

@@ -20,6 +20,7 @@ from oee_daemon.engine import recall
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import wallet_history
+from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.wallet_history import History
 from oee_daemon.orders.swap import Fill
@@ -29,7 +30,9 @@ from tests.networks.solana.server import Asked, Said, rpc, serving
 
 OURS, THIEF = Keypair.from_seed(bytes(32)), Keypair.from_seed(bytes([1]) * 32)
 WALLET, USDC, BONK = str(OURS.pubkey()), TOKENS["USDC"].mint, TOKENS["BONK"].mint
-ORDER: Any = SimpleNamespace(id=crafted.ORDER, created_at=datetime(2026, 11, 1, tzinfo=UTC))
+ORDER: Any = SimpleNamespace(
+    id=crafted.ORDER, created_at=datetime(2026, 11, 1, tzinfo=UTC), input_mint=WSOL, output_mint=USDC
+)
 
 
 def landing(payer: Keypair, **tokens: int) -> tuple[str, dict[str, Any]]:
@@ -59,7 +62,7 @@ def landing(payer: Keypair, **tokens: int) -> tuple[str, dict[str, Any]]:
     return str(transaction.signatures[0]), told
 
 
-def page_of(*landings: tuple[str, dict[str, Any]]) -> FillPage:
+def page_of(*landings: tuple[str, dict[str, Any]], mints: Sequence[str] = ()) -> FillPage:
     known = dict(landings)
     node = rpc(
         {
@@ -78,7 +81,7 @@ def page_of(*landings: tuple[str, dict[str, Any]]) -> FillPage:
         async with serving(node) as (address, _):
             pool = open_pool([address], 1000.0, 1000)
             try:
-                return await History(pool, WALLET).page("G", limit=50, before=None)
+                return await History(pool, WALLET).page("G", limit=50, before=None, mints=mints)
             finally:
                 await pool.close()
 
@@ -118,6 +121,14 @@ def test_a_landed_swap_that_can_not_be_read_keeps_its_order_in_doubt() -> None:
     page = page_of(landing(OURS, **{USDC: 7, BONK: 1}))
     with pytest.raises(recall.StillInDoubt):
         searched(page)
+
+
+def test_dust_that_came_along_keeps_no_order_in_doubt_whose_mints_are_known() -> None:
+    dusty = landing(OURS, **{USDC: 7, BONK: 1})
+    found = searched(page_of(dusty, mints=(WSOL, USDC)))
+    assert found is not None and (found.amount_in, found.amount_out) == (1_000, 7)
+    # By the mints of another order it is no swap.
+    assert not page_of(dusty, mints=(USDC, BONK)).fills
 
 
 def fill(signature: str, at: int, **how: Any) -> Fill:
