@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -71,6 +71,8 @@ class PriceTicks:
         self.estimates = source.estimates
         self._most = ROOM * max_active
         self._held = Held()
+        #: Orders of several pairs can be of one group: one statement at a time fires.
+        self._firing = asyncio.Lock()
         #: Fired, and not counted in Postgres yet.
         self._fired_of_late = 0
         self.posts: dict[str, Post] = {}
@@ -97,8 +99,9 @@ class PriceTicks:
                 post.followed_at = old.followed_at
             self.posts[row.pair] = post
 
-    async def once(self, lead: Lead) -> list[UUID]:
-        """The orders that fired."""
+    async def once(self, lead: Lead, hand: Callable[[Sequence[UUID]], None]) -> list[UUID]:
+        """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the
+        stops of other pairs."""
         asked_at = time.monotonic()
         prices = await self._source.prices([post.pair for post in self.posts.values()])
         good = {name: price for name, price in prices.items() if self._believe(name, price, asked_at)}
@@ -109,9 +112,22 @@ class PriceTicks:
         found = await self._probe(reached)
         self._held.keep([c.order for candidates in found.values() for c in candidates])
         fired: list[UUID] = []
-        for name, candidates in found.items():
+
+        async def fire(name: str, candidates: Sequence[Candidate]) -> None:
             price_at = lead.moment(asked_at, reached[name].age_s)
-            fired += await self._fire(lead, reached[name], price_at, candidates)
+            done = await self._fire(lead, reached[name], price_at, candidates)
+            hand(done)
+            fired.extend(done)
+
+        stops = [(name, [c for c in cs if not c.is_limit]) for name, cs in found.items()]
+        limits = [(name, [c for c in cs if c.is_limit]) for name, cs in found.items()]
+        tried = await asyncio.gather(*(fire(*each) for each in stops if each[1]), return_exceptions=True)
+        if (fault := next((one for one in tried if one is not None), None)) is not None:
+            raise fault
+        # One pair after another: each takes of the room that is left.
+        for each in limits:
+            if each[1]:
+                await fire(*each)
         return fired
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
@@ -148,25 +164,24 @@ class PriceTicks:
             held = None if candidate.is_limit else self._held.ms(candidate.order, price.slot, now_s)
             if held is not None:
                 stops.append((candidate, held))
-        met: list[tuple[Candidate, int | None]] = [(c, None) for c in await self._met(limits, price)]
-        if not self._source.estimates:
-            return await self._fired(lead, price, price_at, stops + met)
         fired: list[UUID] = []
-        if stops:
-            # Of two legs of a group the stop goes first.
+        if stops and self._source.estimates:
             asked_at = lead.moment(time.monotonic())
             firm, stops = await self._borne_out(price, stops)
-            fired = await self._fired(lead, firm, asked_at, stops)
-        return fired + await self._fired(lead, price, price_at, met)
+            fired, stops = await self._fired(lead, firm, asked_at, stops), []
+        met: list[tuple[Candidate, int | None]] = [(c, None) for c in await self._met(limits, price)]
+        # Of two legs of a group the stop goes first.
+        return fired + await self._fired(lead, price, price_at, stops + met)
 
     async def _fired(
         self, lead: Lead, price: Price, price_at: datetime, ready: Sequence[tuple[Candidate, int | None]]
     ) -> list[UUID]:
         if not ready:
             return []
-        failpoints.hit("before_fire")
-        fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
-        failpoints.hit("after_fire")
+        async with self._firing:
+            failpoints.hit("before_fire")
+            fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
+            failpoints.hit("after_fire")
         self._fired_of_late += len(fired)
         return fired
 

@@ -210,8 +210,7 @@ class Watcher:
             return []
         fired: list[UUID] = []
         if ticks is not None and ticks.posts:
-            fired = await ticks.once(lead)
-            self._run(fired)
+            fired = await ticks.once(lead, self._run)
             if ticks.estimates:
                 # Venues are asked for it, which takes its time.
                 await ticks.follow(lead)

@@ -499,3 +499,33 @@ def test_a_leader_goes_on_leading_while_venues_are_slow(
     until(lambda: bench.order(order.id).status is not Status.WAITING)
     watcher.stop()
     running.result(10)
+
+
+def test_a_stop_is_handed_over_while_limits_are_still_asked_about(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a crash what venues take to answer for limits is not the stop's to lose."""
+    first, watcher = stop(bench, "0.98"), bench.watcher()
+    handed: list[Any] = []
+    firm, told = SimulatedPrices.firm, threading.Event()
+
+    async def slow(self: SimulatedPrices, request: Any, may: Any = None) -> Any:
+        await asyncio.to_thread(told.wait, 30)
+        return await firm(self, request, may)
+
+    def hand(order_id: Any) -> bool:
+        handed.append(order_id)
+        return True
+
+    monkeypatch.setattr(bench.broker, "hand", hand)
+    assert looked(bench, watcher) == []
+    bench.move_market(-300)
+    assert looked(bench, watcher) == []
+    waits = limit(bench, "1.01")
+    monkeypatch.setattr(SimulatedPrices, "firm", slow)
+    now(watcher.beat())
+    looking = bench.loop.begin(watcher.tick())
+    until(lambda: handed == [first.id])
+    assert bench.order(waits.id).status is Status.WAITING
+    told.set()
+    assert looking.result(10) == [first.id, waits.id] == handed
