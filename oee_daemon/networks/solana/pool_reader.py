@@ -29,7 +29,7 @@ SEARCH_S = 120.0
 _ACCOUNTS, _POOLS = 6, 16
 #: Seconds a slot at most, by which a slot that is behind is counted; slots that an answer may be ahead of
 #: what time allows; and seconds after which a slot that was never reached again is forgotten.
-SLOT_S, _SLACK, _FORGET_S = 0.4, 64, 600.0
+SLOT_S, _SLACK, _FORGET_S = 0.4, 16, 600.0
 
 
 @dataclass(frozen=True, slots=True)

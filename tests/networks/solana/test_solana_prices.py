@@ -44,6 +44,8 @@ PACE = Pace(look_s=0.0, usd_s=0.0, level_s=0.0, levels=8, max_age_s=5.0, most_fi
         # No honest node is there yet; what it says moves nothing.
         ([(100, 0), (900_000, 1)], None),
         ([(100, 0), (900_000, 1), (104, 2)], 0.0),
+        # One that lies ahead and falls silent makes the honest ones hardly older.
+        ([(100, 0), (164, 0), (101, 0.4)], 0.0),
         # Who was heard first lied: after ten minutes the others' slots count, once they have gone on.
         ([(900_000, 0), (100, 601)], 601.0),
         ([(900_000, 0), (100, 601), (102, 602)], 0.0),
