@@ -73,8 +73,8 @@ twice and goes on where it stopped; another --batch NAME places it anew.
 """
 
 _WAITING = """\
-On the simulated network, the only one whose prices are watched so far, an order
-can wait for its price, for days, and costs nothing while it waits:
+An order can wait for its price, on every network, for days, and costs nothing
+while it waits:
 
   oee limit buy SOL USDC 1.5 --at 140     once all of it costs 140 each or less
   oee limit sell SOL USDC 1.5 --at +5%    5 % over now, net of fee and impact
@@ -86,7 +86,8 @@ A price is QUOTE for one BASE. It returns with the id once the order is durable;
 --wait follows it. --expires 7d ends the waiting, --from TIME begins it.
 
 It waits only while the daemon runs: oee daemon status. Prices that are too old
-fire nothing, and oee show tells when nobody looked.
+fire nothing, and oee show tells when nobody looked. Off the simulated network
+an estimate is watched, and only a firm quote fires: docs/waiting.md.
 A limit never fills worse than its price. Whose price is gone waits again.
 A stop fires on the best venue's price, held for --confirm (800 ms) over two
 slots; its floor is 20 % past its price, or --limit. Once fired it goes on until

@@ -66,7 +66,7 @@ def list_new_tokens(
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
-    """Tokens that will be traded next, the nearest first. So far on the simulated network alone.
+    """Tokens that will be traded next, the nearest first; only the simulated network lists any yet.
 
     \b
       oee tokens new

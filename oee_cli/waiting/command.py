@@ -101,7 +101,7 @@ def place_limit(
 ) -> ExitCode:
     """Trade once all of it costs the price or better, net.
 
-    So far on the simulated network alone: nobody watches the prices of the others yet.
+    On every network, while the daemon runs: oee help waiting.
 
     \b
       oee limit buy SOL USDC 1.5 --at 140
@@ -154,7 +154,7 @@ def place_stop(
 ) -> ExitCode:
     """Trade once the price has come to a point, or fallen back by a part.
 
-    So far on the simulated network alone: nobody watches the prices of the others yet.
+    On every network, while the daemon runs: oee help waiting.
 
     \b
       oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
