@@ -8,7 +8,7 @@ skipped where another has them: what is missed is met again at the next tick. No
 
 from __future__ import annotations
 
-from oee_daemon.store.group_sql import SUSPENDED, TURN_GIVEN, TURNS
+from oee_daemon.store.group_sql import DISARMED, SUSPENDED, TURN_GIVEN, TURNS
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import ABSURD, HALTED, over, there
 from oee_daemon.store.statement import Statement, named_row
@@ -104,12 +104,12 @@ PROBE = Statement(
     named_row,
 )
 
-#: What a move from `waiting` to `pending` sets; `n` is what is known of the order.
-FIRED = """status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
+#: What a move from `waiting` to `pending` sets.
+FIRED = f"""status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(),
             returns = CASE WHEN fired_at > clock_timestamp() - interval '1 hour' THEN returns ELSE 0 END,
             firings = firings + 1, first_attempt = attempt, fired_at = clock_timestamp(),
-            next_run_at = clock_timestamp(), arm_rule = NULL, arm_price = NULL, look_at = NULL,
+            next_run_at = clock_timestamp(), {DISARMED},
             expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s))"""
 SAID = """said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
@@ -155,7 +155,7 @@ LAPSE = Statement(f"""
     ), moved AS (
         UPDATE orders o SET status = 'expired', fence = fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(),
-            arm_rule = NULL, arm_price = NULL, look_at = NULL, turn = NULL
+            {DISARMED}, turn = NULL
         FROM due WHERE o.id = due.id AND o.status = 'waiting'
         RETURNING o.id, event_seq, status, attempt, updated_at, expires_at, o.group_id, o.turn
     ), {TURN_GIVEN}, said AS (
