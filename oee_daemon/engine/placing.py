@@ -16,7 +16,7 @@ from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, Watched, price_of
-from oee_daemon.orders.conditions import FALLING, TIMED, Rule, rule_of
+from oee_daemon.orders.conditions import FALLING, TIMED, Rule, is_reached, rule_of, trailed
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token, decimal_text
 from oee_daemon.store.creating import Armed
@@ -103,7 +103,7 @@ class Placing:
             now = now if little is None else price_of(little, terms.side, base, quote)
         # A trailing stop begins at the first price that its watcher sees, by which it moves from then on.
         trails = terms.trail_bps is not None
-        price = _trailed(peak or now, rule, terms.trail_bps or 0) if trails else terms.target_price
+        price = trailed(peak or now, terms.side, terms.trail_bps or 0) if trails else terms.target_price
         assert price is not None
         if not terms.far:
             _check(terms, price, rule, now, base, quote)
@@ -118,10 +118,6 @@ class Placing:
         return Armed(rule=rule, price=price, data=data, peak=(peak or now) if trails else None)
 
 
-def _trailed(peak: Decimal, rule: Rule, bps: int) -> Decimal:
-    return peak * (10_000 - bps if rule is Rule.SELL_STOP else 10_000 + bps) / 10_000
-
-
 def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token, quote: Token) -> None:
     shown, present = decimal_text(target), decimal_text(now.normalize(_SHOWN))
     typed = terms.target_price is not None
@@ -132,7 +128,7 @@ def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token,
             f" {base.symbol}, now {present}.",
             f"For example {present}",
         )
-    met = target >= now if rule in (Rule.BUY_LIMIT, Rule.SELL_STOP) else target <= now
+    met = is_reached(rule, target, now, now)
     if terms.type is OrderType.STOP:
         if met:
             raise _refused(

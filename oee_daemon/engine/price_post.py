@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from oee_daemon.networks.prices import Price, Watched
-from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.conditions import Rule, is_reached
 
 
 @dataclass(slots=True)
@@ -29,9 +29,7 @@ class Post:
     followed_at: float = 0.0
 
     def reached(self, price: Price) -> bool:
-        of = self.nearest
-        over = (of[Rule.BUY_LIMIT], price.ask), (of[Rule.SELL_STOP], price.bid)
-        under = (of[Rule.SELL_LIMIT], price.bid), (of[Rule.BUY_STOP], price.ask)
-        return any(near is not None and near >= now for near, now in over) or any(
-            near is not None and near <= now for near, now in under
+        return any(
+            near is not None and is_reached(rule, near, price.bid, price.ask)
+            for rule, near in self.nearest.items()
         )

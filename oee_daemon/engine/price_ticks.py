@@ -29,7 +29,7 @@ from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
-from oee_daemon.orders.conditions import PRICED, Rule
+from oee_daemon.orders.conditions import PRICED, Rule, is_reached
 from oee_daemon.orders.swap import Quote
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import aside
@@ -42,8 +42,10 @@ log = logging.getLogger(__name__)
 LEARNED_S, UNPRICED_S, FOLLOW_S = 30.0, 2.0, 5.0
 #: Fired and unsent limit orders for each that may be in execution: more would be old when they are tried.
 ROOM = 4
-#: Fires that are not a statement's to hold up: one a pair.
+#: What the prices have reached, by pair.
 Reached = dict[str, list[Candidate]]
+#: What may fire, and for how many milliseconds its condition has held; a limit's need not.
+Ready = Sequence[tuple[Candidate, int | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,21 +115,21 @@ class PriceTicks:
         self._held.keep([c.order for candidates in found.values() for c in candidates])
         fired: list[UUID] = []
 
-        async def fire(name: str, candidates: Sequence[Candidate]) -> None:
-            price_at = lead.moment(asked_at, reached[name].age_s)
-            done = await self._fire(lead, reached[name], price_at, candidates)
-            hand(done)
-            fired.extend(done)
+        async def fire(name: str, *, limits: bool) -> None:
+            price, candidates = reached[name], [c for c in found[name] if c.is_limit is limits]
+            if candidates:
+                price_at = lead.moment(asked_at, price.age_s)
+                try_to = self._fire_limits if limits else self._fire_stops
+                done = await try_to(lead, price, price_at, candidates)
+                hand(done)
+                fired.extend(done)
 
-        stops = [(name, [c for c in cs if not c.is_limit]) for name, cs in found.items()]
-        limits = [(name, [c for c in cs if c.is_limit]) for name, cs in found.items()]
-        tried = await asyncio.gather(*(fire(*each) for each in stops if each[1]), return_exceptions=True)
+        tried = await asyncio.gather(*(fire(name, limits=False) for name in found), return_exceptions=True)
         if (fault := next((one for one in tried if one is not None), None)) is not None:
             raise fault
         # One pair after another: each takes of the room that is left.
-        for each in limits:
-            if each[1]:
-                await fire(*each)
+        for name in found:
+            await fire(name, limits=True)
         return fired
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
@@ -154,28 +156,23 @@ class PriceTicks:
             )
         return found
 
-    async def _fire(
-        self, lead: Lead, price: Price, price_at: datetime, candidates: Sequence[Candidate]
+    async def _fire_stops(
+        self, lead: Lead, price: Price, price_at: datetime, stops: Sequence[Candidate]
     ) -> list[UUID]:
         now_s = time.monotonic()
-        stops: list[tuple[Candidate, int | None]] = []
-        limits = [c for c in candidates if c.is_limit]
-        for candidate in candidates:
-            held = None if candidate.is_limit else self._held.ms(candidate.order, price.slot, now_s)
-            if held is not None:
-                stops.append((candidate, held))
-        fired: list[UUID] = []
-        if stops and self._source.estimates:
-            asked_at = lead.moment(time.monotonic())
-            firm, stops = await self._borne_out(price, stops)
-            fired, stops = await self._fired(lead, firm, asked_at, stops), []
-        met: list[tuple[Candidate, int | None]] = [(c, None) for c in await self._met(limits, price)]
-        # Of two legs of a group the stop goes first.
-        return fired + await self._fired(lead, price, price_at, stops + met)
+        held = [(stop, self._held.ms(stop.order, price.slot, now_s)) for stop in stops]
+        ready: Ready = [(stop, ms) for stop, ms in held if ms is not None]
+        if ready and self._source.estimates:
+            price_at = lead.moment(time.monotonic())
+            price, ready = await self._borne_out(price, ready)
+        return await self._fired(lead, price, price_at, ready)
 
-    async def _fired(
-        self, lead: Lead, price: Price, price_at: datetime, ready: Sequence[tuple[Candidate, int | None]]
+    async def _fire_limits(
+        self, lead: Lead, price: Price, price_at: datetime, limits: Sequence[Candidate]
     ) -> list[UUID]:
+        return await self._fired(lead, price, price_at, [(c, None) for c in await self._met(limits, price)])
+
+    async def _fired(self, lead: Lead, price: Price, price_at: datetime, ready: Ready) -> list[UUID]:
         if not ready:
             return []
         async with self._firing:
@@ -185,9 +182,7 @@ class PriceTicks:
         self._fired_of_late += len(fired)
         return fired
 
-    async def _borne_out(
-        self, price: Price, stops: Sequence[tuple[Candidate, int | None]]
-    ) -> tuple[Price, list[tuple[Candidate, int | None]]]:
+    async def _borne_out(self, price: Price, stops: Ready) -> tuple[Price, Ready]:
         """The stops that a firm price for a little bears out, and that price: an estimate fires none. One
         that it does not bear out has to hold anew."""
         pair = self.posts[stops[0][0].order.pair].pair
@@ -197,7 +192,7 @@ class PriceTicks:
             return price, []
         kept: list[tuple[Candidate, int | None]] = []
         for stop, held in stops:
-            if stop.armed >= firm.bid if stop.rule is Rule.SELL_STOP else stop.armed <= firm.ask:
+            if is_reached(stop.rule, stop.armed, firm.bid, firm.ask):
                 kept.append((stop, held))
             else:
                 self._held.drop(stop.order)
@@ -218,12 +213,7 @@ class PriceTicks:
         return price
 
     def _fire_now(
-        self,
-        conn: Connection,
-        lead: Lead,
-        price: Price,
-        price_at: datetime,
-        ready: Sequence[tuple[Candidate, int | None]],
+        self, conn: Connection, lead: Lead, price: Price, price_at: datetime, ready: Ready
     ) -> list[UUID]:
         fixed = [conditions_met.fixed_at(c, self._network.tokens) for c, _ in ready]
         source = self._source.name
@@ -249,8 +239,6 @@ class PriceTicks:
     async def _met(self, limits: Sequence[Candidate], price: Price) -> list[Candidate]:
         """The limits that the firm price of their own size meets, best first, as many as there is room for;
         what is not met is looked at again when the market has moved that far."""
-        if not limits:
-            return []
         room = self._most - int((await aside(self._db, watch_sql.ROOM.first) or (0,))[0])
         asked = limits[: self._source.most_firm]
         quotes = await asyncio.gather(*(self._firm(c) for c in asked))

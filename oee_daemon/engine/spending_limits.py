@@ -23,7 +23,7 @@ from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
-from oee_daemon.orders.conditions import TIMED, past
+from oee_daemon.orders.conditions import TIMED, past, trailed
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -190,8 +190,7 @@ class SpendingLimits:
 def _at_worst(units: int, terms: Terms) -> int:
     """What a trailing stop spends at its worst where it would be so many now: it fires no further from the
     price of now than it trails, and no worse than past that."""
-    bps = terms.trail_bps or 0
-    worst = past(Decimal(10_000 + bps if terms.side is Side.BUY else 10_000 - bps) / 10_000, terms.side)
+    worst = past(trailed(Decimal(1), terms.side, terms.trail_bps or 0), terms.side)
     most = units * worst if terms.side is Side.BUY else units / worst
     return int(most.to_integral_value(ROUND_CEILING))
 

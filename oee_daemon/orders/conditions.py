@@ -96,6 +96,18 @@ def rule_of(kind: OrderType, side: Side, *, latched: bool = False, listing: bool
     return Rule.SELL_LIMIT if limit else Rule.SELL_STOP
 
 
+def is_reached(rule: Rule, armed: Decimal, bid: Decimal, ask: Decimal) -> bool:
+    """Whether the market has come to the price that an order is armed with: the ask, by which one buys, or
+    the bid. `rule`: one of `PRICED`."""
+    price = ask if rule in (Rule.BUY_LIMIT, Rule.BUY_STOP) else bid
+    return armed >= price if rule in FALLING else armed <= price
+
+
+def trailed(price: Decimal, side: Side, bps: int) -> Decimal:
+    """Where a trailing stop stands whose best price was that."""
+    return price * (10_000 + bps if side is Side.BUY else 10_000 - bps) / 10_000
+
+
 def read_price(value: Any, field: str) -> Decimal:
     """A price. Raises `InvalidInput`, naming `field`."""
     hint = "Quote for one base: for example 140"

@@ -167,14 +167,14 @@ def forget_the_guard(monkeypatch: Patch) -> None:
 
 
 def ring_before_the_commit(monkeypatch: Patch) -> None:
-    fire = price_ticks.PriceTicks._fire
+    fire = price_ticks.PriceTicks._fired
 
-    async def rung(self: Any, lead: Any, price: Any, price_at: Any, candidates: Any) -> Any:
-        for candidate in candidates:
+    async def rung(self: Any, lead: Any, price: Any, price_at: Any, ready: Any) -> Any:
+        for candidate, _ in ready:
             hands[0](candidate.order.id)
-        return await fire(self, lead, price, price_at, candidates)
+        return await fire(self, lead, price, price_at, ready)
 
-    monkeypatch.setattr(price_ticks.PriceTicks, "_fire", rung)
+    monkeypatch.setattr(price_ticks.PriceTicks, "_fired", rung)
 
 
 #: Who is handed what has fired, while a scenario listens.
