@@ -26,6 +26,8 @@ class BatchProgress:
     placed_from: str = ""
     placed_to: str = ""
     codes: Counter[ExitCode] = field(default_factory=Counter)
+    #: Of those that ended well: orders that wait for a price or a time, and have bought nothing.
+    waiting: int = 0
     first_failed: int | None = None
     #: Every row was read, and sent if it could be.
     complete: bool = False

@@ -311,6 +311,8 @@ class BatchSender:
         progress = self.progress
         progress.codes[code] += 1
         progress.ended += 1
+        if code is ExitCode.DONE and result.get("order", {}).get("status") == "waiting":
+            progress.waiting += 1
         if code is not ExitCode.DONE and progress.first_failed is None:
             progress.first_failed = result["line"]
 

@@ -96,7 +96,11 @@ def sum_up_batch(progress: BatchProgress, verb: str, seconds: float) -> str:
     """`2,000 lines: 1,990 confirmed, 10 failed, in 14 s, 142/s`."""
     if not progress.ended:
         return "no lines: nothing to place"
-    ends = [f"{progress.codes[ExitCode.DONE]:,} {verb}"]
+    # What is placed or checked may wait; what waits is not confirmed.
+    waiting = progress.waiting if verb == "confirmed" else 0
+    done = progress.codes[ExitCode.DONE] - waiting
+    ends = [f"{done:,} {verb}"] if done or not waiting else []
+    ends += [f"{waiting:,} waiting"] if waiting else []
     ends += [f"{progress.codes[code]:,} {word}" for code, word in _ENDS.items() if progress.codes[code]]
     if others := progress.ended - sum(progress.codes[code] for code in (ExitCode.DONE, *_ENDS)):
         ends.append(f"{others:,} other")

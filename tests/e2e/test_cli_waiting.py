@@ -200,7 +200,7 @@ def test_a_batch_is_answered_once_what_waits_is_durable(cli: Cli) -> None:
          "far": False},
     ]  # fmt: skip
     done = cli.run("submit", "-", stdin="".join(json.dumps(row) + "\n" for row in rows))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "2 lines: 2 waiting, in" in done.stderr, done.stderr
     assert {json.loads(line)["order"]["status"] for line in done.stdout.splitlines()} == {"waiting"}
     table = "type,inputToken,outputToken,amount,targetPrice,far\nlimit,SOL,USDC,1,300,true\n"
     done = cli.run("submit", "-", stdin=table)
@@ -255,6 +255,7 @@ WRONG: list[tuple[str, str, str, str]] = [
         "Both --oco and --or-stop",
         "oee stop",
     ),
+    ("cancel --all --type limits --yes", "invalid_choice", "type", ""),
     ("cancel --group 0c2f --all", "usage", "--group says", "Leave the rest out"),
     ("snipe JUP USDC --at 10m", "missing_field", "--spend is missing", "--spend 100"),
     ("snipe BONK USDC --spend 100", "already_listed", "quoted all along", "oee buy BONK USDC"),
