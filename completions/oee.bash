@@ -69,12 +69,12 @@ _oee_takes_value() {
         "cancel --group") words="last"; orders="live"; return 0 ;;
         "cancel --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
         "cancel --side") words="buy sell"; return 0 ;;
-        "cancel --type") words="market"; return 0 ;;
+        "cancel --type") words="market limit stop sniper"; return 0 ;;
         "quote --side") words="buy sell"; return 0 ;;
         "quote --spend") return 0 ;;
         "quote --receive") return 0 ;;
         "waiting --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
-        "waiting --type") words="market"; return 0 ;;
+        "waiting --type") words="market limit stop sniper"; return 0 ;;
         "waiting --side") words="buy sell"; return 0 ;;
         "waiting --limit" | "waiting -n") return 0 ;;
         "watch --timeout") return 0 ;;
@@ -82,7 +82,7 @@ _oee_takes_value() {
         "history --pair") words="SOL/USDC JUP/USDC BONK/USDC RAY/USDC WIF/USDC PYTH/USDC JTO/USDC mSOL/USDC JitoSOL/USDC ORCA/USDC MET/USDC SOL/USDT JUP/USDT BONK/USDT RAY/USDT WIF/USDT PYTH/USDT JTO/USDT mSOL/USDT JitoSOL/USDT ORCA/USDT MET/USDT"; return 0 ;;
         "history --token") words="SOL USDC USDT JUP BONK RAY WIF PYTH JTO mSOL JitoSOL ORCA MET"; return 0 ;;
         "history --side") words="buy sell"; return 0 ;;
-        "history --type") words="market"; return 0 ;;
+        "history --type") words="market limit stop sniper"; return 0 ;;
         "history --since") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --until") words="15m 1h 24h 7d today yesterday"; return 0 ;;
         "history --limit" | "history -n") return 0 ;;

@@ -149,7 +149,7 @@ function __oee_value
             set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
             return 0
         case 'cancel --type'
-            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            set -q argv[3]; and printf '%s\t%s\n' 'market' '' 'limit' '' 'stop' '' 'sniper' ''
             return 0
         case 'quote --side'
             set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
@@ -162,7 +162,7 @@ function __oee_value
             set -q argv[3]; and printf '%s\t%s\n' 'SOL/USDC' '' 'JUP/USDC' '' 'BONK/USDC' '' 'RAY/USDC' '' 'WIF/USDC' '' 'PYTH/USDC' '' 'JTO/USDC' '' 'mSOL/USDC' '' 'JitoSOL/USDC' '' 'ORCA/USDC' '' 'MET/USDC' '' 'SOL/USDT' '' 'JUP/USDT' '' 'BONK/USDT' '' 'RAY/USDT' '' 'WIF/USDT' '' 'PYTH/USDT' '' 'JTO/USDT' '' 'mSOL/USDT' '' 'JitoSOL/USDT' '' 'ORCA/USDT' '' 'MET/USDT' ''
             return 0
         case 'waiting --type'
-            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            set -q argv[3]; and printf '%s\t%s\n' 'market' '' 'limit' '' 'stop' '' 'sniper' ''
             return 0
         case 'waiting --side'
             set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
@@ -184,7 +184,7 @@ function __oee_value
             set -q argv[3]; and printf '%s\t%s\n' 'buy' '' 'sell' ''
             return 0
         case 'history --type'
-            set -q argv[3]; and printf '%s\t%s\n' 'market' ''
+            set -q argv[3]; and printf '%s\t%s\n' 'market' '' 'limit' '' 'stop' '' 'sniper' ''
             return 0
         case 'history --since'
             set -q argv[3]; and printf '%s\t%s\n' '15m' '' '1h' '' '24h' '' '7d' '' 'today' '' 'yesterday' ''

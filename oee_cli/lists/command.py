@@ -32,7 +32,7 @@ def list_orders(
     token: Annotated[str | None, typer.Option("--token", metavar="SOL", help="Only with this token.")] = None,
     side: o.Side = None,
     type: Annotated[  # noqa: A002  # the option's name
-        str | None, typer.Option("--type", metavar="market", help="Only orders of this type.")
+        str | None, typer.Option("--type", metavar="limit|stop|…", help="Only orders of this type.")
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Only placed since: 2h, today, monday, ISO.")

@@ -60,7 +60,7 @@ def cancel_order(
     pair: o.Pair = None,
     side: o.Side = None,
     type: Annotated[  # noqa: A002  # the option's name
-        str | None, typer.Option("--type", metavar="market", help="Only orders of this type.")
+        str | None, typer.Option("--type", metavar="limit|stop|…", help="Only orders of this type.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all: does not ask.")] = False,
     json: o.Json = False,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
 from oee_daemon.contract.tokens import STABLE, SYMBOLS
 
 
@@ -154,7 +155,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "TOKEN": SYMBOLS,
     "--pair": tuple(f"{base}/{quote}" for quote in STABLE for base in SYMBOLS if base not in STABLE),
     "--status": tuple(Status),
-    "--type": ("market",),
+    "--type": tuple(OrderType),
     "--since": _TIMES,
     "--until": _TIMES,
     "--slippage": ("0.1%", "0.5%", "1%", "50bps"),

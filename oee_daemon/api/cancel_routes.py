@@ -13,7 +13,7 @@ from oee_daemon.api import answer_schema, request_wire
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import MAX_PAGE
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.terms import OrderType, Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store.cancel_sql import Chosen
 
@@ -32,7 +32,7 @@ class CancelAsked(answer_schema.Shape):
     group: UUID | None = Field(None, description="every order of this group")
     pair: str | None = Field(None, description="BASE/QUOTE")
     side: Side | None = None
-    type: str | None = None
+    type: OrderType | None = None
 
 
 class Cancelled(answer_schema.Shape):

@@ -406,6 +406,8 @@ def test_many_are_cancelled_by_their_ids_or_all(api: Shared) -> None:
     both = {"all": True, "orderIds": [first]}
     refused(api.http.post("/api/orders/cancel", json=both), 422, "missing_field", "orderIds")
     refused(api.http.post("/api/orders/cancel", json={"al": True}), 422, "invalid_input", "al")
+    mistyped = {"all": True, "type": "limits"}
+    refused(api.http.post("/api/orders/cancel", json=mistyped), 422, "invalid_choice", "type")
 
 
 def test_a_known_key_finds_its_order_once_its_time_to_wait_is_over(api: Shared) -> None:
