@@ -44,7 +44,6 @@ LONGEST = (
     "networks/test_simulated_chain.py",
     "faults/test_silence.py",
     "e2e/test_cli_help.py",
-    "integration/test_execution.py",
     "e2e/test_cli_daemon.py",
     "integration/test_connection.py",
     "integration/test_store.py",
