@@ -8,9 +8,14 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
-from tests.integration.test_groups import fired, in_doubt, pair, resolved
-from tests.integration.test_watcher import looked
 from tests.kit.engine import Bench
+from tests.kit.waiting import (
+    fired,
+    in_doubt,
+    looked,
+    pair,
+    resolved,
+)
 
 
 def forgotten(bench: Bench, *placed: Order) -> None:

@@ -14,9 +14,13 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.store import doubts
-from tests.integration.test_watcher import limit, looked, stop
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
+from tests.kit.waiting import (
+    limit,
+    looked,
+    stop,
+)
 
 
 def through_doubt(bench: Bench, chain: HookedChain, order_id: UUID, *, elsewhere: bool = False) -> Order:

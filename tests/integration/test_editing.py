@@ -25,9 +25,14 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import halt_row
 from oee_daemon.store.creating import Armed
-from tests.integration.test_watcher import limit, looked, price, stop
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.waiting import (
+    limit,
+    looked,
+    price,
+    stop,
+)
 
 USD = 10**6
 SOL_FOR_USDC = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"]}

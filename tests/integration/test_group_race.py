@@ -36,10 +36,14 @@ from oee_daemon.store.line import Batch, Line
 from oee_daemon.store.order_rows import order_row
 from oee_daemon.store.statement import Statement
 from tests.integration import test_groups
-from tests.integration.test_groups import SALE, grouped, legs
-from tests.integration.test_watcher import price
 from tests.kit.databases import EMPTY
 from tests.kit.engine import SLOTS, Bench
+from tests.kit.waiting import (
+    SALE,
+    grouped,
+    legs,
+    price,
+)
 
 #: Groups, watchers, workers.
 GROUPS, WATCHERS, WORKERS = 12, 3, 3

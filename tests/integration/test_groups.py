@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,63 +13,28 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine.group_intake import Group, GroupIntake, RowRefused
-from oee_daemon.engine.placing import Placing
+from oee_daemon.engine.group_intake import RowRefused
 from oee_daemon.engine.retention import Retention
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, KeyConflict
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.terms import Terms, terms_of
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.terms import terms_of
 from oee_daemon.settings import Settings
-from oee_daemon.store import doubts, halt_row
-from tests.integration.test_watcher import limit, looked, price
+from oee_daemon.store import halt_row
 from tests.kit.engine import Bench
-from tests.kit.now import now
-
-SALE: dict[str, Any] = {"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": 10**9}
-
-
-def legs(bench: Bench, *, profit: str = "1.02", loss: str = "0.97", **stop: Any) -> list[Terms]:
-    """A sale at a profit, or else at a loss, each at that part of today's price."""
-    bid = price(bench, sell=True)
-    at = [round(bid * Decimal(part), 6) for part in (profit, loss)]
-    return [
-        terms_of(SALE | {"type": OrderType.LIMIT, "target_price": at[0]}),
-        terms_of(SALE | {"type": OrderType.STOP, "target_price": at[1], "confirm_ms": 1} | stop),
-    ]
-
-
-def grouped(bench: Bench, terms: Sequence[Terms], key: str | None = None, **what: Any) -> Group:
-    placing = Placing(bench.network(bench.chain()))
-    asked = []
-    for each in terms:
-        armed = now(placing.armed(each))
-        assert armed is not None
-        asked.append((each, armed))
-    return now(GroupIntake(bench.db, bench.feed, network="simulated", **what).accept(asked, key))
-
-
-def pair(bench: Bench, **what: Any) -> tuple[Order, Order]:
-    profit, loss = grouped(bench, legs(bench, **what)).orders
-    return profit, loss
-
-
-def turn(bench: Bench, order: Order) -> tuple[UUID | None, UUID | None]:
-    """Whose turn it is in the order's group, and who was filled."""
-    with bench.db.connect() as conn:
-        asked = text("SELECT turn, filled FROM order_groups WHERE id = :id")
-        found = conn.execute(asked, {"id": order.group_id}).one()
-    return found[0], found[1]
-
-
-def fired(bench: Bench, **what: Any) -> tuple[Order, Order]:
-    """The sale at a profit has fired."""
-    profit, loss = pair(bench, **what)
-    bench.move_market(300)
-    assert looked(bench, bench.watcher(), 2) == [profit.id]
-    assert turn(bench, profit) == (profit.id, None)
-    return profit, loss
+from tests.kit.waiting import (
+    SALE,
+    fired,
+    grouped,
+    in_doubt,
+    legs,
+    limit,
+    looked,
+    pair,
+    price,
+    resolved,
+    turn,
+)
 
 
 def test_the_fill_of_one_cancels_the_other_in_its_commit(bench: Bench) -> None:
@@ -200,20 +164,6 @@ def test_a_launch_takes_the_turn_too(bench: Bench) -> None:
     bench.intake.cancel(first.id)
     looked(bench, watcher)
     assert bench.order(second.id).status is Status.PENDING
-
-
-def in_doubt(bench: Bench) -> None:
-    with bench.db.connect() as conn:
-        doubts.doubt(conn, now(bench.chain().identity()), elsewhere=False)
-
-
-def resolved(bench: Bench, order_id: UUID) -> Order:
-    execution = bench.execution()
-    for _ in range(8):
-        bench.wake(order_id)
-        execution.run(order_id)
-        bench.clock.wind(s=120)
-    return bench.order(order_id)
 
 
 def test_doubt_leaves_no_order_executed_without_its_turn(bench: Bench) -> None:

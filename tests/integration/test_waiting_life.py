@@ -45,10 +45,13 @@ from oee_daemon.networks.simulated.simulated_instruction import read_instruction
 from oee_daemon.networks.simulated.simulated_schema import sim_ledger
 from oee_daemon.store import halt_row
 from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
-from tests.integration.test_groups import grouped, legs
 from tests.kit.databases import EMPTY
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.waiting import (
+    grouped,
+    legs,
+)
 
 ORDERS = 6
 WORKERS = st.sampled_from(["one", "two"])

@@ -16,53 +16,20 @@ from sqlalchemy import func, select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
-from oee_daemon.orders.order import Order
 from oee_daemon.store import watch_sql
 from oee_daemon.store.engine_row import where
 from oee_daemon.store.engine_tables import watch
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.now import now
-
-#: What 1 SOL costs, and brings, where the market stands still; by the seed.
-SLOT_MS = 400
-
-
-def price(bench: Bench, *, sell: bool) -> Decimal:
-    """What the probe says, by a look of its own."""
-    network = bench.network(bench.chain())
-    assert network.prices is not None
-    from oee_daemon.networks.prices import Watched
-
-    base, quote = network.tokens.find("SOL", "x"), network.tokens.find("USDC", "x")
-    pair = Watched(f"{base.mint}/{quote.mint}", base, quote)
-    found = now(network.prices.prices([pair]))[pair.name]
-    return found.bid if sell else found.ask
-
-
-def limit(bench: Bench, away: str, *, sell: bool = False, **what: Any) -> Order:
-    """Waits for a price that is `away` of today's, as in "0.98"."""
-    target = round(price(bench, sell=sell) * Decimal(away), 6)
-    place = bench.place if sell else bench.buy
-    return place(type=OrderType.LIMIT, target_price=target, **what)
-
-
-def stop(bench: Bench, away: str, **what: Any) -> Order:
-    target = round(price(bench, sell=True) * Decimal(away), 6)
-    return bench.place(type=OrderType.STOP, target_price=target, **{"confirm_ms": 1} | what)
-
-
-def looked(bench: Bench, watcher: Watcher, times: int = 1) -> list[Any]:
-    """A beat, and a look a slot."""
-    fired: list[Any] = []
-    for _ in range(times):
-        now(watcher.beat())
-        fired += now(watcher.tick())
-        bench.clock.wind(ms=SLOT_MS)
-    return fired
+from tests.kit.waiting import (
+    limit,
+    looked,
+    price,
+    stop,
+)
 
 
 def test_a_limit_fires_at_its_price_and_is_filled_no_worse(bench: Bench) -> None:

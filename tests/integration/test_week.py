@@ -22,10 +22,12 @@ from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.store import connection
 from oee_daemon.store.database import open_database
-from tests.integration.test_watcher import limit
 from tests.kit.databases import connect
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.waiting import (
+    limit,
+)
 
 HOUR = timedelta(hours=1)
 #: When, and which order.
