@@ -1,4 +1,4 @@
-"""A chain, a venue and a database at their worst: what must hold where a real one would cost money."""
+"""A chain and a database at their worst: what must hold where a real one would cost money."""
 
 from __future__ import annotations
 
@@ -7,30 +7,19 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
-from solders.hash import Hash
-from solders.instruction import AccountMeta, Instruction
-from solders.keypair import Keypair
-from solders.message import Message, MessageV0, to_bytes_versioned
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.networks.simulated import simulated_market
-from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
-from oee_daemon.networks.venue import Plan
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Anchor, UnsignedSwap
+from oee_daemon.orders.swap import Anchor
 from oee_daemon.timing import USUAL
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
 from tests.kit.daemons import until
@@ -233,159 +222,3 @@ def test_a_mark_that_moves_on_meanwhile_is_no_alarm(bench: Bench, tmp_path: Path
 
     identity(bench, mark, Busy(bench.ledger, clock=bench.clock)).settle()
     assert bench.order(order.id).status is Status.PENDING
-
-
-# A venue that builds something else.
-
-
-@pytest.mark.parametrize("what", ["block", "height"])
-def test_a_swap_on_another_anchor_is_not_signed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    """It could land after it was proven that it can't."""
-    build = SimulatedVenue.build
-
-    async def elsewhere(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        if what == "height":
-            built = await build(self, plan, anchor, deadline_s)
-            return replace(built, last_valid_height=anchor.last_valid_height - 100)
-        other = Anchor(str(Hash.new_unique()), anchor.last_valid_height)
-        return await build(self, plan, other, deadline_s)
-
-    monkeypatch.setattr(SimulatedVenue, "build", elsewhere)
-    chain = bench.chain()
-    order = bench.place()
-    bench.execution(chain).run(order.id)
-    found = bench.order(order.id)
-    assert (found.status, found.attempt) == (Status.PENDING, 2)
-    assert chain.sent == [] and bench.swaps(order.id) == []
-
-
-def test_a_swap_that_is_not_what_was_planned_is_not_signed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = SimulatedVenue.build
-
-    async def generous(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        return await build(self, replace(plan, bound=1), anchor, deadline_s)
-
-    monkeypatch.setattr(SimulatedVenue, "build", generous)
-    order = bench.place()
-    chain = bench.chain()
-    found = bench.run_to_end(bench.execution(chain), order.id)
-    # Each venue is asked once, and neither swap is signed.
-    assert (found.status, found.error and found.error["code"]) == (Status.FAILED, "unsafe_swap")
-    assert set(found.barred or ()) == {pool.venue for pool in simulated_market.POOLS}
-    assert chain.sent == [] and bench.swaps(order.id) == [] and bench.ledgered(order.id) == []
-
-
-def as_v0(content: bytes, payer: Keypair) -> bytes:
-    """The same swap, of the same wallet or another, as a versioned message."""
-    old = Message.from_bytes(content)
-    (swap,) = old.instructions
-    meta = AccountMeta(payer.pubkey(), is_signer=True, is_writable=True)
-    program = old.account_keys[swap.program_id_index]
-    instruction = Instruction(program, bytes(swap.data), [meta])
-    made = MessageV0.try_compile(payer.pubkey(), [instruction], [], old.recent_blockhash)
-    return to_bytes_versioned(made)
-
-
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_versioned_message_is_executed_and_one_of_another_signer_is_not_even_stored(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, ours: bool
-) -> None:
-    build = SimulatedVenue.build
-    payer = Keypair.from_seed(bytes(32) if ours else bytes([9] * 32))
-
-    async def versioned(self: SimulatedVenue, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        legacy = await build(self, plan, anchor, deadline_s)
-        return replace(legacy, message=as_v0(legacy.message, payer))
-
-    monkeypatch.setattr(SimulatedVenue, "build", versioned)
-    order = bench.place()
-    chain = bench.chain()
-    bench.run_to_end(bench.execution(chain), order.id)
-    if ours:
-        assert bench.trail(order.id) == CONFIRMED
-        assert len(bench.ledgered(order.id)) == 1
-    else:
-        # Of one venue after the other, until none is left.
-        refused = ["pending", "routing", "building"] * len(simulated_market.POOLS)
-        assert bench.trail(order.id) == [*refused, "failed"]
-        assert bench.events(order.id)[-1].data["error"]["code"] == "unsafe_swap"
-        assert chain.sent == [] and bench.swaps(order.id) == [] and bench.ledgered(order.id) == []
-
-
-# Many hands.
-
-
-def test_orders_that_come_by_every_way_at_once_are_executed_once(bench: Bench) -> None:
-    """Directly, by the queue, twice each, in two workers."""
-    orders = [bench.place() for _ in range(12)]
-    workers = [bench.execution(owner=owner) for owner in ("one", "two")]
-
-    def run(execution: Any, order: Order) -> None:
-        for _ in range(50):
-            execution.run(order.id)
-            if bench.order(order.id).finished_at is not None:
-                return
-
-    with ThreadPoolExecutor(16) as pool:
-        for _ in [pool.submit(run, w, o) for o in orders for w in workers for _ in range(2)]:
-            pass
-    assert {len(bench.ledgered(o.id)) for o in orders} == {1}
-    assert {tuple(bench.trail(o.id)) for o in orders} == {tuple(CONFIRMED)}
-
-
-def test_one_key_from_many_of_whom_one_dies_halfway_is_one_order(bench: Bench) -> None:
-    """Its connection is cut while it holds the key's lock, in the middle of what it stores."""
-    pids: list[int] = []
-
-    def accept(n: int) -> UUID | None:
-        if n == 3:
-            with bench.db.connect() as conn:
-                pids.extend(
-                    conn.execute(
-                        text(
-                            "SELECT pid FROM pg_stat_activity WHERE CASE WHEN pid <> pg_backend_pid()"
-                            " AND state = 'active' AND datname = current_database()"
-                            " THEN pg_terminate_backend(pid) END"
-                        )
-                    ).scalars()
-                )
-            return None
-        # Whoever is cut off asks again, and may be cut off again.
-        for _ in range(10):
-            with suppress(OperationalError):
-                return bench.place(key="one and the same").id
-        raise AssertionError("no answer")
-
-    for _ in range(5):
-        with ThreadPoolExecutor(12) as pool:
-            found = {order_id for order_id in pool.map(accept, range(24)) if order_id}
-        assert len(found) == 1
-    with bench.db.connect() as conn:
-        assert conn.execute(text("SELECT count(*) FROM orders")).scalar_one() == 1
-
-
-def test_a_slot_that_was_reaped_in_the_middle_of_a_send_makes_one_landing(bench: Bench) -> None:
-    """The holder wakes up in its send after another one has sent, confirmed, or given up."""
-    order = bench.place()
-    one, two = bench.chain(), bench.chain()
-    sending, go_on = threading.Event(), threading.Event()
-
-    def frozen() -> None:
-        sending.set()
-        go_on.wait(60)
-
-    one.before_submit = frozen
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(bench.execution(one, owner="frozen").run, order.id)
-        assert sending.wait(30)
-        bench.set(order.id, lease_until=bench.ago(seconds=1))
-        bench.execution(two, owner="other").run(order.id)
-        go_on.set()
-        first.result(60)
-    assert bench.trail(order.id) == CONFIRMED
-    assert len(bench.ledgered(order.id)) == 1
-    assert set(one.sent) <= set(two.sent)
