@@ -2,72 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import unix_connect
 
 from oee_daemon.api import (
     answer_schema,
-    balance_routes,
     cancel_routes,
-    edit_routes,
-    endpoint_routes,
-    engine_routes,
-    feed_routes,
     group_routes,
-    halt_routes,
-    health_routes,
-    limit_routes,
-    lookup_routes,
-    notify_routes,
-    order_routes,
-    stats_routes,
-    token_routes,
-    wallet_routes,
 )
 from oee_daemon.embedded import Servers
-from oee_daemon.store import migrations
-from oee_daemon.store.database import open_database
-from tests.kit.api_daemon import QUICK, SELL, Shared, shared
+from tests.kit.answers import GONE, refused, shaped
+from tests.kit.api_daemon import SELL, Shared, shared
 from tests.kit.commands import frozen_worker
-from tests.kit.daemons import Daemon, until
-from tests.kit.homes import open_folder
-
-GONE = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
 def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with shared(servers, template, tmp_path_factory.mktemp("api") / "h") as running:
         yield running
-
-
-def shaped(model: type[BaseModel], answer: httpx.Response, status: int = 200) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["oee-protocol"] == "3"
-    found: dict[str, Any] = answer.json()
-    model.model_validate(found)
-    return found
-
-
-def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["oee-protocol"] == "3"
-    found: dict[str, Any] = answer.json()
-    answer_schema.Problem.model_validate(found)
-    assert (found["status"], found["code"], found.get("field")) == (status, code, field)
-    return found
 
 
 def test_an_order_is_answered_durable_and_can_be_read_to_its_end(api: Shared) -> None:
@@ -245,148 +202,6 @@ def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
     ins = [float(q["amountIn"]) for q in found["quotes"]]
     assert len(ins) == 2 and ins == sorted(ins)
     assert api.stored() == before
-
-
-def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
-    assert len(shaped(token_routes.Tokens, api.http.get("/api/tokens"))["tokens"]) == 13
-    found = shaped(token_routes.FoundTokens, api.http.get("/api/tokens/search", params={"query": "so"}))
-    assert {t["symbol"]: t["origin"] for t in found["tokens"]} == dict.fromkeys(
-        ("SOL", "mSOL", "JitoSOL"), "pinned"
-    )
-    assert found["directory"] == "none"
-    # The simulated network moves nothing of anybody's, and has its own tokens.
-    for answer, code in (
-        (api.http.get("/api/balances"), "no_balances"),
-        (api.http.post("/api/tokens", json={"mint": GONE}), "tokens_are_fixed"),
-        (api.http.delete("/api/tokens/SOL"), "token_pinned"),
-    ):
-        assert (answer.status_code, answer.json()["code"]) == (409, code)
-    venues = shaped(order_routes.Venues, api.http.get("/api/venues"))["venues"]
-    assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
-    shaped(answer_schema.Health, api.http.get("/healthz"))
-    shaped(answer_schema.Readiness, api.http.get("/readyz"))
-    shaped(answer_schema.DaemonStatus, api.http.get("/api/status"))
-    shaped(engine_routes.Engine, api.http.get("/api/engine"))
-    none = shaped(endpoint_routes.Endpoints, api.http.get("/api/endpoints"))
-    assert none == {"network": "simulated", "endpoints": []}
-    figures = api.http.get("/metrics")
-    assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'oee_up{part="postgres"} 1' in figures.text
-
-
-def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None:
-    found = api.http.get("/openapi.json").json()
-    routes = iter_route_contexts(
-        [
-            *order_routes.router.routes,
-            *stats_routes.router.routes,
-            *engine_routes.router.routes,
-            *edit_routes.router.routes,
-            *halt_routes.router.routes,
-            *feed_routes.router.routes,
-            *limit_routes.router.routes,
-            *notify_routes.router.routes,
-            *endpoint_routes.router.routes,
-            *health_routes.router.routes,
-            *order_routes.documented.routes,
-            *cancel_routes.router.routes,
-            *group_routes.router.routes,
-            *lookup_routes.router.routes,
-            *token_routes.router.routes,
-            *balance_routes.router.routes,
-            *wallet_routes.router.routes,
-        ]
-    )
-    declared = {(str(r.path), m.lower()) for r in routes for m in r.methods or ()}
-    assert {(path, method) for path, calls in found["paths"].items() for method in calls} == declared
-    shapes = found["components"]["schemas"]
-    for calls in found["paths"].values():
-        for call in calls.values():
-            problems = {
-                s for s, a in call["responses"].items() if "application/problem+json" in a.get("content", {})
-            }
-            assert problems >= {"401", "422", "426"}
-    assert {"Order", "Event", "Problem", "OrderIn", "Quote", "Fill"} <= set(shapes)
-    assert shapes["Order"]["properties"].keys() == {*api.post().json(), "market", "blocked"}
-    assert found["paths"]["/healthz"]["get"]["security"] == []
-    assert "#/$defs" not in api.http.get("/openapi.json").text
-    for method, path in (
-        ("PUT", "/api/orders"),
-        ("DELETE", f"/api/orders/{GONE}"),
-        ("GET", f"/api/orders/{GONE}/cancel"),
-    ):
-        answer = api.http.request(method, path)
-        refused(answer, 405, "method_not_allowed")
-        assert answer.headers["allow"] in ("GET", "POST", "PATCH")
-    for path in ("/", "/docs", "/redoc", "/api", "/api/orders/", "/api/nothing"):
-        refused(api.http.get(path), 404, "no_such_path")
-    for path in ("/api/orders/execute", "/api/orders/stream"):
-        refused(api.http.get(path), 426, "upgrade_required")
-
-
-def test_another_protocol_version_is_told_so(api: Shared) -> None:
-    for path in ("/healthz", "/api/orders", "/nowhere"):
-        found = refused(api.http.get(path, headers={"OEE-Protocol": "1"}), 426, "protocol_mismatch")
-        assert found["protocol"] == 3 and found["version"]
-    assert api.http.get("/healthz", headers={"OEE-Protocol": "3"}).status_code == 200
-
-
-def test_without_postgres_everything_is_503_and_nothing_is_stored(redis_url: str) -> None:
-    """Postgres stops under a running daemon and comes back."""
-    home = open_folder()
-    postgres = Servers(home, postgres=True, valkey=False)
-    postgres.start()
-    try:
-        db = open_database(postgres.database_url, pool_size=1)
-        migrations.migrate(db)
-        db.dispose()
-        environ = QUICK | {"OEE_DATABASE_URL": postgres.database_url, "OEE_REDIS_URL": redis_url}
-        daemon = Daemon(home / "h", **environ).start()
-        try:
-            with daemon.client() as http:
-                assert http.post("/api/orders/execute", json=SELL).status_code == 202
-                postgres.stop()
-                _all_503(http, daemon)
-                postgres.start()
-                placed = until(lambda: _placed(http), what="an order once Postgres is back")
-                rows = http.get("/api/orders").json()["orders"]
-                assert len(rows) == 2 and rows[0]["orderId"] == placed
-        finally:
-            daemon.stop()
-    finally:
-        postgres.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _placed(http: httpx.Client) -> Any:
-    answer = http.post("/api/orders/execute", json=SELL)
-    return answer.json()["orderId"] if answer.status_code == 202 else None
-
-
-def _all_503(http: httpx.Client, daemon: Daemon) -> None:
-    for _ in range(3):
-        answer = http.post("/api/orders/execute", json=SELL, headers={"Idempotency-Key": "while-away"})
-        found = refused(answer, 503, "database_unavailable")
-        assert found["retryable"] and answer.headers["retry-after"]
-    for path in ("/api/orders", f"/api/orders/{GONE}"):
-        refused(http.get(path), 503, "database_unavailable")
-    # The simulated chain lives in the same Postgres.
-    refused(http.get("/api/fills"), 503, "chain_unavailable")
-    refused(http.post(f"/api/orders/{GONE}/cancel"), 503, "database_unavailable")
-    ready = shaped(answer_schema.Readiness, http.get("/readyz"), 503)
-    assert (ready["postgres"], ready["queue"]) == (False, True)
-    assert not http.get("/api/status").json()["postgres"]["reachable"]
-    assert 'oee_up{part="postgres"} 0' in http.get("/metrics").text
-    assert http.get("/healthz").status_code == 200
-    # Bad input is still named, without looking at the database.
-    refused(http.post("/api/orders/execute", json={}), 422, "missing_field", "inputToken")
-    for path in (f"execute?orderId={GONE}", "stream"):
-        with (
-            pytest.raises(InvalidStatus) as refusal,
-            unix_connect(daemon.facts["socket"], f"ws://localhost/api/orders/{path}"),
-        ):
-            pass
-        assert refusal.value.response.status_code == 503
 
 
 def test_many_are_cancelled_by_their_ids_or_all(api: Shared) -> None:

@@ -23,7 +23,7 @@ from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
 from oee_daemon.store.report_sql import By, Scope
 from oee_daemon.store.statement import Statement
-from tests.integration.test_api_calls import refused, shaped
+from tests.kit.answers import refused, shaped
 from tests.kit.api_daemon import Shared, shared
 from tests.kit.commands import frozen_worker
 from tests.kit.reckoned import Order, at, choices, ms, row, slipped, spread
