@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.integration.test_embedded import as_root, become
+from tests.kit.accounts import as_root, become
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, NO_PRICE, Cli, end, faults, frozen_worker, newest, refusal, until_stored
 from tests.kit.daemons import until

@@ -57,9 +57,9 @@ INSTEAD = {
 ELSEWHERE = {
     "oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e": "e2e/test_cli_waiting.py",
     "oee cancel --group 0c2f0b8e": "e2e/test_cli_waiting.py",
-    "oee quote SOL USDC --watch": "e2e/test_cli_waiting.py",
-    "oee chart SOL USDC": "e2e/test_cli_waiting.py",
-    "oee chart SOL USDC --json | jq .bid": "e2e/test_cli_waiting.py",
+    "oee quote SOL USDC --watch": "e2e/test_cli_chart.py",
+    "oee chart SOL USDC": "e2e/test_cli_chart.py",
+    "oee chart SOL USDC --json | jq .bid": "e2e/test_cli_chart.py",
     "oee daemon restart": "e2e/test_cli_daemon.py",
     "OEE_WORKER_THREADS=20 oee daemon restart": "e2e/test_cli_daemon.py",
     "oee worker": "integration/test_worker.py",
@@ -72,8 +72,8 @@ ELSEWHERE = {
     "oee shadow --for 7d --json > shadow.ndjson": "networks/solana/test_shadow.py",
     "oee backup orders.oee": "e2e/test_backup.py",
     "oee backup - > orders.oee": "e2e/test_backup.py",
-    "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_backup.py",
-    "oee restore - < orders.oee": "e2e/test_backup.py",
+    "OEE_HOME=~/oee-restored oee restore orders.oee": "e2e/test_restore.py",
+    "oee restore - < orders.oee": "e2e/test_restore.py",
     **dict.fromkeys(
         (
             "oee wallet new",

@@ -33,7 +33,7 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import leases, migrations
 from oee_daemon.store.database import open_database, transactions
-from tests.integration.test_embedded import ROOT, become
+from tests.kit.accounts import ROOT, become
 from tests.kit.commands import Cli, serving
 from tests.kit.databases import Connection, connect
 from tests.kit.engine import Bench

@@ -102,6 +102,18 @@ def shared(servers: Servers, template: str, home: Path, **environ: str) -> Itera
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def alone(home: Path) -> Iterator[Shared]:
+    """With servers of its own in its home."""
+    daemon = Daemon(home, **QUICK).start()
+    url = Servers(daemon.home, postgres=True, valkey=True).database_url
+    try:
+        with daemon.client() as http, connect(url) as sql:
+            yield Shared(daemon, http, url, sql)
+    finally:
+        daemon.stop()
+
+
 def state_alone(db: Engine, settings: Settings, folder: Path) -> State:
     """What an application works with that has no daemon around it."""
     assert settings.redis_url is not None and settings.database_url is not None

