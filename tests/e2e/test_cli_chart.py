@@ -32,10 +32,13 @@ def test_a_price_is_followed_until_it_is_enough(cli: Cli, typed: str, waited_for
     base = typed.split()[1]
     if waited_for:
         order = cli.json("show", cli.run(*f"limit buy {base} USDC 1 --at -50%".split()).stdout.strip())
-        until(lambda: cli.json("show", order["orderId"])["market"])
+        until(lambda: (cli.json("show", order["orderId"])["market"] or {}).get("price"), what="its price")
     watching = cli.start(*typed.split(), "--json")
     assert watching.stdout is not None
     seen = [json.loads(watching.stdout.readline()) for _ in range(3)]
+    # What the watch sees is stored once a beat, which is longer than three looks.
+    while len(seen) < 20 and len({one["slot"] for one in seen}) == 1:
+        seen.append(json.loads(watching.stdout.readline()))
     watching.send_signal(signal.SIGINT)
     assert end(watching)[0] == 130
     for one in seen:
