@@ -10,9 +10,10 @@ from decimal import Context, Decimal
 from typing import Any
 
 from oee_daemon.contract.terms import OrderType, Side
+from oee_daemon.engine import routing
 from oee_daemon.engine.new_token_checks import NewTokenChecks, require
 from oee_daemon.engine.routing import request_of
-from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, UnsafeToken
+from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, Refused, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, Watched, price_of
@@ -27,6 +28,8 @@ THROUGH, AWAY = Decimal("0.05"), Decimal("0.9")
 _SHOWN = Context(prec=6)
 #: Within this of one divided by the market's price, and not near the market's, a price is upside down.
 INVERTED, NEAR = Decimal("0.2"), Decimal("0.25")
+#: A price that may be meant, as a part of the market's: a stop at the market would be met already.
+_BEYOND = {Rule.SELL_STOP: Decimal("0.95"), Rule.BUY_STOP: Decimal("1.05")}
 
 
 class Placing:
@@ -90,12 +93,7 @@ class Placing:
         rule = rule_of(terms.type, terms.side)
         firm = await source.firm(request_of(terms, self._network.tokens))
         if firm is None:
-            raise InvalidInput(
-                f"No venue has a price of {base.symbol} in {quote.symbol} for that amount.",
-                code="no_price",
-                field="targetPrice",
-                hint="Try a smaller amount, or another pair.",
-            )
+            raise await self._without_price(terms, base, quote)
         now = price_of(firm, terms.side, base, quote)
         if terms.type is OrderType.STOP:
             # A stop is compared with the price of a little: by that of its own size a large one seems met.
@@ -117,16 +115,28 @@ class Placing:
         }
         return Armed(rule=rule, price=price, data=data, peak=(peak or now) if trails else None)
 
+    async def _without_price(self, terms: Terms, base: Token, quote: Token) -> Refused:
+        """Why no venue has one: they are asked once more, for only their own answers say it."""
+        answers = await routing.ask(self._network.venues, request_of(terms, self._network.tokens))
+        why, late = routing.reasons(answers)
+        message = f"No venue has a price of {base.symbol} in {quote.symbol} for that amount.{why}"
+        if late:
+            hint = "Who of those outside is away: oee doctor. Nothing was placed."
+            return Conflict(message, code="no_price", hint=hint)
+        hint = "Try a smaller amount, or another pair."
+        return InvalidInput(message, code="no_price", field="targetPrice", hint=hint)
+
 
 def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token, quote: Token) -> None:
     shown, present = decimal_text(target), decimal_text(now.normalize(_SHOWN))
+    example = decimal_text((now * _BEYOND.get(rule, 1)).normalize(_SHOWN))
     typed = terms.target_price is not None
     if typed and abs(target - 1 / now) <= INVERTED / now and abs(target - now) > NEAR * now:
         raise _refused(
             "price_inverted",
             f"{shown} is {base.symbol} for one {quote.symbol}; a price is {quote.symbol} for one"
             f" {base.symbol}, now {present}.",
-            f"For example {present}",
+            f"For example {example}",
         )
     met = is_reached(rule, target, now, now)
     if terms.type is OrderType.STOP:
@@ -141,10 +151,10 @@ def _check(terms: Terms, target: Decimal, rule: Rule, now: Decimal, base: Token,
         what = "buy at once, up to" if terms.side is Side.BUY else "sell at once, down to"
         percent = decimal_text(round(abs(target - now) / now * 100, 1))
         raise _refused(
-            "price_far", f"It would {what} {percent} % past the price of {present}.", f"For example {present}"
+            "price_far", f"It would {what} {percent} % past the price of {present}.", f"For example {example}"
         )
     if not met and abs(target - now) > AWAY * max(now, target):
-        raise _refused("price_far", f"{shown} is far from the price of {present}.", f"For example {present}")
+        raise _refused("price_far", f"{shown} is far from the price of {present}.", f"For example {example}")
 
 
 def _refused(code: str, message: str, hint: str, field: str = "targetPrice") -> InvalidInput:

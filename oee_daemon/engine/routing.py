@@ -129,6 +129,14 @@ def rank(answers: Sequence[VenueAnswer], mode: SwapMode) -> list[VenueAnswer]:
     return sorted(answers, key=key)
 
 
+def reasons(answers: Sequence[VenueAnswer]) -> tuple[str, bool]:
+    """What venues without a quote say, to follow a sentence, and whether one merely did not answer."""
+    errors = [answer.error for answer in answers if answer.error is not None]
+    # Several venues of one API say the same.
+    said = "; ".join(dict.fromkeys(f"{error['message']}".rstrip(".") for error in errors))
+    return f" {said}." if said else "", any(error["retryable"] for error in errors)
+
+
 def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) -> Quote:
     """The best quote that keeps the bound.
 
@@ -137,12 +145,8 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     one has and it moves too far; `slippage_exceeded` where the best is worse than the bound.
     """
     best = rank(answers, mode)[0].quote if answers else None
-    late = any(a.error is not None and a.error["retryable"] for a in answers)
+    why, late = reasons(answers)
     if best is None:
-        # Several venues of one API say the same.
-        said = dict.fromkeys(f"{a.error['message']}".rstrip(".") for a in answers if a.error is not None)
-        reasons = "; ".join(said)
-        why = f" {reasons}." if reasons else ""
         over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
         code = "impact_too_high" if over else "no_route"
         raise AttemptFailed(f"No venue can fill it.{why}", code=code, retryable=late)

@@ -333,6 +333,9 @@ def test_a_trailing_stop_is_not_met_by_its_launch(bench: Bench) -> None:
         ("limit", False, "0.00704", "price_inverted"),
         ("limit", False, "3", "price_far"),
         ("limit", True, "100", "price_far"),
+        ("stop", True, "3", "price_far"),
+        ("stop", False, "14000", "price_far"),
+        ("stop", True, "0.00704", "price_inverted"),
         ("stop", True, "150", "would_fire"),
         ("stop", False, "120", "would_fire"),
     ],
@@ -342,6 +345,9 @@ def test_a_slip_of_the_pen_is_no_order(bench: Bench, kind: str, sell: bool, targ
     with pytest.raises(InvalidInput) as refused:
         place(type=OrderType(kind), target_price=Decimal(target))
     assert refused.value.code == code
+    if code != "would_fire":
+        example = str(refused.value.hint).removeprefix("For example ").partition(",")[0]
+        assert place(type=OrderType(kind), target_price=Decimal(example)).status is Status.WAITING
     if code != "price_inverted":
         assert place(type=OrderType(kind), target_price=Decimal(target), far=True).status is Status.WAITING
 
