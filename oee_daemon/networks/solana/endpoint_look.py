@@ -19,8 +19,12 @@ EPOCH: Call = ("getEpochInfo", [FINALIZED])
 
 def calls_for(signature: str) -> list[Call]:
     """The height comes first: what lands between two calls is seen, never missed."""
-    statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
-    return [GENESIS, EPOCH, statuses, ("getFirstAvailableBlock", [])]
+    return [GENESIS, EPOCH, status_of(signature), ("getFirstAvailableBlock", [])]
+
+
+def status_of(signature: str) -> Call:
+    """Whether the node knows it, its history included."""
+    return ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
 
 
 def glimpse_of(signature: str) -> list[Call]:
@@ -29,7 +33,7 @@ def glimpse_of(signature: str) -> list[Call]:
 
 
 def shows_final(results: Sequence[Result]) -> bool:
-    """By the answer to `glimpse_of`, which decides nothing. Raises `NoAnswer`."""
+    """By the answer to `glimpse_of` or `status_of`, which decides nothing. Raises `NoAnswer`."""
     status = _status(results[0])[1]
     return status is not None and status.final
 

@@ -27,6 +27,7 @@ from oee_daemon.networks.solana.endpoint_look import (
     glimpse_of,
     must_be_of,
     shows_final,
+    status_of,
 )
 from oee_daemon.networks.solana.fill import Unreadable
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
@@ -142,10 +143,12 @@ class SolanaChain:
                 await asyncio.sleep(min(self._poll_s, left_s))
             if (left_s := until - loop.time()) > 0:
                 missing.rotate(-1)
-                if not await _glimpsed(missing[-1], swap.signature, min(GLIMPSE_S, left_s)):
+                if not await _shows(missing[-1], glimpse_of(swap.signature), min(GLIMPSE_S, left_s)):
                     continue
                 glimpsed = missing[-1].name
             looks = await self._round(swap, anchored, genesis, there=bool(glimpsed))
+            if not glimpsed and any(look.height > swap.last_valid_height for look in looks):
+                glimpsed = await self._shown_by_silent(swap.signature, looks)
             if glimpsed and all(look.seen is None for look in looks):
                 # Who showed it may be silent in the round, and the others lack it: that proves no absence.
                 seen = Unknown("final, as one endpoint showed before the others were asked")
@@ -171,6 +174,17 @@ class SolanaChain:
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
+
+    async def _shown_by_silent(self, signature: str, looks: Sequence[Look]) -> str:
+        """Before an absence counts: the name of one that shows it as final where it is asked for that alone,
+        though it told nothing of itself; none where all told or saw nothing."""
+        heard = {look.node for look in looks}
+        silent = [one for one in self._pool.endpoints if one.name not in heard]
+        if not silent or any(look.seen is not None for look in looks):
+            return ""
+        calls = [status_of(signature)]
+        shown = await asyncio.gather(*(_shows(one, calls, GLIMPSE_S) for one in silent))
+        return next((one.name for one, final in zip(silent, shown, strict=True) if final), "")
 
     async def _statuses(self, signature: str) -> dict[str, list[Result]]:
         """What each endpoint says of it; nothing where none answers."""
@@ -220,10 +234,10 @@ class SolanaChain:
         return await self._history.fills_of(await self.genesis_hash(), signatures)
 
 
-async def _glimpsed(endpoint: Endpoint, signature: str, deadline_s: float) -> bool:
-    """Whether that endpoint shows it as final; no when it does not answer."""
+async def _shows(endpoint: Endpoint, calls: Sequence[Call], deadline_s: float) -> bool:
+    """Whether that endpoint shows it as final, asked for its status alone; no when it does not answer."""
     try:
-        return shows_final(await endpoint.ask(glimpse_of(signature), deadline_s, urgent=True))
+        return shows_final(await endpoint.ask(calls, deadline_s, urgent=True))
     except NoAnswer:
         return False
 

@@ -29,14 +29,22 @@ BUSY = {"error": {"code": -32429, "message": "rate limited"}}
 FINAL = {"slot": SLOT + 5, "err": None, "confirmationStatus": "finalized"}
 
 
-def node(slot: Callable[[], int], status: Any, *, silent: bool = False) -> Callable[[Asked], Said]:
-    """Behind which nobody tells a transaction; `silent`: about everything but a glimpse."""
+def node(
+    slot: Callable[[], int], status: Any, *, silent: bool = False, of_old: bool = False
+) -> Callable[[Asked], Said]:
+    """Behind which nobody tells a transaction; `silent`: about everything but a glimpse; `of_old`: it does
+    not remember how far it looks back, and finds the status in its history alone."""
+
+    def statuses(params: list[Any]) -> Any:
+        found = status if len(params) > 1 or not of_old else None
+        return {"context": {"slot": slot() + 32}, "value": [found]}
+
     answer = rpc(
         {
             "getGenesisHash": lambda _: "G",
             "getEpochInfo": lambda _: {"absoluteSlot": slot(), "blockHeight": slot() - APART},
-            "getSignatureStatuses": lambda _: {"context": {"slot": slot() + 32}, "value": [status]},
-            "getFirstAvailableBlock": lambda _: 0,
+            "getSignatureStatuses": statuses,
+            "getFirstAvailableBlock": lambda _: BUSY if of_old else 0,
             "getTransaction": lambda _: BUSY if status else None,
         }
     )
@@ -54,14 +62,18 @@ def swap_of(last: int) -> SignedSwap:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["tells no transaction", "tells nothing more"])
-def test_a_landing_that_one_endpoint_showed_is_no_absence(silent: bool) -> None:
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"silent": True}, {"of_old": True}],
+    ids=["tells no transaction", "tells nothing more", "is busy with another question, and no glimpse shows"],
+)
+def test_a_landing_that_one_endpoint_showed_is_no_absence(how: dict[str, bool]) -> None:
     at = SLOT
 
     async def run() -> None:
         nonlocal at
         async with AsyncExitStack() as stack:
-            nodes = [node(lambda: at, FINAL, silent=silent), node(lambda: at, None)]
+            nodes = [node(lambda: at, FINAL, **how), node(lambda: at, None)]
             served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
             pool = open_pool(served, 1000.0, 1000)
             chain = SolanaChain(
