@@ -43,11 +43,11 @@ _UNTIL = """CASE WHEN type = 'market'
 _UNTIL = f"coalesce({_UNTIL}, '9999-01-01T00:00:00Z')"
 #: Longer than any order waits that has an end.
 FOR_EVER = timedelta(days=36500)
-_DOUBT = Statement(f"""
-    -- doubt: every live order may be on a chain
+_DOUBT = f"""
+    -- {{name}}: they may be on a chain
     WITH live AS (
         SELECT id, status, event_seq, attempt, type, expires_at, good_until, launch_at, valid_for_s
-        FROM orders WHERE {LIVE} FOR UPDATE
+        FROM orders WHERE {{which}} FOR UPDATE
     ), noted AS (
         INSERT INTO doubts (order_id, chain, until)
         SELECT id, %(chain)s, CASE WHEN %(elsewhere)s THEN {_UNTIL} END FROM live
@@ -57,7 +57,7 @@ _DOUBT = Statement(f"""
         VALUES {_STEPS}
     ), said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
-        SELECT id, event_seq + n, steps.status, attempt, statement_timestamp(), '{{"assumed": true}}'
+        SELECT id, event_seq + n, steps.status, attempt, statement_timestamp(), '{{{{"assumed": true}}}}'
         FROM live JOIN steps ON began = live.status
     ), freed AS ({FREED.format(moved="live")})
     UPDATE orders SET
@@ -68,7 +68,21 @@ _DOUBT = Statement(f"""
         expires_at = coalesce(orders.expires_at, statement_timestamp()), {DISARMED}
     FROM live WHERE orders.id = live.id
     RETURNING live.status
-""")  # noqa: S608  # the names are our own columns
+"""  # noqa: S608  # the names are our own columns
+_EVERY = Statement(_DOUBT.format(name="doubt: every live order", which=LIVE))
+# Who joins a group holds its row, and a statement does not see what is stored after it has begun.
+_LOCK_GROUPS = Statement("""
+    -- lock the groups of what is in doubt
+    SELECT id FROM order_groups
+    WHERE id IN (SELECT o.group_id FROM doubts d JOIN orders o ON o.id = d.order_id) ORDER BY id FOR UPDATE
+""")
+_JOINED = Statement(
+    _DOUBT.format(
+        name="doubt_joined: those that have joined a group of theirs meanwhile",
+        which="""status = 'waiting' AND group_id IN (
+            SELECT o.group_id FROM doubts d JOIN orders o ON o.id = d.order_id)""",
+    )
+)
 _OF = Statement(
     "-- doubt_of: one order\n"
     "SELECT chain, until, last_height, until - clock_timestamp() AS left FROM doubts WHERE order_id = %(id)s",
@@ -95,7 +109,11 @@ def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
     `elsewhere`: this is a copy, and the engine that it was copied from may go on with them. Whoever holds one
     of them is told by the raised fence.
     """
-    return [row[0] for row in _DOUBT.all(conn, {"chain": chain, "elsewhere": elsewhere})]
+    values = {"chain": chain, "elsewhere": elsewhere}
+    found = _EVERY.all(conn, values)
+    if _LOCK_GROUPS.all(conn):
+        found += _JOINED.all(conn, values)
+    return [row[0] for row in found]
 
 
 def forget_the_ended(conn: Connection) -> None:

@@ -24,7 +24,7 @@ from oee_daemon.store import creating, order_rows
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Row, encode
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.predicates import IS_LIVE
+from oee_daemon.store.predicates import IS_LIVE, IS_SENT
 from oee_daemon.store.spending import NoRoom, Reserving
 from oee_daemon.store.statement import Statement, driver, fault, named_row
 
@@ -52,10 +52,12 @@ _LOCK_ALONE = Statement("""
     SELECT id FROM orders WHERE id = %(id)s AND status = 'waiting' AND group_id IS NULL FOR UPDATE
 """)
 _ENTER = Statement("-- enter: the first of a group\nUPDATE orders SET group_id = %(group)s WHERE id = %(id)s")
-_LOCK_FREE = Statement("""
+# Who is in doubt may have been filled, though it has no turn: its end does not see who joins at that moment.
+_LOCK_FREE = Statement(f"""
     -- lock a group of which none is beyond waiting
-    SELECT id FROM order_groups WHERE id = %(id)s AND turn IS NULL AND filled IS NULL FOR UPDATE
-""")
+    SELECT id FROM order_groups g WHERE id = %(id)s AND turn IS NULL AND filled IS NULL
+        AND NOT EXISTS (SELECT FROM orders WHERE group_id = g.id AND {IS_SENT}) FOR UPDATE
+""")  # noqa: S608  # a predicate of ours
 _COUNT = Statement(
     f"""
     -- count those of a group that have not ended, and those that wait

@@ -3,19 +3,21 @@ of one keeps the others from being executed, whichever of them is asked about fi
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
+from oee_daemon.engine.placing import Placing
+from oee_daemon.errors import Conflict
 from oee_daemon.orders.order import Order
+from oee_daemon.store import group_placing
+from oee_daemon.store.database import transactions
+from tests.kit.daemons import until
 from tests.kit.engine import Bench
-from tests.kit.waiting import (
-    fired,
-    in_doubt,
-    looked,
-    pair,
-    resolved,
-)
+from tests.kit.now import now
+from tests.kit.waiting import fired, in_doubt, legs, limit, looked, pair, resolved, turn
 
 
 def forgotten(bench: Bench, *placed: Order) -> None:
@@ -76,3 +78,39 @@ def test_who_had_the_turn_is_not_tried_again_where_another_was_filled_since(benc
     in_doubt(bench)
     assert resolved(bench, profit.id).status is Status.FAILED
     assert resolved(bench, loss.id).status is Status.CONFIRMED
+
+
+def test_who_joins_in_the_moment_of_a_doubt_is_in_doubt_too(bench: Bench) -> None:
+    """One of its group may have been filled, and it would be executed as well."""
+    profit, loss = pair(bench)
+    (terms, _) = legs(bench)
+    armed = now(Placing(bench.network(bench.chain())).armed(terms))
+    assert armed is not None
+    with (
+        transactions(bench.db).connect() as conn,
+        conn.begin() as joining,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        group = group_placing.join(conn, profit.id, "simulated")
+        member = group_placing.Member(terms=terms, key=None, armed=armed)
+        (third,) = group_placing.place(conn, "simulated", group, [member])
+        doubted = pool.submit(in_doubt, bench)
+        until(lambda: doubted.done() or waits(bench), within=5, what="a doubt that has seen the two")
+        joining.commit()
+        doubted.result()
+    assert {bench.order(o.id).status for o in (profit, loss, third)} == {Status.SUBMITTED}
+
+
+def waits(bench: Bench) -> bool:
+    with bench.db.connect() as conn:
+        return bool(conn.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
+
+
+def test_nobody_joins_beside_one_that_is_in_doubt(bench: Bench) -> None:
+    """Its end would not see who joins at that moment, and that one would wait for ever."""
+    profit, loss = pair(bench)
+    in_doubt(bench)
+    assert resolved(bench, loss.id).status is Status.WAITING
+    assert bench.order(profit.id).status is Status.SUBMITTED and turn(bench, profit) == (None, None)
+    with pytest.raises(Conflict):
+        limit(bench, "0.9", oco=loss.id)
