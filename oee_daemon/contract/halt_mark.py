@@ -41,9 +41,10 @@ def is_there(home: Path) -> bool:
     )  # what raises inside, as `exists` does, takes three times as long
 
 
-def halts(home: Path, network: str) -> bool:
-    """There is a file of which the database of `network` has not been told. As quick where there is none."""
-    if not is_there(home):
+def halts(home: Path | None, network: str) -> bool:
+    """There is a file of which the database of `network` has not been told. As quick where there is none.
+    `home`: none where nobody could have written one."""
+    if home is None or not is_there(home):
         return False
     seen = content(home)
     return seen is None or not _has(home, network, seen)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -35,7 +35,6 @@ from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import editing, order_rows
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.editing import Edited
-from oee_daemon.store.spending import NoRoom
 
 #: Reads the changes of a body for the order that they are of, by column.
 Read = Callable[[Order], Mapping[str, Any]]
@@ -86,7 +85,7 @@ class Editing:
             said = _differences(order, terms)
             if not said:
                 return order
-            if self._home is not None and halt_mark.halts(self._home, self._network.name):
+            if halt_mark.halts(self._home, self._network.name):
                 raise Halted
             trails_on = order.trail_bps is not None and terms.trail_bps is not None and not order.latched
             armed = await self._arm(order, terms, trails_on=trails_on)
@@ -113,7 +112,7 @@ class Editing:
             return Armed(rule=rule, price=compared.target_price, data={})
         peak = await asyncio.to_thread(editing.peak_of, self._db, order) if trails_on else None
         try:
-            armed = await self._placing.armed(compared, cast(Decimal | None, peak))
+            armed = await self._placing.armed(compared, peak)
         except InvalidInput as e:
             if order.latched and e.field == "targetPrice":
                 e.field = "limitPrice"
@@ -135,15 +134,9 @@ class Editing:
         # It is open already.
         reserving = reserving._replace(max_open=None)
         edited = edited._replace(terms=terms)
-        try:
-            return await asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
-        except NoRoom:
-            # What ended a moment ago may have left room.
-            await asyncio.to_thread(limits.settle)
-        try:
-            return await asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
-        except NoRoom as full:
-            raise await asyncio.to_thread(limits.over, full, reserving) from None
+        return await limits.within(
+            reserving, lambda: asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
+        )
 
 
 def _must_wait(order: Order, expected: int | None) -> None:

@@ -131,7 +131,7 @@ class GroupIntake:
                 group_placing.lock_key(conn, key)
                 if (known := self._known(conn, asked, key)) is not None:
                     return known
-            if self._home is not None and halt_mark.halts(self._home, self._network):
+            if halt_mark.halts(self._home, self._network):
                 raise Halted
             group = group_placing.make(conn, key, _hash_of(asked))
             return Group(group, group_placing.place(conn, self._network, group, members), created=True)

@@ -36,7 +36,7 @@ from oee_daemon.store import cancel_sql, creating, moves, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
-from oee_daemon.store.spending import NoRoom, Reserving
+from oee_daemon.store.spending import Reserving
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
 SAME_KEY_S, AGAIN_S = 8.0, 0.1
@@ -104,23 +104,22 @@ class Intake:
             await self._lock.require()
 
     def _check_key(self, terms: Terms, key: str | None) -> None:
-        if key is not None:
-            with self._db.connect() as conn:
-                known = order_rows.find_key(conn, key)
-                if known is None:
-                    refuse_spent(conn, key)
-                else:
-                    self._same(known, terms)
+        if (known := self._of_key(key)) is not None:
+            self._same(known, terms)
 
     def is_known(self, key: str | None) -> bool:
         """Whether an order was placed under that key, kept or not: then `accept` stores nothing new."""
+        return self._of_key(key) is not None
+
+    def _of_key(self, key: str | None) -> Order | None:
+        """The order that was placed under that key. Raises `Conflict` where it is no longer kept."""
         if key is None:
-            return False
+            return None
         with self._db.connect() as conn:
             known = order_rows.find_key(conn, key)
             if known is None:
                 refuse_spent(conn, key)
-        return known is not None
+        return known
 
     async def accept(self, terms: Terms, key: str | None, armed: Armed | None = None) -> tuple[Order, bool]:
         """Stores the order and rings. Returns it, and whether it is new. `armed`: of one that waits, which
@@ -139,8 +138,7 @@ class Intake:
         else:
             order = await self._create_within(self._limits, terms, key, armed)
         if order is None:
-            assert key is not None
-            return await asyncio.to_thread(self._known, terms, key), False
+            return self._same(await asyncio.to_thread(self._of_key, key), terms), False
         failpoints.hit("accepted")
         if armed is not None:
             self.look_ahead(order)
@@ -179,15 +177,7 @@ class Intake:
         if await asyncio.to_thread(self.is_known, key):
             return None
         terms, reserving = await limits.admit(terms, waits=armed is not None)
-        try:
-            return await self._create_unless_known(terms, key, armed, reserving)
-        except NoRoom:
-            # What ended a moment ago may have left room.
-            await asyncio.to_thread(limits.settle)
-        try:
-            return await self._create_unless_known(terms, key, armed, reserving)
-        except NoRoom as full:
-            raise await asyncio.to_thread(limits.over, full, reserving) from None
+        return await limits.within(reserving, lambda: self._create_unless_known(terms, key, armed, reserving))
 
     async def _create_unless_known(
         self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None
@@ -205,7 +195,7 @@ class Intake:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
-                if self._home is not None and halt_mark.halts(self._home, self._network):
+                if halt_mark.halts(self._home, self._network):
                     raise Halted
                 if terms.oco is not None:
                     assert armed is not None
@@ -220,13 +210,6 @@ class Intake:
                 if time.monotonic() > until:
                     raise
             await asyncio.sleep(AGAIN_S)
-
-    def _known(self, terms: Terms, key: str) -> Order:
-        with self._db.connect() as conn:
-            known = order_rows.find_key(conn, key)
-            if known is None:
-                refuse_spent(conn, key)
-        return self._same(known, terms)
 
     def _send_news(self) -> None:
         new, self._new = self._new, []

@@ -45,9 +45,7 @@ class Gate:
     @property
     def shut(self) -> bool:
         """The engine is halted, as far as this process knows: nothing is to be built or stored."""
-        return self._halt is not None or (
-            self._home is not None and halt_mark.halts(self._home, self._network)
-        )
+        return self._halt is not None or halt_mark.halts(self._home, self._network)
 
     def saw(self, halt: int | None, asked_s: float) -> None:
         """What a beat was told when it asked, at `asked_s`: the halt's number, or that there is none."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -30,6 +31,8 @@ from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.settings import Settings
 from oee_daemon.store import spending
 from oee_daemon.store.spending import Bucket, NoRoom, Reserving, Use
+
+T = TypeVar("T")
 
 #: Decimals of what is counted: millionths of a US dollar.
 _DECIMALS = 6
@@ -90,6 +93,19 @@ class SpendingLimits:
         daily = None if stop else self.max_daily
         reserved = None if self.max_daily is None else usd
         return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open)
+
+    async def within(self, reserving: Reserving, store: Callable[[], Awaitable[T]]) -> T:
+        """What `store` stores where there is room for what `reserving` asks; else it raises `NoRoom`, and is
+        asked twice. Raises `OverLimit`."""
+        try:
+            return await store()
+        except NoRoom:
+            # What ended a moment ago may have left room.
+            await asyncio.to_thread(self.settle)
+        try:
+            return await store()
+        except NoRoom as full:
+            raise await asyncio.to_thread(self.over, full, reserving) from None
 
     def settle(self) -> None:
         """What orders that have ended did not spend is free again."""

@@ -7,6 +7,7 @@ The order keeps its id, number, key, the hash of its first body, and the best pr
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -83,7 +84,7 @@ _PEAK = Statement(
 )
 
 
-def peak_of(db: Engine, order: Order) -> object:
+def peak_of(db: Engine, order: Order) -> Decimal | None:
     with db.connect() as conn:
         row = _PEAK.first(conn, {"id": order.id})
     return None if row is None else row[0]
