@@ -53,13 +53,6 @@ class Upcoming:
 
 
 class Listings(Protocol):
-    #: Seconds between two looks.
-    cadence_s: float
-
-    def facts(self, mint: str) -> MintFacts | None:
-        """What a mint is, where it is of this network's new tokens."""
-        ...
-
     async def look(self, mint: str, deadline_s: float) -> NewToken | None:
         """The token now; none where it is none. Raises `ChainUnavailable`."""
         ...

@@ -33,8 +33,8 @@ from oee_daemon.networks.verdict import VALID_BLOCKS
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Rejected, SignedSwap
 from oee_daemon.store.line import Line
 
-#: Milliseconds a slot.
-SLOT_MS = 400
+#: A slot, in milliseconds and in seconds.
+SLOT_MS, SLOT_S = 400, 0.4
 #: Slots for which a swap can land after the blockhash it names.
 VALID_SLOTS = VALID_BLOCKS
 #: Seconds a call to the chain may take; a fault that hangs uses them up.

@@ -8,21 +8,18 @@ from decimal import Decimal
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.listings import NewPool, NewToken, Upcoming
 from oee_daemon.networks.simulated import simulated_listings
+from oee_daemon.networks.simulated.simulated_chain import SLOT_S
 from oee_daemon.networks.simulated.simulated_listings import Listing, Trap
 from oee_daemon.networks.simulated.simulated_market import REFERENCE_USD, Pool
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import Token
 
-#: Seconds a slot.
-SLOT_S = 0.4
 #: Slots over which it is seen whether a pool is being emptied.
 SEEN_SLOTS = 2
 
 
 class SimulatedListings:
     """`height`: of the chain; `spacing`: slots between two listings."""
-
-    cadence_s = SLOT_S
 
     def __init__(self, height: Callable[[], Awaitable[int]], *, seed: int, spacing: int) -> None:
         self._height = height
@@ -44,6 +41,7 @@ class SimulatedListings:
         return simulated_listings.quote(self._seed, pool, token, ask, await self._height())
 
     def facts(self, mint: str) -> MintFacts | None:
+        """What a mint is, where it is one of these."""
         found = self.of_mint(mint)
         return None if found is None else found.facts
 

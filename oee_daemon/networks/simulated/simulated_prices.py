@@ -12,13 +12,11 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.prices import Price, Watched, best_of, price_of, probe
 from oee_daemon.networks.simulated import simulated_listings, simulated_market
+from oee_daemon.networks.simulated.simulated_chain import SLOT_S
 from oee_daemon.networks.simulated.simulated_faults import MARKET, Fault, Faults
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_path import Moved, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
-
-#: Seconds a slot.
-SLOT_S = 0.4
 
 
 class SimulatedPrices:
