@@ -64,8 +64,7 @@ def open_state(
     line = Line(settings.database_url)
     desk = TokenDesk(db, network)
     desk.load()
-    limits = SpendingLimits(settings, db, network)
-    placing, waits = Placing(network), WaitingOrders(db)
+    limits, waits = SpendingLimits(settings, db, network), WaitingOrders(db)
     intake = Intake(
         db,
         line,
@@ -77,6 +76,7 @@ def open_state(
         limits=limits,
         home=settings.home,
     )
+    placing, editing, groups = _open_waiting(settings, db, feed, network, around, limits, intake)
     return State(
         settings=settings,
         around=around,
@@ -84,25 +84,8 @@ def open_state(
         fills=Fills(db, BoundedChain(network.chain, FaultLog())),
         intake=intake,
         placing=placing,
-        editing=Editing(
-            db,
-            feed,
-            network,
-            placing,
-            identity=around.identity,
-            limits=limits,
-            home=settings.home,
-            soon=intake.look_ahead,
-        ),
-        groups=GroupIntake(
-            db,
-            feed,
-            network=network.name,
-            lock=around.lock,
-            limits=limits,
-            home=settings.home,
-            soon=intake.look_ahead,
-        ),
+        editing=editing,
+        groups=groups,
         line=line,
         limits=limits,
         desk=desk,
@@ -115,6 +98,26 @@ def open_state(
         endpoints=EndpointChecks(network.endpoints),
         probes=Probes(settings, history, Overviews(db), broker.client),
     )
+
+
+def _open_waiting(
+    settings: Settings,
+    db: Engine,
+    feed: Feed,
+    network: Network,
+    around: Surroundings,
+    limits: SpendingLimits,
+    intake: Intake,
+) -> tuple[Placing, Editing, GroupIntake]:
+    """What accepts and changes orders that wait, beside `intake`."""
+    placing, home, soon = Placing(network), settings.home, intake.look_ahead
+    editing = Editing(
+        db, feed, network, placing, identity=around.identity, limits=limits, home=home, soon=soon
+    )
+    groups = GroupIntake(
+        db, feed, network=network.name, lock=around.lock, limits=limits, home=home, soon=soon
+    )
+    return placing, editing, groups
 
 
 def build(state: State) -> FastAPI:

@@ -64,10 +64,9 @@ class WatchState(Shape):
 
 def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
     """`seen`: the row of `waiting_sql.GLANCE`; `waiting` as counted with the other orders."""
-    leader = {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
     ages = [age for age in seen.ages if age is not None]
     return {
-        "leader": leader if seen.leads else None,
+        "leader": _leader_json(seen) if seen.leads else None,
         "waiting": waiting,
         "pairs": seen.pairs,
         "stale": [wire.pair_text(pair, book) for pair in seen.stale],
@@ -80,9 +79,7 @@ def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
 
 
 def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
-    leader = None
-    if seen.owner is not None:
-        leader = {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
+    leader = None if seen.owner is None else _leader_json(seen)
     feeds = [
         {
             "pair": wire.pair_text(feed.pair, book),
@@ -102,6 +99,10 @@ def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
         for feed in seen.feeds
     ]
     return {"at": wire.moment(seen.at), "leader": leader, "waiting": seen.waiting, "feeds": feeds}
+
+
+def _leader_json(seen: Any) -> dict[str, Any]:
+    return {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
 
 
 def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ async def _fees_about(answers: Sequence[VenueAnswer], network: Network) -> dict[
 
 def _coin_text(units: int | None) -> str | None:
     """Of the network's own coin."""
-    return None if units is None else TOKENS["SOL"].text(units)
+    return _text(TOKENS["SOL"], units)
 
 
 def limits_json(network: Network) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def event_data(event: Event, tokens: TokenBook) -> dict[str, Any]:
             "filledIn": given.text(data["amount_in"]),
             "filledOut": taken.text(data["amount_out"]),
             "signature": data["signature"],
-        } | ({} if paid is None else {"networkFee": TOKENS["SOL"].text(paid)})
+        } | ({} if paid is None else {"networkFee": _coin_text(paid)})
     if event.status is Status.WAITING or "trigger" in data or "by" in data:
         return _condition_data(data, event, tokens)
     answered = "answers" in data

@@ -15,7 +15,7 @@ from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.networks.simulated.simulated_schema import open_file, open_schema
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
-from oee_daemon.networks.wallet import make_wallet, open_wallet
+from oee_daemon.networks.wallet import Wallet, make_wallet, open_wallet
 from oee_daemon.networks.wallet.wallet_folder import wallet_path
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
@@ -24,6 +24,7 @@ from oee_daemon.store.line import Line
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     """As `networks.opening.open_network`."""
+    seed, volatility = settings.sim_seed, settings.sim_volatility
     if settings.sim_ledger_file is not None:
         ledger, line = open_file(settings.sim_ledger_file), None
     else:
@@ -32,29 +33,25 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
     faults = Faults(ledger, line)
     chain = SimulatedChain(
         ledger,
-        seed=settings.sim_seed,
+        seed=seed,
         failure_rate=settings.sim_failure_rate,
         confirm_ms=settings.sim_confirm_ms,
         line=line,
         faults=faults,
     )
-    listings = SimulatedListings(chain.height, seed=settings.sim_seed, spacing=settings.sim_listing_slots)
+    listings = SimulatedListings(chain.height, seed=seed, spacing=settings.sim_listing_slots)
     venues = [
         SimulatedVenue(
             pool,
-            seed=settings.sim_seed,
+            seed=seed,
             latency_ms=settings.sim_latency_ms,
             faults=faults,
             height=chain.height,
-            volatility=settings.sim_volatility,
+            volatility=volatility,
             listings=listings,
         )
         for pool in simulated_market.POOLS
     ]
-    key = wallet_path(settings)
-    if settings.wallet is None and not key.exists() and named() is None:
-        # Here alone a key is made by itself: it holds nothing of worth.
-        make_wallet(key)
 
     async def close() -> None:
         if line is not None:
@@ -65,16 +62,18 @@ def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
         name=settings.network,
         venues=venues,
         chain=chain,
-        wallet=open_wallet(key, named),
+        wallet=_wallet(settings, named),
         tokens=TokenBook(settings.network, TOKENS.values(), listings.facts),
         guard=SimulatedGuard(),
-        prices=SimulatedPrices(
-            faults,
-            chain.height,
-            seed=settings.sim_seed,
-            volatility=settings.sim_volatility,
-            listings=listings,
-        ),
+        prices=SimulatedPrices(faults, chain.height, seed=seed, volatility=volatility, listings=listings),
         listings=listings,
         close=close,
     )
+
+
+def _wallet(settings: Settings, named: NamedWallet) -> Wallet:
+    key = wallet_path(settings)
+    if settings.wallet is None and not key.exists() and named() is None:
+        # Here alone a key is made by itself: it holds nothing of worth.
+        make_wallet(key)
+    return open_wallet(key, named)
