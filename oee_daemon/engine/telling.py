@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,16 +60,21 @@ class Program:
 
     def tell(self, message: Message) -> None:
         environ = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        done = subprocess.run(
-            [self._path],
-            input=json.dumps(message).encode() + b"\n",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environ,
-            timeout=DELIVERY_S,
-            check=False,
-            start_new_session=True,
-        )
+        # A file that is whole before the program begins: of a pipe it would read nothing, or half of it,
+        # where this process dies before it has written.
+        with tempfile.TemporaryFile() as word:
+            word.write(json.dumps(message).encode() + b"\n")
+            word.seek(0)
+            done = subprocess.run(
+                [self._path],
+                stdin=word,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=environ,
+                timeout=DELIVERY_S,
+                check=False,
+                start_new_session=True,
+            )
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()[-200:]
             raise RuntimeError(f"it ended with {done.returncode}{said and ': '}{said}")

@@ -19,9 +19,10 @@ from tests.kit.daemons import Daemon, until
 
 #: Orders, and kills of the worker and of the daemon among them; `OEE_TEST_KILLS=20` for the long proof.
 KILLS = int(os.environ.get("OEE_TEST_KILLS", "2"))
-#: Keeps what it reads; of a daemon that died before it wrote, nothing.
+#: Keeps what it reads, even where that is nothing.
 TELLS = """#!/bin/sh
-read -r line && printf '%s\\n' "$line" >> {}
+read -r line
+printf '%s\\n' "$line" >> {}
 """
 SELL = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
 

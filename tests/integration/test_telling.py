@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,6 +167,25 @@ def test_a_program_is_told_by_its_input_and_knows_no_secret(
     first, *environ = heard.read_text().splitlines()
     assert json.loads(first) == {"event": "test", "text": "a word"}
     assert not any("OEE" in line for line in environ) and f"PATH={os.environ['PATH']}" in environ
+
+
+#: Dies once the program has begun, before anything else.
+DIES = """
+import os, signal, subprocess, sys
+from oee_daemon.engine.telling import Program
+subprocess.Popen.communicate = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+Program(sys.argv[1]).tell({"event": "test", "text": "a word"})
+"""
+
+
+def test_a_program_whose_teller_dies_has_the_whole_word(tmp_path: Path) -> None:
+    program, heard = tmp_path / "told", tmp_path / "heard"
+    os.mkfifo(heard)
+    program.write_text(f"#!/bin/sh\ncat > {heard}\n")
+    program.chmod(0o700)
+    done = subprocess.run([sys.executable, "-c", DIES, str(program)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert json.loads(heard.read_text()) == {"event": "test", "text": "a word"}
 
 
 def test_a_program_that_fails_or_hangs_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
