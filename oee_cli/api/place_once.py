@@ -4,7 +4,7 @@ checked, with the quotes that it would have."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from oee_cli.api.http_client import Client
@@ -65,24 +65,30 @@ def _once(
         raise
 
 
+def is_acceptable(checked: Mapping[str, Any]) -> bool:
+    """Whether a dry run says that the order would be placed and might be filled: what waits, for a price or
+    for a token that is not traded yet, needs no quote now."""
+    waits = checked["order"]["status"] == "waiting"
+    return waits or any(quote["error"] is None for quote in checked["quotes"])
+
+
 def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
     """Every check of the real path and the quotes; places nothing."""
     answer = client.dry_run(body, key)
-    quotes = answer["quotes"]
-    routed = any(quote["error"] is None for quote in quotes)
     if output.json:
         output.emit(answer)
     else:
         from oee_cli.text.order_text_lines import draw_dry_run
 
-        draw_dry_run(output, answer, accepted=answer.get("objection") is None)
+        accepted = answer.get("objection") is None and is_acceptable(answer)
+        draw_dry_run(output, answer, accepted=accepted)
     objection = answer.get("objection")
     if objection is not None:
         output.sentence(
             "✗", f"would be refused: {objection['message']} Nothing was placed.", objection["hint"]
         )
         return ExitCode.REFUSED
-    if not routed:
+    if not is_acceptable(answer):
         output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
         return ExitCode.FAILED
     return ExitCode.DONE

@@ -154,7 +154,7 @@ def draw_dry_run(output: Output, answer: Mapping[str, Any], *, accepted: bool = 
     text = order_header(order, slippage=width >= 60)
     lines = [[side_cell(order["side"]), Cell(text[len(order["side"]) :])], *quote_table(order, quotes, width)]
     lines += _limit_lines(answer, width)
-    if accepted and any(quote["error"] is None for quote in quotes):
+    if accepted:
         text = f"✓ would be accepted on {clean(order['network'])}. Nothing was placed."
         lines += fold_sentence(text, width, indent="")
     put_lines(output, lines)
