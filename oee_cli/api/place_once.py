@@ -65,30 +65,31 @@ def _once(
         raise
 
 
-def is_acceptable(checked: Mapping[str, Any]) -> bool:
-    """Whether a dry run says that the order would be placed and might be filled: what waits, for a price or
-    for a token that is not traded yet, needs no quote now."""
+def dry_run_exit(checked: Mapping[str, Any]) -> ExitCode:
+    """How a dry run ends: whether the order would be refused, and whether it might be filled. What waits, for
+    a price or for a token that is not traded yet, needs no quote now."""
+    if checked.get("objection") is not None:
+        return ExitCode.REFUSED
     waits = checked["order"]["status"] == "waiting"
-    return waits or any(quote["error"] is None for quote in checked["quotes"])
+    routed = any(quote["error"] is None for quote in checked["quotes"])
+    return ExitCode.DONE if waits or routed else ExitCode.FAILED
 
 
 def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str | None) -> ExitCode:
     """Every check of the real path and the quotes; places nothing."""
     answer = client.dry_run(body, key)
+    ended = dry_run_exit(answer)
     if output.json:
         output.emit(answer)
     else:
         from oee_cli.text.order_text_lines import draw_dry_run
 
-        accepted = answer.get("objection") is None and is_acceptable(answer)
-        draw_dry_run(output, answer, accepted=accepted)
-    objection = answer.get("objection")
-    if objection is not None:
+        draw_dry_run(output, answer, accepted=ended is ExitCode.DONE)
+    if ended is ExitCode.REFUSED:
+        objection = answer["objection"]
         output.sentence(
             "✗", f"would be refused: {objection['message']} Nothing was placed.", objection["hint"]
         )
-        return ExitCode.REFUSED
-    if not is_acceptable(answer):
+    elif ended is ExitCode.FAILED:
         output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
-        return ExitCode.FAILED
-    return ExitCode.DONE
+    return ended

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from oee_cli.api.http_client import Client
-from oee_cli.api.place_once import is_acceptable
+from oee_cli.api.place_once import dry_run_exit
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.batch.batch_reader import Row
 from oee_cli.batch.earlier_runs import Earlier, same_terms
@@ -237,7 +237,7 @@ class BatchSender:
     def _check(self, row: Row) -> Result:
         # Written in another way it would be found all the same, and only the daemon would call it another.
         answer = self.client.dry_run(row.body, None if _asks_the_same(row) else row.key)
-        return {"line": row.line, **answer}, ExitCode.DONE if is_acceptable(answer) else ExitCode.FAILED
+        return {"line": row.line, **answer}, dry_run_exit(answer)
 
     def _place(self, row: Row) -> Result | None:
         """Places the row. Returns its result where it has one already."""
