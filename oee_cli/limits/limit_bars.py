@@ -51,7 +51,10 @@ def _bar(name: str, used: Any, limit: Any, text: str) -> list[Cell]:
 
 
 def _describe_day(daily: dict[str, Any]) -> str:
-    text = _of_limit(_usd(daily["used"]), daily["limit"] and _usd(daily["limit"]))
+    if daily["limit"] is None:
+        # Nothing is counted then.
+        return "any"
+    text = _of_limit(_usd(daily["used"]), _usd(daily["limit"]))
     if Decimal(daily["reserved"]):
         text += f", {_usd(daily['reserved'])} of it by orders that have not ended"
     if daily["frees"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import answer_schema, wire
@@ -26,7 +25,8 @@ class Frees(answer_schema.Shape):
 
 
 class Daily(answer_schema.Shape):
-    """What orders have spent in the last 24 hours, and may spend that have not ended."""
+    """What orders have spent in the last 24 hours, and may spend that have not ended, where a limit is
+    set."""
 
     limit: answer_schema.Amount | None
     used: answer_schema.Amount
@@ -54,7 +54,7 @@ class Limits(answer_schema.Shape):
 async def limits(request: Request) -> JSONResponse:
     """The limits, and how much of each is used."""
     state, usd = state_of(request), TOKENS["USDC"]
-    report = await run_in_threadpool(state.limits.report)
+    report = await state.limits.report()
     settings, most = state.settings, state.limits
     return JSONResponse(
         {

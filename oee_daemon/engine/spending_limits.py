@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
+from oee_daemon.engine.earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import TIMED, past, trailed
@@ -61,6 +62,7 @@ class SpendingLimits:
         self.max_order = _millionths(settings.max_order)
         self.max_daily = _millionths(settings.max_daily)
         self._settled = 0.0
+        self._earlier = EarlierSpending(db, network.tokens, self._value)
         self.any = any(
             getattr(settings, name) is not None
             for name in ("max_order", "max_daily", "max_slippage", "max_open", "tokens")
@@ -79,8 +81,10 @@ class SpendingLimits:
                 field="slippageBps",
             )
         usd, units = None, 0
-        if self.max_daily is not None and time.monotonic() - self._settled > SETTLE_S:
-            await asyncio.to_thread(self.settle)
+        # A limit must not keep anyone in a position: a stop is counted, and never blocked.
+        stop = terms.type is OrderType.STOP
+        if self.max_daily is not None:
+            await self._count_day(complete=not stop)
         if self.max_order is not None or self.max_daily is not None:
             terms, units = await self._bounded(terms, waits)
             usd = await self._value(terms.input_mint, units)
@@ -88,8 +92,6 @@ class SpendingLimits:
                 raise OverLimit(
                     f"OEE_MAX_ORDER is {dollars(self.max_order)}, and the order may spend {dollars(usd)}."
                 )
-        # A limit must not keep anyone in a position: a stop is counted, and never blocked.
-        stop = terms.type is OrderType.STOP
         daily = None if stop else self.max_daily
         reserved = None if self.max_daily is None else usd
         return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open)
@@ -107,13 +109,29 @@ class SpendingLimits:
         except NoRoom as full:
             raise await asyncio.to_thread(self.over, full, reserving) from None
 
+    async def _count_day(self, *, complete: bool) -> None:
+        """Orders of before the limit was set count, too. Raises `NoReferencePrice` where one of them can't be
+        valued, unless what is counted need not be `complete`."""
+        try:
+            await self._earlier.count()
+        except NoReferencePrice:
+            if complete:
+                raise
+        if time.monotonic() - self._settled > SETTLE_S:
+            await asyncio.to_thread(self.settle)
+
     def settle(self) -> None:
         """What orders that have ended did not spend is free again."""
         self._settled = time.monotonic()
         spending.settle(self._db)
 
-    def report(self) -> Report:
+    async def report(self) -> Report:
         """Settles, and says how much of each limit is used."""
+        if self.max_daily is not None:
+            await self._count_day(complete=False)
+        return await asyncio.to_thread(self._report)
+
+    def _report(self) -> Report:
         self.settle()
         with self._db.connect() as conn:
             use, buckets = spending.use(conn), spending.buckets(conn)

@@ -132,6 +132,13 @@ reservations = Table(
     Column("amount", Units, nullable=False),
     Column("units", Units, nullable=False),
 )
+#: Orders whose part in `spent` is in it, for as long as it counts.
+counted = Table(
+    "counted",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("minute", Time, nullable=False),
+)
 
 #: Up to where each target outside has been told what happens. See `telling_sql`.
 tellings = Table(

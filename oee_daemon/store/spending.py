@@ -99,17 +99,21 @@ _SETTLE = Statement("""
     WITH ended AS (
         DELETE FROM reservations r USING orders o
         WHERE o.id = r.order_id AND o.finished_at IS NOT NULL
-        RETURNING date_trunc('minute', o.finished_at) AS minute, CASE
-            WHEN o.status = 'confirmed' THEN ceil(r.amount * o.filled_in / r.units)
+        RETURNING o.id, date_trunc('minute', o.finished_at) AS minute, CASE
+            WHEN o.status = 'confirmed' THEN ceil(r.amount * coalesce(o.filled_in / nullif(r.units, 0), 1))
             WHEN o.error ->> 'code' = 'restored_unknown' THEN r.amount ELSE 0 END AS spent
+    ), noted AS (
+        INSERT INTO counted (order_id, minute) SELECT id, minute FROM ended WHERE spent > 0
     )
     INSERT INTO spent (minute, amount)
     SELECT minute, sum(spent) FROM ended GROUP BY minute HAVING sum(spent) > 0
     ON CONFLICT (minute) DO UPDATE SET amount = spent.amount + EXCLUDED.amount
 """)
-_FORGET = Statement(
-    "-- forget: what counts no more\nDELETE FROM spent WHERE minute < now() - interval '2 days'"
-)
+_FORGET = Statement("""
+    -- forget: what counts no more
+    WITH noted AS (DELETE FROM counted WHERE minute < now() - interval '2 days')
+    DELETE FROM spent WHERE minute < now() - interval '2 days'
+""")
 # Retention removes orders a day after their end at the earliest: what they spent counts no more.
 _FORGET_REMOVED = Statement("""
     -- forget_removed: of orders that are no longer kept

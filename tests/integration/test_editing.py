@@ -184,7 +184,7 @@ def test_a_limit_for_all_orders_counts_what_the_order_reserves_once(bench: Bench
     editing = editor(bench, **limits)
 
     def reserved() -> int:
-        return int(spending.report().use.reserved) // USD
+        return int(now(spending.report()).use.reserved) // USD
 
     def ask(usd: int, **more: Any) -> Order:
         return now(editing.edit(order.id, lambda _: {"amount": usd * USD, **more}))

@@ -63,7 +63,7 @@ class Limited:
     @property
     def used(self) -> tuple[int, int]:
         """In US dollars: spent in the last day, and reserved."""
-        use = self.limits.report().use
+        use = self.bench.loop.run(self.limits.report()).use
         return int(use.spent) // USD, int(use.reserved) // USD
 
 
@@ -188,6 +188,61 @@ def test_a_day_is_over_minute_by_minute(bench: Bench, sql: psycopg.Connection[An
     limited.place(60)
 
 
+def fill(sql: psycopg.Connection[Any], order: Order, spent: int, got: int, ago: str = "1 minute") -> None:
+    sql.execute(
+        "UPDATE orders SET status = 'confirmed', filled_in = %s, filled_out = %s, next_run_at = NULL,"
+        " finished_at = now() - %s::interval WHERE id = %s",
+        (spent, got, ago, order.id),
+    )
+
+
+def test_what_was_spent_before_the_limit_was_set_counts(bench: Bench, sql: psycopg.Connection[Any]) -> None:
+    """By what the stored orders say, once, and whoever starts again."""
+    free = Limited(bench)
+    dollars, sold, swapped, old = (free.place(30) for _ in range(4))
+    fill(sql, dollars, 20 * USD, 10**8)
+    sql.execute(
+        "UPDATE orders SET input_mint = output_mint, output_mint = input_mint WHERE id = %s", (sold.id,)
+    )
+    fill(sql, sold, 10**8, 15 * USD)
+    mints = (TOKENS["SOL"].mint, TOKENS["JUP"].mint, swapped.id)
+    sql.execute("UPDATE orders SET input_mint = %s, output_mint = %s WHERE id = %s", mints)
+    fill(sql, swapped, 10**9, 10**6)
+    fill(sql, old, 30 * USD, 10**8, "25 hours")
+    free.place(7)
+    bench.intake.cancel(free.place(9).id)
+    unbound: dict[str, Any] = {"swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
+    free.place(0, **unbound)
+    limited = Limited(bench, max_daily=Decimal(600))
+    spent, reserved = limited.used
+    assert 100 < spent - 20 - 15 < 200, "a SOL, by a quote of now"
+    assert 100 < reserved - 7 < 200, "and one that is being bought for at most so much"
+    assert Limited(bench, max_daily=Decimal(600)).used == (spent, reserved)
+    another = Limited(bench, max_daily=Decimal(600))
+    with pytest.raises(OverLimit, match="USD of it are used in the last 24 hours or reserved"):
+        another.place(600 - spent - reserved)
+    another.place(600 - spent - reserved - 2)
+
+
+def test_what_was_spent_before_and_nobody_can_value_blocks_all_but_stops(
+    bench: Bench, sql: psycopg.Connection[Any]
+) -> None:
+    order = Limited(bench).place(30)
+    mints = (TOKENS["SOL"].mint, TOKENS["JUP"].mint, order.id)
+    sql.execute("UPDATE orders SET input_mint = %s, output_mint = %s WHERE id = %s", mints)
+    fill(sql, order, 10**9, 10**6)
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "refuse")
+    limited = Limited(bench, max_daily=Decimal(600))
+    with pytest.raises(NoReferencePrice, match=r"24 hours can't be counted\. SOL can't be"):
+        limited.place(1)
+    stop = {"type": OrderType.STOP, "target_price": Decimal(200)}
+    armed = Armed(rule=Rule.BUY_STOP, price=Decimal(200), data={})
+    asked = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10 * USD} | stop
+    bench.loop.run(limited.intake.accept(terms_of(asked), None, armed))
+    assert limited.used == (0, 10)
+
+
 def test_what_may_be_on_another_chain_counts_as_spent(bench: Bench, sql: psycopg.Connection[Any]) -> None:
     limited = Limited(bench, max_daily=Decimal(100))
     order = limited.place(40)
@@ -210,11 +265,13 @@ def test_a_known_key_finds_its_order_and_reserves_nothing(bench: Bench) -> None:
 
 def test_an_order_without_a_bound_gets_one_under_a_limit(bench: Bench) -> None:
     given: dict[str, Any] = {"swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
-    assert Limited(bench, max_slippage=100).place(0, **given).max_spend is None
+    unbound = Limited(bench, max_slippage=100).place(0, **given)
+    assert unbound.max_spend is None
+    bench.intake.cancel(unbound.id)
     limited = Limited(bench, max_daily=Decimal(1000))
     order = limited.place(0, **given)
     assert order.max_spend is not None and 100 * USD < order.max_spend < 200 * USD
-    assert int(limited.limits.report().use.reserved) == order.max_spend
+    assert int(bench.loop.run(limited.limits.report()).use.reserved) == order.max_spend
     assert bench.run_to_end(bench.execution(), order.id).status in (Status.CONFIRMED, Status.FAILED)
 
 

@@ -25,7 +25,7 @@ class Checked(Client):
         super().__init__(Settings(home=Path("/nonexistent")), Output())
         self.answer = answer
 
-    def dry_run(self, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+    def dry_run(self, body: dict[str, Any], key: str | None = None) -> Any:
         return self.answer
 
 
