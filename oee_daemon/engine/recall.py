@@ -74,11 +74,11 @@ async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
 async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
     group = await aside(db, doubts.group_of, order.group_id)
-    fill, height = await _search(chain, order, group)
-    if fill is not None and fill.order_id == order.id:
-        return Landed(fill)
+    fill, another, height = await _search(chain, order, group)
     if fill is not None:
-        message = f"Order {fill.order_id} of its group was filled, which the database had forgotten."
+        return Landed(fill)
+    if another is not None:
+        message = f"Order {another} of its group was filled, which the database had forgotten."
         raise AttemptFailed(message, code="group_turn")
     # In a copy of the database even the same chain is a copy, which knows nothing of what came after.
     if await chain.identity() != doubt.chain or (chain.inside and doubt.until is not None):
@@ -107,32 +107,34 @@ async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) ->
 
 async def _search(
     chain: BoundedChain, order: Order, group: Mapping[UUID, datetime]
-) -> tuple[Fill | None, int]:
-    """The landing whose bytes name the order, or else one of its group, and the height up to which that is
-    all. `group`: since when there are its orders.
+) -> tuple[Fill | None, UUID | None, int]:
+    """The landing whose bytes name the order; or else which of its group one names; and the height up to
+    which that is all. `group`: since when there are its orders.
 
     By the order's id, not by a signature: whatever swap it had may be forgotten here.
     """
     mints = (order.input_mint, order.output_mint)
-    page, another = await chain.fills(limit=_PAGE, mints=mints), None
+    page = await chain.fills(limit=_PAGE, mints=mints)
+    another: UUID | None = None
     height, begun = page.height, min([order.created_at, *group.values()]) - _CLOCKS_APART
     while True:
         for fill in page.fills:
             if fill.order_id == order.id:
-                return fill, height
-            if fill.order_id in group:
-                another = fill
-        if not {order.id, *group}.isdisjoint(page.unread):
+                return fill, None, height
+        if order.id in page.unread:
             raise StillInDoubt(PAUSE[1])
+        # That another's landed is enough, though what it moved is not to be read by the mints of this one.
+        named = (*(fill.order_id for fill in page.fills), *page.unread)
+        another = next((one for one in named if one in group), another)
         # Of some blocks nobody tells the time: such a one says nothing of how far back this is.
         told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
         if told and told[-1] < begun:
-            return another, height
+            return None, another, height
         if page.before is None:
             if another is None and (datetime.now(UTC) - begun).total_seconds() > page.reach_s:
                 # Whoever has forgotten what was then shows nothing as well.
                 raise StillInDoubt(PAUSE[1])
-            return another, height
+            return None, another, height
         page = await chain.fills(limit=_PAGE, before=page.before, mints=mints)
 
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from solders.hash import Hash
@@ -127,8 +128,11 @@ def test_dust_that_came_along_keeps_no_order_in_doubt_whose_mints_are_known() ->
     dusty = landing(OURS, **{USDC: 7, BONK: 1})
     found = searched(page_of(dusty, mints=(WSOL, USDC)))
     assert found is not None and (found.amount_in, found.amount_out) == (1_000, 7)
-    # By the mints of another order it is no swap.
-    assert not page_of(dusty, mints=(USDC, BONK)).fills
+    # By the mints of another order it is no swap, and yet the end of whoever may not be filled beside it.
+    beside: Any = SimpleNamespace(id=uuid4(), created_at=ORDER.created_at, input_mint=USDC, output_mint=BONK)
+    chain: Any = Pages(page_of(dusty, mints=(USDC, BONK)))
+    group = dict.fromkeys((crafted.ORDER, beside.id), ORDER.created_at)
+    assert asyncio.run(recall._search(chain, beside, group))[:2] == (None, crafted.ORDER)
 
 
 def fill(signature: str, at: int, **how: Any) -> Fill:
