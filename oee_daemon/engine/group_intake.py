@@ -208,9 +208,16 @@ def _hash_of(asked: Sequence[Terms]) -> bytes:
     return said.digest()
 
 
-def _conflict(owner: str) -> KeyConflict:
+def refuse_group_key(conn: Connection, key: str) -> None:
+    """Raises `KeyConflict` where a group was placed with the key, and so no order is."""
+    found = group_placing.find_group(conn, key)
+    if found is not None:
+        raise _conflict(f"group {found[0]}", "order")
+
+
+def _conflict(owner: str, new: str = "group") -> KeyConflict:
     return KeyConflict(
         f"Idempotency-Key was used with other values before, for {owner}.",
         field=KEY_HEADER,
-        hint="Use a new key for a new group, or repeat the first request as it was.",
+        hint=f"Use a new key for a new {new}, or repeat the first request as it was.",
     )

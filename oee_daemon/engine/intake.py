@@ -23,7 +23,7 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
-from oee_daemon.engine.group_intake import Joining
+from oee_daemon.engine.group_intake import Joining, refuse_group_key
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.wallet_lock import WalletLock
@@ -112,12 +112,14 @@ class Intake:
         return self._of_key(key) is not None
 
     def _of_key(self, key: str | None) -> Order | None:
-        """The order that was placed under that key. Raises `Conflict` where it is no longer kept."""
+        """The order that was placed under that key. Raises `Conflict` where it is no longer kept, and
+        `KeyConflict` where it is a group's."""
         if key is None:
             return None
         with self._db.connect() as conn:
             known = order_rows.find_key(conn, key)
             if known is None:
+                refuse_group_key(conn, key)
                 refuse_spent(conn, key)
         return known
 

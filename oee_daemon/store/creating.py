@@ -67,7 +67,8 @@ _CREATING = f"""
 """  # noqa: S608  # the names are our own columns
 _FRESH = f"""asked WHERE ours AND first AND NOT {HALTED}
             AND NOT EXISTS (SELECT FROM orders o WHERE o.idempotency_key = asked.idempotency_key)
-            AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)"""  # noqa: S608
+            AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)
+            AND NOT EXISTS (SELECT FROM order_groups g WHERE g.idempotency_key = asked.idempotency_key)"""  # noqa: S608
 #: Where nobody has set a limit.
 _FREE = {"limits": "", "room": "", "fitting": _FRESH, "reserved": "", "told": "", "beside": "", "or_told": ""}
 _LIMITED = {

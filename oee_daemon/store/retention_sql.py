@@ -28,10 +28,18 @@ REMOVE = (
     Statement("-- remove events\nDELETE FROM order_events WHERE order_id = ANY (%(ids)s)"),
     Statement("-- remove swaps\nDELETE FROM swaps WHERE order_id = ANY (%(ids)s)"),
     Statement("""
-        -- remove groups: of which no other order is kept
-        DELETE FROM order_groups g
-        WHERE g.id IN (SELECT group_id FROM orders WHERE id = ANY (%(ids)s))
-            AND NOT EXISTS (SELECT FROM orders o WHERE o.group_id = g.id AND o.id <> ALL (%(ids)s))
+        -- remove groups: of which no other order is kept; a group's key is spent with its last order, or the
+        -- one that was filled
+        WITH gone AS (
+            DELETE FROM order_groups g
+            WHERE g.id IN (SELECT group_id FROM orders WHERE id = ANY (%(ids)s))
+                AND NOT EXISTS (SELECT FROM orders o WHERE o.group_id = g.id AND o.id <> ALL (%(ids)s))
+            RETURNING g.idempotency_key, (SELECT o.id FROM orders o WHERE o.group_id = g.id
+                ORDER BY o.id = g.filled DESC NULLS LAST, o.finished_at DESC LIMIT 1) AS order_id
+        )
+        INSERT INTO spent_keys (idempotency_key, order_id, status, finished_at)
+        SELECT gone.idempotency_key, o.id, o.status, o.finished_at
+        FROM gone JOIN orders o ON o.id = gone.order_id WHERE gone.idempotency_key IS NOT NULL
     """),
     Statement("-- remove orders\nDELETE FROM orders WHERE id = ANY (%(ids)s)"),
 )

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.group_intake import RowRefused
+from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.retention import Retention
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, KeyConflict
@@ -225,6 +226,15 @@ def test_all_are_stored_or_none_and_a_repeat_finds_them(bench: Bench) -> None:
     assert [o.idempotency_key for o in first.orders] == ["group-key-1/1", "group-key-1/2"]
     with pytest.raises(KeyConflict):
         grouped(bench, legs(bench, profit="1.03"), "group-key-1")
+    with pytest.raises(KeyConflict, match=str(first.id)) as alone:
+        bench.place(key="group-key-1")
+    assert (alone.value.code, alone.value.field) == ("idempotency_key_reused", "Idempotency-Key")
+    limits = SpendingLimits(replace(Settings(), max_open=100), bench.db, bench.network(bench.chain()))
+    limited = Intake(bench.db, bench.line, bench.broker, bench.feed, network="simulated", limits=limits)
+    with pytest.raises(KeyConflict):
+        bench.loop.run(limited.accept(terms_of(SALE), "group-key-1"))
+    with pytest.raises(KeyConflict):
+        joined(bench, first.id, key="group-key-1")
     bench.buy(key="group-key-2/2")
     before = bench.order(bench.place().id).number
     with pytest.raises(RowRefused) as refused:
@@ -292,7 +302,7 @@ def test_a_group_takes_ten(bench: Bench) -> None:
 
 
 def test_a_group_goes_with_its_last_order(bench: Bench) -> None:
-    profit, loss = pair(bench)
+    profit, loss = grouped(bench, legs(bench), "group-key-1").orders
     bench.intake.cancel(profit.id)
     bench.set(profit.id, finished_at=bench.ago(days=5))
     assert Retention(bench.db, days=2).remove_old()[0] == 1
@@ -303,3 +313,7 @@ def test_a_group_goes_with_its_last_order(bench: Bench) -> None:
     assert Retention(bench.db, days=2).remove_old()[0] == 1
     with bench.db.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM order_groups")).scalar() == 0
+    for again in (lambda: bench.place(key="group-key-1"), lambda: grouped(bench, legs(bench), "group-key-1")):
+        with pytest.raises(Conflict, match=f"{loss.id}, which ended as confirmed") as spent:
+            again()
+        assert spent.value.code == "idempotency_key_spent"
