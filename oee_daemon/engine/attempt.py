@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import routing
+from oee_daemon.engine import returning, routing
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.new_token_checks import Judged, NewTokenChecks, verdicts_told
 from oee_daemon.engine.order_checks import OrderChecks
@@ -23,7 +23,7 @@ from oee_daemon.engine.token_safety import Check
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
-from oee_daemon.store import leases, moves
+from oee_daemon.store import group_sql, leases, moves
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line
 from oee_daemon.timing import Timing
@@ -121,11 +121,15 @@ class Attempt:
         return await self._mover.end_attempt(order, failure, bars=order.venue)
 
     async def _stay(self, order: Order) -> Order | None:
-        """No swap may be stored: another holder has the order, its time is over, or the engine is halted. In
-        that case it is as good as never claimed; recovery finds it once the halt is over."""
+        """No swap may be stored: another holder has the order, its time is over, it is not its turn, or the
+        engine is halted. In that case it is as good as never claimed; recovery finds it once the halt is
+        over."""
         current = await aside(self._db, leases.extend, order, self._lease)
-        if current is not None and current.expired_by_now:
+        if current is None:
+            return None
+        if current.expired_by_now:
             return await self._mover.expire(current)
-        if current is not None:
-            await aside(self._db, leases.let_go, current, HALTED_PAUSE)
+        if current.group_id is not None and not await aside(self._db, group_sql.has_turn, current.id):
+            return await self._mover.end_attempt(current, returning.turnless())
+        await aside(self._db, leases.let_go, current, HALTED_PAUSE)
         return None

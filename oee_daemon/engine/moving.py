@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 #: Statuses that end an attempt: final, `pending` again, or waiting again.
 ENDS = FINAL | {Status.PENDING, Status.WAITING}
 
-_NO_TURN = "It is not its turn in its group, or no longer: it may not be executed, and waits no more."
-
 
 def backoff(attempt: int, bounds: Growing) -> timedelta:
     """The wait after attempt number `attempt` (from 1): doubling within `bounds`, with a jitter of a
@@ -94,7 +92,7 @@ class Mover:
             moved = await self._wait(order, back, failure, answers, swap_ended)
             if moved is not None:
                 return moved
-            if order.status is not Status.SUBMITTED:
+            if failure.code != returning.NO_TURN and order.status is not Status.SUBMITTED:
                 return await self.move(
                     order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure)
                 )
@@ -109,7 +107,7 @@ class Mover:
             if retried is not None or order.group_id is None:
                 return retried
             # Only doubt brings an order here whose group's turn is not its own.
-            failure = AttemptFailed(_NO_TURN, code="group_turn", retryable=False)
+            failure = returning.turnless(retryable=False)
         return await self.move(
             order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended, bars)
         )

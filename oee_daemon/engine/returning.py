@@ -26,6 +26,8 @@ LAST_LOOK = timedelta(seconds=1.5)
 MOST_SNIPES = 60
 #: The best price is worse than the order allows, at the choice or on the chain.
 GONE = "slippage_exceeded"
+#: Another order of its group may be executed, and it may not.
+NO_TURN = "group_turn"
 #: No venue has a price, or none that may be taken.
 NO_ROUTE = ("no_route", "impact_too_high")
 
@@ -33,6 +35,12 @@ NO_ROUTE = ("no_route", "impact_too_high")
 def tries(order: Order) -> int:
     """Attempts since its condition was met, this one too."""
     return order.attempt - order.first_attempt + 1
+
+
+def turnless(*, retryable: bool = True) -> AttemptFailed:
+    """Only doubt brings an order to be executed whose group's turn is another's."""
+    message = "It is not its turn in its group, or no longer: it may not be executed."
+    return AttemptFailed(message, code=NO_TURN, retryable=retryable)
 
 
 def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | None:
@@ -47,6 +55,8 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
     if order.type in TIMED or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
         return None
     no_route = failure.code in NO_ROUTE and not failure.retryable
+    if failure.code == NO_TURN and failure.retryable:
+        return _back(order, rejected=False)
     if order.type is OrderType.LIMIT:
         used_up = failure.retryable and tries(order) >= max_attempts
         return _back(order, rejected) if failure.code == GONE or no_route or used_up else None

@@ -8,6 +8,10 @@ Locks are taken orders first, then groups, then the others of a group. No statem
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from sqlalchemy import Connection
+
 from oee_daemon.store.statement import Statement
 
 #: What waits no more is compared with nothing.
@@ -16,6 +20,10 @@ DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"
 #: Of an update of `orders`: it is in no group, or has its group's turn.
 HAS_TURN = """(group_id IS NULL OR (SELECT g.turn = orders.id AND g.filled IS NULL FROM order_groups g
             WHERE g.id = group_id) IS TRUE)"""
+_HAS_TURN = Statement(f"""
+    -- has_turn: whether an order is in no group, or has its group's turn
+    SELECT {HAS_TURN} FROM orders WHERE id = %(id)s
+""")  # noqa: S608  # a predicate of ours
 #: No order of its group was filled.
 UNFILLED = """(SELECT g.filled FROM order_groups g WHERE g.id = orders.group_id) IS NULL"""
 #: Of `moved (id, group_id, turn)`: who has no turn any more gives it back.
@@ -71,3 +79,9 @@ STOP_LEFT_OVER = Statement(f"""
     ), {_STOPPED_SAID}
     SELECT id FROM stopped
 """)  # noqa: S608  # names of our own
+
+
+def has_turn(conn: Connection, order_id: UUID) -> bool:
+    """The order may be executed: it is in no group, or has its group's turn."""
+    row = _HAS_TURN.first(conn, {"id": order_id})
+    return row is not None and bool(row[0])

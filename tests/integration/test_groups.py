@@ -218,6 +218,27 @@ def test_without_its_turn_nothing_of_a_group_is_stored_as_sent(bench: Bench) -> 
         bench.set(loss.id, turn=loss.group_id)
 
 
+@pytest.mark.parametrize("filled", [False, True])
+def test_who_loses_its_turn_while_it_is_built_waits_for_it_or_ends(bench: Bench, filled: bool) -> None:
+    """Only doubt takes a turn away: it is not claimed again and again until its time is over."""
+    profit, loss = fired(bench)
+    bench.set(bench.to(bench.held(profit.id), Status.BUILDING).id, lease_owner=None, lease_until=None)
+    with bench.db.connect() as conn:
+        conn.execute(
+            text("UPDATE order_groups SET turn = :id, filled = :filled"),
+            {"id": loss.id, "filled": loss.id if filled else None},
+        )
+    bench.execution().run(profit.id)
+    row, last = bench.row(profit.id), bench.events(profit.id)[-1]
+    if filled:
+        assert row.status == "failed" and row.error["code"] == "group_turn"
+    else:
+        assert (row.status, row.turn) == ("waiting", None) and last.data["why"]["code"] == "group_turn"
+        assert row.look_at - row.updated_at >= timedelta(seconds=0.49)
+        assert turn(bench, profit) == (loss.id, None), "the turn of another is not given back"
+    assert bench.swaps(profit.id) == []
+
+
 def test_all_are_stored_or_none_and_a_repeat_finds_them(bench: Bench) -> None:
     terms = legs(bench)
     first, again = grouped(bench, terms, "group-key-1"), grouped(bench, terms, "group-key-1")
