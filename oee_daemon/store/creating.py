@@ -90,11 +90,12 @@ _PENDING = {
     "values": "'pending', statement_timestamp() + make_interval(secs => valid_for_s)",
     "data": "'{}' FROM new",
 }
-# Before its launch time an order for a price waits for the time alone.
+# Before its launch time an order for a price waits for the time alone, and trails nothing.
 _ARMED = {
     "more": ", jsonb_to_recordset($1) AS (data jsonb)",
     "columns": "expires_at, next_run_at, group_id, peak, arm_rule, arm_price",
-    "values": """'waiting', good_until, NULL, group_id, peak,
+    "values": """'waiting', good_until, NULL, group_id,
+            CASE WHEN launch_at > statement_timestamp() THEN NULL ELSE peak END,
             CASE WHEN launch_at > statement_timestamp() THEN 4 ELSE arm_rule END,
             CASE WHEN launch_at > statement_timestamp() THEN NULL ELSE arm_price END""",
     "data": "data FROM new JOIN asked USING (id)",

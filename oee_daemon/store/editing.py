@@ -22,7 +22,7 @@ from oee_daemon.store.creating import Armed
 from oee_daemon.store.database import transactions
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.predicates import EXPIRED
+from oee_daemon.store.predicates import EXPIRED, UNMET
 from oee_daemon.store.spending import Reserving
 from oee_daemon.store.statement import Statement, named_row
 
@@ -50,9 +50,10 @@ _EDIT = f"""
     WITH moved AS (
         UPDATE orders SET {", ".join(f"{name} = %({name})s" for name in EDITED)},
             expires_at = %(good_until)s, look_at = NULL,
-            peak = CASE WHEN %(trails_on)s THEN peak ELSE %(peak)s END,
+            peak = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN peak ELSE %(peak)s END,
             arm_rule = CASE WHEN {_LATER} THEN 4 ELSE %(rule)s END,
-            arm_price = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN {_TRAILED} ELSE %(price)s END,
+            arm_price = CASE WHEN {_LATER} THEN NULL WHEN %(trails_on)s THEN coalesce({_TRAILED}, {UNMET})
+                ELSE %(price)s END,
             fence = fence + 1, event_seq = event_seq + 1, updated_at = clock_timestamp()
         WHERE id = %(id)s AND status = 'waiting' AND event_seq = %(seen)s AND NOT {EXPIRED}
         RETURNING {ORDER}

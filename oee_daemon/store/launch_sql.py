@@ -8,7 +8,7 @@ from __future__ import annotations
 from oee_daemon.store.group_sql import SUSPENDED, TURNS
 from oee_daemon.store.line import Batch, answered, asked
 from oee_daemon.store.order_rows import ORDER
-from oee_daemon.store.predicates import HALTED
+from oee_daemon.store.predicates import HALTED, UNMET
 from oee_daemon.store.statement import Statement, named_row
 from oee_daemon.store.watch_sql import FIRED, MOST, SAID
 
@@ -35,7 +35,8 @@ _LAUNCHED = f"""due AS (
         ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), armed AS (
         UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
-                peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000), arm_rule =
+                peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000,
+                CASE WHEN trail_bps IS NOT NULL THEN {UNMET} END), arm_rule =
             CASE WHEN o.type = 'sniper' THEN 5
                 WHEN o.type = 'limit' THEN CASE side WHEN 'buy' THEN 0 ELSE 1 END
                 ELSE CASE side WHEN 'buy' THEN 3 ELSE 2 END END

@@ -58,6 +58,9 @@ IS_DUE = f"""coalesce(next_run_at <= clock_timestamp() + {TOLERANCE}
 #: Nobody has begun the order's next run for `%(overdue)s`, an interval, after it was due.
 OVERDUE = f"(next_run_at <= clock_timestamp() - %(overdue)s OR next_run_at > clock_timestamp() + {ABSURD})"
 
+#: What a trailing stop is armed with until its watcher has seen a first price: no market ever meets it.
+UNMET = "CASE side WHEN 'buy' THEN 1e30 ELSE 0 END"
+
 #: The engine is halted: nothing may be signed or sent. See `halt_row`.
 HALTED = "EXISTS (SELECT FROM halt WHERE one = 1 AND halted)"
 #: A swap of the order was signed, and may be on the chain.

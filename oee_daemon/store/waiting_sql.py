@@ -11,7 +11,8 @@ from oee_daemon.store.statement import Statement, named_row
 from oee_daemon.store.watch_sql import ARMED_PAIRS
 
 #: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit.
-_WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched THEN o.arm_price
+_WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched
+        THEN nullif(o.arm_price, CASE o.side WHEN 'buy' THEN 1e30 ELSE 0 END)
         WHEN o.latched THEN o.limit_price ELSE o.target_price END"""
 #: The price that it is compared with: of what is bought the ask, of what is sold the bid.
 _PRICE = "CASE WHEN o.side = 'buy' THEN f.ask ELSE f.bid END"

@@ -184,15 +184,15 @@ LOOK = Statement(f"""
     FROM due WHERE o.id = due.id AND o.status = 'waiting' RETURNING o.id
 """)  # noqa: S608
 PEAKS = Statement("""
-    -- peaks: trailing stops of a pair follow the best price since each was placed, in whole hundredths of a
-    -- percent of it
+    -- peaks: trailing stops of a pair follow the best price since each was placed or launched, in whole
+    -- hundredths of a percent of it
     UPDATE orders SET peak = CASE arm_rule WHEN 2 THEN %(bid)s::numeric ELSE %(ask)s::numeric END,
         arm_price = CASE arm_rule WHEN 2 THEN %(bid)s::numeric * (10000 - trail_bps) / 10000
             ELSE %(ask)s::numeric * (10000 + trail_bps) / 10000 END
     WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL AND pair = %(pair)s AND NOT latched
-        AND updated_at <= %(price_at)s::timestamptz
-        AND CASE arm_rule WHEN 2 THEN peak <= %(bid)s::numeric * 10000 / 10001
-            WHEN 3 THEN peak >= %(ask)s::numeric * 10001 / 10000 ELSE false END
+        AND greatest(updated_at, launch_at) <= %(price_at)s::timestamptz
+        AND CASE arm_rule WHEN 2 THEN coalesce(peak <= %(bid)s::numeric * 10000 / 10001, true)
+            WHEN 3 THEN coalesce(peak >= %(ask)s::numeric * 10001 / 10000, true) ELSE false END
         AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
             AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval)
 """)

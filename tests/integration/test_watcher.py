@@ -314,15 +314,21 @@ def test_a_limit_is_not_looked_at_before_its_launch(bench: Bench) -> None:
     assert looked(bench, watcher, 2) == [order.id]
 
 
-def test_a_trailing_stop_is_not_met_by_its_launch(bench: Bench) -> None:
+@pytest.mark.parametrize("sell", [True, False])
+def test_a_trailing_stop_trails_from_its_launch(bench: Bench, sell: bool) -> None:
+    """What the market did since it was placed is none of its best prices."""
     later = datetime.now(UTC) + timedelta(hours=1)
-    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1, launch_at=later)
+    place, way = (bench.place, 1) if sell else (bench.buy, -1)
+    bench.move_market(600 * way)
+    order = place(type=OrderType.STOP, trail_bps=300, confirm_ms=1, launch_at=later)
+    bench.move_market(0)
     watcher = bench.watcher()
     bench.set(order.id, launch_at=bench.ago(seconds=1))
     assert looked(bench, watcher, 4) == []
-    row = bench.row(order.id)
-    assert row.arm_rule == 2 and abs(row.arm_price - row.peak * Decimal("0.97")) < Decimal("1e-9")
-    bench.move_market(-400)
+    row, trailed = bench.row(order.id), Decimal("0.97") if sell else Decimal("1.03")
+    assert abs(row.peak - price(bench, sell=sell)) < Decimal("1e-6")
+    assert row.arm_rule == (2 if sell else 3) and abs(row.arm_price - row.peak * trailed) < Decimal("1e-6")
+    bench.move_market(-400 * way)
     assert looked(bench, watcher, 3) == [order.id]
 
 
