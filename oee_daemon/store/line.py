@@ -295,8 +295,8 @@ class Line:
         else:
             self._fail(self._flight[0], self._fault, lost=False)
         self._flight = []
-        # Not at once: who was just told may have a next question, which then flies along.
-        asyncio.get_running_loop().call_soon(self._depart)
+        # Before who was just told goes on: Postgres has the next flight while the loop does their work.
+        self._depart()
 
     def _silent(self) -> None:
         silence(self._url)
