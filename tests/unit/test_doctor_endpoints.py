@@ -35,7 +35,7 @@ def test_a_network_without_endpoints_is_not_spoken_of() -> None:
 
 
 def test_a_good_one_is_told_with_what_it_is_like() -> None:
-    (one,) = found(endpoint(lag=3))
+    one, _ = found(endpoint(lag=3), endpoint("b.org"))
     said = "a.org: version 4.1.2, 3 slots behind, full history, batches, 41 ms"
     assert (one.check, one.status, one.message) == ("endpoint", OK, said)
 
@@ -72,7 +72,21 @@ def test_where_none_is_good_commands_would_end_with_6() -> None:
 def test_where_none_keeps_all_history_it_is_said_once() -> None:
     *_, last = found(endpoint(history="none", problems=["no_history"]))
     assert (last.status, last.code) == (WARN, "no_full_history")
-    assert found(endpoint(history=None))[-1].code == "ok"
+    assert "no_full_history" not in [one.code for one in found(endpoint(history=None))]
+
+
+@pytest.mark.parametrize(
+    ("told", "so"),
+    [
+        ([endpoint()], True), ([endpoint(), endpoint("b.org")], False),
+        ([endpoint(maybeSame=["b.org"]), endpoint("b.org", maybeSame=["a.org"])], True),
+        ([endpoint(maybeSame=["b.org"]), endpoint("b.org"), endpoint("c.org")], False),
+        # A chain of this machine is one's own.
+        ([endpoint(transport="local")], False),
+    ],
+)  # fmt: skip
+def test_one_operator_alone_is_told(told: list[dict[str, Any]], so: bool) -> None:
+    assert ("one_operator" in [one.code for one in found(*told)]) is so
 
 
 @pytest.mark.parametrize(

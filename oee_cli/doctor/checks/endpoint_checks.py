@@ -5,7 +5,7 @@ One that the engine can't use costs nothing while another is good; only where no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oee_cli.doctor.checks.doctor_facts import Facts
@@ -34,6 +34,9 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     found = facts.endpoints
     for one in found:
         yield _finding_of(one)
+    if _of_one_operator(found):
+        message = "All are of one operator: nobody else tells what a swap would do before it is signed."
+        yield info("endpoints", "one_operator", message, _set_another(facts))
     good = [one for one in found if one.get("good")]
     if found and not good:
         message = "None of them can be used: no order moves, and none is lost."
@@ -41,6 +44,14 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     elif found and all(one.get("history") in ("none", "pruned") for one in good):
         message = "None keeps all history: an order that waited through a long outage may stay undecided."
         yield warn("endpoints", "no_full_history", message, _set_another(facts))
+
+
+def _of_one_operator(found: Sequence[dict[str, Any]]) -> bool:
+    """A chain of this machine is one's own."""
+    if not found or found[0].get("transport") == "local":
+        return False
+    same = found[0].get("maybeSame") or ()
+    return all(other.get("name") in same for other in found[1:])
 
 
 def _finding_of(one: dict[str, Any]) -> Finding:

@@ -80,6 +80,8 @@ class SolanaChain:
         self._others = others
         self._expected_s = expected_s
         self._poll_s = poll_s
+        #: Whether each endpoint tells in one request what it shows of a swap and what the swap did.
+        self._at_once = True
         self._clock = SlotClock(fastest_slot_ms)
         self._history = History(pool, wallet)
 
@@ -159,14 +161,8 @@ class SolanaChain:
             missing = deque(one for one in missing if one.name not in final) or missing
 
     async def _round(self, swap: SignedSwap, anchored: Anchored, genesis: str, *, there: bool) -> list[Look]:
-        """A look of each endpoint. `there`: it has been seen as final, and what it did is asked beside it:
-        in a request of its own, for who does not tell that, or late, must not be silent about the status."""
-        if there:
-            heard, shown = await asyncio.gather(
-                self._statuses(swap.signature), self._shown(swap.signature, genesis, swap.mints)
-            )
-        else:
-            heard, shown = await self._pool.each(calls_for(swap.signature), LOOK_S), []
+        """A look of each endpoint. `there`: one of them has shown it as final; what it did is asked too."""
+        heard, shown = await self._told(swap, genesis, there=there)
         answers = [a for name, results in heard.items() if (a := _read(name, results, genesis)) is not None]
         if not there and any(a.status is not None and a.status.final for a in answers):
             shown = await self._shown(swap.signature, genesis, swap.mints)
@@ -174,6 +170,27 @@ class SolanaChain:
         latest = self._clock.latest(anchored.slot)
         looks = [look_of(answer, anchored, shown, latest) for answer in answers]
         return [look for look in looks if look is not None]
+
+    async def _told(
+        self, swap: SignedSwap, genesis: str, *, there: bool
+    ) -> tuple[dict[str, list[Result]], list[Shown]]:
+        """What each endpoint says of it and, where it is `there`, what it did.
+
+        Both in one request, as long as each endpoint answers that: who does not tell what it did, or late,
+        must not be silent about the status, and is asked for each apart from the next round on.
+        """
+        calls = calls_for(swap.signature)
+        if not there:
+            return await self._pool.each(calls, LOOK_S), []
+        if self._at_once:
+            both = await self._statuses([*calls, ("getTransaction", [swap.signature, OPTIONS])])
+            self._at_once = len(both) == self.nodes
+            said = {name: (results[0], results[-1]) for name, results in both.items()}
+            shown = self._read_shown(said, swap.signature, genesis, swap.mints)
+            return {name: results[:-1] for name, results in both.items()}, shown
+        heard, said = await asyncio.gather(self._statuses(calls), self._transactions(swap.signature))
+        self._at_once = len(heard) == len(said) == self.nodes
+        return heard, self._read_shown(said, swap.signature, genesis, swap.mints)
 
     async def _shown_by_silent(self, signature: str, looks: Sequence[Look]) -> str:
         """Before an absence counts: the name of one that shows it as final where it is asked for that alone,
@@ -186,21 +203,31 @@ class SolanaChain:
         shown = await asyncio.gather(*(_shows(one, calls, GLIMPSE_S) for one in silent))
         return next((one.name for one, final in zip(silent, shown, strict=True) if final), "")
 
-    async def _statuses(self, signature: str) -> dict[str, list[Result]]:
-        """What each endpoint says of it; nothing where none answers."""
+    async def _statuses(self, calls: Sequence[Call]) -> dict[str, list[Result]]:
+        """What each endpoint says; nothing where none answers."""
         try:
-            return await self._pool.each(calls_for(signature), LOOK_S)
+            return await self._pool.each(calls, LOOK_S)
         except ChainUnavailable:
             return {}
 
+    async def _transactions(self, signature: str) -> dict[str, tuple[Result, Result]]:
+        """Which chain each endpoint is of, and its transaction of that signature."""
+        heard = await self._statuses([GENESIS, ("getTransaction", [signature, OPTIONS])])
+        return {name: (results[0], results[1]) for name, results in heard.items()}
+
     async def _shown(self, signature: str, genesis: str, mints: Sequence[str] = ()) -> list[Shown]:
+        return self._read_shown(await self._transactions(signature), signature, genesis, mints)
+
+    def _read_shown(
+        self,
+        heard: Mapping[str, tuple[Result, Result]],
+        signature: str,
+        genesis: str,
+        mints: Sequence[str],
+    ) -> list[Shown]:
         """What the endpoints' transactions say, of a swap of `mints` where that is known; those that can't be
         read don't count, and are an alarm."""
         found = []
-        try:
-            heard = await self._pool.each([GENESIS, ("getTransaction", [signature, OPTIONS])], LOOK_S)
-        except ChainUnavailable:
-            return []
         for name, (of, said) in heard.items():
             if of != genesis or said is None or isinstance(said, RpcError):
                 continue

@@ -50,8 +50,15 @@ async def assembled(
             # solders words each reason by another class.
             raise VenueError("The venue's instructions make no message.", retryable=True) from None
 
-    writable = sorted({str(meta.pubkey) for step in noted for meta in step.accounts if meta.is_writable})
-    units, paid = await pricing.units(compiled(MOST_UNITS, 0), writable, left_s())
+    amount = plan.request.amount
+    # Programs, what they are called for, and with which accounts: all that tells one way from another.
+    way = tuple((s.program_id, bytes(s.data[:8]), *(meta.pubkey for meta in s.accounts)) for s in steps)
+    taken = pricing.lately(way, amount) if plan.request.attempt == 1 else None
+    if taken is None:
+        keys = {str(meta.pubkey) for step in noted for meta in step.accounts if meta.is_writable}
+        message = compiled(MOST_UNITS, 0)
+        taken = await pricing.units(message, way, amount, sorted(keys), left_s())
+    units, paid = taken
     limit = limit_of(units)
     price = pricing.price(paid, hint, plan.request.attempt, limit)
     return UnsignedSwap(message=compiled(limit, price), last_valid_height=anchor.last_valid_height)

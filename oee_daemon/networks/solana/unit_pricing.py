@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana.chain_refusals import rejection
@@ -14,6 +15,17 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, R
 
 #: Accounts that one call may ask the fees of (`MAX_TX_ACCOUNT_LOCKS` of agave).
 MOST_ACCOUNTS = 128
+#: Seconds for which what a swap took serves the next ones over the same way; and how many are remembered.
+FRESH_S, _REMEMBERED = 10.0, 256
+
+
+class Taken(NamedTuple):
+    """What a swap of that amount took when it was simulated, and what landed then for its accounts."""
+
+    until: float
+    amount: int
+    units: int
+    paid: list[int]
 
 
 class Pricing:
@@ -23,6 +35,7 @@ class Pricing:
         self._pool = pool
         self._fee_cap = fee_cap
         self._programs: dict[str, str] = {}
+        self._taken: dict[Hashable, Taken] = {}
 
     def price(self, landed: Sequence[int], hint: int, attempt: int, unit_limit: int) -> int:
         """Micro-lamports for each unit. Where nobody told what `landed`, the hint is all there is."""
@@ -37,8 +50,16 @@ class Pricing:
         except ChainUnavailable:
             return []
 
+    def lately(self, way: Hashable, amount: int) -> tuple[int, list[int]] | None:
+        """What a swap of as much or more took over that way a moment ago, as `units` tells it. The guard
+        simulates each one: where it takes more than that, its next attempt asks anew."""
+        taken = self._taken.get(way)
+        if taken is None or taken.amount < amount or time.monotonic() > taken.until:
+            return None
+        return taken.units, taken.paid
+
     async def units(
-        self, message: bytes, writable: Sequence[str], deadline_s: float
+        self, message: bytes, way: Hashable, amount: int, writable: Sequence[str], deadline_s: float
     ) -> tuple[int, list[int]]:
         """Compute units that it takes now, and what landed lately for the accounts that it writes. Raises
         `AttemptFailed` where it fails, and `ChainUnavailable`."""
@@ -50,9 +71,13 @@ class Pricing:
             "replaceRecentBlockhash": True,
         }
         calls: list[Call] = [("simulateTransaction", [wire, options]), _paid_for(writable)]
-        return await self._pool.any(
+        units, paid = await self._pool.any(
             calls, lambda results: (_units(results), _paid_or_nothing(results[1])), deadline_s
         )
+        if len(self._taken) >= _REMEMBERED:
+            self._taken.clear()
+        self._taken[way] = Taken(time.monotonic() + FRESH_S, amount, units, paid)
+        return units, paid
 
     async def programs(self, mints: Sequence[str], deadline_s: float) -> list[str]:
         """The token program of each mint. Raises `ChainUnavailable`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -19,7 +20,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.swap import SignedSwap, Unknown
+from oee_daemon.orders.swap import Rejected, SignedSwap, Unknown
 from tests.networks.solana import crafted
 from tests.networks.solana.server import Asked, Said, rpc, serving
 
@@ -85,5 +86,54 @@ def test_a_landing_that_one_endpoint_showed_is_no_absence(how: dict[str, bool]) 
                 outcome = cases.judge(swap, await chain.look(swap, 0.1))
                 assert isinstance(outcome, Unknown), "it landed, and another is signed"
             await pool.close()
+
+    asyncio.run(run())
+
+
+def rejecting(swap: SignedSwap, *, shy: bool) -> Callable[[Asked], Said]:
+    """On which it landed with an error; `shy`: who refuses to tell more than the status."""
+    err = {"InstructionError": [5, {"Custom": 6005}]}
+    slot = SLOT + 5
+    status = {"slot": slot, "err": err, "confirmationStatus": "finalized"}
+    told = [base64.b64encode(swap.raw).decode(), "base64"]
+    answer = rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getEpochInfo": lambda _: {"absoluteSlot": slot, "blockHeight": slot - APART},
+            "getSignatureStatuses": lambda _: {"context": {"slot": slot}, "value": [status]},
+            "getFirstAvailableBlock": lambda _: 0,
+            "getTransaction": lambda _: {"slot": slot, "meta": {"err": err}, "transaction": told},
+        }
+    )
+
+    def refuses(asked: Asked) -> bool:
+        return shy and isinstance(asked.json, list) and asked.json[-1]["method"] == "getTransaction"
+
+    return lambda asked: Said(b"", 503) if refuses(asked) else answer(asked)
+
+
+@pytest.mark.parametrize(
+    ("shy", "requests"),
+    [(False, [1, 1]), (True, [3, 3])],
+    ids=["both tell all", "one tells its status"],
+)
+def test_what_it_did_costs_no_request_of_its_own_and_no_word_of_who_does_not_tell_it(
+    shy: bool, requests: list[int]
+) -> None:
+    """Requests beside the glimpses, of each."""
+    swap = swap_of(SLOT - APART + 150)
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            served = [
+                await stack.enter_async_context(serving(rejecting(swap, shy=one))) for one in (False, shy)
+            ]
+            pool = open_pool([address for address, _ in served], 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            chain = SolanaChain(pool, wallet=str(KEY.pubkey()), genesis="G", poll_s=0.005)
+            looks = await chain.look(swap, 30.0)
+            assert isinstance(Cases(chain.nodes).judge(swap, looks), Rejected)
+            asked = [sum(isinstance(one.json, list) for one in heard) for _, heard in served]
+            assert asked == requests
 
     asyncio.run(run())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import struct
 from collections.abc import Callable, Collection, Mapping
@@ -31,14 +30,11 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.networks.solana.guard import allowed_instructions
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
-from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
 from oee_daemon.networks.solana.look_evidence import Anchored
 from oee_daemon.networks.solana.program_list import CPMM_ON_DEVNET, ON_DEVNET, VENUE_PROGRAMS
-from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import UnsignedSwap
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import (
@@ -66,20 +62,11 @@ from tests.networks.solana.crafted import (
     token_state,
     wrap,
 )  # fmt: skip
-from tests.networks.solana.server import rpc, serving
+from tests.networks.solana.guarded import FEE_CAP, account_of, guard, simulating
 
-FEE_CAP = 100_000
 USDC = Pubkey.from_string(TOKENS["USDC"].mint)
 HERS = str(ata(USDC))
 TABLE = Pubkey.from_bytes(bytes([21]) * 32)
-
-
-def account_of(entries: list[str]) -> dict[str, Any]:
-    """A lookup table as the chain stores it."""
-    head = struct.pack("<IQQBB32xH", 1, 2**64 - 1, 5, 0, 1, 0)
-    data = head + b"".join(bytes(Pubkey.from_string(e)) for e in entries)
-    owner = "AddressLookupTab1e1111111111111111111111111"
-    return {"lamports": 1, "owner": owner, "data": [base64.b64encode(data).decode(), "base64"]}
 
 
 def judged(
@@ -90,36 +77,10 @@ def judged(
     change: Callable[[dict[str, Any]], Any] = lambda value: value,
     plan: Plan | None = None,
 ) -> list[dict[str, Any]]:
-    """The simulations that were asked for. `accounts`: what the node has under an address."""
+    """The simulations that were asked for, of one node; as `simulating`."""
     simulated: list[dict[str, Any]] = []
-    known = shape.known()
-    look_up = accounts or (lambda address: account_of(known[address]) if address in known else None)
-
-    def simulate(params: list[Any]) -> Any:
-        simulated.append({"wire": params[0], **params[1]})
-        message = read(base64.b64decode(params[0])[65:], str(shape.payer))
-        loaded: list[list[str]] = [[], []]
-        for table, places in message.tables.items():
-            for side, indexes in enumerate(places):
-                loaded[side] += [known[table][i] for i in indexes]
-        keys = [*message.keys, *loaded[0], *loaded[1]]
-        found = (purse or honest()).told(keys, params[1]["accounts"]["addresses"])
-        return {"context": {"slot": 1}, "value": change(found)}
-
-    def read_accounts(params: list[Any]) -> Any:
-        return {"context": {"slot": 1}, "value": [look_up(address) for address in params[0]]}
-
-    async def run() -> None:
-        node = rpc({"simulateTransaction": simulate, "getMultipleAccounts": read_accounts})
-        async with serving(node) as (address, _):
-            pool = open_pool([address], 1000.0, 1000)
-            unsigned = UnsignedSwap(message=shape.message(), last_valid_height=1)
-            try:
-                await SolanaGuard(pool, fee_cap=FEE_CAP).check(unsigned, plan or shape.plan)
-            finally:
-                await pool.close()
-
-    asyncio.run(run())
+    node = simulating(shape, purse, accounts=accounts, change=change, simulated=simulated)
+    guard(shape, [node], plan)
     return simulated
 
 

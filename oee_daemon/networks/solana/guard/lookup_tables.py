@@ -1,4 +1,5 @@
-"""Lookup tables, read by the network's own RPC: what a venue says of them is not believed."""
+"""Lookup tables, read by the network's own RPC: what a venue says of them is not believed, nor one endpoint
+where there are two."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 
 from solders.address_lookup_table_account import AddressLookupTable
 
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.solana.guard.guarded_message import Reading
 from oee_daemon.networks.solana.program_list import LOOKUP_TABLE
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
@@ -32,13 +34,31 @@ class Tables:
         if missing:
             options = {"encoding": "base64", "commitment": "confirmed"}
             call = ("getMultipleAccounts", [missing, options])
-            read = await self._pool.any([call], lambda results: _read(results[0], len(missing)), deadline_s)
+            told = await self._pool.two([call], lambda results: _read(results[0], len(missing)), deadline_s)
             if len(self._known) > _KEPT:
                 self._known.clear()
-            self._known |= {
-                t: entries for t, entries in zip(missing, read, strict=True) if entries is not None
-            }
+            for table, *entries in zip(missing, *told, strict=True):
+                agreed = _agreed(entries, most[table] + 1)
+                if agreed is not None:
+                    self._known[table] = agreed
         return {t: self._known[t] for t in most if t in self._known}
+
+
+def _agreed(told: Sequence[list[str] | None], needed: int) -> list[str] | None:
+    """What all of them tell; none where all tell that it is no table.
+
+    A table grows: one that lags tells the beginning of it. Raises `ChainUnavailable` where that is too short,
+    or they differ: then nobody knows yet.
+    """
+    known = [entries for entries in told if entries is not None]
+    shortest = min(known, key=len, default=None)
+    if shortest is None or (len(known) == len(told) == 1):
+        return shortest
+    far = [entries for entries in known if len(entries) >= needed]
+    apart = any(entries[: len(shortest)] != shortest for entries in known)
+    if apart or len(known) < len(told) or (far and len(far) < len(told)):
+        raise ChainUnavailable("The RPC endpoints tell different lookup tables.")
+    return shortest
 
 
 def _read(found: Result, count: int) -> list[list[str] | None]:

@@ -1,4 +1,8 @@
-"""The guard of a Solana network: the bytes first, then one simulation of just these bytes."""
+"""The guard of a Solana network: the bytes first, then what just these bytes would do, simulated.
+
+Two endpoints simulate at the same time, of two operators where there are two: an endpoint and a venue that
+lie together take nothing, unless nobody else tells in time. Whichever refuses, nothing is signed.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +82,7 @@ class SolanaGuard:
             "replaceRecentBlockhash": False,
             "accounts": {"encoding": "base64", "addresses": asked},
         }
-        await self._pool.any([("simulateTransaction", [wire, options])], judge, deadline_s)
+        await self._pool.two([("simulateTransaction", [wire, options])], judge, deadline_s)
 
 
 def _simulated(results: list[Result]) -> dict[str, Any]:

@@ -90,11 +90,61 @@ class Pool:
                 found = read(await endpoint.ask(calls, max(share_s, 0.001), urgent=urgent))
             except NoAnswer as e:
                 reasons.append(f"{endpoint.name}: {e.reason}")
-                self._order.remove(endpoint)
-                self._order.append(endpoint)
+                self._ask_last(endpoint)
             else:
                 return found
         raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
+
+    async def two(
+        self, calls: Sequence[Call], read: Callable[[list[Result]], T], deadline_s: float
+    ) -> list[T]:
+        """As `any`, of two endpoints at once, of two operators where there are: what `read` makes of each.
+
+        One answer alone, where nobody else tells, or not within `GRACE_S` after it. What `read` raises but
+        `NoAnswer` is raised, of either.
+        """
+        left, found, reasons = self._apart(), [], []
+        share_s = deadline_s / -(-len(left) // 2)
+        until = asyncio.get_running_loop().time() + deadline_s
+
+        async def ask(endpoint: Endpoint) -> None:
+            left_s = until - asyncio.get_running_loop().time()
+            try:
+                found.append(read(await endpoint.ask(calls, max(min(share_s, left_s), 0.001), urgent=True)))
+            except NoAnswer as e:
+                reasons.append(f"{endpoint.name}: {e.reason}")
+                self._ask_last(endpoint)
+
+        waiting: set[asyncio.Future[None]] = set()
+        try:
+            while True:
+                while left and len(waiting) + len(found) < 2:
+                    waiting.add(asyncio.ensure_future(ask(left.pop(0))))
+                if not waiting:
+                    break
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=GRACE_S if found else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+                if not done:
+                    break
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        if not found:
+            raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
+        return found
+
+    def _apart(self) -> list[Endpoint]:
+        """The endpoints in their order, but second comes the first one of another operator."""
+        first, *rest = self._order
+        return [first, *sorted(rest, key=lambda one: one.operator == first.operator)]
+
+    def _ask_last(self, endpoint: Endpoint) -> None:
+        self._order.remove(endpoint)
+        self._order.append(endpoint)
 
     async def close(self) -> None:
         for endpoint in self.endpoints:

@@ -6,13 +6,13 @@ fork that lost. One that lags, forgets, refuses batches or can be overheard is o
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oee_daemon.networks.endpoints import EndpointReport
 from oee_daemon.networks.solana.look_evidence import LONGEST_BLOCKS
+from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.rpc_answers import Result, RpcError
 
 #: Slots behind the furthest endpoint from which on one lags: answers that come a second apart differ by five.
@@ -150,20 +150,10 @@ def _same_operators(seen: Sequence[Seen]) -> dict[str, list[str]]:
             for other in seen
             if other.name != one.name
             and (
-                _site_of(other.name) == _site_of(one.name)
+                operator_of(other.name) == operator_of(one.name)
                 or (one.identity is not None and other.identity == one.identity)
             )
         ]
         if others:
             found[one.name] = others
     return found
-
-
-def _site_of(name: str) -> str:
-    """The part of a host's name that somebody registers, as far as its labels tell; two keys at one host are
-    numbered behind its name."""
-    host = name.partition(" (")[0].lower()
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return ".".join(host.rsplit(".", 2)[-2:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.outside_http import Site, now
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
@@ -27,6 +28,7 @@ class Endpoint:
 
     def __init__(self, site: Site, bucket: Bucket, name: str | None = None) -> None:
         self.name = name or site.name
+        self.operator = operator_of(self.name)
         self.transport = site.transport
         self._site = site
         self._bucket = bucket
