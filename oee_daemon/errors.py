@@ -49,6 +49,7 @@ from oee_daemon.contract.protocol import (
     EXIT_SETTING,
     EXIT_THREADS,
 )
+from oee_daemon.contract.storable_text import storable
 
 
 class OeeError(Exception):
@@ -62,8 +63,9 @@ class OeeError(Exception):
     retryable = False
 
     def __init__(self, message: str, *, code: str | None = None, retryable: bool | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # It may hold a stranger's words, and is stored in events: see `answers` of a choice.
+        self.message = storable(message)
+        super().__init__(self.message)
         if code is not None:
             self.code = code
         if retryable is not None:

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from oee_daemon.contract.storable_text import storable
 from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import IS_SENT
 from oee_daemon.store.statement import Statement
@@ -146,7 +147,9 @@ def read(conn: Connection) -> Halt | None:
 
 def set_alone(conn: Connection, reason: str | None, by: str | None) -> Halt:
     """Halts in a database that nobody else works on."""
-    found = _HALT_NOW.first(conn, {"reason": reason, "by": by})
+    # Whatever the words are, the halt holds.
+    said = {name: None if text is None else storable(text) for name, text in (("reason", reason), ("by", by))}
+    found = _HALT_NOW.first(conn, said)
     assert found is not None
     return found
 

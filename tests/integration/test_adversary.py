@@ -15,11 +15,12 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
-from oee_daemon.errors import ChainUnavailable
+from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks import bounded
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.verdict import Cases
-from oee_daemon.orders.swap import Anchor
+from oee_daemon.orders.swap import Anchor, Outcome, Quote, Rejected
+from oee_daemon.store import halt_row
 from oee_daemon.timing import USUAL
 from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
 from tests.kit.daemons import until
@@ -46,6 +47,38 @@ def hanging(bench: Bench) -> Iterator[HangingChain]:
     chain = HangingChain(bench)
     yield chain
     chain.let_go.set()
+
+
+# Words that Postgres does not take.
+
+
+def test_what_a_venue_or_a_chain_says_costs_no_other_its_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A NUL, or half of a character, in one venue's refusal would have stopped every order."""
+    words = "no\0 route \ud800"
+    execution = bench.execution()
+    first, second, *_ = execution._outside._network.venues
+
+    async def refuses(*_: Any) -> Quote:
+        raise VenueRefused(words)
+
+    async def rejects(*_: Any) -> Outcome:
+        return Rejected("swap_failed", words, retryable=False)
+
+    monkeypatch.setattr(first, "quote", refuses)
+    order = bench.place()
+    assert bench.run_to_end(execution, order.id).status is Status.CONFIRMED
+    told = {a["venue"]: a for a in bench.events(order.id)[2].data["answers"]}
+    assert (
+        told[first.name]["error"]["message"] == "no\ufffd route \ufffd" and "error" not in told[second.name]
+    )
+    monkeypatch.setattr(execution._outside, "outcome", rejects)
+    failed = bench.run_to_end(execution, bench.place().id)
+    assert failed.status is Status.FAILED and failed.error is not None
+    assert (failed.error["message"], failed.faults) == ("no\ufffd route \ufffd", 0)
+    with bench.db.connect() as conn:
+        assert halt_row.set_alone(conn, words, None).reason == "no\ufffd route \ufffd"
 
 
 # A chain that hangs, fails, or answers too late.

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.storable_text import storable
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.mint_account import Mint, NoMint, read_mint
@@ -66,6 +67,7 @@ class MintReader:
 
 def facts_of(mint: str, found: Mint, symbol: str | None = None) -> MintFacts:
     """What every network says of a mint, of Solana's."""
+    name = found.symbol or symbol
     return MintFacts(
         mint=mint,
         decimals=found.decimals,
@@ -73,7 +75,7 @@ def facts_of(mint: str, found: Mint, symbol: str | None = None) -> MintFacts:
         mint_authority=found.mint_authority,
         freeze_authority=found.freeze_authority,
         extensions=found.extensions,
-        symbol=found.symbol or symbol,
+        symbol=None if name is None else storable(name),
     )
 
 
