@@ -9,14 +9,17 @@ where the chain knows a fill of another: that one may be asked about later.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from oee_daemon.errors import AttemptFailed, ChainUnavailable
+from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
 from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected
@@ -28,6 +31,10 @@ from oee_daemon.store.doubts import Doubt
 PAUSE = (timedelta(seconds=5), timedelta(seconds=60))
 #: Landings that are asked for at once.
 _PAGE = 1000
+#: Seconds after which a search is left, and gone on with after a pause: well within a lease, and before its
+#: worker is taken for hung. Anybody can make it long, by transactions that name the wallet.
+SEARCH_S, GO_ON = 8.0, timedelta(seconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 #: The most that the chain's clock may differ from Postgres's.
 _CLOCKS_APART = timedelta(hours=1)
 
@@ -40,7 +47,22 @@ class StillInDoubt(Exception):
         self.pause = pause
 
 
-async def ask(db: Engine, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None) -> Landed:
+class Place(NamedTuple):
+    """Where a search was left: after which landing, what it had found of the group, and up to which height
+    it knows."""
+
+    before: str
+    another: UUID | None
+    height: int
+
+
+#: By order. Of one worker: whoever has another place begins anew.
+Places = dict[UUID, Place]
+
+
+async def ask(
+    db: Engine, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None, places: Places
+) -> Landed:
     """What the order came to, where its stored swap, if it has one, has `said` that it moved nothing.
 
     Raises `AttemptFailed`: nothing of it can land any more; or, with the code `restored_unknown`, no chain
@@ -53,7 +75,7 @@ async def ask(db: Engine, chain: BoundedChain, order: Order, said: Rejected | La
             raise AssertionError(f"order {order.id} is submitted without a live swap")
         raise _moved_nothing(said)
     try:
-        landed = await _found(db, chain, order, doubt)
+        landed = await _found(db, chain, order, doubt, places)
     except ChainUnavailable:
         raise StillInDoubt(PAUSE[0]) from None
     if landed is None:
@@ -71,10 +93,12 @@ async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
         return False
 
 
-async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) -> Landed | None:
+async def _found(
+    db: Engine, chain: BoundedChain, order: Order, doubt: Doubt, places: Places
+) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
     group = await aside(db, doubts.group_of, order.group_id)
-    fill, another, height = await _search(chain, order, group)
+    fill, another, height = await _search(chain, order, group, places)
     if fill is not None:
         return Landed(fill)
     if another is not None:
@@ -106,18 +130,26 @@ async def _found(db: Engine, chain: BoundedChain, order: Order, doubt: Doubt) ->
 
 
 async def _search(
-    chain: BoundedChain, order: Order, group: Mapping[UUID, datetime]
+    chain: BoundedChain, order: Order, group: Mapping[UUID, datetime], places: Places
 ) -> tuple[Fill | None, UUID | None, int]:
     """The landing whose bytes name the order; or else which of its group one names; and the height up to
-    which that is all. `group`: since when there are its orders.
+    which that is all. `group`: since when there are its orders; `places`: where a search was left.
 
     By the order's id, not by a signature: whatever swap it had may be forgotten here.
     """
-    mints = (order.input_mint, order.output_mint)
-    page = await chain.fills(limit=_PAGE, mints=mints)
-    another: UUID | None = None
-    height, begun = page.height, min([order.created_at, *group.values()]) - _CLOCKS_APART
+    mints, until = (order.input_mint, order.output_mint), time.monotonic() + SEARCH_S
+    begun = min([order.created_at, *group.values()]) - _CLOCKS_APART
+    place = places.pop(order.id, None)
     while True:
+        try:
+            page = await chain.fills(limit=_PAGE, before=None if place is None else place.before, mints=mints)
+        except BadCursor:
+            raise StillInDoubt(PAUSE[0]) from None
+        except ChainUnavailable:
+            if place is not None:
+                places[order.id] = place
+            raise
+        height, another = (page.height, None) if place is None else (place.height, place.another)
         for fill in page.fills:
             if fill.order_id == order.id:
                 return fill, None, height
@@ -126,16 +158,25 @@ async def _search(
         # That another's landed is enough, though what it moved is not to be read by the mints of this one.
         named = (*(fill.order_id for fill in page.fills), *page.unread)
         another = next((one for one in named if one in group), another)
-        # Of some blocks nobody tells the time: such a one says nothing of how far back this is.
-        told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
-        if told and told[-1] < begun:
+        if _back_to(page) < begun:
             return None, another, height
         if page.before is None:
             if another is None and (datetime.now(UTC) - begun).total_seconds() > page.reach_s:
                 # Whoever has forgotten what was then shows nothing as well.
                 raise StillInDoubt(PAUSE[1])
             return None, another, height
-        page = await chain.fills(limit=_PAGE, before=page.before, mints=mints)
+        place = Place(page.before, another, height)
+        if time.monotonic() > until:
+            # What was before does not change any more.
+            places[order.id] = place
+            raise StillInDoubt(GO_ON)
+
+
+def _back_to(page: FillPage) -> datetime:
+    """Nothing of after that is on a later page. Of some blocks nobody tells the time: such a one says nothing
+    of how far back this is."""
+    told = [fill.at for fill in page.fills if fill.at.timestamp() > 0]
+    return page.back_to or (told[-1] if told else _NEVER)
 
 
 def _moved_nothing(said: Rejected | Lapsed | None) -> AttemptFailed:

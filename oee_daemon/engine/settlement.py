@@ -40,6 +40,8 @@ class Settlement:
         self._mover = mover
         self._gate = gate
         self._timing = timing
+        #: Where searches for orders in doubt were left.
+        self._places: recall.Places = {}
 
     async def settle(self, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
@@ -80,7 +82,7 @@ class Settlement:
         """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
         ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
         try:
-            landed = await recall.ask(self._db, self._outside.chain, order, said)
+            landed = await recall.ask(self._db, self._outside.chain, order, said, self._places)
         except recall.StillInDoubt as e:
             await aside(self._db, leases.let_go, order, e.pause)
             return None

@@ -24,13 +24,15 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 class FillPage:
     """Fills, newest first. `before`: the signature to go on from, where there are more. `height`: up to which
     block all are known, and `reach_s`: for how many seconds back, where there are no more. `unread`: orders
-    of which something landed that can't be read."""
+    of which something landed that can't be read. `back_to`: nothing that landed after it is on a later page;
+    none: as the last of the fills says."""
 
     fills: Sequence[Fill]
     before: str | None
     height: int = 0
     unread: Sequence[UUID] = ()
     reach_s: float = math.inf
+    back_to: datetime | None = None
 
 
 class ListedLanding(NamedTuple):

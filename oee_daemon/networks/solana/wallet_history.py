@@ -66,7 +66,12 @@ class History:
         signatures, following = _united([one.rows for one in lists], limit)
         fills, unread = await self._fills(signatures, genesis, mints)
         return FillPage(
-            fills, following, min(one.height for one in lists), unread, max(one.reach_s for one in lists)
+            fills,
+            following,
+            min(one.height for one in lists),
+            unread,
+            max(one.reach_s for one in lists),
+            None if following is None else _back_to([one.rows for one in lists], following),
         )
 
     async def landings(self, genesis: str, *, limit: int, before: str | None = None) -> LandingPage:
@@ -173,21 +178,39 @@ def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
 
 def _united(lists: Sequence[list[dict[str, Any]]], limit: int) -> tuple[list[str], str | None]:
     """What may be ours of all lists, newest first, and where to go on from: where the first list that has
-    more ends. What others list beyond it is of the next page."""
+    more ends, at a landing that all of those know. What others list beyond it is of the next page, and of
+    this one where they don't know it: they could not go on from there.
+
+    Raises `ChainUnavailable` where there is none: one that makes landings up would hide what others tell.
+    """
     full = [rows for rows in lists if len(rows) == limit]
-    last = max((rows[-1] for rows in full), key=lambda row: row["slot"], default=None)
+    last = _last_known(full) if full else None
     found: dict[str, int] = {}
     for rows in lists:
         for row in rows:
-            if last is not None and row["slot"] < last["slot"]:
-                break
             if _may_be_ours(row):
                 found.setdefault(row["signature"], row["slot"])
-            if last is not None and row["signature"] == last["signature"]:
+            if row["signature"] == last:
                 break
     # Sorting keeps the order within a slot.
-    signatures = sorted(found, key=lambda one: -found[one])
-    return signatures, None if last is None else str(last["signature"])
+    return sorted(found, key=lambda one: -found[one]), last
+
+
+def _last_known(full: Sequence[list[dict[str, Any]]]) -> str:
+    first = max(full, key=lambda rows: int(rows[-1]["slot"]))
+    known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
+    for row in reversed(first):
+        if row["signature"] in known:
+            return str(row["signature"])
+    raise ChainUnavailable("The RPC endpoints list no landing that all of them know.")
+
+
+def _back_to(lists: Sequence[list[dict[str, Any]]], last: str) -> datetime:
+    """When that landing was, by the latest that any of the lists says; for ever ahead where one does not."""
+    told = [row.get("blockTime") for rows in lists for row in rows if row["signature"] == last]
+    if not told or not all(type(unix) is int and unix > 0 for unix in told):
+        return datetime.max.replace(tzinfo=UTC)
+    return max(map(_moment, told))
 
 
 def _listed(results: list[Result], genesis: str) -> _Listed:

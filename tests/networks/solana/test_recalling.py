@@ -101,7 +101,7 @@ class Pages:
 
 def searched(*pages: FillPage) -> Fill | None:
     chain: Any = Pages(*pages)
-    return asyncio.run(recall._search(chain, ORDER, {}))[0]
+    return asyncio.run(recall._search(chain, ORDER, {}, {}))[0]
 
 
 def test_what_the_wallet_has_paid_for_is_found_by_its_memo() -> None:
@@ -132,7 +132,7 @@ def test_dust_that_came_along_keeps_no_order_in_doubt_whose_mints_are_known() ->
     beside: Any = SimpleNamespace(id=uuid4(), created_at=ORDER.created_at, input_mint=USDC, output_mint=BONK)
     chain: Any = Pages(page_of(dusty, mints=(USDC, BONK)))
     group = dict.fromkeys((crafted.ORDER, beside.id), ORDER.created_at)
-    assert asyncio.run(recall._search(chain, beside, group))[:2] == (None, crafted.ORDER)
+    assert asyncio.run(recall._search(chain, beside, group, {}))[:2] == (None, crafted.ORDER)
 
 
 def fill(signature: str, at: int, **how: Any) -> Fill:
@@ -303,12 +303,59 @@ def test_a_pruned_history_that_shows_nothing_proves_nothing_of_before() -> None:
     assert searched(union_of(lister(slot=10_000, first=0))) is None
 
 
-def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
-    def rows(*slots: int) -> list[dict[str, Any]]:
-        return [{"signature": f"s{slot}", "slot": slot, "err": None} for slot in slots]
+def rows(*slots: int) -> list[dict[str, Any]]:
+    return [{"signature": f"s{slot}", "slot": slot, "err": None} for slot in slots]
 
-    assert wallet_history._united([rows(9, 7, 5), rows(8, 7, 6, 2)[:3], rows(9, 1)], 3) == (
+
+def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
+    """At a landing that all know that have more: else some could not go on from there, and hid the rest."""
+    united = wallet_history._united
+    assert united([rows(9, 7, 6), rows(8, 7, 6, 2)[:3], rows(9, 7, 6, 1)], 3) == (
         ["s9", "s8", "s7", "s6"],
         "s6",
     )
-    assert wallet_history._united([rows(9, 7), rows(8)], 3) == (["s9", "s8", "s7"], None)
+    assert united([rows(9, 7, 5), rows(8, 7, 6)], 3) == (["s9", "s8", "s7"], "s7")
+    # Who has no more, and does not know it, is not asked again.
+    assert united([rows(9, 7, 6), rows(9, 1)], 3) == (["s9", "s7", "s6", "s1"], "s6")
+    assert united([rows(9, 7), rows(8)], 3) == (["s9", "s8", "s7"], None)
+
+
+def test_landings_that_one_endpoint_makes_up_hide_none_that_another_tells() -> None:
+    with pytest.raises(ChainUnavailable):
+        wallet_history._united([rows(93, 92, 91), rows(9, 8, 7)], 3)
+    assert wallet_history._united([rows(92, 91, 9), rows(9, 8, 7)], 3) == (["s92", "s91", "s9"], "s9")
+
+
+def test_a_page_goes_back_to_where_the_latest_of_its_lists_says() -> None:
+    """Who says an earlier time would end a search before its order's own."""
+
+    def back_to(*times: Any) -> datetime:
+        told = [[{"signature": "s", "slot": 1, "blockTime": unix}] for unix in times]
+        return wallet_history._back_to(told, "s")
+
+    assert back_to(10, 1_793_000_000) == datetime.fromtimestamp(1_793_000_000, UTC)
+    assert back_to(10, None) == back_to() == datetime.max.replace(tzinfo=UTC)
+
+
+def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever strangers have sent to the wallet: no lease is over by it, nothing is read twice, and what was
+    before the order is not read at all."""
+    young, old = datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC)
+    asked: list[Any] = []
+
+    class Spammed:
+        async def fills(self, *, before: Any, **_: Any) -> FillPage:
+            asked.append(before)
+            n = 0 if before is None else int(before)
+            if n == 2 and asked.count(before) == 1:
+                raise ChainUnavailable("busy")
+            return FillPage([], str(n + 1), 100 + n, back_to=old if n == 4 else young)
+
+    monkeypatch.setattr(recall, "SEARCH_S", 0.0)
+    chain: Any = Spammed()
+    places: recall.Places = {}
+    for n in range(1, 6):
+        with pytest.raises(ChainUnavailable if n == 3 else recall.StillInDoubt):
+            asyncio.run(recall._search(chain, ORDER, {}, places))
+    assert asyncio.run(recall._search(chain, ORDER, {}, places)) == (None, None, 100)
+    assert asked == [None, "1", "2", "2", "3", "4"] and not places
