@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -75,6 +76,8 @@ class PriceTicks:
         self._held = Held()
         #: Orders of several pairs can be of one group: one statement at a time fires.
         self._firing = asyncio.Lock()
+        #: Looks that asked venues for limits.
+        self._turn = 0
         #: Fired, and not counted in Postgres yet.
         self._fired_of_late = 0
         self.posts: dict[str, Post] = {}
@@ -127,8 +130,12 @@ class PriceTicks:
         tried = await asyncio.gather(*(fire(name, limits=False) for name in found), return_exceptions=True)
         if (fault := next((one for one in tried if one is not None), None)) is not None:
             raise fault
-        # One pair after another: each takes of the room that is left.
-        for name in found:
+        # One pair after another: each takes of the room that is left. Another one begins each time: what
+        # venues take to answer makes the price too old for those that come last.
+        names = deque(found)
+        names.rotate(-self._turn)
+        self._turn += 1
+        for name in names:
             await fire(name, limits=True)
         return fired
 

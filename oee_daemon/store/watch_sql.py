@@ -13,8 +13,9 @@ from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import ABSURD, HALTED, over, there
 from oee_daemon.store.statement import Statement, named_row
 
-#: Candidates of one pair and rule that one look finds.
-MOST = 100
+#: Candidates of one pair and rule that one look finds; and stops, whose prices are held all at once: those
+#: that are found only once others have fired would begin to hold in the middle of a crash.
+MOST, MOST_STOPS = 100, 1000
 
 _OVER = over("w.lease_until")
 BEAT = Statement(
@@ -80,20 +81,20 @@ _LEARNED = """arm_rule IN (0, 1)
                     AND arm_price <> CASE WHEN latched THEN limit_price ELSE target_price END"""
 
 
-def _met(rule: int, price: str, order: str) -> str:
+def _met(rule: int, price: str, order: str, most: int = MOST) -> str:
     return f"""(SELECT {ORDER}, orders.arm_rule, orders.arm_price::text FROM orders
             WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
                 AND (look_at IS NULL OR look_at <= clock_timestamp()
                     OR look_at > clock_timestamp() + {ABSURD} OR {_LEARNED})
                 AND NOT {SUSPENDED}
-            ORDER BY arm_price {order}, number LIMIT {MOST})"""  # noqa: S608  # names of our own
+            ORDER BY arm_price {order}, number LIMIT {most})"""  # noqa: S608  # names of our own
 
 
 _MET = (
     _met(0, ">= p.ask", "DESC"),
     _met(1, "<= p.bid", "ASC"),
-    _met(2, ">= p.bid", "DESC"),
-    _met(3, "<= p.ask", "ASC"),
+    _met(2, ">= p.bid", "DESC", MOST_STOPS),
+    _met(3, "<= p.ask", "ASC", MOST_STOPS),
 )
 PROBE = Statement(
     f"""
@@ -167,11 +168,15 @@ LAPSE = Statement(f"""
 """)  # noqa: S608
 LEARN = Statement("""
     -- learn: at which marginal price each order's own size would be met; looked at again after a rest
-    UPDATE orders o SET arm_price = t.price, look_at = clock_timestamp() + %(rest)s
-    FROM unnest(%(ids)s::uuid[], %(olds)s::numeric[], %(prices)s::numeric[], %(fences)s::bigint[])
-        AS t (id, old, price, seen)
-    WHERE o.id = t.id AND o.status = 'waiting' AND o.arm_price = t.old AND o.arm_rule IN (0, 1)
-        AND o.fence = t.seen
+    WITH missed AS (
+        SELECT o.id, t.price
+        FROM unnest(%(ids)s::uuid[], %(olds)s::numeric[], %(prices)s::numeric[], %(fences)s::bigint[])
+            AS t (id, old, price, seen) JOIN orders o USING (id)
+        WHERE o.status = 'waiting' AND o.arm_price = t.old AND o.arm_rule IN (0, 1) AND o.fence = t.seen
+        ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+    )
+    UPDATE orders o SET arm_price = missed.price, look_at = clock_timestamp() + %(rest)s
+    FROM missed WHERE o.id = missed.id
 """)
 LOOK = Statement(f"""
     -- look: orders whose rest is over are compared with their own price again
@@ -186,15 +191,20 @@ LOOK = Statement(f"""
 PEAKS = Statement("""
     -- peaks: trailing stops of a pair follow the best price since each was placed or launched, in whole
     -- hundredths of a percent of it
-    UPDATE orders SET peak = CASE arm_rule WHEN 2 THEN %(bid)s::numeric ELSE %(ask)s::numeric END,
+    WITH behind AS (
+        SELECT id FROM orders
+        WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL AND pair = %(pair)s AND NOT latched
+            AND greatest(updated_at, launch_at) <= %(price_at)s::timestamptz
+            AND CASE arm_rule WHEN 2 THEN coalesce(peak <= %(bid)s::numeric * 10000 / 10001, true)
+                WHEN 3 THEN coalesce(peak >= %(ask)s::numeric * 10001 / 10000, true) ELSE false END
+            AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
+                AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval)
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE orders o SET peak = CASE arm_rule WHEN 2 THEN %(bid)s::numeric ELSE %(ask)s::numeric END,
         arm_price = CASE arm_rule WHEN 2 THEN %(bid)s::numeric * (10000 - trail_bps) / 10000
             ELSE %(ask)s::numeric * (10000 + trail_bps) / 10000 END
-    WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL AND pair = %(pair)s AND NOT latched
-        AND greatest(updated_at, launch_at) <= %(price_at)s::timestamptz
-        AND CASE arm_rule WHEN 2 THEN coalesce(peak <= %(bid)s::numeric * 10000 / 10001, true)
-            WHEN 3 THEN coalesce(peak >= %(ask)s::numeric * 10001 / 10000, true) ELSE false END
-        AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
-            AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval)
+    FROM behind WHERE o.id = behind.id
 """)
 ROOM = Statement("""
     -- room: orders that have fired and are not sent

@@ -12,13 +12,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
+from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import watch_sql
+from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import where
 from oee_daemon.store.engine_tables import watch
 from tests.kit.daemons import until
@@ -119,6 +122,52 @@ def test_a_stop_fires_by_the_best_venue_over_two_slots_and_not_by_one_venues_spi
     assert looked(bench, watcher) == [order.id]
     done = bench.run_to_end(bench.execution(), order.id)
     assert done.status is Status.CONFIRMED and done.filled_out and done.filled_out >= (order.min_receive or 0)
+
+
+def test_however_many_stops_are_met_all_hold_at_once(bench: Bench) -> None:
+    """The last ones would begin to hold once the first had fired."""
+    placed = [stop(bench, "0.97").id for _ in range(watch_sql.MOST + 2)]
+    watcher = bench.watcher()
+    bench.move_market(-500)
+    assert sorted(looked(bench, watcher, 2)) == sorted(placed)
+
+
+def test_a_row_that_another_holds_keeps_no_price_from_being_followed_or_learned(bench: Bench) -> None:
+    """Who confirms one of a group takes its orders in another order: each would wait for the other."""
+    held, free = (bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1) for _ in range(2))
+    large = [limit(bench, "0.995", amount=2_000 * 10**9) for _ in range(2)]
+    watcher = bench.watcher()
+    before = {order.id: bench.row(order.id) for order in (held, free, *large)}
+    with transactions(bench.db).begin() as other:
+        other.execute(
+            text("SELECT FROM orders WHERE id = ANY (:ids) FOR UPDATE"), {"ids": [held.id, large[0].id]}
+        )
+        bench.move_market(400)
+        looked(bench, watcher, 2)
+        bench.move_market(-60)
+        looked(bench, watcher, 2)
+    after = {order_id: bench.row(order_id) for order_id in before}
+    assert after[free.id].peak > before[free.id].peak and after[held.id].peak == before[held.id].peak
+    assert after[large[1].id].arm_price < before[large[1].id].arm_price
+    assert after[large[0].id].arm_price == before[large[0].id].arm_price
+
+
+def test_no_pair_is_always_the_last_to_be_asked_about(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where venues are slow the last one's price is too old by then, at each look."""
+    asked: list[str] = []
+    limit(bench, "1.01")
+    bonk = {"input_token": TOKENS["BONK"], "output_token": TOKENS["USDC"], "type": OrderType.LIMIT}
+    bench.accept(terms_of(bonk | {"amount": 10**10, "target_price": Decimal("0.000001"), "far": True}), None)
+    watcher = bench.watcher()
+    assert watcher.ticks is not None
+
+    async def met(limits: Any, _price: Any) -> list[Any]:
+        asked.append(limits[0].order.pair)
+        return []
+
+    monkeypatch.setattr(watcher.ticks, "_met", met)
+    looked(bench, watcher, 2)
+    assert len(asked) == 4 and asked[0] != asked[2]
 
 
 def test_a_wick_of_one_slot_stops_nobody_out(bench: Bench) -> None:
