@@ -41,6 +41,8 @@ ODD = Fraction(2, 100)
 #: How much better than an estimate by Jupiter's prices, or by a pool, which may stand apart from the market
 #: by its fee, a quote may be to move it.
 DEAR_USD, DEAR_POOL = ODD, Fraction(5, 100)
+#: Times a little that is asked for where a little is dear: 1,000 US dollars.
+MORE = 100
 #: Part of a pool that a little of a token is where nobody knows its worth.
 _LITTLE = 10_000
 #: The venue whose pools are read, the one that asks all markets, and venues of which each is one of these.
@@ -226,15 +228,21 @@ class SolanaPrices:
             worse = 1 - part if side is Side.SELL else part - 1
             if worse > ODD and not _is_whole(answers, estimate):
                 return None
-            # So dear a price may be that of a pool of a few dollars: it may keep a stop from firing, and
-            # moves no estimate, which trailing stops follow.
+            # So dear a price may be that of a pool of a few dollars: it moves no estimate, which trailing
+            # stops follow, and keeps no stop from firing whose market pays less for more.
             if -worse > (DEAR_POOL if estimate.by_pool else DEAR_USD):
-                return quote
+                return await self._of_more(quote, request, estimate) if urgent else quote
             level = self._levels.get(pair.name)
             if level is None or level.by_pool is not estimate.by_pool:
                 level = self._levels[pair.name] = _Level(estimate.by_pool, time.monotonic(), {})
             level.parts[side] = part, quote.venue, slot
         return quote
+
+    async def _of_more(self, dear: Quote, request: QuoteRequest, estimate: _Estimate) -> Quote:
+        """The best quote for so much that a pool of a few dollars can't fill it well; the dear one where
+        nobody has another."""
+        more = replace(request, amount=min(MAX_UNITS, MORE * request.amount))
+        return best_of(_quotes(await _ask_all(self._small, more), estimate), request.mode) or dear
 
     @property
     def _small(self) -> Sequence[Venue]:

@@ -273,6 +273,30 @@ def test_a_shallow_pool_hides_no_market_that_has_fallen(
     assert quote is not None and quote.venue == "raydium"
 
 
+@pytest.mark.parametrize(("depth", "dear"), [(20, False), (10**6, True)])
+def test_a_pool_of_a_few_dollars_that_pays_well_keeps_no_stop_from_firing(
+    net: Localnet, monkeypatch: pytest.MonkeyPatch, depth: int, dear: bool
+) -> None:
+    """Whatever little it pays for is never sold there: nobody trades, and the stop would wait for ever."""
+    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
+    rig = Rig(net, venues="")
+    raw = rig.look(PAIRS[0])[PAIRS[0].name].bid
+
+    class Routes(Says):
+        """The better one of a pool of so many dollars, which pays 27 % more, and of the market."""
+
+        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+            found = await super().quote(request, deadline_s)
+            little = found.amount_out <= depth * 10**6
+            return replace(found, amount_out=found.amount_out * (127 if little else 99) // 100)
+
+    rig.prices = SolanaPrices(rig.reader, rig.directory, [Routes(rig, 0)], PACE)
+    rig.look(PAIRS[0])
+    quote = asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL))
+    assert quote is not None
+    assert (price_of(quote, Side.SELL, PAIRS[0].base, PAIRS[0].quote) > raw) is dear
+
+
 def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(
     net: Localnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
