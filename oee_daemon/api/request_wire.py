@@ -146,6 +146,7 @@ def read_edit(body: dict[str, Any], order: Order, book: TokenBook) -> dict[str, 
         raise _missing_field("targetPrice", "Or another field that is to change.")
     if (until := changes.get("good_until")) is not None:
         _check_ahead(until)
+    _check_launch(order.type, changes.get("launch_at"), order.valid_for_s)
     return changes
 
 
@@ -296,6 +297,20 @@ def check_ahead(terms: Terms) -> None:
     decides later is Postgres's."""
     if terms.good_until is not None:
         _check_ahead(terms.good_until)
+    _check_launch(terms.type, terms.launch_at, terms.valid_for_s)
+
+
+def _check_launch(kind: OrderType, at: datetime | None, valid_for_s: int) -> None:
+    """Raises `InvalidInput` where all that it waits for was longer ago than it has to be executed: whoever
+    wrote last year's date did not ask to trade at once."""
+    if kind is not OrderType.MARKET or at is None or at + timedelta(seconds=valid_for_s) > datetime.now(UTC):
+        return
+    raise InvalidInput(
+        f"launchTime is over: {rfc3339(at, 'microseconds')}.",
+        code="expired_already",
+        field="launchTime",
+        hint="Name a later time. To trade at once, leave it out.",
+    )
 
 
 def _check_ahead(until: datetime) -> None:
