@@ -35,6 +35,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "watchers": ("--orders", "100"),
     "waiting": (),
     "snipe": ("--runs", "400"),
+    "urgent": ("--stops", "10"),
 }
 
 

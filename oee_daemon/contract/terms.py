@@ -14,6 +14,10 @@ class OrderType(StrEnum):
     SNIPER = "sniper"
 
 
+#: What can't wait for a place that other orders hold.
+URGENT = (OrderType.STOP, OrderType.SNIPER)
+
+
 class SwapMode(StrEnum):
     """Which side of the swap `amount` counts."""
 

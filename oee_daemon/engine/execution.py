@@ -100,6 +100,10 @@ class Execution:
         return self._hands.orders()
 
     @property
+    def busy_threads(self) -> int:
+        return self._hands.threads()
+
+    @property
     def longest_s(self) -> float:
         """For how long the order that it has been at for the longest time has been in its hands, or the loop
         has not come round, seconds."""
@@ -119,7 +123,7 @@ class Execution:
         return self._loop.run(self._run(order_id))
 
     async def run_urgent(self, order_id: UUID, line: Line | None = None) -> timedelta | None:
-        """As `run`, for a sniper, on the loop itself: no thread waits, and none is waited for. `line`: on
+        """As `run`, for what can't wait, on the loop itself: no thread waits, nor is waited for. `line`: on
         which it is claimed, behind what was asked there in this turn of the loop."""
         return await self._run(order_id, urgent=True, line=line)
 
@@ -137,7 +141,7 @@ class Execution:
     async def _run(
         self, order_id: UUID, *, urgent: bool = False, line: Line | None = None
     ) -> timedelta | None:
-        if not self._hands.take(order_id):
+        if not self._hands.take(order_id, threadless=urgent):
             return None
         try:
             return await self._claim_and_go(order_id, urgent, line)

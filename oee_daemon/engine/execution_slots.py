@@ -1,4 +1,5 @@
-"""Claims an order for a worker, waiting while all `OEE_MAX_ACTIVE` slots are taken; a sniper has others.
+"""Claims an order for a worker, waiting while all `OEE_MAX_ACTIVE` slots are taken; stops and snipers have
+others beyond them.
 
 How many orders may be in execution at once is one figure for all workers; Postgres decides each claim. An
 order that finds no slot waits, one of a process asking for all. `Hands` knows which orders this worker has.
@@ -11,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -31,19 +32,23 @@ REAP_S = 0.25
 
 
 class Hands:
-    """Which orders one worker's threads execute, and since when."""
+    """Which orders one worker executes, by its threads or past them, and since when."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         #: At the end of time until it is claimed, which may take any time.
         self._since: dict[UUID, float] = {}
+        #: Those that no thread waits for.
+        self._threadless: set[UUID] = set()
 
-    def take(self, order_id: UUID) -> bool:
-        """False: another thread executes it."""
+    def take(self, order_id: UUID, *, threadless: bool = False) -> bool:
+        """False: it is executed already."""
         with self._lock:
             if order_id in self._since:
                 return False
             self._since[order_id] = math.inf
+            if threadless:
+                self._threadless.add(order_id)
             return True
 
     def begun(self, order_id: UUID) -> None:
@@ -53,6 +58,12 @@ class Hands:
     def leave(self, order_id: UUID) -> None:
         with self._lock:
             self._since.pop(order_id, None)
+            self._threadless.discard(order_id)
+
+    def threads(self) -> int:
+        """How many threads wait for an order's end."""
+        with self._lock:
+            return len(self._since) - len(self._threadless)
 
     def orders(self) -> list[UUID]:
         with self._lock:
@@ -65,8 +76,9 @@ class Hands:
 
 
 class Slots:
-    """Claims for one worker. `most`: orders in execution at once, over all workers; `urgent`: snipers beyond
-    them; `lease`: how long a claim holds without a sign of life; `locked`: nothing can be signed now."""
+    """Claims for one worker. `most`: orders in execution at once, over all workers; `urgent`: stops and
+    snipers beyond them; `lease`: how long a claim holds without a sign of life; `locked`: nothing can be
+    signed now."""
 
     def __init__(
         self,
@@ -87,7 +99,8 @@ class Slots:
         self._most = {MARKET: most, URGENT: urgent}
         self._lease = lease
         self.locked = locked
-        self._turn = asyncio.Lock()
+        #: Whose turn it is to look for a slot: of all orders, and of those that are known to be urgent.
+        self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._given_back = asyncio.Event()
         self._stopped = False
         self._reap_at = 0.0
@@ -97,14 +110,14 @@ class Slots:
     async def claim(
         self, order_id: UUID, *, urgent: bool = False, line: Line | None = None
     ) -> tuple[Order, bool] | None:
-        """As `leases.claim`, after a wait where need be; `urgent`: one that is known to be a sniper, which
-        waits for nobody's turn, and is first asked for on that `line`, where there is one. Raises `NoSlot`
-        once this worker is stopping."""
+        """As `leases.claim`, after a wait where need be; `urgent`: one that is known to be a stop or a
+        sniper, which waits for no other order's turn, and is first asked for on that `line`, where there is
+        one. Raises `NoSlot` once this worker is stopping."""
         try:
             return await self._claim_either(order_id, urgent=urgent, line=line)
         except leases.NoSlot:
             pass
-        async with nullcontext() if urgent else self._turn:
+        async with self._turns[urgent]:
             while True:
                 self._given_back.clear()
                 try:
@@ -115,6 +128,11 @@ class Slots:
                 if not (await self.ensure() or await self._reap()):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._given_back.wait(), LOOK_S)
+
+    @property
+    def most(self) -> int:
+        """Orders in execution at once that are urgent, over all workers, if no other one is."""
+        return sum(self._most.values())
 
     async def warm(self, line: Line) -> None:
         """Prepares there what an urgent claim asks; no order has that id."""

@@ -25,6 +25,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
+from oee_daemon.engine.launches import Fired
 from oee_daemon.engine.price_post import Post
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
@@ -104,7 +105,7 @@ class PriceTicks:
                 post.followed_at = old.followed_at
             self.posts[row.pair] = post
 
-    async def once(self, lead: Lead, hand: Callable[[Sequence[UUID]], None]) -> list[UUID]:
+    async def once(self, lead: Lead, hand: Callable[[Sequence[Fired]], None]) -> list[UUID]:
         """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the
         stops of other pairs."""
         asked_at = time.monotonic()
@@ -124,7 +125,8 @@ class PriceTicks:
                 price_at = lead.moment(asked_at, price.age_s)
                 try_to = self._fire_limits if limits else self._fire_stops
                 done = await try_to(lead, price, price_at, candidates)
-                hand(done)
+                kinds = {c.order.id: c.order.type for c in candidates}
+                hand([(order_id, kinds[order_id]) for order_id in done])
                 fired.extend(done)
 
         tried = await asyncio.gather(*(fire(name, limits=False) for name in found), return_exceptions=True)

@@ -1,8 +1,8 @@
 """Takes up what the queue lost, delayed or never heard of: a beat a second, in every worker.
 
 Postgres says what is due and whom nobody holds; it is handed to this worker's own threads, as many as are
-free. The queue has no part in it: it may be full, read-only or gone, and orders run all the same. Nothing
-here moves an order.
+free; what can't wait for a thread begins past them. The queue has no part in it: it may be full, read-only or
+gone, and orders run all the same. Nothing here moves an order.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.boot_clock import clock_s
 from oee_daemon.engine.execution import Execution
+from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.store import halt_row, leases, readiness
 from oee_daemon.timing import USUAL, Timing
@@ -25,19 +26,23 @@ log = logging.getLogger(__name__)
 
 #: An order that has not moved for this long is worth a line in the log.
 STUCK = timedelta(minutes=5)
+#: Orders that can't wait for a thread and are taken up at one look.
+MOST_URGENT = 20
 #: Seconds between two looks for such orders.
 LOOK_EVERY_S = 60.0
 
 
 class Recovery:
-    """One worker's. `owner` and `execution.busy` tell its own dead leases from its live ones; `former` begins
-    the names of those that are known to be dead, and is empty where none is."""
+    """One worker's. `urgent`: executes orders past the threads. `owner` and what is at work tell its own dead
+    leases from its live ones; `former` begins the names of those that are known to be dead, and is empty
+    where none is."""
 
     def __init__(
         self,
         db: Engine,
         broker: Broker,
         execution: Execution,
+        urgent: UrgentOrders,
         *,
         owner: str,
         network: str,
@@ -48,6 +53,7 @@ class Recovery:
         self._db = db
         self._broker = broker
         self._execution = execution
+        self._urgent = urgent
         self._owner = owner
         self._former = former
         self._network = network
@@ -74,18 +80,21 @@ class Recovery:
         with self._db.connect() as conn:
             if self._doubt:
                 self._begin(conn)
-            busy = self._execution.busy
-            room = max(0, self._threads - len(busy) - self._broker.waiting_here())
-            found = self._due(conn, busy, room) if room else []
+            room = max(0, self._threads - self._execution.busy_threads - self._broker.waiting_here())
+            found = self._due(conn, room) if room else []
+            # Only where there is no thread for each.
+            urgent = self._due(conn, MOST_URGENT, urgent=True) if len(found) == room else []
             self._beat(conn, self._network)
+        for order_id in urgent:
+            self._urgent.take_up(order_id)
         for order_id in found:
             # Where no thread works here (any more), whoever else works may take it.
             if not (self._broker.hand(order_id) or ring(self._broker, order_id)):
                 self._doubt = True
                 break
-        if found:
-            log.info("taken up", extra={"orders": len(found)})
-        return len(found), 0 < room == len(found)
+        if found or urgent:
+            log.info("taken up", extra={"orders": len(found) + len(urgent)})
+        return len(found) + len(urgent), 0 < room == len(found) or len(urgent) == MOST_URGENT
 
     def beat(self, *, leaving: bool = False) -> bool:
         """Says that this worker is there, or `leaving`, and heeds a halt; takes up nothing."""
@@ -100,16 +109,17 @@ class Recovery:
         if halt is not None and gate.is_quiet():
             halt_row.quiet(conn, self._owner, halt)
 
-    def _due(self, conn: Connection, busy: list[UUID], limit: int) -> list[UUID]:
+    def _due(self, conn: Connection, limit: int, *, urgent: bool = False) -> list[UUID]:
         return leases.due(
             conn,
             network=self._network,
             owner=self._owner,
-            busy=busy,
+            busy=[*self._execution.busy, *self._urgent.orders()],
             limit=limit,
             overdue=self._timing.overdue,
             ring_again=self._timing.ring_again,
             locked=self._execution.slots.locked(),
+            urgent=urgent,
         )
 
     def _begin(self, conn: Connection) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import OrderType
+from oee_daemon.contract.terms import URGENT, OrderType
 from oee_daemon.engine.launches import Fired, Launches
 from oee_daemon.engine.listing_watch import ListingWatch
 from oee_daemon.engine.price_ticks import Lead, PriceTicks
@@ -44,8 +44,8 @@ GAP_S = 10.0
 
 class Watcher:
     """`may`: whether this worker may fire just now: it knows whose database it works on. `where`: where that
-    was when it was last looked at; none where that can't be known. `urgent`: executes snipers, and `line` is
-    asked in the millisecond of a launch; without them a beat fires what is due."""
+    was when it was last looked at; none where that can't be known. `urgent`: executes stops and snipers, and
+    `line` is asked in the millisecond of a launch; without them a beat fires what is due."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class Watcher:
             return []
         fired: list[UUID] = []
         if ticks is not None and ticks.posts:
-            fired = await ticks.once(lead, self._run)
+            fired = await ticks.once(lead, self._hand)
             if ticks.estimates:
                 # Venues are asked for it, which takes its time.
                 await ticks.follow(lead)
@@ -225,20 +225,17 @@ class Watcher:
 
     def _run_launched(self, fired: Sequence[Fired]) -> None:
         failpoints.hit("after_fire")
-        begun = []
-        for order_id, kind in fired:
-            if self._urgent is not None and kind == OrderType.SNIPER:
-                self._urgent.begin(order_id)
-                begun.append(order_id)
-        self._run([order_id for order_id, _ in fired if order_id not in begun])
-        self._tell(begun)
+        self._hand(fired)
 
-    def _run(self, fired: Sequence[UUID]) -> None:
-        """After the commit, by our own threads at once; what is lost here, recovery rings for."""
-        for order_id in fired:
-            if not self._broker.hand(order_id):
+    def _hand(self, fired: Sequence[Fired]) -> None:
+        """After the commit, what can't wait past the threads and all else by them; what is lost here,
+        recovery takes up."""
+        for order_id, kind in fired:
+            if self._urgent is not None and kind in URGENT:
+                self._urgent.begin(order_id)
+            elif not self._broker.hand(order_id):
                 ring(self._broker, order_id)
-        self._tell(fired)
+        self._tell([order_id for order_id, _ in fired])
 
     def _tell(self, moved: Sequence[UUID]) -> None:
         if moved:

@@ -82,7 +82,7 @@ class Worker:
         self.loop = Loop(settings.worker_threads)
         self._line = Line(settings.database_url, most=int(settings.timing.flight_rows))
         self.execution = self._make_execution(settings)
-        self.urgent = UrgentOrders(self.execution)
+        self.urgent = UrgentOrders(self.execution, self.loop, most=self.execution.slots.most)
         self.identity = self._make_identity(settings, mark)
         self.watcher = self._make_watcher(settings)
         self._watching: Future[None] | None = None
@@ -150,6 +150,7 @@ class Worker:
             self.db,
             self.broker,
             self.execution,
+            self.urgent,
             owner=self.owner,
             network=self._network.name,
             threads=settings.worker_threads,

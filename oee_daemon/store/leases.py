@@ -25,6 +25,7 @@ from oee_daemon.store.predicates import (
     IS_DUE,
     IS_LIVE,
     IS_RUNNABLE,
+    IS_URGENT,
     MAY_RUN,
     NEEDS_KEY,
     OVERDUE,
@@ -66,7 +67,7 @@ def _claim(slot_class: str) -> Batch:
     WITH {asked(_CLAIMS, "id")}, found AS (
         SELECT n, found_id, owner, lease, begins, urgent FROM asked CROSS JOIN LATERAL (
             SELECT orders.id AS found_id, status = 'pending' AND NOT {EXPIRED} AS begins,
-                type = 'sniper' AS urgent FROM orders
+                {IS_URGENT} AS urgent FROM orders
             WHERE orders.id = asked.id AND {IS_RUNNABLE} AND orders.network = asked.network AND {IS_DUE}
                 AND (lease_owner = owner OR NOT {HELD}) AND {there("timeline", "started")}
                 AND (locked IS NOT TRUE OR NOT {NEEDS_KEY}) AND {MAY_RUN}
@@ -255,12 +256,12 @@ def give_back(
     return None if row is None else (row[0], row[1])
 
 
-_DUE = Statement(f"""
-    -- due: hands out what is due and nobody works on, oldest first
+_DUE = f"""
+    -- {{name}}: hands out what is due and nobody works on, oldest first
     WITH found AS (
         SELECT id FROM orders
-        WHERE {RUNNABLE} AND network = %(network)s AND {OVERDUE} AND {MAY_RUN}
-            AND (NOT {HELD} OR lease_owner = %(owner)s AND id <> ALL (%(busy)s::uuid[]))
+        WHERE {RUNNABLE} AND {{only}} AND network = %(network)s AND {OVERDUE} AND {MAY_RUN}
+            AND (NOT {HELD} OR lease_owner = %(owner)s) AND id <> ALL (%(busy)s::uuid[])
             AND (rung_at BETWEEN clock_timestamp() - %(ring_again)s AND clock_timestamp() + {TOLERANCE})
                 IS NOT TRUE
             AND (NOT %(locked)s OR NOT {NEEDS_KEY})
@@ -270,7 +271,9 @@ _DUE = Statement(f"""
         RETURNING orders.id, next_run_at
     )
     SELECT id FROM marked ORDER BY next_run_at
-""")  # noqa: S608  # the names are our own columns
+"""  # noqa: S608  # the names are our own columns
+_DUE_ANY = Statement(_DUE.format(name="due", only="true"))
+_DUE_URGENT = Statement(_DUE.format(name="due_urgent", only=IS_URGENT))
 
 
 def due(
@@ -283,14 +286,17 @@ def due(
     overdue: timedelta = USUAL.overdue,
     ring_again: timedelta = USUAL.ring_again,
     locked: bool = False,
+    urgent: bool = False,
 ) -> list[UUID]:
     """Orders that nobody works on although they are due, oldest first, marked as handed to a thread.
 
-    `busy`: what `owner` is working on. `locked`: without those of which a swap has to be signed.
+    `busy`: what `owner` is working on. `locked`: without those of which a swap has to be signed; `urgent`:
+    only those that can't wait.
     """
     values: dict[str, Any] = {"network": network, "owner": owner, "busy": [*busy], "limit": limit}
     values["locked"] = locked
-    return [row[0] for row in _DUE.all(conn, values | {"overdue": overdue, "ring_again": ring_again})]
+    statement = _DUE_URGENT if urgent else _DUE_ANY
+    return [row[0] for row in statement.all(conn, values | {"overdue": overdue, "ring_again": ring_again})]
 
 
 _FORGET_RINGS = Statement(f"""

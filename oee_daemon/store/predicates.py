@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from oee_daemon.contract import status
 from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import URGENT
 
 #: A lease or a due time further ahead than this comes from a clock that jumped.
 ABSURD = "interval '120 seconds'"
@@ -45,6 +46,8 @@ IS_RUNNABLE = status_in(status.RUNNABLE)
 IS_LIVE = status_in(status.LIVE)
 MAY_CANCEL = status_in(status.MAY_CANCEL)
 
+#: The order can't wait for a place that others hold: it may take an urgent one. Index `orders_urgent`.
+IS_URGENT = f"type IN ({', '.join(repr(kind.value) for kind in sorted(URGENT))})"
 #: The order's time is over. What waits may have no end.
 EXPIRED = "(expires_at <= clock_timestamp()) IS TRUE"
 #: To go on with the order a swap has to be signed: a worker whose wallet is locked leaves it alone.

@@ -199,6 +199,11 @@ orders = Table(
 # No index names the status: an update that changes no indexed column leaves every index alone, and so do all
 # moves of an order from its claim to its end.
 Index("orders_due", orders.c.next_run_at, postgresql_where=text(predicates.RUNNABLE))
+Index(
+    "orders_urgent",
+    orders.c.next_run_at,
+    postgresql_where=text(f"{predicates.RUNNABLE} AND {predicates.IS_URGENT}"),
+)
 Index("orders_waiting", orders.c.expires_at, postgresql_where=text(predicates.WAITING))
 # What the watcher compares with prices and clocks.
 Index(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.recovery import Recovery
+from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until
@@ -102,7 +103,9 @@ def test_a_recovery_that_starts_trusts_no_earlier_ring(bench: Bench, queue: Queu
 def test_while_the_queue_is_away_nothing_counts_as_rung(bench: Bench, queue: Queue) -> None:
     placed = overdue(bench, queue, 3)
     away = open_broker("unix:///nowhere/valkey.sock")
-    recovery = Recovery(bench.db, away, bench.execution(), owner="one", network="simulated", threads=10)
+    execution = bench.execution()
+    urgent = UrgentOrders(execution, bench.loop, most=10)
+    recovery = Recovery(bench.db, away, execution, urgent, owner="one", network="simulated", threads=10)
     assert recovery.take_up()[0] == 3
     assert recovery.take_up()[0] == 3
     # The queue comes back: the same recovery rings when it next comes, without waiting ten seconds.

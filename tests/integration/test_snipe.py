@@ -46,7 +46,7 @@ def watching(bench: Bench, **more: Any) -> Watcher:
         bench.feed,
         owner="one",
         max_active=SLOTS,
-        urgent=UrgentOrders(execution),
+        urgent=UrgentOrders(execution, bench.loop, most=SLOTS),
         line=Line(bench.db.url),
     )
 

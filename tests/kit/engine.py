@@ -22,6 +22,7 @@ from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.recovery import Recovery
+from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.holdings import MintFacts
@@ -165,10 +166,12 @@ class Bench:
     def recovery(
         self, execution: Execution | None = None, *, owner: str = "one", threads: int = 10
     ) -> Recovery:
+        execution = execution or self.execution()
         return Recovery(
             self.db,
             self.broker,
-            execution or self.execution(),
+            execution,
+            UrgentOrders(execution, self.loop, most=SLOTS),
             owner=owner,
             network="simulated",
             threads=threads,
