@@ -1,24 +1,24 @@
 """The clients of a drill: impatient ones that place its orders, each repeated with its key until the daemon
-has answered for it, and cancel some of those that wait."""
+has answered for it, and change and cancel some of those that wait."""
 
 from __future__ import annotations
 
 import heapq
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.handshake import home_tag
-from oee_cli.api.http_transport import UnixTransport, httpx
-from oee_cli.api.resident_daemon import Resident
+from oee_cli.api.http_transport import httpx
+from oee_cli.drill.drill_hands import Hands
 from oee_cli.drill.drill_orders import DrillOrders, Pair, Placed, Wait
 from oee_cli.drill.drill_progress import DrillProgress
-from oee_cli.settings.load_settings import Settings
-from oee_daemon.contract.protocol import HOME_HEADER, KEY_HEADER
+from oee_cli.drill.drill_socket import client_of
+from oee_daemon.contract.protocol import KEY_HEADER
 
 #: Threads that place orders.
 CLIENTS = 4
@@ -28,26 +28,14 @@ AGAIN_S = 0.1
 MOST_WAITING = 250
 
 
-def read_daemon_file(home: Path) -> dict[str, Any]:
-    return Resident(Settings(home=home)).running()
-
-
-@contextmanager
-def client_of(home: Path, timeout: float) -> Iterator[Any]:
-    """A client over the drill's own socket. Raises `KeyError` where no daemon has said where it is."""
-    transport = UnixTransport(read_daemon_file(home)["socket"])
-    headers = {HOME_HEADER: home_tag(home)}
-    with httpx.Client(
-        transport=transport, base_url="http://localhost", timeout=timeout, headers=headers
-    ) as client:
-        yield client
-
-
 class Clients:
     """Place all of `progress.orders`, at most `in_flight` of them on their way at once."""
 
-    def __init__(self, home: Path, orders: DrillOrders, progress: DrillProgress, in_flight: int) -> None:
+    def __init__(
+        self, home: Path, orders: DrillOrders, progress: DrillProgress, in_flight: int, hands: Hands
+    ) -> None:
         self._home = home
+        self._hands = hands
         self._orders = orders
         self._progress = progress
         self._in_flight = in_flight
@@ -55,8 +43,9 @@ class Clients:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._place_all, daemon=True) for _ in range(CLIENTS)]
-        #: What is to be cancelled, and when.
-        self._cancels: list[tuple[float, str]] = []
+        #: What is to be done to orders that wait, and when; numbered, for times may be the same.
+        self._due: list[tuple[float, int, Callable[[], bool]]] = []
+        self._numbered = 0
         #: Those that wait, by id.
         self.placed: dict[str, Placed] = {}
 
@@ -70,7 +59,7 @@ class Clients:
     def _place_all(self) -> None:
         p = self._progress
         while not self._over.is_set():
-            self._cancel_due()
+            self._do_due()
             if p.live - p.waits >= self._in_flight or p.waits >= MOST_WAITING:
                 self._over.wait(AGAIN_S / 4)
                 continue
@@ -78,7 +67,7 @@ class Clients:
                 number, self._next = self._next, self._next + 1
             if number < p.orders:
                 self._place(number)
-            elif len(p.accepted) == p.orders and not self._cancels:
+            elif len(p.accepted) == p.orders and not self._due:
                 return
             else:
                 self._over.wait(AGAIN_S)
@@ -97,6 +86,9 @@ class Clients:
                     told = answer.json()
                     if isinstance(asked, Pair):
                         one, two = (str(order["orderId"]) for order in told["orders"])
+                        if asked.cancel_s is not None:
+                            group = str(told["groupId"])
+                            self._later(asked.cancel_s, partial(self._hands.cancel_group, group, (one, two)))
                         self._note(one, asked.legs[0], body["orders"][0], two)
                         self._note(two, asked.legs[1], body["orders"][1], one)
                     else:
@@ -119,21 +111,27 @@ class Clients:
             if isinstance(asked, Wait):
                 self.placed[order_id] = Placed.read(asked, body, other)
                 p.waits += 1
-                if asked.cancel_s is not None:
-                    heapq.heappush(self._cancels, (time.monotonic() + asked.cancel_s, order_id))
             p.accepted.append(order_id)
             p.live += 1
 
-    def _cancel_due(self) -> None:
+        if isinstance(asked, Wait) and asked.cancel_s is not None:
+            self._later(asked.cancel_s, partial(self._hands.cancel, order_id))
+        if isinstance(asked, Wait) and asked.edit is not None:
+            self._later(asked.edit.after_s, partial(self._hands.edit, order_id, self.placed[order_id]))
+
+    def _later(self, away_s: float, what: Callable[[], bool]) -> None:
         with self._lock:
-            if not self._cancels or self._cancels[0][0] > time.monotonic():
-                return
-            _, order_id = heapq.heappop(self._cancels)
-        with suppress(httpx.HTTPError, KeyError, ValueError), client_of(self._home, 5) as client:
-            if client.post(f"/api/orders/{order_id}/cancel").status_code < 500:
-                return
+            self._numbered += 1
+            heapq.heappush(self._due, (time.monotonic() + away_s, self._numbered, what))
+
+    def _do_due(self) -> None:
+        """Does what is due, if anything is, again until it has been answered."""
         with self._lock:
-            heapq.heappush(self._cancels, (time.monotonic() + AGAIN_S, order_id))
+            if not self._due or self._due[0][0] > time.monotonic():
+                return
+            _, _, what = heapq.heappop(self._due)
+        if not what():
+            self._later(AGAIN_S, what)
 
 
 def _stamped(asked: Wait | Pair | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.api.processes import descends
+from oee_cli.drill.drill_hands import HAND_WEIGHTS, Hands
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_stage import PARTS, Stage
 from oee_cli.drill.drill_watch_faults import LEADER_FROZEN_S, WATCH_WEIGHTS, WatchFaults
@@ -52,9 +53,14 @@ def plan(
     count: int, seed: int, network: Mapping[str, int], workers: int = 1, *, waits: bool = False
 ) -> list[str]:
     """`count` faults in the order in which they come; the same for the same seed, network (its faults and
-    how often each is drawn) and number of workers. `waits`: orders wait for prices, which have faults too."""
+    how often each is drawn) and number of workers. `waits`: orders wait for prices, which have faults too,
+    and for a user who halts the engine and cancels many at once."""
     draw = random.Random(seed)  # noqa: S311
-    weights = {**network, **(CREW_WEIGHTS if workers > 1 else {}), **(WATCH_WEIGHTS if waits else {})}
+    weights = {
+        **network,
+        **(CREW_WEIGHTS if workers > 1 else {}),
+        **(WATCH_WEIGHTS | HAND_WEIGHTS if waits else {}),
+    }
     return draw.choices(list(weights), weights=list(weights.values()), k=count)
 
 
@@ -79,7 +85,7 @@ def failpoints(count: int, seed: int) -> str:
 
 class FaultInjector:
     """Strikes the drill's processes. `pids` tells the processes by name, as far as they are known; `watch`:
-    what goes wrong with prices, where any are watched."""
+    what goes wrong with prices, where any are watched; `hands`: what a user does."""
 
     def __init__(
         self,
@@ -88,12 +94,14 @@ class FaultInjector:
         pids: Callable[[], dict[str, int]],
         crew: Crew,
         watch: WatchFaults | None = None,
+        hands: Hands | None = None,
     ) -> None:
         self._stage = stage
         self._draw = random.Random(f"{seed} details")  # noqa: S311
         self._pids = pids
         self._crew = crew
         self._watch = watch
+        self._hands = hands
         self._drawn_s = 0.0
         #: When parts of the engine were gone or frozen, in ms since the epoch.
         self.away: list[tuple[float, float]] = []
@@ -103,6 +111,8 @@ class FaultInjector:
         begun_ms, self._drawn_s = time.time() * 1000, 0.0
         if self._watch is not None and self._watch.knows(fault):
             return self._watch.strike(fault, self._draw, self._later)
+        if self._hands is not None and fault in HAND_WEIGHTS:
+            return self._hands.halt(self._draw) if fault == "halted" else self._hands.sweep(self._draw)
         struck = self._strike_part(fault)
         if struck and (fault not in self._stage.weights or fault in PARTS):
             self.away.append((begun_ms, time.time() * 1000 + self._drawn_s * 1000 + BACK_MS))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -23,8 +23,13 @@ PAIRS = (("SOL", "USDC", "1.5"), ("JUP", "USDT", "800"), ("JTO", "SOL", "40"))
 KINDS = {"limit": 5, "stop": 4, "trail": 2, "launch": 2, "oco": 4}
 #: Seconds until an order's launch, until a waiting one is over, and until it is cancelled, if it is.
 LAUNCH_S, LAPSE_S, CANCEL_S = (1.0, 15.0), (18.0, 60.0), (1.0, 30.0)
-#: Of a hundred limits those that are looked at from a time on, and of a hundred of all those cancelled.
-_LATER, _CANCELLED = 20, 8
+#: Seconds until an order is edited, if it is.
+EDIT_S = (0.5, 15.0)
+#: Of a hundred limits those that are looked at from a time on; of a hundred of all those cancelled, and those
+#: edited; of a hundred pairs to cancel those cancelled as a group.
+_LATER, _CANCELLED, _EDITED, _AS_GROUP = 20, 8, 25, 50
+#: How the request names what an edit changes, where it is neither an amount nor a time.
+_SAID = {"target": "targetPrice", "worst": "limitPrice", "trail_bps": "trailBps", "confirm_ms": "confirmMs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,11 @@ class Wait:
     launch_s: float | None = None
     lapse_s: float
     cancel_s: float | None = None
+    edit: Change | None = None
+
+    def edited(self) -> Wait:
+        """As it is after its edit."""
+        return self if self.edit is None else replace(self, edit=None, **self.edit.what)
 
     def body(self, now: datetime) -> dict[str, Any]:
         """The request, its times counted from `now`."""
@@ -75,10 +85,29 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """An edit after `after_s` seconds. `what`: the fields of a `Wait` that it changes, never to what they
+    were."""
+
+    after_s: float
+    what: Mapping[str, Any]
+
+    def body(self, edited: Wait, now: datetime) -> dict[str, Any]:
+        """The request; times count from `now`."""
+        whole = edited.body(now)
+        said = {name: whole[_SAID[field]] for field, name in _SAID.items() if field in self.what}
+        times = {"units": "amount", "launch_s": "launchTime", "lapse_s": "expiresAt", "target": "far"}
+        return said | {
+            name: whole[name] for field, name in times.items() if field in self.what and name in whole
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Of two at most one is filled."""
+    """Of two at most one is filled. `cancel_s`: seconds until both are cancelled as a group, if they are."""
 
     legs: tuple[Wait, Wait]
+    cancel_s: float | None = None
 
     def body(self, now: datetime) -> dict[str, Any]:
         return {"rule": "oco", "orders": [leg.body(now) for leg in self.legs]}
@@ -96,10 +125,17 @@ class Placed:
 
     @classmethod
     def read(cls, wait: Wait, body: Mapping[str, Any], other: str | None = None) -> Placed:
-        def ms(name: str) -> float:
-            return datetime.fromisoformat(body[name]).timestamp() * 1000 if name in body else 0.0
+        return cls(wait, _ms(body, "launchTime"), _ms(body, "expiresAt"), other)
 
-        return cls(wait, ms("launchTime"), ms("expiresAt"), other)
+    def edited(self, body: Mapping[str, Any]) -> Placed:
+        """As it is after the edit of that request."""
+        launch_ms = _ms(body, "launchTime") or self.launch_ms
+        return Placed(self.wait.edited(), launch_ms, _ms(body, "expiresAt") or self.lapse_ms, self.other)
+
+
+def _ms(body: Mapping[str, Any], name: str) -> float:
+    """Since the epoch; 0 where the request has no such time."""
+    return datetime.fromisoformat(body[name]).timestamp() * 1000 if name in body else 0.0
 
 
 class DrillOrders:
@@ -128,9 +164,10 @@ class DrillOrders:
         what["lapse_s"] = draw.uniform(*LAPSE_S)
         if draw.randrange(100) < _CANCELLED:
             what["cancel_s"] = draw.uniform(*CANCEL_S)
-        if kind == "oco":
-            return Pair((self._wait("limit", what, draw), self._wait("stop", what, draw)))
-        return self._wait(kind, what, draw)
+        if kind != "oco":
+            return self._wait(kind, what, draw)
+        cancel_s = what.pop("cancel_s") if draw.randrange(100) < _AS_GROUP and "cancel_s" in what else None
+        return Pair((self._wait("limit", what, draw), self._wait("stop", what, draw)), cancel_s)
 
     def _kind(self, number: int) -> tuple[str | None, random.Random]:
         """None: it trades at once. Of two numbers the second may be the first one's."""
@@ -145,20 +182,49 @@ class DrillOrders:
         more, sells = dict(what), what["sells"]
         if kind == "launch" or (kind == "limit" and draw.randrange(100) < _LATER):
             more["launch_s"] = draw.uniform(*LAUNCH_S)
-        bid, ask = self._market.prices(what["base"], what["quote"], 0, {})
         if kind == "trail":
             more["trail_bps"] = draw.randint(40, 200)
         elif kind != "launch":
-            # A limit waits for a better price than now, a stop for a worse one; a few are met at once.
-            better = draw.randint(-30, 250) * (1 if kind == "limit" else -1)
-            away = better if sells else -better
-            more["target"] = _price((bid if sells else ask) * (10_000 + away) / 10_000)
+            more["target"] = self._target(kind, what, draw)
         if kind == "stop" and draw.random() < 0.5:
-            past = draw.randint(20, 150) * (-1 if sells else 1)
-            more["worst"] = _price(Fraction(more["target"]) * (10_000 + past) / 10_000)
+            more["worst"] = _past(more["target"], sells, draw)
         if kind in ("stop", "trail"):
             more["confirm_ms"] = draw.choice((400, 800, 2000))
-        return Wait(kind=kind, **more)
+        wait = Wait(kind=kind, **more)
+        if draw.randrange(100) >= _EDITED:
+            return wait
+        return replace(wait, edit=Change(draw.uniform(*EDIT_S), self._change(wait, what, draw)))
+
+    def _target(self, kind: str, what: Mapping[str, Any], draw: random.Random) -> Decimal:
+        """A limit waits for a better price than now, a stop for a worse one; a few are met at once."""
+        bid, ask = self._market.prices(what["base"], what["quote"], 0, {})
+        better = draw.randint(-30, 250) * (1 if kind == "limit" else -1)
+        away = better if what["sells"] else -better
+        return _price((bid if what["sells"] else ask) * (10_000 + away) / 10_000)
+
+    def _change(self, wait: Wait, what: Mapping[str, Any], draw: random.Random) -> dict[str, Any]:
+        """Another price or time, and of some another amount or end beside it."""
+        if wait.kind == "launch":
+            return {"launch_s": draw.uniform(*LAUNCH_S)}
+        if wait.kind == "trail":
+            changed: dict[str, Any] = {"trail_bps": (wait.trail_bps or 0) + draw.randint(1, 100)}
+        else:
+            # One ten-thousandth more, so that it is never the same.
+            drawn = self._target(wait.kind, what, draw)
+            changed = {"target": _price(Fraction(drawn) * 10_001 / 10_000) if drawn == wait.target else drawn}
+        if wait.worst is not None:
+            changed["worst"] = _past(changed["target"], wait.sells, draw)
+        if draw.random() < 0.3:
+            changed["units"] = wait.units // 2
+        if draw.random() < 0.3:
+            changed["lapse_s"] = draw.uniform(*LAPSE_S)
+        return changed
+
+
+def _past(target: Decimal, sells: bool, draw: random.Random) -> Decimal:
+    """The worst price of a stop, a little past its target."""
+    away = draw.randint(20, 150) * (-1 if sells else 1)
+    return _price(Fraction(target) * (10_000 + away) / 10_000)
 
 
 def _price(exact: Fraction) -> Decimal:

@@ -19,11 +19,13 @@ from typing import Any
 
 from oee_cli.api.http_transport import httpx
 from oee_cli.drill import drill_verdict
-from oee_cli.drill.drill_clients import Clients, client_of, read_daemon_file
+from oee_cli.drill.drill_clients import Clients
 from oee_cli.drill.drill_faults import BACK_MS, FaultInjector, died_at, failpoints, is_outage, plan
+from oee_cli.drill.drill_hands import Hands
 from oee_cli.drill.drill_orders import DrillOrders
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_progress import DrillProgress
+from oee_cli.drill.drill_socket import client_of, read_daemon_file
 from oee_cli.drill.drill_stage import SimulatedStage, Stage
 from oee_cli.drill.drill_watch import Watch
 from oee_cli.drill.localnet_stage import LocalnetStage
@@ -64,16 +66,23 @@ class Drill:
         self._stage = STAGES[network](self.home, seed)
         self._plan = plan(faults, seed, self._stage.weights, workers, waits=waiting > 0)
         self._named = self._plan.count("failpoint")
-        self._crew = Crew(self.home, self._environ(), workers, network)
+        environ = self._environ()
+        self._crew = Crew(self.home, environ, workers, network)
         self._known: dict[str, int] = {}
         ledger = self._stage.ledger
         self._watch = None if ledger is None or not waiting else Watch(ledger, seed, VOLATILITY, self._crew)
-        faults_of_prices = None if self._watch is None else self._watch.faults
+        of_prices = None if self._watch is None else self._watch.faults
+        self._hands = Hands(self.home, ledger or self.home, self._crew, environ)
         self._injector = FaultInjector(
-            self._stage, seed, lambda: self._known, self._crew, faults_of_prices
-        )  # fmt: skip
+            self._stage,
+            seed,
+            lambda: self._known,
+            self._crew,
+            of_prices,
+            self._hands,
+        )
         asked = DrillOrders(orders, self._stage.bodies, seed, waiting, VOLATILITY)
-        self._clients = Clients(self.home, asked, self.progress, self._stage.in_flight)
+        self._clients = Clients(self.home, asked, self.progress, self._stage.in_flight, self._hands)
 
     def run(self) -> Iterator[DrillProgress]:
         """Yields the drill's progress; ends when every order has ended, or nothing moves any more."""
@@ -96,7 +105,8 @@ class Drill:
                 if is_outage(strikes[struck]):
                     p.moments.append(time.time())
             yield p
-            if (done and struck >= len(strikes)) or time.monotonic() - moved > PATIENCE_S:
+            over = done and struck >= len(strikes) and not self._hands.halts
+            if over or time.monotonic() - moved > PATIENCE_S:
                 return
             time.sleep(_BEAT)
 
@@ -114,7 +124,8 @@ class Drill:
         died = died_at(self.home)
         if self._watch is not None:
             away = [*self._injector.away, *((at, at + BACK_MS) for at in died)]
-            self.progress.watched = self._watch.judge(found, orders, self._clients.placed, away)
+            told = self._clients.placed, self._hands.asked
+            self.progress.watched = self._watch.judge(found, orders, *told, away)
         if held:
             found.lost.append(f"{held} orders are still held")
         if died:

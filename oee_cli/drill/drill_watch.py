@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from oee_cli.drill.drill_asked import Asked
 from oee_cli.drill.drill_market import Market
 from oee_cli.drill.drill_orders import Placed
 from oee_cli.drill.drill_processes import Crew
@@ -51,6 +52,7 @@ class Watch:
         verdict: Verdict,
         orders: Sequence[Mapping[str, Any]],
         placed: Mapping[str, Placed],
+        asked: Asked,
         away: Sequence[tuple[float, float]],
     ) -> Counter[str]:
         """`away`: when parts of the engine were gone or frozen. What was looked at, by name."""
@@ -60,5 +62,7 @@ class Watch:
             self._market.begun = dict(db.execute("SELECT pair, begun_height FROM sim_paths"))
         self._market.shifts = self.faults.shifts()
         nobody = [(a, b + _LEADS_MS) for a, b in pairwise(self._worked) if b - a > _NOBODY_MS]
-        seen = Seen(placed, [*away, *nobody, *self.faults.hidden()], self.faults.blind(), away, self._fences)
+        halted = [(a, b + _LEADS_MS) for a, b in asked.still]
+        hidden = [*away, *nobody, *self.faults.hidden(), *halted]
+        seen = Seen(placed, hidden, self.faults.blind(), away, self._fences, asked)
         return Judge(self._market, seen, verdict).judge(orders)

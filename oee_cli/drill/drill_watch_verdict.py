@@ -15,13 +15,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from oee_cli.drill.drill_market import SLOT_MS, Ask, Market
+from oee_cli.drill.drill_asked import Asked
+from oee_cli.drill.drill_asked_verdict import OFF_MS, judge_cancels, judge_halt, terms_at
+from oee_cli.drill.drill_market import SLOT_MS, TOKENS, Ask, Market
 from oee_cli.drill.drill_orders import Placed, Wait
 from oee_cli.drill.drill_turns import Spans, crowded_times, judge_pair, moment_ms, turns_of
 from oee_cli.drill.drill_verdict import Verdict
 
-#: Milliseconds: after which a price is too old, and what a moment told by another process may be off.
-MAX_AGE_MS, OFF_MS = 2000, 250
+#: Milliseconds after which a price is too old.
+MAX_AGE_MS = 2000
 #: How long a condition may hold in plain sight without a firing; a rest after a return is at most this long.
 PATIENT_MS, MOST_REST_MS = 10_000, 60_000
 #: The same, whatever was done to those who look.
@@ -36,13 +38,14 @@ _NEAR = Fraction(1, 10**15)
 class Seen:
     """What the drill itself knows of its run, in ms since the epoch. `hidden`: when nobody may have looked;
     `blind`: when nobody can have; `fences`: when the leader of which fence was seen; `unsure`: when a process
-    may have stood still between a look and its commit."""
+    may have stood still between a look and its commit; `asked`: edits, cancels and halts."""
 
     placed: Mapping[str, Placed]
     hidden: Spans = ()
     blind: Spans = ()
     unsure: Spans = ()
     fences: Sequence[tuple[float, int]] = ()
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass
@@ -64,20 +67,34 @@ class Judge:
             if placed is None:
                 continue
             self.figures["waited"] += 1
-            for event in order["events"]:
-                trigger = event["data"].get("trigger")
-                if event["status"] == "pending" and trigger is not None:
-                    self.figures[f"fired {placed.wait.kind}"] += 1
-                    self._judge_firing(order, placed, event, trigger)
-                    if "fence" in trigger:
-                        fired.append((moment_ms(event["at"]), int(trigger["fence"]), order["orderId"]))
-            self._judge_fill(order, placed.wait)
+            terms = terms_at(self.verdict, order, placed, self.seen.asked.edits.get(order["orderId"]))
+            self.figures["edited"] += int(terms[-1] is not placed)
+            self.figures["cancelled"] += int(judge_cancels(self.verdict, order, self.seen.asked.cancels))
+            fired += self._judge_firings(order, terms)
+            self._judge_fill(order, terms)
             other = known.get(placed.other or "")
-            self._judge_waits(order, placed, crowded, turns_of(other) if other else ())
+            self._judge_waits(order, terms, crowded, turns_of(other) if other else ())
             if other is not None:
                 judge_pair(self.verdict, order, other)
         self._judge_fences(fired)
+        for halt in self.seen.asked.halts:
+            self.figures["halts"] += 1
+            judge_halt(self.verdict, halt, orders)
         return self.figures
+
+    def _judge_firings(
+        self, order: Mapping[str, Any], terms: Sequence[Placed]
+    ) -> list[tuple[float, int, str]]:
+        """When it was fired, and by which fence."""
+        fired = []
+        for event, placed in zip(order["events"], terms, strict=True):
+            trigger = event["data"].get("trigger")
+            if event["status"] == "pending" and trigger is not None:
+                self.figures[f"fired {placed.wait.kind}"] += 1
+                self._judge_firing(order, placed, event, trigger)
+                if "fence" in trigger:
+                    fired.append((moment_ms(event["at"]), int(trigger["fence"]), order["orderId"]))
+        return fired
 
     def _judge_firing(
         self, order: Mapping[str, Any], placed: Placed, event: Mapping[str, Any], trigger: Mapping[str, Any]
@@ -163,22 +180,32 @@ class Judge:
             return None
         return told
 
-    def _judge_fill(self, order: Mapping[str, Any], wait: Wait) -> None:
-        """By what was asked for: the ledger's amounts were compared with the order's before."""
-        worst = wait.target if wait.kind == "limit" else wait.worst
-        if order["status"] != "confirmed" or worst is None:
+    def _judge_fill(self, order: Mapping[str, Any], terms: Sequence[Placed]) -> None:
+        """By what was asked for when it fired: the ledger's amounts were compared with the order's before."""
+        if order["status"] != "confirmed":
             return
+        wait = terms[-1].wait
+        worst = wait.target if wait.kind == "limit" else wait.worst
         base, quote = ("filledIn", "filledOut") if wait.sells else ("filledOut", "filledIn")
+        asked = Fraction(wait.units, 10 ** TOKENS[wait.base][2])
+        if Fraction(order[base]) != asked:
+            self.verdict.wrong.append(f"{order['orderId']}: {order[base]} was filled, not {asked}")
+        if worst is None:
+            return
         price = Fraction(order[quote]) / Fraction(order[base])
         if price < worst if wait.sells else price > worst:
             self.verdict.wrong.append(f"{order['orderId']}: filled at {float(price):.8g}, asked for {worst}")
 
-    def _judge_waits(self, order: Mapping[str, Any], placed: Placed, crowded: Spans, turns: Spans) -> None:
+    def _judge_waits(
+        self, order: Mapping[str, Any], terms: Sequence[Placed], crowded: Spans, turns: Spans
+    ) -> None:
         """Whether it was met for long, in plain sight, while it waited. `turns`: when the one that excludes
         it was being executed."""
-        wait, events, returns = placed.wait, order["events"], 0
-        for event, after in pairwise([*events, None]):
+        returns = 0
+        for (event, after), placed in zip(pairwise([*order["events"], None]), terms, strict=True):
+            wait = placed.wait
             if event["status"] != "waiting":
+                returns += 1 if "trigger" in event["data"] else 0
                 continue
             begun = max(moment_ms(event["at"]), placed.launch_ms)
             until = moment_ms(after["at"]) if after is not None else placed.lapse_ms
@@ -189,7 +216,6 @@ class Judge:
             rest = min(MOST_REST_MS, 1000 * 2**returns) if returns else 0
             latched = wait.kind != "limit" and returns > 0
             self._judge_wait(order, wait, (begun, until), PATIENT_MS + rest, latched, (crowded, turns))
-            returns += 1
 
     def _judge_wait(
         self,

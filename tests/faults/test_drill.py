@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.parametrize(
     ("network", "orders", "faults", "seed", "waiting"),
-    [("simulated", 80, 12, 11, 50), ("localnet", 24, 8, 3, 0)],
+    [("simulated", 60, 12, 80, 60), ("localnet", 24, 8, 3, 0)],
 )
 def test_a_short_drill_keeps_the_promise(
     network: str, orders: int, faults: int, seed: int, waiting: int
@@ -26,5 +26,7 @@ def test_a_short_drill_keeps_the_promise(
     assert (found["lost"], found["doubled"], found["gaps"], found["wrong"]) == ([], [], [], [])
     assert (found["unfounded"], found["missed"]) == ([], [])
     assert found["watched"].get("prices found on the path", 0) >= waiting / 5
+    if waiting:
+        assert found["struck"]["halted"] == 3 == found["watched"]["halts"] and found["watched"]["edited"]
     # Named places are passed by chance; all other faults must have struck.
     assert found["faults"] >= faults - 4

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oee_cli.drill.drill_asked import Asked, Cancel, Edit, Halt, Look
 from oee_cli.drill.drill_market import SLOT_MS, Market, Shift, path_of
 from oee_cli.drill.drill_orders import DrillOrders, Pair, Placed, Wait
 from oee_cli.drill.drill_turns import judge_pair, turns_of
@@ -68,7 +69,7 @@ def verdict(
         else {"status": "pending", "data": {"trigger": said}}
     )
     order = {
-        "orderId": "one", "status": "confirmed", "createdAt": at(10), "limitPrice": None,
+        "orderId": "one", "status": "confirmed", "createdAt": at(10), "limitPrice": None, "finishedAt": None,
         "filledIn": filled if not wait.sells else "1", "filledOut": "1" if not wait.sells else filled,
         "events": [
             {"status": "waiting", "at": at(10), "data": {"market": {"at": at(10)}}},
@@ -192,6 +193,119 @@ def test_a_floor_keeps_the_turn() -> None:
     assert len(turns_of(stopped)) == 2
 
 
+def ms(slot: float) -> float:
+    return MARKET.genesis_ms + slot * SLOT_MS
+
+
+#: At slot 20 it is asked to buy at once instead: at what it costs before the fall.
+OTHER = replace(LIMIT, target=round(Decimal(text(ASK)) * 2, 6))
+
+
+def edit(done: bool | None = True, told: float = 21, wait: Wait = OTHER) -> Asked:
+    terms = Placed(wait, 0, MARKET.genesis_ms + 60_000)
+    return Asked(edits={"one": Edit(terms, {"targetPrice": f"{wait.target}"}, ms(20), ms(told), done)})
+
+
+def story(*steps: tuple[str, float, dict[str, Any]], filled: str = "100") -> dict[str, Any]:
+    """The order of `verdict`, placed at slot 10; each step with its slot and what it says."""
+    said = [("waiting", 10, {"market": {"at": at(10)}}), *steps]
+    events = [{"status": status, "at": at(slot), "data": data} for status, slot, data in said]
+    ended = said[-1][0] in ("confirmed", "cancelled", "expired")
+    return {
+        "orderId": "one", "status": said[-1][0], "createdAt": at(10), "limitPrice": None,
+        "pair": "SOL/USDC", "side": "buy", "type": "limit", "filledIn": filled, "filledOut": "1",
+        "finishedAt": events[-1]["at"] if ended else None, "events": events,
+    }  # fmt: skip
+
+
+def judged(order: dict[str, Any], asked: Asked) -> Verdict:
+    found = Verdict([], [], [], [])
+    placed = {"one": Placed(LIMIT, 0, MARKET.genesis_ms + 60_000)}
+    Judge(MARKET, Seen(placed, asked=asked), found).judge([order])
+    return found
+
+
+EDITED = ("waiting", 20.5, {"edited": {"targetPrice": [str(LIMIT.target), str(OTHER.target)]}})
+ENDED: tuple[str, float, dict[str, Any]] = ("confirmed", 54.0, {})
+
+
+def fires(slot: int, wait: Wait) -> tuple[str, float, dict[str, Any]]:
+    return "pending", slot + 0.5, {"trigger": trigger(wait, slot)}
+
+
+def cancelled(left: frozenset[str] | None = frozenset(), slot: float = 30, **which: Any) -> Asked:
+    which = which or {"ids": frozenset(("one",))}
+    return Asked(cancels=[Cancel(sent_ms=ms(slot), told_ms=ms(slot + 1), left=left, **which)])
+
+
+STOPPED: tuple[str, float, dict[str, Any]] = ("cancelled", 30.5, {})
+ALL: dict[str, Any] = {"pair": "SOL/USDC", "side": "buy", "type": "limit"}
+QUIET = Look(5, 4, 3, 2)
+
+
+def halted(after: Look = QUIET, *, sure: bool = True) -> Asked:
+    return Asked(halts=[Halt(ms(49), ms(50), sure, QUIET, after, ms(60))])
+
+
+LATE = story(fires(60, LIMIT), ("submitted", 61, {}), ("confirmed", 62, {}))
+HONEST: dict[str, tuple[dict[str, Any], Asked]] = {
+    "edited, and fired by its new price": (story(EDITED, fires(25, OTHER), ENDED), edit()),
+    "not known, and not done": (story(fires(52, LIMIT), ENDED), edit(None)),
+    "not known, and done": (story(EDITED, fires(25, OTHER), ENDED), edit(None)),
+    "refused": (story(fires(52, LIMIT), ENDED), edit(done=False)),
+    "cancelled": (story(STOPPED), cancelled()),
+    "cancelled with all": (story(STOPPED), cancelled(**ALL)),
+    "another pair was cancelled": (story(fires(52, LIMIT), ENDED), cancelled(**ALL | {"pair": "JUP/USDT"})),
+    "sent before all were cancelled": (
+        story(fires(52, LIMIT), ENDED), cancelled(frozenset(("one",)), slot=51, **ALL)
+    ),
+    "fired after a halt": (LATE, halted()),
+    "sent by who did not say that it is quiet": (LATE, halted(Look(5, 4, 3, 9), sure=False)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HONEST)
+def test_what_was_asked_for_and_done_is_no_reproach(what: str) -> None:
+    found = judged(*HONEST[what])
+    assert found.kept, found
+
+
+UNASKED: dict[str, tuple[dict[str, Any], Asked]] = {
+    "though nobody asked for it": (story(EDITED), Asked()),
+    "and said that it was not": (story(EDITED), edit(done=False)),
+    "edited 0 times": (story(), edit()),
+    "edited 2 times": (story(EDITED, EDITED), edit()),
+    "at another time": (story(("waiting", 40, EDITED[2])), edit()),
+    "edited while it did not wait": (story(("pending", 15, {}), EDITED), edit()),
+    "asked for {": (story(("waiting", 20.5, {"edited": {"targetPrice": ["1", "2"]}})), edit()),
+    "fired by what it was before": (story(fires(52, LIMIT), ("waiting", 20.5, EDITED[2])), edit()),
+    "it waited for": (story(EDITED, fires(52, LIMIT), ENDED), edit()),
+    "went on after": (story(fires(52, LIMIT), ENDED), cancelled(**ALL)),
+    "was said to be cancelled": (story(("expired", 30.5, {})), cancelled()),
+    "cancelled, though nobody": (story(STOPPED), cancelled(slot=12, **ALL | {"side": "sell"})),
+    "1 more accepted": (story(), halted(Look(6, 4, 3, 2))),
+    "1 more signed": (story(), halted(Look(5, 5, 3, 2))),
+    "1 more fired": (story(), halted(Look(5, 4, 4, 2))),
+    "1 more taken by the chain": (story(), halted(Look(5, 4, 3, 3))),
+    "submitted under the halt": (story(("submitted", 55, {})), halted()),
+    "pending under the halt": (story(fires(52, LIMIT)), halted()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", UNASKED)
+def test_each_lie_of_an_edit_a_cancel_or_a_halt_is_seen(said: str) -> None:
+    found = judged(*UNASKED[said])
+    assert any(said in each for each in found.unfounded), found
+
+
+def test_a_fill_is_held_to_the_terms_in_force() -> None:
+    order = story(EDITED, fires(25, OTHER), ENDED, filled=f"{OTHER.target}")
+    assert judged(order, edit()).kept
+    assert judged(order, Asked()).wrong
+    half = replace(OTHER, units=OTHER.units // 2)
+    assert "not 1/2" in judged(story(EDITED, fires(25, OTHER), ENDED), edit(wait=half)).wrong[0]
+
+
 def drawn(seed: int) -> list[Any]:
     orders = DrillOrders(301, [{}], seed, 60, 25)
     return [orders.draw(n) for n in range(301)]
@@ -203,3 +317,10 @@ def test_the_same_seed_asks_for_the_same() -> None:
     assert {wait.kind for wait in found if isinstance(wait, Wait)} == {"limit", "stop", "trail", "launch"}
     pairs = [one for one in found if isinstance(one, Pair)]
     assert len(pairs) == found.count(None) > 10
+    waits = [one for one in found if isinstance(one, Wait)] + [leg for pair in pairs for leg in pair.legs]
+    edits = [wait for wait in waits if wait.edit is not None]
+    assert all(wait.edited() != replace(wait, edit=None) for wait in edits) and len(edits) > 20
+    assert {field for wait in edits if wait.edit for field in wait.edit.what} == {
+        "target", "worst", "trail_bps", "launch_s", "lapse_s", "units",
+    }  # fmt: skip
+    assert any(pair.cancel_s for pair in pairs) and any(wait.cancel_s for wait in waits)
