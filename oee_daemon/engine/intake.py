@@ -149,6 +149,8 @@ class Intake:
         self._new.append(order.id)
         if len(self._new) == 1:
             asyncio.get_running_loop().call_soon(self._send_news)
+        # The bell rings before anybody is answered: to write the answers of a flight takes longer.
+        await asyncio.sleep(0)
         return order, True
 
     def look_ahead(self, order: Order) -> None:
