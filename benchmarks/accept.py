@@ -3,12 +3,14 @@
 The floor is the bare FastAPI application of `floor` on the same servers. No worker runs on either side:
 ours is frozen, the floor has none, so that accepting alone is measured. Ours is asked without an
 Idempotency-Key, which is the request that the floor answers too, and with one, as the command line does.
+`--against` asks another checkout as well, without one, round by round.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from uuid import uuid4
 
 from benchmarks import bench, figures, load
@@ -16,8 +18,6 @@ from benchmarks.floors import Floor
 
 #: Promised: p50 against the floor's, and p99 under many clients against the p50 there.
 P50_TIMES, P99_TIMES = 1.3, 3.0
-#: The three that are asked in turn.
-KINDS = ("floor", "oee", "oee with a key")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -25,26 +25,33 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--many", type=int, default=800, help="requests under many clients, a round and side")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
+    bench.option_against(parser)
 
 
 def measure(told: argparse.Namespace) -> list[figures.Figure]:
     """The figures of this script."""
-    with bench.folder() as home, bench.Base(home / "servers") as base:
-        settings = {"OEE_DATABASE_URL": base.database("ours"), "OEE_REDIS_URL": base.redis(1)}
-        with (
-            Floor(home, base.database("floor"), base.redis(2), worker=False) as floor,
-            bench.Daemon(home / "home", **settings | bench.NO_WAITS) as daemon,
-        ):
-            pids = daemon.pids()
-            with bench.frozen(pids["worker"]):
-                return _rounds(floor, daemon.facts["socket"], pids["daemon"], told)
+    with (
+        bench.folder() as home,
+        bench.Base(home / "servers") as base,
+        Floor(home, base.database("floor"), base.redis(1), worker=False) as floor,
+        bench.daemons(home, base, told.against, **bench.NO_WAITS) as daemons,
+    ):
+        pids = {name: daemon.pids() for name, daemon in daemons.items()}
+        sides = {"floor": (floor.socket, floor.pids)}
+        sides |= {name: (daemons[name].facts["socket"], (pids[name]["daemon"],)) for name in daemons}
+        sides |= {"oee with a key": sides["oee"]}
+        with bench.frozen(*(each["worker"] for each in pids.values())):
+            return _rounds(sides, told)
 
 
-def _rounds(floor: Floor, ours: str, pid: int, told: argparse.Namespace) -> list[figures.Figure]:
-    found = {kind: Rounds() for kind in KINDS}
+def _rounds(
+    sides: Mapping[str, tuple[str, tuple[int, ...]]], told: argparse.Namespace
+) -> list[figures.Figure]:
+    """`sides`: the socket of each, and who answers there."""
+    found = {kind: Rounds() for kind in sides}
     for number in range(told.rounds + 1):
-        for kind in KINDS:
-            socket, others = (floor.socket, (pid,)) if kind == "floor" else (ours, floor.pids)
+        for kind, (socket, own) in sides.items():
+            others = {pid for _, pids in sides.values() for pid in pids} - set(own)
             make = _with_key if kind == "oee with a key" else _order
             with bench.frozen(*others):
                 # The first round warms up.
@@ -53,8 +60,11 @@ def _rounds(floor: Floor, ours: str, pid: int, told: argparse.Namespace) -> list
             if number:
                 found[kind].add(one, all_)
         if number:
-            figures.say(f"round {number}: " + ", ".join(f"{k} {found[k].alone[-1]:.2f} ms" for k in KINDS))
-    return [figure for kind in KINDS[1:] for figure in _figures(kind, found["floor"], found[kind], told)]
+            figures.say(f"round {number}: " + ", ".join(f"{k} {found[k].alone[-1]:.2f} ms" for k in sides))
+    floor = found.pop("floor")
+    other = found.pop(str(told.against), None)
+    against = [] if other is None else _figures("oee", other, found["oee"], told, f", floor: {told.against}")
+    return [figure for kind in found for figure in _figures(kind, floor, found[kind], told)] + against
 
 
 class Rounds:
@@ -77,10 +87,12 @@ class Rounds:
         return figures.median([p99 / p50 for p50, p99 in zip(self.p50, self.p99, strict=True)])
 
 
-def _figures(kind: str, bare: Rounds, ours: Rounds, told: argparse.Namespace) -> list[figures.Figure]:
-    many = f"{kind}, {told.clients} clients"
+def _figures(
+    kind: str, bare: Rounds, ours: Rounds, told: argparse.Namespace, beside: str = ""
+) -> list[figures.Figure]:
+    many = f"{kind}, {told.clients} clients{beside}"
     return [
-        figures.ratio(f"accept, {kind}, alone, p50", bare.alone, ours.alone, "ms", at_most=P50_TIMES),
+        figures.ratio(f"accept, {kind}, alone{beside}, p50", bare.alone, ours.alone, "ms", at_most=P50_TIMES),
         figures.ratio(f"accept, {many}, p50", bare.p50, ours.p50, "ms", at_most=P50_TIMES),
         figures.Figure(
             f"accept, {many}, p99 against its own p50",

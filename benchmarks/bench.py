@@ -6,6 +6,7 @@ the account that the servers run under. Nothing here measures; that is each scri
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import json
@@ -162,6 +163,7 @@ class Daemon(Process):
     def __init__(self, home: Path, root: Path = ROOT, **settings: str) -> None:
         self.home = home
         told = environ(root, **({"OEE_HOME": str(home), "OEE_PORT": "0"} | settings))
+        self.database_url = settings.get("OEE_DATABASE_URL", "")
         log = home.with_name(home.name + ".log")
         super().__init__(["-P", "-m", "oee_daemon", "run"], told, log, root)
 
@@ -200,6 +202,23 @@ class Daemon(Process):
             if status[part]["own"]:
                 found[name] = status[part]["pid"]
         return found
+
+
+def option_against(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, with its own .venv")
+
+
+@contextlib.contextmanager
+def daemons(home: Path, base: Base, against: Path | None, **settings: str) -> Iterator[dict[str, Daemon]]:
+    """The daemon of the checkout that ours is measured against, where there is one, by its path; then ours,
+    as `oee`. Each has a database and a queue of its own on the same servers."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for number, root in enumerate([*filter(None, [against]), ROOT], 2):
+            own = {"OEE_DATABASE_URL": base.database(f"side{number}"), "OEE_REDIS_URL": base.redis(number)}
+            daemon = Daemon(home / f"home{number}", root.resolve(), **own | settings)
+            found["oee" if root is ROOT else str(root)] = stack.enter_context(daemon)
+        yield found
 
 
 def helpers(pid: int) -> list[int]:

@@ -10,8 +10,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 
 import psycopg
 
@@ -30,50 +31,54 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alone", type=int, default=100, help="orders one by one, waits at 0")
     parser.add_argument("--batches", type=int, default=20, help="ten at once, waits at 0")
     parser.add_argument("--rounds", type=int, default=2)
+    bench.option_against(parser)
     parser.add_argument("--no-defaults", action="store_true", help="leave out the waits at their defaults")
 
 
 def measure(told: argparse.Namespace) -> list[figures.Figure]:
     """The figures of this script."""
-    found = []
     with bench.folder() as home, bench.Base(home / "servers") as base:
-        settings = {"OEE_DATABASE_URL": base.database("ours"), "OEE_REDIS_URL": base.redis(1)}
         with (
-            Floor(home, base.database("floor"), base.redis(2), worker=True) as floor,
-            bench.Daemon(home / "home", **settings | bench.NO_WAITS) as daemon,
+            Floor(home, base.database("floor"), base.redis(1), worker=True) as floor,
+            bench.daemons(home, base, told.against, **bench.NO_WAITS) as daemons,
         ):
-            found += _without_waits(floor, daemon, told)
+            found = _without_waits(floor, daemons, told)
         if not told.no_defaults:
-            with bench.Daemon(home / "home", **settings | bench.SURE) as daemon:
-                found += _with_waits(daemon, told)
+            with bench.daemons(home, base, None, **bench.SURE) as daemons:
+                found += _with_waits(daemons["oee"], told)
     return found
 
 
-def _without_waits(floor: Floor, daemon: bench.Daemon, told: argparse.Namespace) -> list[figures.Figure]:
-    own = list(daemon.pids().values())
-    costs: dict[tuple[str, int], list[float]] = {}
+def _without_waits(
+    floor: Floor, daemons: Mapping[str, bench.Daemon], told: argparse.Namespace
+) -> list[figures.Figure]:
+    sides = {"floor": (floor.socket, _ends_of_floor(floor), floor.pids)}
+    for name, daemon in daemons.items():
+        sides[name] = daemon.facts["socket"], _ends_of_ours(daemon), tuple(daemon.pids().values())
+    # Of each round, since two side by side had the same machine.
+    costs: dict[tuple[str, int], list[list[float]]] = {}
     for number in range(told.rounds + 1):
         # The first round warms up.
         rounds = ((1, told.alone), (TEN, told.batches)) if number else ((1, 10), (TEN, 4))
         for at_once, batches in rounds:
-            for name, socket, others in (
-                ("floor", floor.socket, own),
-                ("oee", daemon.facts["socket"], floor.pids),
-            ):
-                ends = _ends_of_floor(floor) if name == "floor" else _ends_of_ours(daemon)
+            for name, (socket, ends, own) in sides.items():
+                others = {pid for _, _, pids in sides.values() for pid in pids} - set(own)
                 with bench.frozen(*others):
                     took = _costs(socket, ends, at_once, max(1, batches // max(1, told.rounds)))
                 if number:
-                    costs.setdefault((name, at_once), []).extend(took)
-    for (name, at_once), values in costs.items():
-        figures.say(f"{name}, {at_once} at once: {figures.spread(values, 'ms')}")
-    return [
-        figure
-        for at_once, words, promised in ((1, "alone", ALONE_MS), (TEN, "ten at once", TEN_MS))
-        for figure in _lines(
-            f"own cost {words}, waits at 0", costs["oee", at_once], promised, costs["floor", at_once]
-        )
-    ]
+                    costs.setdefault((name, at_once), []).append(took)
+    found = []
+    for at_once, words, promised in ((1, "alone", ALONE_MS), (TEN, "ten at once", TEN_MS)):
+        each = {name: list(chain(*costs[name, at_once])) for name in sides}
+        for name, values in each.items():
+            figures.say(f"{name}, {words}: {figures.spread(values, 'ms')}")
+        found += _lines(f"own cost {words}, waits at 0", each["oee"], promised, each["floor"])
+        if told.against is not None:
+            bare, ours = (
+                [figures.median(took) for took in costs[n, at_once]] for n in (str(told.against), "oee")
+            )
+            found.append(figures.ratio(f"own cost {words}, p50, floor: {told.against}", bare, ours, "ms"))
+    return found
 
 
 def _with_waits(daemon: bench.Daemon, told: argparse.Namespace) -> list[figures.Figure]:

@@ -2,7 +2,8 @@
 
 From event 1's `at` to that of `routing`, both Postgres's clock, orders one by one with pauses in between
 that are drawn, so that no timer is in step with them. The floor is a list of Valkey's that blocks and one
-UPDATE, on the same servers. Processor time is that of the idle engine, its servers included.
+UPDATE, on the same servers. Processor time is that of the idle engine, its servers included. `--against` asks
+another checkout as well, round by round.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from uuid import uuid4
 
 import psycopg
@@ -31,28 +34,38 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--every", type=float, default=0.2, help="seconds between two orders, on average")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds over which processor time is taken")
+    bench.option_against(parser)
 
 
 def measure(told: argparse.Namespace) -> list[figures.Figure]:
     """The figures of this script."""
-    with bench.folder() as home, bench.Base(home / "servers") as base:
-        settings = {"OEE_DATABASE_URL": base.database("ours"), "OEE_REDIS_URL": base.redis(1)}
-        with (
-            BellFloor(home, base.database("floor"), base.redis(2)) as bell,
-            bench.Daemon(home / "home", **settings | bench.NO_WAITS) as daemon,
-        ):
-            own = daemon.pids()
-            bare, ours = _pickups(bell, daemon, list(own.values()), told)
-            with bench.frozen(*bell.pids):
-                cpu = _idle(own | base.pids(), told.idle)
+    with (
+        bench.folder() as home,
+        bench.Base(home / "servers") as base,
+        BellFloor(home, base.database("floor"), base.redis(1)) as bell,
+        bench.daemons(home, base, told.against, **bench.NO_WAITS) as daemons,
+    ):
+        pids = {name: daemon.pids() for name, daemon in daemons.items()} | {"floor": {"bell": bell.pids[0]}}
+        rounds: dict[str, list[list[float]]] = {name: [] for name in pids}
+        own = pids["oee"]
+        others = {pid for each in pids.values() for pid in each.values()} - set(own.values())
+        _pickups(bell, daemons, pids, rounds, told)
+        with bench.frozen(*others):
+            cpu = _idle(own | base.pids(), told.idle)
+    ours, bare = (list(chain(*rounds[name])) for name in ("oee", "floor"))
+    against = []
+    if told.against is not None:
+        then, now = ([figures.median(each) for each in rounds[n]] for n in (str(told.against), "oee"))
+        against.append(figures.ratio(f"idle pick-up, p50, floor: {told.against}", then, now, "ms"))
     return [
         figures.limit("idle pick-up, p50", figures.median(ours), "ms", P50_MS, figures.median(bare)),
-        figures.limit(
-            "idle pick-up, p90", figures.percentile(ours, 90), "ms", None, figures.percentile(bare, 90)
-        ),
-        figures.limit(
-            "idle pick-up, p99", figures.percentile(ours, 99), "ms", P99_MS, figures.percentile(bare, 99)
-        ),
+        *[
+            figures.limit(
+                f"idle pick-up, p{n}", figures.percentile(ours, n), "ms", most, figures.percentile(bare, n)
+            )
+            for n, most in ((90, None), (99, P99_MS))
+        ],
+        *against,
         figures.limit("idle, the worker", cpu["worker"], "% of a core", WORKER_PERCENT),
         *[
             figures.limit(f"idle, {name}", used, "% of a core")
@@ -64,42 +77,51 @@ def measure(told: argparse.Namespace) -> list[figures.Figure]:
 
 
 def _pickups(
-    bell: BellFloor, daemon: bench.Daemon, own: list[int], told: argparse.Namespace
-) -> tuple[list[float], list[float]]:
-    """Milliseconds of the floor's and of ours."""
-    bare: list[float] = []
-    ours: list[float] = []
+    bell: BellFloor,
+    daemons: Mapping[str, bench.Daemon],
+    pids: Mapping[str, Mapping[str, int]],
+    rounds: dict[str, list[list[float]]],
+    told: argparse.Namespace,
+) -> None:
+    """Fills `rounds`: milliseconds by side and round."""
     each = max(1, told.orders // told.rounds)
     with (
         psycopg.connect(bell.database_url, autocommit=True, prepare_threshold=0) as conn,
         redis.Redis.from_url(bell.redis_url) as queue,
-        daemon.client() as client,
     ):
         # The first of each makes connections and prepares statements.
-        client.post(bench.EXECUTE, bench.ORDER)
+        for daemon in daemons.values():
+            _ours(daemon, 1, told)
         _ring(conn, queue)
         time.sleep(SETTLE_S)
         for number in range(told.rounds):
-            with bench.frozen(*own):
-                placed = []
-                for _ in range(max(1, each // 2)):
-                    placed.append(_ring(conn, queue))
-                    time.sleep(random.uniform(0.5, 1.5) * told.every / 2)
-                bare += [
-                    bench.until(partial(_picked_up, conn, order_id), 10, "a pick-up") for order_id in placed
-                ]
-            with bench.frozen(*bell.pids):
-                time.sleep(1)
-                placed = []
-                for _ in range(each):
-                    placed.append(client.post(bench.EXECUTE, bench.ORDER)["orderId"])
-                    time.sleep(random.uniform(0.5, 1.5) * told.every)
-                times = [events.times(client, order_id) for order_id in placed]
-                ours += [events.between(moments, "routing") for moments in times]
-            figures.say(
-                f"round {number + 1}: floor {figures.spread(bare, 'ms')}, oee {figures.spread(ours, 'ms')}"
-            )
-    return bare, ours
+            for name, own in pids.items():
+                others = {pid for each in pids.values() for pid in each.values()} - set(own.values())
+                with bench.frozen(*others):
+                    time.sleep(1)
+                    if name == "floor":
+                        rounds[name].append(_bare(conn, queue, each, told))
+                    else:
+                        rounds[name].append(_ours(daemons[name], each, told))
+            said = [f"{name} {figures.spread(found[-1], 'ms')}" for name, found in rounds.items()]
+            figures.say(f"round {number + 1}: {', '.join(said)}")
+
+
+def _ours(daemon: bench.Daemon, orders: int, told: argparse.Namespace) -> list[float]:
+    placed = []
+    with daemon.client() as client:
+        for _ in range(orders):
+            placed.append(client.post(bench.EXECUTE, bench.ORDER)["orderId"])
+            time.sleep(random.uniform(0.5, 1.5) * told.every)
+        return [events.between(events.times(client, order_id), "routing") for order_id in placed]
+
+
+def _bare(conn: psycopg.Connection, queue: redis.Redis, orders: int, told: argparse.Namespace) -> list[float]:
+    placed = []
+    for _ in range(max(1, orders // 2)):
+        placed.append(_ring(conn, queue))
+        time.sleep(random.uniform(0.5, 1.5) * told.every / 2)
+    return [bench.until(partial(_picked_up, conn, order_id), 10, "a pick-up") for order_id in placed]
 
 
 def _ring(conn: psycopg.Connection, queue: redis.Redis) -> str:

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg
 
@@ -62,7 +61,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--key", action="store_true", help="send an Idempotency-Key to ours, as the CLI does")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, with its own .venv")
+    bench.option_against(parser)
     parser.add_argument("--no-floor", action="store_true", help="only what --against names, and ours")
 
 
@@ -74,12 +73,9 @@ def measure(told: argparse.Namespace) -> list[figures.Figure]:
             floor = stack.enter_context(Floor(home, base.database("floor"), base.redis(1), worker=True))
             pids = dict(zip(("daemon", "worker"), floor.pids, strict=True))
             sides.append(Side("floor", floor.socket, floor.database_url, pids))
-        for number, root in enumerate([*filter(None, [told.against]), bench.ROOT], 2):
-            url = base.database(f"side{number}")
-            settings = {"OEE_DATABASE_URL": url, "OEE_REDIS_URL": base.redis(number)} | bench.NO_WAITS
-            daemon = stack.enter_context(bench.Daemon(home / f"home{number}", root.resolve(), **settings))
-            name = "oee" if root is bench.ROOT else str(root)
-            sides.append(Side(name, daemon.facts["socket"], url, daemon.pids()))
+        daemons = stack.enter_context(bench.daemons(home, base, told.against, **bench.NO_WAITS))
+        for name, daemon in daemons.items():
+            sides.append(Side(name, daemon.facts["socket"], daemon.database_url, daemon.pids()))
         _measure_rounds(sides, base.pids(), told)
     *others, ours = sides
     return [figure for other in others for figure in _figures(other, ours)]
