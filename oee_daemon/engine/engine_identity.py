@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,8 @@ NOWHERE = Where("", "", 0, datetime.fromtimestamp(0, UTC))
 _LANDINGS, _MORE = 100, 1000
 #: So many are read at most: anybody can have any number of transactions name the wallet.
 _READ = 500
+#: Seconds for all that: meanwhile its worker gives no sign of life, and would be taken for dead.
+_LOOK_S = 15.0
 #: So many of them are asked for at once: an endpoint without batches tells them one after another, in time.
 _TOLD = 5
 
@@ -176,28 +179,32 @@ class Identity:
         though each is stored before. The chain is asked only what those were that it does not have."""
         with self._db.connect() as conn:
             row = engine_row.whose(conn)
-        looked_into = None if row is None else row.newest_fill
-        landings, new = self._since(looked_into, first=row is None)
+        looked_into, until = None if row is None else row.newest_fill, time.monotonic() + _LOOK_S
+        landings, new, whole = self._since(looked_into, until, first=row is None)
         signatures = [one.signature for one in new]
         with self._db.connect() as conn:
             stored = orders_of(conn, signatures)
         newest = landings[0].signature if landings else looked_into
         missing = [signature for signature in signatures if signature not in stored]
         for begin in range(0, min(len(missing), _READ), _TOLD):
+            if time.monotonic() > until:
+                whole = False
+                break
             told = self._run(self._chain.fills_of(missing[begin : begin + _TOLD]))
             for fill in told.fills:
                 return newest, f"the chain knows a landing that it does not: {fill.signature}"
             for order_id in told.unread:
                 return newest, f"the chain knows a landing that it does not, of order {order_id}"
-        if len(missing) > _READ:
+        if len(missing) > _READ or not whole:
             return newest, f"the chain knows {len(missing)} landings that it does not, too many to read"
         return newest, None
 
     def _since(
-        self, looked_into: str | None, *, first: bool
-    ) -> tuple[Sequence[ListedLanding], Sequence[ListedLanding]]:
+        self, looked_into: str | None, until: float, *, first: bool
+    ) -> tuple[Sequence[ListedLanding], Sequence[ListedLanding], bool]:
         """All that was listed, and those since the last look, or that are still kept: whatever others had
-        land in between hides none. `first`: nothing was stored before, and the newest are enough."""
+        land in between hides none; and whether that is all of them. `first`: nothing was stored before, and
+        the newest are enough."""
         kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
 
         def is_new(one: ListedLanding) -> bool:
@@ -208,9 +215,11 @@ class Identity:
         landings, before = self._run(self._chain.landings(limit=_LANDINGS))
         listed = list(landings)
         while before is not None and not first and all(map(is_new, listed)):
+            if time.monotonic() > until:
+                return listed, listed, False
             landings, before = self._run(self._chain.landings(limit=_MORE, before=before))
             listed += landings
-        return listed, list(takewhile(is_new, listed))
+        return listed, list(takewhile(is_new, listed)), True
 
     def _halt_known(self) -> int:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""

@@ -300,10 +300,12 @@ def test_a_forgotten_landing_that_can_not_be_read_is_one_as_well(bench: Bench) -
     assert bench.order(order.id).status is Status.SUBMITTED
 
 
+@pytest.mark.parametrize("bound", ["_READ", "_LOOK_S"])
 def test_landings_that_are_too_many_to_be_read_may_be_any(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(engine_identity, "_READ", 0)
+    """Or to be read in time: a worker that is silent for so long is killed, and its successor as well."""
+    monkeypatch.setattr(engine_identity, bound, 0)
     identity(bench).settle()
     order = executed_and_forgotten(bench)
     identity(bench, chain=UnreadChain(bench.ledger, clock=bench.clock)).settle()
