@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana.endpoint_look import answer_of, calls_for
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import MOST_BYTES, Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -149,7 +150,29 @@ BATCHES: dict[str, Any] = {
 @pytest.mark.parametrize("said", BATCHES.values(), ids=BATCHES)
 def test_half_a_batch_is_none(said: Any) -> None:
     with pytest.raises(NoAnswer):
-        results_of(json.dumps(said).encode(), 1, 2, batch=True)
+        results_of(json.dumps(said).encode(), 1, TWO, batch=True)
+
+
+@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize("code", [429, -32603])
+def test_what_else_was_asked_counts_where_one_method_is_refused(batch: bool, code: int) -> None:
+    """That a swap landed, where nobody tells how far back that node remembers: it would be looked for for
+    ever."""
+    refused = {"error": {"code": code, "message": "too many of these"}}
+    node = rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getEpochInfo": lambda _: {"absoluteSlot": 460, "blockHeight": 438},
+            "getSignatureStatuses": lambda _: {
+                "context": {"slot": 470},
+                "value": [{"slot": 450, "err": None, "confirmationStatus": "finalized"}],
+            },
+            "getFirstAvailableBlock": lambda _: refused,
+        },
+        batches=batch,
+    )
+    answer = answer_of("node", asked(node, calls_for("s"), DEADLINE_S), "G")
+    assert answer.status is not None and answer.status.final and answer.first_available is None
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ Call: TypeAlias = tuple[str, list[Any]]
 #: JSON-RPC errors by which a node says that it can't answer now: it is unhealthy, or asked too often.
 #: https://github.com/anza-xyz/agave (rpc-client-api/src/custom_error.rs), and what providers use beside it.
 _NOT_NOW = frozenset({-32005, -32016, -32429, -32603, 429})
+#: Methods without whose answer the others of a request count all the same, for less: how far back a node
+#: remembers, and what was paid lately. Some endpoints count or refuse each method by itself.
+_SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
 #: Seconds: no `Retry-After` is believed beyond this.
 LONGEST_PAUSE_S = 60.0
 
@@ -96,38 +99,38 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-def results_of(body: bytes, first: int, count: int, *, batch: bool) -> list[Result]:
-    """The result of each of `count` calls, which were numbered from `first`, in their order. Raises
-    `NoAnswer` unless all are there."""
-    said = read_json(body)
+def results_of(body: bytes, first: int, calls: Sequence[Call], *, batch: bool) -> list[Result]:
+    """The result of each of the calls, which were numbered from `first`, in their order. Raises `NoAnswer`
+    unless all are there."""
+    said, count = read_json(body), len(calls)
     if not batch:
-        return [_result(said, first)]
+        return [_result(said, first, calls[0])]
     if isinstance(said, dict) and "error" in said:
         error = _error(said["error"])
         raise BatchRefused(f"error {error.code}")
     if not isinstance(said, list) or len(said) != count:
         raise NoAnswer("not as many answers as calls")
     by_id = {one.get("id"): one for one in said if isinstance(one, dict) and type(one.get("id")) is int}
-    return [_result(by_id.get(n), n) for n in range(first, first + count)]
+    return [_result(by_id.get(n), n, call) for n, call in enumerate(calls, first)]
 
 
-def _result(said: Any, number: int) -> Result:
+def _result(said: Any, number: int, call: Call) -> Result:
     if not isinstance(said, dict):
         raise NoAnswer("no answer by JSON-RPC")
     if type(said.get("id")) is not int or said["id"] != number:
         # Rate limiters answer with an id of their own, and a proxy may mix up two requests.
         raise NoAnswer("the answer to another call")
     if said.get("error") is not None:
-        return _error(said["error"])
+        return _error(said["error"], spare=call[0] in _SPARE)
     if "result" not in said:
         raise NoAnswer("neither a result nor an error")
     return said["result"]
 
 
-def _error(said: Any) -> RpcError:
+def _error(said: Any, *, spare: bool = False) -> RpcError:
     if not isinstance(said, dict) or type(said.get("code")) is not int:
         raise NoAnswer("an error without a code")
     error = RpcError(said["code"], str(said.get("message", ""))[:300], said.get("data"))
-    if error.code in _NOT_NOW:
+    if error.code in _NOT_NOW and not spare:
         raise NoAnswer(f"error {error.code}")
     return error

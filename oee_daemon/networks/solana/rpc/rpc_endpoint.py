@@ -81,4 +81,4 @@ class Endpoint:
         first, self._next = self._next, self._next + len(calls)
         reply = await self._site.post("", body_of(calls, first, batch=batch), deadline_s)
         check_status(reply.status, reply.headers, now(), batch=batch)
-        return results_of(reply.body, first, len(calls), batch=batch)
+        return results_of(reply.body, first, calls, batch=batch)
