@@ -182,7 +182,7 @@ LOOK = Statement(f"""
     -- look: orders whose rest is over are compared with their own price again
     WITH due AS (
         SELECT id FROM orders WHERE look_at <= clock_timestamp() OR look_at > clock_timestamp() + {ABSURD}
-        LIMIT {MOST} FOR UPDATE SKIP LOCKED
+        ORDER BY look_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     )
     UPDATE orders o SET look_at = NULL, arm_price = CASE WHEN arm_price IS NULL OR arm_rule NOT IN (0, 1)
         THEN arm_price WHEN latched THEN limit_price ELSE target_price END

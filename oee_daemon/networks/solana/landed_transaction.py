@@ -103,6 +103,11 @@ def _read(said: Any) -> VersionedTransaction:
     if encoding != "base64":
         raise Unreadable("an encoding that was not asked for")
     try:
-        return VersionedTransaction.from_bytes(base64.b64decode(content, validate=True))
+        transaction = VersionedTransaction.from_bytes(base64.b64decode(content, validate=True))
+        genuine = transaction.verify_with_results()[:1] == [True]
     except (ValueError, binascii.Error):
         raise Unreadable("a transaction that can't be read") from None
+    if not genuine:
+        # Whoever tells it could have made it up, for whatever order.
+        raise Unreadable("a transaction that its payer has not signed")
+    return transaction

@@ -116,6 +116,16 @@ def test_another_s_transaction_with_an_order_s_memo_is_no_fill_of_it() -> None:
     assert (list(page.fills), searched(page)) == ([], None)
 
 
+def test_a_landing_that_nobody_has_signed_is_none() -> None:
+    """An endpoint can tell any bytes: an order would count as filled, or as landed beside another."""
+    signature, told = landing(OURS, **{USDC: 7})
+    made_up = bytearray(base64.b64decode(told["transaction"][0]))
+    made_up[-1] ^= 1
+    told["transaction"] = [base64.b64encode(made_up).decode(), "base64"]
+    page = page_of((signature, told))
+    assert (list(page.fills), list(page.unread)) == ([], [])
+
+
 def test_a_landed_swap_that_can_not_be_read_keeps_its_order_in_doubt() -> None:
     """Dust of a token on its way came along: it is no swap that can be told, and the order is not signed
     again."""
