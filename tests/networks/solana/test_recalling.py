@@ -119,11 +119,11 @@ def test_another_s_transaction_with_an_order_s_memo_is_no_fill_of_it() -> None:
 def test_a_landing_that_nobody_has_signed_is_none() -> None:
     """An endpoint can tell any bytes: an order would count as filled, or as landed beside another."""
     signature, told = landing(OURS, **{USDC: 7})
-    made_up = bytearray(base64.b64decode(told["transaction"][0]))
-    made_up[-1] ^= 1
-    told["transaction"] = [base64.b64encode(made_up).decode(), "base64"]
-    page = page_of((signature, told))
-    assert (list(page.fills), list(page.unread)) == ([], [])
+    wire = base64.b64decode(told["transaction"][0])
+    for height, orders in ((b" 438000000", [crafted.ORDER]), (b" 438000001", [])):
+        other = wire.replace(b" 438000000", height)
+        page = page_of((signature, {**told, "transaction": [base64.b64encode(other).decode(), "base64"]}))
+        assert ([fill.order_id for fill in page.fills], list(page.unread)) == (orders, [])
 
 
 def test_a_landed_swap_that_can_not_be_read_keeps_its_order_in_doubt() -> None:
