@@ -38,6 +38,7 @@ def run(settings: Settings, home: Home) -> None:
         postgres=settings.database_url is None,
         valkey=settings.redis_url is None,
         localnet=runs_chain(settings),
+        listing_slots=settings.sim_listing_slots,
         network=settings.network,
         service_user=settings.service_user,
         # Twice a worker's: those of one that was killed may be there when the next one comes.

@@ -141,6 +141,8 @@ It is judged when it is placed, while it waits, and in each attempt, before any
 swap is signed; oee show ID tells each verdict. What is not known is not ok: it
 waits, and is refused when its time is over. Each risk is taken by its name
 alone: --accept lp,holders. Nobody can take a token that can't be sent at all.
+It is bought in the pool that was judged. On real networks that is one of
+Raydium's constant-product program; what comes next there, nobody tells.
 
 """
 

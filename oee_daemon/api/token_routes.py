@@ -144,6 +144,9 @@ async def new_tokens(request: Request, limit: Annotated[int, Query(ge=1, le=100)
     if network.listings is None:
         raise Conflict(f"Nobody looks for new tokens on {network.name} yet.", code="no_listing_source")
     found = await network.listings.upcoming(limit)
+    if found is None:
+        said = f"On {network.name} nobody tells which tokens come next."
+        raise Conflict(said, code="nobody_tells", hint="oee snipe waits for one by its mint.")
     return JSONResponse(
         {"tokens": [{"mint": t.mint, "symbol": t.symbol, "inS": round(t.in_s, 1)} for t in found]}
     )

@@ -47,6 +47,7 @@ class Servers:
         postgres: bool,
         valkey: bool,
         localnet: bool = False,
+        listing_slots: int = 0,
         network: str = FIRST_NETWORK,
         service_user: str | None = None,
         connections: int = 0,
@@ -54,14 +55,15 @@ class Servers:
     ) -> None:
         """Touches no file. `service_user` is the account to run them under where we are root; `connections`
         how many to PostgreSQL its users may hold; `network`: whose orders are meant, since each has its own
-        database; `must_be_held` raises `HomeLost` where the home at that path is no longer the caller's:
-        nothing is started then."""
+        database; `listing_slots`: on localnet, from one new token to the next; `must_be_held` raises
+        `HomeLost` where the home at that path is no longer the caller's: nothing is started then."""
         if postgres:
             forget_variables()
         self._connections = max(LEAST_CONNECTIONS, connections + MORE_CONNECTIONS)
         self._database = "oee" if network == FIRST_NETWORK else f"oee_{network}"
         self._home = home.absolute()
         self._must_be_held = must_be_held
+        self._listing_slots = listing_slots
         self._wanted = {"valkey": valkey, "postgres": postgres, "localnet": localnet}
         self._service_user = service_user
         self._watches: list[Watch] = []
@@ -145,7 +147,7 @@ class Servers:
         if self._wanted["postgres"]:
             found.append(Postgres(self._home, self._account, self._connections, self._database))
         if self._wanted["localnet"]:
-            found.append(Localnet(self._home))
+            found.append(Localnet(self._home, self._listing_slots))
         return found
 
     def _advance_until_ready(self, ready: Callable[[str], None]) -> None:

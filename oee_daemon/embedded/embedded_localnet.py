@@ -29,7 +29,9 @@ class Localnet(SocketServer):
 
     name = phase = "localnet"
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, listing_slots: int) -> None:
+        """`listing_slots`: from one new token to the next."""
+        self._listing_slots = listing_slots
         self._file = home / "localnet" / "chain.db"
         self._socket = localnet_socket(home)
         self.log: Log = Log(home / "logs" / "localnet.log")
@@ -59,7 +61,7 @@ class Localnet(SocketServer):
         env = {name: value for name, value in os.environ.items() if not name.startswith("OEE_")}
         try:
             return Child(
-                [*command, "--listen", str(self.socket)],
+                [*command, "--listen", str(self.socket), "--listing-slots", str(self._listing_slots)],
                 self.log,
                 signal.SIGTERM,
                 signal.SIGTERM,

@@ -66,7 +66,7 @@ class Attempt:
             means = await self._checks.before_routing(order)
             if order.token_address is not None:
                 judged = await self._new_tokens.before_routing(order)
-            answers = await self._outside.quotes(order)
+            answers = await self._outside.quotes(order, None if judged is None else judged.venue)
             best = routing.choose(answers, order.swap_mode, order.bound)
             # What the first choice fixes, later choices find fixed.
             fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)

@@ -28,10 +28,12 @@ LOOK_S = 2.0
 
 
 class Judged(NamedTuple):
-    """What is known before a venue is asked: the verdicts, and what is kept of a transfer, basis points."""
+    """What is known before a venue is asked: the verdicts, what is kept of a transfer, basis points, and the
+    venue whose pool was judged: it is bought there and nowhere else."""
 
     checks: Sequence[Check]
     kept_bps: int
+    venue: str
 
 
 class NewTokenChecks:
@@ -41,12 +43,17 @@ class NewTokenChecks:
         self._network = network
         self._faults = faults
 
-    async def look(self, terms: Terms) -> NewToken | None:
+    @property
+    def pace_s(self) -> float:
+        """Seconds between two looks at one token."""
+        return self._network.listings.pace_s if self._network.listings is not None else 0.0
+
+    async def look(self, terms: Terms, *, urgent: bool = False) -> NewToken | None:
         """The token that is waited for, as it is now. Raises `AttemptFailed` where nobody could say."""
         source, mint = self._network.listings, terms.token_address
         if source is None or mint is None:
             raise AttemptFailed("Nobody looks for new tokens on this network.", code="no_listing_source")
-        return await self._asked(source.look(mint, LOOK_S))
+        return await self._asked(source.look(mint, terms.input_mint, LOOK_S, urgent=urgent))
 
     def judge(self, terms: Terms, token: NewToken | None) -> list[Check]:
         """What stands before anybody is asked for a price."""
@@ -70,13 +77,18 @@ class NewTokenChecks:
 
     async def before_routing(self, order: Order) -> Judged:
         """The verdicts so far. Raises `AttemptFailed` unless they are ok or accepted."""
-        token = await self.look(order)
-        checks = self.judge(order, token)
+        token = await self.look(order, urgent=True)
+        if token is None:
+            # It was one when the order was accepted.
+            checks = [Check("token", Verdict.UNKNOWN, "nobody shows it any more")]
+        else:
+            checks = self.judge(order, token)
         if token is not None and token.pool is None:
             # It was there when the order fired. Nobody can waive that: what a pool says is not known.
             checks.append(Check("opens", Verdict.UNKNOWN, "nobody shows its pool"))
         require(checks, order.output_mint)
-        return Judged(checks, (token.fee_bps if token is not None else None) or 0)
+        assert token is not None and token.pool is not None
+        return Judged(checks, token.fee_bps or 0, token.pool.venue)
 
     async def at_choice(self, order: Order, quote: Quote, before: Judged) -> Sequence[Check]:
         """All verdicts. Raises as `before_routing`, which told `before`."""

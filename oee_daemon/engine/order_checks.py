@@ -61,7 +61,9 @@ class OrderChecks:
         spent = order_means.spent_of(order.swap_mode, order.amount, most)
         try:
             means = await self._means(holdings, request, MEANS_S)
-            _raise(await self._objection(holdings, request, spent, means, MEANS_S))
+            # A token that was waited for is judged by its own checks, and by the risks that its order takes.
+            judged = order.token_address is not None
+            _raise(await self._objection(holdings, request, spent, means, MEANS_S, judged=judged))
         except ChainUnavailable as e:
             raise AttemptFailed(e.message, code=e.code, retryable=True) from None
         return means
@@ -105,14 +107,21 @@ class OrderChecks:
         return means
 
     async def _objection(
-        self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
+        self,
+        holdings: Holdings,
+        request: QuoteRequest,
+        spent: int,
+        means: Sequence[Means],
+        deadline_s: float,
+        *,
+        judged: bool = False,
     ) -> Objection | None:
         if (found := _stands_against(request, means[0])) is not None:
             others = await self._means(holdings, request, deadline_s, every=True)
             means = [one for one in others if _stands_against(request, one) is None]
             if not means:
                 return found
-        found = await self._unsafe(request, means[0])
+        found = None if judged else await self._unsafe(request, means[0])
         return found or await self._shortage(holdings, request, spent, means, deadline_s)
 
     async def _shortage(

@@ -50,11 +50,12 @@ class Outside:
         self.chain = BoundedChain(network.chain, faults)
         self._cases = Cases(self.chain.nodes)
 
-    async def quotes(self, order: Order) -> list[VenueAnswer]:
-        """What each venue answers for the order's running attempt, in the venues' order; last come those that
-        it may not ask."""
+    async def quotes(self, order: Order, only: str | None = None) -> list[VenueAnswer]:
+        """What each venue, or `only` that one, answers for the order's running attempt, in the venues' order;
+        last come those that it may not ask."""
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
-        asked = await routing.ask(self.venues_of(order), request)
+        venues = [venue for venue in self.venues_of(order) if only in (None, venue.name)]
+        asked = await routing.ask(venues, request)
         asked = routing.within_impact(asked, self._network.max_impact)
         return asked + [routing.barred(venue) for venue in order.barred or ()]
 

@@ -71,7 +71,8 @@ class Placing:
             )
         try:
             token = await self._new_tokens.look(terms)
-            if token is not None and token.pool is not None and terms.launch_at is None:
+            pool = None if token is None else token.pool
+            if pool is not None and pool.opens_in_s == 0 and terms.launch_at is None:
                 raise Conflict(
                     f"{terms.token_address} is traded already.",
                     code="already_listed",

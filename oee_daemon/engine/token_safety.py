@@ -27,6 +27,8 @@ LOCKS_S = 120.0
 #: What selling back may cost beside fees and impact, basis points.
 SPREAD = 500
 BPS = 10_000
+#: What is said where nothing is known.
+NOBODY = "nobody could say"
 
 
 class Verdict(StrEnum):
@@ -50,7 +52,7 @@ class Check:
         return {"check": self.name, "verdict": self.verdict.value, "says": self.says}
 
 
-def _check(name: str, refused: bool | None, says: str, *, unknown: str = "nobody could say") -> Check:
+def _check(name: str, refused: bool | None, says: str, *, unknown: str = NOBODY) -> Check:
     if refused is None:
         return Check(name, Verdict.UNKNOWN, unknown)
     return Check(name, Verdict.REFUSED if refused else Verdict.OK, says)
@@ -87,7 +89,9 @@ def of_mint(token: NewToken, pinned: Sequence[Token]) -> list[Check]:
 
 
 def _copycat(facts: MintFacts, pinned: Sequence[Token]) -> Check:
-    same = None if facts.symbol is None else alike(facts.symbol, (t for t in pinned if t.mint != facts.mint))
+    others = [token for token in pinned if token.mint != facts.mint]
+    names = [name for name in (facts.symbol, facts.name) if name is not None]
+    same = next((found for name in names if (found := alike(name, others)) is not None), None)
     says = "it calls itself like no known token" if same is None else f"it calls itself like {same.symbol}"
     return _check("copycat", same is not None, says)
 
@@ -113,7 +117,7 @@ def of_pool(pool: NewPool, least_usd: int) -> list[Check]:
 def _thin(pool: NewPool, least_usd: int) -> Check:
     now, before = pool.reserve_usd, pool.reserve_before_usd
     if now is None:
-        return _check("thin", None, "")
+        return _check("thin", None, "", unknown=_unsaid(pool, "thin"))
     said = f"{now:,.0f} USD in it, {least_usd:,} asked for"
     if now < least_usd:
         return Check("thin", Verdict.UNKNOWN, said)
@@ -127,14 +131,20 @@ def _thin(pool: NewPool, least_usd: int) -> Check:
 def _locked(pool: NewPool) -> Check:
     bps = pool.locked_bps
     if bps is None or (bps < LOCKED and pool.age_s < LOCKS_S):
-        said = "nobody could say" if bps is None else f"{_percent(bps)} is locked so far"
+        said = _unsaid(pool, "lp") if bps is None else f"{_percent(bps)} is locked so far"
         return Check("lp", Verdict.UNKNOWN, said)
     return _check("lp", bps < LOCKED, f"{_percent(bps)} is locked")
 
 
 def _holders(pool: NewPool) -> Check:
     bps = pool.holders_bps
-    return _check("holders", None if bps is None else bps > HOLDERS, f"ten wallets hold {_percent(bps or 0)}")
+    refused = None if bps is None else bps > HOLDERS
+    says = f"ten wallets hold {_percent(bps or 0)}"
+    return _check("holders", refused, says, unknown=_unsaid(pool, "holders"))
+
+
+def _unsaid(pool: NewPool, check: str) -> str:
+    return pool.unsaid.get(check, NOBODY)
 
 
 def of_trade(

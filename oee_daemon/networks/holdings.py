@@ -25,7 +25,8 @@ class Extension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintFacts:
-    """What the chain says of a mint. `symbol` is what the mint says of itself, which anybody can write."""
+    """What the chain says of a mint. `symbol` and `name` are what the mint says of itself, which anybody can
+    write."""
 
     mint: str
     decimals: int
@@ -34,6 +35,7 @@ class MintFacts:
     freeze_authority: str | None = None
     extensions: tuple[Extension, ...] = ()
     symbol: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ and never counts as harmless. The coroutines run on the loop of everybody's orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -29,6 +29,8 @@ class NewPool:
     #: Basis points: of the liquidity that nobody can take out, of the supply that ten wallets hold.
     locked_bps: int | None
     holders_bps: int | None
+    #: Why something above is none, by the name of the check that asks for it; a sentence without a full stop.
+    unsaid: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +55,19 @@ class Upcoming:
 
 
 class Listings(Protocol):
-    async def look(self, mint: str, deadline_s: float) -> NewToken | None:
-        """The token now; none where it is none. Raises `ChainUnavailable`."""
+    #: Seconds between two looks at a token that is not near: 0, where a look costs nobody anything.
+    pace_s: float
+
+    async def look(self, mint: str, against: str, deadline_s: float, *, urgent: bool) -> NewToken | None:
+        """The token now, and its pool for the token `against`; none where it is none. `urgent`: for an order
+        that is executed, not one that waits. Raises `ChainUnavailable`."""
         ...
 
     async def sold_back(self, request: QuoteRequest, quote: Quote, deadline_s: float) -> int | None:
         """What comes back of the input, in base units, if what `quote` brings is sold again in the same
-        moment; nothing moves. None where nobody can say. Raises `ChainUnavailable`."""
+        moment; nothing moves. None where nobody can say. Raises `OeeError`."""
         ...
 
-    async def upcoming(self, limit: int) -> Sequence[Upcoming]:
-        """What will be traded next, the nearest first. Raises `ChainUnavailable`."""
+    async def upcoming(self, limit: int) -> Sequence[Upcoming] | None:
+        """What will be traded next, the nearest first; none where nobody knows. Raises `ChainUnavailable`."""
         ...

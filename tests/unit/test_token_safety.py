@@ -51,7 +51,11 @@ def test_no_attempt_buys_a_token_whose_pool_nobody_shows() -> None:
         tokens=TokenBook("simulated", TOKENS.values(), lambda _: None),
     )
     order: Any = SimpleNamespace(
-        token_address=token.mint, output_mint=token.mint, min_liquidity=0, accepted_risks=tuple(RISKS)
+        input_mint=USDC.mint,
+        token_address=token.mint,
+        output_mint=token.mint,
+        min_liquidity=0,
+        accepted_risks=tuple(RISKS),
     )
     with pytest.raises(UnsafeToken, match="nobody shows its pool") as refused:
         asyncio.run(NewTokenChecks(network, FaultLog()).before_routing(order))
@@ -72,7 +76,7 @@ class Stage:
     def checks(self, slots: int) -> list[Check] | None:
         """All of them, so long after the listing; none where there is no pool."""
         self.height = self.token.listed_at + slots
-        seen = asyncio.run(self._source.look(self.token.mint, 1))
+        seen = asyncio.run(self._source.look(self.token.mint, USDC.mint, 1, urgent=False))
         assert seen is not None
         found = token_safety.of_mint(seen, [*TOKENS.values()])
         if seen.pool is None:

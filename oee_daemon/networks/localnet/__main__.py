@@ -35,6 +35,9 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     read.add_argument("--confirm", type=int, default=1, help="slots until a block is confirmed")
     read.add_argument("--final", type=int, default=1, help="slots until a block is final")
     read.add_argument("--slippage", type=int, default=5, help="percent of landings that meet another price")
+    read.add_argument(
+        "--listing-slots", type=int, default=0, help="from one new token to the next; 0: none comes"
+    )
     read.add_argument("--venue-ms", type=int, default=200, help="how long a venue's API takes")
     return read.parse_args(given)
 
@@ -93,6 +96,7 @@ def main(given: list[str]) -> int:
         final=told.final,
         slippage=told.slippage,
         devnet=told.devnet,
+        listing_slots=told.listing_slots,
         genesis=None if told.genesis is None else bytes(told.genesis),
     )
     ledger = Ledger(told.file)

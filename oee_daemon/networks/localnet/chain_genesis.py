@@ -40,7 +40,7 @@ USD = {
     "JitoSOL": Fraction("171.9"), "ORCA": Fraction("2.031"), "MET": Fraction("0.5244"),
     "FEE": Fraction("1.25"), "PULL": Fraction("3.5"),
 }  # fmt: skip
-_OBSERVATION = hashlib.sha256(b"account:ObservationState").digest()[:8]
+OBSERVATION = hashlib.sha256(b"account:ObservationState").digest()[:8]
 #: How far apart Raydium's and Meteora's mid prices are, bps; and where Orca's lies between, percent.
 _APART, _BETWEEN = (240, 470), (30, 70)
 
@@ -140,7 +140,7 @@ def _pool(market: Market, one: Token, two: Token, lean: Fraction) -> Iterator[tu
     pool = pool_accounts.place_pool(market, pair)
     state = pool_accounts.pool_data(pool, FAUCET.pubkey())
     yield pool.address, Account(_RENT, state, market.program, False, 0)
-    yield pool.observation, Account(_RENT, _OBSERVATION, market.program, False, 0)
+    yield pool.observation, Account(_RENT, OBSERVATION, market.program, False, 0)
     for token, dearer in ((one, lean), (two, Fraction(0))):
         side = next(side for side in pool.sides if side.mint == token.mint)
         held = int(market.depth / (USD[token.symbol] * (1 + dearer)) * 10**token.decimals)

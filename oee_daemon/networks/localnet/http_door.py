@@ -25,6 +25,7 @@ from oee_daemon.networks.localnet import (
 from oee_daemon.networks.localnet.litesvm_chain import Chain
 from oee_daemon.networks.localnet.node_faults import ANSWERS, Fault, Faults, twisted
 from oee_daemon.networks.localnet.rpc_nodes import Node, Nodes, RpcError
+from oee_daemon.networks.localnet.token_launches import Launches
 from oee_daemon.networks.localnet.venue_server import Offers, Refused
 
 METHODS = {**rpc_methods.METHODS, **landed_methods.METHODS, **send_methods.METHODS}
@@ -87,6 +88,8 @@ class House:
         self._nodes = Nodes(chain, self._faults)
         self._offers = Offers(chain)
         self._chain = chain
+        self._launches = Launches(chain)
+        self._methods = {**METHODS, "localnetListings": self._listings}
         self._venue_s = venue_ms / 1000
 
     def tick(self) -> int | None:
@@ -96,6 +99,7 @@ class House:
 
     def answer(self, verb: str, target: str, body: bytes) -> Answer:
         self._nodes.refresh()
+        self._launches.refresh()
         parts = urlsplit(target)
         first, _, rest = parts.path.lstrip("/").partition("/")
         try:
@@ -127,7 +131,7 @@ class House:
         if not isinstance(asked, dict) or asked.get("jsonrpc") != "2.0":
             return _failed(None, RpcError(-32600, "Invalid request"))
         name, number, params = asked.get("method"), asked.get("id"), asked.get("params") or []
-        method = METHODS.get(str(name))
+        method = self._methods.get(str(name))
         try:
             if method is None:
                 raise RpcError(-32601, "Method not found")
@@ -144,6 +148,18 @@ class House:
         except RpcError as e:
             return _failed(number, e)
         return {"jsonrpc": "2.0", "result": result, "id": number}
+
+    def _listings(self, _node: Node, _params: rpc_methods.Params) -> list[dict[str, Any]]:
+        """Not Solana's: the tokens that come next, and in how many milliseconds."""
+        slot_ms = self._chain.origin.slot_ms
+        return [
+            {
+                "mint": str(launch.token.mint),
+                "symbol": launch.token.symbol,
+                "inMs": (launch.listed_at - self._chain.tip) * slot_ms,
+            }
+            for launch in self._launches.upcoming()
+        ]
 
     def _send(self, node: Node, method: rpc_methods.Method, params: list[Any]) -> Any:
         """A fault comes instead of passing on, or after it, when only the answer is lost."""

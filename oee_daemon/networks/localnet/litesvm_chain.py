@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,14 +24,16 @@ from oee_daemon.networks.localnet import (
     pool_accounts,
     program_dialects,
     slot_heights,
+    thinner_pools,
     transaction_json,
 )
 from oee_daemon.networks.localnet.pool_program import program
 from oee_daemon.networks.localnet.sqlite_ledger import Landing, Ledger, Origin
+from oee_daemon.networks.localnet.token_index import TokenIndex
 from oee_daemon.networks.localnet.transaction_json import Sent
 
-#: By how much the pool is thinner where the price has moved at the moment of landing, percent.
-_THINNER = 3
+#: Where programs and others read the time.
+_CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 #: Blocks after a fork in which what was in the lost ones lands again, by the nodes' retries.
 _AGAIN = 2
 #: Slots for which a landing can be taken back; no fork reaches further than what is not final.
@@ -53,6 +55,8 @@ class Rules:
     genesis: bytes | None = None
     #: Whether a new chain has devnet's program and its USDC as well.
     devnet: bool = False
+    #: Slots from one new token to the next; 0: none comes by itself.
+    listing_slots: int = 0
 
 
 class _Undo(NamedTuple):
@@ -93,11 +97,13 @@ class Chain:
         self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed, devnet=rules.devnet))
         self._svm = _machine()
         self._programs: dict[Pubkey, Account] = {}
-        self._owned: dict[bytes, set[Pubkey]] = defaultdict(set)
+        self._tokens = TokenIndex()
         self.pools: list[pool_accounts.Pool] = []
+        faucet = bytes(chain_genesis.FAUCET.pubkey())
         for address, account in ledger.accounts():
             self._put(address, account)
-            if len(account.data) == pool_accounts.POOL_SIZE:
+            # Those of new tokens are of other makers: no API knows them.
+            if account.data[40:72] == faucet and len(account.data) == pool_accounts.POOL_SIZE:
                 self.pools.append(pool_accounts.read_pool(address, account.data))
         if any(pool.market is pool_accounts.DEVNET for pool in self.pools):
             self._svm.add_program(pool_accounts.DEVNET_CPMM_ID, program(program_dialects.CPMM))
@@ -122,6 +128,8 @@ class Chain:
 
     def account(self, address: Pubkey) -> Account | None:
         """Programs stay what they are, and are not copied each time: they are large."""
+        if address == _CLOCK:
+            self._set_clock()
         found = self._programs.get(address)
         if found is None:
             found = self._svm.get_account(address)
@@ -130,8 +138,21 @@ class Chain:
         return found
 
     def token_accounts(self, owner: Pubkey) -> list[tuple[Pubkey, Account]]:
-        found = ((key, self._svm.get_account(key)) for key in sorted(self._owned[bytes(owner)], key=bytes))
+        return self._read(self._tokens.owned_by(owner))
+
+    def accounts_of_mint(self, mint: Pubkey) -> list[tuple[Pubkey, Account]]:
+        """The token accounts of that mint."""
+        return self._read(self._tokens.of_mint(mint))
+
+    def _read(self, keys: Sequence[Pubkey]) -> list[tuple[Pubkey, Account]]:
+        found = ((key, self._svm.get_account(key)) for key in keys)
         return [(key, account) for key, account in found if account is not None]
+
+    def place(self, accounts: Sequence[tuple[Pubkey, Account]]) -> None:
+        """Puts them there, as at the beginning."""
+        self.ledger.place(accounts)
+        for key, account in accounts:
+            self._put(key, account)
 
     def rent(self, size: int) -> int:
         return self._svm.minimum_balance_for_rent_exemption(size)
@@ -185,12 +206,30 @@ class Chain:
         self.ledger.set_fate(sent.signature, height, sent.wire)
         self._due = self.ledger.due()
 
-    def land(self, sent: Sent) -> Landing:
-        """Executes it in the present block, durably, whether it succeeds or fails. Raises `Dropped`."""
+    def land(self, sent: Sent, placed: Sequence[tuple[Pubkey, Account]] = ()) -> Landing:
+        """Executes it in the present block, durably, whether it succeeds or fails. Raises `Dropped`.
+
+        `placed`: accounts that are there from then on, which a program of more instructions would make."""
         self._admit(sent)
         self._set_clock()
+        gone = [(key, self.account(key)) for key, _ in placed]
+        for key, account in placed:
+            self._put(key, account)
+        try:
+            return self._land(sent, placed, gone)
+        except BaseException:
+            for key, old in gone:
+                self._put(key, old)
+            raise
+
+    def _land(
+        self,
+        sent: Sent,
+        placed: Sequence[tuple[Pubkey, Account]],
+        gone: Sequence[tuple[Pubkey, Account | None]],
+    ) -> Landing:
         found = [self.account(key) for key in sent.keys]
-        thinned = self._thin(sent)
+        thinned = thinner_pools.thin(self._svm, sent, self._vaults, self.origin.seed, self.rules.slippage)
         before = self._written(sent, found) if thinned else found
         try:
             err, meta = transaction_json.outcome(self._svm.send_transaction(sent.tx))
@@ -204,19 +243,19 @@ class Chain:
                 None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
             )  # fmt: skip
             # What the pool had less for the moment comes back, whatever happened.
-            self._thicken(thinned, sent, after)
+            thinner_pools.thicken(self._svm, thinned, sent, after)
             changed = [
                 (key, old, new) for key, old, new in zip(sent.keys, found, after, strict=True) if old != new
             ]
-            self.ledger.append(landing, [(key, new) for key, _, new in changed])
+            self.ledger.append(landing, [*placed, *((key, new) for key, _, new in changed)])
         except BaseException:
             for key, old, written in zip(sent.keys, found, sent.written, strict=True):
                 if written:
                     self._put(key, old)
             raise
         for key, _old, new in changed:
-            self._note(key, new)
-        self._undo.append(_Undo(self.tip, sent, [(key, old) for key, old, _ in changed]))
+            self._tokens.note(key, new)
+        self._undo.append(_Undo(self.tip, sent, [*((key, old) for key, old, _ in changed), *gone]))
         while self._undo[0].slot < self.tip - _UNDO_SLOTS:
             self._undo.popleft()
         if not self.origin.slot_ms:
@@ -266,35 +305,7 @@ class Chain:
     def _put(self, key: Pubkey, account: Account | None) -> None:
         """An account without lamports is none."""
         self._svm.set_account(key, account or Account(0, b"", chain_genesis.SYSTEM_ID, False, 0))
-        self._note(key, account)
-
-    def _note(self, key: Pubkey, account: Account | None) -> None:
-        """Remembers whose token account it is; one that was closed is found to be none when it is read."""
-        if account is not None and len(account.data) >= transaction_json.TOKEN_BYTES:
-            self._owned[account.data[32:64]].add(key)
-
-    # The price that moves between quote and landing.
-
-    def _thin(self, sent: Sent) -> tuple[Pubkey, int] | None:
-        """Takes part of what the pool can give, in a share of landings; the vault, and what is taken."""
-        draw = hashlib.blake2b(f"{self.origin.seed} {sent.signature}".encode(), digest_size=8).digest()
-        if int.from_bytes(draw, "big") % 100 >= self.rules.slippage:
-            return None
-        vault = _gives(sent, self._vaults)
-        account = None if vault is None else self._svm.get_account(vault)
-        if vault is None or account is None:
-            return None
-        taken = pool_accounts.token_amount(account.data) * _THINNER // 100
-        self._svm.set_account(vault, _with_amount(account, -taken))
-        return vault, taken
-
-    def _thicken(self, thinned: tuple[Pubkey, int] | None, sent: Sent, state: list[Account | None]) -> None:
-        """Gives it back: in the machine, and in what was read of it after the landing."""
-        if thinned is not None:
-            vault, taken = thinned
-            place = sent.keys.index(vault)
-            state[place] = given_back = _with_amount(state[place], taken)
-            self._svm.set_account(vault, given_back)
+        self._tokens.note(key, account)
 
     # Forks.
 
@@ -329,21 +340,3 @@ def _machine() -> LiteSVM:
     machine.add_program(pool_accounts.CPMM_ID, program(program_dialects.CPMM))
     machine.add_program(pool_accounts.JUPITER_ID, program(program_dialects.JUPITER))
     return machine
-
-
-def _gives(sent: Sent, vaults: set[Pubkey]) -> Pubkey | None:
-    """The vault that a swap takes from: of an instruction's two, the second."""
-    for instruction in sent.tx.message.instructions:
-        if sent.keys[instruction.program_id_index] in pool_accounts.PROGRAMS:
-            named = [key for n in instruction.accounts if (key := sent.keys[n]) in vaults]
-            return named[1] if len(named) > 1 else None
-    return None
-
-
-def _with_amount(account: Account | None, more: int) -> Account:
-    """A token account that holds that much more."""
-    assert account is not None
-    data = bytearray(account.data)
-    data[64:72] = (pool_accounts.token_amount(account.data) + more).to_bytes(8, "little")
-    native = more if data[109:113] == b"\1\0\0\0" else 0
-    return Account(account.lamports + native, bytes(data), account.owner, False, account.rent_epoch)

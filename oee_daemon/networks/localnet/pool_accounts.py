@@ -106,16 +106,21 @@ def config_data(market: Market) -> bytes:
     return (_CONFIG_TAG + head + rates).ljust(236, b"\0")
 
 
-def pool_data(pool: Pool, creator: Pubkey) -> bytes:
-    """`PoolState` of a pool that owes nothing, open since ever."""
+def lp_mint(pool: Pool) -> Pubkey:
+    """Of its shares."""
+    return derive(pool.market.program, b"pool_lp_mint", bytes(pool.address))
+
+
+def pool_data(pool: Pool, creator: Pubkey, status: int = 0, shares: int = 0) -> bytes:
+    """`PoolState` of a pool that owes nothing, open since ever. `shares`: as many of it were given out."""
     one, two = pool.sides
-    lp = derive(pool.market.program, b"pool_lp_mint", bytes(pool.address))
+    lp = lp_mint(pool)
     bump = _derived(pool.market.program, AUTHORITY_SEED)[1]
     keys = (
         pool.config, creator, one.vault, two.vault, lp, one.mint, two.mint, one.program, two.program,
         pool.observation,
     )  # fmt: skip
-    numbers = struct.pack("<BBBBB", bump, 0, 9, one.decimals, two.decimals)
+    numbers = struct.pack("<BBBBBQ", bump, status, 9, one.decimals, two.decimals, shares)
     return (_POOL_TAG + b"".join(map(bytes, keys)) + numbers).ljust(POOL_SIZE, b"\0")
 
 

@@ -27,6 +27,8 @@ from oee_daemon.networks.localnet.sbpf_subroutines import (
     MOST_ACCOUNTS,
     OWED,
     OWNER,
+    POOL_MAKER,
+    POOL_OPENS,
     POOL_SIZE,
     POOL_STATUS,
     POOL_VAULTS,
@@ -56,9 +58,13 @@ def program(dialect: Dialect) -> bytes:
     _find_accounts(writer)
     _read_instruction(writer, dialect)
     _check_pool(writer)
+    _check_market(writer)
     _exact_in(writer)
     _exact_out(writer)
     _owe_fees(writer)
+    if dialect.opens is not None and dialect.withdraws is not None:
+        _open(writer)
+        _withdraw(writer)
     for name, code in _ENDS.items():
         writer.label(name)
         writer.wide(R0, code)
@@ -73,6 +79,8 @@ def program(dialect: Dialect) -> bytes:
     return writer.elf()
 
 
+#: In a pool's status: one way is shut, that of the side which the bit below says.
+SHUT = 0x80
 #: Raydium's `error.rs`, and Anchor's for what is no account of this program's.
 _ENDS = {
     "not approved": 6000, "no amount": 6006, "bad vault": 6008, "too much": 6012, "bad config": 6003,
@@ -127,7 +135,8 @@ def _read_instruction(w: Writer, dialect: Dialect) -> None:
     w.get(R9, "size")
     w.when(R9, "lt", 24, "bad instruction")
     w.load(R2, R8, 0)
-    for n, way in enumerate((dialect.exact_in, dialect.exact_out)):
+    swaps, others = (dialect.exact_in, dialect.exact_out), (dialect.opens, dialect.withdraws)
+    for n, way in enumerate((*swaps, *filter(None, others))):
         other = f"not {way.name}"
         w.wide(R3, int.from_bytes(way.tag, "little"))
         w.when(R2, "ne", R3, other)
@@ -138,7 +147,7 @@ def _read_instruction(w: Writer, dialect: Dialect) -> None:
             w.put(role, R4)
         w.put("exact_out", n)
         w.log(f"Instruction: {way.name}")
-        w.jump("read")
+        w.jump("read" if way in swaps else way.name)
         w.label(other)
     w.jump("bad instruction")
     w.label("read")
@@ -197,6 +206,11 @@ def _check_pool(w: Writer) -> None:
     w.load(R1, R7, POOL_STATUS, 1)
     w.and_(R1, 4)
     w.when(R1, "ne", 0, "not approved")
+    w.load(R8, R7, POOL_OPENS)
+    w.when(R8, "eq", 0, "is open")
+    w.now(R1)
+    w.when(R1, "lt", R8, "not approved")
+    w.label("is open")
     w.get(R8, "config")
     w.same_key(R7, DATA + 8, R8, KEY, "bad config")
     w.get(R8, "vault_in")
@@ -214,7 +228,20 @@ def _check_pool(w: Writer) -> None:
                 w.sub(R1, R2)
             w.put(place, R1)
         w.jump("checked")
+
+
+def _check_market(w: Writer) -> None:
+    """Some amount, and a way that is not shut: a trap of this chain's own, which Raydium's has not."""
     w.label("checked")
+    w.load(R1, R7, POOL_STATUS, 1)
+    w.mov(R2, R1)
+    w.and_(R2, SHUT)
+    w.when(R2, "eq", 0, "both ways")
+    w.rsh(R1, 6)
+    w.and_(R1, 1)
+    w.get(R2, "side")
+    w.when(R1, "eq", R2, "not approved")
+    w.label("both ways")
     w.get(R1, "amount")
     w.when(R1, "eq", 0, "no amount")
     w.get(R1, "exact_out")
@@ -302,6 +329,65 @@ def _exact_out(w: Writer) -> None:
     w.when(R1, "lt", R8, "too much")
     w.put("units", R7)
     _hand_over(w, "out")
+
+
+def _must_be_ours(w: Writer) -> None:
+    """The pool is this program's, these are its vaults, and whoever pays has signed."""
+    w.when(R9, "lt", 32, "bad instruction")
+    w.get(R7, "pool")
+    w.get(R8, "me")
+    w.same_key(R7, OWNER, R8, 0, "bad owner")
+    w.of(R1, "payer", SIGNER, 1)
+    w.when(R1, "eq", 0, "no signer")
+    for vault, at in zip(("vault_in", "vault_out"), POOL_VAULTS, strict=True):
+        w.get(R8, vault)
+        w.same_key(R7, at, R8, KEY, "bad vault")
+
+
+def _move(w: Writer, side: str, at: int, *, out: bool) -> None:
+    """Between the maker's account and the vault: so much as stands in the instruction."""
+    w.get(R1, "data")
+    w.load(R1, R1, at)
+    w.put("units", R1)
+    ends = f"vault_{side}", f"user_{side}"
+    frm, to = ends if out else ends[::-1]
+    roles = (("from", frm), ("to", to), ("by", "authority" if out else "payer"), ("mint", f"mint_{side}"))
+    for place, role in (*roles, ("program", f"program_{side}")):
+        w.get(R1, role)
+        w.put(place, R1)
+    w.put("seeds", int(out))
+    w.call("transfer")
+
+
+def _open(w: Writer) -> None:
+    """Takes both amounts, and notes from when on it is open: not before the next second."""
+    w.label("Initialize")
+    _must_be_ours(w)
+    _move(w, "in", 8, out=False)
+    _move(w, "out", 16, out=False)
+    w.now(R2)
+    w.add(R2, 1)
+    w.get(R1, "data")
+    w.load(R1, R1, 24)
+    w.when(R1, "ge", R2, "opens later")
+    w.mov(R1, R2)
+    w.label("opens later")
+    w.get(R7, "pool")
+    w.store(R7, POOL_OPENS, R1)
+    w.mov(R0, 0)
+    w.exit()
+
+
+def _withdraw(w: Writer) -> None:
+    """Gives both amounts to whoever made the pool; that its shares are burnt for it, nobody checks here."""
+    w.label("Withdraw")
+    _must_be_ours(w)
+    w.get(R8, "payer")
+    w.same_key(R7, POOL_MAKER, R8, KEY, "no signer")
+    _move(w, "in", 16, out=True)
+    _move(w, "out", 24, out=True)
+    w.mov(R0, 0)
+    w.exit()
 
 
 def _owe_fees(w: Writer) -> None:

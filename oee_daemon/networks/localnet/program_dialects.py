@@ -29,6 +29,9 @@ class Dialect:
     bounded: bool
     slipped: int
     line: str
+    #: How its maker opens a pool, and takes out of it; none where nobody can.
+    opens: Way | None = None
+    withdraws: Way | None = None
 
 
 _CPMM = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
@@ -39,6 +42,9 @@ CPMM = Dialect(
     slipped=6005,
     line="AnchorError thrown in programs/cp-swap/src/instructions/swap_base_input.rs:132. Error Code: "
     "ExceededSlippage. Error Number: 6005. Error Message: Exceeds desired slippage limit.",
+    # Accounts as Raydium has them; user's and vault's are of the pool's first token and of its second.
+    opens=Way("Initialize", "initialize", (0, 2, 1, 3, 7, 8, 10, 11, 15, 16, 4, 5)),
+    withdraws=Way("Withdraw", "withdraw", (0, 1, 2, 2, 4, 5, 6, 7, 8, 8, 10, 11)),
 )
 #: Its own accounts first, as its IDL has them; what the pool needs comes after, from the tenth or twelfth on.
 JUPITER = Dialect(

@@ -25,6 +25,8 @@ Method: TypeAlias = Callable[[Node, Params], Any]
 VERSION = "4.3.0"
 #: Accounts that one call may ask for (`MAX_MULTIPLE_ACCOUNTS` of agave).
 _MOST_ACCOUNTS = 100
+#: Accounts that `getTokenLargestAccounts` tells (`NUM_LARGEST_ACCOUNTS` of agave).
+_MOST_LARGEST = 20
 _NO_RENT_EPOCH = 2**64 - 1
 
 
@@ -232,6 +234,19 @@ def _token_accounts(node: Node, params: Params) -> Json:
     return _told(node, params, 2, lambda _: found)
 
 
+def _largest_accounts(node: Node, params: Params) -> Json:
+    """The twenty that hold most of a mint."""
+    mint = key(text(params, 0))
+    held = [(a, pool_accounts.token_amount(found.data)) for a, found in node.chain.accounts_of_mint(mint)]
+    held.sort(key=lambda one: -one[1])
+    decimals = _decimals(node, mint)
+    rows = [
+        {"address": str(address), **transaction_json.amount_json(amount, decimals)}
+        for address, amount in held[:_MOST_LARGEST]
+    ]
+    return _told(node, params, 1, lambda _: rows)
+
+
 def _token_supply(node: Node, params: Params) -> Json:
     account = node.chain.account(key(text(params, 0)))
     if account is None or len(account.data) < 82:
@@ -273,6 +288,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "getTokenAccountBalance": _token_balance,
         "getTokenAccountsByOwner": _token_accounts,
         "getTokenSupply": _token_supply,
+        "getTokenLargestAccounts": _largest_accounts,
         "getMinimumBalanceForRentExemption": _rent,
         "getRecentPrioritizationFees": _recent_fees,
     }

@@ -16,6 +16,8 @@ ACCOUNTS, MOST_ACCOUNTS = 0x400, 64
 #: What a transfer hands to the runtime: instruction, its accounts, its data, what they are, the signer's
 # seeds.
 _INSTRUCTION, _METAS, _DATA, _INFOS, _SEEDS, _SIGNERS = 0x800, 0x840, 0x8A0, 0x900, 0xA00, 0xA40
+#: Where the runtime writes its clock, and in it Unix seconds.
+_CLOCK, _UNIX = 0xA80, 32
 #: The offsets in an account as the runtime lays it out, `DATA` without the 10,240 bytes that it may grow.
 SIGNER, KEY, OWNER, LENGTH, DATA = 1, 8, 40, 80, 88
 GROWTH = 10_240
@@ -24,6 +26,7 @@ AMOUNT, _DECIMALS = DATA + 64, DATA + 44
 #: `PoolState`, in the file `states/pool.rs` of Raydium's program; for both tokens: vault, then three fees
 # owed.
 POOL_SIZE, POOL_VAULTS, _POOL_BUMP, POOL_STATUS = 637, (DATA + 72, DATA + 104), DATA + 328, DATA + 329
+POOL_MAKER, POOL_OPENS = DATA + 40, DATA + 373
 OWED = ((DATA + 341, DATA + 357, DATA + 397), (DATA + 349, DATA + 365, DATA + 405))
 CONFIG_TRADE, CONFIG_PROTOCOL, CONFIG_FUND = DATA + 12, DATA + 20, DATA + 28
 #: Token-2022's `TransferFeeConfig` (1) where it is a mint's first extension: the newer fee's most and rate,
@@ -59,6 +62,12 @@ class Writer(Assembler):
         """A field of the account in that place."""
         self.get(dst, place)
         self.load(dst, dst, offset, size)
+
+    def now(self, dst: R) -> None:
+        """Unix seconds of the block."""
+        self.at(R1, R6, _CLOCK)
+        self.runtime("sol_get_clock_sysvar")
+        self.load(dst, R6, _CLOCK + _UNIX)
 
     def log(self, line: str) -> None:
         self.text(R1, line.encode())

@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS faults (
     landed INTEGER NOT NULL DEFAULT 0, ms INTEGER NOT NULL DEFAULT 0, blocks INTEGER NOT NULL DEFAULT 1,
     remaining INTEGER, percent INTEGER NOT NULL DEFAULT 100);
 """
+#: Since 0.2: a file of before gets it.
+_LISTINGS = """
+-- New tokens: trap is null for an honest one; after: slots until it is traded, counted from when it was read.
+CREATE TABLE IF NOT EXISTS listings (
+    n INTEGER PRIMARY KEY, trap TEXT, after INTEGER NOT NULL DEFAULT 10, place INTEGER UNIQUE, mint TEXT,
+    listed_at INTEGER);
+"""
 
 
 class Origin(NamedTuple):
@@ -79,6 +86,7 @@ class Ledger:
         self._db.execute("PRAGMA synchronous = FULL")
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'faults'").fetchone():
             self._db.executescript(_SCHEMA)
+        self._db.executescript(_LISTINGS)
 
     def close(self) -> None:
         self._db.close()
@@ -112,6 +120,11 @@ class Ledger:
             )
             self._write_accounts(after)
             self._db.execute("DELETE FROM fates WHERE signature = ?", (landing.signature,))
+
+    def place(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
+        """Puts them there, durably, without a transaction: as at the beginning."""
+        with self._atomically():
+            self._write_accounts(accounts)
 
     def _write_accounts(self, accounts: Iterable[tuple[Pubkey, Account | None]]) -> None:
         there, gone = [], []
@@ -208,6 +221,18 @@ class Ledger:
         return self._db.execute(
             "SELECT height, wire FROM fates WHERE height IS NOT NULL ORDER BY height, rowid"
         ).fetchall()
+
+    # New tokens.
+
+    def plan_listing(self, place: int, trap: str | None, listed_at: int) -> None:
+        """One that comes by itself; `place` in the order of these."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO listings (place, trap, listed_at) VALUES (?, ?, ?)",
+            (place, trap, listed_at),
+        )
+
+    def date_listing(self, n: int, mint: str, listed_at: int) -> None:
+        self._db.execute("UPDATE listings SET mint = ?, listed_at = ? WHERE n = ?", (mint, listed_at, n))
 
     # What others order.
 

@@ -53,6 +53,7 @@ def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network
         name=settings.network,
         venues=[PaperVenue(venue, market.pricing) for venue in venues.values()],
         prices=market.prices(list(venues.values())),
+        listings=market.listings(_genesis, None),
         chain=chain,
         wallet=wallet,
         tokens=tokens,

@@ -21,6 +21,8 @@ SEEN_SLOTS = 2
 class SimulatedListings:
     """`height`: of the chain; `spacing`: slots between two listings."""
 
+    pace_s = 0.0
+
     def __init__(self, height: Callable[[], Awaitable[int]], *, seed: int, spacing: int) -> None:
         self._height = height
         self._seed = seed
@@ -45,7 +47,7 @@ class SimulatedListings:
         found = self.of_mint(mint)
         return None if found is None else found.facts
 
-    async def look(self, mint: str, deadline_s: float) -> NewToken | None:
+    async def look(self, mint: str, against: str, deadline_s: float, *, urgent: bool) -> NewToken | None:
         found = self.of_mint(mint)
         if found is None:
             return None

@@ -31,6 +31,7 @@ _MINT_KIND = 1
 #: program is asked (5) and that it can be paused (4).
 ACCOUNT_BYTES, MOST_ACCOUNT_BYTES = 165, 165 + 1 + 4 + 12 + 4 + 5 + 4
 _NOBODY = bytes(32)
+BPS = 10_000
 #: Numbers of `ExtensionType`.
 _FEE, _CLOSE, _STATE, _STUCK, _DELEGATE, _HOOK, _METADATA, _PAUSE = 1, 3, 6, 9, 12, 14, 19, 26
 
@@ -47,10 +48,23 @@ class TransferFee:
     most: int
     bps: int
 
+    def of(self, amount: int) -> int:
+        """What is kept of it."""
+        return min(self.most, -(-amount * self.bps // BPS))
+
+    def before(self, amount: int) -> int:
+        """What has to be sent for `amount` to arrive: `calculate_pre_fee_amount` of Token-2022."""
+        if self.bps in (0, BPS):
+            return amount + (self.most if self.bps else 0)
+        gross = -(-amount * BPS // (BPS - self.bps))
+        return amount + self.most if gross - amount >= self.most else gross
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mint:
-    """`symbol` is what the mint says of itself. `fees`: the older and the newer, where there are any."""
+    """`symbol` and `name` are what the mint says of itself. `fees`: the older and the newer, where there are
+    any; `fee_authority`, `close_authority`: who may set them, and who may close the mint; `hook`: the program
+    that each transfer is passed to."""
 
     program: str
     decimals: int
@@ -59,7 +73,17 @@ class Mint:
     freeze_authority: str | None
     extensions: tuple[Extension, ...] = ()
     fees: tuple[TransferFee, TransferFee] | None = None
+    fee_authority: str | None = None
+    close_authority: str | None = None
+    hook: str | None = None
     symbol: str | None = None
+    name: str | None = None
+
+    @property
+    def worst_fee(self) -> TransferFee:
+        """The more that may be kept of a transfer, now or from the next epoch on."""
+        both = self.fees or (TransferFee(0, 0, 0),) * 2
+        return TransferFee(0, max(fee.most for fee in both), max(fee.bps for fee in both))
 
 
 def read_mint(owner: str, data: bytes) -> Mint:
@@ -82,7 +106,11 @@ def read_mint(owner: str, data: bytes) -> Mint:
             freeze_authority=_option(data, 46),
             extensions=tuple(_extension(number, content, decimals) for number, content in found.items()),
             fees=_fees(found[_FEE]) if _FEE in found else None,
-            symbol=_symbol(found[_METADATA]) if _METADATA in found else None,
+            fee_authority=_somebody(found[_FEE], 0) if _FEE in found else None,
+            close_authority=_somebody(found[_CLOSE], 0) if _CLOSE in found else None,
+            hook=_somebody(found[_HOOK], 32) if _HOOK in found else None,
+            name=_texts(found[_METADATA])[0] if _METADATA in found else None,
+            symbol=_texts(found[_METADATA])[1] if _METADATA in found else None,
         )
     except (struct.error, IndexError, UnicodeDecodeError):
         raise NoMint("an extension of it can't be read") from None
@@ -124,14 +152,16 @@ def _fees(content: bytes) -> tuple[TransferFee, TransferFee]:
     return older, newer
 
 
-def _symbol(content: bytes) -> str:
-    """Behind the authority, the mint and the name."""
-    (length,) = struct.unpack_from("<I", content, 64)
-    at = 68 + length
-    (length,) = struct.unpack_from("<I", content, at)
-    if at + 4 + length > len(content):
-        raise struct.error
-    return content[at + 4 : at + 4 + length].decode()
+def _texts(content: bytes) -> tuple[str, str]:
+    """Name and symbol, behind the authority and the mint."""
+    found, at = [], 64
+    for _ in range(2):
+        (length,) = struct.unpack_from("<I", content, at)
+        if at + 4 + length > len(content):
+            raise struct.error
+        found.append(content[at + 4 : at + 4 + length].decode())
+        at += 4 + length
+    return found[0], found[1]
 
 
 def _transfer_fee(content: bytes, decimals: int) -> Extension:

@@ -41,14 +41,14 @@ class MintReader:
 
     async def read(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, MintFacts]:
         found: dict[str, MintFacts] = {}
-        asked = [mint for mint in mints if _is_address(mint)]
+        asked = [mint for mint in mints if is_address(mint)]
         for at in range(0, len(asked), _MOST):
             found |= await self._read(asked[at : at + _MOST], deadline_s)
         return found
 
     async def _read(self, mints: list[str], deadline_s: float) -> dict[str, MintFacts]:
         genesis = await self._genesis()
-        asked = [*mints, *(_metadata_at(mint) for mint in mints)]
+        asked = [*mints, *(metadata_at(mint) for mint in mints)]
         options = {"encoding": "base64", "commitment": "confirmed"}
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, options])]
 
@@ -59,15 +59,15 @@ class MintReader:
             for mint, row, named in zip(mints, rows, rows[len(mints) :], strict=False):
                 parsed = mint_of(row)
                 if parsed is not None:
-                    found[mint] = facts_of(mint, parsed, _symbol(named))
+                    found[mint] = facts_of(mint, parsed, named_by(named))
             return found
 
         return await self._pool.any(calls, read, deadline_s, urgent=False)
 
 
-def facts_of(mint: str, found: Mint, symbol: str | None = None) -> MintFacts:
-    """What every network says of a mint, of Solana's."""
-    name = found.symbol or symbol
+def facts_of(mint: str, found: Mint, named: tuple[str | None, str | None] = (None, None)) -> MintFacts:
+    """What every network says of a mint, of Solana's. `named`: name and symbol, where it has none itself."""
+    symbol, name = found.symbol or named[1], found.name or named[0]
     return MintFacts(
         mint=mint,
         decimals=found.decimals,
@@ -75,7 +75,8 @@ def facts_of(mint: str, found: Mint, symbol: str | None = None) -> MintFacts:
         mint_authority=found.mint_authority,
         freeze_authority=found.freeze_authority,
         extensions=found.extensions,
-        symbol=None if name is None else storable(name),
+        symbol=None if symbol is None else storable(symbol),
+        name=None if name is None else storable(name),
     )
 
 
@@ -95,7 +96,7 @@ def data_of(row: Any) -> bytes:
         raise NoAnswer("accounts of another shape") from None
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     try:
         Pubkey.from_string(text)
     except ValueError:
@@ -103,20 +104,21 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _metadata_at(mint: str) -> str:
+def metadata_at(mint: str) -> str:
     seeds = [b"metadata", bytes(_METAPLEX), bytes(Pubkey.from_string(mint))]
     return str(Pubkey.find_program_address(seeds, _METAPLEX)[0])
 
 
-def _symbol(row: Any) -> str | None:
-    """Behind the key, an authority, the mint and the name: a length, and text that zeros fill up."""
+def named_by(row: Any) -> tuple[str | None, str | None]:
+    """Name and symbol, behind the key, an authority and the mint: a length, and text that zeros fill up."""
     if row is None or row["owner"] != str(_METAPLEX):
-        return None
+        return None, None
     data = data_of(row)
     try:
         (length,) = struct.unpack_from("<I", data, 65)
         (size,) = struct.unpack_from("<I", data, 69 + length)
-        text = data[73 + length : 73 + length + size].decode().rstrip("\0").strip()
+        texts = data[69 : 69 + length], data[73 + length : 73 + length + size]
+        name, symbol = (text.decode().rstrip("\0").strip() for text in texts)
     except (struct.error, UnicodeDecodeError):
-        return None
-    return text if data[0] == _METADATA_KEY and text else None
+        return None, None
+    return (name or None, symbol or None) if data[0] == _METADATA_KEY else (None, None)

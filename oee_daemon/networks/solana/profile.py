@@ -23,7 +23,8 @@ class Pace:
     """How often prices are looked at, seconds: `look_s` all pairs by the chain, `usd_s` Jupiter's prices of
     all tokens, `level_s` a firm quote for a little of a pair, of which `levels` are asked at once.
 
-    An estimate older than `max_age_s` fires nothing. `most_firm`: orders of one pair that are asked a firm
+    An estimate older than `max_age_s` fires nothing. `listing_s`: between two looks at a token that is waited
+    for, far from its time. `most_firm`: orders of one pair that are asked a firm
     price for at a look.
     """
 
@@ -33,6 +34,7 @@ class Pace:
     levels: int
     max_age_s: float
     most_firm: int
+    listing_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Profile:
 
 #: So many that nobody waits for a turn.
 _FREE = (1000.0, 1000)
-_LOCAL_PACE = Pace(look_s=0.4, usd_s=0.4, level_s=1.0, levels=8, max_age_s=5.0, most_firm=20)
+_LOCAL_PACE = Pace(look_s=0.4, usd_s=0.4, level_s=1.0, levels=8, max_age_s=5.0, most_firm=20, listing_s=0.4)
 LOCALNET = Profile(
     name="localnet",
     play_money=True,

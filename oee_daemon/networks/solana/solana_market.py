@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 
 from oee_daemon.networks.solana.api_key_file import read_key
 from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
+from oee_daemon.networks.solana.mint_reader import Genesis
 from oee_daemon.networks.solana.pool_reader import PoolReader
 from oee_daemon.networks.solana.profile import Pace, Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
+from oee_daemon.networks.solana.sell_back import SellBack
+from oee_daemon.networks.solana.solana_listings import SolanaListings
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
@@ -24,6 +27,7 @@ from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Venue
+from oee_daemon.orders.tokens import Token
 from oee_daemon.settings import Settings
 
 
@@ -63,6 +67,23 @@ class Market:
         reader = PoolReader(self.pool, program, self.profile.fastest_slot_ms / 1000)
         directory = JupiterDirectory(self.jupiter) if self.profile.has_jupiter else None
         return SolanaPrices(reader, directory, venues, self.pace)
+
+    def listings(self, genesis: Genesis, wallet: str | None) -> SolanaListings:
+        """New tokens, for whoever swaps at the address `wallet`; without one a sale is reckoned."""
+        (program,) = self.profile.programs["cpmm"]
+        venue = CpmmVenue(self.pool, self.pricing, program)
+        return SolanaListings(
+            self.pool,
+            genesis=genesis,
+            program=program,
+            tokens=[Token(*row) for row in self.profile.tokens],
+            directory=JupiterDirectory(self.jupiter) if self.profile.has_jupiter else None,
+            back=venue.sold_back if wallet is None else SellBack(self.pool, self.pricing, program, wallet).of,
+            pace_s=self.pace.listing_s,
+            max_age_s=self.pace.max_age_s,
+            fastest_slot_s=self.profile.fastest_slot_ms / 1000,
+            tells=self.profile.play_money,
+        )
 
     async def close(self) -> None:
         for closing in (self.pool, self.raydium, self.jupiter):

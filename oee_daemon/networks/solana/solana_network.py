@@ -51,6 +51,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         name=profile.name,
         venues=venues,
         prices=market.prices(venues),
+        listings=market.listings(chain.genesis_hash, wallet.address),
         chain=chain,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),

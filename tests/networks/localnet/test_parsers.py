@@ -47,6 +47,7 @@ class Asked:
             "getTokenAccountBalance": [self.account],
             "getTokenAccountsByOwner": [self.me, {"mint": USDC}, parsed],
             "getTokenSupply": [USDC],
+            "getTokenLargestAccounts": [USDC],
             "getMinimumBalanceForRentExemption": [165],
             "getRecentPrioritizationFees": [[self.me]],
             "getSignatureStatuses": [

@@ -140,7 +140,7 @@ def stored(
     config = bytearray(236)
     struct.pack_into("<Q", config, 12, rate)
     held = [(TOKEN, bytes(64) + units.to_bytes(8, "little") + bytes(93)) for units in (1_000_000, 2_000_000)]
-    mints = [(TOKEN, bytes(82))] * 2
+    mints = [(TOKEN, bytes(45) + b"\1" + bytes(36))] * 2
     return [(CPMM, bytes(pool)), (CPMM, bytes(config)), *held, *mints]
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.solana.program_list import TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.mint_account import Mint, NoMint, TransferFee, read_mint
 
 #: What the fees of a pool are counted in.
 RATE = 1_000_000
@@ -20,8 +20,9 @@ RATE = 1_000_000
 POOL_BYTES, CONFIG_BYTES = 637, 236
 #: In the pool's status: no swaps.
 _NO_SWAP = 4
-#: Bytes of a mint without extensions, each of which may change what arrives.
-_PLAIN_MINT = 82
+#: Extensions with which a token can't be sent.
+_STUCK = "non-transferable"
+_NO_FEE = TransferFee(0, 0, 0)
 
 
 class NoPool(Exception):
@@ -64,35 +65,57 @@ def _derived(program: Pubkey, *seeds: bytes) -> Pubkey:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What it holds of the input and of the output, owed fees apart, and what it takes of an input."""
+    """What it holds of the input and of the output, owed fees apart, what it takes of an input, and what each
+    token keeps of every transfer."""
 
     held_in: int
     held_out: int
     fee_rate: int
     programs: tuple[str, str]
+    kept: tuple[TransferFee, TransferFee] = (_NO_FEE, _NO_FEE)
 
     def out_of(self, amount_in: int) -> int:
-        """What comes out. Raises `NoPool` where nothing does."""
-        net = amount_in - self.fee_of(amount_in)
-        out = self.held_out * net // (self.held_in + net)
+        """What comes out and arrives. Raises `NoPool` where nothing does."""
+        net = self._net(amount_in)
+        given = self.held_out * net // (self.held_in + net) if net > 0 else 0
+        out = given - self.kept[1].of(given)
         if out <= 0:
             raise NoPool("too little for this pool")
         return out
 
     def in_for(self, amount_out: int) -> int:
-        """What has to go in. Raises `NoPool` where the pool has not as much."""
-        if amount_out >= self.held_out:
+        """What has to be sent. Raises `NoPool` where the pool has not as much."""
+        given = self.kept[1].before(amount_out)
+        if given >= self.held_out:
             raise NoPool("more than the pool holds")
-        net = -(-self.held_in * amount_out // (self.held_out - amount_out))
-        return -(-net * RATE // (RATE - self.fee_rate))
+        net = -(-self.held_in * given // (self.held_out - given))
+        return self.kept[0].before(-(-net * RATE // (RATE - self.fee_rate)))
+
+    def sold_back(self, amount_in: int) -> int:
+        """What comes back of it if what it brings is sold again in the same moment; the part of the fee that
+        the pool keeps is not counted. Raises `NoPool`."""
+        out = self.out_of(amount_in)
+        given = self.kept[1].before(out)
+        after = Pool(
+            self.held_out - given,
+            self.held_in + self._net(amount_in),
+            self.fee_rate,
+            self.programs[::-1],
+            self.kept[::-1],
+        )
+        return after.out_of(out)
 
     def fee_of(self, amount_in: int) -> int:
-        return -(-amount_in * self.fee_rate // RATE)
+        return -(-(amount_in - self.kept[0].of(amount_in)) * self.fee_rate // RATE)
 
     def impact_bps(self, amount_in: int) -> int:
         """By how much the price is worse than that of a tiny amount, rounded up."""
-        net = amount_in - self.fee_of(amount_in)
+        net = self._net(amount_in)
         return -(-net * 10_000 // (self.held_in + net))
+
+    def _net(self, amount_in: int) -> int:
+        """What of it is traded."""
+        return amount_in - self.kept[0].of(amount_in) - self.fee_of(amount_in)
 
 
 Account = tuple[str, bytes]
@@ -118,11 +141,7 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         raise NoPool("it is closed")
     if data[390]:
         raise NoPool("it pays a fee to whoever made it")
-    programs = [held[2][0], held[3][0]]
-    if not all(program in (TOKEN, TOKEN_2022) for program in programs) or any(
-        len(mint[1]) != _PLAIN_MINT for mint in held[2:]
-    ):
-        raise NoPool("one of its tokens has extensions")
+    mints = [_mint(*account) for account in held[2:]]
     owed = struct.unpack_from("<QQQQ", data, 341), struct.unpack_from("<QQ", data, 397)
     amounts = [
         struct.unpack_from("<Q", held[n][1], 64)[0] - owed[0][n] - owed[0][n + 2] - owed[1][n] for n in (0, 1)
@@ -131,4 +150,24 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
     if min(amounts) <= 0 or not 0 <= rate < RATE:
         raise NoPool("it is empty")
     way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
-    return Pool(amounts[way[0]], amounts[way[1]], rate, (programs[way[0]], programs[way[1]]))
+    one, two = mints[way[0]], mints[way[1]]
+    return Pool(
+        amounts[way[0]],
+        amounts[way[1]],
+        rate,
+        (one.program, two.program),
+        (one.worst_fee, two.worst_fee),
+    )
+
+
+def _mint(owner: str, data: bytes) -> Mint:
+    """One that a swap of two transfers moves as it says. Raises `NoPool`."""
+    try:
+        mint = read_mint(owner, data)
+    except NoMint:
+        raise NoPool("one of its tokens is none that can be read") from None
+    if mint.hook is not None or any(
+        one.name == _STUCK or one.name.startswith("extension-") for one in mint.extensions
+    ):
+        raise NoPool("one of its tokens needs more than a transfer")
+    return mint

@@ -10,7 +10,7 @@ import base64
 import binascii
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from solders.instruction import AccountMeta, Instruction
@@ -50,10 +50,17 @@ class CpmmVenue:
     #: It differs from pool to pool.
     fee_bps = None
 
-    def __init__(self, rpc: Rpc, pricing: Pricing, program: str = CPMM) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        pricing: Pricing,
+        program: str = CPMM,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
         self._rpc = rpc
         self._program = program
         self._pricing = pricing
+        self._unix_s = unix_s
         #: By configuration and mints, the programs of the tokens of a pool that was seen: they never change.
         self._tokens: dict[tuple[int, str, str], tuple[str, str]] = {}
 
@@ -99,6 +106,17 @@ class CpmmVenue:
 
         return await assembled(plan, anchor, steps, [], self._pricing, hint=0, left_s=left_s)
 
+    async def sold_back(self, request: QuoteRequest, quote: Quote, deadline_s: float) -> int | None:
+        """What comes back of the quote's input by selling at once, as the pool is now; nothing moves. None
+        where the pool is gone. Raises `VenueLate`."""
+        (index,) = struct.unpack(">H", quote.route)
+        for _, pool in await self._pools(request, [index], deadline_s):
+            try:
+                return pool.sold_back(quote.amount_in)
+            except NoPool:
+                continue
+        return None
+
     async def _pools(
         self, request: QuoteRequest, indexes: Sequence[int], deadline_s: float
     ) -> list[tuple[int, Pool]]:
@@ -117,7 +135,7 @@ class CpmmVenue:
         rows, found = dict(zip(keys, accounts, strict=True)), []
         for index, at in zip(indexes, places, strict=True):
             try:
-                pool = read_pool(at, mints[0], [rows[key] for key in at.to_read()], int(time.time()))
+                pool = read_pool(at, mints[0], [rows[key] for key in at.to_read()], int(self._unix_s()))
             except NoPool:
                 continue
             found.append((index, pool))
@@ -137,21 +155,38 @@ def _steps(plan: Plan, at: Addresses, programs: tuple[str, str]) -> list[Instruc
     mint_in, mint_out = plan.request.input_token.mint, plan.request.output_token.mint
     exact_in = plan.request.mode is SwapMode.EXACT_IN
     most = plan.request.amount if exact_in else plan.bound
-    tag, numbers = (_IN, (most, plan.bound)) if exact_in else (_OUT, (most, plan.request.amount))
-    own = [own_account(plan.payer, m, p) for m, p in zip((mint_in, mint_out), programs, strict=True)]
-    way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
+    numbers = (most, plan.bound) if exact_in else (most, plan.request.amount)
+    swap = swap_of(plan.payer, at, (mint_in, mint_out), programs, numbers, exact_in=exact_in)
+    before = wrap(plan.payer, most) if mint_in == WSOL else []
+    before.append(make_account(plan.payer, mint_out, programs[1]))
+    return [*before, swap, *([unwrap(plan.payer)] if WSOL in (mint_in, mint_out) else [])]
+
+
+def swap_of(
+    payer: str,
+    at: Addresses,
+    mints: tuple[str, str],
+    programs: tuple[str, str],
+    numbers: tuple[int, int],
+    *,
+    exact_in: bool = True,
+) -> Instruction:
+    """The swap alone, between accounts that are there. `mints`, `programs`: of the input and the output;
+    `numbers`: what is spent, or at most is, and what arrives, or at least does."""
+    own = [own_account(payer, m, p) for m, p in zip(mints, programs, strict=True)]
+    way = (0, 1) if str(at.mints[0]) == mints[0] else (1, 0)
     given, taken = (at.vaults[n] for n in way)
     accounts: list[tuple[Any, bool]] = [
         (at.authority, False), (at.config, False), (at.pool, True), (own[0], True), (own[1], True),
         (given, True), (taken, True), (programs[0], False), (programs[1], False),
-        (mint_in, False), (mint_out, False), (at.observation, True),
+        (mints[0], False), (mints[1], False), (at.observation, True),
     ]  # fmt: skip
-    payer = AccountMeta(Pubkey.from_string(plan.payer), True, True)
-    metas = [payer, *(AccountMeta(Pubkey.from_string(str(key)), False, written) for key, written in accounts)]
-    swap = Instruction(at.program, tag + struct.pack("<QQ", *numbers), metas)
-    before = wrap(plan.payer, most) if mint_in == WSOL else []
-    before.append(make_account(plan.payer, mint_out, programs[1]))
-    return [*before, swap, *([unwrap(plan.payer)] if WSOL in (mint_in, mint_out) else [])]
+    signer = AccountMeta(Pubkey.from_string(payer), True, True)
+    metas = [
+        signer,
+        *(AccountMeta(Pubkey.from_string(str(key)), False, written) for key, written in accounts),
+    ]
+    return Instruction(at.program, (_IN if exact_in else _OUT) + struct.pack("<QQ", *numbers), metas)
 
 
 def _read(said: Result, count: int) -> list[Account | None]:

@@ -1,0 +1,28 @@
+"""Which token accounts there are, by owner and by mint. That one was closed is seen when it is read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from solders.account import Account
+from solders.pubkey import Pubkey
+
+from oee_daemon.networks.localnet.transaction_json import TOKEN_BYTES
+
+
+class TokenIndex:
+    def __init__(self) -> None:
+        self._owned: dict[bytes, set[Pubkey]] = defaultdict(set)
+        self._of_mint: dict[bytes, set[Pubkey]] = defaultdict(set)
+
+    def note(self, key: Pubkey, account: Account | None) -> None:
+        """Whatever has as many bytes: what it is, is seen when it is read."""
+        if account is not None and len(account.data) >= TOKEN_BYTES:
+            self._of_mint[account.data[:32]].add(key)
+            self._owned[account.data[32:64]].add(key)
+
+    def owned_by(self, owner: Pubkey) -> list[Pubkey]:
+        return sorted(self._owned[bytes(owner)], key=bytes)
+
+    def of_mint(self, mint: Pubkey) -> list[Pubkey]:
+        return sorted(self._of_mint[bytes(mint)], key=bytes)

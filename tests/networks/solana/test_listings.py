@@ -1,0 +1,165 @@
+"""New tokens of localnet, judged by mainnet's code: each trap is refused by its check and by no other."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from oee_daemon.contract.risks import RISKS
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.engine import token_safety
+from oee_daemon.engine.token_safety import Check, Verdict, waived
+from oee_daemon.errors import VenueRefused
+from oee_daemon.networks.listings import NewToken
+from oee_daemon.networks.solana.program_list import CPMM
+from oee_daemon.networks.solana.sell_back import SellBack
+from oee_daemon.networks.solana.solana_listings import SolanaListings
+from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.orders.swap import Quote, QuoteRequest
+from oee_daemon.orders.tokens import TOKENS, Token
+from tests.networks.localnet.conftest import USDC, Localnet
+from tests.networks.solana.held import held, pool
+
+#: By the page, not by the code: which check refuses which trap.
+REFUSED_BY = {
+    "pulled": "thin", "thin": "thin", "honeypot": "sellback", "freeze": "freeze", "mint": "mint",
+    "fee": "fee", "fee_later": "fee", "delegate": "delegate", "hook": "hook", "frozen_default": "frozen",
+    "paused": "paused", "close": "close", "copycat": "copycat", "whale": "holders", "lp_free": "lp",
+}  # fmt: skip
+#: Slots after which those that only come late may be bought; others may two slots after they are listed.
+LATE = {"zero_liquidity": 5, "opens_later": 20}
+#: Nobody can receive it, and so nobody can say whether it could be sold.
+NEVER_BOUGHT = "frozen_default"
+SPENT, LEAST_USD, AFTER, END = 20 * 10**6, 10_000, 3, 330
+
+
+@dataclass
+class Stage:
+    """A localnet with tokens to come, and the source that looks at them through some of its nodes."""
+
+    net: Localnet
+    nodes: tuple[str, ...] = ("",)
+    reckons: bool = False
+
+    def __post_init__(self) -> None:
+        rpc = pool(self.net, *self.nodes)
+        pricing = Pricing(rpc, fee_cap=100_000)
+        self.venue = CpmmVenue(rpc, pricing, unix_s=lambda: self.net.ms / 1000)
+        genesis = self.net.rpc("getGenesisHash")
+
+        async def told() -> str:
+            return str(genesis)
+
+        self.source = SolanaListings(
+            rpc,
+            genesis=told,
+            program=CPMM,
+            tokens=list(TOKENS.values()),
+            directory=None,
+            back=self.venue.sold_back
+            if self.reckons
+            else SellBack(rpc, pricing, CPMM, str(self.net.wallet.pubkey())).of,
+            pace_s=0.0,
+            max_age_s=1e9,
+            fastest_slot_s=1e-9,
+            tells=True,
+        )
+
+    def look(self, mint: str) -> NewToken | None:
+        return asyncio.run(self.source.look(mint, USDC, 2.0, urgent=True))
+
+    def checks(self, mint: str, *accepted: str) -> list[Check] | None:
+        """All of them, as the engine asks for them; none where there is no pool."""
+        seen = self.look(mint)
+        assert seen is not None
+        found = token_safety.of_mint(seen, [*TOKENS.values()])
+        if seen.pool is None:
+            return None
+        found = waived(found + token_safety.of_pool(seen.pool, LEAST_USD), accepted)
+        request = self.request(mint, seen.facts.decimals)
+        # Nobody is asked for a price of what is not to be bought.
+        if not bad(found) and (quote := self.quote(request)) is not None:
+            back = asyncio.run(self.source.sold_back(request, quote, 2.0))
+            traded = token_safety.of_trade(quote, SPENT, back, None, seen.fee_bps or 0)
+            found += waived(traded, accepted)
+        return found
+
+    def request(self, mint: str, decimals: int) -> QuoteRequest:
+        return QuoteRequest(
+            input_token=TOKENS["USDC"], output_token=Token(mint, mint, decimals), amount=SPENT,
+            mode=SwapMode.EXACT_IN, number=7,
+        )  # fmt: skip
+
+    def quote(self, request: QuoteRequest) -> Quote | None:
+        try:
+            return asyncio.run(self.venue.quote(request, 2.0))
+        except VenueRefused:
+            return None
+
+    def list(self, *traps: str | None) -> dict[str, str]:
+        """Lists one of each; their mints by the name of the trap."""
+        for trap in traps:
+            self.net.order("listings", trap=trap, after=AFTER)
+        self.net.rpc("getSlot")
+        with sqlite3.connect(self.net.path) as db:
+            rows = db.execute("SELECT trap, mint, n FROM listings").fetchall()
+        db.close()
+        return {trap or f"honest {n}": mint for trap, mint, n in rows}
+
+
+@contextmanager
+def staged(folder: Path, *nodes: str, reckons: bool = False) -> Iterator[Stage]:
+    with held(folder, seed=3) as net:
+        net.fund()
+        yield Stage(net, nodes or ("",), reckons)
+
+
+def bad(checks: list[Check]) -> set[str]:
+    return {one.name for one in checks if one.verdict in (Verdict.REFUSED, Verdict.UNKNOWN)}
+
+
+def names(checks: list[Check] | None, verdict: Verdict) -> set[str]:
+    return {one.name for one in checks or [] if one.verdict is verdict}
+
+
+@pytest.mark.parametrize("reckons", [False, True])
+def test_each_trap_is_refused_by_its_check_alone_and_every_honest_token_passes(
+    tmp_path: Path, reckons: bool
+) -> None:
+    with staged(tmp_path, reckons=reckons) as stage:
+        listed = stage.list(*REFUSED_BY, *LATE, None, None, None, None)
+        passed: dict[str, int] = {}
+        for slot in range(-AFTER + 1, 40):
+            stage.net.blocks(1)
+            for name, mint in listed.items():
+                found = stage.checks(mint)
+                assert (found is None) == (slot < 0), (name, slot)
+                if found is not None and not bad(found):
+                    passed.setdefault(name, slot)
+        honest = {name: passed.pop(name) for name in listed if name.startswith("honest")}
+        assert set(honest.values()) <= {2, 3} and len(honest) == 4
+        late = {name: passed.pop(name) for name in LATE}
+        assert all(LATE[name] <= slot <= LATE[name] + 3 for name, slot in late.items()), late
+        # The pool's formula knows nothing of what a program does.
+        assert set(passed) == ({"honeypot"} if reckons else set()), passed
+        stage.net.blocks(END)
+        for name, check in REFUSED_BY.items():
+            if name in passed:
+                continue
+            stage.checks(listed[name])
+            stage.net.blocks(3)
+            found = stage.checks(listed[name])
+            assert found is not None and bad(found) == {check}, (name, found)
+            # Waived by its own name, and by no other.
+            others = stage.checks(listed[name], *(set(RISKS) - {check}))
+            assert others is not None and check in bad(others), name
+            taken = stage.checks(listed[name], check)
+            assert taken is not None and names(taken, Verdict.ACCEPTED) == {check}, name
+            assert bad(taken) == ({"sellback"} if name == NEVER_BOUGHT and not reckons else set()), taken
