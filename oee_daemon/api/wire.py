@@ -69,7 +69,10 @@ def draft_json(terms: Terms, network: str, book: TokenBook) -> dict[str, Any]:
         "createdAt": now,
         "updatedAt": now,
     }
-    return terms_json(terms, book) | begun
+    told = terms_json(terms, book) | begun
+    for name, at in (("launchTime", terms.launch_at), ("expiresAt", terms.good_until)):
+        told[name] = None if at is None else moment(at)
+    return told
 
 
 def terms_json(terms: Terms, book: TokenBook) -> dict[str, Any]:
