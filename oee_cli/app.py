@@ -22,10 +22,14 @@ class Oee(LazyGroup):
         "Trade": (
             Entry("buy", "Buy BASE with QUOTE at the best price of all venues", "trade:buy_tokens"),
             Entry("sell", "Sell BASE for QUOTE at the best price of all venues", "trade:sell_tokens"),
-            Entry("limit", "Trade once all of it costs the price or better, net", "waiting:place_limit"),
+            Entry(
+                "limit",
+                "Trade once the whole amount has your price or a better one, fees and impact included",
+                "waiting:place_limit",
+            ),
             Entry(
                 "stop",
-                "Trade once the price has come to a point, or fallen back by a part",
+                "Trade once the price has reached a level, or fallen back N % from its best",
                 "waiting:place_stop",
             ),
             Entry("edit", "Change what an order waits for, while it waits", "waiting:edit_order"),

@@ -23,6 +23,15 @@ class PlainCommand(typer.core.TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
+class WholeLines(typer.core.TyperGroup):
+    """A group whose commands' first sentences are folded where they are long, and never cut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows = [(name, self.commands[name].get_short_help_str(limit=1000)) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 class Entry(NamedTuple):
     """One command: its name, the first sentence of its help, and `room:function` or `room:typer`, as the
     room's `command.py` calls it."""
@@ -36,7 +45,7 @@ class Entry(NamedTuple):
         found = getattr(import_module(f"oee_cli.{room}.command"), attribute)
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, suggest_commands=False)
         if isinstance(found, typer.Typer):
-            alone.add_typer(found, name=self.name)
+            alone.add_typer(found, name=self.name, cls=WholeLines)
             group: Any = typer.main.get_command(alone)
             return group.commands[self.name]
         alone.command(self.name, cls=PlainCommand)(found)

@@ -67,7 +67,7 @@ ValidFor = Annotated[
 Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
 Tokens = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TOKEN", help="Only these, by symbol or mint.", show_default=False),
+    typer.Argument(metavar="[TOKEN…]", help="Only these, by symbol or mint.", show_default=False),
 ]
 Pair = Annotated[str | None, typer.Option("--pair", metavar="SOL/USDC", help="Only this pair.")]
 Side = Annotated[SideWord | None, typer.Option("--side", help="Only this side.")]

@@ -26,7 +26,7 @@ config_app = typer.Typer(
 
     \b
       oee config show --origin      every setting, and where its value comes from
-      oee config set port 4000      in config.toml, where daemon and commands find it
+      oee config set port 4000      in config.toml, which every command reads
     """,
     rich_markup_mode=None,
     suggest_commands=False,

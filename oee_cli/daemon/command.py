@@ -40,7 +40,7 @@ def daemon_root(ctx: typer.Context) -> None:
 
 @daemon_app.command("start", cls=PlainCommand)
 def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Start it, detached, unless it runs already.
+    """Start the daemon, detached, unless it runs already.
 
     \b
       oee daemon start
@@ -53,7 +53,7 @@ def start_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = 
 
 @daemon_app.command("stop", cls=PlainCommand)
 def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Drain and stop it: what runs ends or is left safe.
+    """Stop the daemon: orders that run end first, or are left safe.
 
     \b
       oee daemon stop
@@ -66,7 +66,7 @@ def stop_daemon(json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
 
 @daemon_app.command("restart", cls=PlainCommand)
 def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet = False) -> ExitCode:
-    """Stop it and start it again.
+    """Stop the daemon and start it again.
 
     \b
       oee daemon restart
@@ -79,7 +79,7 @@ def restart_daemon(switch: Switch = False, json: o.Json = False, quiet: o.Quiet 
 
 @daemon_app.command("status", cls=PlainCommand)
 def daemon_status(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
-    """What runs, and where. Exit 6 if nothing does.
+    """What of the daemon runs, and where. Exit 6 if nothing does.
 
     \b
       oee daemon status
@@ -95,7 +95,7 @@ def daemon_logs(
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="The last N lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
 ) -> ExitCode:
-    """Its log.
+    """Print the daemon's log.
 
     \b
       oee daemon logs
@@ -108,7 +108,7 @@ def daemon_logs(
 
 @daemon_app.command("run", cls=PlainCommand)
 def run_daemon(switch: Switch = False) -> None:
-    """Run it in the foreground, for a service manager.
+    """Run the daemon in the foreground, for a service manager.
 
     \b
       oee daemon run
@@ -125,7 +125,7 @@ def daemon_token(json: o.Json = False) -> ExitCode:
 
     \b
       oee daemon token
-      curl -H "Authorization: Bearer $(oee daemon token)" http://localhost:3000/api/venues
+      curl -H "Authorization: Bearer $(oee daemon token)" localhost:3000/api/fills
     """
     from oee_cli.daemon.daemon_control import daemon_token
 
@@ -135,7 +135,7 @@ def daemon_token(json: o.Json = False) -> ExitCode:
 def run_worker() -> None:
     """Run one more worker.
 
-    Against the same Redis and Postgres, here or on another host.
+    It works on the Postgres and Redis that the daemon works on, here or on another host.
 
     \b
       oee worker

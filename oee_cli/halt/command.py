@@ -23,9 +23,9 @@ def halt_engine(
 ) -> ExitCode:
     """Let nothing be signed or sent any more, by any worker.
 
-    True once it has returned. Asking the chain, cancelling, expiry and lists go on. A daemon that does
-    not answer within a second is killed, which is safe. Exit 6 where a worker elsewhere has not said that
-    it is quiet.
+    That holds once the command has returned. Asking the chain, cancelling, expiry and lists go on. A daemon
+    that does not answer within a second is killed, which is safe. Exit 6 where a worker elsewhere has not
+    said that it is quiet.
 
     \b
       oee halt

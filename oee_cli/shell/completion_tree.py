@@ -109,7 +109,7 @@ def _command_node(command: Any, path: tuple[str, ...]) -> Node:
             values = None if bare else _values_of(parameter, path, parameter.opts[0])
             node.flags.append(Flag(tuple(parameter.opts), first_sentence(parameter.help or ""), values))
         else:
-            name = (parameter.metavar or parameter.name).strip("[]")
+            name = (parameter.metavar or parameter.name).strip("[]…")
             node.arguments.append(Argument(name, _values_of(parameter, path, name), parameter.nargs == -1))
     node.flags.append(Flag(("--help", "-h"), "Show this message and exit", None))
     for name, child in getattr(command, "commands", {}).items():

@@ -21,7 +21,7 @@ tokens_app = typer.Typer(
     search finds is never traded by its symbol.
 
     \b
-      oee tokens                          pinned and added, and what each can do to you
+      oee tokens                          each token, and what it can do to you
       oee tokens search BONK              also what the network's directory knows
       oee tokens add MINT --symbol FOO    from now on FOO means this mint
     """,
@@ -51,7 +51,7 @@ def search_tokens(
 
     \b
       oee tokens search BONK
-      oee tokens search BONK --json | jq -r '.[] | select(.origin == null) | .mint'
+      oee tokens search BONK --json | jq -r '.[] | select(.origin==null) | .mint'
     """
     from oee_cli.tokens.token_list import search_tokens
 

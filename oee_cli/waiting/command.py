@@ -20,16 +20,16 @@ At = Annotated[
     str | None, typer.Option("--at", metavar="PRICE|±N%", help="QUOTE for one BASE, or a step from now.")
 ]
 Expires = Annotated[
-    str | None, typer.Option("--expires", metavar="TIME", help="Waits until then: 24h, 7d, ISO. (for ever)")
+    str | None, typer.Option("--expires", metavar="TIME", help="Stop waiting then: 24h, 7d, ISO. (never)")
 ]
 Start = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="Is not looked at before: written the same way.")
+    str | None, typer.Option("--from", metavar="TIME", help="Begin to wait then: 24h, 7d, ISO. (at once)")
 ]
 Far = Annotated[bool, typer.Option("--far", help="The price is meant, although it is far from the market.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end; without it the id is printed.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the order to its end; else its id is printed.")]
 WaitTimeout = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="TIME", help="With --wait: for how long; for ever if not given."),
+    typer.Option("--timeout", metavar="TIME", help="With --wait: for how long. (for ever)"),
 ]
 Confirm = Annotated[
     str | None, typer.Option("--confirm", metavar="TIME", help="How long the price has to hold. (800ms)")
@@ -45,7 +45,9 @@ Moment = Annotated[
 ]
 MinLiquidity = Annotated[
     str | None,
-    typer.Option("--min-liquidity", metavar="USD", help="What its pool has to hold of QUOTE. (10000)"),
+    typer.Option(
+        "--min-liquidity", metavar="USD", help="What the pool has to hold of QUOTE, in USD. (10000)"
+    ),
 ]
 Accept = Annotated[
     str | None, typer.Option("--accept", metavar="RISK,…", help="Risks that you take, one by one.")
@@ -56,7 +58,10 @@ MaxPrice = Annotated[
 ]
 Within = Annotated[
     str | None,
-    typer.Option("--within", metavar="TIME", help="Not tried after. (24h; with --at alone 30 s after it)"),
+    typer.Option("--within", metavar="TIME", help="Give up then. (24h; with --at alone 30 s after it)"),
+]
+Spend = Annotated[
+    str | None, typer.Option("--spend", metavar="AMOUNT", help="How much QUOTE to pay, exactly. Needed.")
 ]
 Token = Annotated[str, typer.Argument(metavar="TOKEN", help="What to buy.", show_default=False)]
 
@@ -66,11 +71,11 @@ Oco = Annotated[
 ]
 OrStop = Annotated[
     str | None,
-    typer.Option("--or-stop", metavar="PRICE|±N%", help="Or else a stop there: at most one is filled."),
+    typer.Option("--or-stop", metavar="PRICE|±N%", help="And a stop there; at most one of both is filled."),
 ]
 OrStopLimit = Annotated[
     str | None,
-    typer.Option("--or-stop-limit", metavar="PRICE", help="Its worst price. (20 % past --or-stop)"),
+    typer.Option("--or-stop-limit", metavar="PRICE", help="That stop's worst price. (20 % past --or-stop)"),
 ]
 
 
@@ -99,7 +104,7 @@ def place_limit(
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
-    """Trade once all of it costs the price or better, net.
+    """Trade once the whole amount has your price or a better one, fees and impact included.
 
     On every network, while the daemon runs: oee help waiting.
 
@@ -107,7 +112,7 @@ def place_limit(
       oee limit buy SOL USDC 1.5 --at 140
       oee limit sell SOL USDC --receive 300 --at 160 --expires 7d
       oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h
-      oee limit sell SOL USDC 1.5 --at 160 --or-stop 130     at most one of both is filled
+      oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
     """
     from oee_cli.waiting.condition_request import WaitRequest
     from oee_cli.waiting.placement import WaitOptions, place_waiting
@@ -152,14 +157,14 @@ def place_stop(
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
-    """Trade once the price has come to a point, or fallen back by a part.
+    """Trade once the price has reached a level, or fallen back N % from its best.
 
     On every network, while the daemon runs: oee help waiting.
 
     \b
-      oee stop sell SOL USDC 1.5 --at 130             at 104 or better (20 % floor)
+      oee stop sell SOL USDC 1.5 --at 130         at 104 or better (20 % floor)
       oee stop sell SOL USDC 1.5 --at 130 --limit 125 --confirm 3s
-      oee stop sell SOL USDC 1.5 --trail 5%           5 % under the best price since now
+      oee stop sell SOL USDC 1.5 --trail 5%       5 % under the best bid since now
       oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e
     """
     from oee_cli.waiting.condition_request import WaitRequest
@@ -177,7 +182,7 @@ def place_stop(
 def snipe_token(
     token: Token,
     quote: o.Quote,
-    spend: o.Spend = None,
+    spend: Spend = None,
     at: Moment = None,
     min_liquidity: MinLiquidity = None,
     accept: Accept = None,
@@ -196,8 +201,9 @@ def snipe_token(
 ) -> ExitCode:
     """Buy a new token once it is listed and passes every check, or any token at one moment.
 
-    A new token is named by its mint: oee tokens new. What it is checked for: oee help sniping. It has a
-    place that no other order takes, 5 % of slippage and 30 s, unless you say otherwise.
+    A new token is named by its mint: oee tokens new. What it is checked for: oee help sniping. A sniper
+    has a place in execution that no other order takes. Unless you say otherwise, it may fill 5 % worse than
+    its first quote, and is tried for 30 s.
 
     \b
       oee snipe JUP USDC --spend 100 --at 2026-12-01T09:00:00Z
@@ -246,11 +252,12 @@ def edit_order(
     limit: Floor = None,
     confirm: Confirm = None,
     amount: Annotated[
-        str | None, typer.Option("--amount", metavar="AMOUNT", help="Of the token that it counted before.")
+        str | None,
+        typer.Option("--amount", metavar="AMOUNT", help="A new amount, of the token that it counts."),
     ] = None,
     start: Start = None,
     expires: Annotated[
-        str | None, typer.Option("--expires", metavar="TIME|never", help="Waits until then: 24h, 7d, ISO.")
+        str | None, typer.Option("--expires", metavar="TIME|never", help="Stop waiting then: 24h, 7d, ISO.")
     ] = None,
     slippage: o.Slippage = None,
     far: Far = False,
@@ -259,7 +266,7 @@ def edit_order(
 ) -> ExitCode:
     """Change what an order waits for, while it waits.
 
-    What is not given stays; the worst price follows. Once it has fired: exit 3.
+    What you don't give stays; its worst price is made anew. An order that has fired can't be changed: exit 3.
 
     \b
       oee edit 0c2f --at 138 --expires 24h

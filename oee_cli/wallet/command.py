@@ -21,7 +21,7 @@ wallet_app = typer.Typer(
     locked, orders are refused (exit 4) before anything is stored; what was sent is still confirmed.
 
     \b
-      oee wallet new                a new key, sealed by a passphrase that is asked for
+      oee wallet new                a new key, sealed by a passphrase
       oee wallet unlock --for 8h    orders can be signed until then
     """,
     rich_markup_mode=None,
@@ -63,7 +63,7 @@ def new_wallet(
 
     \b
       oee wallet new
-      oee wallet new trading --passphrase-file /run/credentials/oee.service/passphrase
+      oee wallet new trading --passphrase-file /run/credentials/oee/pass
     """
     from oee_cli.wallet.wallet_make import make_wallet
 

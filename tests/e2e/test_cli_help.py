@@ -77,7 +77,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "oee wallet new",
-            "oee wallet new trading --passphrase-file /run/credentials/oee.service/passphrase",
+            "oee wallet new trading --passphrase-file /run/credentials/oee/pass",
             "oee wallet import - < id.json",
             "oee wallet import - trading",
             "oee wallet default trading",
@@ -159,7 +159,11 @@ def test_an_example_does_what_it_says(line: str, desk: Path, cli: Cli) -> None:
             pytest.skip(f"{tool} is not on this machine")
     order = cli.json("show", "last")["orderId"][:8] if "0c2f0b8e" in line else ""
     http = cli.json("daemon", "status")["http"]["url"] if "localhost:3000" in line else ""
-    typed = INSTEAD.get(line, line).replace("0c2f0b8e", order).replace("http://localhost:3000", http)
+    typed = (
+        INSTEAD.get(line, line)
+        .replace("0c2f0b8e", order)
+        .replace("localhost:3000", http.removeprefix("http://"))
+    )
     environ = {"HOME": str(desk), "XDG_CONFIG_HOME": str(desk / ".config")}
     parts = shlex.split(typed)
     if parts[0] == "oee" and not set(typed) & set("|&;<>$*?~"):
@@ -227,6 +231,12 @@ def test_what_the_topics_say_of_orders_and_exit_codes_is_so() -> None:
         assert code in set(exit_codes.ExitCode)
 
 
+def test_no_line_of_help_is_cut_or_wider_than_a_terminal(cli: Cli) -> None:
+    for path in COMMANDS:
+        told = cli.inside(*path.split()[1:], "--help", COLUMNS="80").stdout
+        assert [line for line in told.splitlines()[1:] if len(line) > 80 or line.endswith("...")] == [], path
+
+
 @pytest.mark.parametrize(
     ("typed", "guess"),
     [
@@ -244,6 +254,7 @@ def test_what_the_topics_say_of_orders_and_exit_codes_is_so() -> None:
         ("config get prot", "Did you mean port?"),
         ("help exit-code", "Did you mean oee help exit-codes?"),
         ("paths hom", "home"),
+        ("help nothing", "no help on 'nothing'.\n  See: oee help"),
     ],
 )
 def test_the_nearest_is_suggested(typed: str, guess: str, cli: Cli) -> None:
