@@ -30,7 +30,21 @@ _ELSEWHERE = {
         for kind in ("limit", "stop")
         for bound in ("--max-spend", "--min-receive")
     },
-    **{(f"oee {side}", "--at"): _AT_ONCE for side in ("buy", "sell")},
+    **{
+        (f"oee {side}", option): _AT_ONCE
+        for side in ("buy", "sell")
+        for option in ("--at", "--limit", "--stop", "--price", "--trail", "--expires")
+    },
+    ("oee buy", "--receive"): (
+        "field_contradicts",
+        "What a purchase receives is BASE, and AMOUNT counts it.",
+        "oee buy SOL USDC 1.5, or what it pays: oee buy SOL USDC --spend 200",
+    ),
+    ("oee sell", "--spend"): (
+        "field_contradicts",
+        "What a sale spends is BASE, and AMOUNT counts it.",
+        "oee sell SOL USDC 1.5, or what it brings: oee sell SOL USDC --receive 200",
+    ),
     ("", "--tif"): (
         "no_such_option",
         "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",
@@ -60,6 +74,10 @@ def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFau
     if type(error).__name__ == "MissingParameter":
         parameter = getattr(error, "param", None)
         name = getattr(parameter, "metavar", None) or getattr(parameter, "name", "an argument")
+        pair = next((word for word in arguments if "/" in word), None)
+        if name == "QUOTE" and pair is not None:
+            base, _, quote = pair.partition("/")
+            return UsageFault("A pair is written as two words.", hint=f"{path} {base} {quote}\n{more}")
         return UsageFault(f"{name} is missing.", hint=f"{_usage_line(context)}\n{more}")
     if "unexpected extra argument" in message:
         extra = message.rpartition("(")[2].rstrip(").")
@@ -67,16 +85,19 @@ def explain_wrong_usage(error: Any, root: Any, arguments: list[str]) -> UsageFau
             f"More was given than {path} takes: {extra}", hint=f"{_usage_line(context)}\n{more}"
         )
     wrong = _WRONG_VALUE.match(message)
-    return _wrong_value(error.param, wrong[1], more) if wrong else UsageFault(message, hint=more)
+    return _wrong_value(path, error.param, wrong[1], more) if wrong else UsageFault(message, hint=more)
 
 
-def _wrong_value(parameter: Any, typed: str, more: str) -> UsageFault:
+def _wrong_value(path: str, parameter: Any, typed: str, more: str) -> UsageFault:
     """`--workers can't be '9': it takes a whole number from 1 to 8.`"""
     option = parameter.param_type_name == "option"
     name = parameter.opts[0] if option else str(parameter.metavar or parameter.name).strip("[]")
     known = [str(getattr(choice, "value", choice)) for choice in getattr(parameter.type, "choices", ())]
     low, high = (getattr(parameter.type, bound, None) for bound in ("min", "max"))
     takes = ", ".join(known) or "a whole number"
+    if name == "buy|sell":
+        hint = f"{path} buy {typed[:40]} …\n{more}"
+        return UsageFault(f"buy or sell comes first, and not {typed[:40]!r}.", hint=hint)
     if not known and low is not None:
         takes += f" from {low} on" if high is None else f" from {low} to {high}"
     return guess_error(f"{name} can't be {typed[:40]!r}: it takes {takes}.", typed, known, "", more)

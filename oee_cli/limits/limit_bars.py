@@ -14,6 +14,7 @@ from oee_cli.text.time_text import minute_text
 
 #: Cells of a bar.
 _WIDTH = 20
+_CENT = Decimal("0.01")
 #: The part of a limit from which on its bar is red.
 _NEARLY = Decimal("0.9")
 
@@ -64,7 +65,11 @@ def _describe_day(daily: dict[str, Any]) -> str:
 
 
 def _usd(text: str | None) -> str:
-    return "any" if text is None else f"{Decimal(text):,f} USD"
+    """In whole cents, but for what is less than one."""
+    if text is None:
+        return "any"
+    usd = Decimal(text)
+    return f"{usd:,.2f} USD" if usd >= _CENT or not usd else f"{usd:,f} USD"
 
 
 def _of_limit(used: str, limit: str | None) -> str:

@@ -36,9 +36,10 @@ class CancelFilter(NamedTuple):
 def cancel_orders(identifiers: Sequence[str], chosen: CancelFilter, output: Output) -> ExitCode:
     """Stops the named orders."""
     if not identifiers:
+        narrowed = "".join(f" --{option} {value}" for option, value in chosen.params().items())
         raise UsageFault(
             "ID is missing: which order?",
-            hint="oee cancel last\nEvery one: oee cancel --all",
+            hint=f"oee cancel last\nEvery one{' of these' if narrowed else ''}: oee cancel --all{narrowed}",
             code="missing_field",
         )
     if chosen.params():

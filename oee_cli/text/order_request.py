@@ -5,6 +5,7 @@ Everything typed is checked here before anything is started; the daemon checks i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from oee_cli.errors import UsageFault
 from oee_cli.text.amount_text import read_amount, read_slippage
 from oee_cli.text.time_text import read_whole_seconds
 from oee_daemon.contract.tokens import is_stable
+
+#: What is typed as one word for a pair, and for an amount.
+_PAIR = re.compile(r"([^/:_-]*)([/:_-])([^/:_-]*)")
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +38,32 @@ class TradeRequest:
     min_receive: str | None = None
 
 
+def check_pair(verb: str, base: str, quote: str, amount: str | None) -> None:
+    """Raises `UsageFault` where the two words are a pair and an amount, come after it, or are the same."""
+    pair = _PAIR.fullmatch(base)
+    first, mark, second = pair.groups() if pair else (base, "", "")
+    if mark == "/" or (mark and amount is None and _NUMBER.fullmatch(quote)):
+        raise UsageFault(
+            "A pair is written as two words.", hint=f"oee {verb} {first or 'SOL'} {second or 'USDC'} {quote}"
+        )
+    if amount is not None and _NUMBER.fullmatch(base) and not _NUMBER.fullmatch(amount):
+        raise UsageFault("The amount comes last.", hint=f"oee {verb} {quote} {amount} {base}")
+    if base.lower() == quote.lower():
+        raise UsageFault(f"BASE and QUOTE are the same: {base}.", hint="Name two different tokens.")
+
+
 def make_order_body(request: TradeRequest) -> dict[str, Any]:
     """The HTTP body of what was typed. Raises `UsageFault`."""
     buys = request.side == "buy"
     option = "--spend" if buys else "--receive"
-    if "/" in request.base:
-        base, _, quote = request.base.partition("/")
-        raise UsageFault(
-            "A pair is written as two words.",
-            hint=f"oee {request.verb or request.side} {base or 'SOL'} {quote or 'USDC'} {request.quote}",
-        )
+    check_pair(request.verb or request.side, request.base, request.quote, request.amount)
     if (request.amount is None) == (request.other is None):
         what = "Both an amount and" if request.amount is not None else "Neither an amount nor"
         example = f"oee {request.verb or request.side} {request.base} {request.quote}"
         counted = ((f"{example} 1.5", request.base), (f"{example} {option} 200", request.quote))
         room = max(len(typed) for typed, _ in counted)
         raise UsageFault(
-            f"{what} {option} was given: it takes one of them.",
+            f"{what} {option} {'was' if request.amount is None else 'were'} given: it takes one of them.",
             hint="\n".join(f"{typed.ljust(room)}   counts {token}" for typed, token in counted),
         )
     if request.amount is not None:

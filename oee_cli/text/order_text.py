@@ -249,7 +249,7 @@ def _hint_after_failure(order: Order) -> str | None:
         # A command that can be pasted would spend what this one was told not to.
         bound = _bound_option(order)
         if bound:
-            return f"it was bound by{bound}; wider is --slippage {wider}, or another bound"
+            return f"it was bound by{bound}: allow more there, or where you gave none, --slippage {wider}"
         return f"why: oee show {short_id(order)}"
     if not error["retryable"]:
         return f"why: oee show {short_id(order)}"

@@ -8,9 +8,11 @@ from typing import Any
 
 from oee_cli.api.http_client import Client, session
 from oee_cli.api.place_once import dry_run_order, place_once
+from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
+from oee_cli.text.option_words import say_options
 from oee_cli.text.order_request import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_duration
 
@@ -32,9 +34,13 @@ def place_order(request: TradeRequest, options: PlaceOptions, output: Output) ->
     timeout = read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
     with session(output) as client:
-        if options.dry_run:
-            return dry_run_order(client, output, body, key)
-        return _place_and_follow(client, output, body, key, options, timeout)
+        try:
+            if options.dry_run:
+                return dry_run_order(client, output, body, key)
+            return _place_and_follow(client, output, body, key, options, timeout)
+        except (UsageFault, Refused) as e:
+            say_options(e)
+            raise
 
 
 def _place_and_follow(

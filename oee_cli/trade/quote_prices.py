@@ -6,7 +6,7 @@ from oee_cli.api.http_client import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.text.order_request import TradeRequest, make_order_body
+from oee_cli.text.order_request import TradeRequest, check_pair, make_order_body
 from oee_daemon.contract.shapes import QuoteList
 
 
@@ -24,6 +24,7 @@ def quote_trade(
     if wrong is not None:
         mine, theirs = ("--spend", "--receive") if side == "buy" else ("--receive", "--spend")
         raise UsageFault(f"{theirs} does not go with --side {side}.", hint=f"Use {mine} instead.")
+    check_pair("quote", base, token, amount)
     if amount is None and other is None:
         mine = "--spend" if side == "buy" else "--receive"
         raise UsageFault(

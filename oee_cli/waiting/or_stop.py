@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from oee_cli.api.http_client import Client, session
 from oee_cli.api.order_lookup import find_orders
 from oee_cli.api.place_once import dry_run_order, place_group_once
-from oee_cli.errors import CliError, UsageFault
+from oee_cli.errors import CliError, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
@@ -20,6 +20,7 @@ from oee_cli.waiting.placement import WaitOptions, explain_refusal, note_placed,
 from oee_daemon.contract.protocol import GROUP_KEY_LENGTH
 from oee_daemon.contract.shapes import Order
 
+Refusal = TypeVar("Refusal", bound=CliError)
 #: Seconds in which the daemon has to store them.
 _STORE_S = 60.0
 
@@ -53,7 +54,7 @@ def place_or_stop(
         bodies = [_body(client, leg) for leg in legs]
         try:
             group = place_group_once(client, output, bodies, key, time.monotonic() + _STORE_S)
-        except UsageFault as e:
+        except (UsageFault, Refused) as e:
             _explain(e, request.side)
             raise
         return _conclude(output, group, legs)
@@ -74,7 +75,7 @@ def _read_legs(request: WaitRequest, stop: str, floor: str | None) -> list[Typed
         raise _as_typed(e) from None
 
 
-def _as_typed(refused: UsageFault) -> UsageFault:
+def _as_typed(refused: Refusal) -> Refusal:
     """A complaint about the stop, by the names that it has here."""
     names = (("--at", "--or-stop"), ("--limit", "--or-stop-limit"))
     for old, new in names:
@@ -83,12 +84,11 @@ def _as_typed(refused: UsageFault) -> UsageFault:
     return refused
 
 
-def _explain(refused: CliError, side: str) -> None:
-    if isinstance(refused, UsageFault):
-        explain_refusal(refused, f"oee {side} trades at once")
-        if refused.message.startswith("Order 2"):
-            _as_typed(refused)
-        refused.message = refused.message.removeprefix("Order 1: ").removeprefix("Order 2: ")
+def _explain(refused: UsageFault | Refused, side: str) -> None:
+    explain_refusal(refused, f"oee {side} trades at once")
+    if refused.message.startswith("Order 2"):
+        _as_typed(refused)
+    refused.message = refused.message.removeprefix("Order 1: ").removeprefix("Order 2: ")
 
 
 def _body(client: Client, leg: TypedCondition) -> dict[str, Any]:

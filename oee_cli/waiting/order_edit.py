@@ -12,6 +12,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
 from oee_cli.text.amount_text import read_amount, read_slippage, read_trail
 from oee_cli.text.future_text import future_wire, read_future
+from oee_cli.text.option_words import say_options
 from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_price
 from oee_cli.text.time_text import read_hold
@@ -54,6 +55,7 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
             raise
         except Refused as e:
             if e.order is None:
+                say_options(e)
                 raise
             output.sentence(
                 "✗", clean_lines(e.message), e.hint or f"Follow it: oee watch {short_id(e.order)}"

@@ -11,12 +11,13 @@ from typing import Any, cast
 from oee_cli.api.http_client import Client, session
 from oee_cli.api.order_lookup import find_orders, group_or_order
 from oee_cli.api.place_once import dry_run_order, place_once
-from oee_cli.errors import UsageFault
+from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.condition_text import condition_sentence, market_words, until_words
 from oee_cli.text.key_text import read_key
+from oee_cli.text.option_words import SNIPER_OPTIONS, say_options
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
 from oee_cli.text.text_layout import cell_len
 from oee_cli.text.time_text import read_duration
@@ -66,13 +67,14 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions, output: 
             if options.dry_run:
                 return dry_run_order(client, output, body, key)
             return _place(client, output, body, key, options, timeout, typed)
-        except UsageFault as e:
-            explain_refusal(e, f"oee {side} trades at once")
+        except (UsageFault, Refused) as e:
+            explain_refusal(e, f"oee {side} trades at once", sniper=typed.body["type"] == "sniper")
             raise
 
 
-def explain_refusal(refused: UsageFault, at_once: str) -> None:
+def explain_refusal(refused: UsageFault | Refused, at_once: str, *, sniper: bool = False) -> None:
     """Says in options what the daemon says in fields. `at_once`: how to trade now."""
+    say_options(refused, SNIPER_OPTIONS if sniper else None)
     if refused.code == "would_fire":
         refused.hint = f"{at_once}; --far if it is meant"
     elif refused.code in ("price_far", "price_inverted"):
@@ -137,6 +139,12 @@ def _conclude(
     if not options.wait:
         output.answer(order, order["orderId"], bare=True)
     note_placed(output, order, turned=typed.turned)
+    if typed.oco is not None:
+        name = short_id(order)
+        output.note(
+            f"at most one of its group is filled, and that fill cancels the others: oee show {name}"
+            f" · oee cancel --group {name}"
+        )
     if not options.wait:
         return ExitCode.DONE
     from oee_cli.api.follow_order import screen_for, watch_to_end

@@ -52,4 +52,6 @@ def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> E
 def _csv_value(order: Mapping[str, Any], name: str) -> str:
     first, _, second = name.partition(".")
     value = (order.get(first) or {}).get(second) if second else order.get(first)
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else clean(str(value))

@@ -250,7 +250,7 @@ def test_sentences() -> None:
     )
     assert failed.text == "not bought in 3 attempts: Moved (slippage_exceeded). Nothing left the wallet."
     # No command to paste that spends more than was allowed.
-    bound = "it was bound by --max-spend 214.337950; wider is --slippage 1%, or another bound"
+    bound = "it was bound by --max-spend 214.337950: allow more there, or where you gave none, --slippage 1%"
     assert failed.hint == bound
     assert "(exit 9)" in (ending_text(order(status="submitted")).hint or "")
     assert "(exit 124)" in (ending_text(order(status="routing"), waited=60).hint or "")

@@ -263,7 +263,9 @@ def check_orders(facts: Facts) -> Iterator[Finding]:
         message = f"An order has been due for {span_text(overdue)}, and no worker has taken it."
         yield warn("orders", "overdue", message, "oee daemon status")
     if not stuck and not faulty and overdue <= _PATIENCE:
-        yield ok("orders", f"{sum(live.values()):,} on their way, none stuck")
+        waits = live.get("waiting", 0)
+        said = f", {waits:,} wait{'s' if waits == 1 else ''}" if waits else ""
+        yield ok("orders", f"{sum(live.values()) - waits:,} on their way{said}, none stuck")
 
 
 def check_clock(facts: Facts) -> Iterator[Finding]:
