@@ -24,6 +24,7 @@ from oee_daemon.store import launch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.line import Line
 from oee_daemon.store.order_rows import order_of
+from oee_daemon.store.watch_sql import MOST
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +101,20 @@ class Launches:
         while time.monotonic() < at:  # noqa: ASYNC110  # there is nobody to set an event
             await asyncio.sleep(0)
         for _ in range(ASKS):
-            if not self._may() or await self._fire(snipers):
+            if not self._may():
+                return
+            due, early = await self._fire(snipers)
+            if due or not early:
+                await self._fire_rest(due)
                 return
             await asyncio.sleep(ASK_AGAIN_S)
+
+    async def _fire_rest(self, due: int) -> None:
+        """What one statement was too short for, by further ones; what is beyond those the next beat fires."""
+        for _ in range(launch_sql.BATCHES - 1):
+            if due < MOST or not self._may():
+                return
+            due, _early = await self._fire(())
 
     async def _moment(self, launch: float) -> float:
         """When it is `launch`, seconds of Postgres's clock, by ours that only goes on."""
@@ -118,16 +130,17 @@ class Launches:
             best = min(best, (took, asked + launch - row["now"]))
         return best[1]
 
-    async def _fire(self, snipers: Sequence[Order]) -> bool:
-        """False: it is not quite time. The claim of a sniper flies behind, in the same transaction: it is
-        told of one wait for the disk instead of two. Where nothing fires there is nothing to claim."""
+    async def _fire(self, snipers: Sequence[Order]) -> tuple[int, bool]:
+        """How many were due, and whether it is not quite time for the next. The claim of a sniper flies
+        behind, in the same transaction: it is told of one wait for the disk instead of two. Where nothing
+        fires there is nothing to claim."""
         firing = asyncio.ensure_future(self._line.ask(launch_sql.LAUNCH_NOW, {}))
         for order in snipers:
             self.urgent.begin(order.id, self._line)
         row = await firing
         assert row is not None
         self._fired([(UUID(each["id"]), each["type"]) for each in row["fired"] or ()])
-        return bool(row["fired"]) or not row["early"]
+        return row["due"], row["early"]
 
     async def stop(self) -> None:
         """Nothing fires here any more."""

@@ -182,12 +182,13 @@ class PriceTicks:
         return await self._fired(lead, price, price_at, [(c, None) for c in await self._met(limits, price)])
 
     async def _fired(self, lead: Lead, price: Price, price_at: datetime, ready: Ready) -> list[UUID]:
-        if not ready:
-            return []
-        async with self._firing:
-            failpoints.hit("before_fire")
-            fired = await aside(self._db, self._fire_now, lead, price, price_at, ready)
-            failpoints.hit("after_fire")
+        fired: list[UUID] = []
+        for first in range(0, len(ready), watch_sql.MOST):
+            part = ready[first : first + watch_sql.MOST]
+            async with self._firing:
+                failpoints.hit("before_fire")
+                fired += await aside(self._db, self._fire_now, lead, price, price_at, part)
+                failpoints.hit("after_fire")
         self._fired_of_late += len(fired)
         return fired
 

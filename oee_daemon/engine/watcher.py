@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from oee_daemon.store import group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.leases import Where
 from oee_daemon.store.line import Line
+from oee_daemon.store.statement import Statement
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +180,8 @@ class Watcher:
         if row.lapses is not None and row.lapses <= row.now:
             where = self._where()
             values = {"timeline": where and where.timeline, "started": where and where.started}
-            self._tell([r[0] for r in await aside(self._db, watch_sql.LAPSE.all, values)])
+            async for ended in self._batches(watch_sql.LAPSE, values):
+                self._tell([r[0] for r in ended])
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + SWEEP_S
             self._tell([r[0] for r in await aside(self._db, group_sql.STOP_LEFT_OVER.all)])
@@ -221,7 +223,18 @@ class Watcher:
         return fired
 
     async def _launch(self) -> None:
-        self._run_launched([(row[0], row[1]) for row in await aside(self._db, launch_sql.LAUNCH.all)])
+        async for due in self._batches(launch_sql.LAUNCH):
+            self._run_launched([(order_id, kind) for order_id, kind in due if kind is not None])
+
+    async def _batches(
+        self, statement: Statement[tuple[Any, ...]], values: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """The rows of one short statement after another, until there are no more, or for the next beat."""
+        for _ in range(launch_sql.BATCHES):
+            rows = await aside(self._db, statement.all, values or {})
+            yield rows
+            if len(rows) < watch_sql.MOST:
+                return
 
     def _run_launched(self, fired: Sequence[Fired]) -> None:
         failpoints.hit("after_fire")

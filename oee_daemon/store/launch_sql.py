@@ -14,11 +14,11 @@ from oee_daemon.store.watch_sql import FIRED, MOST, SAID
 
 NEAR = Statement(
     f"""
-    -- near: orders whose launch time comes within so many seconds, the first of them first
+    -- near: orders whose launch time comes within so many seconds, the first of them first, then snipers
     SELECT {ORDER}, extract(epoch FROM launch_at - clock_timestamp())::float8 AS away_s FROM orders
     WHERE arm_rule = 4 AND launch_at > clock_timestamp()
         AND launch_at < clock_timestamp() + make_interval(secs => %(ahead)s) AND NOT {HALTED}
-    ORDER BY launch_at, number LIMIT {MOST}
+    ORDER BY launch_at, type <> 'sniper', number LIMIT {MOST}
     """,  # noqa: S608  # names of our own
     named_row,
 )
@@ -32,7 +32,7 @@ _LAUNCHED = f"""due AS (
             type = 'market' OR type = 'sniper' AND token_address IS NULL AS fires
         FROM orders WHERE arm_rule = 4 AND launch_at <= clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND NOT {HALTED} AND NOT {SUSPENDED}
-        ORDER BY launch_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
+        ORDER BY launch_at, type <> 'sniper', number LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), armed AS (
         UPDATE orders o SET fence = o.fence + 1, arm_price = coalesce(target_price,
                 peak * (10000 + CASE side WHEN 'buy' THEN trail_bps ELSE -trail_bps END) / 10000,
@@ -49,10 +49,12 @@ _LAUNCHED = f"""due AS (
         RETURNING o.id, o.type, event_seq, status, attempt, updated_at, firings,
             jsonb_build_object('rule', 'time', 'at', launch_at) AS trigger
     ), {SAID}"""  # noqa: S608
+#: Statements by which all that has come at one moment launches, at most: each is short.
+BATCHES = 10
 LAUNCH = Statement(f"""
-    -- launch: orders whose time has come fire, or are compared with their price from now on
+    -- launch: orders whose time has come fire, which tell their type, or are compared with their price
     WITH {_LAUNCHED}
-    SELECT id, type FROM moved
+    SELECT id, moved.type FROM due LEFT JOIN moved USING (id)
 """)  # noqa: S608
 LAUNCH_NOW = Batch(f"""
     -- launch_now: as launch, in the millisecond itself; `early` where the next moment is only just ahead
@@ -60,6 +62,7 @@ LAUNCH_NOW = Batch(f"""
     {
     answered('''
         SELECT n, (SELECT json_agg(json_build_object('id', id, 'type', type)) FROM moved) AS fired,
+            (SELECT count(*) FROM due) AS due,
             EXISTS (SELECT FROM orders WHERE arm_rule = 4 AND launch_at > clock_timestamp()
                 AND launch_at < clock_timestamp() + interval '20 milliseconds') AS early
         FROM asked

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
 from oee_daemon.contract.status import Status
+from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
+from oee_daemon.store.line import Line
 from oee_daemon.store.tables import MARKET, URGENT, execution_slots
+from oee_daemon.store.watch_sql import MOST
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
@@ -92,6 +95,37 @@ def test_no_other_order_is_given_a_place_of_theirs(bench: Bench) -> None:
     execution.stop()
     execution.run(held.id)
     assert bench.order(held.id).status is Status.PENDING and URGENT not in slots_held(bench)
+
+
+def test_all_that_comes_at_one_moment_fires_in_one_beat(bench: Bench) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    timed = [bench.place(launch_at=later).id for _ in range(MOST + 20)]
+    for order_id in timed:
+        bench.set(order_id, launch_at=bench.ago(seconds=1))
+    now(bench.watcher().beat())
+    assert {bench.order(order_id).status for order_id in timed} == {Status.PENDING}
+
+
+def test_in_the_very_millisecond_too_and_snipers_are_the_first(bench: Bench) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=2.5)
+    timed = [bench.place(launch_at=at).id for _ in range(MOST + 20)]
+    sniper = bench.place(type=OrderType.SNIPER, sell=False, amount=10**8, launch_at=at).id
+    execution = bench.execution(urgent_places=1)
+    watcher = Watcher(
+        bench.db,
+        bench.network(bench.chain()),
+        bench.broker,
+        bench.feed,
+        owner="one",
+        max_active=SLOTS,
+        urgent=UrgentOrders(execution, bench.loop, most=SLOTS),
+        line=Line(bench.db.url),
+    )
+    now(watcher.beat())
+    until(lambda: all(bench.order(order_id).fired_at for order_id in timed), what="the last launch")
+    now(watcher.leave())
+    begun = sorted((bench.order(order_id).fired_at or at, order_id) for order_id in [*timed, sniper])
+    assert sniper in [order_id for _, order_id in begun[:MOST]], "the first statement has it"
 
 
 class Counted:
