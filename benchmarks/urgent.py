@@ -70,7 +70,7 @@ def _gap(url: str, bps: int) -> None:
 
 def _launches(client: Client, url: str, many: int) -> list[float]:
     """By how many milliseconds each fired late."""
-    at = datetime.now(UTC) + timedelta(seconds=AHEAD_S + many / 200)
+    at = datetime.now(UTC) + timedelta(seconds=AHEAD_S + many / 25)
     for _ in range(many):
         client.post(bench.EXECUTE, bench.ORDER | {"launchTime": at.isoformat()})
     asked = "SELECT extract(epoch FROM fired_at - launch_at)::float8 * 1000 FROM orders WHERE launch_at = %s"
