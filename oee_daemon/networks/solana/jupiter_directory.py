@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from oee_daemon.errors import VenueError
 from oee_daemon.networks.holdings import TokenFound
 from oee_daemon.networks.solana.venues.venue_api import Api
 
@@ -35,16 +36,23 @@ class JupiterDirectory:
         self, mints: Sequence[str], deadline_s: float, *, urgent: bool = False
     ) -> Mapping[str, Decimal]:
         prices: dict[str, Decimal] = {}
+        fault: VenueError | None = None
         for at in range(0, len(mints), _MOST):
-            asked = {"ids": ",".join(mints[at : at + _MOST])}
-            said = await self._api.read("/price/v3", asked, deadline_s, urgent=urgent)
-            if not isinstance(said, dict):
-                raise self._api.odd()
-            for mint in mints[at : at + _MOST]:
-                price = _price(said.get(mint))
-                if price is not None:
-                    prices[mint] = price
+            try:
+                prices |= await self._usd(mints[at : at + _MOST], deadline_s, urgent=urgent)
+            except VenueError as e:
+                # What the other questions tell counts all the same.
+                fault = e
+        if fault is not None and not prices:
+            raise fault
         return prices
+
+    async def _usd(self, mints: Sequence[str], deadline_s: float, *, urgent: bool) -> Mapping[str, Decimal]:
+        said = await self._api.read("/price/v3", {"ids": ",".join(mints)}, deadline_s, urgent=urgent)
+        if not isinstance(said, dict):
+            raise self._api.odd()
+        told = {mint: _price(said.get(mint)) for mint in mints}
+        return {mint: price for mint, price in told.items() if price is not None}
 
 
 def _price(row: Any) -> Decimal | None:

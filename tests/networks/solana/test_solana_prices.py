@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from solders.keypair import Keypair
@@ -323,6 +324,27 @@ def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gon
     net.blocks(3)
     assert asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None
     assert seen(slow) == levelled
+
+
+def test_prices_that_were_told_count_though_others_were_not() -> None:
+    """More than fifty tokens are asked for in two questions: stops of the first would have been blind."""
+    told = [True, True]
+
+    class Half(Api):
+        async def read(self, path: str, query: Any, deadline_s: float, *, urgent: bool = False) -> Any:
+            mints = query["ids"].split(",")
+            if not told["50" in mints]:
+                raise VenueLate("not now")
+            return {mint: {"usdPrice": 2} for mint in mints}
+
+    directory = JupiterDirectory(Half.__new__(Half))
+    mints = [str(n) for n in range(60)]
+    assert len(asyncio.run(directory.usd(mints, 1.0))) == 60
+    told[1] = False
+    assert list(asyncio.run(directory.usd(mints, 1.0))) == mints[:50]
+    told[0] = False
+    with pytest.raises(VenueLate):
+        asyncio.run(directory.usd(mints, 1.0))
 
 
 def test_a_token_that_nobody_prices_costs_no_more_requests(net: Localnet) -> None:
