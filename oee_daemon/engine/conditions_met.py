@@ -21,7 +21,7 @@ from oee_daemon.orders import conditions
 from oee_daemon.orders.conditions import FALLING, Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote
-from oee_daemon.orders.tokens import decimal_text
+from oee_daemon.orders.tokens import MAX_UNITS, decimal_text
 
 #: How far a price may be from the last one before a second look has to show it too.
 JUMP = Decimal("0.1")
@@ -120,6 +120,8 @@ def fixed_at(candidate: Candidate, tokens: TokenBook) -> tuple[Decimal | None, i
     worst = conditions.past(candidate.armed, order.side)
     base, quote = pair_tokens(order, tokens)
     units = conditions.bound_at(worst, order.side, order.swap_mode, order.amount, base, quote)
+    # More than there can be keeps this one from being filled; stored it would keep all others from firing.
+    units = min(units, MAX_UNITS)
     exact_in = order.swap_mode is SwapMode.EXACT_IN
     return worst, units if exact_in else None, None if exact_in else units
 

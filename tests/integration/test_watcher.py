@@ -19,7 +19,7 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.orders.terms import terms_of
-from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import where
@@ -260,6 +260,17 @@ def test_a_trailing_stop_follows_the_best_price_and_its_floor_is_fixed_when_it_f
     assert looked(bench, watcher, 3) == [order.id]
     fired = bench.order(order.id)
     assert fired.limit_price == peak * Decimal("0.97") * Decimal("0.8") and fired.min_receive
+
+
+def test_a_bound_that_no_account_can_hold_keeps_no_other_stop_from_firing(bench: Bench) -> None:
+    """They fire in one statement."""
+    huge, other = (bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1) for _ in range(2))
+    high = Decimal(10**9)
+    bench.set(huge.id, amount=MAX_UNITS, peak=high, arm_price=high * Decimal("0.97"))
+    watcher = bench.watcher()
+    bench.move_market(-400)
+    assert sorted(looked(bench, watcher, 3)) == sorted([huge.id, other.id])
+    assert bench.order(huge.id).min_receive == MAX_UNITS
 
 
 def test_a_trailing_stop_follows_nothing_that_was_before_it(bench: Bench) -> None:
