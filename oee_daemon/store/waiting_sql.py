@@ -16,9 +16,11 @@ _WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched
         WHEN o.latched THEN o.limit_price ELSE o.target_price END"""
 #: The price that it is compared with: of what is bought the ask, of what is sold the bid.
 _PRICE = "CASE WHEN o.side = 'buy' THEN f.ask ELSE f.bid END"
-#: By how many hundredths of a per cent that price has to move; less than 0 where it has come that far.
-_AWAY = f"""round(10000 * CASE WHEN o.arm_rule IN (0, 2) THEN ({_PRICE}) - ({_WANTED})
-        WHEN o.arm_rule IN (1, 3) THEN ({_WANTED}) - ({_PRICE}) END / ({_PRICE}))"""
+_MOVES = f"""(10000 * CASE WHEN o.arm_rule IN (0, 2) THEN ({_PRICE}) - ({_WANTED})
+        WHEN o.arm_rule IN (1, 3) THEN ({_WANTED}) - ({_PRICE}) END / nullif({_PRICE}, 0))"""
+#: By how many hundredths of a per cent that price has to move; less than 0 where it has come that far. What
+#: is further than a bigint can say is told as this far: one such order kept all others from being listed.
+_AWAY = f"round(sign{_MOVES} * least(abs{_MOVES}, 1e15))"
 _STALE = (
     "f.priced_at <= clock_timestamp() - make_interval(secs => f.max_age_ms / 1000.0) OR f.state <> 'live'"
 )

@@ -62,6 +62,17 @@ def test_the_nearest_to_its_price_comes_first(bench: Bench, waiting: dict[str, O
     assert waits.nearest({"pair": "A/B"}, 10) == []
 
 
+def test_an_order_that_is_too_far_to_say_hides_no_other(bench: Bench, waiting: dict[str, Order]) -> None:
+    far = waiting["sell at 102"]
+    bench.set(far.id, target_price=Decimal("1e23"), arm_price=Decimal("1e23"))
+    feed(bench, far.pair)
+    waits = WaitingOrders(bench.db)
+    assert named(waiting, waits.nearest({}, 10))[-1] == "sell at 102"
+    assert named(waiting, waits.nearest({}, 10))[0] == "buy at 99"
+    told = orders_json([bench.order(order.id) for order in waiting.values()], waits, BOOK)
+    assert max(one["market"]["awayBps"] for one in told) == 10**15
+
+
 def test_what_nobody_has_a_price_for_comes_last_by_age(bench: Bench, waiting: dict[str, Order]) -> None:
     waits = WaitingOrders(bench.db)
     assert named(waiting, waits.nearest({}, 10)) == list(ORDERS)
