@@ -27,6 +27,8 @@ from oee_daemon.orders.tokens import Token
 
 #: The highest number of an event that anybody may ask for.
 MAX_SEQ = 999_999_999
+#: The last year that an order may name: how long it takes is added to it, within the calendar.
+LAST_YEAR = 9998
 #: How long an order waits for its token where it does not say so.
 LISTED_WITHIN = timedelta(hours=24)
 #: What an order may say.
@@ -215,7 +217,8 @@ def _read_moment(name: str, value: Any) -> datetime:
         if not isinstance(value, str) or len(value) < len("2026-12-01T18:00Z"):
             raise ValueError
         found = zoned(datetime.fromisoformat(value), name)
-        assert found is not None
+        if found is None or found.year > LAST_YEAR:
+            raise ValueError
         return found
     except ValueError:
         raise InvalidInput(

@@ -78,6 +78,7 @@ BODIES: list[tuple[str, bytes, str, str]] = [
     ("a price far off", body(type="limit", targetPrice="1.5"), "price_far", "targetPrice"),
     ("a moment without a zone", body(launchTime="2030-12-01T18:00:00"), "invalid_input", "launchTime"),
     ("a bare date", body(launchTime="2030-12-01"), "invalid_time", "launchTime"),
+    ("the end of time", body(launchTime="9999-12-31T23:59:59Z", type="sniper"), "invalid_time", "launchTime"),
     ("last year's date", body(launchTime="2020-12-01T09:00:00Z"), "expired_already", "launchTime"),
     ("a time that is over", body(type="limit", targetPrice="150", expiresAt="2020-12-01T18:00:00Z"),
         "expired_already", "expiresAt"),
