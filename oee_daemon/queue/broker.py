@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -37,15 +37,14 @@ LOOK = UUID(int=0)
 TIMEOUT_S = 2.0
 
 
-class _Script:
-    """Stands in for a script of Dramatiq's: its command is handed to `run` instead of being waited for."""
+class _Unsent:
+    """Stands in for a script of Dramatiq's: its command is returned instead of being sent."""
 
-    def __init__(self, script: Any, run: Callable[..., Any]) -> None:
+    def __init__(self, script: Any) -> None:
         self._sha = script.sha
-        self._run = run
 
-    def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
-        return self._run("EVALSHA", self._sha, len(keys), *keys, *args)
+    def __call__(self, *, keys: list[str], args: list[Any]) -> list[Any]:
+        return ["EVALSHA", self._sha, len(keys), *keys, *args]
 
 
 class Broker(RedisBroker):
@@ -65,16 +64,13 @@ class Broker(RedisBroker):
         self.add_middleware(self._threads)
         self._sender = FireAndForget(url, script=self.script)
         #: The same broker, which sends nothing: what it would send is what its calls return.
-        self._unsent = self._with_dispatch(lambda *command: list(command))
+        self._unsent: Any = copy.copy(self)
+        self._unsent.scripts = self.scripts | {"dispatch": _Unsent(self.scripts["dispatch"])}
 
     def ring(self, order_ids: Sequence[UUID], *, at_once: bool) -> bool:
         """Rings for each, and tells who watches, in one write; waits for no answer, and with `at_once` for
         nothing else: False where it would have to. Raises as `FireAndForget` does."""
-        commands: list[tuple[Any, ...]] = []
-        collecting = self._with_dispatch(lambda *command: commands.append(command))
-        for order_id in order_ids:
-            collecting.enqueue(_message(order_id))
-        commands.append(hint_of(order_ids))
+        commands = [*map(self._enqueue_command, order_ids), hint_of(order_ids)]
         if at_once:
             return self._sender.send_at_once(commands)
         self._sender.send_all(commands)
@@ -84,10 +80,12 @@ class Broker(RedisBroker):
         """All of them in one write, of which no answer is waited for. Raises as `FireAndForget` does."""
         self._sender.send_all([self._unsent.do_ack(queue_name, one) for one in message_ids])
 
-    def _with_dispatch(self, run: Callable[..., Any]) -> Any:
-        other = copy.copy(self)
-        other.scripts = self.scripts | {"dispatch": _Script(self.scripts["dispatch"], run)}
-        return other
+    def _enqueue_command(self, order_id: UUID) -> Any:
+        """As stock Dramatiq would enqueue its message, whose hooks nobody here has."""
+        message = _message(order_id)
+        # Dramatiq draws another id, since messages may be retried; none of ours is.
+        message.options["redis_message_id"] = message.message_id
+        return self._unsent.do_enqueue(QUEUE, message.message_id, message.encode())
 
     def declare_queue(self, queue_name: str) -> None:
         """Declares a queue as Dramatiq does, but none of delayed messages, with a thread of its own."""
