@@ -16,16 +16,18 @@ _LISTED = (
     Column("token"),
     Column("mint"),
     Column("decimals", rank=2, right=True),
-    Column("", rank=1),
+    Column("from", rank=1),
     Column("program", rank=3),
     Column("extensions", rank=4),
 )
+#: Where a token's entry comes from, for people.
+_ORIGINS = {"pinned": "pinned list", "added": "you", "chain": "the chain"}
 _NEW = (Column("mint"), Column("calls itself", rank=1), Column("traded", rank=2))
 _FOUND = (Column("token"), Column("mint"), Column("", rank=1), Column("name", rank=2), Column("", rank=3))
 
 
 def list_tokens(output: Output) -> ExitCode:
-    """Pinned ones, then added ones; below them what somebody could do to those who hold them."""
+    """Pinned, added, and named by orders; below them what somebody could do to those who hold them."""
     with session(output) as client:
         tokens: list[dict[str, Any]] = client.get("/api/tokens")["tokens"]
     if output.json:
@@ -82,7 +84,7 @@ def _listed_row(token: dict[str, Any]) -> Line:
         Cell(clean(token["symbol"]) if named else "–", "bold" if named else "dim"),
         Cell(clean(token["mint"])),
         Cell(str(token["decimals"])),
-        Cell(token["origin"], "dim"),
+        Cell(_ORIGINS.get(token["origin"], clean(token["origin"])), "dim"),
         Cell(program_text(token["program"])),
         Cell(clean(extensions)),
     ]

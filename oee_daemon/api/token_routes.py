@@ -23,8 +23,8 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 #: Seconds that a directory of tokens has to answer.
 SEARCH_S = 4.0
-#: Of a directory's answer, so many are told.
-_MOST = 20
+#: Of a directory's answer, and of tokens that orders have named, so many are told.
+_MOST, _MOST_MET = 20, 100
 
 
 class Extension(Shape):
@@ -41,7 +41,9 @@ class Token(Shape):
     symbol: str = Field(description="the mint, where it has no symbol")
     mint: str
     decimals: int
-    origin: Literal["pinned", "added"]
+    origin: Literal["pinned", "added", "chain"] = Field(
+        description="the pinned list, the user, or the chain alone: an order has named its mint"
+    )
     program: str | None
     mint_authority: str | None = Field(description="can make more of it")
     freeze_authority: str | None = Field(description="can freeze it in any wallet")
@@ -87,10 +89,12 @@ class FoundTokens(Shape):
 
 @router.get("/tokens", responses=answers(Tokens))
 async def listed_tokens(request: Request) -> JSONResponse:
-    """What can be traded by its symbol."""
+    """What can be traded by its symbol, then what orders have named by its mint."""
     state = state_of(request)
-    facts = await state.desk.all_facts()
-    return JSONResponse({"tokens": [_token(state, t, facts.get(t.mint)) for t in state.desk.book]})
+    facts, book = await state.desk.all_facts(), state.desk.book
+    rows = [_token(state, t, facts.get(t.mint)) for t in book]
+    rows += [_token(state, one.token, one.facts) for one in book.met()[-_MOST_MET:]]
+    return JSONResponse({"tokens": rows})
 
 
 @router.get("/tokens/search", responses=answers(FoundTokens))
@@ -187,7 +191,7 @@ def _token(state: State, token: OurToken, facts: MintFacts | None) -> dict[str, 
         "symbol": token.symbol,
         "mint": token.mint,
         "decimals": token.decimals,
-        "origin": "pinned" if state.desk.book.is_pinned(token.mint) else "added",
+        "origin": _origin(state, token.mint) or "chain",
         "program": facts and facts.program,
         "mintAuthority": facts and facts.mint_authority,
         "freezeAuthority": facts and facts.freeze_authority,

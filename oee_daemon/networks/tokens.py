@@ -67,6 +67,10 @@ class TokenBook:
         yield from self._pinned.values()
         yield from (known.token for known in self._known.values() if known.added)
 
+    def met(self) -> list[KnownToken]:
+        """Those that orders have named by their mints, and nobody added; as the chain says them."""
+        return [known for mint, known in self._known.items() if not known.added and mint not in self._pinned]
+
     def learn(self, *found: KnownToken) -> None:
         """Knows these from now on; what is pinned stays as it is."""
         self._known = {**self._known, **{known.facts.mint: known for known in found}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
@@ -56,6 +57,10 @@ def test_the_engines_wallet_is_not_removed_while_it_holds_something(cli: Cli) ->
     assert key.read_bytes() == before
 
 
+def origins(cli: Cli) -> dict[str, str]:
+    return {token["mint"]: token["origin"] for token in cli.json("tokens")}
+
+
 def test_a_token_with_a_fee_is_found_added_bought_and_sold(cli: Cli) -> None:
     assert refused(cli, "buy", "FEE", "USDC", "1") == (2, "unknown_token")
     fee = mint_of(cli, "FEE")
@@ -68,6 +73,7 @@ def test_a_token_with_a_fee_is_found_added_bought_and_sold(cli: Cli) -> None:
     best = max(Decimal(quote["amountOut"]) for quote in quotes if quote["amountOut"])
     assert abs(Decimal(order["filledOut"]) / best - 1) < Decimal("0.05")
     assert held(cli, fee) == Decimal(order["filledOut"])
+    assert origins(cli)[fee] == "chain" and origins(cli)[USDC] == "pinned"
     for words, ends in (
         (("tokens", "add", fee, "--symbol", "U5DC"), (2, "symbol_taken")),
         (("tokens", "add", fee, "--symbol", "ＦＥＥ"), (2, "invalid_symbol")),
@@ -81,11 +87,14 @@ def test_a_token_with_a_fee_is_found_added_bought_and_sold(cli: Cli) -> None:
     assert [(one["name"], one["detail"]) for one in added["extensions"]] == [
         ("transfer-fee", "1 % of every transfer, at most 5000")
     ]
+    assert origins(cli)[fee] == "added"
     sold = cli.json("sell", "fee", "SOL", "3", *WIDE)
     assert (sold["status"], sold["pair"], sold["filledIn"]) == ("confirmed", "FEE/SOL", "3")
     # The order of before is called so, too, and found by either name.
     assert {o["outputToken"] for o in cli.json("history", "--token", fee, "--side", "buy")} == {"FEE"}
-    assert "· FEE: 1 % of every transfer" in cli.run("tokens").stdout
+    listed = cli.run("tokens").stdout
+    assert "· FEE: 1 % of every transfer" in listed
+    assert re.search(rf"FEE +{fee} +6 +you", listed) and re.search(r"SOL .* pinned list", listed)
 
 
 def test_a_token_that_can_be_taken_back_is_bought_only_where_that_is_named(cli: Cli) -> None:
