@@ -24,7 +24,7 @@ class HeldSite(Site):
         self.name, self.transport = name, transport
         self._net, self._path = net, path
 
-    async def post(self, path: str, body: bytes, deadline_s: float) -> Reply:
+    async def post(self, path: str, body: bytes) -> Reply:
         answer = self._net.answer("POST", f"/{self._path}{path}", body)
         if answer.body is None:
             raise NoAnswer("cut")

@@ -46,7 +46,7 @@ class ApiSite(HeldSite):
     def __init__(self, net: Localnet, path: str) -> None:
         super().__init__(net, path, path)
 
-    async def get(self, path: str, query: Mapping[str, str], deadline_s: float) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
         answer = self._net.answer("GET", f"/{self._path}{path}?{urlencode(query)}")
         if answer.body is None:
             raise NoAnswer("cut")

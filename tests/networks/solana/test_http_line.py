@@ -68,7 +68,7 @@ def asked(raw: Raw, times: int = 1, path: str = "", unix: Path | None = None) ->
         found: list[bytes | str] = []
         for _ in range(times):
             try:
-                found.append((await site.post("", b"{}", 5.0)).body)
+                found.append((await asyncio.wait_for(site.post("", b"{}"), 5.0)).body)
             except NoAnswer as e:
                 found.append(e.reason)
         await site.close()
@@ -150,7 +150,7 @@ def test_an_address_that_swallows_everything_costs_no_answer(monkeypatch: pytest
         monkeypatch.setattr(loop, "sock_connect", swallowed)
         site = Site(f"http://rpc.example:{port}")
         try:
-            return (await site.post("", b"{}", 5.0)).body
+            return (await asyncio.wait_for(site.post("", b"{}"), 5.0)).body
         finally:
             await site.close()
             server.close()
@@ -176,7 +176,7 @@ def test_a_line_that_the_other_side_closed_is_not_used_again() -> None:
         site = Site(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         for _ in range(2):
             closed.clear()
-            assert (await site.post("", b"{}", 5.0)).body == b"{}"
+            assert (await asyncio.wait_for(site.post("", b"{}"), 5.0)).body == b"{}"
             await closed.wait()
             await asyncio.sleep(0)
         await site.close()
@@ -237,7 +237,7 @@ def test_who_answers_over_tls_is_verified(
         server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0, ssl=mine)
         site = Site(f"https://{host}:{server.sockets[0].getsockname()[1]}")
         try:
-            return (await site.post("", b"{}", 5.0)).body
+            return (await asyncio.wait_for(site.post("", b"{}"), 5.0)).body
         except NoAnswer as e:
             return e.reason
         finally:

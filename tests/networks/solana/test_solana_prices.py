@@ -63,9 +63,9 @@ class CountedSite(ApiSite):
 
     asked = 0
 
-    async def get(self, path: str, query: Mapping[str, str], deadline_s: float) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
         self.asked += 1
-        return await super().get(path, query, deadline_s)
+        return await super().get(path, query)
 
 
 class Rig:

@@ -6,6 +6,7 @@ a result. A JSON-RPC error that answers the question stays in its place of a bat
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def body_of(calls: Sequence[Call], first: int, *, batch: bool) -> bytes:
         {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
         for n, (method, params) in enumerate(calls, first)
     ]
-    return json.dumps(sent if batch else sent[0], separators=(",", ":")).encode()
+    return _ENCODER.encode(sent if batch else sent[0]).encode()
 
 
 def check_status(status: int, headers: Mapping[str, str], now: datetime, *, batch: bool) -> None:
@@ -90,13 +91,18 @@ def _until(text: str, now: datetime) -> float:
 def read_json(body: bytes) -> Any:
     """Raises `NoAnswer`."""
     try:
-        return json.loads(body, parse_constant=_no_number)
+        return _DECODER.decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):
         raise NoAnswer("no JSON") from None
 
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(text)
+
+
+#: Made once: to make them takes as long as to read a small answer.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def results_of(body: bytes, first: int, calls: Sequence[Call], *, batch: bool) -> list[Result]:

@@ -79,6 +79,6 @@ class Endpoint:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
         first, self._next = self._next, self._next + len(calls)
-        reply = await self._site.post("", body_of(calls, first, batch=batch), deadline_s)
+        reply = await self._site.post("", body_of(calls, first, batch=batch))
         check_status(reply.status, reply.headers, now(), batch=batch)
         return results_of(reply.body, first, calls, batch=batch)

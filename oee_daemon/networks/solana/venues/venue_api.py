@@ -46,7 +46,7 @@ class Api:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._turn(deadline_s, urgent)
-                return self._said(await self._site.get(path, query, deadline_s))
+                return self._said(await self._site.get(path, query))
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
 
@@ -55,7 +55,7 @@ class Api:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._turn(deadline_s, True)
-                return self._said(await self._site.post(path, body, deadline_s))
+                return self._said(await self._site.post(path, body))
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
 
@@ -66,7 +66,7 @@ class Api:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._turn(deadline_s, urgent)
-                reply = await self._site.get(path, query, deadline_s)
+                reply = await self._site.get(path, query)
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
         if reply.status == 429:
