@@ -1,4 +1,4 @@
-"""What each bad answer of a venue's API ends in: a sentence, a code, an exit, and nothing that was sent."""
+"""What each bad answer of a venue or an endpoint ends in: sentence, code, exit, and nothing that was sent."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def cli(servers: Servers, template: str, local: Local) -> Iterator[Cli]:
         "OEE_MAX_ATTEMPTS": "1",
     }
     with serving(servers, template, home, **environ) as (found, _):
+        # While no endpoint says which chain it is, no worker begins.
+        assert found.json("sell", "SOL", "USDC", "0.01", "--slippage", "5%")["status"] == "confirmed"
         yield found
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -75,5 +77,33 @@ def test_a_bad_answer_of_every_venue_fails_the_order_and_sends_nothing(
             assert re.search(f"{venue} {SENTENCES[kind]}", error["message"]), error
     else:
         assert error["code"] == "venue_moves" and MOVES in error["message"]
+    assert order["signature"] is None and local.landed() == before
+    assert "Traceback" not in done.stderr
+
+
+#: By what the one RPC endpoint answers to whatever is read, what is said of it.
+ENDPOINT = {
+    "html": "HTTP 200|no JSON",
+    "503": "HTTP 503",
+    "cut": "the connection was cut",
+    "null": "no accounts|another chain|says nothing",
+    "unhealthy": "error -32005",
+    "hang": "nothing within|did not say within",
+    "429": "HTTP 429|left alone",
+}
+
+
+@pytest.mark.parametrize("kind", ENDPOINT)
+def test_a_bad_endpoint_fails_the_order_and_sends_nothing(cli: Cli, local: Local, kind: str) -> None:
+    before = local.landed()
+    local.order("faults", target="read", kind=kind, ms=5000)
+    try:
+        done = cli.run("sell", "SOL", "USDC", "0.01", "--json")
+    finally:
+        with closing(sqlite3.connect(local.file, timeout=10)) as db, db:
+            db.execute("DELETE FROM faults")
+    order = json.loads(done.stdout)
+    assert (done.returncode, order["status"], order["error"]["code"]) == (7, "failed", "chain_unavailable")
+    assert re.search(ENDPOINT[kind], order["error"]["message"]), order["error"]
     assert order["signature"] is None and local.landed() == before
     assert "Traceback" not in done.stderr
