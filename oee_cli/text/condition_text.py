@@ -11,6 +11,7 @@ from typing import Any
 from oee_cli.output import clean
 from oee_cli.text.amount_text import percent_text, short_amount
 from oee_cli.text.future_text import instant_text, until_text
+from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import parse_moment, seconds_between, span_text
 
 #: Figures of a price: it decides something, so more than an amount has.
@@ -68,7 +69,9 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
                     f"once it is listed with {order.get('minLiquidity') or 0:,} USD and passes every check"
                 )
                 told = f"{listed}, {told}" if worst else listed
-    if order["type"] == "stop" and order.get("limitPrice"):
+    if order.get("limitPrice") == NO_LIMIT:
+        told += f", at any price, each try within {percent_text(order['slippageBps'])} of its quote"
+    elif order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
     if order.get("launchTime"):
         told += f", from {_launch_text(order)} on"

@@ -21,6 +21,10 @@ _DIGITS = 18
 _COUNTED = Context(prec=8, rounding=ROUND_HALF_EVEN)
 
 
+#: How a worst price is said that there is none of.
+NO_LIMIT = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class TypedPrice:
     """A price as typed: `fixed`, or `percent` from the price of now, with its sign."""
@@ -56,6 +60,13 @@ def read_price(text: str, option: str, base: str, quote: str) -> TypedPrice:
         f"{option} can't be {text[:40]!r}: a price is a number, {quote} for one {base}.",
         f"For example {option} 140, or {option} -2% for 2 % under now.",
     )
+
+
+def read_limit(text: str, option: str, base: str, quote: str) -> TypedPrice:
+    """As `read_price`, or `none`: no worst price but each attempt's own."""
+    if text.strip().lower() == NO_LIMIT:
+        return TypedPrice(fixed=NO_LIMIT)
+    return read_price(text, option, base, quote)
 
 
 def _read_fixed(typed: str, option: str) -> str:

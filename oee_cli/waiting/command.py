@@ -38,7 +38,8 @@ Trail = Annotated[
     str | None, typer.Option("--trail", metavar="N%", help="Follow the best price at this distance instead.")
 ]
 Floor = Annotated[
-    str | None, typer.Option("--limit", metavar="PRICE", help="Never fill worse than this. (20 % past --at)")
+    str | None,
+    typer.Option("--limit", metavar="PRICE|none", help="Never fill worse. (20 % past --at)"),
 ]
 Moment = Annotated[
     str | None, typer.Option("--at", metavar="TIME", help="The moment: ISO with up to microseconds, 10m.")
@@ -75,7 +76,7 @@ OrStop = Annotated[
 ]
 OrStopLimit = Annotated[
     str | None,
-    typer.Option("--or-stop-limit", metavar="PRICE", help="That stop's worst price. (20 % past --or-stop)"),
+    typer.Option("--or-stop-limit", metavar="PRICE|none", help="That stop's worst price. (20 % past it)"),
 ]
 
 

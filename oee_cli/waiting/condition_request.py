@@ -15,7 +15,7 @@ from oee_cli.errors import UsageFault
 from oee_cli.text.amount_text import read_trail
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.order_request import TradeRequest, make_order_body
-from oee_cli.text.price_text import TypedPrice, read_price
+from oee_cli.text.price_text import TypedPrice, read_limit, read_price
 from oee_cli.text.time_text import read_hold
 from oee_daemon.contract.ranking import winner
 from oee_daemon.contract.tokens import is_stable
@@ -68,7 +68,7 @@ def read_condition(request: WaitRequest) -> TypedCondition:
     base, quote = (request.quote, request.base) if turned else (request.base, request.quote)
     _check_one_trigger(request)
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
-    limit = None if request.limit is None else read_price(request.limit, "--limit", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, "--limit", base, quote)
     if turned and any(price is not None and price.percent is not None for price in (at, limit)):
         raise UsageFault(
             f"A step from now is of the price of {base} in {quote}: name the pair that way round.",

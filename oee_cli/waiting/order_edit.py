@@ -14,7 +14,7 @@ from oee_cli.text.amount_text import read_amount, read_slippage, read_trail
 from oee_cli.text.future_text import future_wire, read_future
 from oee_cli.text.option_words import say_options
 from oee_cli.text.order_text import order_pair, short_id
-from oee_cli.text.price_text import read_price
+from oee_cli.text.price_text import read_limit, read_price
 from oee_cli.text.time_text import read_hold
 from oee_cli.waiting.condition_request import TypedCondition, fix_prices
 from oee_cli.waiting.placement import explain_refusal, placed_lines
@@ -98,7 +98,7 @@ def _fix_prices(
     asked = {name: order[name] for name in ("inputToken", "outputToken", "swapMode", "side")}
     asked["amount"] = changes.get("amount", order["amount"])
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
-    limit = None if request.limit is None else read_price(request.limit, "--limit", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, "--limit", base, quote)
     typed = TypedCondition(asked, (base, quote), False, at, limit)
     fixed = fix_prices(typed, lambda what: client.get("/api/quotes", what))
     return {name: value for name, value in fixed.items() if name not in asked}

@@ -19,6 +19,7 @@ from oee_cli.text.condition_text import condition_sentence, market_words, until_
 from oee_cli.text.key_text import read_key
 from oee_cli.text.option_words import SNIPER_OPTIONS, say_options
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
+from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.text_layout import cell_len
 from oee_cli.text.time_text import read_duration
 from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
@@ -103,7 +104,7 @@ def same_terms(order: Order, typed: TypedCondition) -> bool:
 
 
 def _is_same(name: str, typed: Any, told: Any) -> bool:
-    if name in ("amount", "targetPrice", "limitPrice"):
+    if name in ("amount", "targetPrice", "limitPrice") and NO_LIMIT not in (typed, told):
         return told is not None and Decimal(typed) == Decimal(told)
     # A token that is typed by its mint is left to the daemon to compare.
     return str(typed).lower() == str(told).lower()

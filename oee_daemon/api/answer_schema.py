@@ -6,7 +6,7 @@ Nothing is computed here. A test compares every answer with its shape, field by 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model
 from pydantic.alias_generators import to_snake
@@ -64,6 +64,8 @@ def _answer_of(field: Row) -> tuple[Any, Any]:
         Kind.NAMES: list[str],
     }
     kind = _words_of(field) if field.kind is Kind.WORD else kinds.get(field.kind, str)
+    if field.column == "limit_price":
+        kind = kind | Literal["none"]
     about: dict[str, Any] = {"description": field.answer, "examples": _EXAMPLES.get(field.name)}
     about = {name: what for name, what in about.items() if what}
     return (kind | None if field.null else kind, Field(**about))
@@ -80,6 +82,8 @@ def _request_of(field: Row) -> tuple[Any, Any]:
         Kind.PRICE: {"gt": 0},
         Kind.WHOLE: {"ge": low, "le": high},
     }
+    if field.column == "limit_price":
+        kind, rules[field.kind] = Annotated[kind, Field(gt=0)] | Literal["none"], {}
     if field.required:
         rules.setdefault(field.kind, {})["examples"] = _ASKED[field.name]
     about = Field(

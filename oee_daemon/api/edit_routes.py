@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -27,7 +27,7 @@ class OrderEdit(answer_schema.Shape):
 
     amount: Decimal | None = Field(None, gt=0, description="of the token that it counted before")
     target_price: Decimal | None = Field(None, gt=0, description="its bound follows")
-    limit_price: Decimal | None = Field(None, gt=0)
+    limit_price: Decimal | Literal["none"] | None = Field(None)
     trail_bps: int | None = Field(None, ge=10, le=5000, description="from the best price that it has seen")
     confirm_ms: int | None = Field(None, ge=0, le=600_000)
     slippage_bps: int | None = Field(None, ge=0, le=5000)

@@ -20,7 +20,7 @@ from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import tokens
-from oee_daemon.orders.conditions import read_price
+from oee_daemon.orders.conditions import read_limit, read_price
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
@@ -174,7 +174,7 @@ def _read_field(field: Field, value: Any, found: dict[str, Any], book: TokenBook
         case Kind.WHOLE:
             return _read_whole_number(field, value)
         case Kind.PRICE:
-            return read_price(value, field.name)
+            return (read_limit if field.column == "limit_price" else read_price)(value, field.name)
         case Kind.MOMENT:
             return _read_moment(field.name, value)
         case Kind.ID:

@@ -13,10 +13,10 @@ from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.conditions import limit_text
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import decimal_text
 from oee_daemon.reads.order_history import Swap
 from oee_daemon.store.halt_row import Halt
 
@@ -88,7 +88,7 @@ def terms_json(terms: Terms, book: TokenBook) -> dict[str, Any]:
         told[field.name] = None if units is None else by_column[field.counts].text(units)
     for field in _PRICES:
         price = getattr(terms, field.column)
-        told[field.name] = None if price is None else decimal_text(price)
+        told[field.name] = None if price is None else limit_text(price)
     return told
 
 

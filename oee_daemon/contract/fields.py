@@ -118,8 +118,8 @@ _ALL = (
     Field(
         "limitPrice", "limit_price", Kind.PRICE, "the worst price of a stop or sniper", given=True, null=True,
         on=(OrderType.STOP, OrderType.SNIPER),
-        request="quote per base; of a stop 20 % past targetPrice where it is not given",
-        answer="quote per base; of a trailing stop null until it fires",
+        request="quote per base; of a stop 20 % past targetPrice where it is not given, or none",
+        answer="quote per base, or none; of a trailing stop null until it fires",
     ),
     Field(
         "trailBps", "trail_bps", Kind.WHOLE, "how far behind the best price it stops", given=True, null=True,

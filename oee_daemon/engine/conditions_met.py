@@ -18,7 +18,7 @@ from oee_daemon.engine import routing
 from oee_daemon.networks.prices import Price, price_of
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders import conditions
-from oee_daemon.orders.conditions import FALLING, Rule
+from oee_daemon.orders.conditions import FALLING, Rule, is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote
 from oee_daemon.orders.tokens import MAX_UNITS, decimal_text
@@ -135,7 +135,9 @@ def trigger(
     return {
         "rule": "at_or_below" if falls else "at_or_above",
         "basis": "executable" if candidate.is_limit else "marginal",
-        "target": decimal_text(wanted(candidate)),
+        "target": decimal_text(price.ask if of_ask else price.bid)
+        if is_unbound(wanted(candidate))
+        else decimal_text(wanted(candidate)),
         "bid": decimal_text(price.bid),
         "ask": decimal_text(price.ask),
         "venue": price.ask_venue if of_ask else price.bid_venue,

@@ -26,11 +26,10 @@ from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, NotFound
 from oee_daemon.networks.network import Network
-from oee_daemon.orders.conditions import rule_of
+from oee_daemon.orders.conditions import limit_text, rule_of
 from oee_daemon.orders.edited_terms import as_compared, edited_terms
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.orders.tokens import decimal_text
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import editing, order_rows
 from oee_daemon.store.creating import Armed
@@ -166,5 +165,5 @@ def _differences(order: Order, terms: Terms) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return decimal_text(value)
+        return limit_text(value)
     return value if value is None or isinstance(value, int) else value.astimezone(UTC).isoformat()

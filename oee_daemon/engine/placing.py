@@ -17,7 +17,7 @@ from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, Refused, Un
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import PriceSource, Watched, price_of
-from oee_daemon.orders.conditions import FALLING, TIMED, Rule, is_reached, rule_of, trailed
+from oee_daemon.orders.conditions import FALLING, TIMED, Rule, is_reached, is_unbound, rule_of, trailed
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token, decimal_text
 from oee_daemon.store.creating import Armed
@@ -104,7 +104,8 @@ class Placing:
         trails = terms.trail_bps is not None
         price = trailed(peak or now, terms.side, terms.trail_bps or 0) if trails else terms.target_price
         assert price is not None
-        if not terms.far:
+        # What waits for any price is never far from it.
+        if not terms.far and not is_unbound(price):
             _check(terms, price, rule, now, base, quote)
         data: dict[str, Any] = {
             "condition": {

@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
 
 from oee_daemon import failpoints
-from oee_daemon.contract.terms import Side
+from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
 from oee_daemon.engine.launches import Fired
@@ -258,7 +258,10 @@ class PriceTicks:
         missed = [(c, quote) for c, quote in priced if not conditions_met.is_met(c.order, quote)]
         if missed:
             await self._learn(missed, price)
-        return met[: max(0, room)]
+        # What can't wait asks for no room: a stop that has fired and waits for its limit.
+        urgent = [c for c in met if c.order.type in URGENT]
+        others = [c for c in met if c.order.type not in URGENT]
+        return urgent + others[: max(0, room)]
 
     async def _firm(self, candidate: Candidate) -> Quote | None:
         order = candidate.order

@@ -25,6 +25,9 @@ from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decima
 PRICE_DIGITS, PRICE_RANGE = 18, 24
 #: How far past its stop a sale's floor is where none is given, and a purchase's ceiling.
 FLOOR = {Side.SELL: Decimal("0.8"), Side.BUY: Decimal("1.2")}
+#: How a stop without a worst price says so, and how that one is kept: it is past every price there can be.
+NO_LIMIT = "none"
+UNBOUND = {Side.SELL: Decimal(0), Side.BUY: Decimal("1e30")}
 #: What waits for no price.
 TIMED = (OrderType.MARKET, OrderType.SNIPER)
 #: The columns of an order that only what waits may have.
@@ -128,6 +131,21 @@ def read_price(value: Any, field: str) -> Decimal:
     return Decimal(decimal_text(price))
 
 
+def read_limit(value: Any, field: str) -> Decimal:
+    """A worst price, or `none`. Raises `InvalidInput`, naming `field`."""
+    return UNBOUND[Side.SELL] if value == NO_LIMIT else read_price(value, field)
+
+
+def is_unbound(price: Decimal | None) -> bool:
+    """There is no worst price, but each attempt's own."""
+    return price in UNBOUND.values()
+
+
+def limit_text(price: Decimal) -> str:
+    """A price as it is said: `none` where there is none."""
+    return NO_LIMIT if is_unbound(price) else decimal_text(price)
+
+
 def bound_at(price: Decimal, side: Side, mode: SwapMode, amount: int, base: Token, quote: Token) -> int:
     """The worst amount at that price, in base units: the least to receive (`ExactIn`) or the most to spend
     (`ExactOut`), rounded in the trader's favour. May be 0 or past a u64: see `representable`."""
@@ -203,6 +221,8 @@ def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
                 hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
             )
         said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
+    if is_unbound(said["limit_price"]):
+        raise _contradicts("limitPrice", "type sniper, where it is none", "Leave it out.")
     if said["limit_price"] is not None:
         _refuse_bounds(said)
         _bind(said, said["limit_price"], "limitPrice", base, quote)
@@ -214,14 +234,20 @@ def _complete_prices(said: dict[str, Any], base: Token, quote: Token) -> None:
         hint = "For example 140" if kind is OrderType.LIMIT else "Or trailBps, to follow the price."
         raise InvalidInput("targetPrice is missing.", code="missing_field", field="targetPrice", hint=hint)
     _refuse_bounds(said)
+    if is_unbound(said["limit_price"]):
+        said["limit_price"] = UNBOUND[side]
     if said["trail_bps"] is not None:
-        for column in ("target_price", "limit_price"):
-            if said[column] is not None:
-                raise _contradicts(BY_COLUMN[column].name, "trailBps", "Give one of them.")
+        if target is not None:
+            raise _contradicts("targetPrice", "trailBps", "Give one of them.")
+        if is_unbound(said["limit_price"]):
+            _bind(said, said["limit_price"], "limitPrice", base, quote)
+        elif said["limit_price"] is not None:
+            raise _contradicts("limitPrice", "trailBps", "Give one of them, or none for limitPrice.")
         return
     worst = target
     if kind is OrderType.STOP:
-        worst = said["limit_price"] = said["limit_price"] or past(target, side)
+        limit = said["limit_price"]
+        worst = said["limit_price"] = past(target, side) if limit is None else limit
         if worst > target if side is Side.SELL else worst < target:
             whose = "A sale's floor is under" if side is Side.SELL else "A purchase's ceiling is over"
             raise InvalidInput(
@@ -246,6 +272,14 @@ def _refuse_bounds(said: Mapping[str, Any]) -> None:
 
 def _bind(said: dict[str, Any], worst: Decimal, field: str, base: Token, quote: Token) -> None:
     exact_in = said["swap_mode"] is SwapMode.EXACT_IN
+    if is_unbound(worst):
+        if not exact_in:
+            raise _contradicts(
+                "limitPrice", "an amount to receive, where it is none", "Say what is spent, or give a price."
+            )
+        # The guard of each attempt is what keeps it.
+        said["min_receive"] = 1
+        return
     units = bound_at(worst, said["side"], said["swap_mode"], said["amount"], base, quote)
     said["min_receive" if exact_in else "max_spend"] = representable(units, field)
 

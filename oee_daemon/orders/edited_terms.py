@@ -13,7 +13,7 @@ from typing import Any
 from oee_daemon.contract.fields import BY_COLUMN, GIVEN
 from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import InvalidInput
-from oee_daemon.orders.conditions import past, sniper_end
+from oee_daemon.orders.conditions import UNBOUND, is_unbound, past, sniper_end
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import Token
@@ -38,7 +38,9 @@ def edited_terms(order: Order, changes: Mapping[str, Any], spent: Token, bought:
         # It was, or could have been, the usual time after its moment: it stays that.
         kept["good_until"] = None
     if changes.get("trail_bps") is not None:
-        kept |= {"target_price": None, "limit_price": None}
+        kept["target_price"] = None
+        if not is_unbound(order.limit_price):
+            kept["limit_price"] = None
     if changes.get("target_price") is not None:
         kept["trail_bps"] = None
         if order.target_price is not None and order.limit_price == past(order.target_price, order.side):
@@ -74,7 +76,8 @@ def _at_its_limit(order: Order, kept: dict[str, Any], changes: Mapping[str, Any]
                 field=BY_COLUMN[column].name,
                 hint=f"It takes {', '.join(names)}.",
             )
-    limit = changes.get("limit_price", order.limit_price)
+    limit: Any = changes.get("limit_price", order.limit_price)
+    limit = UNBOUND[order.side] if is_unbound(limit) else limit
     kept |= {**changes, **dict.fromkeys((*_BOUNDS, "limit_price", "trail_bps", "confirm_ms"))}
     terms = _made_of(kept | {"type": OrderType.LIMIT, "target_price": limit})
     asked = {"target_price": order.target_price, "trail_bps": order.trail_bps, "limit_price": limit}

@@ -10,10 +10,10 @@ from oee_daemon.store.predicates import WAITING
 from oee_daemon.store.statement import Statement, named_row
 from oee_daemon.store.watch_sql import ARMED_PAIRS
 
-#: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit.
-_WANTED = """CASE WHEN o.trail_bps IS NOT NULL AND NOT o.latched
-        THEN nullif(o.arm_price, CASE o.side WHEN 'buy' THEN 1e30 ELSE 0 END)
-        WHEN o.latched THEN o.limit_price ELSE o.target_price END"""
+#: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit. Null of
+#: one that waits for any price, or has not seen a first one.
+_WANTED = """nullif(nullif(CASE WHEN o.latched THEN o.limit_price
+        WHEN o.trail_bps IS NOT NULL THEN o.arm_price ELSE o.target_price END, 0), 1e30)"""
 #: The price that it is compared with: of what is bought the ask, of what is sold the bid.
 _PRICE = "CASE WHEN o.side = 'buy' THEN f.ask ELSE f.bid END"
 _MOVES = f"""(10000 * CASE WHEN o.arm_rule IN (0, 2) THEN ({_PRICE}) - ({_WANTED})

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from oee_cli.errors import UsageFault
 from oee_cli.text.amount_text import read_trail
+from oee_cli.text.condition_text import condition_sentence
 from oee_cli.text.future_text import future_wire, instant_text, read_future, until_text
-from oee_cli.text.price_text import read_price
+from oee_cli.text.price_text import read_limit, read_price
 from oee_cli.text.time_text import read_hold
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -214,3 +215,12 @@ def test_a_moment_is_told_here_and_in_utc(at: str, zone: ZoneInfo, told: str) ->
 )
 def test_how_long_it_is_until_then(seconds: float, told: str) -> None:
     assert until_text(seconds) == told
+
+
+def test_a_stop_may_have_no_worst_price() -> None:
+    assert read_limit(" None ", "--limit", "SOL", "USDC").at(Decimal(0)) == "none"
+    assert read_limit("125", "--limit", "SOL", "USDC") == read_price("125", "--limit", "SOL", "USDC")
+    order = {"type": "stop", "side": "sell", "targetPrice": "130", "limitPrice": "none", "slippageBps": 100}
+    assert condition_sentence(order) == (
+        "once the price is 130 or less, at any price, each try within 1% of its quote"
+    )
