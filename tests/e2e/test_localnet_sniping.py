@@ -108,14 +108,13 @@ def test_what_a_mint_is_refused_for_is_said_before_anything_is_stored(cli: Cli) 
 
 
 def test_where_nobody_tells_who_holds_a_token_it_is_not_bought(cli: Cli) -> None:
-    fault = (
-        "INSERT INTO faults (target, kind, method) VALUES ('read', 'unhealthy', 'getTokenLargestAccounts')"
-    )
+    fault = "INSERT INTO faults (target, kind, method) VALUES ('read', 'refused', 'getTokenLargestAccounts')"
     _sql(cli, fault)
     try:
         order_id = _sniped(cli, _listed(cli, None, after=3), "--within", "8s")
         order = _end(cli, order_id)
         assert order["status"] in ("failed", "expired") and _landings(cli, order_id) == 0
-        assert _verdicts(order).get("holders", "unknown") == "unknown"
+        assert _verdicts(order)["holders"] == "unknown"
+        assert "refuses getTokenLargestAccounts" in order["error"]["message"]
     finally:
         _sql(cli, "DELETE FROM faults")

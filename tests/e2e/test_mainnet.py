@@ -6,7 +6,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.networks.solana.profile import MAINNET
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
+from tests.kit.daemons import until
 from tests.kit.homes import open_folder
 from tests.kit.terminal import Terminal
 from tests.networks.solana.local import Local, localnet
@@ -149,3 +152,22 @@ def test_an_order_waits_for_its_price_and_fires_by_firm_quotes(cli: Cli, local: 
     assert (order["signature"], None) in local.landed()
     far = cli.run("stop", "sell", "SOL", "USDC", "0.1", "--at", "-10%").stdout.split()[-1]
     assert cli.json("show", far)["status"] == "waiting" and cli.run("cancel", far).returncode == 0
+
+
+def test_a_new_token_is_bought_once_it_is_traded_and_a_trap_is_not(cli: Cli, local: Local) -> None:
+    for trap in (None, "honeypot"):
+        local.order("listings", trap=trap, after=12)
+    good, bad = (row["mint"] for row in local.rpc("localnetListings"))
+    ids = [cli.json("snipe", mint, "USDC", "--spend", "20")["orderId"] for mint in (good, bad)]
+    bought, refused = (until(partial(ended, cli, one), within=40) for one in ids)
+    assert (bought["status"], bought["venue"], bought["firings"]) == ("confirmed", "cpmm", 1)
+    assert (bought["signature"], None) in local.landed()
+    assert (refused["status"], refused["error"]["code"]) == ("failed", "unsafe_token")
+    assert refused["signature"] is None and "sellback: 0 % of it comes back" in refused["error"]["message"]
+    done = cli.run("tokens", "new")
+    assert done.returncode == 3 and "On mainnet nobody tells which tokens come next" in done.stderr
+
+
+def ended(cli: Cli, order_id: str) -> dict[str, Any] | None:
+    order: dict[str, Any] = cli.json("show", order_id)
+    return order if order["status"] in ("confirmed", "failed", "expired") else None

@@ -33,7 +33,9 @@ SOL, USDC = TOKENS["SOL"], TOKENS["USDC"]
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     # Tokens are read from the chain, which has to be mainnet's by its hash.
     assert MAINNET.genesis is not None
-    with localnet(tmp_path_factory.mktemp("localnet"), "--genesis", MAINNET.genesis) as found:
+    # Slots of mainnet's length: shorter ones no honest node of it could show.
+    rules = "--genesis", MAINNET.genesis, "--slot-ms", "400"
+    with localnet(tmp_path_factory.mktemp("localnet"), *rules) as found:
         yield found
 
 
@@ -183,3 +185,11 @@ def test_an_order_waits_for_mainnets_price(cli: Cli) -> None:
     )
     order = json.loads(done.stdout)
     assert (done.returncode, order["status"], order["firings"]) == (0, "confirmed", 1), done.stderr
+
+
+def test_a_new_token_is_bought_on_paper_too(cli: Cli, local: Local) -> None:
+    local.order("listings", trap=None, after=12)
+    mint = local.rpc("localnetListings")[0]["mint"]
+    order_id = cli.json("snipe", mint, "USDC", "--spend", "20")["orderId"]
+    order = until(partial(ended, cli, order_id), within=40)
+    assert (order["status"], order["venue"], order["firings"]) == ("confirmed", "cpmm", 1), order["error"]

@@ -71,6 +71,8 @@ def _spoil(fault: Fault | None) -> None:
         return
     if fault.kind == "unhealthy":
         raise rpc_methods.unhealthy(fault.blocks)
+    if fault.kind == "refused":
+        raise RpcError(-32010, "excluded from account secondary indexes; this RPC method unavailable for key")
     if fault.kind in ("cut", "hang"):
         raise _Spoiled(Answer(None, after_s=0 if fault.kind == "cut" else _HANG_S))
     if fault.kind == "html":

@@ -8,7 +8,8 @@
 | `raydium`, `jupiter` | `empty`, `huge`, `slow` by `ms`, `wrong_mint`, `wrong_amount`, those of an answer |
 | `chain` | `fork`: at a new block, the newest `blocks` slots lose |
 
-Those of an answer: `429` (with `Retry-After`), `503`, `unhealthy` (-32005), `html`, `cut`, `hang`.
+Those of an answer: `429` (with `Retry-After`), `503`, `unhealthy` (-32005), `refused` (-32010, as of a node
+without that index), `html`, `cut`, `hang`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from oee_daemon.networks.localnet.sqlite_ledger import Ledger
 
 #: Kinds that replace an answer, whoever gives it.
-ANSWERS = frozenset(("429", "503", "unhealthy", "html", "cut", "hang"))
+ANSWERS = frozenset(("429", "503", "unhealthy", "refused", "html", "cut", "hang"))
 
 
 @dataclass(slots=True, kw_only=True)

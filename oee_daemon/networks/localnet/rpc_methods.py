@@ -237,6 +237,9 @@ def _token_accounts(node: Node, params: Params) -> Json:
 def _largest_accounts(node: Node, params: Params) -> Json:
     """The twenty that hold most of a mint."""
     mint = key(text(params, 0))
+    described = node.chain.account(mint)
+    if described is None or len(described.data) < 82:
+        raise invalid("Invalid param: not a Token mint")
     held = [(a, pool_accounts.token_amount(found.data)) for a, found in node.chain.accounts_of_mint(mint)]
     held.sort(key=lambda one: -one[1])
     decimals = _decimals(node, mint)

@@ -79,7 +79,10 @@ class SellBack:
         def read(results: list[Result]) -> int | None:
             return _back(results[0], trial, self._wallet, mints[0], quote.amount_in)
 
-        return await self._rpc.any([("simulateTransaction", [wire, options])], read, deadline_s)
+        # As the guard's: an endpoint and a venue that lie together need another endpoint to lie, too.
+        told = await self._rpc.two([("simulateTransaction", [wire, options])], read, deadline_s)
+        backs = [back for back in told if back is not None]
+        return min(backs) if len(backs) == len(told) else None
 
     def _trial(self, mints: tuple[str, str], programs: tuple[str, str], quote: Quote, sold: int) -> _Trial:
         (index,) = struct.unpack(">H", quote.route)

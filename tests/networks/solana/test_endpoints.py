@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
     "liar": ({"height_is_slot": 1}, ["wrong_height"], False),
     "ghost": ({"ghost": 1}, ["other_fork"], False),
     "single": ({"batches": 0}, ["no_batches"], True),
+    "shy": ({}, ["no_holders"], True),
 }
 
 
@@ -49,6 +50,7 @@ def test_each_kind_of_node_is_recognised_among_honest_ones(tmp_path: Path) -> No
         for name, (row, _, _) in KINDS.items():
             net.order("nodes", name=name, **row)
         net.order("faults", target="chain", kind="fork", blocks=8, remaining=1)
+        net.order("faults", target="read", kind="refused", node="shy", method="getTokenLargestAccounts")
         net.rpc("getSlot")
         net.blocks(100)
         names = ["one.example", "two.test"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,9 @@ from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import token_safety
 from oee_daemon.engine.token_safety import Check, Verdict, waived
-from oee_daemon.errors import VenueRefused
+from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.listings import NewToken
+from oee_daemon.networks.localnet.http_door import Answer
 from oee_daemon.networks.solana.program_list import CPMM
 from oee_daemon.networks.solana.sell_back import SellBack
 from oee_daemon.networks.solana.solana_listings import SolanaListings
@@ -163,3 +166,71 @@ def test_each_trap_is_refused_by_its_check_alone_and_every_honest_token_passes(
             taken = stage.checks(listed[name], check)
             assert taken is not None and names(taken, Verdict.ACCEPTED) == {check}, name
             assert bad(taken) == ({"sellback"} if name == NEVER_BOUGHT and not reckons else set()), taken
+
+
+def unknown(stage: Stage, mint: str) -> bool:
+    """Whether nobody can say now: then the order waits."""
+    try:
+        return Verdict.UNKNOWN in {one.verdict for one in stage.checks(mint) or []}
+    except ChainUnavailable:
+        return True
+
+
+def test_what_nodes_do_wrong_makes_nobody_buy(tmp_path: Path) -> None:
+    """A node that is behind, one that refuses a method, and answers that are none or broken."""
+    with staged(tmp_path, "", "lags") as stage:
+        stage.net.order("nodes", name="lags", lag=60)
+        mint = stage.list(None)["honest 1"]
+        for _ in range(AFTER + 3):
+            stage.net.blocks(1)
+            found = stage.checks(mint)
+        assert found is not None and not bad(found)
+        behind = Stage(stage.net, ("lags",))
+        behind.checks(mint)
+        # Alone it shows a chain that goes on, and its slots are its own.
+        assert unknown(behind, mint)
+        for method, kind in (
+            ("getTokenLargestAccounts", "refused"), ("getTokenLargestAccounts", "null"),
+            ("getMultipleAccounts", "html"), ("getMultipleAccounts", "null"), ("getMultipleAccounts", "503"),
+            ("getGenesisHash", "null"), ("simulateTransaction", "refused"), ("simulateTransaction", "null"),
+        ):  # fmt: skip
+            stage.net.order("faults", target="read", kind=kind, method=method)
+            fresh = Stage(stage.net)
+            for _ in range(2):
+                stage.net.blocks(3)
+                try:
+                    seen = fresh.look(mint)
+                except ChainUnavailable:
+                    break
+                # That there is no such mint is refused or waits; it is no purchase.
+                assert seen is None or unknown(fresh, mint), (method, kind)
+            with sqlite3.connect(stage.net.path) as db:
+                db.execute("DELETE FROM faults")
+            db.close()
+        stage.net.blocks(3)
+        assert not unknown(stage, mint)
+
+
+def test_nodes_that_contradict_each_other_tell_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two endpoints hides that somebody can freeze the token."""
+    with staged(tmp_path, "", "liar") as stage:
+        stage.net.order("nodes", name="liar")
+        mint = stage.list("freeze")["freeze"]
+        answer = Localnet.answer
+
+        def lies(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
+            found = answer(self, verb, target, body)
+            if target == "/node/liar" and b"getMultipleAccounts" in body and found.body is not None:
+                said = json.loads(found.body)
+                row = said[1]["result"]["value"][0]
+                data = base64.b64decode(row["data"][0])
+                row["data"][0] = base64.b64encode(data[:46] + bytes(36)).decode()
+                found = found._replace(body=json.dumps(said).encode())
+            return found
+
+        assert stage.look(mint) is not None
+        monkeypatch.setattr(Localnet, "answer", lies)
+        with pytest.raises(ChainUnavailable, match="different things"):
+            stage.look(mint)

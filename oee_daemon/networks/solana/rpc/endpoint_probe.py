@@ -17,11 +17,13 @@ from oee_daemon.networks.endpoints import EndpointReport
 from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 
 #: A signature that no transaction has: 64 bytes of zero.
 _NOBODYS = "1" * 64
+#: The system program, which is no mint; and the error of JSON-RPC that says so.
+_NO_MINT, _INVALID = "1" * 32, -32602
 _CALLS: Sequence[Call] = (
     GENESIS,
     EPOCH,
@@ -98,13 +100,25 @@ async def _compare(endpoint: Endpoint, seen: Seen, common: int, deadline_s: floa
     """The same, with what it says of its own final block and of the common one."""
     if seen.fault is not None or seen.slot is None:
         return seen
+    # By itself: some gateways refuse a whole request for it.
+    seen = replace(seen, holders=await _tells_holders(endpoint, deadline_s / 3))
     calls: list[Call] = [("getBlock", [slot, _BARE]) for slot in (seen.slot, common)]
     try:
-        own, of_all = await endpoint.ask(calls, deadline_s)
+        own, of_all = await endpoint.ask(calls, deadline_s / 2)
     except NoAnswer:
         # Some gateways sell no blocks: then there is nothing to compare by.
         return seen
     return replace(seen, own_block=_block(own), common_block=_block(of_all))
+
+
+async def _tells_holders(endpoint: Endpoint, deadline_s: float) -> bool | None:
+    """Whether it answers `getTokenLargestAccounts`, asked of what is no mint: who refuses that knows the
+    method."""
+    try:
+        (said,) = await endpoint.ask([("getTokenLargestAccounts", [_NO_MINT])], deadline_s)
+    except NoAnswer as e:
+        return False if e.reason.startswith("HTTP 4") and not e.pause_s else None
+    return said.code == _INVALID if isinstance(said, RpcError) else True
 
 
 def _block(said: Result) -> Block:

@@ -23,7 +23,7 @@ _NO_HISTORY = -32011
 
 #: Codes of what is wrong, the gravest first.
 SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK = "silent", "other_chain", "wrong_height", "other_fork"
-LAGS, NO_HISTORY, PRUNED = "lags", "no_history", "pruned"
+LAGS, NO_HISTORY, PRUNED, NO_HOLDERS = "lags", "no_history", "pruned", "no_holders"
 NO_BATCHES, PLAIN_HTTP, MAYBE_SAME = "no_batches", "plain_http", "maybe_same_operator"
 #: Those that leave nothing that it could be asked for.
 USELESS = frozenset({SILENT, OTHER_CHAIN, WRONG_HEIGHT, OTHER_FORK})
@@ -40,7 +40,8 @@ class Block:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What one endpoint said. `own_block` is of its own final slot, `common_block` of the one slot that all
-    were asked for; `status` is its answer about a signature that nobody has."""
+    were asked for; `status` is its answer about a signature that nobody has; `holders`: whether it tells who
+    holds a token, none where nobody knows."""
 
     name: str
     transport: str
@@ -55,6 +56,7 @@ class Seen:
     last_valid: int | None = None
     first_available: int | None = None
     status: Result = None
+    holders: bool | None = None
     own_block: Block | None = None
     common_block: Block | None = None
 
@@ -81,6 +83,7 @@ def _report(
         LAGS: lag is not None and lag > LAG_SLOTS and one.genesis == genesis,
         NO_HISTORY: history == "none",
         PRUNED: history == "pruned",
+        NO_HOLDERS: one.holders is False,
         NO_BATCHES: one.batches is False,
         PLAIN_HTTP: one.transport == "http",
         MAYBE_SAME: bool(same),
