@@ -2,15 +2,17 @@
 
 A pool counts that is at the address which follows from the mints, the program and a configuration, and whose
 account that program owns: nobody can put another one there. No API is asked. Endpoints that tell different
-things of a mint tell nothing, one that is behind tells nothing, and what none tells is none.
+things of a mint tell nothing, of a pool the worst counts; one that is behind tells nothing, and what none
+tells is none.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from oee_daemon.errors import ChainUnavailable, OeeError
@@ -150,7 +152,9 @@ class SolanaListings:
             raise ChainUnavailable(f"RPC endpoints tell different things of {mint}.")
         known = [one for one in fresh if one.mint is not None]
         # One that has not heard of it yet is behind.
-        return known[0] if known else fresh[0]
+        if not known:
+            return fresh[0]
+        return replace(known[0], pools=[_at_worst(pool, known) for pool in known[0].pools])
 
     async def _pool(
         self, pool: PoolFacts, seen: _Seen, against: str, shares: Shares, deadline_s: float
@@ -230,6 +234,20 @@ def _slot(said: Any) -> int:
     if type(slot) is not int:
         raise NoAnswer("no slot")
     return slot
+
+
+def _at_worst(pool: PoolFacts, seen: Sequence[_Seen]) -> PoolFacts:
+    """The least that any endpoint says is in it and can't be taken out, and the latest that it opens."""
+    told = [one for each in seen for one in each.pools if one.at == pool.at]
+    least = min(told, key=lambda one: Fraction(one.shares - one.shares_left, one.shares or 1))
+    opens = [one.opens_at for one in told if one.opens_at is not None]
+    return replace(
+        pool,
+        held=min(one.held for one in told),
+        shares=least.shares,
+        shares_left=least.shares_left,
+        opens_at=max(opens) if len(opens) == len(told) else None,
+    )
 
 
 def _told(seen: _Seen) -> object:

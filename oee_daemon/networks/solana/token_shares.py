@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ _WALLETS = 10
 KEPT_S = 8.0
 #: Part of what a pool holds by which it may have changed since.
 MOVED = 20
+#: Accounts that an RPC tells at most: of two, both fit into one question.
+_TOLD = 50
 #: Mints that are remembered.
 _REMEMBERED = 256
 #: From where nobody gets anything back: https://github.com/solana-foundation/explorer, `programs.ts`.
@@ -78,29 +80,33 @@ class TokenShares:
             locked = burnt * BPS // pool.shares
             if locked < BPS and pool.shares_left:
                 kept = await self._by_owner(pool.shares_mint, "lp", unsaid, deadline_s, urgent)
-                ours = sum(kept.get(owner, 0) for owner in _NOBODYS) if kept is not None else None
-                locked = None if ours is None else min(BPS, (burnt + ours) * BPS // pool.shares)
-        if held is None or not supply:
+                ours = [sum(each.get(owner, 0) for owner in _NOBODYS) for each in kept]
+                locked = min(BPS, (burnt + min(ours)) * BPS // pool.shares) if ours else None
+        if not held or not supply:
             return Shares(None, locked, unsaid)
-        others = Counter({owner: n for owner, n in held.items() if owner not in _NOBODYS})
-        others.pop(str(pool.at.authority), None)
-        most = sum(n for _, n in others.most_common(_WALLETS))
+        free = {str(pool.at.authority), *_NOBODYS}
+        most = max(_largest({owner: n for owner, n in each.items() if owner not in free}) for each in held)
         return Shares(-(-most * BPS // supply), locked, unsaid)
 
     async def _by_owner(
         self, mint: str, check: str, unsaid: dict[str, str], deadline_s: float, urgent: bool
-    ) -> Mapping[str, int] | None:
-        """What each wallet holds, of the largest accounts."""
+    ) -> Sequence[Mapping[str, int]]:
+        """What each wallet holds, of the largest accounts, as two endpoints tell it where there are."""
         largest: Call = ("getTokenLargestAccounts", [mint, _SEEN])
         try:
-            keys = await self._rpc.any([largest], _addresses, deadline_s, urgent=urgent)
+            listed = await self._rpc.two([largest], _addresses, deadline_s, urgent=urgent)
+            keys = list(dict.fromkeys(key for each in listed for key in each))
             read: Call = ("getMultipleAccounts", [keys, {"encoding": "base64", **_SEEN}])
-            return await self._rpc.any(
+            return await self._rpc.two(
                 [read], lambda said: _sums(mint, said, len(keys)), deadline_s, urgent=urgent
             )
         except ChainUnavailable as e:
             unsaid[check] = f"no RPC endpoint tells who holds {mint}: {e.message}"
-            return None
+            return ()
+
+
+def _largest(held: Mapping[str, int]) -> int:
+    return sum(n for _, n in Counter(held).most_common(_WALLETS))
 
 
 def _addresses(results: list[Result]) -> list[str]:
@@ -112,7 +118,7 @@ def _addresses(results: list[Result]) -> list[str]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise NoAnswer("no largest accounts")
     try:
-        return [str(Pubkey.from_string(row["address"])) for row in rows[:100]]
+        return [str(Pubkey.from_string(row["address"])) for row in rows[:_TOLD]]
     except (KeyError, ValueError, TypeError):
         raise NoAnswer("largest accounts of another shape") from None
 

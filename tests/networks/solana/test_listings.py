@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
@@ -20,10 +24,13 @@ from oee_daemon.engine.token_safety import Check, Verdict, waived
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.listings import NewToken
 from oee_daemon.networks.localnet.http_door import Answer
-from oee_daemon.networks.solana.program_list import CPMM
+from oee_daemon.networks.solana.new_pools import PoolFacts
+from oee_daemon.networks.solana.program_list import CPMM, TOKEN
 from oee_daemon.networks.solana.sell_back import SellBack
-from oee_daemon.networks.solana.solana_listings import SolanaListings
+from oee_daemon.networks.solana.solana_listings import SolanaListings, _at_worst
+from oee_daemon.networks.solana.token_shares import LOCKERS, TokenShares
 from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.venues.cpmm_pool import Addresses, addresses
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
@@ -234,3 +241,48 @@ def test_nodes_that_contradict_each_other_tell_nothing(
         monkeypatch.setattr(Localnet, "answer", lies)
         with pytest.raises(ChainUnavailable, match="different things"):
             stage.look(mint)
+
+
+POOL, OTHER = (addresses(CPMM, n, USDC, TOKENS["BONK"].mint) for n in range(2))
+
+
+def facts(at: Addresses = POOL, **told: int | None) -> PoolFacts:
+    said: dict[str, Any] = {"held": 100, "shares": 1000, "shares_left": 900, "opens_at": 50} | told
+    return PoolFacts(at=at, shares_mint=str(Keypair().pubkey()), **said)
+
+
+def test_of_what_endpoints_tell_of_a_pool_the_worst_counts() -> None:
+    """The one that is furthest on may lie: that it is deep, that nobody can take it out, that it is open."""
+    liar, other = (
+        facts(held=10**9, shares_left=0, opens_at=1),
+        facts(at=OTHER, held=1),
+    )
+    seen: Any = [SimpleNamespace(pools=[liar]), SimpleNamespace(pools=[other, facts()])]
+    found = _at_worst(liar, seen)
+    assert (found.held, found.shares, found.shares_left, found.opens_at) == (100, 1000, 900, 50)
+    shut: Any = [*seen, SimpleNamespace(pools=[facts(opens_at=None)]), SimpleNamespace(pools=[])]
+    assert _at_worst(liar, shut).opens_at is None
+
+
+@pytest.mark.parametrize("lies", [0, 1])
+def test_of_who_holds_what_two_endpoints_tell_the_worse_counts(lies: int) -> None:
+    locker, maker = (Pubkey.from_string(next(iter(LOCKERS))), Keypair().pubkey())
+    pool = facts(shares_left=1000)
+
+    class Told:
+        """One says that what the maker holds is locked away."""
+
+        async def two(self, calls: Any, read: Any, _deadline_s: float, *, urgent: bool) -> Any:
+            method, (asked, _) = calls[0]
+            if method == "getTokenLargestAccounts":
+                self.mint = Pubkey.from_string(asked)
+                return [read([{"value": [{"address": str(maker)}]}]) for _ in range(2)]
+            return [read([{"value": [self.row(n == lies)]}]) for n in range(2)]
+
+        def row(self, lie: bool) -> Any:
+            data = bytes(self.mint) + bytes(locker if lie else maker) + (1000).to_bytes(8, "little")
+            return {"owner": TOKEN, "data": [base64.b64encode(data).decode(), "base64"]}
+
+    told: Any = Told()
+    shares = asyncio.run(TokenShares(told).of(TOKENS["BONK"].mint, 1000, pool, 1.0, urgent=False))
+    assert (shares.holders_bps, shares.locked_bps) == (10_000, 0)

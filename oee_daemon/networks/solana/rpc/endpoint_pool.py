@@ -96,7 +96,12 @@ class Pool:
         raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
 
     async def two(
-        self, calls: Sequence[Call], read: Callable[[list[Result]], T], deadline_s: float
+        self,
+        calls: Sequence[Call],
+        read: Callable[[list[Result]], T],
+        deadline_s: float,
+        *,
+        urgent: bool = True,
     ) -> list[T]:
         """As `any`, of two endpoints at once, of two operators where there are: what `read` makes of each.
 
@@ -110,7 +115,7 @@ class Pool:
         async def ask(endpoint: Endpoint) -> None:
             left_s = until - asyncio.get_running_loop().time()
             try:
-                found.append(read(await endpoint.ask(calls, max(min(share_s, left_s), 0.001), urgent=True)))
+                found.append(read(await endpoint.ask(calls, max(min(share_s, left_s), 0.001), urgent=urgent)))
             except NoAnswer as e:
                 reasons.append(f"{endpoint.name}: {e.reason}")
                 self._ask_last(endpoint)
