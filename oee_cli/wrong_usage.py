@@ -33,7 +33,7 @@ _ELSEWHERE = {
     **{
         (f"oee {side}", option): _AT_ONCE
         for side in ("buy", "sell")
-        for option in ("--at", "--limit", "--stop", "--price", "--trail", "--expires")
+        for option in ("--at", "--limit", "--stop", "--price", "--trail", "--expires", "--oco", "--or-stop")
     },
     ("oee buy", "--receive"): (
         "field_contradicts",
@@ -45,6 +45,14 @@ _ELSEWHERE = {
         "What a sale spends is BASE, and AMOUNT counts it.",
         "oee sell SOL USDC 1.5, or what it brings: oee sell SOL USDC --receive 200",
     ),
+    **{
+        (f"oee {side}", "--tif"): (
+            "no_such_option",
+            "It is filled at once and whole, or not at all, by its bound.",
+            f"For example {bound}",
+        )
+        for side, bound in (("buy", "--max-spend 215"), ("sell", "--min-receive 205"))
+    },
     ("", "--tif"): (
         "no_such_option",
         "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",

@@ -268,6 +268,8 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("snipe USDC SOL --spend 100 --at 9m", "side_contradicts", "buys", "oee snipe SOL USDC"),
     ("snipe JUP USDC --spend 100 --at 9m --max-price 0", "invalid_price", "more than 0", "-5%"),
     ("buy SOL USDC 1.5 --at 140", "field_contradicts", "trades at once", "oee limit"),
+    ("sell SOL USDC 1.5 --oco 0c2f", "field_contradicts", "trades at once", "oee limit"),
+    ("buy SOL USDC 1.5 --tif ioc", "no_such_option", "at once and whole", "--max-spend 215"),
     ("limit buy BONK USDC 0.00001 --at 0.0000000001", "amount_too_small", "smallest unit", "Ask for more"),
 ]
 
