@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from oee_daemon.contract.status import LIVE, RUNNABLE
+from oee_daemon.contract.status import LIVE, RUNNABLE, Status
 from oee_daemon.engine import durability_checks
 from oee_daemon.orders.order import Order
 from oee_daemon.store import halt_row, waiting_sql
@@ -32,8 +32,10 @@ STUCK_S = 300
 FAULTY = 3
 #: The part of one Postgres process's time that counting may take: a count of 0.5 s is made every 10 s.
 SHARE = 0.05
-#: Live orders up to which they are always counted anew: that takes some milliseconds.
+#: Orders that may run, or that wait, up to which they are always counted anew: that takes some milliseconds.
 FEW = 10_000
+#: Seconds between two counts of more than so many that wait: nothing else is known by their number.
+WAITS_S = 10.0
 #: The most orders listed of those on their way, and of those that ended.
 LISTED = 40
 #: Seconds that the rates look back.
@@ -123,7 +125,9 @@ class Overviews:
         self._db = db
         self._counting = threading.Lock()
         self._count: Count | None = None
-        self._again = 0.0
+        self._waits = 0
+        #: When each of them is counted again.
+        self._again = self._waits_again = 0.0
         self._tallying = threading.Lock()
         self._accepted, self._ended = (
             BySecond(statements.ACCEPTED_BY_SECOND),
@@ -172,12 +176,17 @@ class Overviews:
     def count(self, conn: Connection) -> Count:
         """The live orders, counted now, or a moment ago where counting takes long."""
         with self._counting:
+            if time.monotonic() >= self._waits_again:
+                began = time.monotonic()
+                (self._waits,) = _only_row(statements.WAITS.first(conn))
+                rest = max(WAITS_S, (time.monotonic() - began) / SHARE)
+                self._waits_again = began + (rest if self._waits > FEW else 0)
             if self._count is None or time.monotonic() >= self._again:
                 began = time.monotonic()
                 self._count = _count_live(conn)
                 rest = (time.monotonic() - began) / SHARE
                 self._again = began + (rest if sum(self._count.live.values()) > FEW else 0)
-            return self._count
+            return replace(self._count, live=self._count.live | {Status.WAITING.value: self._waits})
 
 
 def _count_accepted(conn: Connection) -> int:
@@ -192,6 +201,7 @@ def _only_row(row: Row | None) -> Row:
 
 
 def _count_live(conn: Connection) -> Count:
+    """But for those that wait."""
     rows = statements.COUNT.all(conn, {"stuck": STUCK_S, "faulty": FAULTY, "most": LISTED})
     (now,) = _only_row(statements.NOW.first(conn))
     live = {s.value: 0 for s in LIVE} | {row.status: row.orders for row in rows}

@@ -21,6 +21,7 @@ from oee_daemon.reads.engine_overview import Overview, Overviews
 from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.statement import Statement
 from tests.kit.engine import Bench
+from tests.kit.waiting import limit
 
 TO_SUBMITTED = (Status.ROUTING, Status.BUILDING, Status.SUBMITTED)
 
@@ -169,6 +170,23 @@ def test_counting_that_takes_long_is_done_more_seldom(bench: Bench, monkeypatch:
     assert ids(overviews.look().in_flight) == [order.id]
 
 
+def test_many_that_wait_are_counted_seldom_and_hold_up_no_other_count(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overviews = Overviews(bench.db)
+    limit(bench, "1.5", sell=True)
+    assert overviews.look().count.live["waiting"] == 1
+    monkeypatch.setattr(engine_overview, "FEW", 1)
+    limit(bench, "1.5", sell=True)
+    assert overviews.look().count.live["waiting"] == 2
+    limit(bench, "1.5", sell=True)
+    bench.place()
+    seen = overviews.look().count
+    assert (seen.live["waiting"], seen.due) == (2, 1)
+    monkeypatch.setattr(overviews, "_waits_again", 0.0)
+    assert overviews.look().count.live["waiting"] == 3
+
+
 def test_no_look_reads_what_is_long_over(bench: Bench, look: Any) -> None:
     """Each question goes by an index: no plan reads all orders, or all events."""
     look()
@@ -180,6 +198,7 @@ def test_no_look_reads_what_is_long_over(bench: Bench, look: Any) -> None:
             (statements.ENDED_BY_SECOND, {"since": 1}),
             (statements.VENUES, {"orders": 200, "age": 300}),
             (statements.COUNT, {"stuck": 300, "faulty": 3, "most": 40}),
+            (statements.WAITS, {}),
             (statements.IN_FLIGHT, {"resting": [], "most": 40}),
             (statements.ENDED, {"most": 40}),
         ):
