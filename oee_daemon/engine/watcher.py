@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which a leader leads without a sign of life, and between two of them.
 LEASE_S, BEAT_S = 3.0, 1.0
+#: Seconds after the end of another's lease at which it is surely over.
+OVER_S = 0.01
 #: Seconds between two looks for whoever waits in a group that was filled.
 SWEEP_S = 60.0
 #: Seconds without a fresh price after which a pair counts as not watched.
@@ -76,6 +78,8 @@ class Watcher:
         self._listed = False
         self._cadence_s = BEAT_S if network.prices is None else network.prices.cadence_s
         self._lead: Lead | None = None
+        #: Seconds until another's lease is over, as of the last beat; none where nobody else leads.
+        self._free_s: float | None = None
         self._sweep_at = 0.0
         self._urgent = urgent
         self._launches = (
@@ -104,6 +108,9 @@ class Watcher:
                 if begun >= beat_at:
                     beat_at = begun + BEAT_S
                     await self.beat()
+                    if self._free_s is not None:
+                        # Who is gone is followed at once.
+                        beat_at = min(beat_at, time.monotonic() + self._free_s)
                 await self._look(beat_at)
                 self._fault = ""
             except Exception as e:
@@ -156,12 +163,14 @@ class Watcher:
         row = await aside(self._db, watch_sql.BEAT.first, values)
         # Not before it was asked: a price would look younger by as long as the answer took.
         told_at = time.monotonic()
-        self._lead = None
+        self._lead = self._free_s = None
         if row is None or not self._may():
             self._watched = None
             return
         if row.fence is not None:
             self._lead = Lead(fence=row.fence, now=row.now, at=told_at)
+        elif row.leased_until is not None and row.leased_until > row.now:
+            self._free_s = (row.leased_until - row.now).total_seconds() + OVER_S
         self._listed = bool(row.listed)
         await self._do_due(row, told_at)
         self._watch_due = self._lead is not None and bool(row.armed or row.fed)

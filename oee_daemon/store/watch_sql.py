@@ -33,6 +33,7 @@ BEAT = Statement(
         RETURNING fence
     )
     SELECT (SELECT fence FROM led) AS fence, clock_timestamp() AS now,
+        (SELECT lease_until FROM watch) AS leased_until,
         (SELECT min(expires_at) FROM orders
             WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at IS NOT NULL) AS lapses,
         (SELECT min(launch_at) FROM orders WHERE arm_rule = 4 AND NOT {SUSPENDED}) AS launches,

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine import watcher as watcher_module
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.orders.terms import terms_of
@@ -424,6 +425,31 @@ def test_a_large_stop_is_placed_by_the_price_that_fires_it(bench: Bench) -> None
     trailing = bench.place(type=OrderType.STOP, trail_bps=300, amount=3_000 * 10**9)
     assert large.status is trailing.status is Status.WAITING
     assert abs(bench.row(trailing.id).peak / price(bench, sell=True) - 1) < Decimal("0.001")
+
+
+def test_who_is_gone_is_followed_at_the_end_of_the_lease(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the next beat after it."""
+    limit(bench, "0.98")
+    monkeypatch.setattr(watcher_module, "LEASE_S", 0.3)
+    monkeypatch.setattr(watcher_module, "BEAT_S", 20.0)
+    one, two = bench.watcher(), bench.watcher(owner="two")
+    now(one.beat())
+    following = bench.loop.begin(two.run())
+
+    def follows() -> bool:
+        with bench.db.connect() as conn:
+            return bool(conn.execute(select(watch.c.owner)).scalar_one() == "two")
+
+    async def stop() -> None:
+        two.stop()
+
+    try:
+        until(follows, within=10)
+    finally:
+        bench.loop.begin(stop()).result(10)
+        following.result(10)
 
 
 def test_who_leads_again_confirms_a_stop_anew(bench: Bench) -> None:
