@@ -16,7 +16,7 @@ from oee_cli.api.order_lookup import without_story
 from oee_cli.errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_cli.output import Output, clean_lines, paint
-from oee_cli.text.order_text import ending_text, event_line, short_id
+from oee_cli.text.order_text import ending_text, event_line, overdue_text, short_id
 from oee_daemon.contract.shapes import Event, Order
 from oee_daemon.contract.status import FINAL
 
@@ -37,12 +37,18 @@ class PlainScreen:
     def __init__(self, output: Output, order: Order) -> None:
         self.output = output
         self.order = order
+        self._last: Event | None = None
+        self._last_at = time.monotonic()
 
     def event(self, event: Event) -> None:
+        self._last, self._last_at = event, time.monotonic()
         self.output.note(event_line(event, self.order["createdAt"]))
 
     def tick(self) -> None:
-        pass
+        """Says once that nobody begins it."""
+        if self._last is not None and (said := overdue_text(self._last, time.monotonic() - self._last_at)):
+            self.output.note(f"{short_id(self.order)}  {said}")
+            self._last = None
 
     def close(self, order: Order | None) -> None:
         pass

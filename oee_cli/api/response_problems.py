@@ -45,6 +45,7 @@ _HINTS: dict[type[CliError] | str, str] = {
     "foreign_host": "Where the daemon runs: oee config set hostnames NAME, with NAME as in OEE_URL, and "
     "oee daemon restart",
     "foreign_origin": "What is between here and the daemon may send no Origin header.",
+    "chain_unavailable": "Which of those outside is away: oee doctor",
     NoSuchOrder: "Past orders: oee history",
     Unreachable: "See: oee daemon status",
 }

@@ -19,7 +19,7 @@ from rich.text import Text
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import market_words
-from oee_cli.text.order_text import event_detail, is_firing
+from oee_cli.text.order_text import event_detail, is_firing, overdue_text
 from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.order_timeline import Attempt, Step, Timeline
 from oee_cli.text.text_layout import ACCENT, Cell, Line, draw_line
@@ -177,6 +177,9 @@ class LiveScreen:
         if running and step.status == "waiting":
             # What it waits for is in the header.
             return [*line, Cell(f"  {market_words(self.order) or 'no fresh price'}", ACCENT)]
+        overdue = overdue_text(step.event, time.monotonic() - self._last_event_at) if running else ""
+        if overdue:
+            return [*line, Cell(f"  {overdue}", ACCENT)]
         if running:
             line += [Cell("  "), *self._bar(step.status, width)]
         else:

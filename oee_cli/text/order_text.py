@@ -25,6 +25,8 @@ from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.networks import UNLABELLED
 from oee_daemon.contract.shapes import Event, Order
 
+#: Seconds after which an order that is due should have been begun; the engine is busy, halted, or cut off.
+OVERDUE_S = 5.0
 _DONE = {"buy": "bought", "sell": "sold"}
 
 
@@ -276,7 +278,16 @@ def _say_unfinished(order: Order, done: str, waited: float | None) -> Ending:
         return _say_waiting(order, done, follow)
     after = f" after {span_text(waited)}" if waited is not None else ""
     text = f"not {done} yet: the wait ended{after} while the order is {clean(order['status'])}. It goes on."
-    return Ending("●", text, f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}")
+    hint = f"{follow}      (exit 124)\nstop:   oee cancel {short_id(order)}"
+    if order["status"] == "pending" and (waited or 0) > OVERDUE_S:
+        hint += "\nwhy:    oee doctor"
+    return Ending("●", text, hint)
+
+
+def overdue_text(event: Event, seconds: float) -> str:
+    """What is said where nobody has begun an order so long after `event`; empty where it was not due."""
+    due = OVERDUE_S + int(event["data"].get("retryInMs") or 0) / 1000
+    return "no worker takes it up; why: oee doctor" if event["status"] == "pending" and seconds > due else ""
 
 
 def _say_waiting(order: Order, done: str, follow: str) -> Ending:

@@ -11,6 +11,9 @@ from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, short_path
 from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings, must_have_key
+from oee_daemon.contract.networks import KEYLESS
+
+_NONE = "no wallet yet: oee wallet new"
 
 
 def show_wallet(name: str | None, output: Output) -> ExitCode:
@@ -35,7 +38,8 @@ def list_wallets(output: Output) -> ExitCode:
     if output.json:
         output.emit(found)
     elif not found:
-        output.note("no wallet yet: oee wallet new")
+        keyless = settings.network in KEYLESS
+        output.note(f"no wallet: nothing is signed on {settings.network}" if keyless else _NONE)
     else:
         rows = [
             [

@@ -46,7 +46,8 @@ def check_leftovers(facts: Facts) -> Iterator[Finding]:
             message = f"{' and '.join(running)} of a daemon that was killed still runs; a start ends it."
             yield warn("leftovers", "orphans", message, _REMEDY)
         if found:
-            message = f"A daemon that was killed left {', '.join(found)}; a start clears that up."
+            message = "A daemon that was killed, or that could not start, left"
+            message += f" {', '.join(found)}; a start clears that up."
             yield warn("leftovers", "leftovers", message, _REMEDY)
         if not running and not found:
             yield ok("leftovers", "none")
