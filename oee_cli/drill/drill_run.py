@@ -162,6 +162,8 @@ class Drill:
         account = {k: v for k, v in os.environ.items() if k == "OEE_SERVICE_USER"}
         return account | {
             "OEE_PORT": "0",
+            # The user's settings are not the drill's: a limit would refuse its orders, a phone would ring.
+            "XDG_CONFIG_HOME": str(self.home / "config"),
             "OEE_FAILPOINTS": failpoints(self._named, p.seed),
             **({"OEE_SIM_VOLATILITY": str(VOLATILITY)} if p.waiting else {}),
             **self._stage.environ(),
