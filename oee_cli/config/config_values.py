@@ -7,7 +7,10 @@ told when that matters.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from oee_cli.errors import CliError, UsageFault
@@ -91,6 +94,7 @@ def set_setting(name: str, text: str, output: Output, *, yes_real_money: bool = 
         text = sys.stdin.readline()
     text = text.strip()
     _require_valid(setting, text)
+    _require_usable(setting, text)
     if setting.name in ("network", "real_money") and not _confirm_real_money(text, output, yes_real_money):
         return ExitCode.STOPPED
     before = setting_value(setting, os.environ, stored_settings())
@@ -178,6 +182,24 @@ def _require_valid(setting: Setting, text: str) -> None:
         setting.read(text)
     except ValueError as wanted:
         raise UsageFault(f"{setting.name} can't be {shown}: it takes {wanted}.", code="bad_setting") from None
+
+
+def _require_usable(setting: Setting, text: str) -> None:
+    """Raises `UsageFault` where the daemon would not start with it, and that can be seen from here."""
+    if setting.name == "on_event":
+        program = Path(text).expanduser()
+        if program.is_dir() or not os.access(program, os.X_OK):
+            raise UsageFault(
+                f"on_event can't be {text[:80]!r}: no program is there that may be executed.",
+                hint=f"chmod +x {shlex.quote(str(program))}",
+                code="bad_setting",
+            )
+    elif setting.name == "notify" and find_spec("apprise") is None:
+        raise UsageFault(
+            "notify needs Apprise, which is not installed here.",
+            hint="pip install 'oee[notify]', or without it: oee config set on_event /a/program",
+            code="bad_setting",
+        )
 
 
 def _report_change(setting: Setting, before: Value, written: bool, output: Output) -> None:

@@ -152,6 +152,7 @@ def test_a_secret_is_taken_from_standard_input(
         (("set", "database_url", "mysql://me:pw@h"), "database_url can't be that", ""),
         (("set", "log_level", "loud"), "one of debug, info, warning, error", ""),
         (("set", "host", "a\nb"), "one line of text", ""),
+        (("set", "on_event", "/none"), "no program is there that may be executed", "chmod +x /none"),
         (("set", "port", ""), "can't be set to nothing", "oee config unset port"),
         (("set", "debug", "1"), "OEE_DEBUG is read from the environment only.", "export OEE_DEBUG"),
     ],
