@@ -207,6 +207,8 @@ class _Page:
         told = [f"{watch['waiting']:,} on {pairs}"]
         if watch["nearest"] is not None:
             told.append(f"nearest {clean(watch['nearest'])} {max(0, watch['nearestBps']) / 100:.1f}%")
+        if watch.get("deferred"):
+            told.append(f"{watch['deferred']:,} deferred")
         prices, style = "no prices", "red"
         if watch["leader"] is None:
             prices = "nobody watches the prices"

@@ -45,6 +45,9 @@ class Feeds(Shape):
     at: Moment
     leader: Leader | None = Field(description="null: nobody watches")
     waiting: int = Field(description="orders that wait, for a price or a time")
+    deferred: int = Field(description="limits whose price is there, and which wait for room")
+    deferred_ms: int | None = Field(description="for how long there have been some")
+    latched: int = Field(description="stops that have fired and wait for their worst price")
     feeds: list[PairFeed]
 
 
@@ -58,6 +61,8 @@ class WatchState(Shape):
     oldest_ms: int | None = Field(description="the age of the oldest price")
     nearest: str | None = Field(description="the pair whose price has to move least")
     nearest_bps: int | None
+    deferred: int = Field(description="limits whose price is there, and which wait for room")
+    latched: int = Field(description="stops that have fired and wait for their worst price")
     fired: int = Field(description="orders that have ever fired by a price")
     gaps: int = Field(description="times in which nobody saw a fresh price of a pair")
 
@@ -73,6 +78,8 @@ def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
         "oldestMs": round(max(ages) * 1000) if ages else None,
         "nearest": None if seen.nearest_bps is None else wire.pair_text(seen.nearest, book),
         "nearestBps": seen.nearest_bps,
+        "deferred": seen.deferred,
+        "latched": seen.latched,
         "fired": seen.fired,
         "gaps": seen.gaps,
     }
@@ -98,7 +105,15 @@ def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
         }
         for feed in seen.feeds
     ]
-    return {"at": wire.moment(seen.at), "leader": leader, "waiting": seen.waiting, "feeds": feeds}
+    return {
+        "at": wire.moment(seen.at),
+        "leader": leader,
+        "waiting": seen.waiting,
+        "deferred": seen.deferred,
+        "deferredMs": None if seen.deferred_s is None else round(seen.deferred_s * 1000),
+        "latched": seen.latched,
+        "feeds": feeds,
+    }
 
 
 def _leader_json(seen: Any) -> dict[str, Any]:

@@ -156,6 +156,19 @@ def _watch_metrics(seen: Any, waiting: int, book: TokenBook) -> list[str]:
     lines = _metric("oee_waiting_orders", "Orders that wait, for a price or a time.", waiting)
     lines += _metric("oee_watch_leader", "Whether a worker leads the watch over prices.", int(seen.leads))
     lines += _metric("oee_fired_total", "Orders that have fired by a price.", seen.fired, "counter")
+    lines += _metric(
+        "oee_near_misses_total", "Prices that were not so for an order's own size.", seen.missed, "counter"
+    )
+    lines += _metric(
+        "oee_deferred_orders", "Limits whose price is there, and which wait for room.", seen.deferred
+    )
+    lines += _metric("oee_latched_stops", "Stops that have fired and wait for their limit.", seen.latched)
+    if seen.returned:
+        lines += [
+            "# HELP oee_returned_total Orders that went back to wait.",
+            "# TYPE oee_returned_total counter",
+        ]
+        lines += [f'oee_returned_total{{code="{code}"}} {n}' for code, n in sorted(seen.returned.items())]
     lines += _metric("oee_feed_gaps_total", "Times without a fresh price of a pair.", seen.gaps, "counter")
     lines += _metric("oee_feeds_stale", "Pairs that nobody sees a fresh price of.", len(seen.stale))
     ages = [(wire.pair_text(pair, book), age) for pair, age in zip(seen.names, seen.ages, strict=True)]

@@ -81,6 +81,8 @@ class PriceTicks:
         self._turn = 0
         #: Fired, and not counted in Postgres yet.
         self._fired_of_late = 0
+        #: Near misses that are not counted there yet, and those that the last look left without room.
+        self._missed_of_late = self._deferred = 0
         self.posts: dict[str, Post] = {}
 
     def confirm_anew(self) -> None:
@@ -108,7 +110,7 @@ class PriceTicks:
     async def once(self, lead: Lead, hand: Callable[[Sequence[Fired]], None]) -> list[UUID]:
         """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the
         stops of other pairs."""
-        asked_at = time.monotonic()
+        asked_at, self._deferred = time.monotonic(), 0
         prices = await self._source.prices([post.pair for post in self.posts.values()])
         good = {name: price for name, price in prices.items() if self._believe(name, price, asked_at)}
         reached = {name: price for name, price in good.items() if self.posts[name].reached(price)}
@@ -261,6 +263,7 @@ class PriceTicks:
         # What can't wait asks for no room: a stop that has fired and waits for its limit.
         urgent = [c for c in met if c.order.type in URGENT]
         others = [c for c in met if c.order.type not in URGENT]
+        self._deferred += max(0, len(others) - max(0, room))
         return urgent + others[: max(0, room)]
 
     async def _firm(self, candidate: Candidate) -> Quote | None:
@@ -273,6 +276,7 @@ class PriceTicks:
         """At which price of the pair each would be met."""
         tokens = self._network.tokens
         prices = [conditions_met.learned(c, quote, price, tokens) for c, quote in missed]
+        self._missed_of_late += len(missed)
         await self._arm([c for c, _ in missed], prices, LEARNED_S)
 
     async def _rest(self, unpriced: Sequence[Candidate]) -> None:
@@ -333,7 +337,9 @@ class PriceTicks:
         rows = [self._told(post, lead) for post in self.posts.values()]
         fired, self._fired_of_late = self._fired_of_late, 0
         values = {"rows": Jsonb(rows), "fence": lead.fence, "gap": timedelta(seconds=gap_s)}
-        await aside(self._db, watch_sql.SEEN.run, values | {"fired": fired})
+        missed, self._missed_of_late = self._missed_of_late, 0
+        values |= {"fired": fired, "missed": missed, "deferred": self._deferred}
+        await aside(self._db, watch_sql.SEEN.run, values)
 
     def _told(self, post: Post, lead: Lead) -> dict[str, Any]:
         price, live = post.last, self._fresh(post)

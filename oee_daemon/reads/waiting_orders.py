@@ -32,6 +32,10 @@ class Watch:
     owner: str | None
     seen_at: datetime | None
     waiting: int
+    #: Whose price is there and which wait for room, since how long; and stops that wait at their limit.
+    deferred: int
+    deferred_s: float | None
+    latched: int
     feeds: Sequence[Any]
 
 
@@ -71,9 +75,8 @@ class WaitingOrders:
             feeds = waiting_sql.FEEDS.all(conn)
             leader = waiting_sql.LEADER.first(conn)
         assert leader is not None
-        return Watch(
-            at=leader.now, owner=leader.owner, seen_at=leader.seen_at, waiting=leader.waiting, feeds=feeds
-        )
+        told = leader._asdict()
+        return Watch(at=told.pop("now"), feeds=feeds, **told)
 
     def prices(self, pairs: Sequence[str]) -> Mapping[str, Any]:
         """The rows of `waiting_sql.PRICES`, by pair: of those that somebody sees a fresh price of."""

@@ -37,8 +37,21 @@ watch = Table(
     Column("seen_at", Time),
     # Orders that have fired by a price.
     Column("fired", BigInteger, nullable=False, server_default="0"),
+    # Orders whose price is there and which wait for room, and since when there are any.
+    Column("deferred", Integer, nullable=False, server_default="0"),
+    Column("deferred_since", Time),
+    # Looks at an order whose price was there for a little, and not for its own size.
+    Column("missed", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("one = 1"),
     postgresql_with={"fillfactor": 50},
+)
+
+#: How often orders have gone back to wait, by why.
+returned = Table(
+    "returned",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
 )
 
 #: The newest price of each pair that somebody waits for, as the leader says once a second.

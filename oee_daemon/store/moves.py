@@ -123,6 +123,11 @@ _SWAP_ENDED = """, ended AS (
         UPDATE swaps SET state = swap_ended, ended_at = clock_timestamp() FROM moved
         WHERE swaps.order_id = moved.id AND swaps.state = 'signed' AND swap_ended IS NOT NULL
     )"""
+_RETURNED = """, counted AS (
+        INSERT INTO returned AS r (code, total)
+        SELECT data->'why'->>'code' AS code, count(*) FROM moved GROUP BY 1 ORDER BY 1
+        ON CONFLICT (code) DO UPDATE SET total = r.total + excluded.total
+    )"""
 _CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
 _ANEW = ("attempt", "venue", "signature", "asks", "barred", "min_receive", "max_spend", "fixed_by")
@@ -179,7 +184,7 @@ _WAIT = _move_to(
     "ends an attempt; the order waits for its price again, unless its time to wait is over",
     ("attempt", "venue", "signature", "asks", "returns", "rejections", "latched", "arm_rule", "arm_price"),
     only=f"(good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
-    beside=f"{_SWAP_ENDED}, {TURN_GIVEN}",
+    beside=f"{_SWAP_ENDED}, {TURN_GIVEN}{_RETURNED}",
     more=("swap_ended text",),
 )
 _EXPIRE = _move_to(

@@ -224,6 +224,7 @@ Index(
     orders.c.peak,
     postgresql_where=text("trail_bps IS NOT NULL AND arm_rule IS NOT NULL"),
 )
+Index("orders_latched", orders.c.number, postgresql_where=text("latched AND arm_rule IS NOT NULL"))
 Index("orders_group", orders.c.group_id, postgresql_where=text("group_id IS NOT NULL"))
 # The last line of defence, as `swaps_one_live`: of a group no two are beyond waiting.
 Index("orders_turn", orders.c.turn, unique=True, postgresql_where=text("turn IS NOT NULL"))

@@ -104,6 +104,9 @@ PRICES = Statement(
     """,  # noqa: S608
     named_row,
 )
+_DEFERRED = """coalesce(w.deferred, 0) AS deferred,
+        extract(epoch FROM clock_timestamp() - w.deferred_since)::float AS deferred_s,
+        (SELECT count(*) FROM orders WHERE latched AND arm_rule IS NOT NULL) AS latched"""
 GLANCE = Statement(
     f"""
     -- glance: the watch over prices in one row; reads no more of what waits than the nearest of each pair
@@ -113,7 +116,8 @@ GLANCE = Statement(
             (SELECT min({_AWAY})::bigint FROM ({_FIRST}) o) AS nearest_bps
         FROM feeds f
     )
-    SELECT w.owner, w.seen_at, coalesce(w.fired, 0) AS fired, clock_timestamp() AS now,
+    SELECT w.owner, w.seen_at, coalesce(w.fired, 0) AS fired, clock_timestamp() AS now, {_DEFERRED},
+        coalesce(w.missed, 0) AS missed, (SELECT jsonb_object_agg(code, total) FROM returned) AS returned,
         coalesce(w.lease_until > clock_timestamp(), false) AS leads,
         (SELECT count(*) FROM gaps) AS gaps, (SELECT count(*) FROM seen) AS pairs,
         ARRAY(SELECT pair FROM seen WHERE stale ORDER BY pair) AS stale,
@@ -127,8 +131,8 @@ GLANCE = Statement(
 )
 LEADER = Statement(
     f"""
-    -- leader: who watches, and how many orders wait
-    SELECT clock_timestamp() AS now, w.owner, w.seen_at,
+    -- leader: who watches, how many orders wait, and what does so although its price was there
+    SELECT clock_timestamp() AS now, w.owner, w.seen_at, {_DEFERRED},
         (SELECT count(*) FROM orders WHERE {WAITING}) AS waiting
     FROM (SELECT) one LEFT JOIN watch w ON w.lease_until > clock_timestamp()
     """,  # noqa: S608

@@ -217,7 +217,9 @@ SEEN = Statement("""
         SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (pair text, source text, state text,
             bid numeric, ask numeric, slot bigint, priced_at timestamptz, cadence_ms int, max_age_ms int)
     ), leads AS (
-        UPDATE watch SET seen_at = clock_timestamp(), fired = fired + %(fired)s
+        UPDATE watch SET seen_at = clock_timestamp(), fired = fired + %(fired)s, missed = missed + %(missed)s,
+            deferred = %(deferred)s,
+            deferred_since = CASE WHEN %(deferred)s > 0 THEN coalesce(deferred_since, clock_timestamp()) END
         WHERE fence = %(fence)s RETURNING one
     ), kept AS (
         INSERT INTO feeds AS f SELECT pair, source, state, bid, ask, slot, priced_at, cadence_ms, max_age_ms

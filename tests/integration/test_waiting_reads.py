@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from oee_daemon.api.feed_wire import Feeds, WatchState, feeds_json, orders_json, watch_json
 from oee_daemon.api.health_routes import _watch_metrics
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.store import waiting_sql
-from oee_daemon.store.engine_tables import feeds, gaps, watch
+from oee_daemon.store.engine_tables import feeds, gaps, returned, watch
+from oee_daemon.store.tables import orders
 from tests.kit.engine import BOOK, Bench
 
 #: type, side, rule, the price that it waits for.
@@ -162,11 +163,17 @@ def test_the_watch_at_a_glance_and_its_metrics(bench: Bench, waiting: dict[str, 
         assert (told["leader"], told["pairs"], told["stale"], told["gaps"]) == (None, 2, ["A/B"], 1)
         assert (told["nearest"], told["nearestBps"]) == ("SOL/USDC", 198)
         lease = {"one": 1, "owner": "w", "fence": 1, "lease_until": bench.ago(seconds=-60), "fired": 3}
+        lease |= {"deferred": 7, "deferred_since": bench.ago(seconds=61), "missed": 5}
         conn.execute(insert(watch).values(lease))
+        conn.execute(insert(returned).values(code="no_route", total=2))
+        conn.execute(update(orders).where(orders.c.id == waiting["buy at 99"].id).values(latched=True))
+        leader = waiting_sql.LEADER.first(conn)
+        assert leader is not None and 61 <= leader.deferred_s < 120
         lines = _watch_metrics(waiting_sql.GLANCE.first(conn), 5, BOOK)
     said = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert 0 <= float(said.pop('oee_feed_age_seconds{pair="SOL/USDC"}')) < 60
     assert said == {
         "oee_waiting_orders": "5", "oee_watch_leader": "1", "oee_fired_total": "3",
-        "oee_feed_gaps_total": "1", "oee_feeds_stale": "1",
+        "oee_feed_gaps_total": "1", "oee_feeds_stale": "1", "oee_near_misses_total": "5",
+        "oee_deferred_orders": "7", "oee_latched_stops": "1", 'oee_returned_total{code="no_route"}': "2",
     }  # fmt: skip

@@ -24,9 +24,9 @@ from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import where
-from oee_daemon.store.engine_tables import watch
+from oee_daemon.store.engine_tables import returned, watch
 from tests.kit.daemons import until
-from tests.kit.engine import Bench
+from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
 from tests.kit.waiting import (
     limit,
@@ -596,3 +596,25 @@ def test_a_stop_is_handed_over_while_limits_are_still_asked_about(
     assert bench.order(waits.id).status is Status.WAITING
     told.set()
     assert looking.result(10) == [first.id, waits.id] == handed
+
+
+def test_what_is_deferred_missed_and_sent_back_is_counted(bench: Bench) -> None:
+    room = 4 * SLOTS
+    for _ in range(room - 1):
+        bench.set(bench.place().id, firings=1)
+    first, second = limit(bench, "1.01"), limit(bench, "1.005")
+    # Its own size costs more than that.
+    large = limit(bench, "1.0005", amount=10**13)
+    watcher = bench.watcher()
+    assert looked(bench, watcher, 2) == [first.id]
+    with bench.db.connect() as conn:
+        told = conn.execute(select(watch.c.deferred, watch.c.deferred_since, watch.c.missed)).one()
+    assert told[0] == 1 and told[1] is not None and told[2] >= 1
+    assert bench.order(second.id).status is bench.order(large.id).status is Status.WAITING
+    bench.move_market(400)
+    bench.execution().run(first.id)
+    looked(bench, watcher, 2)
+    with bench.db.connect() as conn:
+        assert conn.execute(select(returned.c.code, returned.c.total)).all() == [("moved_away", 1)]
+        after = conn.execute(select(watch.c.deferred, watch.c.deferred_since)).one()
+    assert after == (0, None)

@@ -109,6 +109,7 @@ WATCH = {
         ({}, "waiting 2,104 on 12 pairs   nearest SOL/USDC 0.4%   prices 400 ms old   desk:4312"),
         ({"stale": ["SOL/USDC", "JUP/USDC"]}, "no fresh price of SOL/USDC and 1 more   desk:4312"),
         ({"leader": None}, "nobody watches the prices"),
+        ({"deferred": 12, "leader": None}, "0.4%   12 deferred   nobody watches the prices"),
         ({"pairs": 0}, None),
     ],
 )

@@ -118,3 +118,16 @@ def test_prices(leads: bool, changes: dict[str, Any], code: str | None, said: st
     assert one.status == (OK if code is None else FAIL) and said in one.message
     assert code is None or one.code == code
     assert list(check_feeds(Facts())) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "codes"),
+    [
+        ({"latched": 2}, ["latched_stops"]),
+        ({"deferred": 3, "deferredMs": 59_000}, []),
+        ({"latched": 1, "deferred": 3, "deferredMs": 61_000}, ["latched_stops", "deferred_orders"]),
+    ],
+)
+def test_what_waits_although_its_price_was_there_is_a_warning(told: dict[str, int], codes: list[str]) -> None:
+    facts = Facts(values=setting_values({}, {}), feeds={"leader": None, "waiting": 2, "feeds": []} | told)
+    assert [found.code for found in check_feeds(facts)] == codes

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, ok
+from oee_cli.doctor.checks.findings import Finding, fail, ok, warn
 from oee_cli.text.time_text import span_text
 
 #: Seconds without a fresh price from which it is no slip.
 _LONG_S = 30.0
+#: Seconds for which orders have waited for room from which it is no crowd of a moment.
+_CROWDED_S = 60.0
 
 
 def check_feeds(facts: Facts) -> Iterator[Finding]:
+    yield from _check_waiting(facts)
     feeds = facts.feeds.get("feeds") or []
     if not feeds:
         return
@@ -33,6 +36,21 @@ def check_feeds(facts: Facts) -> Iterator[Finding]:
         oldest = max(feed["ageMs"] or 0 for feed in feeds)
         pairs = f"{len(feeds):,} {'pair' if len(feeds) == 1 else 'pairs'}"
         yield ok("prices", f"{pairs} watched, the oldest price {span_text(oldest / 1000)} old")
+
+
+def _check_waiting(facts: Facts) -> Iterator[Finding]:
+    """What waits although its price was there."""
+    if latched := facts.feeds.get("latched"):
+        stops = "1 stop has fired and waits" if latched == 1 else f"{latched:,} stops have fired and wait"
+        message = f"{stops} for a worst price that the market has left: nothing is sold or bought until then."
+        yield warn("stops", "latched_stops", message, "oee waiting --type stop")
+    since = facts.feeds.get("deferredMs") or 0
+    if since > _CROWDED_S * 1000:
+        message = (
+            f"{facts.feeds['deferred']:,} limits have had their price for {span_text(since / 1000)}, and wait"
+            " for room: each order before them takes its time."
+        )
+        yield warn("prices", "deferred_orders", message, "oee top")
 
 
 def _is_blind(feed: dict[str, object]) -> bool:
