@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,30 +28,44 @@ from tests.kit.homes import furnished, open_folder, open_run
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Hundreds of processes import what this run has compiled, and the next run finds its own modules rewritten.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 #: The files that take longest, longest first: they begin a run, so that none is left over at its end.
 LONGEST = (
-    "e2e/test_found.py",
+    "faults/test_drill.py",
+    "e2e/test_wallet.py",
+    "faults/test_failpoints.py",
+    "faults/test_mutants.py",
+    "e2e/test_localnet.py",
+    "e2e/test_halt.py",
+    "localnet/test_process.py",
     "e2e/test_cli_homes.py",
+    "e2e/test_found.py",
     "e2e/test_found_daemon.py",
+    "e2e/test_paper.py",
+    "integration/test_scale.py",
+    "e2e/test_found_words.py",
+    "e2e/test_localnet_waiting.py",
+    "faults/test_silence.py",
+    "e2e/test_cli_submit.py",
+    "e2e/test_cli_waiting.py",
     "faults/test_daemon.py",
-    "integration/test_api_calls.py",
+    "e2e/test_cli_tokens.py",
+    "e2e/test_devnet.py",
+    "faults/test_queue.py",
+    "e2e/test_mainnet.py",
+    "e2e/test_forgotten.py",
+    "integration/test_week.py",
+    "integration/test_life.py",
+    "faults/test_told.py",
+    "integration/test_api_fuzz.py",
+    "e2e/test_inherited.py",
     "e2e/test_backup.py",
     "e2e/test_restore.py",
-    "embedded/test_embedded.py",
-    "e2e/test_inherited.py",
     "faults/test_home_lost.py",
-    "faults/test_failpoints.py",
-    "e2e/test_cli_lists.py",
-    "networks/test_simulated_chain.py",
-    "faults/test_silence.py",
-    "e2e/test_cli_help.py",
-    "e2e/test_cli_daemon.py",
-    "integration/test_connection.py",
-    "integration/test_store.py",
-    "faults/test_drill.py",
-    "e2e/test_cli_submit.py",
-    "e2e/test_readme.py",
 )
 
 

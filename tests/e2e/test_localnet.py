@@ -36,18 +36,12 @@ def _landed(home: Path) -> dict[str, str]:
 
 
 def _localnet(home: Path) -> int | None:
-    """The process that holds the chain's file."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                argv = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if (
-                b"oee_daemon.networks.localnet" in argv
-                and str(home / "localnet" / "chain.db").encode() in argv
-            ):
-                return int(entry.name)
+    """The process that holds the lock of the chain's file."""
+    file = (home / "localnet" / "chain.db.lock").stat().st_ino
+    for line in Path("/proc/locks").read_text().splitlines():
+        _, kind, _, _, pid, where, *_ = line.split()
+        if kind == "FLOCK" and where.endswith(f":{file}"):
+            return int(pid)
     return None
 
 

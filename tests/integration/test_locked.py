@@ -18,15 +18,16 @@ from oee_daemon.engine.key_holder import KeyHolder
 from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Conflict, KeyConflict, WalletLocked, WrongPassphrase
 from oee_daemon.networks.wallet import Wallet
-from oee_daemon.networks.wallet.sealed_file import read_sealed, seal
+from oee_daemon.networks.wallet.sealed_file import read_sealed
 from oee_daemon.networks.wallet.wallet_file import read_wallet, write_wallet
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import leases
 from tests.kit.engine import Bench
+from tests.kit.wallets import sealed
 
 PASSPHRASE = "a passphrase of a test"
-SEALED = seal(Keypair.from_seed(bytes(32)), PASSPHRASE.encode())
+SEALED = sealed(Keypair.from_seed(bytes(32)), PASSPHRASE)
 
 
 @pytest.fixture

@@ -154,23 +154,35 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda c: f"{c.zone} {c.friday[:7]}")
-def test_a_week_in_which_clocks_are_set(week: Week, change: Change) -> None:
-    zone, friday, bench = ZoneInfo(change.zone), utc(change.friday), week.bench
-    week.begin(friday)
+def name(change: Change) -> str:
+    return f"{change.zone} {change.friday[:7]}"
 
-    def typed(text: str) -> datetime:
-        return read_future(text, "--expires", now=friday, zone=zone)
 
+def typed(change: Change, text: str) -> datetime:
+    return read_future(text, "--expires", now=utc(change.friday), zone=ZoneInfo(change.zone))
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=name)
+def test_what_is_typed_on_friday_is_meant_by_the_clocks_of_its_own_day(change: Change) -> None:
     wall, code, first, second = change.apart
     with pytest.raises(UsageFault) as unclear:
-        typed(wall)
+        typed(change, wall)
     assert unclear.value.code == code
     assert unclear.value.hint is not None
     assert all(reading[:-1] in unclear.value.hint for reading in (first, second)), unclear.value.hint
-    launched = bench.place(launch_at=typed(change.monday[0]))
-    sunday = limit(bench, "0.5", good_until=typed(change.sunday[0]), far=True)
-    seven_days = limit(bench, "0.5", good_until=typed("7d"), far=True)
+    for text, meant in (change.monday, change.sunday):
+        assert typed(change, text) == utc(meant)
+    assert typed(change, "7d") == utc(change.friday) + timedelta(days=7)
+
+
+#: The engine has no zone: one change forward, and one back on the other side of Greenwich.
+@pytest.mark.parametrize("change", [CHANGES[0], CHANGES[3]], ids=name)
+def test_a_week_in_which_clocks_are_set(week: Week, change: Change) -> None:
+    friday, bench = utc(change.friday), week.bench
+    week.begin(friday)
+    launched = bench.place(launch_at=typed(change, change.monday[0]))
+    sunday = limit(bench, "0.5", good_until=typed(change, change.sunday[0]), far=True)
+    seven_days = limit(bench, "0.5", good_until=typed(change, "7d"), far=True)
     overnight = limit(bench, "0.97", good_until=utc(change.night[0]) + 3 * HOUR)
     met_overnight = limit(bench, "0.97")
     trails = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)

@@ -1,4 +1,4 @@
-"""Processes of the engine forked from one that has imported it: a worker, and a daemon with its worker.
+"""Processes of the engine forked from one that has imported it: a worker, and a daemon with what it starts.
 
 For one that lives for a test, importing is most of the work. From its first line on each is what it is when
 it is started; `FreshDaemon` starts one.
@@ -7,20 +7,34 @@ it is started; `FreshDaemon` starts one.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 
-# All that a daemon and a worker ever import.
+# All that a daemon and a worker ever import, but for the networks.
+import uvicorn.lifespan.off  # noqa: F401
+
 import oee_daemon.backups
 import oee_daemon.engine.worker_process
 import oee_daemon.main
-import oee_daemon.service  # noqa: F401
+import oee_daemon.networks
+import oee_daemon.service
 from oee_daemon import __main__, inherited
-from oee_daemon.embedded.child import Child, prepared
+from oee_daemon.embedded.child import Child, Log, prepared
+from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_worker import HIDDEN, WorkerProcess
+from tests.kit.midwife import Midwife
+
+
+def import_networks() -> None:
+    """Each network imports its rooms when it is opened."""
+    for module in pkgutil.walk_packages(oee_daemon.networks.__path__, "oee_daemon.networks."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 
 def become_daemon(arguments: list[str]) -> None:
@@ -29,15 +43,49 @@ def become_daemon(arguments: list[str]) -> None:
     prepared(signal.SIGKILL, os.getppid())()
     sys.argv = ["oee_daemon", *arguments]
     inherited.settle()
-    usual = WorkerProcess.spawn
-
-    def spawn(worker: WorkerProcess, beats: int) -> Child:
-        """Its first worker is forked, while the daemon has one thread; those that follow it are started."""
-        setattr(WorkerProcess, "spawn", usual)  # noqa: B010
-        return forked_worker(beats, inherited.settle)
-
-    setattr(WorkerProcess, "spawn", spawn)  # noqa: B010
+    if arguments[:1] == ["run"] and sys.platform == "linux":
+        _fork_children()
     __main__._leave(__main__.main())
+
+
+def _fork_children() -> None:
+    """Workers and a localnet of this daemon's are forked, too."""
+    midwife = Midwife(_worker, _localnet)
+
+    def worker(_: WorkerProcess, beats: int) -> Child:
+        environ = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        stdin, tell = os.pipe()
+        try:
+            return Forked(midwife.bear(_worker, environ, [stdin, 1, 2, beats], []), tell)
+        finally:
+            os.close(stdin)
+
+    def localnet(server: Localnet) -> Child:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("OEE_")}
+        with open(os.devnull, "rb") as nothing:
+            log = server.log.open()
+            try:
+                arguments = [str(server._file), "--listen", str(server.socket)]
+                streams = [nothing.fileno(), log, log]
+                return Forked(midwife.bear(_localnet, environ, streams, arguments), None, server.log)
+            finally:
+                os.close(log)
+
+    setattr(WorkerProcess, "spawn", worker)  # noqa: B010
+    setattr(Localnet, "_spawn", localnet)  # noqa: B010
+
+
+def _worker(arguments: list[str]) -> int:
+    sys.argv[1:] = ["worker", "--supervised", "--beats=3"]
+    inherited.settle()
+    return __main__.main()
+
+
+def _localnet(arguments: list[str]) -> int:
+    from oee_daemon.networks.localnet.__main__ import main
+
+    os.umask(0o077)
+    return main(arguments)
 
 
 def forked_worker(beats: int, first: Callable[[], None] | None = None) -> Child:
@@ -76,19 +124,19 @@ def _become_worker(
 class Forked(Child):
     """As much of a child as a supervisor asks of it."""
 
-    def __init__(self, pid: int, stdin: int) -> None:
+    def __init__(self, pid: int, stdin: int | None, log: Log | None = None) -> None:
         self._farewell = signal.SIGTERM
-        self._log = None
-        self._name = "the forked worker"
+        self._log = log
+        self._name = "the forked process"
         self._process = Process(pid, stdin)  # type: ignore[assignment]
 
 
 class Process:
     """As much of `subprocess.Popen` as a child asks of it."""
 
-    def __init__(self, pid: int, stdin: int) -> None:
+    def __init__(self, pid: int, stdin: int | None) -> None:
         self.pid = pid
-        self.stdin = os.fdopen(stdin, "wb", buffering=0)
+        self.stdin = None if stdin is None else os.fdopen(stdin, "wb", buffering=0)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:

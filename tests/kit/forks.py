@@ -27,7 +27,6 @@ import termios
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, Any, TextIO
 
 #: A request's most bytes: arguments and an environment.
@@ -231,9 +230,11 @@ def serve(requests: socket.socket, program: str) -> None:
         package = importlib.import_module(program)
         for module in pkgutil.walk_packages(package.__path__, f"{program}."):
             importlib.import_module(module.name)
-        become = _become
+        become = importlib.import_module("tests.kit.forked_cli").become_command
     else:
-        become = importlib.import_module("tests.kit.forked").become_daemon
+        forked = importlib.import_module("tests.kit.forked")
+        forked.import_networks()
+        become = forked.become_daemon
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -304,38 +305,9 @@ def _settle(environ: dict[str, str], folder: str, descriptors: list[int], termin
         setattr(sys, f"__{name}__", new)
 
 
-def _become(arguments: list[str]) -> None:
-    """The command's life; it never returns."""
-    sys.argv = ["oee", *arguments]
-    from oee_cli.__main__ import main
-    from oee_cli.api import daemon_launcher as launcher
-    from oee_cli.backup import backup_run as backup
-
-    with contextlib.suppress(OSError):
-        _open["oee_daemon"] = socket.socket(fileno=3)
-        for starts in (launcher, backup):
-            setattr(starts, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": _started}))  # noqa: B010
-    try:
-        main()
-    except BaseException as e:
-        os._exit(e.code if isinstance(e, SystemExit) and isinstance(e.code, int) else 99)
-
-
-def _started(
-    argv: list[str], *, stdout: int, stderr: int | IO[bytes], cwd: str | None = None, **how: Any
-) -> Running:
-    """What the command line starts by `subprocess.Popen`: the engine comes from the process that forks it."""
-    assert how.pop("stdin") == subprocess.DEVNULL and set(how) <= {"start_new_session"}
-    arguments, folder = argv[argv.index("oee_daemon") + 1 :], cwd or os.getcwd()
-    err = stderr if isinstance(stderr, int) else stderr.fileno()
-    with open(os.devnull, "rb") as nothing:
-        if stdout != subprocess.PIPE:
-            return engine(arguments, [nothing.fileno(), stdout, err], dict(os.environ), folder)
-        read, written = os.pipe()
-        started: Any = engine(arguments, [nothing.fileno(), written, err], dict(os.environ), folder)
-        os.close(written)
-        started.stdout = open(read, "rb")  # noqa: SIM115  # whoever started it reads it to its end
-    return started  # type: ignore[no-any-return]
+def hand_on(requests: socket.socket) -> None:
+    """This process starts engines by the line that another one has opened."""
+    _open["oee_daemon"] = requests
 
 
 def engine(arguments: list[str], streams: list[int], environ: dict[str, str], folder: str = "/") -> Running:

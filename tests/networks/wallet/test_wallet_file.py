@@ -23,12 +23,12 @@ from oee_daemon.networks.wallet.passphrase import check_new, read_passphrase_fil
 from oee_daemon.networks.wallet.sealed_file import read_sealed, seal
 from oee_daemon.networks.wallet.wallet_file import read_wallet, write_wallet
 from oee_daemon.orders.swap import UnsignedSwap
+from tests.kit.wallets import sealed
 
 PAIR = Keypair.from_seed(bytes(range(32)))
 ADDRESS = str(PAIR.pubkey())
 PASSPHRASE = "five random words, or so"
-#: Sealed once: each sealing takes a third of a second.
-SEALED = seal(PAIR, PASSPHRASE.encode())
+SEALED = sealed(PAIR, PASSPHRASE)
 
 
 def _unsigned() -> UnsignedSwap:
@@ -62,8 +62,9 @@ def test_a_sealed_wallet_shows_its_address_and_signs_once_it_is_unlocked(tmp_pat
 
 
 def test_the_file_says_no_secret_and_two_of_one_key_have_nothing_in_common() -> None:
-    again = seal(PAIR, PASSPHRASE.encode())
-    told, other = json.loads(SEALED), json.loads(again)
+    told, other = json.loads(SEALED), json.loads(seal(PAIR, PASSPHRASE.encode()))
+    # RFC 9106, section 4, the second recommendation: 64 MiB.
+    assert [other["kdf"][name] for name in ("name", "kib", "passes", "lanes")] == ["argon2id", 65_536, 3, 4]
     assert told["address"] == other["address"] == ADDRESS
     assert told["kdf"]["salt"] != other["kdf"]["salt"] and told["secret"] != other["secret"]
     secret = base64.b64decode(told["secret"])
@@ -92,7 +93,7 @@ ALTERED: dict[str, Callable[[dict[str, Any]], object]] = {
     "address": lambda t: t.update(address=OTHER),
     "passes": lambda t: t["kdf"].update(passes=2),
     "lanes": lambda t: t["kdf"].update(lanes=2),
-    "memory": lambda t: t["kdf"].update(kib=8192),
+    "memory": lambda t: t["kdf"].update(kib=16_384),
     "salt": lambda t: _flip(t["kdf"], "salt"),
     "nonce": lambda t: _flip(t["cipher"], "nonce"),
     "secret": lambda t: _flip(t, "secret"),
