@@ -16,7 +16,7 @@ from oee_daemon import failpoints
 from oee_daemon.store import database
 from oee_daemon.store.connection import Silent
 from oee_daemon.store.database import transactions
-from oee_daemon.store.line import LOCK_S, Batch, Line, Row, answered, asked
+from oee_daemon.store.line import Batch, Line, Row, answered, asked
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy
 
@@ -89,7 +89,11 @@ def test_what_is_asked_in_one_turn_is_one_transaction_and_each_gets_its_own_answ
     assert len(values(things)) == 20
 
 
-def test_what_is_asked_while_a_flight_is_under_way_is_the_next_one(things: Engine, database_url: str) -> None:
+def test_what_is_asked_while_a_flight_is_under_way_is_the_next_one(
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 20.0)
+
     async def use(line: Line) -> list[Row]:
         await put(line, [0])
         with transactions(things).begin() as conn:
@@ -160,10 +164,11 @@ def test_a_lost_answer_is_one_to_each_of_a_flight_and_the_next_one_flies(
 
 def test_silence_has_an_end_and_is_believed_of_the_connection(things: Engine, proxy: Proxy) -> None:
     async def use(line: Line) -> list[Any]:
-        line.answer_s = 0.3
-        before = await line.ask(COUNT, {"x": 1})
+        before, usual = await line.ask(COUNT, {"x": 1}), line.answer_s
         proxy.hush()
+        line.answer_s = 0.3
         lost = await put(line, [1, 2])
+        line.answer_s = usual
         after = await line.ask(COUNT, {"x": 1})
         assert before and after and before["pid"] != after["pid"]
         return lost
@@ -210,7 +215,11 @@ def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
     on(database_url, use)
 
 
-def test_one_that_is_closed_under_way_is_a_lost_answer(things: Engine, database_url: str) -> None:
+def test_one_that_is_closed_under_way_is_a_lost_answer(
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 20.0)
+
     async def use(line: Line) -> list[Any]:
         row = await line.ask(COUNT, {"x": 1})
         assert row is not None
@@ -236,15 +245,20 @@ def until_waits(db: Engine) -> None:
             found = conn.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
             return bool(found.scalar_one())
 
-    until(waits, within=5, what="a wait for the lock")
+    until(waits, within=20, what="a wait for the lock")
 
 
-def test_a_held_row_holds_the_others_up_for_a_moment_only(things: Engine, database_url: str) -> None:
+def test_a_held_row_holds_the_others_up_for_a_moment_only(
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 0.2)
+
     async def use(line: Line) -> list[Any]:
         await put(line, range(4))
         with transactions(things).begin() as conn:
             conn.execute(text("UPDATE things SET v = 9 WHERE id = 2"))
-            return await asyncio.wait_for(put(line, range(4)), 4 * LOCK_S)
+            # While it is still held.
+            return await put(line, range(4))
 
     held = on(database_url, use)[2]
     assert isinstance(held, OperationalError) and not held.connection_invalidated
@@ -352,4 +366,4 @@ def test_a_loss_inside_a_flight_leaves_each_row_as_it_is_alone(
         failpoints.arm("", tmp_path)
     assert [isinstance(row, OperationalError) for row in rows] == [n >= told for n in range(3)]
     # What was sent is done; its answers alone are lost.
-    until(lambda: values(things) == {0: 2, 1: 1, 2: 1, 3: 1}, within=5, what="the flight's commit")
+    until(lambda: values(things) == {0: 2, 1: 1, 2: 1, 3: 1}, within=20, what="the flight's commit")

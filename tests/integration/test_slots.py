@@ -21,6 +21,7 @@ from oee_daemon.store.statement import driver
 from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
+from tests.kit.executions import discard
 from tests.kit.now import now
 
 
@@ -151,7 +152,10 @@ def at_once(bench: Bench, order_ids: list[Any]) -> int:
 
 
 def test_two_workers_with_ten_threads_each_keep_to_three_slots(bench: Bench) -> None:
-    workers = [bench.execution(owner=name, max_active=3) for name in ("one", "two")]
+    chain, three = bench.chain(), threading.Barrier(3)
+    # On a busy machine one could end before the next begins.
+    chain.before_anchor = lambda: discard(three.wait(60))
+    workers = [bench.execution(chain, owner=name, max_active=3) for name in ("one", "two")]
     placed = [bench.place().id for _ in range(24)]
     with ThreadPoolExecutor(20) as pool:
         runs = [pool.submit(workers[n % 2].run, order_id) for n, order_id in enumerate(placed)]
