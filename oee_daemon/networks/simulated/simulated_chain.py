@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -300,6 +301,7 @@ def _behind(fault: Fault | None) -> int:
     return (fault.ms or 0) if fault is not None and fault.kind in ("lag", "stale") else 0
 
 
+@lru_cache(maxsize=1)
 def _result(row: LedgerRow) -> Landed | Rejected:
     if row.error is None:
         return Landed(fill_of(row))
@@ -308,6 +310,7 @@ def _result(row: LedgerRow) -> Landed | Rejected:
     )
 
 
+@lru_cache(maxsize=8)
 def _blockhash(height: int) -> Hash:
     """The height is in the hash, so that the chain knows a blockhash's age from the bytes alone."""
     place = height.to_bytes(8, "big")
