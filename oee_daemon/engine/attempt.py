@@ -21,6 +21,7 @@ from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.send_gate import Gate
 from oee_daemon.engine.token_safety import Check
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
 from oee_daemon.store import group_sql, leases, moves
@@ -67,7 +68,9 @@ class Attempt:
             if order.token_address is not None:
                 judged = await self._new_tokens.before_routing(order)
             answers = await self._outside.quotes(order, None if judged is None else judged.venue)
-            best = routing.choose(answers, order.swap_mode, order.bound)
+            # A stop without a limit has a bound in name alone.
+            set_bound = None if is_unbound(order.limit_price) else order.bound
+            best = routing.choose(answers, order.swap_mode, set_bound)
             # What the first choice fixes, later choices find fixed.
             fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
             bound = fixed if order.bound is None else order.bound

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds a venue has to quote.
 DEADLINE_S = 1.0
+#: Basis points by which a thin venue's price, where no other has one, may move without a bound: as far as a
+#: stop's floor is that nobody set.
+MOST_THIN = 2000
 #: Seconds past the deadline after which a venue that ignores it is left alone.
 GRACE_S = 0.25
 
@@ -142,7 +145,8 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
 
     Raises `AttemptFailed`: `no_route` where no venue has a price (retryable only if one merely did not
     answer in time), or thin ones alone have one and another did not answer in time; `impact_too_high` where
-    one has and it moves too far; `slippage_exceeded` where the best is worse than the bound.
+    one has and it moves too far, or where nobody has set a bound and it would empty a thin one;
+    `slippage_exceeded` where the best is worse than the bound.
     """
     best = rank(answers, mode)[0].quote if answers else None
     why, late = reasons(answers)
@@ -150,7 +154,15 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
         over = any(a.error is not None and a.error["code"] == "impact_too_high" for a in answers)
         code = "impact_too_high" if over else "no_route"
         raise AttemptFailed(f"No venue can fill it.{why}", code=code, retryable=late)
-    if late and all(a.quote is None or a.quote.thin for a in answers):
+    thin = all(a.quote is None or a.quote.thin for a in answers)
+    if thin and not late and bound is None and (best.price_impact_bps or 0) > MOST_THIN:
+        # Others refuse it now, and this pool may hold a few dollars: all would be sold for them.
+        message = (
+            f"Only {best.venue} has a price, and this amount moves it by {best.price_impact_bps} bps. To take"
+            " it, say the least to receive, or the most to spend."
+        )
+        raise AttemptFailed(message, code="impact_too_high", retryable=False)
+    if late and thin:
         # Its bound would be fixed by a pool that may be far from the market.
         message = f"Only {best.venue} has a price, and others that may have a better one did not answer."
         raise AttemptFailed(message, code="no_route", retryable=True)

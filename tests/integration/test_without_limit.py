@@ -10,6 +10,7 @@ import pytest
 from oee_daemon.api import feed_wire
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.engine import routing
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import UNBOUND
 from oee_daemon.orders.order import Order
@@ -42,6 +43,25 @@ def test_it_sells_in_a_crash_that_leaves_every_floor_behind(bench: Bench, limit:
     # The guard: 1 % less than its own quote.
     assert bench.limit_of(order.id) == -(-done.quote_out * 9900 // 10000)
     assert told(bench, order)["limitPrice"] == "none"
+
+
+@pytest.mark.parametrize("limit", [None, NONE])
+def test_it_is_chosen_for_as_an_order_without_a_bound(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limit: Decimal | None
+) -> None:
+    """No pool of a few dollars is emptied for it."""
+    order, watcher, bounds = stop(bench, "0.98", limit_price=limit), bench.watcher(), []
+    choose = routing.choose
+
+    def heard(answers: Any, mode: Any, bound: int | None) -> Any:
+        bounds.append(bound)
+        return choose(answers, mode, bound)
+
+    bench.move_market(-300)
+    assert looked(bench, watcher, 3) == [order.id]
+    monkeypatch.setattr(routing, "choose", heard)
+    bench.execution().run(order.id)
+    assert bounds == [None if limit is NONE else order.min_receive]
 
 
 @pytest.mark.parametrize("sell", [True, False])

@@ -7,7 +7,7 @@ import itertools
 import random as rnd
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import pytest
@@ -259,6 +259,21 @@ def test_a_thin_pool_is_not_chosen_while_the_others_are_merely_late() -> None:
     # Where it is alone, all have answered, or another bears it out, it is as good as any.
     for others in ([], [refuses], [late, quoted("c", 1, 8)]):
         assert choose([answer, *others], SwapMode.EXACT_IN, None) is thin
+
+
+def test_without_a_bound_nothing_empties_a_thin_pool_that_others_refuse() -> None:
+    """All of it would be sold for the few dollars that are in there."""
+    moved = Quote(venue="thin", amount_in=10, amount_out=1, thin=True, price_impact_bps=9_000)
+    answer, refuses = VenueAnswer(venue="thin", latency_ms=1, quote=moved), unquoted("b", late=False)
+    with pytest.raises(AttemptFailed) as caught:
+        choose([answer, refuses], SwapMode.EXACT_IN, None)
+    assert (caught.value.code, caught.value.retryable) == ("impact_too_high", False)
+    # Who says how little may arrive has said so; what moves less, or another venue bears out, is taken.
+    assert choose([answer, refuses], SwapMode.EXACT_IN, 1) is moved
+    little = replace(moved, price_impact_bps=2_000)
+    assert choose([replace(answer, quote=little), refuses], SwapMode.EXACT_IN, None) is little
+    deep = VenueAnswer(venue="c", latency_ms=1, quote=replace(moved, venue="c", thin=False))
+    assert choose([answer, deep], SwapMode.EXACT_IN, None) is deep.quote
 
 
 def test_nobody_to_ask_is_no_route() -> None:
