@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from oee_daemon import failpoints
@@ -33,7 +34,16 @@ from tests.kit.daemons import Process
 from tests.kit.databases import Connection
 from tests.kit.homes import open_folder
 
-LIVE = ("waiting", "pending", "between attempts", "routing", "building", "stored", "landed")
+LIVE = ("waiting", "limit", "pending", "between attempts", "routing", "building", "stored", "landed")
+#: Its price is there already: who has it and may, fires it at once.
+LIMIT = {
+    "inputToken": "SOL",
+    "outputToken": "USDC",
+    "amount": "1",
+    "type": "limit",
+    "targetPrice": "1",
+    "far": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +82,7 @@ def story(original: Shared, base: Path) -> Iterator[Story]:
     done = original.place()
     original.end(done)
     with frozen_worker(original):
-        placed = {name: original.post(Idempotency_Key=f"key of {name}").json()["orderId"] for name in LIVE}
+        placed = {name: asked(original, name).json()["orderId"] for name in LIVE}
         stop_halfway(original, placed)
         before = landed(original.sql)
         target = base / "story.oee"
@@ -88,6 +98,10 @@ def story(original: Shared, base: Path) -> Iterator[Story]:
     restored = copy.json("restore", str(target))
     with alone(copy.home) as shared:
         yield Story(placed | {"done": done}, target, before, shared, restored)
+
+
+def asked(at: Shared, name: str) -> httpx.Response:
+    return at.post(LIMIT if name == "limit" else SELL, Idempotency_Key=f"key of {name}")
 
 
 def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
@@ -129,7 +143,7 @@ def stop_halfway(original: Shared, placed: dict[str, str]) -> None:
         (placed["waiting"],),
     )
     sql.execute("UPDATE order_events SET status = 'waiting' WHERE order_id = %s", (placed["waiting"],))
-    names = ("waiting", "pending", "pending", "routing", "building", "submitted", "submitted")
+    names = ("waiting", "waiting", "pending", "pending", "routing", "building", "submitted", "submitted")
     for name, status in zip(LIVE, names, strict=True):
         assert original.http.get(f"/api/orders/{placed[name]}").json()["status"] == status
 
@@ -150,7 +164,7 @@ def interrupted(copy: Cli, target: Path) -> None:
 
 def test_a_restored_home_has_what_the_backup_had(story: Story, original: Shared) -> None:
     said = story.restored
-    assert said["live"] == {"building": 1, "pending": 2, "routing": 1, "submitted": 2, "waiting": 1}
+    assert said["live"] == {"building": 1, "pending": 2, "routing": 1, "submitted": 2, "waiting": 2}
     assert said["home"] == str(story.copy.daemon.home)
     for name in ("done", *LIVE):
         here, there = (
@@ -195,7 +209,7 @@ def test_what_a_restored_home_can_not_know_is_said_everywhere(story: Story) -> N
 def test_a_restored_home_works_on(story: Story) -> None:
     before = story.copy.stored()
     for name in LIVE:
-        again = story.copy.post(Idempotency_Key=f"key of {name}")
+        again = asked(story.copy, name)
         assert (again.status_code, again.json()["orderId"]) == (200, story.orders[name])
     assert story.copy.post(SELL | {"amount": 2}, Idempotency_Key="key of pending").status_code == 422
     # Until a person says that it is the one of the two that goes on.

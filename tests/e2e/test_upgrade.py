@@ -25,13 +25,14 @@ from oee_daemon.backups import dump, file
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
 from oee_daemon.contract.atomic_file import atomic_file
+from oee_daemon.contract.status import Status
 from oee_daemon.embedded import Servers, binaries
 from oee_daemon.embedded.account import Account
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import OtherRelease
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
-from oee_daemon.store import leases, migrations
+from oee_daemon.store import leases, migrations, moves
 from oee_daemon.store.database import open_database, transactions
 from tests.kit.accounts import ROOT, become
 from tests.kit.commands import Cli, serving
@@ -53,9 +54,16 @@ CREATE INDEX sim_ledger_place ON sim_ledger (visible_ms, signature);
 """
 
 
+#: Orders that had not ended: one that nobody holds, and those that were held when that release was killed,
+#: right after which step. And the ends beside a fill.
+HELD = {"stored": "after_submitted", "building": "after_building", "routing": "after_routing"}
+LIVE, ENDED = (*HELD, "pending"), ("failed", "cancelled", "expired")
+ORDERS = 1 + len(LIVE) + len(ENDED)
+
+
 @dataclass
 class Older:
-    """A database as the first release left it, with orders: one done, one stored unsent, one pending."""
+    """A database as the first release left it, with an order in each of its statuses."""
 
     settings: Settings
     url: str
@@ -92,7 +100,8 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
         with connect(now) as source, connect(url) as target:
             target.execute(ITS_NETWORK)
             copy_rows(source, target)
-            leave_held(target, orders["stored"])
+            for name in HELD:
+                leave_held(target, orders[name])
             taken = base / "older.oee"
             back_up(url, target, taken)
         yield Older(replace(settings, database_url=url), url, orders, taken)
@@ -100,18 +109,23 @@ def older(servers: Servers, template: str) -> Iterator[Older]:
 
 
 def traded(settings: Settings) -> dict[str, uuid.UUID]:
-    """Three orders, by the engine's own hands."""
+    """An order in each status, by the engine's own hands."""
     worker = Worker(settings, owner="older")
     # Nothing is sent by a worker that has not looked for a halt.
     worker.recovery.beat()
     assert settings.redis_url is not None
     bench = Bench(worker.db, settings.redis_url, worker.db)
-    orders = {name: bench.place(key=f"key of {name}").id for name in ("done", "stored", "pending")}
+    orders = {name: bench.place(key=f"key of {name}").id for name in ("done", *LIVE, *ENDED)}
     worker.execution.run(orders["done"])
-    failpoints.arm("after_submitted=lose", settings.home)
-    # Stored, and then a fault: it goes on from there.
-    worker.execution.run(orders["stored"])
+    for name, place in HELD.items():
+        # A fault right after that step: it goes on from there.
+        failpoints.arm(f"{place}=lose", settings.home)
+        worker.execution.run(orders[name])
     failpoints.arm("", settings.home)
+    with worker.db.connect() as conn:
+        assert moves.cancel(conn, orders["cancelled"])
+    for name in ("failed", "expired"):
+        assert bench.advance(bench.held(orders[name]), Status(name))
     bench.close()
     worker.close()
     return orders
@@ -171,7 +185,7 @@ def back_up(url: str, sql: Connection, target: Path) -> None:
         "version": "0.1.0",
         "revision": FIRST,
         "takenAt": "2026-11-23T10:00:00Z",
-        "orders": 3,
+        "orders": ORDERS,
     }
     with atomic_file(target, replace=False) as out, sql.transaction():
         sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -192,15 +206,16 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
         assert migrations.migrate(worker.db) is True
         migrations.require(worker.db)
         with worker.db.connect() as conn:
-            assert leases.clear_leases(conn, "older") == 1
+            assert leases.clear_leases(conn, "older") == len(HELD)
         worker.recovery.beat()
-        for name in ("stored", "pending"):
+        for name in LIVE:
             worker.execution.run(older.orders[name])
     finally:
         worker.close()
     with connect(older.url) as sql:
-        assert sql.execute("SELECT status, count(*) FROM orders GROUP BY 1").fetchall() == [("confirmed", 3)]
-        assert sql.execute("SELECT count(*) FROM sim_ledger WHERE state = 'landed'").fetchone() == (3,)
+        found: dict[str, int] = dict(sql.execute("SELECT status, count(*) FROM orders GROUP BY 1").fetchall())
+        assert found == {"confirmed": 1 + len(LIVE)} | dict.fromkeys(ENDED, 1)
+        assert sql.execute("SELECT count(*) FROM sim_ledger WHERE state = 'landed'").fetchone() == (5,)
         sol, usdc = (TOKENS[symbol].mint for symbol in ("SOL", "USDC"))
         named = sql.execute("SELECT DISTINCT pair, input_mint, output_mint FROM orders").fetchall()
         assert named == [(f"{sol}/{usdc}", sol, usdc)]
@@ -219,7 +234,8 @@ def test_an_ordinary_account_restores_a_backup_of_an_older_release(older: Older)
 
     def act() -> bool:
         said = restore(settings, older.backup, print)
-        assert (said["orders"], said["revision"], said["live"]) == (3, FIRST, {"pending": 1, "submitted": 1})
+        live = {"building": 1, "pending": 1, "routing": 1, "submitted": 1}
+        assert (said["orders"], said["revision"], said["live"]) == (ORDERS, FIRST, live)
         servers = Servers(settings.home, postgres=True, valkey=False)
         servers.start()
         try:
@@ -228,7 +244,7 @@ def test_an_ordinary_account_restores_a_backup_of_an_older_release(older: Older)
             again = take(settings, folder / "again.oee", replace=False, wallets=False, say=print)
         finally:
             servers.stop()
-        assert (again["orders"], again["revision"]) == (3, migrations.HEAD)
+        assert (again["orders"], again["revision"]) == (ORDERS, migrations.HEAD)
         return True
 
     assert become("nobody", act) if ROOT else act()
@@ -241,7 +257,7 @@ def assert_over(sql: Connection) -> None:
         SELECT expires_at, lease_owner, lease_until, next_run_at <= now() FROM orders
         WHERE finished_at IS NULL
     """).fetchall()
-    assert len(live) == 2
+    assert len(live) == len(LIVE)
     for expires, owner, until_, due in live:
         assert (expires.year, owner, until_, due) == (1970, None, None, True)
 
