@@ -145,6 +145,28 @@ def test_what_comes_in_one_turn_shares_its_commit_and_keeps_its_order(bench: Ben
         until(lambda: client.llen("oee:orders") == 30, what="every ring")
 
 
+def test_the_bell_rings_once_for_all_of_a_flight_and_before_any_of_them_is_answered(
+    bench: Bench, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.accept(new(), None)
+    with redis.Redis.from_url(redis_url) as client:
+        until(lambda: client.llen("oee:orders") == 1, what="the first ring, which connects")
+    seen: list[str] = []
+
+    async def one() -> None:
+        await bench.intake.accept(new(), None)
+        seen.append("answered")
+
+    async def main() -> None:
+        await asyncio.gather(*(one() for _ in range(3)))
+
+    monkeypatch.setattr(failpoints, "hit", lambda name, *_: seen.append(name))
+    bench.loop.run(main())
+    assert [name for name in seen if not name.startswith("flight")] == [
+        *["accepted"] * 3, "rung", *["answered"] * 3
+    ]  # fmt: skip
+
+
 def test_in_one_turn_a_key_is_one_order_for_all_that_ask_the_same_and_a_conflict_for_who_does_not(
     bench: Bench,
 ) -> None:

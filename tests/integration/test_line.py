@@ -108,6 +108,32 @@ def test_what_is_asked_while_a_flight_is_under_way_is_the_next_one(
     assert flights(on(database_url, use)) == 2
 
 
+def test_the_next_flight_departs_before_who_was_told_goes_on(
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    async def use(line: Line) -> None:
+        await put(line, [0])
+        sent = asyncio.Event()
+
+        def hit(name: str, _attempt: int | None = None) -> None:
+            seen.append(name)
+            sent.set()
+
+        async def one(number: int) -> None:
+            await line.ask(PUT, {"id": number, "v": 1, "note": ""})
+            seen.append(f"told {number}")
+
+        monkeypatch.setattr(failpoints, "hit", hit)
+        first = asyncio.ensure_future(one(1))
+        await sent.wait()
+        await asyncio.gather(first, one(2))
+
+    on(database_url, use)
+    assert seen == ["flight_sent", "flight_sent", "told 1", "told 2"]
+
+
 def test_an_error_costs_the_row_that_made_it_and_nobody_else(things: Engine, database_url: str) -> None:
     async def use(line: Line) -> list[Any]:
         asks = [line.ask(PUT, {"id": n, "v": 100 if n == 3 else 1}) for n in range(6)]
