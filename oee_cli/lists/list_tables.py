@@ -13,7 +13,7 @@ from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, short_amount, short_signature
 from oee_cli.text.column_texts import FILLS, ORDERS, ListColumn
 from oee_cli.text.condition_text import condition_text
-from oee_cli.text.order_text import asked_amount, market_amount
+from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, token_text
 from oee_cli.text.text_layout import (
     Cell,
     Column,
@@ -106,7 +106,7 @@ def _moment_column(name: str) -> Draw:
 
 def _amount_column(name: str, token: str) -> Draw:
     """Draws an amount with its token; neither stands alone."""
-    return lambda row: Cell(f"{exact_amount(row[name])} {clean(row[token])}") if row[name] else _NOTHING
+    return lambda row: Cell(f"{exact_amount(row[name])} {token_text(row[token])}") if row[name] else _NOTHING
 
 
 def _id_cell(row: Row) -> Cell:
@@ -145,7 +145,7 @@ _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "order": (Column("order"), _id_cell),
     "when": (Column("when", rank=4), _when_column("createdAt")),
     "side": (Column("side"), lambda row: side_cell(row["side"])),
-    "pair": (Column("pair", rank=5), _text_column("pair")),
+    "pair": (Column("pair", rank=5), lambda row: Cell(pair_column_text(row["pair"]))),
     "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
     "for": (
         Column("for", rank=1, right=True),

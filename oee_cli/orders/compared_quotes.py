@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from oee_cli.orders.explained_order import ComparedQuote, Difference, ExplainedAttempt
 from oee_cli.output import clean
 from oee_cli.text.amount_text import short_amount
-from oee_cli.text.order_text import error_text
+from oee_cli.text.order_text import error_text, token_text
 from oee_cli.text.order_text_lines import quote_words
 from oee_cli.text.text_layout import Cell, Column, Line, align_cells, cell_len, choose_columns, column_widths
 from oee_daemon.contract.shapes import Order
@@ -92,7 +92,7 @@ def _explain_loss(order: Order, quote: ComparedQuote) -> str:
         return ""
     exact_out = order["swapMode"] == "ExactOut"
     token, more = (order["inputToken"], "more") if exact_out else (order["outputToken"], "less")
-    text = f"{short_amount(quote['behind'])} {clean(token)} {more}"
+    text = f"{short_amount(quote['behind'])} {token_text(token)} {more}"
     return text if quote["because"] is None else f"{text}: {_loss_parts(quote, quote['because'])}"
 
 

@@ -27,6 +27,8 @@ from oee_daemon.contract.shapes import Event, Order
 
 #: Seconds after which an order that is due should have been begun; the engine is busy, halted, or cut off.
 OVERDUE_S = 5.0
+#: The most characters that a symbol has; a mint has 32 or more.
+_SYMBOL = 20
 _DONE = {"buy": "bought", "sell": "sold"}
 
 
@@ -43,7 +45,7 @@ def order_header(order: Order, *, bound: bool = True, slippage: bool = True) -> 
     """`buy 1.5 SOL, at most 214.34 USDC (slippage 0.5%)`; less of it where the screen is narrow."""
     base, quote = order_pair(order)
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
-    fixed = asked_amount(order)
+    fixed = asked_amount(order, whole=True)
     text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
     condition = f", {clean(order['type'])} {condition_text(order)}" if is_conditional(order) else ""
     if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
@@ -57,17 +59,28 @@ def order_header(order: Order, *, bound: bool = True, slippage: bool = True) -> 
     return f"{text} (slippage {percent_text(order['slippageBps'])})" if slippage else text
 
 
-def asked_amount(of: Mapping[str, Any]) -> str:
-    """`1.5 SOL`: the amount that was asked for, with the token that it counts."""
+def token_text(token: str) -> str:
+    """A token as a column has it: a symbol whole, a mint that has none by its two ends."""
+    word = clean(token)
+    return word if len(word) <= _SYMBOL else short_signature(word)
+
+
+def pair_column_text(pair: str) -> str:
+    """`SOL/USDC` as a column has it."""
+    return "/".join(map(token_text, pair.split("/")))
+
+
+def asked_amount(of: Mapping[str, Any], *, whole: bool = False) -> str:
+    """`1.5 SOL`: the amount that was asked for, with the token that it counts. `whole`: a mint, too."""
     counted = of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"]
-    return f"{exact_amount(of['amount'])} {clean(counted)}"
+    return f"{exact_amount(of['amount'])} {clean(counted) if whole else token_text(counted)}"
 
 
 def market_amount(order: Mapping[str, Any]) -> str:
     """`214.3 USDC`: the amount that the market made, with its token; empty where nothing was filled."""
     exact_out = order["swapMode"] == "ExactOut"
     moved, token = ("filledIn", "inputToken") if exact_out else ("filledOut", "outputToken")
-    return "" if order[moved] is None else f"{short_amount(order[moved])} {clean(order[token])}"
+    return "" if order[moved] is None else f"{short_amount(order[moved])} {token_text(order[token])}"
 
 
 def short_id(order: Order) -> str:

@@ -9,7 +9,14 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_amount
-from oee_cli.text.order_text import asked_amount, error_text, order_header, order_heading, retry_text
+from oee_cli.text.order_text import (
+    asked_amount,
+    error_text,
+    order_header,
+    order_heading,
+    retry_text,
+    token_text,
+)
 from oee_cli.text.order_timeline import Attempt, Timeline
 from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
 from oee_cli.text.time_text import span_text
@@ -53,7 +60,7 @@ def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str
     """Amount, price, fee, impact and latency of a quote; empty where the venue did not say."""
     exact_out = of["swapMode"] == "ExactOut"
     amount = quote["amountIn"] if exact_out else quote["amountOut"]
-    token = clean(of["inputToken"] if exact_out else of["outputToken"])
+    token = token_text(of["inputToken"] if exact_out else of["outputToken"])
     impact, latency = quote["priceImpactBps"], quote["latencyMs"]
     return (
         f"{short_amount(amount)} {token}" if amount else "",
@@ -67,7 +74,7 @@ def quote_words(of: Order | QuoteList, quote: Quote) -> tuple[str, str, str, str
 def _quote_row(of: Order | QuoteList, quote: Quote, best: Quote, name_width: int) -> Line:
     """A price as cells; amounts of what the venues compete on."""
     amount, price, fee, impact, latency = quote_words(of, quote)
-    base = clean(of["pair"]).partition("/")[0]
+    base = token_text(of["pair"].partition("/")[0])
     verdict = Cell("best", "green")
     if quote is not best:
         mine, least = competing(of["swapMode"], quote), competing(of["swapMode"], best)
@@ -127,7 +134,7 @@ def quotes_title(of: QuoteList) -> str:
     """The header of quotes that nothing was ordered on."""
     base, quote = clean(of["pair"]).partition("/")[::2]
     token = clean(of["outputToken"] if of["swapMode"] == "ExactOut" else of["inputToken"])
-    amount = asked_amount(of)
+    amount = asked_amount(of, whole=True)
     word = {"buy": "with", "sell": "for"}[of["side"]]
     return f"{of['side']} {amount} {word} {quote}" if token == base else f"{of['side']} {base} for {amount}"
 

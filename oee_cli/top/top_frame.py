@@ -15,7 +15,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import chart
-from oee_cli.text.order_text import asked_amount, market_amount, short_id
+from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, short_id
 from oee_cli.text.text_layout import Cell, Column, Line, Sheet, draw_line, side_cell
 from oee_cli.text.time_text import minute_text, parse_moment, seconds_between, span_text
 from oee_daemon.contract.shapes import Order
@@ -289,7 +289,7 @@ class _Page:
         return [
             Cell(clean(short_id(order))),
             side_cell(order["side"]),
-            Cell(clean(order["pair"])),
+            Cell(pair_column_text(order["pair"])),
             Cell(asked_amount(order)),
             # As wide as they get, so that nothing moves from frame to frame.
             Cell(f"{clean(order['status']):<9}"),

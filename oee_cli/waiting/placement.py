@@ -166,7 +166,8 @@ def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
     """What was placed: what it waits for, until when, and what can be done with it."""
     base, quote = order_pair(order)
     counted = order["outputToken"] if order["swapMode"] == "ExactOut" else order["inputToken"]
-    what = asked_amount(order) if clean(counted) == base else f"{base} for {asked_amount(order)}"
+    amount = asked_amount(order, whole=True)
+    what = amount if clean(counted) == base else f"{base} for {amount}"
     bound = ""
     if order["swapMode"] == "ExactOut" and order["maxSpend"]:
         bound = f", at most {exact_amount(order['maxSpend'])} {clean(order['inputToken'])}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import away_text, condition_text, expires_in, price_shown
-from oee_cli.text.order_text import asked_amount
+from oee_cli.text.order_text import asked_amount, pair_column_text
 from oee_cli.text.text_layout import Cell, Column, Line, draw_line, lay_table, side_cell
 from oee_cli.text.time_text import span_text
 
@@ -55,7 +55,7 @@ def _waiting_row(order: Mapping[str, Any], now: str) -> Line:
         Cell(clean(order["orderId"])[:8]),
         Cell(clean(order["type"])),
         side_cell(order["side"]),
-        Cell(clean(order["pair"])),
+        Cell(pair_column_text(order["pair"])),
         Cell(asked_amount(order)),
         Cell(f"{condition_text(order)}{group}"),
         Cell(price_shown(market["price"]), "yellow" if stale else "") if market.get("price") else _NOTHING,

@@ -284,3 +284,26 @@ def test_where_those_outside_are_away_the_doctor_is_named() -> None:
     hints = {network: ending_text(told).hint or "" for network, told in on.items()}
     assert hints["simulated"].startswith("try: oee buy") and "doctor" not in hints["simulated"]
     assert hints["paper"].startswith("which of them is away: oee doctor · then: oee buy")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_token_without_a_symbol_leaves_room_for_the_other_columns(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Its header has the mint whole."""
+    from oee_cli.lists.list_tables import fill_lines, order_lines
+
+    mint = "DrA4Vwx1VobFWdbeBuWUFR5uDDyePDrP28MsdP6xH5yy"
+    monkeypatch.setenv("COLUMNS", str(width))
+    changes = {"pair": f"{mint}/USDC", "outputToken": mint, "amount": "100", "swapMode": "ExactIn"}
+    sniped = order(**changes, minReceive="0.62", maxSpend=None, filledOut="0.65811", filledIn="100")
+    assert f"buy {mint} for 100 USDC" in order_header(sniped)
+    listed = "\n".join(order_lines(Output(), [[sniped, order()]]))
+    for shown in ("0c2f0b8e", "100 USDC", "0.65811 DrA4…H5yy", "confirmed"):
+        assert shown in listed, listed
+    fill = {
+        "signature": SIGNATURE, "orderId": ID, "inputToken": "USDC", "outputToken": mint,
+        "amountIn": "100", "amountOut": "0.658107047", "slot": 12345, "at": at(0),
+    }  # fmt: skip
+    told = "\n".join(fill_lines(Output(), [[fill]]))
+    assert "0c2f0b8e" in told and "0.658107047 DrA4…H5yy" in told, told
