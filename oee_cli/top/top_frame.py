@@ -217,11 +217,10 @@ class _Page:
             prices += f" and {len(watch['stale']) - 1:,} more" if len(watch["stale"]) > 1 else ""
         elif watch["oldestMs"] is not None:
             prices, style = f"prices {span_text(watch['oldestMs'] / 1000)} old", ""
-        text = "   ".join(told) + "   "
+        text = f"{'   '.join(told)}   "
         leader = "" if watch["leader"] is None else f"   {clean(watch['leader']['owner'])}"
-        return [
-            self._line([Cell(f"{'waiting':<8}", "dim"), Cell(text), Cell(prices, style), Cell(leader, "dim")])
-        ]
+        cells = [Cell(f"{'waiting':<8}", "dim"), Cell(text), Cell(prices, style), Cell(leader, "dim")]
+        return [self._line(cells)]
 
     def _venues(self) -> list[str]:
         rows = [
