@@ -54,7 +54,8 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
     selling = order["side"] == "sell"
     if order.get("trailBps"):
         place = "under its best" if selling else "over its lowest"
-        told = f"once the price is {percent_text(order['trailBps'])} {place} since it was placed"
+        since = "its launch" if order.get("launchTime") else "it was placed"
+        told = f"once the price is {percent_text(order['trailBps'])} {place} since {since}"
     elif order.get("targetPrice"):
         rises = _RISES.get((order["type"], order["side"]), False)
         price = f"{price_shown(order['targetPrice'])} or {'more' if rises else 'less'}"

@@ -21,7 +21,7 @@ from oee_cli.text.option_words import SNIPER_OPTIONS, say_options
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.text_layout import cell_len
-from oee_cli.text.time_text import read_duration
+from oee_cli.text.time_text import parse_moment, read_duration, span_text
 from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
 from oee_daemon.contract.shapes import Order
 
@@ -30,6 +30,8 @@ _COMPARED = (
     "type", "side", "swapMode", "inputToken", "outputToken", "amount", "slippageBps", "validForS", "trailBps",
     "confirmMs",
 )  # fmt: skip
+#: Seconds before a sniper's moment in which its clock is told of: until then it may be set.
+NEAR_S = 600.0
 #: Seconds in which the daemon has to store an order that nobody waits for.
 _STORE_S = 60.0
 
@@ -121,8 +123,10 @@ def _place(
 ) -> ExitCode:
     began = time.monotonic()
     drawn = output.live and options.wait and not options.events
-    limit = _STORE_S if timeout is None else timeout
+    limit, sent = _STORE_S if timeout is None else timeout, time.time()
     order, key = place_once(client, output, body, given, began + limit, announce=not drawn)
+    if (apart := clock_words(order, sent, time.time())) is not None:
+        output.note(apart)
     return _conclude(client, output, order, options, timeout, typed, note=None if given else f"key {key}")
 
 
@@ -154,6 +158,22 @@ def _conclude(
     return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)
 
 
+def clock_words(order: Order, sent: float, answered: float) -> str | None:
+    """How far this machine's clock is from the engine's, where a moment is near that goes by that one; both
+    times are this machine's, seconds since 1970. No word where the moment is further away."""
+    if order["type"] != "sniper" or not order["launchTime"]:
+        return None
+    placed = parse_moment(order["createdAt"]).timestamp()
+    if parse_moment(order["launchTime"]).timestamp() - placed > NEAR_S:
+        return None
+    ahead, within = (sent + answered) / 2 - placed, max(0.001, (answered - sent) / 2)
+    decides = "the engine's, by which it begins"
+    if abs(ahead) <= within:
+        return f"this machine's clock and {decides}, agree within {span_text(within)}"
+    way = "ahead of" if ahead > 0 else "behind"
+    return f"this machine's clock is {span_text(abs(ahead))} {way} {decides} (± {span_text(within)})"
+
+
 def note_placed(output: Output, order: Order, *, turned: bool = False) -> None:
     """Says what was placed."""
     for line in placed_lines(order, turned=turned):
@@ -171,7 +191,7 @@ def placed_lines(order: Order, *, turned: bool = False) -> list[str]:
     bound = ""
     if order["swapMode"] == "ExactOut" and order["maxSpend"]:
         bound = f", at most {exact_amount(order['maxSpend'])} {clean(order['inputToken'])}"
-    elif order["minReceive"]:
+    elif order["minReceive"] and order["limitPrice"] != NO_LIMIT:
         bound = f", at least {exact_amount(order['minReceive'])} {clean(order['outputToken'])}"
     now = market_words(order)
     waits = f"waits to {order['side']} {what} {condition_sentence(order)}{bound}" + (

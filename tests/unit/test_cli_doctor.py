@@ -351,6 +351,7 @@ ENGINE = (
         ({"orders": {"overdueS": 45.0}}, "overdue", "45.0 s"),
         ({"postgres": {"now": "2027-01-15T07:00:00.000000Z"}}, "clocks_differ", "60 min ahead"),
         ({"postgres": {"now": "2027-01-15T08:00:03.000000Z"}}, "clocks_differ", "3.0 s behind"),
+        ({"postgres": {"now": "2027-01-15T07:59:59.700000Z"}}, "clocks_differ", "300 ms ahead"),
         ({"clockJumpedS": -3600.0}, "clock_jumped", "-3600 s"),
     ],
 )

@@ -11,7 +11,8 @@ from oee_cli.orders.order_story import order_lines
 from oee_cli.output import Output
 from oee_cli.text.condition_text import condition_sentence, condition_text, market_words
 from oee_cli.text.order_text import ending_text, event_line, order_header, repeat_command
-from oee_cli.waiting.placement import placed_lines
+from oee_cli.text.time_text import parse_moment
+from oee_cli.waiting.placement import clock_words, placed_lines
 from oee_cli.waiting.waiting_table import waiting_lines
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import QUOTES, SIGNATURE, at, drawn, fits, order
@@ -48,6 +49,11 @@ def feeds(**changes: Any) -> dict[str, Any]:
         (waiting(**SOLD, targetPrice="160"), "≥ 160", "at 160 or more (net)"),
         (STOP, "≤ 130", "once the price is 130 or less, at 104 or better"),
         (waiting(type="stop", targetPrice="150"), "≥ 150", "once the price is 150 or more"),
+        (
+            waiting(**SOLD, type="stop", targetPrice="130", limitPrice="none", slippageBps=100),
+            "≤ 130",
+            "once the price is 130 or less, at any price, each try within 1% of its quote",
+        ),
         (TRAIL, "trails 5%", "once the price is 5% under its best since it was placed"),
     ],
 )
@@ -67,6 +73,23 @@ def test_what_is_said_when_it_was_placed() -> None:
     assert stop[1].startswith(
         "waits to sell 1.5 SOL once the price is 130 or less, at 104 or better, at least 156"
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "told"),
+    [
+        (0.0, 0.02, "agree within 10 ms"),
+        (1.5, 1.52, "is 1.5 s ahead of the engine's, by which it begins (± 10 ms)"),
+        (-0.3, -0.28, "is 290 ms behind the engine's, by which it begins (± 10 ms)"),
+    ],
+)
+def test_a_moment_that_is_near_tells_whose_clock_it_goes_by(sent: float, answered: float, told: str) -> None:
+    near, far = "2026-11-23T10:09:59.000000Z", "2026-11-23T10:10:01.000000Z"
+    one = waiting(type="sniper", targetPrice=None, launchTime=near, createdAt=at(0))
+    begun = parse_moment(at(0)).timestamp()
+    assert told in (clock_words(one, begun + sent, begun + answered) or "")
+    for other in ({"launchTime": far}, {"type": "limit"}, {"launchTime": None}):
+        assert clock_words(waiting(**{**one, **other}), begun, begun) is None
 
 
 @pytest.mark.parametrize(

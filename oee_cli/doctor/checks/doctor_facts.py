@@ -46,6 +46,8 @@ class Facts:
     holder: int | None = None
     #: Wall clock halfway between question and answer, seconds since 1970.
     asked_at: float = 0.0
+    #: How far from halfway the answer may have been given, seconds.
+    asked_within: float = 0.0
 
     @property
     def here(self) -> bool:
@@ -139,7 +141,8 @@ def _ask_daemon(facts: Facts, output: Output) -> None:
     try:
         began = time.time()
         answer = client.exchange("GET", "/api/status", timeout=_ANSWER_LIMIT)
-        facts.asked_at = (began + time.time()) / 2
+        ended = time.time()
+        facts.asked_at, facts.asked_within = (began + ended) / 2, (ended - began) / 2
         facts.status = check_response(answer).body
         with suppress(CliError, ConnectionLost, TypeError, KeyError):
             told = client.exchange("GET", "/api/feeds", timeout=_ANSWER_LIMIT)

@@ -20,8 +20,9 @@ from oee_cli.errors import CliError
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
 
-#: Seconds by which two clocks may differ: an answer over a slow line is no wrong clock.
-_CLOCKS_DIFFER = 2.0
+#: Seconds by which a clock may have been set; and by which two may differ beside what the answer took: orders
+#: begin at moments.
+_CLOCK_SET, _CLOCKS_DIFFER = 2.0, 0.25
 #: Nothing here was made before this moment, seconds since 1970: 1 January 2026.
 _BEFORE_US = 1_767_225_600
 #: Seconds that a due order may wait for a worker.
@@ -274,7 +275,7 @@ def check_clock(facts: Facts) -> Iterator[Finding]:
         yield warn("clock", "clock_wrong", f"It says {time.strftime('%d %b %Y')}: that is past.", remedy)
         return
     jumped = float((facts.status or {}).get("clockJumpedS") or 0)
-    if abs(jumped) > _CLOCKS_DIFFER:
+    if abs(jumped) > _CLOCK_SET:
         message = f"It was set by {jumped:+.0f} s, or the machine slept, since the daemon started."
         yield info("clock", "clock_jumped", message)
     told = facts.part("postgres").get("now")
@@ -282,7 +283,7 @@ def check_clock(facts: Facts) -> Iterator[Finding]:
         yield ok("clock", f"{time.strftime('%d %b %Y %H:%M:%S %Z')}")
         return
     ahead = facts.asked_at - parse_moment(told).timestamp()
-    if abs(ahead) > _CLOCKS_DIFFER:
+    if abs(ahead) > _CLOCKS_DIFFER + facts.asked_within:
         way = "ahead of" if ahead > 0 else "behind"
         message = f"This machine's is {span_text(abs(ahead))} {way} Postgres's, which orders go by."
         yield warn("clock", "clocks_differ", message, remedy)
