@@ -51,8 +51,7 @@ async def assembled(
             raise VenueError("The venue's instructions make no message.", retryable=True) from None
 
     amount = plan.request.amount
-    # Programs, what they are called for, and with which accounts: all that tells one way from another.
-    way = tuple((s.program_id, bytes(s.data[:8]), *(meta.pubkey for meta in s.accounts)) for s in steps)
+    way = tuple(map(_way_of, steps))
     taken = pricing.lately(way, amount) if plan.request.attempt == 1 else None
     if taken is None:
         keys = {str(meta.pubkey) for step in noted for meta in step.accounts if meta.is_writable}
@@ -62,6 +61,13 @@ async def assembled(
     limit = limit_of(units)
     price = pricing.price(paid, hint, plan.request.attempt, limit)
     return UnsignedSwap(message=compiled(limit, price), last_valid_height=anchor.last_valid_height)
+
+
+def _way_of(step: Instruction) -> tuple[object, ...]:
+    """What tells one way from another: programs, what they are called for, accounts; no amount."""
+    # System's instructions have four bytes for a tag, and an amount behind it; Anchor's have eight.
+    tag = bytes(step.data[: 4 if str(step.program_id) == SYSTEM else 8])
+    return step.program_id, tag, *(meta.pubkey for meta in step.accounts)
 
 
 def memo_for(plan: Plan, anchor: Anchor) -> bytes:

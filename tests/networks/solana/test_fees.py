@@ -3,21 +3,69 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solders.pubkey import Pubkey
 
 from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana import unit_pricing
 from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.look_evidence import Anchored
 from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.swap_assembly import assembled
 from oee_daemon.networks.solana.swap_memo import Memo, read_memo
-from oee_daemon.orders.swap import Toll
+from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.orders.swap import Anchor, Toll
+from tests.networks.solana import crafted
 from tests.networks.solana.server import rpc, serving
+
+#: Of a chain at slot 460, height 438; its blockhash is that of nobody.
+ANCHOR = Anchor("1" * 32, 588, 460, 438)
+
+
+def test_swaps_over_one_way_share_a_moment_s_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is simulated each time is what the guard judges, beside this."""
+    plan, passed_s = crafted.order(), 0.0
+    real = time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: real() + passed_s)
+
+    async def run() -> None:
+        nonlocal passed_s
+        told = {
+            "simulateTransaction": lambda _: {"value": {"err": None, "unitsConsumed": 100_000, "logs": []}},
+            "getRecentPrioritizationFees": lambda _: [],
+        }
+        async with serving(rpc(told)) as (address, asked):
+            pool = open_pool([address], 1000.0, 1000)
+            pricing = Pricing(pool, fee_cap=100_000)
+
+            async def simulates(amount: int, *, attempt: int = 1, pool_of: int = 17) -> bool:
+                before = len(asked)
+                request = replace(plan.request, amount=amount, attempt=attempt)
+                place = Pubkey.from_bytes(bytes([pool_of]) * 32)
+                steps = [*crafted.wrap(amount), crafted.call(crafted.CPMM, b"8 bytes." + bytes(8), place)]
+                await assembled(
+                    replace(plan, request=request), ANCHOR, steps, [], pricing, hint=0, left_s=lambda: 5.0
+                )
+                return len(asked) > before
+
+            assert await simulates(1_000_000)
+            assert not await simulates(1_000_000) and not await simulates(3)
+            # More may take more; another pool is another way; a second attempt may be because of it.
+            assert await simulates(1_000_001) and await simulates(5, pool_of=18)
+            assert await simulates(5, attempt=2)
+            passed_s = unit_pricing.FRESH_S + 1
+            assert await simulates(5)
+            await pool.close()
+
+    asyncio.run(run())
 
 
 def test_a_fee_is_rounded_up() -> None:
