@@ -85,7 +85,8 @@ class NewTokenChecks:
             checks = self.judge(order, token)
         if token is not None and token.pool is None:
             # It was there when the order fired. Nobody can waive that: what a pool says is not known.
-            checks.append(Check("opens", Verdict.UNKNOWN, "nobody shows its pool"))
+            where = "" if token.elsewhere is None else f", and one of {token.elsewhere} is not traded in here"
+            checks.append(Check("opens", Verdict.UNKNOWN, f"nobody shows its pool{where}"))
         require(checks, order.output_mint)
         assert token is not None and token.pool is not None
         return Judged(checks, token.fee_bps or 0, token.pool.venue)

@@ -36,13 +36,15 @@ class NewPool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
     """A token at one moment. `fee_bps`: the most that is kept of a transfer, now or in the next epoch;
-    `fee_can_change`: somebody may set it. `pool`: none where there is none."""
+    `fee_can_change`: somebody may set it. `pool`: none where there is none. `elsewhere`: a market that has a
+    pool which nobody here reads, where one was seen."""
 
     facts: MintFacts
     fee_bps: int | None
     fee_can_change: bool | None
     can_be_closed: bool | None
     pool: NewPool | None
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def _transaction(node: Node, params: Params) -> Json | None:
 
 
 def _signatures(node: Node, params: Params) -> list[Json]:
-    """Of a fee payer alone: other accounts are not listed."""
+    """Of a fee payer, or a new token's mint: other accounts are not listed."""
     payer, told = text(params, 0), options(params, 1)
     level = _level(told)
     held_to(node, told, level)
@@ -107,7 +107,7 @@ def _signatures(node: Node, params: Params) -> list[Json]:
     if node.row.history == "none":
         raise RpcError(-32011, "Transaction history is not available from this node")
     span = node.first_block, node.slot(level)
-    found = node.chain.ledger.of_payer(
+    found = node.chain.ledger.of_address(
         payer, slots=span, limit=limit, before=told.get("before"), until=told.get("until")
     )
     return [

@@ -98,6 +98,8 @@ class Chain:
         self._svm = _machine()
         self._programs: dict[Pubkey, Account] = {}
         self._tokens = TokenIndex()
+        #: Mints of new tokens: what names them is listed.
+        self.followed: set[Pubkey] = set()
         self.pools: list[pool_accounts.Pool] = []
         faucet = bytes(chain_genesis.FAUCET.pubkey())
         for address, account in ledger.accounts():
@@ -247,7 +249,8 @@ class Chain:
             changed = [
                 (key, old, new) for key, old, new in zip(sent.keys, found, after, strict=True) if old != new
             ]
-            self.ledger.append(landing, [*placed, *((key, new) for key, _, new in changed)])
+            after_it = [*placed, *((key, new) for key, _, new in changed)]
+            self.ledger.append(landing, after_it, [key for key in sent.keys if key in self.followed])
         except BaseException:
             for key, old, written in zip(sent.keys, found, sent.written, strict=True):
                 if written:

@@ -47,6 +47,9 @@ _LISTINGS = """
 CREATE TABLE IF NOT EXISTS listings (
     n INTEGER PRIMARY KEY, trap TEXT, after INTEGER NOT NULL DEFAULT 10, place INTEGER UNIQUE, mint TEXT,
     listed_at INTEGER);
+-- Which landings named a new token's mint.
+CREATE TABLE IF NOT EXISTS mentions (mint TEXT NOT NULL, signature TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS mentions_mint ON mentions (mint);
 """
 
 
@@ -110,8 +113,14 @@ class Ledger:
         row = self._db.execute("SELECT max(slot) FROM landings").fetchone()
         return row[0] or 0
 
-    def append(self, landing: Landing, after: Iterable[tuple[Pubkey, Account | None]]) -> None:
-        """A landing with what it changed, durably. Raises `sqlite3.Error`, with nothing written."""
+    def append(
+        self,
+        landing: Landing,
+        after: Iterable[tuple[Pubkey, Account | None]],
+        mints: Iterable[Pubkey] = (),
+    ) -> None:
+        """A landing with what it changed, durably; `mints`: of new tokens, that it names. Raises
+        `sqlite3.Error`, with nothing written."""
         with self._atomically():
             self._db.execute(
                 "INSERT INTO landings (signature, slot, unix, payer, memo, err, wire, meta)"
@@ -120,6 +129,9 @@ class Ledger:
             )
             self._write_accounts(after)
             self._db.execute("DELETE FROM fates WHERE signature = ?", (landing.signature,))
+            self._db.executemany(
+                "INSERT INTO mentions VALUES (?, ?)", [(str(mint), landing.signature) for mint in mints]
+            )
 
     def place(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
         """Puts them there, durably, without a transaction: as at the beginning."""
@@ -160,16 +172,19 @@ class Ledger:
         )
         return [Landing(*row) for row in rows]
 
-    def of_payer(
-        self, payer: str, *, slots: tuple[int, int], limit: int, before: str | None, until: str | None
+    def of_address(
+        self, address: str, *, slots: tuple[int, int], limit: int, before: str | None, until: str | None
     ) -> list[Landing]:
-        """Newest first, of those slots, after the signature `before` and down to, without it, `until`."""
+        """What that address paid for, or where it is a new token's mint, what names it: newest first, of
+        those slots, after the signature `before` and down to, without it, `until`."""
+        mint = self._db.execute("SELECT 1 FROM mentions WHERE mint = ? LIMIT 1", (address,)).fetchone()
+        which = "signature IN (SELECT signature FROM mentions WHERE mint = ?)" if mint else "payer = ?"
         rows = self._db.execute(
-            "SELECT signature, slot, unix, payer, memo, err, wire, meta FROM landings WHERE payer = ?"
+            f"SELECT signature, slot, unix, payer, memo, err, wire, meta FROM landings WHERE {which}"  # noqa: S608
             " AND slot BETWEEN ? AND ?"
             " AND n < ifnull((SELECT n FROM landings WHERE signature = ?), 9223372036854775807)"
             " AND n > ifnull((SELECT n FROM landings WHERE signature = ?), 0) ORDER BY n DESC LIMIT ?",
-            (payer, *slots, before, until, limit),
+            (address, *slots, before, until, limit),
         )
         return [Landing(*row) for row in rows]
 

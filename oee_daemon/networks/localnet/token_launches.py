@@ -83,6 +83,7 @@ class Launches:
         chain = self._chain
         trap = None if row["trap"] is None else Trap(row["trap"])
         token = NewToken(chain.origin.seed, row["n"], trap)
+        chain.followed.add(token.mint)
         if row["mint"] is None:
             if chain.account(token.mint) is None:
                 chain.place(list(token.born()))

@@ -20,6 +20,7 @@ from oee_daemon.networks.holdings import Directory
 from oee_daemon.networks.listings import NewPool, NewToken, Upcoming
 from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.solana.launch_finder import LaunchFinder
 from oee_daemon.networks.solana.mint_account import Mint
 from oee_daemon.networks.solana.mint_reader import (
     Genesis,
@@ -37,7 +38,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, R
 from oee_daemon.networks.solana.token_shares import Shares, TokenShares
 from oee_daemon.networks.solana.unit_pricing import accounts_of
 from oee_daemon.networks.solana.venues.cpmm_pool import addresses
-from oee_daemon.networks.solana.venues.cpmm_venue import INDEXES, CpmmVenue
+from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import Token
 
@@ -83,6 +84,7 @@ class SolanaListings:
         max_age_s: float,
         fastest_slot_s: float,
         tells: bool,
+        configurations: Configurations | None = None,
     ) -> None:
         self._rpc = rpc
         self._genesis = genesis
@@ -93,6 +95,8 @@ class SolanaListings:
         self._max_age_s = max_age_s
         self._ages = SlotAge(fastest_slot_s)
         self._shares = TokenShares(rpc)
+        self._configurations = configurations or Configurations()
+        self._finder = LaunchFinder(rpc, program, self._configurations, pace_s)
         self._tells = tells
         self.pace_s = pace_s
         #: By pool, what it held at the last slots.
@@ -106,8 +110,10 @@ class SolanaListings:
         if seen.mint is None:
             return None
         pool = max(seen.pools, key=lambda one: one.held, default=None)
-        new = None
-        if pool is not None:
+        new = elsewhere = None
+        if pool is None:
+            elsewhere = await self._finder.market(mint, deadline_s, urgent=urgent)
+        else:
             shares = await self._shares.of(mint, seen.mint.supply, pool, deadline_s, urgent=urgent)
             new = await self._pool(pool, seen, against, shares, deadline_s)
         return NewToken(
@@ -116,12 +122,13 @@ class SolanaListings:
             fee_can_change=seen.mint.fee_authority is not None,
             can_be_closed=seen.mint.close_authority is not None,
             pool=new,
+            elsewhere=elsewhere,
         )
 
     async def _furthest(self, mint: str, against: str, deadline_s: float, *, urgent: bool) -> _Seen:
         """Raises `ChainUnavailable` where no endpoint is fresh, or two of them contradict each other."""
         genesis = await self._genesis()
-        places = [addresses(self._program, index, against, mint) for index in INDEXES]
+        places = [addresses(self._program, index, against, mint) for index in self._configurations.of(mint)]
         pools = [key for at in places for key in keys_of(at)]
         asked = list(dict.fromkeys([mint, metadata_at(mint), CLOCK, *pools]))
         options = {"encoding": "base64", "commitment": "confirmed"}

@@ -7,7 +7,7 @@ whoever only looks at prices opens a market too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from oee_daemon.networks.solana.api_key_file import read_key
@@ -22,7 +22,7 @@ from oee_daemon.networks.solana.sell_back import SellBack
 from oee_daemon.networks.solana.solana_listings import SolanaListings
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.unit_pricing import Pricing
-from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
@@ -45,6 +45,8 @@ class Market:
     #: How often prices are looked at, and the venues of which alone; none: of all.
     pace: Pace
     traded: str | None
+    #: Of which pools are looked for, by the venue and by who waits for new tokens alike.
+    configurations: Configurations = field(default_factory=Configurations)
 
     def venues(self, wallet: str) -> list[Venue]:
         """Those of the profile, for whoever swaps at the address `wallet`."""
@@ -54,7 +56,7 @@ class Market:
                 made.append(RaydiumVenue(self.raydium, self.pricing))
             elif name == "cpmm":
                 (program,) = self.profile.programs[name]
-                made.append(CpmmVenue(self.pool, self.pricing, program))
+                made.append(CpmmVenue(self.pool, self.pricing, program, configurations=self.configurations))
             else:
                 made.append(JupiterVenue(name, self.jupiter, self.pricing, wallet))
         return made
@@ -71,7 +73,7 @@ class Market:
     def listings(self, genesis: Genesis, wallet: str | None) -> SolanaListings:
         """New tokens, for whoever swaps at the address `wallet`; without one a sale is reckoned."""
         (program,) = self.profile.programs["cpmm"]
-        venue = CpmmVenue(self.pool, self.pricing, program)
+        venue = CpmmVenue(self.pool, self.pricing, program, configurations=self.configurations)
         return SolanaListings(
             self.pool,
             genesis=genesis,
@@ -83,6 +85,7 @@ class Market:
             max_age_s=self.pace.max_age_s,
             fastest_slot_s=self.profile.fastest_slot_ms / 1000,
             tells=self.profile.play_money,
+            configurations=self.configurations,
         )
 
     async def close(self) -> None:

@@ -23,15 +23,17 @@ from oee_daemon.engine import token_safety
 from oee_daemon.engine.token_safety import Check, Verdict, waived
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.listings import NewToken
+from oee_daemon.networks.localnet import transaction_json
 from oee_daemon.networks.localnet.http_door import Answer
+from oee_daemon.networks.solana.launch_instructions import openings
 from oee_daemon.networks.solana.new_pools import PoolFacts
-from oee_daemon.networks.solana.program_list import CPMM, TOKEN
+from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, DAMM_V2, TOKEN, WHIRLPOOL
 from oee_daemon.networks.solana.sell_back import SellBack
 from oee_daemon.networks.solana.solana_listings import SolanaListings, _at_worst
 from oee_daemon.networks.solana.token_shares import LOCKERS, TokenShares
 from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_pool import Addresses, addresses
-from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
+from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
 from tests.networks.localnet.conftest import USDC, Localnet
@@ -44,7 +46,7 @@ REFUSED_BY = {
     "paused": "paused", "close": "close", "copycat": "copycat", "whale": "holders", "lp_free": "lp",
 }  # fmt: skip
 #: Slots after which those that only come late may be bought; others may two slots after they are listed.
-LATE = {"zero_liquidity": 5, "opens_later": 20}
+LATE = {"zero_liquidity": 5, "opens_later": 20, "other_config": 2}
 #: Nobody can receive it, and so nobody can say whether it could be sold.
 NEVER_BOUGHT = "frozen_default"
 SPENT, LEAST_USD, AFTER, END = 20 * 10**6, 10_000, 3, 330
@@ -61,7 +63,8 @@ class Stage:
     def __post_init__(self) -> None:
         rpc = pool(self.net, *self.nodes)
         pricing = Pricing(rpc, fee_cap=100_000)
-        self.venue = CpmmVenue(rpc, pricing, unix_s=lambda: self.net.ms / 1000)
+        found = Configurations()
+        self.venue = CpmmVenue(rpc, pricing, unix_s=lambda: self.net.ms / 1000, configurations=found)
         genesis = self.net.rpc("getGenesisHash")
 
         async def told() -> str:
@@ -80,6 +83,7 @@ class Stage:
             max_age_s=1e9,
             fastest_slot_s=1e-9,
             tells=True,
+            configurations=found,
         )
 
     def look(self, mint: str) -> NewToken | None:
@@ -150,7 +154,9 @@ def test_each_trap_is_refused_by_its_check_alone_and_every_honest_token_passes(
             stage.net.blocks(1)
             for name, mint in listed.items():
                 found = stage.checks(mint)
-                assert (found is None) == (slot < 0), (name, slot)
+                # Where no address tells of the pool, its maker's transaction does.
+                expected = slot < (2 if name == "other_config" else 0)
+                assert (found is None) == expected, (name, slot)
                 if found is not None and not bad(found):
                     passed.setdefault(name, slot)
         honest = {name: passed.pop(name) for name in listed if name.startswith("honest")}
@@ -286,3 +292,37 @@ def test_of_who_holds_what_two_endpoints_tell_the_worse_counts(lies: int) -> Non
     told: Any = Told()
     shares = asyncio.run(TokenShares(told).of(TOKENS["BONK"].mint, 1000, pool, 1.0, urgent=False))
     assert (shares.holders_bps, shares.locked_bps) == (10_000, 0)
+
+
+CPMM_TAG = "afaf6d1f0d989bed"
+
+
+@pytest.mark.parametrize(
+    ("program", "data", "err", "inner", "market"),
+    [
+        (CPMM, CPMM_TAG, None, False, "Raydium CPMM"),
+        (CPMM, CPMM_TAG, None, True, "Raydium CPMM"),
+        # The same bytes are another program's, or of a swap, or of what failed.
+        (WHIRLPOOL, "5fb40aac54aee828", None, False, None),
+        (DAMM_V2, "5fb40aac54aee828", None, False, "Meteora DAMM v2"),
+        (CLMM, "e992d18ecf6840bc", None, True, "Raydium CLMM"),
+        (AMM_V4, "01", None, False, "Raydium AMM v4"),
+        (AMM_V4, "09", None, False, None),
+        (CPMM, "8fbe5adac41e33de", None, False, None),
+        (CPMM, CPMM_TAG, {"InstructionError": [0, {"Custom": 1}]}, False, None),
+    ],
+)
+def test_a_launch_is_known_by_program_and_first_bytes(
+    program: str, data: str, err: Any, inner: bool, market: str | None
+) -> None:
+    text = transaction_json.base58(bytes.fromhex(data) + b"\x07" * 9)
+    step = {"programIdIndex": 1, "accounts": [0, 2], "data": text}
+    said = {
+        "meta": {"err": err, "innerInstructions": [{"index": 0, "instructions": [step]}] if inner else []},
+        "transaction": {
+            "message": {"accountKeys": [USDC, program, "mint"], "instructions": [] if inner else [step]}
+        },
+    }
+    found = openings(said)
+    assert [one.market for one in found] == ([market] if market else [])
+    assert all(one.accounts == (USDC, "mint") for one in found)

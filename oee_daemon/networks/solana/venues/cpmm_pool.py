@@ -59,6 +59,10 @@ def addresses(program: str, index: int, mint_in: str, mint_out: str) -> Addresse
     return Addresses(owner, authority, config, pool, (first, second), (mints[0], mints[1]), observation)
 
 
+def config_of(program: str, index: int) -> str:
+    return str(_derived(Pubkey.from_string(program), b"amm_config", struct.pack(">H", index)))
+
+
 def _derived(program: Pubkey, *seeds: bytes) -> Pubkey:
     return Pubkey.find_program_address(list(seeds), program)[0]
 

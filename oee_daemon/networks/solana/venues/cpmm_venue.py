@@ -36,11 +36,30 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
 from oee_daemon.orders.tokens import MAX_UNITS
 
-#: The configurations that pools are made with; a later one is found by the API alone.
+#: The configurations that pools are made with; a later one is noted where somebody waits for its token.
 INDEXES = (0, 1, 2, 3, 4)
 #: How many pools are remembered.
 _REMEMBERED = 4096
+#: Noted configurations of one mint.
+_MOST_NOTED = 4
 _IN, _OUT = bytes.fromhex("8fbe5adac41e33de"), bytes.fromhex("37d96256a34ab4ad")
+
+
+class Configurations:
+    """Those of which pools are looked for: `INDEXES`, and what was noted of a mint, the last of many."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, tuple[int, ...]] = {}
+
+    def note(self, mint: str, index: int) -> None:
+        known = self._noted.pop(mint, ())
+        if len(self._noted) >= _REMEMBERED:
+            self._noted.pop(next(iter(self._noted)))
+        # A call has room for so many, and no honest token needs more.
+        self._noted[mint] = known if index in (*INDEXES, *known) else (*known, index)[-_MOST_NOTED:]
+
+    def of(self, *mints: str) -> tuple[int, ...]:
+        return (*INDEXES, *dict.fromkeys(index for mint in mints for index in self._noted.get(mint, ())))
 
 
 class CpmmVenue:
@@ -56,17 +75,20 @@ class CpmmVenue:
         pricing: Pricing,
         program: str = CPMM,
         unix_s: Callable[[], float] = time.time,
+        configurations: Configurations | None = None,
     ) -> None:
         self._rpc = rpc
         self._program = program
         self._pricing = pricing
         self._unix_s = unix_s
+        self._configurations = configurations or Configurations()
         #: By configuration and mints, the programs of the tokens of a pool that was seen: they never change.
         self._tokens: dict[tuple[int, str, str], tuple[str, str]] = {}
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         offers = []
-        pools = await self._pools(request, INDEXES, deadline_s)
+        indexes = self._configurations.of(request.input_token.mint, request.output_token.mint)
+        pools = await self._pools(request, indexes, deadline_s)
         for index, pool in pools:
             try:
                 offers.append((*_amounts(pool, request), index, pool))
