@@ -329,8 +329,7 @@ class _Page:
         """A list below its title, without its columns' names: what stands in them says so."""
         if not rows:
             return [title]
-        sheet = Sheet(columns, self.width, colors=self.colors)
-        return [title, *list(sheet.page(rows))[1:]]
+        return [title, *list(Sheet(columns, self.width, colors=self.colors).page(rows))[1:]]
 
     def _ended_title(self, ended: list[Line]) -> str:
         return self._line([Cell("ended", "bold"), Cell("" if ended else "   none", "dim")])

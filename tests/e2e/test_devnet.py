@@ -12,7 +12,7 @@ import pytest
 from oee_daemon.embedded import Servers
 from oee_daemon.networks.solana.profile import DEVNET
 from tests.kit.commands import Cli, serving
-from tests.kit.homes import open_folder
+from tests.kit.homes import furnished, open_folder
 from tests.networks.solana.local import Local, localnet
 
 SOL = "So11111111111111111111111111111111111111112"
@@ -64,7 +64,7 @@ def test_orders_land_by_its_own_program_and_tokens(cli: Cli, local: Local) -> No
 
 
 def test_no_key_is_made_by_itself(homes: Path, local: Local) -> None:
-    bare = Cli(homes / "h", XDG_CONFIG_HOME=str(homes / "c"), **addresses(local))
+    bare = Cli(furnished(homes / "h"), XDG_CONFIG_HOME=str(homes / "c"), **addresses(local))
     done = bare.run("sell", "SOL", "USDC", "0.1")
     assert done.returncode != 0
     assert "There is no key at" in done.stderr and "oee wallet new" in done.stderr
@@ -74,7 +74,7 @@ def test_no_key_is_made_by_itself(homes: Path, local: Local) -> None:
 
 def test_a_chain_that_is_not_devnet_gets_no_order(homes: Path, tmp_path: Path) -> None:
     with localnet(tmp_path, "--devnet", "--slot-ms", "400") as other:
-        cli = Cli(homes / "h", **addresses(other))
+        cli = Cli(furnished(homes / "h"), **addresses(other))
         cli.run("wallet", "import", "-", "--no-passphrase", stdin=other.key.to_json())
         before = other.landed()
         done = cli.run("sell", "SOL", "USDC", "0.1", "--timeout", "8")

@@ -17,7 +17,7 @@ from oee_daemon.networks.solana.profile import MAINNET
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
 from tests.kit.daemons import until
-from tests.kit.homes import open_folder
+from tests.kit.homes import furnished, open_folder
 from tests.kit.terminal import Terminal
 from tests.networks.solana.local import Local, localnet
 
@@ -104,6 +104,7 @@ def test_nothing_begins_until_it_was_confirmed(bare: Cli) -> None:
 
 def test_no_key_is_made_by_itself(bare: Cli, local: Local) -> None:
     before = local.landed()
+    furnished(bare.home)
     done = bare.run("sell", "SOL", "USDC", "0.1", OEE_REAL_MONEY="mainnet")
     assert done.returncode != 0
     assert "There is no key at" in done.stderr and "oee wallet new" in done.stderr
@@ -113,7 +114,7 @@ def test_no_key_is_made_by_itself(bare: Cli, local: Local) -> None:
 
 def test_a_chain_that_is_not_mainnet_gets_no_order(homes: Path, tmp_path: Path) -> None:
     with localnet(tmp_path, "--slot-ms", "400") as other:
-        cli = Cli(with_key(homes / "h", other), OEE_REAL_MONEY="mainnet", **addresses(other))
+        cli = Cli(furnished(with_key(homes / "h", other)), OEE_REAL_MONEY="mainnet", **addresses(other))
         before = other.landed()
         done = cli.run("sell", "SOL", "USDC", "0.1", "--timeout", "8")
         assert done.returncode != 0, done.stdout

@@ -143,18 +143,17 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_no_daemon_starts_with_a_broken_key_and_nothing_is_sent(own: Cli, what: str) -> None:
-    mode, length, said = BROKEN[what]
+def test_no_daemon_starts_with_a_broken_key_and_nothing_is_sent(own: Cli) -> None:
     file = own.home / "wallets" / "simulated.json"
     content = file.read_bytes()
-    file.write_bytes(content[:length])
-    file.chmod(mode)
-    shown = own.run("wallet", "show", "--json")
-    assert (shown.returncode, json.loads(shown.stdout)["error"]["code"]) == (4, "key_file")
-    assert said in shown.stderr
-    done = own.run(*BUY)
-    assert done.returncode == 6 and said in done.stderr and "confirmed" not in done.stderr
+    for what, (mode, length, said) in BROKEN.items():
+        file.write_bytes(content[:length])
+        file.chmod(mode)
+        shown = own.run("wallet", "show", "--json")
+        assert (shown.returncode, json.loads(shown.stdout)["error"]["code"]) == (4, "key_file"), what
+        assert said in shown.stderr, what
+        done = own.run(*BUY)
+        assert done.returncode == 6 and said in done.stderr and "confirmed" not in done.stderr, what
     file.write_bytes(content)
     file.chmod(0o600)
     assert json.loads(own.run("history", "--json").stdout) == []

@@ -93,7 +93,7 @@ class Daemon:
     def client(self) -> httpx.Client:
         """Over the Unix socket."""
         transport = httpx.HTTPTransport(uds=self.facts["socket"], verify=NO_TLS)
-        return httpx.Client(transport=transport, base_url="http://localhost", timeout=30)
+        return httpx.Client(transport=transport, base_url="http://localhost", timeout=30, verify=NO_TLS)
 
     def tcp(self, *, token: bool = True) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if token else {}

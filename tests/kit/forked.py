@@ -38,9 +38,11 @@ def import_networks() -> None:
 
 
 def become_daemon(arguments: list[str]) -> None:
-    """The life of a process that was just forked: `oee_daemon` with these arguments."""
+    """The life of a process that was just forked: `oee_daemon` with these arguments, or a localnet."""
     os.setsid()
     prepared(signal.SIGKILL, os.getppid())()
+    if arguments[:1] == ["localnet"]:
+        __main__._leave(_localnet(arguments[1:]))
     sys.argv = ["oee_daemon", *arguments]
     inherited.settle()
     if arguments[:1] == ["run"] and sys.platform == "linux":

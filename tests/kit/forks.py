@@ -315,5 +315,15 @@ def engine(arguments: list[str], streams: list[int], environ: dict[str, str], fo
     return Running("oee_daemon", arguments, environ, streams, folder=folder)
 
 
+def localnet(arguments: list[str]) -> tuple[Running, TextIO]:
+    """A localnet alone, and what it says."""
+    read, written = os.pipe()
+    with open(os.devnull, "rb") as nothing:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("OEE_")}
+        started = engine(["localnet", *arguments], [nothing.fileno(), written, 2], clean)
+    os.close(written)
+    return started, open(read, encoding="utf-8")  # for as long as it lives
+
+
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -23,6 +23,9 @@ from solders.message import MessageV0
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from tests.kit import forks
+from tests.kit.daemons import NO_TLS
+
 WALLET = str(Keypair.from_seed(bytes(32)).pubkey())
 
 
@@ -36,23 +39,18 @@ class Process:
         self.start()
 
     def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "oee_daemon.networks.localnet",
-            str(self.file),
-            "--listen",
-            self.listen,
-        ]
-        self.child = subprocess.Popen([*command, *self._options], stdout=subprocess.PIPE, text=True)
-        assert self.child.stdout is not None
-        line = self.child.stdout.readline()
+        self.child, said = forks.localnet([str(self.file), "--listen", self.listen, *self._options])
+        with said:
+            line = said.readline()
         assert line.startswith("ready "), line
         self.address = line.split()[1]
         there = self.address.startswith("/")
-        transport = httpx.HTTPTransport(uds=self.address) if there else None
+        transport = httpx.HTTPTransport(uds=self.address, verify=NO_TLS) if there else None
         self.client = httpx.Client(
-            transport=transport, base_url="http://x" if there else f"http://{self.address}"
+            transport=transport,
+            base_url="http://x" if there else f"http://{self.address}",
+            trust_env=False,
+            verify=NO_TLS,
         )
 
     def rpc(self, method: str, *params: Any) -> Any:
@@ -62,10 +60,7 @@ class Process:
     def end(self, number: signal.Signals) -> int:
         self.client.close()
         self.child.send_signal(number)
-        code = self.child.wait(10)
-        assert self.child.stdout is not None
-        self.child.stdout.close()
-        return code
+        return self.child.wait(10)
 
 
 def paid(process: Process, key: Keypair, lamports: int) -> VersionedTransaction:

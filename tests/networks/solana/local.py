@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from solders.keypair import Keypair
 
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.tokens import TOKENS
+from tests.kit import forks
+from tests.kit.daemons import NO_TLS
 
 SLOT_MS = 20
 
@@ -33,7 +33,7 @@ class Local:
 
     def rpc(self, method: str, *params: Any) -> Any:
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        return httpx.post(self.address, json=asked, trust_env=False).json()["result"]
+        return httpx.post(self.address, json=asked, trust_env=False, verify=NO_TLS).json()["result"]
 
     def fund(self) -> None:
         """10 SOL, and 1,000 of each of two tokens."""
@@ -62,14 +62,14 @@ class Local:
 @contextmanager
 def localnet(folder: Path, *options: str) -> Iterator[Local]:
     file = folder / "chain.db"
-    command = [
-        sys.executable, "-m", "oee_daemon.networks.localnet", str(file), "--listen", "127.0.0.1:0",
-        "--slot-ms", str(SLOT_MS), "--slippage", "0", "--venue-ms", "0", *options,
-    ]  # fmt: skip
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
+    child, said = forks.localnet(
+        [
+            str(file), "--listen", "127.0.0.1:0",
+            "--slot-ms", str(SLOT_MS), "--slippage", "0", "--venue-ms", "0", *options,
+        ]
+    )  # fmt: skip
     try:
-        line = child.stdout.readline()
+        line = said.readline()
         assert line.startswith("ready "), line
         local = Local(f"http://{line.split()[1]}", file, Keypair.from_seed(bytes(range(32))))
         local.fund()
@@ -77,4 +77,4 @@ def localnet(folder: Path, *options: str) -> Iterator[Local]:
     finally:
         child.kill()
         child.wait()
-        child.stdout.close()
+        said.close()
