@@ -88,18 +88,23 @@ def price_of(quote: Quote, side: Side, base: Token, against: Token) -> Decimal:
     units_base, units_quote = (
         (quote.amount_out, quote.amount_in) if side is Side.BUY else (quote.amount_in, quote.amount_out)
     )
-    return rounded(Fraction(units_quote * 10**base.decimals, units_base * 10**against.decimals), side)
+    return _divided(units_quote * 10**base.decimals, units_base * 10**against.decimals, side)
 
 
 def rounded(exact: Fraction, side: Side) -> Decimal:
     """To 18 digits, to the trader's disadvantage."""
+    return _divided(exact.numerator, exact.denominator, side)
+
+
+def _divided(one: int, other: int, side: Side) -> Decimal:
     way = _UP if side is Side.BUY else _DOWN
-    return way.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    return way.divide(Decimal(one), Decimal(other))
 
 
 def probe(pair: Watched, side: Side, usd_of_base: Fraction) -> QuoteRequest:
     """What is asked to know the marginal price: a little base, sold or bought."""
-    units = min(MAX_UNITS, max(1, int(PROBE_USD / usd_of_base * 10**pair.base.decimals)))
+    worth = PROBE_USD * 10**pair.base.decimals * usd_of_base.denominator // usd_of_base.numerator
+    units = min(MAX_UNITS, max(1, worth))
     given, taken = (pair.base, pair.quote) if side is Side.SELL else (pair.quote, pair.base)
     mode = SwapMode.EXACT_IN if side is Side.SELL else SwapMode.EXACT_OUT
     return QuoteRequest(input_token=given, output_token=taken, amount=units, mode=mode)

@@ -67,7 +67,13 @@ def _between(low: int, high: int, *parts: object) -> int:
 
 def usd(token: Token) -> Fraction:
     """US dollars for one whole token; drawn by its mint where there is no reference price."""
-    return REFERENCE_USD.get(token.symbol) or Fraction(_between(1, 10**6, "usd", token.mint), 1000)
+    known = REFERENCE_USD.get(token.symbol)
+    return _usd_of(token.mint) if known is None else known
+
+
+@lru_cache(maxsize=1024)
+def _usd_of(mint: str) -> Fraction:
+    return Fraction(_between(1, 10**6, "usd", mint), 1000)
 
 
 def mid_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Fraction:
@@ -101,12 +107,26 @@ def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fractio
     is traded. Which venue is the better one changes each minute."""
     given, taken = ask.input_token, ask.output_token
     key = key_of(given, taken)
-    moved = factor(seed, key, at)
-    reference = usd(given) / usd(taken) * (moved if key.startswith(f"{given.mint}/") else 1 / moved)
-    apart = _between(*APART_BPS, "apart", seed, key)
-    upper = 1 if _draw("upper", seed, given.mint, taken.mint, at.slots // MINUTE) % 2 else -1
-    low = reference * Fraction(2 * BPS, 2 * BPS + apart)
-    return low * Fraction(BPS + apart, BPS) if pool.lean == upper else low
+    apart, upper = _watched(seed, key, given.mint, taken.mint, at.slots // MINUTE)
+    one, other, moved = usd(given), usd(taken), factor(seed, key, at)
+    # As in `mid_price`, one fraction: this is asked four times a pair and slot.
+    above = one.numerator * other.denominator * 2 * BPS
+    below = one.denominator * other.numerator * (2 * BPS + apart)
+    if key.startswith(f"{given.mint}/"):
+        above, below = above * moved.numerator, below * moved.denominator
+    else:
+        above, below = above * moved.denominator, below * moved.numerator
+    if pool.lean == upper:
+        return Fraction(above * (BPS + apart), below * BPS)
+    return Fraction(above, below)
+
+
+@lru_cache(maxsize=1024)
+def _watched(seed: int, key: str, given: str, taken: str, minute: int) -> tuple[int, int]:
+    """How far the venues of a watched pair stand apart, and on which side the better one does."""
+    return _between(*APART_BPS, "apart", seed, key), 1 if _draw(
+        "upper", seed, given, taken, minute
+    ) % 2 else -1
 
 
 def quote(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Quote:

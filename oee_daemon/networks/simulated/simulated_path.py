@@ -41,10 +41,11 @@ class Moved:
 
 def key_of(one: Token, other: Token) -> str:
     """The name of a path: one for a pair, whichever of the two is asked for. A stable token stands last."""
-    first, second = sorted((one, other), key=lambda token: (token.stable, token.mint))
-    return f"{first.mint}/{second.mint}"
+    turned = (other.stable, other.mint) < (one.stable, one.mint)
+    return f"{other.mint}/{one.mint}" if turned else f"{one.mint}/{other.mint}"
 
 
+@lru_cache(maxsize=256)
 def factor(seed: int, key: str, at: Moved) -> Fraction:
     """By what the price of the first token of the key is multiplied, in units of the second."""
     swing = 0
