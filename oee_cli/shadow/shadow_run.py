@@ -110,7 +110,7 @@ def _conclude(summary: dict[str, Any], output: Output) -> ExitCode:
     if not judged:
         raise Unreachable(
             "No swap could be judged: no endpoint gave a block in that time that had one in it.",
-            hint="Longer: --for 10m. Which endpoints it asks: oee config get rpc_urls",
+            hint="None may be in reach; or longer: --for 10m. Which are asked: oee config get rpc_urls",
             code="nothing_judged",
         )
     if not output.json:

@@ -82,16 +82,16 @@ while it waits:
   oee stop sell SOL USDC 1.5 --trail 5%   5 % under the best bid since now
   oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
 
-A price is QUOTE for one BASE. It returns with the id once the order is durable;
---wait follows it. --expires 7d ends the waiting, --from TIME begins it.
+A price is QUOTE for one BASE. The command ends with the id once the order is
+durable; --wait follows it. --expires 7d ends the waiting, --from begins it.
 
-It waits only while the daemon runs: oee daemon status. Prices that are too old
-fire nothing, and oee show tells when nobody looked. Off the simulated network
-an estimate is watched, and only a firm quote fires: docs/waiting.md.
-A limit never fills worse than its price. Whose price is gone waits again.
+Orders wait only while the daemon runs: oee daemon status. Prices that are too
+old fire nothing, and oee show tells when nobody looked. Off the simulated
+network estimates are watched, and only a firm quote fires: docs/waiting.md.
+A limit never fills worse than its price; one whose price is gone waits again.
 A stop fires on the best venue's price, held for --confirm (800 ms) over two
-slots; its floor is 20 % past its price, or --limit. Once fired it goes on until
-it is filled, or waits at its floor: it does not die silently.
+slots; its floor is 20 % past its price, or --limit. A stop that has fired is
+tried until it is filled, or waits at its floor.
 
   oee waiting       what waits, the nearest first, and who watches
   oee show ID       what it waits for, each time it fired, and why it went back
@@ -137,12 +137,10 @@ A token may pass every check and be pulled a slot later: no check promises more.
   oee tokens new                                  what comes next, by mint
   oee snipe MINT USDC --spend 100 --within 2h     once it is listed and passes
 
-It is judged when it is placed, while it waits, and in each attempt, before any
-swap is signed; oee show ID tells each verdict. What is not known is not ok: it
-waits, and is refused when its time is over. Each risk is taken by its name
-alone: --accept lp,holders. Nobody can take a token that can't be sent at all.
-It is bought in the pool that was judged. On real networks that is one of
-Raydium's constant-product program; what comes next there, nobody tells.
+A token is judged when the order is placed, while it waits, and in each attempt
+before a swap is signed: oee show ID. What is not known is not ok: the order
+waits, and fails when its time is over. --accept lp,holders takes risks by name.
+It buys in the pool that was judged; on real networks that is one of Raydium's.
 
 """
 

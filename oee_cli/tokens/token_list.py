@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from oee_cli.api.http_client import session
+from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.future_text import until_text
@@ -57,6 +58,8 @@ def list_new_tokens(limit: int, output: Output) -> ExitCode:
 
 def search_tokens(text: str, output: Output) -> ExitCode:
     """What is not added can't be traded by its symbol, and says so."""
+    if not text.strip():
+        raise UsageFault("TEXT is empty: what to look for?", hint="oee tokens search BONK. All: oee tokens")
     with session(output) as client:
         found = client.get("/api/tokens/search", {"query": text})
     tokens: list[dict[str, Any]] = found["tokens"]

@@ -88,6 +88,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("watch 0", "'0'", "oee history"),
     ("cancel", "ID is missing", "oee cancel --all"),
     ("cancel --all", "nobody can be asked here", "Add --yes"),
+    ("tokens search ''", "text is empty", "oee tokens"),
     ("cancel last --all --yes", "Both --all and an ID", "one of them"),
     ("cancel last --pair SOL/USDC", "--pair narrows --all", "Leave it out"),
     ("cancel --all --yes --pair SOL", "BASE/QUOTE", "SOL/USDC"),
