@@ -7,10 +7,27 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from oee_daemon.networks.prices import Price, Watched
 from oee_daemon.orders.conditions import Rule, is_reached
+
+#: One look is made for so many where the nearest price is further away than so many hundredths of a per cent.
+_FAR = ((300, 4), (50, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """The right to fire: the fence of the lease, and what Postgres's clock said when ours said `at`."""
+
+    fence: int
+    now: datetime
+    at: float
+
+    def moment(self, at: float, age_s: float = 0.0) -> datetime:
+        """What Postgres's clock said at that moment of ours, or `age_s` before."""
+        return self.now + timedelta(seconds=at - self.at - age_s)
 
 
 @dataclass(slots=True)
@@ -33,3 +50,16 @@ class Post:
             near is not None and is_reached(rule, near, price.bid, price.ask)
             for rule, near in self.nearest.items()
         )
+
+
+def looks_between(post: Post) -> int:
+    """For how many looks one is enough while the nearest price of the pair is as far away as it is."""
+    if post.trails or post.good is None:
+        return 1
+    away = min((_away_bps(rule, near, post.good) for rule, near in post.nearest.items() if near), default=0)
+    return next((looks for bps, looks in _FAR if away > bps), 1)
+
+
+def _away_bps(rule: Rule, near: Decimal, price: Price) -> Decimal:
+    now = price.ask if rule in (Rule.BUY_LIMIT, Rule.BUY_STOP) else price.bid
+    return Decimal(0) if is_reached(rule, near, price.bid, price.ask) else abs(near - now) / now * 10_000

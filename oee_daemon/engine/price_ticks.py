@@ -12,9 +12,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
 from oee_daemon.engine.launches import Fired
-from oee_daemon.engine.price_post import Post
+from oee_daemon.engine.price_post import Lead, Post, looks_between
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
@@ -50,19 +51,6 @@ Reached = dict[str, list[Candidate]]
 Ready = Sequence[tuple[Candidate, int | None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
-    """The right to fire: the fence of the lease, and what Postgres's clock said when ours said `at`."""
-
-    fence: int
-    now: datetime
-    at: float
-
-    def moment(self, at: float, age_s: float = 0.0) -> datetime:
-        """What Postgres's clock said at that moment of ours, or `age_s` before."""
-        return self.now + timedelta(seconds=at - self.at - age_s)
-
-
 class PriceTicks:
     """`max_active`: orders in execution at once."""
 
@@ -83,6 +71,7 @@ class PriceTicks:
         self._fired_of_late = 0
         #: Near misses that are not counted there yet, and those that the last look left without room.
         self._missed_of_late = self._deferred = 0
+        self._asked_at = -inf
         self.posts: dict[str, Post] = {}
 
     def confirm_anew(self) -> None:
@@ -110,7 +99,12 @@ class PriceTicks:
     async def once(self, lead: Lead, hand: Callable[[Sequence[Fired]], None]) -> list[UUID]:
         """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the
         stops of other pairs."""
-        asked_at, self._deferred = time.monotonic(), 0
+        asked_at = time.monotonic()
+        every = self._every()
+        if every > 1 and asked_at - self._asked_at < (every - 0.5) * self._source.cadence_s:
+            # The nearest of all is far.
+            return []
+        self._asked_at, self._deferred = asked_at, 0
         prices = await self._source.prices([post.pair for post in self.posts.values()])
         good = {name: price for name, price in prices.items() if self._believe(name, price, asked_at)}
         reached = {name: price for name, price in good.items() if self.posts[name].reached(price)}
@@ -142,6 +136,11 @@ class PriceTicks:
         for name in names:
             await fire(name, limits=True)
         return fired
+
+    def _every(self) -> int:
+        """One look for how many is made now. All pairs are asked for at once, so the nearest decides."""
+        most = max(1, int(self._source.max_age_s / 3 / self._source.cadence_s))
+        return min(most, min(map(looks_between, self.posts.values()), default=1))
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
         post = self.posts[name]
@@ -334,19 +333,19 @@ class PriceTicks:
 
     async def tell(self, lead: Lead, gap_s: float) -> None:
         """Stores what is seen of each pair, and a gap where nothing fresh is."""
-        rows = [self._told(post, lead) for post in self.posts.values()]
-        fired, self._fired_of_late = self._fired_of_late, 0
+        cadence_ms = round(self._every() * self._source.cadence_s * 1000)
+        rows = [self._told(post, lead, cadence_ms) for post in self.posts.values()]
         values = {"rows": Jsonb(rows), "fence": lead.fence, "gap": timedelta(seconds=gap_s)}
-        missed, self._missed_of_late = self._missed_of_late, 0
-        values |= {"fired": fired, "missed": missed, "deferred": self._deferred}
+        values |= {"fired": self._fired_of_late, "missed": self._missed_of_late, "deferred": self._deferred}
+        self._fired_of_late = self._missed_of_late = 0
         await aside(self._db, watch_sql.SEEN.run, values)
 
-    def _told(self, post: Post, lead: Lead) -> dict[str, Any]:
+    def _told(self, post: Post, lead: Lead, cadence_ms: int) -> dict[str, Any]:
         price, live = post.last, self._fresh(post)
         told: dict[str, Any] = {"pair": post.pair.name, "source": self._source.name}
         told["state"] = "live" if live and price is not None else "blind" if price is None else "stale"
         fresh_at = lead.moment(post.fresh_at).isoformat()
         if price is not None:
             told |= {"bid": str(price.bid), "ask": str(price.ask), "slot": price.slot, "priced_at": fresh_at}
-        told |= {"cadence_ms": round(self._source.cadence_s * 1000), "gap_begun": fresh_at}
-        return told | {"max_age_ms": round(self._source.max_age_s * 1000)}
+        max_age_ms = round(self._source.max_age_s * 1000)
+        return told | {"cadence_ms": cadence_ms, "gap_begun": fresh_at, "max_age_ms": max_age_ms}

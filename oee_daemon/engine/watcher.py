@@ -22,7 +22,8 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, OrderType
 from oee_daemon.engine.launches import Fired, Launches
 from oee_daemon.engine.listing_watch import ListingWatch
-from oee_daemon.engine.price_ticks import Lead, PriceTicks
+from oee_daemon.engine.price_post import Lead
+from oee_daemon.engine.price_ticks import PriceTicks
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker, ring

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from dataclasses import replace
@@ -24,7 +25,7 @@ from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import where
-from oee_daemon.store.engine_tables import returned, watch
+from oee_daemon.store.engine_tables import feeds, returned, watch
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
@@ -618,3 +619,37 @@ def test_what_is_deferred_missed_and_sent_back_is_counted(bench: Bench) -> None:
         assert conn.execute(select(returned.c.code, returned.c.total)).all() == [("moved_away", 1)]
         after = conn.execute(select(watch.c.deferred, watch.c.deferred_since)).one()
     assert after == (0, None)
+
+
+@pytest.mark.parametrize(("max_age_s", "far"), [(2.0, 1), (4.0, 3), (60.0, 4)])
+def test_what_is_far_is_looked_at_less_often_and_never_less_than_its_age_allows(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, max_age_s: float, far: int
+) -> None:
+    asked: list[float] = []
+    prices, clock = SimulatedPrices.prices, SimpleNamespace(at=0.0)
+
+    async def counted(self: SimulatedPrices, pairs: Any) -> Any:
+        asked.append(clock.at)
+        return await prices(self, pairs)
+
+    def looks(slots: int) -> list[int]:
+        """Slots between the looks that are made while so many go by."""
+        asked.clear()
+        for _ in range(slots):
+            clock.at += SimulatedPrices.cadence_s
+            now(watcher.tick())
+        return [round((b - a) / SimulatedPrices.cadence_s) for a, b in itertools.pairwise(asked)]
+
+    monkeypatch.setattr(SimulatedPrices, "prices", counted)
+    monkeypatch.setattr(SimulatedPrices, "max_age_s", max_age_s)
+    monkeypatch.setattr("oee_daemon.engine.price_ticks.time", SimpleNamespace(monotonic=lambda: clock.at))
+    limit(bench, "0.95")
+    watcher = bench.watcher()
+    now(watcher.beat())
+    assert set(looks(20)[2:]) == {far}
+    now(watcher.beat())
+    with bench.db.connect() as conn:
+        assert conn.execute(select(feeds.c.cadence_ms)).scalar_one() == 400 * far
+    limit(bench, "0.997")
+    now(watcher.beat())
+    assert set(looks(6)[1:]) == {1}
