@@ -85,7 +85,10 @@ class Pricing:
         if unknown:
             for mint, account in zip(unknown, await self._accounts(unknown, deadline_s), strict=True):
                 if account is None:
-                    raise AttemptFailed(f"{mint} is no token of this chain.", code="unknown_token")
+                    # As one endpoint says: before the routing all were asked, and this one may be behind.
+                    raise AttemptFailed(
+                        f"{mint} is no token of this chain.", code="unknown_token", retryable=True
+                    )
                 self._programs[mint] = account["owner"]
         return [self._programs[mint] for mint in mints]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import ChainUnavailable
+from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana import unit_pricing
 from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.look_evidence import Anchored
@@ -63,6 +63,22 @@ def test_swaps_over_one_way_share_a_moment_s_simulation(monkeypatch: pytest.Monk
             assert await simulates(5, attempt=2)
             passed_s = unit_pricing.FRESH_S + 1
             assert await simulates(5)
+            await pool.close()
+
+    asyncio.run(run())
+
+
+def test_a_token_that_one_endpoint_misses_is_looked_for_again() -> None:
+    async def run() -> None:
+        there: list[Any] = [None]
+        async with serving(rpc({"getMultipleAccounts": lambda _: {"value": there}})) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            pricing = Pricing(pool, fee_cap=100_000)
+            with pytest.raises(AttemptFailed) as caught:
+                await pricing.programs(["mint"], 5.0)
+            assert caught.value.retryable
+            there[0] = {"owner": "program"}
+            assert await pricing.programs(["mint"], 5.0) == ["program"]
             await pool.close()
 
     asyncio.run(run())
