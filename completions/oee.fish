@@ -504,7 +504,7 @@ function __oee_offers
             case 'wallet balance:*'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'tokens:0'
-                printf '%s\t%s\n' 'search' 'Look a token up: pinned, added, and in the network\'s directory' 'new' 'Tokens that will be traded next, the nearest first; only the simulated network lists any yet' 'add' 'Add a token by its mint, or say anew what it is called and what you accept' 'remove' 'Take back what you said of a token: its symbol, and what you accepted'
+                printf '%s\t%s\n' 'search' 'Look a token up: pinned, added, and in the network\'s directory' 'new' 'Tokens that will be traded next, the nearest first: of the simulated network and of localnet' 'add' 'Add a token by its mint, or say anew what it is called and what you accept' 'remove' 'Take back what you said of a token: its symbol, and what you accepted'
             case 'tokens remove:0'
                 printf '%s\t%s\n' 'SOL' '' 'USDC' '' 'USDT' '' 'JUP' '' 'BONK' '' 'RAY' '' 'WIF' '' 'PYTH' '' 'JTO' '' 'mSOL' '' 'JitoSOL' '' 'ORCA' '' 'MET' ''
             case 'config:0'

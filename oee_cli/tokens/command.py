@@ -66,7 +66,7 @@ def list_new_tokens(
     json: o.JsonArray = False,
     no_color: o.NoColor = False,
 ) -> ExitCode:
-    """Tokens that will be traded next, the nearest first; only the simulated network lists any yet.
+    """Tokens that will be traded next, the nearest first: of the simulated network and of localnet.
 
     \b
       oee tokens new
