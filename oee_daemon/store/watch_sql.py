@@ -83,12 +83,13 @@ _LEARNED = """arm_rule IN (0, 1)
 
 
 def _met(rule: int, price: str, order: str, most: int = MOST) -> str:
+    # By the table's column: the bare name is that of the text that is told.
     return f"""(SELECT {ORDER}, orders.arm_rule, orders.arm_price::text FROM orders
             WHERE arm_price IS NOT NULL AND pair = p.pair AND arm_rule = {rule} AND arm_price {price}
                 AND (look_at IS NULL OR look_at <= clock_timestamp()
                     OR look_at > clock_timestamp() + {ABSURD} OR {_LEARNED})
                 AND NOT {SUSPENDED}
-            ORDER BY arm_price {order}, number LIMIT {most})"""  # noqa: S608  # names of our own
+            ORDER BY orders.arm_price {order}, number LIMIT {most})"""  # noqa: S608  # names of our own
 
 
 _MET = (

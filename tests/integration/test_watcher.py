@@ -428,6 +428,17 @@ def test_a_large_stop_is_placed_by_the_price_that_fires_it(bench: Bench) -> None
     assert abs(bench.row(trailing.id).peak / price(bench, sell=True) - 1) < Decimal("0.001")
 
 
+def test_what_is_met_comes_by_its_price_and_not_by_its_letters(bench: Bench) -> None:
+    """The best for the market first: of many only the first hundred are looked at."""
+    at = price(bench, sell=True)
+    dear, cheap = (
+        bench.place(type=OrderType.LIMIT, target_price=Decimal(told), far=True) for told in ("100.2", "99.5")
+    )
+    values: dict[str, Any] = {"pairs": [bench.row(dear.id).pair], "bids": [at], "asks": [at]}
+    with bench.db.connect() as conn:
+        assert [row.id for row in watch_sql.PROBE.all(conn, values)] == [cheap.id, dear.id]
+
+
 def test_who_is_gone_is_followed_at_the_end_of_the_lease(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
