@@ -36,6 +36,9 @@ class Endpoint(Shape):
     reaches_back: int | None = Field(description="slots, where history is pruned")
     batches: bool | None = Field(description="whether it takes several calls in one request")
     latency_ms: int | None
+    clock_ahead_ms: list[int] | None = Field(
+        description="how far the daemon's clock is ahead of its answers' dates, at least and at most"
+    )
     maybe_same: list[str] = Field(description="others that may be of the same operator")
 
 
@@ -70,5 +73,6 @@ def _report_json(one: EndpointReport) -> dict[str, object]:
         "reachesBack": one.reaches_back,
         "batches": one.batches,
         "latencyMs": one.latency_ms,
+        "clockAheadMs": one.clock_ahead_ms and list(one.clock_ahead_ms),
         "maybeSame": list(one.maybe_same),
     }

@@ -17,7 +17,8 @@ class EndpointReport:
     `transport`: `https`, `http`, or `local` where nothing leaves this machine. `history`: `full`, `pruned`
     with how many slots it reaches back, or `none`. `lag`: slots behind the furthest. `problems`: stable
     codes, the gravest first; those that make it useless leave `good` false. `maybe_same`: the names of
-    others that may be of its operator, whose word would then count once.
+    others that may be of its operator, whose word would then count once. `clock_ahead_ms`: by how much this
+    machine's clock is ahead of the one by which it dates its answers, at least and at most.
     """
 
     name: str
@@ -34,6 +35,7 @@ class EndpointReport:
     reaches_back: int | None = None
     batches: bool | None = None
     latency_ms: int | None = None
+    clock_ahead_ms: tuple[int, int] | None = None
     maybe_same: Sequence[str] = ()
 
 

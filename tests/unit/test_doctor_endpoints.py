@@ -90,6 +90,33 @@ def test_one_operator_alone_is_told(told: list[dict[str, Any]], so: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    ("ranges", "own", "status", "said"),
+    [
+        ([[-1800, 41]], True, OK, "less than 1.8 s from that of a.org"),
+        # Not surely off by more than a quarter of a second.
+        ([[250, 2_300]], True, OK, "less than 2.3 s from that of a.org"),
+        ([[-1800, 900], [251, 2_300]], True, WARN, "251 ms ahead of that of a.org and b.org: launches"),
+        ([[-4_000, -251]], True, WARN, "at least 251 ms behind that of a.org: launches begin late."),
+        # A Postgres elsewhere has a clock of its own.
+        ([[-4_000, -1_600]], False, WARN, "at least 1.6 s behind that of a.org."),
+        ([None, [3_000, 4_000]], True, WARN, "ahead of that of b.org"),
+        # They contradict each other: nobody knows which of the three is wrong.
+        ([[-1800, 41], [3_000, 4_000]], True, None, ""),
+        ([None], True, None, ""),
+    ],
+)  # fmt: skip
+def test_the_clock_that_launches_begin_by_is_held_against_the_endpoints(
+    ranges: list[list[int] | None], own: bool, status: str | None, said: str
+) -> None:
+    told = [endpoint(name, clockAheadMs=ms) for name, ms in zip(("a.org", "b.org"), ranges, strict=False)]
+    facts = Facts(values=setting_values({}, {}), endpoints=told, status={"postgres": {"own": own}})
+    of_clock = [one for one in check_endpoints(facts) if one.check == "clock"]
+    assert [(one.status, one.exit_code) for one in of_clock] == ([(status, ExitCode.DONE)] if status else [])
+    assert all(said in one.message for one in of_clock)
+    assert all(one.remedy == "timedatectl set-ntp true" for one in of_clock if one.status == WARN)
+
+
+@pytest.mark.parametrize(
     ("leads", "changes", "code", "said"),
     [
         (True, {}, None, "1 pair watched, the oldest price 400 ms old"),

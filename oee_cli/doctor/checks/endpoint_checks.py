@@ -10,8 +10,11 @@ from typing import Any
 
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.text.time_text import span_text
 
 _NAME = "endpoint"
+#: Milliseconds that the clock may be off for sure: orders begin at moments.
+_OFF_MS = 250
 
 #: What each problem means, for people; `{…}` are fields of the endpoint.
 _SENTENCES = {
@@ -35,6 +38,7 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     found = facts.endpoints
     for one in found:
         yield _finding_of(one)
+    yield from _clock(facts)
     if _of_one_operator(found):
         message = "All are of one operator: nobody else tells what a swap would do before it is signed."
         yield info("endpoints", "one_operator", message, _set_another(facts))
@@ -45,6 +49,25 @@ def check_endpoints(facts: Facts) -> Iterator[Finding]:
     elif found and all(one.get("history") in ("none", "pruned") for one in good):
         message = "None keeps all history: an order that waited through a long outage may stay undecided."
         yield warn("endpoints", "no_full_history", message, _set_another(facts))
+
+
+def _clock(facts: Facts) -> Iterator[Finding]:
+    """The clock of the daemon's machine, by the dates of all endpoints; nothing where they contradict each
+    other."""
+    told = [one for one in facts.endpoints if one.get("clockAheadMs")]
+    least = max((one["clockAheadMs"][0] for one in told), default=0)
+    most = min((one["clockAheadMs"][1] for one in told), default=0)
+    if not told or least > most:
+        return
+    names = " and ".join(str(one.get("name")) for one in told)
+    if least <= _OFF_MS and most >= -_OFF_MS:
+        within = span_text(max(-least, most) / 1000)
+        yield ok("clock", f"the daemon's is less than {within} from that of {names}")
+        return
+    way, moment = ("ahead of", "early") if least > 0 else ("behind", "late")
+    begin = f": launches begin {moment}" if facts.part("postgres").get("own") else ""
+    message = f"The daemon's is at least {span_text(max(least, -most) / 1000)} {way} that of {names}{begin}."
+    yield warn("clock", "clock_off", message, "timedatectl set-ntp true" if facts.here else None)
 
 
 def _of_one_operator(found: Sequence[dict[str, Any]]) -> bool:

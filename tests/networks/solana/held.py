@@ -18,18 +18,18 @@ from tests.networks.localnet.conftest import Localnet
 
 
 class HeldSite(Site):
-    """Answers at once, by the localnet itself; `headers` belong to a proxy that real sites have."""
+    """Answers at once, by the localnet itself, with the headers of a proxy that real sites have."""
 
     def __init__(self, net: Localnet, path: str, name: str, transport: str = "https") -> None:
         self.name, self.transport = name, transport
         self._net, self._path = net, path
+        self.headers: Mapping[str, str] = {}
 
     async def post(self, path: str, body: bytes) -> Reply:
         answer = self._net.answer("POST", f"/{self._path}{path}", body)
         if answer.body is None:
             raise NoAnswer("cut")
-        headers: Mapping[str, str] = {}
-        return Reply(answer.status, headers, answer.body)
+        return Reply(answer.status, self.headers, answer.body)
 
     async def close(self) -> None:
         pass

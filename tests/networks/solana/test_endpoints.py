@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oee_daemon.networks.endpoints import EndpointReport
+from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
@@ -19,7 +22,7 @@ from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
 from tests.networks.localnet.conftest import Localnet
-from tests.networks.solana.held import endpoint, held
+from tests.networks.solana.held import HeldSite, endpoint, held
 
 #: Each node's row, what it is found to be, and whether it is still of use.
 KINDS: dict[str, tuple[dict[str, object], list[str], bool]] = {
@@ -138,3 +141,53 @@ def test_what_was_not_said_is_no_fault_and_http_is_told() -> None:
     quiet = replace(seen("n"), first_available=None, status=RpcError(-32601, "no"), transport="http")
     (report,) = reports_of([quiet], "g")
     assert (report.problems, report.history, report.good) == (["plain_http"], None, True)
+
+
+def test_the_clock_is_held_against_the_dates_of_the_answers(tmp_path: Path) -> None:
+    with held(tmp_path) as net:
+        dated: list[Endpoint] = []
+        for name, transport, date in (
+            ("slow", "https", formatdate(time.time() - 60, usegmt=True)),
+            ("right", "https", formatdate(time.time(), usegmt=True)),
+            ("odd", "https", "tomorrow"),
+            ("none", "https", None),
+            ("own", "local", formatdate(time.time() - 60, usegmt=True)),
+        ):
+            site = HeldSite(net, "", f"{name}.example", transport)
+            site.headers = {} if date is None else {"date": date}
+            dated.append(Endpoint(site, Bucket(1000.0, 1000)))
+        slow, right, *others = [one.clock_ahead_ms for one in examined(net, *dated)]
+        assert others == [None] * 3
+        assert slow is not None and 57_900 <= slow[0] <= slow[1] <= 70_000
+        # A date has no fractions, and may have been made a second before its answer.
+        assert right is not None and -2_100 <= right[0] <= 0 <= right[1] <= 10_000
+
+
+#: 1 January 2026, 00:00:00 GMT, seconds since 1970.
+NEW_YEAR = 1_767_225_600
+
+
+@pytest.mark.parametrize(
+    ("answers", "ahead"),
+    [
+        ([], None),
+        # From this second's begin to the end of the next one, and as long as the answer took.
+        ([(0, 0.25, 0.75)], (-1750, 750)),
+        # Each of several says something.
+        ([(0, 0.25, 0.75), (1, 1.0, 1.0), (0, 1.5, 1.5)], (-500, 0)),
+        ([(0, 3.5, 3.75)], (1500, 3750)),
+        ([(5, 0.5, 0.75)], (-6500, -4250)),
+        # Of several machines, one of which is wrong.
+        ([(0, 0.0, 0.1), (9, 0.0, 0.1)], None),
+        # The clock was set back meanwhile.
+        ([(0, 5.0, 1.0)], None),
+    ],
+)
+def test_each_date_bounds_how_far_the_clock_is_off(
+    answers: list[tuple[int, float, float]], ahead: tuple[int, int] | None
+) -> None:
+    dates = [
+        Dated(formatdate(NEW_YEAR + at, usegmt=True), NEW_YEAR + asked, NEW_YEAR + answered)
+        for at, asked, answered in answers
+    ]
+    assert ahead_ms([None, *dates]) == ahead

@@ -88,6 +88,7 @@ async def _meet(endpoint: Endpoint, deadline_s: float) -> Seen:
         version=_text(_part(version, "solana-core")),
         genesis=_text(genesis),
         identity=_text(_part(identity, "identity")),
+        dates=(endpoint.dated,),
         slot=slot,
         height=height,
         last_valid=_number(_part(_part(latest, "value"), "lastValidBlockHeight")),
@@ -101,14 +102,16 @@ async def _compare(endpoint: Endpoint, seen: Seen, common: int, deadline_s: floa
     if seen.fault is not None or seen.slot is None:
         return seen
     # By itself: some gateways refuse a whole request for it.
-    seen = replace(seen, holders=await _tells_holders(endpoint, deadline_s / 3))
+    holders = await _tells_holders(endpoint, deadline_s / 3)
+    seen = replace(seen, holders=holders, dates=(*seen.dates, endpoint.dated))
     calls: list[Call] = [("getBlock", [slot, _BARE]) for slot in (seen.slot, common)]
     try:
         own, of_all = await endpoint.ask(calls, deadline_s / 2)
     except NoAnswer:
         # Some gateways sell no blocks: then there is nothing to compare by.
         return seen
-    return replace(seen, own_block=_block(own), common_block=_block(of_all))
+    dates = (*seen.dates, endpoint.dated)
+    return replace(seen, own_block=_block(own), common_block=_block(of_all), dates=dates)
 
 
 async def _tells_holders(endpoint: Endpoint, deadline_s: float) -> bool | None:

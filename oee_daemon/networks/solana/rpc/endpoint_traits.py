@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from oee_daemon.networks.endpoints import EndpointReport
 from oee_daemon.networks.solana.look_evidence import LONGEST_BLOCKS
+from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
 from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.rpc_answers import Result, RpcError
 
@@ -41,7 +42,7 @@ class Block:
 class Seen:
     """What one endpoint said. `own_block` is of its own final slot, `common_block` of the one slot that all
     were asked for; `status` is its answer about a signature that nobody has; `holders`: whether it tells who
-    holds a token, none where nobody knows."""
+    holds a token, none where nobody knows; `dates`: of its answers."""
 
     name: str
     transport: str
@@ -56,6 +57,7 @@ class Seen:
     last_valid: int | None = None
     first_available: int | None = None
     status: Result = None
+    dates: Sequence[Dated | None] = ()
     holders: bool | None = None
     own_block: Block | None = None
     common_block: Block | None = None
@@ -104,6 +106,7 @@ def _report(
         reaches_back=reaches_back,
         batches=one.batches,
         latency_ms=one.latency_ms,
+        clock_ahead_ms=None if one.transport == "local" else ahead_ms(one.dates),
         maybe_same=same,
     )
 

@@ -7,8 +7,10 @@ in one batch. Whether an endpoint takes batches is found out once and remembered
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
+from oee_daemon.networks.solana.rpc.endpoint_date import Dated
 from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.outside_http import Site, now
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -34,6 +36,8 @@ class Endpoint:
         self._bucket = bucket
         #: Whether it takes batches; none as long as nobody knows.
         self.batches: bool | None = None
+        #: When the last answer was made, where it said so.
+        self.dated: Dated | None = None
         #: The number of the next call: an answer to an earlier one, late or mixed up, is none to another.
         self._next = 1
 
@@ -79,6 +83,9 @@ class Endpoint:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
         first, self._next = self._next, self._next + len(calls)
-        reply = await self._site.post("", body_of(calls, first, batch=batch))
+        body, asked = body_of(calls, first, batch=batch), time.time()
+        reply = await self._site.post("", body)
+        date = reply.headers.get("date")
+        self.dated = None if date is None else Dated(date, asked, time.time())
         check_status(reply.status, reply.headers, now(), batch=batch)
         return results_of(reply.body, first, calls, batch=batch)
