@@ -150,7 +150,7 @@ class Judge:
         if held_ms < wait.confirm_ms or not any(
             _met(p[0] if wait.sells else p[1], target, False, wait.sells)
             for n in range(first - 2, min(first + 3, slot))
-            for p in self._possible(wait, n)
+            for p in self._possible(wait, n, MAX_AGE_MS)
         ):
             self._unfounded(order, f"its stop was not met over two slots: {trigger}")
 
@@ -170,7 +170,7 @@ class Judge:
         # What it first went by was asked for just before it was stored, or longer where Postgres hung.
         asked_ms = moment_ms(order["events"][0]["data"]["market"]["at"])
         first = self.market.slot_at(max(asked_ms, moment_ms(order["createdAt"]) - MOST_STORING_MS)) - 1
-        best = [p for n in range(first, slot + 1) for p in self._possible(wait, n)]
+        best = [p for n in range(first, slot + 1) for p in self._possible(wait, n, MAX_AGE_MS)]
         farthest = max(p[0] for p in best) if wait.sells else min(p[1] for p in best)
         most = farthest * (10_000 + (-1 if wait.sells else 1) * (wait.trail_bps or 0)) / 10_000
         if told > most * (1 + _NEAR) if wait.sells else told < most * (1 - _NEAR):
@@ -267,10 +267,11 @@ class Judge:
         hidden = sum(1 for ms in moments if _within(ms, self.seen.hidden) or _within(ms, crowded))
         return until - begun - hidden * SLOT_MS <= PATIENT_MS
 
-    def _possible(self, wait: Wait, slot: int) -> list[tuple[Fraction, Fraction]]:
-        """The prices that somebody who looked in that slot, or a little beside it, may have found."""
+    def _possible(self, wait: Wait, slot: int, late_ms: int = 0) -> list[tuple[Fraction, Fraction]]:
+        """The prices that somebody who looked in that slot, or a little beside it, may have found; or up to
+        `late_ms` after it, by a feed that stayed behind, at whose prices venues stood as they did by then."""
         begun = self.market.genesis_ms + slot * SLOT_MS
-        shifts = self.market.moved(begun - OFF_MS, begun + SLOT_MS + OFF_MS)
+        shifts = self.market.moved(begun - OFF_MS, begun + SLOT_MS + OFF_MS + late_ms)
         return [self._at(wait, slot, shift) for shift in shifts]
 
     def _marginal(self, wait: Wait, slot: int) -> list[Fraction]:

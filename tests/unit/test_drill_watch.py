@@ -125,6 +125,14 @@ def test_each_lie_is_seen(said: str) -> None:
     assert len(found.unfounded) == 1 and said in found.unfounded[0], found
 
 
+def test_a_feed_that_stayed_behind_may_show_an_old_slot_after_a_fall() -> None:
+    """Slot 46 as it was before the fall, and as it was told after it."""
+    bought = replace(TRAIL, sells=False)
+    judge = Judge(MARKET, Seen({}), Verdict([], [], [], []))
+    assert len(judge._possible(bought, 46)) == 1
+    assert len(judge._possible(bought, 46, 2000)) == 2
+
+
 def test_all_of_it_has_to_have_the_price() -> None:
     """Of so much the price is far worse than of a little."""
     large = replace(LIMIT, units=3_000 * 10**9)
