@@ -150,7 +150,7 @@ class Judge:
         if held_ms < wait.confirm_ms or not any(
             _met(p[0] if wait.sells else p[1], target, False, wait.sells)
             for n in range(first - 2, min(first + 3, slot))
-            for p in self._possible(wait, n, MAX_AGE_MS)
+            for p in self._possible(wait, n)
         ):
             self._unfounded(order, f"its stop was not met over two slots: {trigger}")
 
