@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -148,6 +149,7 @@ async def metrics(request: Request) -> PlainTextResponse:
     if queue is not None:
         lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)
         lines += _metric("oee_workers", "Workers that are there.", len(queue.workers))
+        lines += _refusal_metrics(queue.refusals)
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
@@ -178,6 +180,15 @@ def _watch_metrics(seen: Any, waiting: int, book: TokenBook) -> list[str]:
             "# TYPE oee_feed_age_seconds gauge",
         ]
     return lines + [f'oee_feed_age_seconds{{pair="{p}"}} {a:.3f}' for p, a in ages if a is not None]
+
+
+def _refusal_metrics(refusals: Mapping[str, int]) -> list[str]:
+    """Of each host that ever answered so; none of them has a quotation mark."""
+    if not refusals:
+        return []
+    name = "oee_source_429_total"
+    lines = [f"# HELP {name} How often an outside API or endpoint answered 429.", f"# TYPE {name} counter"]
+    return lines + [f'{name}{{host="{host}"}} {times}' for host, times in refusals.items()]
 
 
 def _metric(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:

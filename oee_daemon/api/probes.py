@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon.queue import roster
+from oee_daemon.queue import refusals, roster
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
 from oee_daemon.reads.engine_overview import Overview, Overviews
 from oee_daemon.reads.order_history import History
@@ -32,12 +32,14 @@ KINDS = 4
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The server that is the queue, the messages that no worker has taken, and the workers that are there."""
+    """The server that is the queue, the messages that no worker has taken, the workers that are there, and by
+    host how often an outside API answered 429."""
 
     server: str
     version: str
     messages: int
     workers: list[dict[str, Any]]
+    refusals: dict[str, int]
 
 
 class Probes:
@@ -78,7 +80,8 @@ class Probes:
         server: Any = self._queue.info("server")
         kind = "valkey" if "valkey_version" in server else "redis"
         messages: Any = self._queue.llen(f"{NAMESPACE}:{QUEUE}")
-        return QueueState(kind, server[f"{kind}_version"], messages, roster.present(self._queue))
+        there, refused = roster.present(self._queue), refusals.counted(self._queue)
+        return QueueState(kind, server[f"{kind}_version"], messages, there, refused)
 
     async def _ask(self, question: Callable[[], T]) -> T | None:
         asked: asyncio.Future[T | None] | None = self._asked.get(question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import redis
 from fastapi.routing import iter_route_contexts
 
 from oee_daemon.api import (
@@ -27,6 +28,7 @@ from oee_daemon.api import (
     wallet_routes,
 )
 from oee_daemon.embedded import Servers
+from oee_daemon.queue import refusals
 from tests.kit.answers import GONE, refused, shaped
 from tests.kit.api_daemon import Shared, shared
 
@@ -62,6 +64,19 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
     figures = api.http.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'oee_up{part="postgres"} 1' in figures.text
+
+
+def test_how_often_apis_answered_429_is_told_by_host(api: Shared, servers: Servers) -> None:
+    assert "oee_source_429_total" not in api.http.get("/metrics").text
+    with redis.Redis.from_url(servers.redis_url + "?db=1") as queue:
+        queue.hset(refusals.COUNTS, mapping={"b.example": 3, "a.example (2)": 1})
+        told = api.http.get("/metrics").text.splitlines()
+        queue.delete(refusals.COUNTS)
+    assert [line for line in told if "oee_source_429_total" in line and "HELP" not in line] == [
+        "# TYPE oee_source_429_total counter",
+        'oee_source_429_total{host="a.example (2)"} 1',
+        'oee_source_429_total{host="b.example"} 3',
+    ]
 
 
 def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None:

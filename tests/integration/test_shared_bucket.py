@@ -8,16 +8,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import redis
 
+from oee_daemon.errors import VenueLate
+from oee_daemon.networks.solana.rpc.http_line import Reply
+from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile
-from oee_daemon.queue import roster
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile, bucket_for
+from oee_daemon.networks.solana.venues.venue_api import Api
+from oee_daemon.queue import refusals, roster
 
 #: Turns a second, and at once after a rest.
 PER_S, BURST = 60.0, 4
@@ -107,6 +113,30 @@ def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str) -> None:
         assert one.pause_s < 0.05
 
     turning(run, redis_url, redis_url)
+
+
+def test_each_429_of_an_api_and_an_endpoint_is_counted_by_its_host(redis_url: str) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        for stile in stiles:
+            site = RefusingSite("https://user:s3cret@an.api/key")
+            endpoint = Endpoint(site, bucket_for(site, "rpc.example (2)", (1000.0, 10), stile))
+            api = Api("an api", site, bucket_for(site, site.name, (1000.0, 10), stile))
+            with pytest.raises(NoAnswer, match="HTTP 429"):
+                await endpoint.ask([("getSlot", [])], 2.0)
+            with pytest.raises(VenueLate):
+                await api.read("", {}, 2.0)
+            # What is told in passing.
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+
+    turning(run, redis_url, redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        assert refusals.counted(client) == {"an.api": 2, "rpc.example (2)": 2}
+
+
+class RefusingSite(Site):
+    async def _ask(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Reply:
+        return Reply(429, {}, b"")
 
 
 def shut(tmp_path: Path) -> str:

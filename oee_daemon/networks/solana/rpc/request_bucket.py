@@ -32,6 +32,9 @@ class Bucket:
         """No turn for so long."""
         self._not_before = max(self._not_before, time.monotonic() + seconds)
 
+    def refused(self) -> None:
+        """The API answered 429. Counted where others share the bucket."""
+
     @property
     def pause_s(self) -> float:
         """For how long the API still wants to be left alone."""

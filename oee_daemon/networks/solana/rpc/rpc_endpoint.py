@@ -87,5 +87,7 @@ class Endpoint:
         reply = await self._site.post("", body)
         date = reply.headers.get("date")
         self.dated = None if date is None else Dated(date, asked, time.time())
+        if reply.status == 429:
+            self._bucket.refused()
         check_status(reply.status, reply.headers, now(), batch=batch)
         return results_of(reply.body, first, calls, batch=batch)

@@ -12,7 +12,8 @@ import heapq
 import itertools
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from typing import cast
 
 import redis
@@ -23,6 +24,7 @@ from redis.backoff import NoBackoff
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import LONGEST_PAUSE_S
+from oee_daemon.queue.refusals import COUNTS
 from oee_daemon.queue.roster import NAMES as WORKERS
 
 log = logging.getLogger(__name__)
@@ -103,6 +105,14 @@ class Turnstile:
         self.sharers = workers + 1
         return wait / 1e6, pause / 1e6
 
+    async def count(self, name: str) -> None:
+        """One more 429 of the API of that host; where Valkey is away it is not counted."""
+        if time.monotonic() < self._away_until:
+            return
+        with suppress(redis.RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                await self._client.hincrby(COUNTS, name, 1)
+
     async def close(self) -> None:
         await self._client.aclose()
 
@@ -123,7 +133,7 @@ class SharedBucket(Bucket):
     def __init__(self, turnstile: Turnstile, name: str, per_s: float, burst: int) -> None:
         super().__init__(per_s, burst)
         self._turnstile = turnstile
-        self._key = KEY + name
+        self._name, self._key = name, KEY + name
         self._per_s = per_s
         #: While Valkey is away; none while it answers.
         self._share: Bucket | None = None
@@ -136,7 +146,13 @@ class SharedBucket(Bucket):
     def pause(self, seconds: float) -> None:
         super().pause(seconds)
         # The others are told at once, and not at the next turn, which comes after the pause.
-        telling = asyncio.ensure_future(self._ask(urgent=False, take=False))
+        self._tell(self._ask(urgent=False, take=False))
+
+    def refused(self) -> None:
+        self._tell(self._turnstile.count(self._name))
+
+    def _tell(self, words: Coroutine[object, object, object]) -> None:
+        telling = asyncio.ensure_future(words)
         self._told.add(telling)
         telling.add_done_callback(self._told.discard)
 

@@ -69,8 +69,7 @@ class Api:
                 reply = await self._site.get(path, query)
         except (NoAnswer, TimeoutError) as e:
             raise self._late(e, deadline_s) from None
-        if reply.status == 429:
-            self._bucket.pause(pause_of(reply.headers.get("retry-after"), now()) or 1.0)
+        self._heed(reply)
         if reply.status != 200:
             raise VenueLate(f"{self.name} did not answer: HTTP {reply.status}.")
         try:
@@ -86,9 +85,13 @@ class Api:
             raise NoAnswer("it asked to be left alone for a while")
         await self._bucket.turn(urgent=urgent)
 
-    def _said(self, reply: Reply) -> Said:
+    def _heed(self, reply: Reply) -> None:
         if reply.status == 429:
+            self._bucket.refused()
             self._bucket.pause(pause_of(reply.headers.get("retry-after"), now()) or 1.0)
+
+    def _said(self, reply: Reply) -> Said:
+        self._heed(reply)
         if reply.status != 200 and not 400 <= reply.status < 429:
             raise NoAnswer(f"HTTP {reply.status}")
         said = read_json(reply.body)
