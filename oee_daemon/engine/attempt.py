@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: When an order is due again that a halt has stopped; it waits for the halt's end all the same.
 HALTED_PAUSE = timedelta(milliseconds=100)
+#: Checks of a new token that an earlier run made: they say nothing of now.
+OLD_CHECKS = "checks_outdated"
 
 
 class Attempt:
@@ -87,11 +89,17 @@ class Attempt:
             ),
         )
 
-    async def build(self, order: Order) -> tuple[Order | None, SignedSwap | None]:
+    async def build(self, order: Order, *, found: bool) -> tuple[Order | None, SignedSwap | None]:
         """Signs a swap of the stored choice and stores it, or ends the attempt. Under a halt the order stays
-        as it is."""
+        as it is. `found`: an earlier run made the choice, and nobody knows how long ago."""
         if self._gate.shut:
             return await self._stay(order), None
+        if found and order.token_address is not None:
+            # A new token may have been emptied since its checks passed.
+            message = "Its token was checked before the engine stopped: it is checked anew."
+            return await self._mover.end_attempt(
+                order, AttemptFailed(message, code=OLD_CHECKS, retryable=True)
+            ), None
         try:
             await self._checks.know_tokens(order)
             swap = await self._outside.signed(order)

@@ -195,7 +195,7 @@ class Execution:
         if moved is not None and moved.status is Status.BUILDING:
             building = moved
             try:
-                moved, swap = await self._attempt.build(building)
+                moved, swap = await self._attempt.build(building, found=building is order)
             except WalletLocked:
                 # Since it was claimed: it waits as it is for whoever has the key.
                 await aside(self._db, leases.let_go, building, COME_AGAIN)

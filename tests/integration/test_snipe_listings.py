@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oee_daemon import failpoints
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
@@ -159,3 +161,28 @@ def test_who_waits_for_its_token_still_does_once_it_was_edited(bench: Bench) -> 
     assert bench.row(order.id).arm_rule == Rule.LISTED
     watch(bench, token.listed_at + 5)
     assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_what_a_crash_leaves_unsigned_is_judged_anew(bench: Bench, tmp_path: Path, emptied: bool) -> None:
+    """Its checks passed before the crash: by now its maker may have emptied the pool."""
+    (token, *_) = tokens(None)
+    order = snipe(bench, token)
+    failpoints.arm("after_building=lose*1", tmp_path)
+    watch(bench, token.listed_at + 5)
+    assert bench.order(order.id).status is Status.BUILDING
+    if emptied:
+        bench.set(order.id, min_liquidity=10**9)
+    for _ in range(2):
+        bench.wake(order.id)
+        bench.execution().run(order.id)
+    (outdated,) = [
+        event
+        for event in bench.events(order.id)
+        if (event.data.get("error") or {}).get("code") == "checks_outdated"
+    ]
+    assert outdated.status is Status.PENDING
+    found = bench.order(order.id)
+    assert found.status is (Status.PENDING if emptied else Status.CONFIRMED)
+    assert bench.swaps(order.id) == ([] if emptied else [(2, "landed")])
+    assert judged(bench, found) == ({"thin": "unknown"} if emptied else {})
