@@ -149,7 +149,8 @@ class PriceTicks:
         if price.age_s <= self._source.max_age_s:
             # Not by when the answer came: no price is younger than it says.
             post.fresh_at = asked_at - price.age_s
-        post.good = price if good else None
+        # By one that is too old nothing trails, either.
+        post.good = price if good and price.age_s < self._source.max_age_s else None
         return good and price.age_s < self._source.max_age_s
 
     async def _probe(self, reached: Mapping[str, Price]) -> Reached:

@@ -439,6 +439,19 @@ def test_what_is_met_comes_by_its_price_and_not_by_its_letters(bench: Bench) -> 
         assert [row.id for row in watch_sql.PROBE.all(conn, values)] == [cheap.id, dear.id]
 
 
+def test_a_trailing_stop_does_not_follow_a_price_that_is_too_old(bench: Bench) -> None:
+    """Right after one that was fresh, by which the pair itself is not stale yet."""
+    order, watcher = bench.place(type=OrderType.STOP, trail_bps=1000, confirm_ms=1), bench.watcher()
+    bench.clock.wind(s=20)
+    looked(bench, watcher, 2)
+    before = bench.row(order.id).peak
+    bench.move_market(300)
+    bench.feed_fault("lag", 9000)
+    now(watcher.tick())
+    now(watcher.beat())
+    assert bench.row(order.id).peak == before
+
+
 def test_who_is_gone_is_followed_at_the_end_of_the_lease(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
