@@ -18,6 +18,7 @@ from typing import Any
 from oee_daemon.errors import ChainUnavailable, OeeError
 from oee_daemon.networks.holdings import Directory
 from oee_daemon.networks.listings import NewPool, NewToken, Upcoming
+from oee_daemon.networks.solana.endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.launch_finder import LaunchFinder
@@ -32,7 +33,7 @@ from oee_daemon.networks.solana.mint_reader import (
     named_by,
 )
 from oee_daemon.networks.solana.new_pools import PoolFacts, keys_of, read_new_pool
-from oee_daemon.networks.solana.pool_reader import GRACE_S, SlotAge
+from oee_daemon.networks.solana.pool_reader import GRACE_S
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.token_shares import Shares, TokenShares
@@ -93,7 +94,7 @@ class SolanaListings:
         self._directory = directory
         self._back = back
         self._max_age_s = max_age_s
-        self._ages = SlotAge(fastest_slot_s)
+        self._ages = EndpointAges(fastest_slot_s, max_age_s)
         self._shares = TokenShares(rpc)
         self._configurations = configurations or Configurations()
         self._finder = LaunchFinder(rpc, program, self._configurations, pace_s)
@@ -135,24 +136,22 @@ class SolanaListings:
         calls: list[Call] = [GENESIS, ("getMultipleAccounts", [asked, options])]
         asked_at = time.monotonic()
         heard = await self._rpc.each(calls, deadline_s, grace_s=GRACE_S, urgent=urgent)
-        seen = []
-        for results in heard.values():
+        seen: dict[str, _Seen] = {}
+        for name, results in heard.items():
             try:
                 must_be_of(genesis, results[0])
                 rows = dict(zip(asked, accounts_of(results[1], len(asked)), strict=True))
-                seen.append(
-                    _Seen(
-                        _slot(results[1]),
-                        _unix_of(rows[CLOCK]),
-                        mint_of(rows[mint]),
-                        named_by(rows[metadata_at(mint)]),
-                        [found for at in places if (found := read_new_pool(at, against, rows)) is not None],
-                    )
+                seen[name] = _Seen(
+                    _slot(results[1]),
+                    _unix_of(rows[CLOCK]),
+                    mint_of(rows[mint]),
+                    named_by(rows[metadata_at(mint)]),
+                    [found for at in places if (found := read_new_pool(at, against, rows)) is not None],
                 )
             except NoAnswer:
                 continue
-        ages = [(one, self._ages.of(one.slot, asked_at)) for one in sorted(seen, key=lambda one: -one.slot)]
-        fresh = [one for one, age_s in ages if age_s is not None and age_s <= self._max_age_s]
+        ages = self._ages.of({name: one.slot for name, one in seen.items()}, asked_at)
+        fresh = sorted((seen[name] for name, age_s in ages.items() if age_s <= self._max_age_s), key=_by_slot)
         if not fresh:
             raise ChainUnavailable("No RPC endpoint shows the token as it is now: all are silent or behind.")
         if len({_told(one) for one in fresh if one.mint is not None}) > 1:
@@ -161,7 +160,13 @@ class SolanaListings:
         # One that has not heard of it yet is behind.
         if not known:
             return fresh[0]
-        return replace(known[0], pools=[_at_worst(pool, known) for pool in known[0].pools])
+        return replace(
+            known[0],
+            # Whoever tells a later one opens a pool before its time, or hides what left it since.
+            slot=min(one.slot for one in known),
+            unix=min(one.unix for one in known),
+            pools=[_at_worst(pool, known) for pool in known[0].pools],
+        )
 
     async def _pool(
         self, pool: PoolFacts, seen: _Seen, against: str, shares: Shares, deadline_s: float
@@ -241,6 +246,11 @@ def _slot(said: Any) -> int:
     if type(slot) is not int:
         raise NoAnswer("no slot")
     return slot
+
+
+def _by_slot(seen: _Seen) -> int:
+    """The furthest first."""
+    return -seen.slot
 
 
 def _at_worst(pool: PoolFacts, seen: Sequence[_Seen]) -> PoolFacts:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.listings import NewToken
 from oee_daemon.networks.localnet import transaction_json
 from oee_daemon.networks.localnet.http_door import Answer
+from oee_daemon.networks.solana import solana_listings
+from oee_daemon.networks.solana.endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.launch_instructions import openings
 from oee_daemon.networks.solana.new_pools import PoolFacts
 from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, DAMM_V2, TOKEN, WHIRLPOOL
@@ -59,6 +61,8 @@ class Stage:
     net: Localnet
     nodes: tuple[str, ...] = ("",)
     reckons: bool = False
+    max_age_s: float = 1e9
+    fastest_slot_s: float = 1e-9
 
     def __post_init__(self) -> None:
         rpc = pool(self.net, *self.nodes)
@@ -80,8 +84,8 @@ class Stage:
             if self.reckons
             else SellBack(rpc, pricing, CPMM, str(self.net.wallet.pubkey())).of,
             pace_s=0.0,
-            max_age_s=1e9,
-            fastest_slot_s=1e-9,
+            max_age_s=self.max_age_s,
+            fastest_slot_s=self.fastest_slot_s,
             tells=True,
             configurations=found,
         )
@@ -231,22 +235,90 @@ def test_nodes_that_contradict_each_other_tell_nothing(
     with staged(tmp_path, "", "liar") as stage:
         stage.net.order("nodes", name="liar")
         mint = stage.list("freeze")["freeze"]
-        answer = Localnet.answer
-
-        def lies(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
-            found = answer(self, verb, target, body)
-            if target == "/node/liar" and b"getMultipleAccounts" in body and found.body is not None:
-                said = json.loads(found.body)
-                row = said[1]["result"]["value"][0]
-                data = base64.b64decode(row["data"][0])
-                row["data"][0] = base64.b64encode(data[:46] + bytes(36)).decode()
-                found = found._replace(body=json.dumps(said).encode())
-            return found
-
         assert stage.look(mint) is not None
-        monkeypatch.setattr(Localnet, "answer", lies)
+        lies(monkeypatch, hides_freezer)
         with pytest.raises(ChainUnavailable, match="different things"):
             stage.look(mint)
+
+
+Lie = Callable[[dict[str, Any], list[str]], None]
+
+
+def lies(monkeypatch: pytest.MonkeyPatch, lie: Lie) -> None:
+    """What the node `liar` tells of accounts is what `lie` makes of the answer, and of whom was asked for."""
+    answer = Localnet.answer
+
+    def told(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
+        found = answer(self, verb, target, body)
+        if target == "/node/liar" and b"getMultipleAccounts" in body and found.body is not None:
+            said, asked = json.loads(found.body), json.loads(body)
+            for one, call in zip(said, asked, strict=True):
+                if call["method"] == "getMultipleAccounts":
+                    lie(one["result"], call["params"][0])
+            found = found._replace(body=json.dumps(said).encode())
+        return found
+
+    monkeypatch.setattr(Localnet, "answer", told)
+
+
+def overwrite(row: dict[str, Any], at: int, what: bytes) -> None:
+    data = base64.b64decode(row["data"][0])
+    row["data"][0] = base64.b64encode(data[:at] + what + data[at + len(what) :]).decode()
+
+
+def hides_freezer(said: dict[str, Any], _asked: list[str]) -> None:
+    overwrite(said["value"][0], 46, bytes(36))
+
+
+@pytest.mark.parametrize("first", [0, 10**6])
+def test_who_tells_higher_slots_leaves_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """The liar runs ahead as fast as slots can be, or was heard of first, alone, from any height."""
+    now = SimpleNamespace(s=100.0)
+    monkeypatch.setattr(solana_listings, "time", SimpleNamespace(monotonic=lambda: now.s))
+    with staged(tmp_path, "", "liar") as stage:
+        stage.net.order("nodes", name="liar")
+        mint = stage.list("freeze")["freeze"]
+        both = Stage(stage.net, ("", "liar"), max_age_s=15.0, fastest_slot_s=0.1)
+        ahead = SimpleNamespace(slots=first)
+
+        def lie(said: dict[str, Any], asked: list[str]) -> None:
+            hides_freezer(said, asked)
+            said["context"]["slot"] += ahead.slots
+
+        lies(monkeypatch, lie)
+        if first:
+            stage.net.order("faults", target="read", kind="503", method="getMultipleAccounts", remaining=1)
+            assert both.look(mint) is not None
+        for _ in range(20):
+            with pytest.raises(ChainUnavailable, match="different things"):
+                both.look(mint)
+            stage.net.blocks(5)
+            now.s += 2.0
+            ahead.slots += 30
+
+
+@pytest.mark.parametrize(
+    ("heard", "old"),
+    [
+        # One alone: as of its own slots.
+        ([(0, {"a": 100}), (9, {"a": 100})], {"a": 9.0}),
+        ([(0, {"a": 100}), (1, {"a": 900})], {}),
+        # Of two no one is behind by the other's word; by its own slot, which stands still, it is.
+        ([(0, {"a": 100, "b": 900})], {"a": 0.0, "b": 0.0}),
+        ([(0, {"a": 100, "b": 100}), (20, {"a": 100, "b": 150})], {"a": 20.0, "b": 0.0}),
+        # By two that are ahead the third one is.
+        ([(0, {"a": 100, "b": 150, "c": 9000})], {"a": 20.0, "b": 0.0, "c": 0.0}),
+        # So long as they were heard of lately.
+        ([(0, {"b": 150, "c": 151}), (5, {"a": 100})], {"a": 20.0}),
+        ([(0, {"b": 150, "c": 151}), (16, {"a": 100})], {"a": 0.0}),
+    ],
+)
+def test_how_old_an_endpoint_is(heard: list[tuple[float, dict[str, int]]], old: dict[str, float]) -> None:
+    ages = EndpointAges(fastest_s=0.1, kept_s=15.0)
+    found = [ages.of(slots, at) for at, slots in heard][-1]
+    assert found == pytest.approx(old)
 
 
 POOL, OTHER = (addresses(CPMM, n, USDC, TOKENS["BONK"].mint) for n in range(2))
