@@ -20,13 +20,14 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from oee_daemon.contract.ranking import BPS
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
 from oee_daemon.engine.earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import TIMED, past, trailed
-from oee_daemon.orders.swap import QuoteRequest
+from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.settings import Settings
@@ -189,10 +190,11 @@ class SpendingLimits:
             mode=SwapMode.EXACT_IN,
         )
         try:
-            best = routing.choose(await routing.ask(self._network.venues, request), SwapMode.EXACT_IN, None)
+            # A bound of 0: nothing is sold here, so it may be a thin venue's price however far that moves.
+            best = routing.choose(await routing.ask(self._network.venues, request), SwapMode.EXACT_IN, 0)
         except AttemptFailed as e:
             raise NoReferencePrice(f"{token.symbol} can't be valued in USD. {e.message}") from None
-        return _rounded_up(dollar.amount(best.amount_out))
+        return _rounded_up(dollar.amount(_before_impact(best)))
 
     def over(self, full: NoRoom, reserving: Reserving) -> OverLimit:
         """Which of the limits it is, its use, and when how much frees."""
@@ -219,6 +221,15 @@ class SpendingLimits:
         if enough is not None and first < need:
             told += f", enough for it at {enough:%d %b %H:%M} UTC"
         return OverLimit(message, hint=f"{told}. See: oee limits")
+
+
+def _before_impact(quote: Quote) -> int:
+    """What it would give if its amount moved no price: by a thin venue, which may hold a few dollars where
+    another pair is deep, a limit would else count too little."""
+    if not quote.thin:
+        return quote.amount_out
+    impact = min(quote.price_impact_bps or 0, BPS - 1)
+    return -(-quote.amount_out * BPS // (BPS - impact))
 
 
 def _at_worst(units: int, terms: Terms) -> int:

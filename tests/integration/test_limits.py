@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -20,8 +20,10 @@ from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import NoReferencePrice, OverLimit
+from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.conditions import Rule, past
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
@@ -287,6 +289,31 @@ def test_what_is_no_dollar_is_valued_by_a_quote(bench: Bench) -> None:
     with pytest.raises(NoReferencePrice) as unknown:
         limited.place(0, **sold)
     assert unknown.value.code == "no_reference_price"
+
+
+class Thin:
+    """A venue whose quotes for anything move its price by nine tenths."""
+
+    name = "thin"
+
+    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+        quoted = Quote(venue="thin", amount_in=request.amount, amount_out=20 * USD, thin=True)
+        return replace(quoted, price_impact_bps=9_000)
+
+
+def test_a_thin_pool_that_would_not_be_traded_on_still_values(bench: Bench) -> None:
+    """By its price before the amount moves it: what it would give for it is too little."""
+    network = replace(bench.network(bench.chain()), venues=[cast(Venue, Thin())])
+    sold = {"input_token": TOKENS["SOL"], "output_token": TOKENS["BONK"], "amount": 10**9, "min_receive": 1}
+    admitted, told = now(
+        SpendingLimits(replace(Settings(), max_order=Decimal(200)), bench.db, network).admit(
+            terms_of(sold), waits=False
+        )
+    )
+    assert told.units == 10**9 and admitted.min_receive == 1
+    with pytest.raises(OverLimit, match=r"the order may spend 200\.00 USD"):
+        low = SpendingLimits(replace(Settings(), max_order=Decimal(199)), bench.db, network)
+        now(low.admit(terms_of(sold), waits=False))
 
 
 def test_each_other_limit_says_which_it_is(bench: Bench) -> None:
