@@ -99,10 +99,13 @@ class Mover:
         follows = returning.again(order, failure, self._max_attempts, barred=bars is not None)
         if back is not None or follows or (spare and failure.retryable):
             delay = backoff(returning.pauses(order), self._timing.backoff_s)
+            rejections = returning.rejections(order, failure)
             retried = await self.move(
                 order,
                 Status.PENDING,
-                lambda: moves.retry(self._line, order, failure, delay, answers, swap_ended, bars),
+                lambda: moves.retry(
+                    self._line, order, failure, delay, answers, swap_ended, bars, rejections=rejections
+                ),
             )
             if retried is not None or order.group_id is None:
                 return retried

@@ -18,7 +18,7 @@ from oee_daemon.orders.order import Order
 #: Seconds for which an order is not looked at that came back: at first after a look that cost nothing, after
 #: a rejection on the chain, which cost a fee; and at most. Each doubles with every return in a row.
 REST_S, REJECTED_S, MOST_S = 0.5, 1.0, 60.0
-#: Rejections on the chain in a row after which an order fails.
+#: Rejections on the chain in a row after which an order fails; a stop waits for its limit, and rests.
 MOST_REJECTIONS = 20
 #: How long before the end of its time a sniper's last look is.
 LAST_LOOK = timedelta(seconds=1.5)
@@ -37,6 +37,12 @@ def tries(order: Order) -> int:
     return order.attempt - order.first_attempt + 1
 
 
+def rejections(order: Order, failure: AttemptFailed) -> int:
+    """How often in a row the chain has refused it for its price, this time too: whatever else ends an attempt
+    ends the row."""
+    return order.rejections + 1 if failure.code == GONE and order.status is Status.SUBMITTED else 0
+
+
 def turnless(*, retryable: bool = True) -> AttemptFailed:
     """Only doubt brings an order to be executed whose group's turn is another's."""
     message = "It is not its turn in its group, or no longer: it may not be executed."
@@ -51,8 +57,9 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
     if doubted and order.group_id is not None and order.turn is None:
         # It waited when it was put in doubt: another attempt would be made without its group's turn.
         return _back(order, rejected=False)
-    rejected = failure.code == GONE and order.status is Status.SUBMITTED
-    if order.type in TIMED or (rejected and order.rejections + 1 >= MOST_REJECTIONS):
+    rejected = rejections(order, failure) > 0
+    too_often = rejections(order, failure) >= MOST_REJECTIONS
+    if order.type in TIMED or (too_often and order.type is not OrderType.STOP):
         return None
     no_route = failure.code in NO_ROUTE and not failure.retryable
     if failure.code == NO_TURN and failure.retryable:
@@ -60,7 +67,9 @@ def returns(order: Order, failure: AttemptFailed, max_attempts: int) -> Back | N
     if order.type is OrderType.LIMIT:
         used_up = failure.retryable and tries(order) >= max_attempts
         return _back(order, rejected) if failure.code == GONE or no_route or used_up else None
-    return _back(order, rejected) if (failure.code == GONE and not rejected) or no_route else None
+    # A stop that the chain refuses is quoted anew at once. It protects somebody: it never fails by that.
+    gone = failure.code == GONE and (not rejected or too_often)
+    return _back(order, rejected) if gone or no_route else None
 
 
 def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bool = False) -> bool:
@@ -75,7 +84,7 @@ def again(order: Order, failure: AttemptFailed, max_attempts: int, *, barred: bo
         # What is not known by the end of its time is refused, and by which checks its event tells.
         return order.expires_at is None or order.expires_at - order.updated_at > LAST_LOOK
     if order.type in (OrderType.STOP, OrderType.SNIPER):
-        return failure.retryable and (failure.code != GONE or tries(order) < MOST_REJECTIONS)
+        return failure.retryable and rejections(order, failure) < MOST_REJECTIONS
     return failure.retryable and (tries(order) < max_attempts or (barred and order.type is OrderType.LIMIT))
 
 

@@ -130,7 +130,8 @@ _RETURNED = """, counted AS (
     )"""
 _CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
 _FILLED = ("signature", "filled_in", "filled_out", "fee")
-_ANEW = ("attempt", "venue", "signature", "asks", "barred", "min_receive", "max_spend", "fixed_by")
+_AGAIN = ("attempt", "venue", "signature", "asks", "rejections")
+_ANEW = (*_AGAIN, "barred", "min_receive", "max_spend", "fixed_by")
 
 _CHOOSE = _move_to(Status.BUILDING, "choose", "stores the choice", _CHOICE)
 _SUBMIT = _move_to(
@@ -182,7 +183,7 @@ _WAIT = _move_to(
     Status.WAITING,
     "wait",
     "ends an attempt; the order waits for its price again, unless its time to wait is over",
-    ("attempt", "venue", "signature", "asks", "returns", "rejections", "latched", "arm_rule", "arm_price"),
+    (*_AGAIN, "returns", "latched", "arm_rule", "arm_price"),
     only=f"(good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
     beside=f"{_SWAP_ENDED}, {TURN_GIVEN}{_RETURNED}",
     more=("swap_ended text",),
@@ -268,12 +269,14 @@ async def retry(
     answers: Sequence[VenueAnswer],
     swap_ended: str | None,
     bars: str | None = None,
+    *,
+    rejections: int = 0,
 ) -> Order | None:
-    """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more. None,
-    too: its group's turn is another's."""
+    """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more;
+    `rejections`: on the chain in a row. None, too: its group's turn is another's."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
-    changes |= {"barred": _barred(order, bars), "fixed_by": order.fixed_by}
+    changes |= {"rejections": rejections, "barred": _barred(order, bars), "fixed_by": order.fixed_by}
     changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
     if bars is not None and bars == order.fixed_by:
         # A bound that was made of a lie would keep every honest price out.

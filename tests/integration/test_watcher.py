@@ -236,6 +236,32 @@ def test_a_stop_below_its_floor_is_latched_and_waits_for_the_floor(bench: Bench)
     assert done.status is Status.CONFIRMED and done.filled_out and done.filled_out >= (order.min_receive or 0)
 
 
+def test_a_stop_that_the_chain_refuses_is_quoted_anew_and_latched_at_the_twentieth_in_a_row(
+    bench: Bench,
+) -> None:
+    """It protects somebody: what else has gone wrong before counts for nothing, and it never fails by it."""
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    refused = bench.execution(bench.chain(failure_rate="1"))
+    bench.move_market(-350)
+    assert looked(bench, watcher, 2) == [order.id]
+    bench.set(order.id, attempt=90)
+    refused.run(order.id)
+    row = bench.row(order.id)
+    assert (row.status, row.attempt, row.rejections, row.latched) == ("pending", 91, 1, False)
+    bench.set(order.id, rejections=19, next_run_at=bench.ago(seconds=1))
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "hang", remaining=1)
+    refused.run(order.id)
+    assert (bench.row(order.id).status, bench.row(order.id).rejections) == ("pending", 0), "the row is over"
+    bench.set(order.id, rejections=19, next_run_at=bench.ago(seconds=1))
+    refused.run(order.id)
+    row = bench.row(order.id)
+    assert (row.status, row.rejections, row.latched, row.arm_price) == ("waiting", 20, True, row.limit_price)
+    bench.set(order.id, look_at=bench.ago(seconds=1))
+    assert looked(bench, watcher, 2) == [order.id]
+    assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+
+
 def test_the_swap_carries_the_tighter_of_guard_and_bound(bench: Bench) -> None:
     """The price has gapped through: what the chain enforces is near the quote, not the target."""
     order, watcher = limit(bench, "0.98"), bench.watcher()
