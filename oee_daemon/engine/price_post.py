@@ -56,7 +56,8 @@ def looks_between(post: Post) -> int:
     """For how many looks one is enough while the nearest price of the pair is as far away as it is."""
     if post.trails or post.good is None:
         return 1
-    away = min((_away_bps(rule, near, post.good) for rule, near in post.nearest.items() if near), default=0)
+    near = [(rule, price) for rule, price in post.nearest.items() if price is not None]
+    away = min((_away_bps(rule, price, post.good) for rule, price in near), default=0)
     return next((looks for bps, looks in _FAR if away > bps), 1)
 
 

@@ -38,6 +38,8 @@ def post(trails: bool = False, good: Price | None = PRICE, **nearest: str) -> Po
         # The nearest decides; what is reached is not far, however far it is past its price.
         ({"sell_limit": "150", "sell_stop": "99.6"}, 1),
         ({"sell_limit": "50"}, 1),
+        # So is what a stop without a worst price waits for, behind which a sell limit may be near.
+        ({"sell_limit": "0", "sell_stop": "50"}, 1),
     ],
 )
 def test_the_nearest_price_decides(nearest: dict[str, Any], looks: int) -> None:
