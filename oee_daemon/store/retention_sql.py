@@ -17,13 +17,15 @@ OLD = Statement("""
     ) AS old
     WHERE idempotency_key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(idempotency_key, 0))
 """)
-#: In this order, for the ids that `OLD` found.
+#: In this order, for the ids that `OLD` found. An earlier version let a group and an order have one key:
+#: whichever goes first spends it.
 REMOVE = (
     Statement("""
         -- keep keys: of the orders that are being removed
         INSERT INTO spent_keys (idempotency_key, order_id, status, finished_at)
         SELECT idempotency_key, id, status, finished_at FROM orders
         WHERE id = ANY (%(ids)s) AND idempotency_key IS NOT NULL
+        ON CONFLICT (idempotency_key) DO NOTHING
     """),
     Statement("-- remove events\nDELETE FROM order_events WHERE order_id = ANY (%(ids)s)"),
     Statement("-- remove swaps\nDELETE FROM swaps WHERE order_id = ANY (%(ids)s)"),
@@ -40,6 +42,7 @@ REMOVE = (
         INSERT INTO spent_keys (idempotency_key, order_id, status, finished_at)
         SELECT gone.idempotency_key, o.id, o.status, o.finished_at
         FROM gone JOIN orders o ON o.id = gone.order_id WHERE gone.idempotency_key IS NOT NULL
+        ON CONFLICT (idempotency_key) DO NOTHING
     """),
     Statement("-- remove orders\nDELETE FROM orders WHERE id = ANY (%(ids)s)"),
 )

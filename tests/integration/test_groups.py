@@ -338,3 +338,21 @@ def test_a_group_goes_with_its_last_order(bench: Bench) -> None:
         with pytest.raises(Conflict, match=f"{loss.id}, which ended as confirmed") as spent:
             again()
         assert spent.value.code == "idempotency_key_spent"
+
+
+@pytest.mark.parametrize("single_first", [True, False])
+def test_a_group_and_an_order_of_one_key_both_go(bench: Bench, single_first: bool) -> None:
+    """As an earlier version stored them: the second one's key kept whatever was due with it for ever."""
+    group = grouped(bench, legs(bench), "group-key-2").orders
+    single = bench.place(key="single-key-2")
+    bench.set(single.id, idempotency_key="group-key-2")
+    for order in (single, *group):
+        bench.intake.cancel(order.id)
+    batches = [[single], group] if single_first else [group, [single]]
+    for due in batches:
+        for order in due:
+            bench.set(order.id, finished_at=bench.ago(days=5))
+        assert Retention(bench.db, days=2).remove_old() == (len(due), False)
+    with pytest.raises(Conflict) as spent:
+        bench.place(key="group-key-2")
+    assert spent.value.code == "idempotency_key_spent"
