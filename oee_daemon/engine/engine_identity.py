@@ -31,7 +31,7 @@ from oee_daemon.networks.chain import ListedLanding
 from oee_daemon.networks.network import Network
 from oee_daemon.store import doubts, engine_row, halt_row
 from oee_daemon.store.database import transactions
-from oee_daemon.store.leases import Where
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.signatures import orders_of
 
 T = TypeVar("T")

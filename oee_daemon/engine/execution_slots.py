@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from oee_daemon.orders.order import Order
 from oee_daemon.store import leases
 from oee_daemon.store.database import aside
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.line import Line
 from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
@@ -105,7 +106,7 @@ class Slots:
         self._stopped = False
         self._reap_at = 0.0
         #: Where Postgres has to be for a claim; none for anywhere.
-        self.where: leases.Where | None = None
+        self.where: Where | None = None
 
     async def claim(
         self, order_id: UUID, *, urgent: bool = False, line: Line | None = None

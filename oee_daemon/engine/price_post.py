@@ -45,6 +45,11 @@ class Post:
     #: When trailing stops last followed an estimate.
     followed_at: float = 0.0
 
+    def take_over(self, old: Post) -> None:
+        """What is known of the pair's price stays known."""
+        self.last, self.good, self.fresh_at = old.last, old.good, old.fresh_at
+        self.followed_at = old.followed_at
+
     def reached(self, price: Price) -> bool:
         return any(
             near is not None and is_reached(rule, near, price.bid, price.ask)

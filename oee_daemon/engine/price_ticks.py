@@ -91,9 +91,7 @@ class PriceTicks:
             base, quote = (self._network.tokens.by_mint(mint) for mint in row.pair.split("/"))
             post = Post(Watched(row.pair, base, quote), nearest, row.trails)
             if row.pair in known:
-                old = known[row.pair]
-                post.last, post.good, post.fresh_at = old.last, old.good, old.fresh_at
-                post.followed_at = old.followed_at
+                post.take_over(known[row.pair])
             self.posts[row.pair] = post
 
     async def once(self, lead: Lead, hand: Callable[[Sequence[Fired]], None]) -> list[UUID]:

@@ -30,7 +30,7 @@ from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
-from oee_daemon.store.leases import Where
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.line import Line
 from oee_daemon.store.statement import Statement
 

@@ -88,6 +88,10 @@ class Order(Terms):
         made.__dict__.update(values)
         return made
 
+    def barring(self, venue: str | None) -> tuple[str, ...] | None:
+        """The venues that it asks no more, with that one."""
+        return self.barred if venue is None else (*(self.barred or ()), venue)
+
     def moved(self, **values: Any) -> Self:
         """The same order, but for these fields."""
         assert values.keys() <= self.__dict__.keys()

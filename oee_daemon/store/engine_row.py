@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
-from oee_daemon.store.leases import Where
 from oee_daemon.store.statement import Statement, named_row
 
 #: Any number that is ours: who reads and writes the row waits for each other on it.
@@ -36,6 +36,15 @@ _WRITE = Statement("""
         server = coalesce(EXCLUDED.server, engine.server),
         timeline = coalesce(EXCLUDED.timeline, engine.timeline)
 """)
+
+
+class Where(NamedTuple):
+    """A Postgres server, its timeline, the bytes of its log that are on disk, and since when it runs."""
+
+    server: str
+    timeline: str
+    flushed: int
+    started: datetime
 
 
 def where(conn: Connection) -> Where | None:

@@ -8,14 +8,15 @@ and due times are compared between processes whose clocks may differ. Nothing co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Order
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.line import Batch, Line, answered, asked
 from oee_daemon.store.order_rows import ORDER, order_row, order_told
 from oee_daemon.store.predicates import (
@@ -36,15 +37,6 @@ from oee_daemon.store.predicates import (
 from oee_daemon.store.statement import Statement
 from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
-
-
-class Where(NamedTuple):
-    """A Postgres server, its timeline, the bytes of its log that are on disk, and since when it runs."""
-
-    server: str
-    timeline: str
-    flushed: int
-    started: datetime
 
 
 class NoSlot(Exception):

@@ -276,7 +276,7 @@ async def retry(
     `rejections`: on the chain in a row. None, too: its group's turn is another's."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
-    changes |= {"rejections": rejections, "barred": _barred(order, bars), "fixed_by": order.fixed_by}
+    changes |= {"rejections": rejections, "barred": order.barring(bars), "fixed_by": order.fixed_by}
     changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
     if bars is not None and bars == order.fixed_by:
         # A bound that was made of a lie would keep every honest price out.
@@ -295,7 +295,7 @@ async def fail(
     """To `failed`: no other attempt is left, or would help."""
     error = failure.as_dict()
     data = Ended(error, answers, barred=bars).data()
-    changes = {"error": error, "barred": _barred(order, bars)}
+    changes = {"error": error, "barred": order.barring(bars)}
     return await _move(line, order, Status.FAILED, _FAIL, data, changes, swap_ended=swap_ended)
 
 
@@ -317,10 +317,6 @@ async def wait(
     changes |= {"returns": back.returns, "rejections": back.rejections, "latched": back.latched}
     values: dict[str, Any] = {"arm_rule": back.rule, "arm_price": back.price, "rest": back.rest}
     return await _move(line, order, Status.WAITING, _WAIT, data, changes, swap_ended=swap_ended, **values)
-
-
-def _barred(order: Order, bars: str | None) -> tuple[str, ...] | None:
-    return order.barred if bars is None else (*(order.barred or ()), bars)
 
 
 async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Order | None:

@@ -73,7 +73,7 @@ MAY_RUN = f"(NOT {NEEDS_KEY} OR NOT {HALTED})"
 
 
 def there(timeline: str, started: str) -> str:
-    """The database is where it was last looked at, by these two values of `leases.Where`; true where the
+    """The database is where it was last looked at, by these two values of `engine_row.Where`; true where the
     second is null. On another timeline, or started since, it may have forgotten what was sent. (To ask each
     time for the server's identifier would read a file.)"""
     return f"""CASE WHEN {started} IS NULL THEN true

@@ -45,7 +45,7 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import moves, order_rows
-from oee_daemon.store.leases import Where
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
