@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -84,8 +85,8 @@ class SpendingLimits:
         usd, units = None, 0
         # A limit must not keep anyone in a position: a stop is counted, and never blocked.
         stop = terms.type is OrderType.STOP
-        if self.max_daily is not None:
-            await self._count_day(complete=not stop)
+        if self.max_daily is not None and not stop:
+            await self._count_day()
         if self.max_order is not None or self.max_daily is not None:
             terms, units = await self._bounded(terms, waits)
             usd = await self._value(terms.input_mint, units)
@@ -110,14 +111,9 @@ class SpendingLimits:
         except NoRoom as full:
             raise await asyncio.to_thread(self.over, full, reserving) from None
 
-    async def _count_day(self, *, complete: bool) -> None:
-        """Orders of before the limit was set count, too. Raises `NoReferencePrice` where one of them can't be
-        valued, unless what is counted need not be `complete`."""
-        try:
-            await self._earlier.count()
-        except NoReferencePrice:
-            if complete:
-                raise
+    async def _count_day(self) -> None:
+        """Orders that no limit has seen count, too. Raises `NoReferencePrice` where one can't be valued."""
+        await self._earlier.count()
         if time.monotonic() - self._settled > SETTLE_S:
             await asyncio.to_thread(self.settle)
 
@@ -129,7 +125,8 @@ class SpendingLimits:
     async def report(self) -> Report:
         """Settles, and says how much of each limit is used."""
         if self.max_daily is not None:
-            await self._count_day(complete=False)
+            with suppress(NoReferencePrice):
+                await self._earlier.count()
         return await asyncio.to_thread(self._report)
 
     def _report(self) -> Report:
