@@ -22,7 +22,8 @@ from oee_daemon.networks.localnet.pool_program import SHUT
 from oee_daemon.networks.localnet.swap_instructions import own_account
 
 #: Whole tokens that there are of each; percent of them that the pool begins with, and that each of the other
-#: holders has, of whom there are so many. With a whale: the pool's, the whale's, each other's.
+#: holders has, of whom there are so many. With a whale, which may be another pool: the pool's, the whale's,
+#: each other's.
 _SUPPLY, _POOLED, _EACH, _HOLDERS = 10**9, 60, 2, 20
 _WHALE_POOLED, _WHALE, _WHALE_EACH = 10, 70, 1
 #: US dollars on the quote's side of a pool: from, to; of one that is thin, and of one without liquidity yet.
@@ -61,6 +62,8 @@ class Trap(StrEnum):
     COPYCAT = "copycat"
     WHALE = "whale"
     LP_FREE = "lp_free"
+    #: Most of it is in another pool of the same program, of which its maker can take it out.
+    SECOND_POOL = "second_pool"
 
 
 TRAPS = tuple(Trap)
@@ -136,7 +139,7 @@ class NewToken:
 
     @property
     def _whale(self) -> bool:
-        return self.trap is Trap.WHALE
+        return self.trap in (Trap.WHALE, Trap.SECOND_POOL)
 
     @property
     def pooled(self) -> int:
@@ -175,7 +178,18 @@ class NewToken:
             percent = _WHALE if self._whale and n == 0 else each
             who = self._key(f"holder {n}").pubkey()
             account = own_account(who, self.mint, self.program)
+            if self.trap is Trap.SECOND_POOL and n == 0:
+                who, account = self.pool.authority, self._elsewhere
             yield account, self._held(who, self._supply * percent // 100)
+
+    @property
+    def _elsewhere(self) -> Pubkey:
+        """The vault of its pool for a token that nobody else has."""
+        sides = (
+            (self.mint, self.program, self.decimals),
+            (self._key("junk").pubkey(), pool_accounts.TOKEN_ID, 0),
+        )
+        return pool_accounts.place_pool(self.market, sides).facing(self.mint)[0].vault
 
     def opened(self) -> Iterator[tuple[Pubkey, Account]]:
         """What is there with its pool, beside what is moved there."""

@@ -73,7 +73,9 @@ class TokenShares:
 
     async def _ask(self, mint: str, supply: int, pool: PoolFacts, deadline_s: float, urgent: bool) -> Shares:
         unsaid: dict[str, str] = {}
-        held = await self._by_owner(mint, "holders", unsaid, deadline_s, urgent)
+        # Its vaults alone: who owns them owns those of all other pools, out of which somebody may take it.
+        vaults = frozenset(map(str, pool.at.vaults))
+        held = await self._by_owner(mint, "holders", unsaid, deadline_s, urgent, vaults)
         burnt, locked = pool.shares - pool.shares_left, None
         if burnt >= 0 and pool.shares:
             # What is burnt the pool itself tells.
@@ -84,21 +86,27 @@ class TokenShares:
                 locked = min(BPS, (burnt + min(ours)) * BPS // pool.shares) if ours else None
         if not held or not supply:
             return Shares(None, locked, unsaid)
-        free = {str(pool.at.authority), *_NOBODYS}
-        most = max(_largest({owner: n for owner, n in each.items() if owner not in free}) for each in held)
+        most = max(_largest({who: n for who, n in each.items() if who not in _NOBODYS}) for each in held)
         return Shares(-(-most * BPS // supply), locked, unsaid)
 
     async def _by_owner(
-        self, mint: str, check: str, unsaid: dict[str, str], deadline_s: float, urgent: bool
+        self,
+        mint: str,
+        check: str,
+        unsaid: dict[str, str],
+        deadline_s: float,
+        urgent: bool,
+        without: frozenset[str] = frozenset(),
     ) -> Sequence[Mapping[str, int]]:
-        """What each wallet holds, of the largest accounts, as two endpoints tell it where there are."""
+        """What each wallet holds, of the largest accounts but those, as two endpoints tell it where there
+        are."""
         largest: Call = ("getTokenLargestAccounts", [mint, _SEEN])
         try:
             listed = await self._rpc.two([largest], _addresses, deadline_s, urgent=urgent)
             keys = list(dict.fromkeys(key for each in listed for key in each))
             read: Call = ("getMultipleAccounts", [keys, {"encoding": "base64", **_SEEN}])
             return await self._rpc.two(
-                [read], lambda said: _sums(mint, said, len(keys)), deadline_s, urgent=urgent
+                [read], lambda said: _sums(mint, said, keys, without), deadline_s, urgent=urgent
             )
         except ChainUnavailable as e:
             unsaid[check] = f"no RPC endpoint tells who holds {mint}: {e.message}"
@@ -123,11 +131,13 @@ def _addresses(results: list[Result]) -> list[str]:
         raise NoAnswer("largest accounts of another shape") from None
 
 
-def _sums(mint: str, results: list[Result], count: int) -> Mapping[str, int]:
+def _sums(
+    mint: str, results: list[Result], keys: Sequence[str], without: frozenset[str]
+) -> Mapping[str, int]:
     held: Counter[str] = Counter()
-    for row in accounts_of(results[0], count):
+    for key, row in zip(keys, accounts_of(results[0], len(keys)), strict=True):
         owner, amount = _owned(mint, row)
-        held[owner] += amount
+        held[owner] += 0 if key in without else amount
     return held
 
 

@@ -46,6 +46,7 @@ REFUSED_BY = {
     "pulled": "thin", "thin": "thin", "honeypot": "sellback", "freeze": "freeze", "mint": "mint",
     "fee": "fee", "fee_later": "fee", "delegate": "delegate", "hook": "hook", "frozen_default": "frozen",
     "paused": "paused", "close": "close", "copycat": "copycat", "whale": "holders", "lp_free": "lp",
+    "second_pool": "holders",
 }  # fmt: skip
 #: Slots after which those that only come late may be bought; others may two slots after they are listed.
 LATE = {"zero_liquidity": 5, "opens_later": 20, "other_config": 2}
