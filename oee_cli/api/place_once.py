@@ -65,11 +65,15 @@ def _once(
         raise
 
 
+#: What keeps an order that is accepted from being filled now.
+_UNFILLED = frozenset({"impact_too_high", "no_route", "slippage_exceeded"})
+
+
 def dry_run_exit(checked: Mapping[str, Any]) -> ExitCode:
     """How a dry run ends: whether the order would be refused, and whether it might be filled. What waits, for
     a price or for a token that is not traded yet, needs no quote now."""
-    if checked.get("objection") is not None:
-        return ExitCode.REFUSED
+    if (objection := checked.get("objection")) is not None:
+        return ExitCode.FAILED if objection["code"] in _UNFILLED else ExitCode.REFUSED
     waits = checked["order"]["status"] == "waiting"
     routed = any(quote["error"] is None for quote in checked["quotes"])
     return ExitCode.DONE if waits or routed else ExitCode.FAILED
@@ -85,11 +89,12 @@ def dry_run_order(client: Client, output: Output, body: dict[str, Any], key: str
         from oee_cli.text.order_text_lines import draw_dry_run
 
         draw_dry_run(output, answer, accepted=ended is ExitCode.DONE)
-    if ended is ExitCode.REFUSED:
-        objection = answer["objection"]
+    objection = answer.get("objection")
+    if ended is ExitCode.REFUSED and objection is not None:
         output.sentence(
             "✗", f"would be refused: {objection['message']} Nothing was placed.", objection["hint"]
         )
     elif ended is ExitCode.FAILED:
-        output.sentence("✗", "would not be filled: no venue quotes it now. Nothing was placed.")
+        why = "no venue quotes it now." if objection is None else objection["message"]
+        output.sentence("✗", f"would not be filled: {why} Nothing was placed.")
     return ended

@@ -247,9 +247,9 @@ class Quotes(Shape):
 
 
 class Objection(Shape):
-    """What would end the order before any venue is asked."""
+    """What would have the order refused, or keep every quote from being taken."""
 
-    code: str = Field(examples=["insufficient_funds", "unsafe_token"])
+    code: str = Field(examples=["insufficient_funds", "unsafe_token", "slippage_exceeded"])
     message: str
     hint: str | None
 
@@ -263,7 +263,7 @@ class DryRun(Shape):
     network_fee: Amount | None = NETWORK_FEE
     max_impact_bps: int | None = MAX_IMPACT
     objection: Objection | None = Field(
-        None, description="what stands against it; null: nothing is known. Only where a wallet can be read"
+        None, description="what stands against it; null, or not there: nothing is known"
     )
 
 

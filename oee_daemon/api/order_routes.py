@@ -4,6 +4,7 @@ words the answer."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -30,8 +31,10 @@ from oee_daemon.contract.protocol import (
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
-from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.engine.order_means import Objection
+from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput
 from oee_daemon.orders.conditions import Rule
+from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.orders.terms import Terms
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.listing_sql import Filter
@@ -114,13 +117,26 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     draft = wire.draft_json(terms, state.network.name, state.network.tokens)
     request_of = routing.request_of(terms, state.network.tokens)
     asked = await routing.ask(state.network.venues, request_of)
-    ranked = routing.rank(routing.within_impact(asked, state.network.max_impact), terms.swap_mode)
+    kept = routing.within_impact(asked, state.network.max_impact)
+    ranked = routing.rank(kept, terms.swap_mode)
     answer: dict[str, Any] = {"dryRun": True, "order": draft, **limits_json(state.network)}
     answer["quotes"] = await quotes_json(ranked, terms, state.network)
-    if state.network.holdings is not None:
-        found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
+    found = await state.checks.courtesy(terms, ranked[0].quote if ranked else None)
+    found = found or _unfilled(kept, terms)
+    if found is not None or state.network.holdings is not None:
         answer["objection"] = None if found is None else asdict(found)
     return JSONResponse(answer)
+
+
+def _unfilled(answers: Sequence[VenueAnswer], terms: Terms) -> Objection | None:
+    """Why none of the quotes would be taken now; where there are none they say so themselves."""
+    if terms.waits or all(answer.quote is None for answer in answers):
+        return None
+    try:
+        routing.choose(answers, terms.swap_mode, terms.bound)
+    except AttemptFailed as e:
+        return Objection(e.code, e.message)
+    return None
 
 
 @router.get("/orders", responses=answers(answer_schema.OrderPage))

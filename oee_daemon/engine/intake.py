@@ -32,7 +32,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import LOOK, Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import cancel_sql, creating, moves, order_rows
+from oee_daemon.store import cancel_sql, creating, halt_row, moves, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating import Armed
 from oee_daemon.store.line import Line
@@ -97,15 +97,27 @@ class Intake:
 
     async def check(self, terms: Terms, key: str | None) -> None:
         """Checks all that `accept` checks, without storing. Raises as it does."""
-        await asyncio.to_thread(self._check_key, terms, key)
-        if terms.oco is not None and not await asyncio.to_thread(self.is_known, key):
+        if await asyncio.to_thread(self._check_key, terms, key):
+            return
+        if terms.oco is not None:
             await asyncio.to_thread(self._joining.check, terms)
         if self._lock is not None:
             await self._lock.require()
+        if halt_mark.halts(self._home, self._network) or await asyncio.to_thread(self._is_halted):
+            raise Halted
+        if self._limits is not None:
+            await self._limits.check(terms, waits=terms.waits)
 
-    def _check_key(self, terms: Terms, key: str | None) -> None:
-        if (known := self._of_key(key)) is not None:
-            self._same(known, terms)
+    def _check_key(self, terms: Terms, key: str | None) -> bool:
+        """Whether there is an order by that key, which it finds."""
+        if (known := self._of_key(key)) is None:
+            return False
+        self._same(known, terms)
+        return True
+
+    def _is_halted(self) -> bool:
+        with self._db.connect() as conn:
+            return halt_row.read(conn) is not None
 
     def is_known(self, key: str | None) -> bool:
         """Whether an order was placed under that key, kept or not: then `accept` stores nothing new."""

@@ -98,6 +98,20 @@ class SpendingLimits:
         reserved = None if self.max_daily is None else usd
         return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open)
 
+    async def check(self, terms: Terms, *, waits: bool) -> None:
+        """Whether there is room for it now; reserves nothing. Raises `OverLimit` and `NoReferencePrice`."""
+        _, reserving = await self.admit(terms, waits=waits)
+        await asyncio.to_thread(self._must_fit, reserving)
+
+    def _must_fit(self, reserving: Reserving) -> None:
+        self.settle()
+        with self._db.connect() as conn:
+            use = spending.use(conn)
+        used, most, usd = int(use.spent + use.reserved), reserving.max_daily, reserving.usd
+        over = most is not None and usd is not None and used + usd > most
+        if over or (reserving.max_open is not None and use.opened >= reserving.max_open):
+            raise self.over(NoRoom(used, use.opened), reserving)
+
     async def within(self, reserving: Reserving, store: Callable[[], Awaitable[T]]) -> T:
         """What `store` stores where there is room for what `reserving` asks; else it raises `NoRoom`, and is
         asked twice. Raises `OverLimit`."""

@@ -124,6 +124,9 @@ def test_a_dry_run_checks_and_quotes_and_stores_nothing(api: Shared) -> None:
     assert (found["order"]["orderId"], found["order"]["amount"]) == (None, "1.5")
     assert {q["venue"] for q in found["quotes"]} == {"raydium", "meteora"}
     refused(api.post(SELL | {"amount": 0}, OEE_Dry_Run="1"), 422, "invalid_amount", "amount")
+    # No quote keeps that bound.
+    worse = shaped(answer_schema.DryRun, api.post(SELL | {"minReceive": 1_000_000}, OEE_Dry_Run="1"))
+    assert worse["quotes"] and worse["objection"]["code"] == "slippage_exceeded"
     # Not a switch to guess about.
     refused(api.post(OEE_Dry_Run="0"), 422, "invalid_input", "OEE-Dry-Run")
     assert api.stored() == before

@@ -21,6 +21,8 @@ from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.send_gate import FRESH_S, Gate
 from oee_daemon.errors import Halted
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.terms import terms_of
+from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import halt_row, moves, readiness
 from oee_daemon.store.line import Batch
 from tests.kit.daemons import until
@@ -113,9 +115,12 @@ def test_nothing_is_accepted_but_what_was(bench: Bench, halting: Halting) -> Non
     before = bench.place(key="the-same-key")
     halting.halt(None, None)
     assert bench.place(key="the-same-key").id == before.id
+    terms = terms_of({"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 1})
     for key in (None, "a-new-key"):
         with pytest.raises(Halted):
             bench.place(key=key)
+        with pytest.raises(Halted):
+            bench.loop.run(bench.intake.check(terms, key))
     halting.resume()
     assert bench.place(key="a-new-key").number == before.number + 1
 

@@ -401,6 +401,29 @@ def test_a_thin_pool_that_would_not_be_traded_on_still_values(bench: Bench) -> N
         now(low.admit(terms_of(sold), waits=False))
 
 
+def test_a_dry_run_is_refused_as_the_order_would_be_and_reserves_nothing(bench: Bench) -> None:
+    def check(limited: Limited, usd: int, key: str | None = None) -> None:
+        given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": usd * USD}
+        bench.loop.run(limited.intake.check(terms_of(given), key))
+
+    limited = Limited(bench, max_daily=Decimal(100), max_order=Decimal(90), max_open=2)
+    limited.place(60, "the-same-key")
+    for _ in range(2):
+        check(limited, 40)
+    for usd in (41, 91):
+        with pytest.raises(OverLimit) as real:
+            limited.place(usd)
+        with pytest.raises(OverLimit) as dry:
+            check(limited, usd)
+        assert dry.value.message == real.value.message
+    assert limited.used == (0, 60)
+    limited.place(1)
+    with pytest.raises(OverLimit, match="OEE_MAX_OPEN is 2, and 2 orders have not ended"):
+        check(limited, 1)
+    # A key that is known finds its order.
+    check(limited, 60, "the-same-key")
+
+
 def test_each_other_limit_says_which_it_is(bench: Bench) -> None:
     with pytest.raises(OverLimit, match="OEE_MAX_SLIPPAGE is 20 bps, and the order allows 50"):
         Limited(bench, max_slippage=20).place(1)

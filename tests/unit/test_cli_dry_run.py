@@ -17,6 +17,7 @@ from oee_cli.settings.load_settings import Settings
 from tests.unit.test_cli_views import QUOTES, order, quoted
 
 POOR = {"code": "insufficient_funds", "message": "The wallet holds 1 USDC.", "hint": None}
+WORSE = {"code": "slippage_exceeded", "message": "The best price is worse.", "hint": None}
 SILENT = [quoted("raydium", None, None)]
 
 
@@ -38,6 +39,7 @@ class Checked(Client):
         ("waiting", SILENT, None, ExitCode.DONE),
         ("pending", QUOTES, POOR, ExitCode.REFUSED),
         ("waiting", SILENT, POOR, ExitCode.REFUSED),
+        ("pending", QUOTES, WORSE, ExitCode.FAILED),
     ],
 )
 def test_it_ends_as_the_order_would(
