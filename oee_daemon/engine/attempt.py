@@ -69,7 +69,9 @@ class Attempt:
             means = await self._checks.before_routing(order)
             if order.token_address is not None:
                 judged = await self._new_tokens.before_routing(order)
-            answers = await self._outside.quotes(order, None if judged is None else judged.venue)
+                answers = await self._outside.quotes(order, judged.venue, judged.route)
+            else:
+                answers = await self._outside.quotes(order)
             # A stop without a limit has a bound in name alone.
             set_bound = None if is_unbound(order.limit_price) else order.bound
             best = routing.choose(answers, order.swap_mode, set_bound)

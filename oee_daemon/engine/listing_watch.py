@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -24,7 +25,7 @@ from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.engine.token_safety import Verdict
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.listings import NewToken
+from oee_daemon.networks.listings import NewPool, NewToken
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.store import listing_watch_sql
@@ -118,18 +119,19 @@ class ListingWatch:
         if Verdict.UNKNOWN in verdicts:
             # What else there is to know is known soon, and is told with a refusal.
             return None
-        if Verdict.REFUSED in verdicts or await self._is_quoted(order, token.pool.venue):
+        if Verdict.REFUSED in verdicts or await self._is_quoted(order, token.pool):
             return _told(token)
         return None
 
-    async def _is_quoted(self, order: Order, venue: str) -> bool:
+    async def _is_quoted(self, order: Order, pool: NewPool) -> bool:
         try:
             # The daemon has read it from the chain, and this worker may not have met it.
             await self._desk.know((order.input_mint, order.output_mint))
             request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
         except AttemptFailed:
             return False
-        answers = await routing.ask([one for one in self._network.venues if one.name == venue], request)
+        venues = [one for one in self._network.venues if one.name == pool.venue]
+        answers = await routing.ask(venues, replace(request, route=pool.route))
         return any(answer.quote is not None for answer in answers)
 
 

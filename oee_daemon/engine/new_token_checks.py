@@ -29,11 +29,12 @@ LOOK_S = 2.0
 
 class Judged(NamedTuple):
     """What is known before a venue is asked: the verdicts, what is kept of a transfer, basis points, and the
-    venue whose pool was judged: it is bought there and nowhere else."""
+    venue and the route of the pool that was judged: it is bought there and nowhere else."""
 
     checks: Sequence[Check]
     kept_bps: int
     venue: str
+    route: bytes
 
 
 class NewTokenChecks:
@@ -89,10 +90,13 @@ class NewTokenChecks:
             checks.append(Check("opens", Verdict.UNKNOWN, f"nobody shows its pool{where}"))
         require(checks, order.output_mint)
         assert token is not None and token.pool is not None
-        return Judged(checks, token.fee_bps or 0, token.pool.venue)
+        return Judged(checks, token.fee_bps or 0, token.pool.venue, token.pool.route)
 
     async def at_choice(self, order: Order, quote: Quote, before: Judged) -> Sequence[Check]:
         """All verdicts. Raises as `before_routing`, which told `before`."""
+        if before.route and quote.route != before.route:
+            said = f"{quote.venue} quoted another pool than the one that was checked."
+            raise AttemptFailed(said, code=UnsafeToken.code, retryable=True)
         found = [*before.checks, *await self._judge_trade(order, quote, before.kept_bps)]
         require(found, order.output_mint)
         return found

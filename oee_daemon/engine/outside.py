@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from solders.hash import Hash
 from solders.message import from_bytes_versioned
@@ -50,10 +51,11 @@ class Outside:
         self.chain = BoundedChain(network.chain, faults)
         self._cases = Cases(self.chain.nodes)
 
-    async def quotes(self, order: Order, only: str | None = None) -> list[VenueAnswer]:
-        """What each venue, or `only` that one, answers for the order's running attempt, in the venues' order;
-        last come those that it may not ask."""
+    async def quotes(self, order: Order, only: str | None = None, route: bytes = b"") -> list[VenueAnswer]:
+        """What each venue, or `only` that one for that `route`, answers for the order's running attempt, in
+        the venues' order; last come those that it may not ask."""
         request = routing.request_of(order, self._network.tokens, order.number, order.attempt)
+        request = replace(request, route=route)
         venues = [venue for venue in self.venues_of(order) if only in (None, venue.name)]
         asked = await routing.ask(venues, request)
         asked = routing.within_impact(asked, self._network.max_impact)

@@ -18,9 +18,11 @@ from oee_daemon.orders.swap import Quote, QuoteRequest
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPool:
     """The pool of a new token. `opens_in_s`: 0 where it is open. `reserve_usd`: of its quote side alone, now
-    and two slots ago; the token's own worth is whatever its maker says."""
+    and two slots ago; the token's own worth is whatever its maker says. `route`: a quote's of that
+    pool, where its venue has several for a pair."""
 
     venue: str
+    route: bytes = b""
     slot: int
     age_s: float
     opens_in_s: float | None

@@ -15,7 +15,8 @@ from oee_daemon.orders.tokens import Token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
-    """What a venue is asked. `number` and `attempt` are 0 and 1 for a price that nobody will trade on."""
+    """What a venue is asked. `number` and `attempt` are 0 and 1 for a price that nobody will trade on.
+    `route`: the only one that is asked for, as in a quote of that venue; any where it is empty."""
 
     input_token: Token
     output_token: Token
@@ -23,6 +24,7 @@ class QuoteRequest:
     mode: SwapMode
     number: int = 0
     attempt: int = 1
+    route: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,9 +15,13 @@ from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import Conflict, InvalidInput
+from oee_daemon.networks.listings import NewPool
+from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, Trap, listing
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS, Token
 from tests.integration.test_editing import edit
@@ -161,6 +166,33 @@ def test_who_waits_for_its_token_still_does_once_it_was_edited(bench: Bench) -> 
     assert bench.row(order.id).arm_rule == Rule.LISTED
     watch(bench, token.listed_at + 5)
     assert bench.run_to_end(bench.execution(), order.id).status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize(("given", "bought"), [(b"deep", True), (b"thin", False)])
+def test_it_is_bought_in_the_pool_that_was_judged_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, given: bytes, bought: bool
+) -> None:
+    """Of two pools of one venue."""
+    asked: set[bytes] = set()
+
+    class Several(SimulatedListings):
+        def _pool(self, token: Listing, height: int) -> NewPool:
+            return replace(super()._pool(token, height), route=b"deep")
+
+    class Router(SimulatedVenue):
+        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+            if request.number:
+                asked.add(request.route)
+            return replace(await super().quote(request, deadline_s), route=given)
+
+    monkeypatch.setattr("tests.kit.engine.SimulatedListings", Several)
+    monkeypatch.setattr("tests.kit.engine.SimulatedVenue", Router)
+    (token, *_) = tokens(None)
+    order = snipe(bench, token)
+    watch(bench, token.listed_at + 5)
+    assert asked == {b"deep"}
+    assert bench.order(order.id).status is (Status.CONFIRMED if bought else Status.PENDING)
+    assert bool(bench.swaps(order.id)) == bought
 
 
 @pytest.mark.parametrize("emptied", [False, True])

@@ -176,6 +176,7 @@ class SolanaListings:
         late_s = None if pool.opens_at is None else seen.unix - pool.opens_at
         return NewPool(
             venue=CpmmVenue.name,
+            route=pool.at.route,
             slot=seen.slot,
             # Raydium's program opens no pool before the second after it was made.
             age_s=float(max(0, late_s or 0)),

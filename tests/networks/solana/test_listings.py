@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +34,7 @@ from oee_daemon.networks.solana.sell_back import SellBack
 from oee_daemon.networks.solana.solana_listings import SolanaListings, _at_worst
 from oee_daemon.networks.solana.token_shares import LOCKERS, TokenShares
 from oee_daemon.networks.solana.unit_pricing import Pricing
-from oee_daemon.networks.solana.venues.cpmm_pool import Addresses, addresses
+from oee_daemon.networks.solana.venues.cpmm_pool import POOL_BYTES, Addresses, Pool, addresses
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token
@@ -320,6 +320,53 @@ def test_how_old_an_endpoint_is(heard: list[tuple[float, dict[str, int]]], old: 
     ages = EndpointAges(fastest_s=0.1, kept_s=15.0)
     found = [ages.of(slots, at) for at, slots in heard][-1]
     assert found == pytest.approx(old)
+
+
+def test_a_pool_that_no_venue_trades_in_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was judged, and another one of the same token was bought in."""
+    with staged(tmp_path) as stage:
+        mint = stage.list(None)["honest 1"]
+        for _ in range(2):
+            stage.net.blocks(AFTER + 3)
+            seen = stage.look(mint)
+        answer = Localnet.answer
+
+        def pays_its_maker(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
+            found = answer(self, verb, target, body)
+            if b"getMultipleAccounts" in body and found.body is not None:
+                said = json.loads(found.body)
+                for row in said[-1]["result"]["value"]:
+                    data = base64.b64decode(row["data"][0]) if row else b""
+                    if len(data) == POOL_BYTES:
+                        row["data"][0] = base64.b64encode(data[:390] + b"\x01" + data[391:]).decode()
+                found = found._replace(body=json.dumps(said).encode())
+            return found
+
+        assert seen is not None and seen.pool is not None
+        request = stage.request(mint, seen.facts.decimals)
+        quoted = stage.quote(replace(request, route=seen.pool.route))
+        assert quoted is not None and quoted.route == seen.pool.route
+        monkeypatch.setattr(Localnet, "answer", pays_its_maker)
+        seen = stage.look(mint)
+        assert seen is not None and seen.pool is None
+
+
+def test_only_the_pool_that_is_asked_for_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thin one of a later configuration has the better price."""
+
+    async def held(_self: CpmmVenue, _asked: QuoteRequest, indexes: Any, _s: float) -> list[tuple[int, Pool]]:
+        return [(n, Pool(10**12 // 10**n, 2**n * 10**12 // 10**n, 2500, (TOKEN, TOKEN))) for n in indexes]
+
+    monkeypatch.setattr(CpmmVenue, "_pools", held)
+    nobody: Any = None
+    venue = CpmmVenue(nobody, nobody)
+    best = QuoteRequest(
+        input_token=TOKENS["USDC"], output_token=TOKENS["BONK"], amount=10**6, mode=SwapMode.EXACT_IN
+    )
+    asked = {route: replace(best, route=route) for route in (b"", POOL.route, OTHER.route)}
+    found = {route: asyncio.run(venue.quote(one, 1.0)) for route, one in asked.items()}
+    assert found[b""].route not in (POOL.route, OTHER.route)
+    assert (found[POOL.route].route, found[OTHER.route].route) == (POOL.route, OTHER.route)
 
 
 POOL, OTHER = (addresses(CPMM, n, USDC, TOKENS["BONK"].mint) for n in range(2))

@@ -40,6 +40,13 @@ class Addresses:
     vaults: tuple[Pubkey, Pubkey]
     mints: tuple[Pubkey, Pubkey]
     observation: Pubkey
+    #: The configuration's number.
+    index: int
+
+    @property
+    def route(self) -> bytes:
+        """What names this pool in a quote."""
+        return struct.pack(">H", self.index)
 
     def to_read(self) -> list[str]:
         return [str(key) for key in (self.pool, self.config, *self.vaults, *self.mints)]
@@ -56,7 +63,8 @@ def addresses(program: str, index: int, mint_in: str, mint_out: str) -> Addresse
     first, second = (_derived(owner, b"pool_vault", bytes(pool), bytes(mint)) for mint in mints)
     observation = _derived(owner, b"observation", bytes(pool))
     authority = _derived(owner, b"vault_and_lp_mint_auth_seed")
-    return Addresses(owner, authority, config, pool, (first, second), (mints[0], mints[1]), observation)
+    vaults = first, second
+    return Addresses(owner, authority, config, pool, vaults, (mints[0], mints[1]), observation, index)
 
 
 def config_of(program: str, index: int) -> str:

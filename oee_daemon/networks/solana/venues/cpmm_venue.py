@@ -87,7 +87,11 @@ class CpmmVenue:
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         offers = []
-        indexes = self._configurations.of(request.input_token.mint, request.output_token.mint)
+        indexes: Sequence[int]
+        if request.route:
+            indexes = struct.unpack(">H", request.route)
+        else:
+            indexes = self._configurations.of(request.input_token.mint, request.output_token.mint)
         pools = await self._pools(request, indexes, deadline_s)
         for index, pool in pools:
             try:
@@ -106,7 +110,7 @@ class CpmmVenue:
             amount_out=amount_out,
             fee=pool.fee_of(amount_in),
             price_impact_bps=pool.impact_bps(amount_in),
-            route=struct.pack(">H", index),
+            route=at.route,
             toll=Toll((str(at.pool), *map(str, at.vaults))),
             thin=True,
         )
