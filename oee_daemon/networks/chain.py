@@ -22,7 +22,7 @@ from oee_daemon.orders.swap import Anchor, Fill, Look, SignedSwap
 
 @dataclass(frozen=True, slots=True)
 class FillPage:
-    """Fills, newest first. `before`: the signature to go on from, where there are more. `height`: up to which
+    """Fills, newest first. `before`: where to go on from, where there are more. `height`: up to which
     block all are known, and `reach_s`: for how many seconds back, where there are no more. `unread`: orders
     of which something landed that can't be read. `back_to`: nothing that landed after it is on a later page;
     none: as the last of the fills says."""
@@ -43,7 +43,7 @@ class ListedLanding(NamedTuple):
 
 
 class LandingPage(NamedTuple):
-    """Some of them, newest first. `before`: the signature to go on from, where there may be more."""
+    """Some of them, newest first. `before`: where to go on from, where there may be more."""
 
     landings: Sequence[ListedLanding]
     before: str | None
@@ -86,8 +86,9 @@ class Chain(Protocol):
         ...
 
     async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
-        """What has landed for good, newest first: `limit` of them, older than the signature `before`.
-        `mints`: of the swap that is looked for, which is read by them where dust of another token came along.
+        """What has landed for good, newest first: `limit` of them, from the signature or
+        earlier page's place `before` on. `mints`: of the swap looked for, which is read by them where dust of
+        another token came along.
 
         Raises `ChainUnavailable`, and `BadCursor` where no swap of that signature has landed.
         """

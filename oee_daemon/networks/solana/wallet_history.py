@@ -2,7 +2,8 @@
 
 An order that a database has forgotten is found here by the memo in its swap. What has a memo of somebody else
 is not read any further; what has none is, since a node may leave memos out. What any endpoint lists is there:
-one that is pruned, behind or lying hides nothing that another tells.
+one that is pruned, behind or lying hides nothing that another tells; where they list nothing in common each
+goes on from its own place.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
@@ -42,8 +44,12 @@ REQUEST_S = 2.0
 FASTEST_SLOT_S = 0.1
 #: 64 bytes in base 58.
 _SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
+#: Where each endpoint goes on from: a signature and its name, of each.
+_APART = re.compile(rf"{_SIGNATURE.pattern}@[^@,]+(,{_SIGNATURE.pattern}@[^@,]+)*")
 #: How the RPC words a memo: its length in brackets in front.
 _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
+
+_Row = dict[str, Any]
 
 
 class History:
@@ -58,49 +64,55 @@ class History:
     ) -> FillPage:
         """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
         another after it."""
-        if before is not None and not await self._landed(before, genesis):
+        if before is not None and not _APART.fullmatch(before) and not await self._landed(before, genesis):
             raise BadCursor
         batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
         limit = min(limit, SHORT_PAGE if batchless else PAGE)
         lists = await self._lists(genesis, limit, before)
-        signatures, following = _united([one.rows for one in lists], limit)
-        fills, unread = await self._fills(signatures, genesis, mints)
+        united = _united({name: one.rows for name, one in lists.items()}, limit, before)
+        fills, unread = await self._fills(united.signatures, genesis, mints)
         return FillPage(
             fills,
-            following,
-            min(one.height for one in lists),
+            united.following,
+            min(one.height for one in lists.values()),
             unread,
-            max(one.reach_s for one in lists),
-            None if following is None else _back_to([one.rows for one in lists], following),
+            max(one.reach_s for one in lists.values()),
+            united.back_to,
         )
 
     async def landings(self, genesis: str, *, limit: int, before: str | None = None) -> LandingPage:
         """As `Chain.landings`."""
         limit = min(limit, LISTED)
-        lists = await self._lists(genesis, limit, before)
-        signatures, following = _united([one.rows for one in lists], limit)
-        times = {row["signature"]: row.get("blockTime") for one in lists for row in one.rows}
-        return LandingPage([ListedLanding(one, _moment(times[one])) for one in signatures], following)
+        lists = {name: one.rows for name, one in (await self._lists(genesis, limit, before)).items()}
+        united = _united(lists, limit, before)
+        times = {row["signature"]: row.get("blockTime") for rows in lists.values() for row in rows}
+        listed = [ListedLanding(one, _moment(times[one])) for one in united.signatures]
+        return LandingPage(listed, united.following)
 
     async def fills_of(self, genesis: str, signatures: Sequence[str]) -> FillPage:
         """As `Chain.fills_of`."""
         fills, unread = await self._fills(signatures, genesis)
         return FillPage(fills, None, unread=unread)
 
-    async def _lists(self, genesis: str, limit: int, before: str | None) -> Sequence[_Listed]:
-        options: dict[str, Any] = {**FINALIZED, "limit": limit}
-        known: list[Call] = []
-        if before is not None:
-            options["before"] = before
+    async def _lists(self, genesis: str, limit: int, before: str | None) -> dict[str, _Listed]:
+        places = _places(before)
+
+        def list_of(name: str) -> list[Call]:
+            place = before if places is None else places.get(name)
+            options: dict[str, Any] = {**FINALIZED, "limit": limit}
+            rows: Call = ("getSignaturesForAddress", [self._wallet, options])
+            if place is None:
+                return [rows]
+            options["before"] = place
             # A node that does not know it gives an empty list, as at the end.
-            known.append(("getSignatureStatuses", [[before], {"searchTransactionHistory": True}]))
+            return [rows, ("getSignatureStatuses", [[place], {"searchTransactionHistory": True}])]
+
         # Height and list are of one node, and the height comes first: what lands in between is only more.
         calls: list[Call] = [
-            GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH,
-            ("getSignaturesForAddress", [self._wallet, options]), ("getFirstAvailableBlock", []), *known,
+            GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
         ]  # fmt: skip
-        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S)
-        lists = [one for name, said in heard.items() if (one := _list_of(name, said, genesis)) is not None]
+        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, more=list_of)
+        lists = {n: one for n, said in heard.items() if (one := _list_of(n, said, genesis)) is not None}
         if not lists:
             raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
         return lists
@@ -165,7 +177,7 @@ class _Listed:
 
     height: int
     reach_s: float
-    rows: list[dict[str, Any]]
+    rows: list[_Row]
 
 
 def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
@@ -176,38 +188,78 @@ def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
         return None
 
 
-def _united(lists: Sequence[list[dict[str, Any]]], limit: int) -> tuple[list[str], str | None]:
-    """What may be ours of all lists, newest first, and where to go on from: where the first list that has
-    more ends, at a landing that all of those know. What others list beyond it is of the next page, and of
-    this one where they don't know it: they could not go on from there.
+class _United(NamedTuple):
+    """One page of all lists: what may be ours, newest first; where to go on from; and `FillPage.back_to`."""
 
-    Raises `ChainUnavailable` where there is none: one that makes landings up would hide what others tell.
+    signatures: list[str]
+    following: str | None
+    back_to: datetime | None
+
+
+def _united(lists: Mapping[str, list[_Row]], limit: int, before: str | None = None) -> _United:
+    """Up to where the first list that has more ends, at a landing that all of those know. What others list
+    beyond it is of the next page, and of this one where they don't know it: they could not go on from there.
+
+    Where there is none, since one stands still or makes landings up, each goes on from its own place.
     """
-    full = [rows for rows in lists if len(rows) == limit]
-    last = _last_known(full) if full else None
+    full = [rows for rows in lists.values() if len(rows) == limit]
+    if not full:
+        return _United(_ours(lists.values()), None, None)
+    last = _last_known(full)
+    if last is None:
+        return _each_on_its_own(lists, limit, before)
+    taken = [rows[: _after(rows, last)] for rows in lists.values()]
+    told = [row.get("blockTime") for rows in taken for row in rows if row["signature"] == last]
+    return _United(_ours(taken), last, _latest(told))
+
+
+def _each_on_its_own(lists: Mapping[str, list[_Row]], limit: int, before: str | None) -> _United:
+    """Up to the slot that the first list that has more ends at, so that each landing is of one page."""
+    # Whoever tells older slots first holds back nobody but itself.
+    slots = {name: list(accumulate((row["slot"] for row in rows), min)) for name, rows in lists.items()}
+    until = max(slots[name][-1] for name, rows in lists.items() if len(rows) == limit)
+    # A plain signature was known to all who have answered.
+    places = dict.fromkeys(lists, before) if (known := _places(before)) is None else {**known}
+    taken, told = [], []
+    for name, rows in lists.items():
+        many = sum(slot >= until for slot in slots[name])
+        taken.append(rows[:many])
+        if many:
+            places[name] = rows[many - 1]["signature"]
+        told += [row.get("blockTime") for row in (rows[many:] or rows[-1:])]
+    following = ",".join(f"{place}@{name}" for name, place in places.items() if place is not None)
+    return _United(_ours(taken), following, _latest(told))
+
+
+def _places(before: str | None) -> dict[str, str] | None:
+    """Where each endpoint goes on from, by its name; none where it is one signature for all."""
+    if before is None or not _APART.fullmatch(before):
+        return None
+    return {name: place for place, _, name in (one.partition("@") for one in before.split(","))}
+
+
+def _ours(lists: Iterable[list[_Row]]) -> list[str]:
     found: dict[str, int] = {}
     for rows in lists:
         for row in rows:
             if _may_be_ours(row):
                 found.setdefault(row["signature"], row["slot"])
-            if row["signature"] == last:
-                break
     # Sorting keeps the order within a slot.
-    return sorted(found, key=lambda one: -found[one]), last
+    return sorted(found, key=lambda one: -found[one])
 
 
-def _last_known(full: Sequence[list[dict[str, Any]]]) -> str:
+def _after(rows: list[_Row], last: str) -> int:
+    return next((n for n, row in enumerate(rows, 1) if row["signature"] == last), len(rows))
+
+
+def _last_known(full: Sequence[list[_Row]]) -> str | None:
     first = max(full, key=lambda rows: int(rows[-1]["slot"]))
     known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
-    for row in reversed(first):
-        if row["signature"] in known:
-            return str(row["signature"])
-    raise ChainUnavailable("The RPC endpoints list no landing that all of them know.")
+    return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
 
 
-def _back_to(lists: Sequence[list[dict[str, Any]]], last: str) -> datetime:
-    """When that landing was, by the latest that any of the lists says; for ever ahead where one does not."""
-    told = [row.get("blockTime") for rows in lists for row in rows if row["signature"] == last]
+def _latest(told: Sequence[object]) -> datetime:
+    """The latest of these block times: nothing later comes after; for ever ahead where one is not told."""
     if not told or not all(type(unix) is int and unix > 0 for unix in told):
         return datetime.max.replace(tzinfo=UTC)
     return max(map(_moment, told))
@@ -218,7 +270,7 @@ def _listed(results: list[Result], genesis: str) -> _Listed:
     slot, height = epoch_of(results[2])
     try:
         last = results[1]["value"]["lastValidBlockHeight"]
-        rows = [dict(row) for row in results[3]]
+        rows = [dict(row) for row in results[4]]
         sane = all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
     except (KeyError, TypeError, ValueError):
         raise NoAnswer("no list of signatures") from None
@@ -229,7 +281,7 @@ def _listed(results: list[Result], genesis: str) -> _Listed:
     # Up to this height all is known, and what is not there may be signed again: it has to make sense.
     if type(last) is not int or anchored_at(slot, height, last) is None:
         raise NoAnswer("a height that contradicts its blockhash")
-    first = results[4] if type(results[4]) is int else slot
+    first = results[3] if type(results[3]) is int else slot
     return _Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
 
 

@@ -18,7 +18,7 @@ from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.engine import recall
-from oee_daemon.errors import ChainUnavailable
+from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import wallet_history
 from oee_daemon.networks.solana.fill import WSOL
@@ -319,32 +319,100 @@ def rows(*slots: int) -> list[dict[str, Any]]:
 
 def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
     """At a landing that all know that have more: else some could not go on from there, and hid the rest."""
-    united = wallet_history._united
-    assert united([rows(9, 7, 6), rows(8, 7, 6, 2)[:3], rows(9, 7, 6, 1)], 3) == (
-        ["s9", "s8", "s7", "s6"],
-        "s6",
-    )
-    assert united([rows(9, 7, 5), rows(8, 7, 6)], 3) == (["s9", "s8", "s7"], "s7")
+    assert united(rows(9, 7, 6), rows(8, 7, 6, 2)[:3], rows(9, 7, 6, 1)) == (["s9", "s8", "s7", "s6"], "s6")
+    assert united(rows(9, 7, 5), rows(8, 7, 6)) == (["s9", "s8", "s7"], "s7")
     # Who has no more, and does not know it, is not asked again.
-    assert united([rows(9, 7, 6), rows(9, 1)], 3) == (["s9", "s7", "s6", "s1"], "s6")
-    assert united([rows(9, 7), rows(8)], 3) == (["s9", "s8", "s7"], None)
+    assert united(rows(9, 7, 6), rows(9, 1)) == (["s9", "s7", "s6", "s1"], "s6")
+    assert united(rows(9, 7), rows(8)) == (["s9", "s8", "s7"], None)
+
+
+def united(*lists: list[dict[str, Any]]) -> tuple[list[str], str | None]:
+    found = wallet_history._united({f"n{n}": one for n, one in enumerate(lists)}, 3)
+    return found.signatures, found.following
 
 
 def test_landings_that_one_endpoint_makes_up_hide_none_that_another_tells() -> None:
-    with pytest.raises(ChainUnavailable):
-        wallet_history._united([rows(93, 92, 91), rows(9, 8, 7)], 3)
-    assert wallet_history._united([rows(92, 91, 9), rows(9, 8, 7)], 3) == (["s92", "s91", "s9"], "s9")
+    """Nor does one that tells them in no order."""
+    assert united(rows(93, 92, 91), rows(9, 8, 7)) == (["s93", "s92", "s91"], "s91@n0")
+    assert united(rows(1, 99, 98), rows(9, 8, 7)) == (["s9", "s8", "s7"], "s7@n1")
+    assert united(rows(92, 91, 9), rows(9, 8, 7)) == (["s92", "s91", "s9"], "s9")
+
+
+def walker(slots: Sequence[int]) -> Any:
+    """A node that knows landings of these slots and no others, and tells none of them."""
+    signed = {f"{slot:064}".replace("0", "z"): slot for slot in slots}
+
+    def listed(params: Any) -> Any:
+        before = signed.get(params[1].get("before"), 10**9)
+        found = [
+            {"signature": one, "slot": slot, "err": None, "blockTime": 1_793_000_000 + slot}
+            for one, slot in signed.items() if slot < before
+        ]  # fmt: skip
+        return found[: params[1]["limit"]]
+
+    def status(params: Any) -> Any:
+        final = {"confirmationStatus": "finalized"} if params[0][0] in signed else None
+        return {"context": {"slot": 1}, "value": [final]}
+
+    return rpc(
+        {
+            "getGenesisHash": lambda _: "G",
+            "getLatestBlockhash": lambda _: {"value": {"lastValidBlockHeight": slots[0] + 128}},
+            "getEpochInfo": lambda _: {"absoluteSlot": slots[0], "blockHeight": slots[0] - 22},
+            "getSignaturesForAddress": listed,
+            "getSignatureStatuses": status,
+            "getFirstAvailableBlock": lambda _: 0,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [(range(1_000, 500, -1), range(700, 500, -1)), (range(998, 500, -2), range(999, 500, -2))],
+    ids=["behind", "made up"],
+)
+def test_endpoints_that_list_nothing_in_common_are_each_listed_to_their_end(one: range, two: range) -> None:
+    """One that stands still, or makes landings up, kept the whole engine from claiming anything."""
+
+    async def run() -> list[LandingPage]:
+        pages: list[LandingPage] = []
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(walker(slots))))[0] for slots in (one, two)]
+            pool = open_pool(served, 1000.0, 1000)
+            try:
+                while not pages or pages[-1].before is not None:
+                    before = pages[-1].before if pages else None
+                    pages.append(await History(pool, WALLET).landings("G", limit=50, before=before))
+            finally:
+                await pool.close()
+        return pages
+
+    pages = asyncio.run(run())
+    listed = [int(landing.signature.replace("z", "0")) for page in pages for landing in page.landings]
+    assert listed == sorted({*one, *two}, reverse=True)
+    assert len(pages) <= 14
+
+
+def test_a_place_that_is_none_is_refused() -> None:
+    with pytest.raises(BadCursor):
+        asyncio.run(History(open_pool(["http://127.0.0.1:1"], 1, 1), WALLET).page("G", limit=1, before="x@y"))
 
 
 def test_a_page_goes_back_to_where_the_latest_of_its_lists_says() -> None:
     """Who says an earlier time would end a search before its order's own."""
 
-    def back_to(*times: Any) -> datetime:
-        told = [[{"signature": "s", "slot": 1, "blockTime": unix}] for unix in times]
-        return wallet_history._back_to(told, "s")
+    def back_to(*times: Any) -> datetime | None:
+        told = {
+            f"n{n}": [{"signature": "s", "slot": 1, "err": None, "blockTime": unix}]
+            for n, unix in enumerate(times)
+        }
+        return wallet_history._united(told, 1).back_to
 
     assert back_to(10, 1_793_000_000) == datetime.fromtimestamp(1_793_000_000, UTC)
-    assert back_to(10, None) == back_to() == datetime.max.replace(tzinfo=UTC)
+    assert back_to(10, None) == datetime.max.replace(tzinfo=UTC)
+    apart = {"liar": [{**row, "blockTime": 10} for row in rows(93, 92, 91)], "honest": [
+        {**row, "blockTime": 1_793_000_000 + row["slot"]} for row in rows(9, 8, 7)]}  # fmt: skip
+    assert wallet_history._united(apart, 3).back_to == datetime.fromtimestamp(1_793_000_009, UTC)
 
 
 def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:

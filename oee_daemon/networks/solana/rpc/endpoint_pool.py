@@ -34,16 +34,23 @@ class Pool:
         self._order = list(endpoints)
 
     async def each(
-        self, calls: Sequence[Call], deadline_s: float, *, grace_s: float = GRACE_S, urgent: bool = True
+        self,
+        calls: Sequence[Call],
+        deadline_s: float,
+        *,
+        grace_s: float = GRACE_S,
+        urgent: bool = True,
+        more: Callable[[str], Sequence[Call]] = lambda _: (),
     ) -> dict[str, list[Result]]:
-        """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did.
-        Raises `ChainUnavailable` where none does."""
+        """What each endpoint that answers says, by its name; `grace_s`: that the others have once one did;
+        `more`: calls for the endpoint of that name alone. Raises `ChainUnavailable` where none does."""
         heard: dict[str, list[Result]] = {}
         silent: list[str] = []
 
         async def ask(endpoint: Endpoint) -> None:
             try:
-                heard[endpoint.name] = await endpoint.ask(calls, deadline_s, urgent=urgent)
+                asked = [*calls, *more(endpoint.name)]
+                heard[endpoint.name] = await endpoint.ask(asked, deadline_s, urgent=urgent)
             except NoAnswer as e:
                 silent.append(f"{endpoint.name}: {e.reason}")
 
