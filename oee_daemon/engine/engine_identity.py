@@ -49,6 +49,9 @@ _LANDINGS, _MORE = 100, 1000
 _READ = 500
 #: Seconds for all that: meanwhile its worker gives no sign of life, and would be taken for dead.
 _LOOK_S = 15.0
+#: Seconds for which a landing that is listed and not told keeps all from being claimed: one that an endpoint
+#: makes up is never told, and then whatever is live is in doubt, and it alone waits.
+_UNTOLD_S = 60.0
 #: So many of them are asked for at once: an endpoint without batches tells them one after another, in time.
 _TOLD = 5
 
@@ -94,6 +97,8 @@ class Identity:
         #: Where the database was last seen to be; none where that can't be known.
         self.known: Where | None = None
         self.settled = False
+        #: Since when, in monotonic seconds, something is listed and not told.
+        self._untold: float | None = None
 
     def must_be_settled(self) -> None:
         """Raises `Unavailable` where what the database says of an order may be out of date."""
@@ -135,7 +140,7 @@ class Identity:
             doubts.forget_the_ended(conn)
             ours = {"network": self._network.name, "wallet": self._network.wallet.address}
             engine_row.write(conn, here, newest, chain=chain, **ours)
-        self.known, self.settled = here, True
+        self.known, self.settled, self._untold = here, True, None
         self._note()
 
     def look(self) -> None:
@@ -190,12 +195,21 @@ class Identity:
             if time.monotonic() > until:
                 whole = False
                 break
-            told = self._run(self._chain.fills_of(missing[begin : begin + _TOLD]))
+            try:
+                told = self._run(self._chain.fills_of(missing[begin : begin + _TOLD]))
+            except ChainUnavailable:
+                if self._may_be_told():
+                    raise
+                return (
+                    newest,
+                    f"the chain lists {len(missing)} landings that it does not have, and tells not all",
+                )
             for fill in told.fills:
                 return newest, f"the chain knows a landing that it does not: {fill.signature}"
             for order_id in told.unread:
                 return newest, f"the chain knows a landing that it does not, of order {order_id}"
         if len(missing) > _READ or not whole:
+            newest = newest if self._untold is None else looked_into
             return newest, f"the chain knows {len(missing)} landings that it does not, too many to read"
         return newest, None
 
@@ -217,9 +231,20 @@ class Identity:
         while before is not None and not first and all(map(is_new, listed)):
             if time.monotonic() > until:
                 return listed, listed, False
-            landings, before = self._run(self._chain.landings(limit=_MORE, before=before))
+            try:
+                landings, before = self._run(self._chain.landings(limit=_MORE, before=before))
+            except ChainUnavailable:
+                if self._may_be_told():
+                    raise
+                return listed, listed, False
             listed += landings
         return listed, list(takewhile(is_new, listed)), True
+
+    def _may_be_told(self) -> bool:
+        """Whether what an endpoint lists and none tells is asked for again before anything is doubted."""
+        now = time.monotonic()
+        self._untold = now if self._untold is None else self._untold
+        return now - self._untold < _UNTOLD_S
 
     def _halt_known(self) -> int:
         """The number of the halt of which the home knows, beside its mark; 0 where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from oee_daemon.engine.engine_identity import NOWHERE, Identity
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
-from oee_daemon.networks.chain import FillPage
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
@@ -298,6 +298,43 @@ def test_a_forgotten_landing_that_can_not_be_read_is_one_as_well(bench: Bench) -
     chain.unread = [order.id]
     identity(bench, chain=chain).settle()
     assert bench.order(order.id).status is Status.SUBMITTED
+
+
+class MadeUpChain(HookedChain):
+    """It lists a landing that nobody tells, or a page of which nobody tells the next."""
+
+    endless = False
+
+    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+        if before is not None:
+            raise ChainUnavailable("not known")
+        return LandingPage([ListedLanding("1" * 88, datetime.now(UTC))], "1" if self.endless else None)
+
+    async def fills_of(self, signatures: Sequence[str]) -> FillPage:
+        raise ChainUnavailable("listed and not told")
+
+
+@pytest.mark.parametrize("endless", [True, False])
+def test_a_landing_that_nobody_tells_doubts_what_is_live_and_stops_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, endless: bool
+) -> None:
+    """An endpoint makes it up for ever, and nothing was claimed for so long."""
+    identity(bench).settle()
+    order = bench.place()
+    chain = MadeUpChain(bench.ledger, clock=bench.clock)
+    chain.endless = endless
+    ours = identity(bench, chain=chain)
+    with pytest.raises(ChainUnavailable):
+        ours.look()
+    assert (ours.settled, bench.order(order.id).status) == (False, Status.PENDING)
+    monkeypatch.setattr(engine_identity, "_UNTOLD_S", 0.0)
+    ours.look()
+    assert (ours.settled, bench.order(order.id).status) == (True, Status.SUBMITTED)
+    with bench.db.connect() as conn:
+        newest = conn.execute(text("SELECT newest_fill FROM engine")).scalar()
+    assert newest != "1" * 88, "what is made up would hide what lands before it is listed again"
+    later = bench.place()
+    assert bench.run_to_end(bench.execution(), later.id).status is Status.CONFIRMED
 
 
 @pytest.mark.parametrize("bound", ["_READ", "_LOOK_S"])
