@@ -36,6 +36,9 @@ class PoolFacts:
     shares_mint: str
     shares_left: int
     opens_at: int | None
+    #: Of several endpoints' words: the most that one says it holds, and whether each of them shows the pool.
+    held_at_most: int = 0
+    shown_by_all: bool = True
 
 
 def shares_mint_of(at: Addresses) -> str:

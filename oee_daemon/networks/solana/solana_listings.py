@@ -2,8 +2,8 @@
 
 A pool counts that is at the address which follows from the mints, the program and a configuration, and whose
 account that program owns: nobody can put another one there. No API is asked. Endpoints that tell different
-things of a mint tell nothing, of a pool the worst counts; one that is behind tells nothing, and what none
-tells is none.
+things of a mint tell nothing, of its supply and its pools the worst counts; one that is behind tells nothing,
+and what none tells is none.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class SolanaListings:
         seen = await self._furthest(mint, against, deadline_s, urgent=urgent)
         if seen.mint is None:
             return None
-        pool = max(seen.pools, key=lambda one: one.held, default=None)
+        # What one endpoint made up, or hides, keeps nobody from a pool that all of them show.
+        pool = max(seen.pools, key=lambda one: (one.shown_by_all, one.held), default=None)
         new = elsewhere = None
         if pool is None:
             elsewhere = await self._finder.market(mint, deadline_s, urgent=urgent)
@@ -157,23 +158,18 @@ class SolanaListings:
         if len({_told(one) for one in fresh if one.mint is not None}) > 1:
             raise ChainUnavailable(f"RPC endpoints tell different things of {mint}.")
         known = [one for one in fresh if one.mint is not None]
-        # One that has not heard of it yet is behind.
-        if not known:
-            return fresh[0]
-        return replace(
-            known[0],
-            # Whoever tells a later one opens a pool before its time, or hides what left it since.
-            slot=min(one.slot for one in known),
-            unix=min(one.unix for one in known),
-            pools=[_at_worst(pool, known) for pool in known[0].pools],
-        )
+        # Nobody has heard of it yet.
+        return _worst_of(known, fresh) if known else fresh[0]
 
     async def _pool(
         self, pool: PoolFacts, seen: _Seen, against: str, shares: Shares, deadline_s: float
     ) -> NewPool:
         usd = await self._usd(against, deadline_s)
-        before = self._before(str(pool.at.pool), seen.slot, pool.held)
+        before = self._before(str(pool.at.pool), seen.slot, pool.held_at_most)
         late_s = None if pool.opens_at is None else seen.unix - pool.opens_at
+        unsaid = dict(shares.unsaid) if usd is not None else {**shares.unsaid, "thin": _NO_WORTH}
+        if not pool.shown_by_all:
+            unsaid |= {"thin": _NOT_ALL, "lp": _NOT_ALL}
         return NewPool(
             venue=CpmmVenue.name,
             route=pool.at.route,
@@ -181,15 +177,15 @@ class SolanaListings:
             # Raydium's program opens no pool before the second after it was made.
             age_s=float(max(0, late_s or 0)),
             opens_in_s=None if late_s is None else float(max(0, -late_s)),
-            reserve_usd=self._worth(pool.held, against, usd),
+            reserve_usd=self._worth(pool.held, against, usd) if pool.shown_by_all else None,
             reserve_before_usd=None if before is None else self._worth(before, against, usd),
-            locked_bps=shares.locked_bps,
+            locked_bps=shares.locked_bps if pool.shown_by_all else None,
             holders_bps=shares.holders_bps,
-            unsaid=shares.unsaid if usd is not None else {**shares.unsaid, "thin": _NO_WORTH},
+            unsaid=unsaid,
         )
 
     def _before(self, pool: str, slot: int, held: int) -> int | None:
-        """What it held two slots ago, or as long before as it was looked at. It remembers this look."""
+        """What it held at most two slots ago, or as long before as anybody looked. It remembers this look."""
         if len(self._held) >= _REMEMBERED:
             self._held.pop(next(iter(self._held)))
         looks = self._held.setdefault(pool, [])
@@ -232,6 +228,7 @@ class SolanaListings:
 
 
 _NO_WORTH = "nobody says what the token is worth in US dollars that the pool takes"
+_NOT_ALL = "not every RPC endpoint shows that pool"
 
 
 def _unix_of(row: Any) -> int:
@@ -254,6 +251,22 @@ def _by_slot(seen: _Seen) -> int:
     return -seen.slot
 
 
+def _worst_of(known: Sequence[_Seen], fresh: Sequence[_Seen]) -> _Seen:
+    """What speaks most against buying, of what `known` show of the mint, and `fresh` of its pools."""
+    furthest = known[0].mint
+    assert furthest is not None
+    pools = {str(pool.at.pool): pool for one in fresh for pool in one.pools}
+    return replace(
+        known[0],
+        # Of a larger supply ten wallets would have a smaller part.
+        mint=replace(furthest, supply=min(one.mint.supply for one in known if one.mint is not None)),
+        # Whoever tells a later one opens a pool before its time, or hides what left it since.
+        slot=min(one.slot for one in known),
+        unix=min(one.unix for one in known),
+        pools=[_at_worst(pool, fresh) for pool in pools.values()],
+    )
+
+
 def _at_worst(pool: PoolFacts, seen: Sequence[_Seen]) -> PoolFacts:
     """The least that any endpoint says is in it and can't be taken out, and the latest that it opens."""
     told = [one for each in seen for one in each.pools if one.at == pool.at]
@@ -262,9 +275,12 @@ def _at_worst(pool: PoolFacts, seen: Sequence[_Seen]) -> PoolFacts:
     return replace(
         pool,
         held=min(one.held for one in told),
+        # Of what it held before, this tells that it is being emptied.
+        held_at_most=max(one.held for one in told),
         shares=least.shares,
         shares_left=least.shares_left,
         opens_at=max(opens) if len(opens) == len(told) else None,
+        shown_by_all=len(told) == len(seen),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -246,12 +247,13 @@ Lie = Callable[[dict[str, Any], list[str]], None]
 
 
 def lies(monkeypatch: pytest.MonkeyPatch, lie: Lie) -> None:
-    """What the node `liar` tells of accounts is what `lie` makes of the answer, and of whom was asked for."""
+    """What the node `liar` tells in a look is what `lie` makes of the answer, and of which accounts it was
+    asked for."""
     answer = Localnet.answer
 
     def told(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
         found = answer(self, verb, target, body)
-        if target == "/node/liar" and b"getMultipleAccounts" in body and found.body is not None:
+        if target == "/node/liar" and b"getGenesisHash" in body and found.body is not None:
             said, asked = json.loads(found.body), json.loads(body)
             for one, call in zip(said, asked, strict=True):
                 if call["method"] == "getMultipleAccounts":
@@ -298,6 +300,49 @@ def test_who_tells_higher_slots_leaves_nobody_out(
             stage.net.blocks(5)
             now.s += 2.0
             ahead.slots += 30
+
+
+def multiplies_supply(said: dict[str, Any], _asked: list[str]) -> None:
+    (supply,) = struct.unpack_from("<Q", base64.b64decode(said["value"][0]["data"][0]), 36)
+    overwrite(said["value"][0], 36, struct.pack("<Q", supply * 10))
+    said["context"]["slot"] += 1
+
+
+def test_of_the_supply_the_least_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The liar is the furthest: ten wallets would hold a tenth of what they have."""
+    with staged(tmp_path, "", "liar") as stage:
+        stage.net.order("nodes", name="liar")
+        mint = stage.list("whale")["whale"]
+        lies(monkeypatch, multiplies_supply)
+        for _ in range(AFTER + 3):
+            stage.net.blocks(1)
+            found = stage.checks(mint)
+        assert found is not None and bad(found) == {"holders"}
+
+
+@pytest.mark.parametrize("further", [1, -1])
+def test_of_a_pool_that_not_every_endpoint_shows_nothing_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: int
+) -> None:
+    """Made up by the furthest, or hidden by it."""
+    with staged(tmp_path, "", "liar") as stage:
+        stage.net.order("nodes", name="liar")
+        mint = stage.list(None)["honest 1"]
+
+        def hides(said: dict[str, Any], asked: list[str]) -> None:
+            gone = str(addresses(CPMM, 0, USDC, mint).pool)
+            said["value"] = [
+                None if key == gone else row for key, row in zip(asked, said["value"], strict=True)
+            ]
+            said["context"]["slot"] += further
+
+        lies(monkeypatch, hides)
+        for _ in range(AFTER + 6):
+            stage.net.blocks(1)
+            found = stage.checks(mint)
+        assert found is not None
+        assert names(found, Verdict.UNKNOWN) == {"thin", "lp"}
+        assert "not every RPC endpoint" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -388,6 +433,9 @@ def test_of_what_endpoints_tell_of_a_pool_the_worst_counts() -> None:
     assert (found.held, found.shares, found.shares_left, found.opens_at) == (100, 1000, 900, 50)
     shut: Any = [*seen, SimpleNamespace(pools=[facts(opens_at=None)]), SimpleNamespace(pools=[])]
     assert _at_worst(liar, shut).opens_at is None
+    # What it held before counts at its most: what is gone since is seen.
+    assert (found.held_at_most, found.shown_by_all) == (10**9, True)
+    assert not _at_worst(liar, shut).shown_by_all and not _at_worst(other, seen).shown_by_all
 
 
 @pytest.mark.parametrize("lies", [0, 1])
