@@ -6,6 +6,7 @@ every one does. What none tells is none here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -75,15 +76,18 @@ class TokenShares:
         unsaid: dict[str, str] = {}
         # Its vaults alone: who owns them owns those of all other pools, out of which somebody may take it.
         vaults = frozenset(map(str, pool.at.vaults))
-        held = await self._by_owner(mint, "holders", unsaid, deadline_s, urgent, vaults)
         burnt, locked = pool.shares - pool.shares_left, None
+        # Both at once: one after another took longer than a look may, where one endpoint of two hangs.
+        asked = [self._by_owner(mint, "holders", unsaid, deadline_s, urgent, vaults)]
         if burnt >= 0 and pool.shares:
             # What is burnt the pool itself tells.
             locked = burnt * BPS // pool.shares
             if locked < BPS and pool.shares_left:
-                kept = await self._by_owner(pool.shares_mint, "lp", unsaid, deadline_s, urgent)
-                ours = [sum(each.get(owner, 0) for owner in _NOBODYS) for each in kept]
-                locked = min(BPS, (burnt + min(ours)) * BPS // pool.shares) if ours else None
+                asked.append(self._by_owner(pool.shares_mint, "lp", unsaid, deadline_s, urgent))
+        held, *rest = await asyncio.gather(*asked)
+        for kept in rest:
+            ours = [sum(each.get(owner, 0) for owner in _NOBODYS) for each in kept]
+            locked = min(BPS, (burnt + min(ours)) * BPS // pool.shares) if ours else None
         if not held or not supply:
             return Shares(None, locked, unsaid)
         most = max(_largest({who: n for who, n in each.items() if who not in _NOBODYS}) for each in held)

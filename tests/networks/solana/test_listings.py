@@ -462,6 +462,29 @@ def test_of_who_holds_what_two_endpoints_tell_the_worse_counts(lies: int) -> Non
     assert (shares.holders_bps, shares.locked_bps) == (10_000, 0)
 
 
+def test_both_lists_of_holders_are_asked_for_at_once() -> None:
+    """One after another they took longer than a look may, where one endpoint of two hangs."""
+    mint, pool = TOKENS["BONK"].mint, facts()
+    asked: list[str] = []
+    both = asyncio.Event()
+
+    class Told:
+        async def two(self, calls: Any, read: Any, _deadline_s: float, *, urgent: bool) -> Any:
+            asked.append(calls[0][1][0])
+            if len(asked) == 1:
+                await both.wait()
+            both.set()
+            raise ChainUnavailable("No RPC endpoint answers.")
+
+    async def run() -> Any:
+        told: Any = Told()
+        async with asyncio.timeout(5.0):
+            return await TokenShares(told).of(mint, 1000, pool, 1.0, urgent=False)
+
+    assert asyncio.run(run()).unsaid.keys() == {"holders", "lp"}
+    assert asked == [mint, pool.shares_mint]
+
+
 CPMM_TAG = "afaf6d1f0d989bed"
 
 

@@ -12,6 +12,7 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.networks.solana.rpc import endpoint_pool
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -127,3 +128,28 @@ def test_the_second_is_of_another_operator() -> None:
             await pool.close()
 
     asyncio.run(run())
+
+
+def test_whoever_is_cut_off_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each question would wait for the one that hangs."""
+    monkeypatch.setattr(endpoint_pool, "GRACE_S", 0.01)
+    asked = []
+
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = self.operator = name
+
+        async def ask(self, *_: Any, **__: Any) -> list[Any]:
+            asked.append(self.name)
+            if self.name == "hangs":
+                await asyncio.Event().wait()
+            return [7]
+
+    async def run() -> None:
+        named: Any = [Named(name) for name in ("one", "hangs", "two")]
+        pool = Pool(named)
+        assert await pool.two([("getSlot", [])], lambda results: results[0], 5.0) == [7]
+        assert await pool.two([("getSlot", [])], lambda results: results[0], 5.0) == [7, 7]
+
+    asyncio.run(run())
+    assert asked == ["one", "hangs", "one", "two"]

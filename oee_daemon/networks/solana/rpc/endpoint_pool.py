@@ -126,6 +126,10 @@ class Pool:
             except NoAnswer as e:
                 reasons.append(f"{endpoint.name}: {e.reason}")
                 self._ask_last(endpoint)
+            except asyncio.CancelledError:
+                # Else each question would wait for one that hangs.
+                self._ask_last(endpoint)
+                raise
 
         waiting: set[asyncio.Future[None]] = set()
         try:
