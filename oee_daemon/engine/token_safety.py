@@ -24,8 +24,9 @@ from oee_daemon.orders.tokens import Token
 FEE, IMPACT, HOLDERS, LOCKED, FALLS = 100, 1000, 5000, 9500, 2000
 #: Seconds for which liquidity that is not locked may still be: many lock it a minute or two after.
 LOCKS_S = 120.0
-#: What selling back may cost beside fees and impact, basis points.
-SPREAD = 500
+#: What selling back may cost beside fees and impact, basis points; and what of a venue's fee counts, which
+#: it tells itself: that of Raydium's dearest pools.
+SPREAD, VENUE_FEE = 500, 400
 BPS = 10_000
 #: What is said where nothing is known.
 NOBODY = "nobody could say"
@@ -158,7 +159,7 @@ def of_trade(
     checks = [_check("impact", impact is None or impact > most, f"it moves the price: {said}")]
     if back is None:
         return [*checks, _check("sellback", None, "")]
-    fees = 2 * (quote.fee or 0)
+    fees = 2 * min(quote.fee or 0, spent * VENUE_FEE // BPS)
     least = spent - fees - spent * (2 * (impact or 0) + 2 * kept_bps + SPREAD) // BPS
     return [*checks, _check("sellback", back < least, f"{_percent(back * BPS // spent)} of it comes back")]
 

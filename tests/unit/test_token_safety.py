@@ -175,19 +175,24 @@ def test_a_pool_at_its_bounds(changed: dict[str, Any], verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("impact", "back", "most", "refused"),
+    ("fee", "impact", "back", "most", "refused"),
     [
-        (1000, 10**6, None, set()),
-        (1001, 10**6, None, {"impact"}),
-        (200, 10**6, 100, {"impact"}),
+        (2500, 1000, 10**6, None, set()),
+        (2500, 1001, 10**6, None, {"impact"}),
+        (2500, 200, 10**6, 100, {"impact"}),
         # 2 * 25 bps of fee, 2 * 1 % of impact, 5 % of spread.
-        (100, 925_000, None, set()),
-        (100, 924_999, None, {"sellback"}),
-        (0, 0, None, {"sellback"}),
+        (2500, 100, 925_000, None, set()),
+        (2500, 100, 924_999, None, {"sellback"}),
+        (2500, 0, 0, None, {"sellback"}),
+        # Who tells of a fee of nearly all explains nothing by it.
+        (40_000, 0, 870_000, None, set()),
+        (999_990, 0, 870_000, None, set()),
+        (999_990, 0, 869_999, None, {"sellback"}),
+        (999_990, 0, 0, None, {"sellback"}),
     ],
 )
-def test_a_trade_at_its_bounds(impact: int, back: int, most: int | None, refused: set[str]) -> None:
-    quote = Quote(venue="v", amount_in=10**6, amount_out=7, fee=2500, price_impact_bps=impact)
+def test_a_trade_at_its_bounds(fee: int, impact: int, back: int, most: int | None, refused: set[str]) -> None:
+    quote = Quote(venue="v", amount_in=10**6, amount_out=7, fee=fee, price_impact_bps=impact)
     assert bad(token_safety.of_trade(quote, 10**6, back, most)) == refused
 
 

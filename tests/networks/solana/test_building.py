@@ -162,7 +162,7 @@ def with_owner(place: int) -> list[tuple[str, bytes] | None]:
 
 @pytest.mark.parametrize(
     "accounts",
-    [stored(status=4), stored(opens=6), stored(creator_fee=1), stored(owed=10**6), stored(rate=10**6),
+    [stored(status=4), stored(opens=6), stored(creator_fee=1), stored(owed=10**6), stored(rate=100_001),
      stored(vault=crafted.THIEF), *(without(n) for n in range(6)), *(with_owner(n) for n in (0, 1, 4, 5)),
      [*stored()[:5], (str(crafted.TOKEN_2022), bytes(300))]],
 )  # fmt: skip

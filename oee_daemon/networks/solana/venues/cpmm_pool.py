@@ -16,6 +16,9 @@ from oee_daemon.networks.solana.mint_account import Mint, NoMint, TransferFee, r
 
 #: What the fees of a pool are counted in.
 RATE = 1_000_000
+#: The highest fee that is believed. Raydium's own configurations take up to 4 %; one endpoint tells it, and
+#: with a fee of nearly all a quote would be next to nothing, and so would the bound that it fixes.
+MOST_RATE = 100_000
 #: Bytes of a pool and of a configuration.
 POOL_BYTES, CONFIG_BYTES = 637, 236
 #: In the pool's status: no swaps.
@@ -159,8 +162,10 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         struct.unpack_from("<Q", held[n][1], 64)[0] - owed[0][n] - owed[0][n + 2] - owed[1][n] for n in (0, 1)
     ]
     rate = struct.unpack_from("<Q", config[1], 12)[0]
-    if min(amounts) <= 0 or not 0 <= rate < RATE:
+    if min(amounts) <= 0:
         raise NoPool("it is empty")
+    if not 0 <= rate <= MOST_RATE:
+        raise NoPool("it takes more than any pool does")
     way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
     one, two = mints[way[0]], mints[way[1]]
     return Pool(
