@@ -200,17 +200,16 @@ class Identity:
             except ChainUnavailable:
                 if self._may_be_told():
                     raise
-                return (
-                    newest,
-                    f"the chain lists {len(missing)} landings that it does not have, and tells not all",
-                )
+                whole = False
+                break
             for fill in told.fills:
                 return newest, f"the chain knows a landing that it does not: {fill.signature}"
             for order_id in told.unread:
                 return newest, f"the chain knows a landing that it does not, of order {order_id}"
         if len(missing) > _READ or not whole:
+            # Made up and listed first again it would hide what lands before it is looked for next.
             newest = newest if self._untold is None else looked_into
-            return newest, f"the chain knows {len(missing)} landings that it does not, too many to read"
+            return newest, f"the chain knows {len(missing)} landings that it does not, not all to be read"
         return newest, None
 
     def _since(
