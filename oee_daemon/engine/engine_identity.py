@@ -207,8 +207,8 @@ class Identity:
             for order_id in told.unread:
                 return newest, f"the chain knows a landing that it does not, of order {order_id}"
         if len(missing) > _READ or not whole:
-            # Made up and listed first again it would hide what lands before it is looked for next.
-            newest = newest if self._untold is None else looked_into
+            # What may be made up, listed first again, would hide what lands before it is looked for next.
+            newest = next((signature for signature in signatures if signature in stored), looked_into)
             return newest, f"the chain knows {len(missing)} landings that it does not, not all to be read"
         return newest, None
 

@@ -347,6 +347,9 @@ def test_landings_that_are_too_many_to_be_read_may_be_any(
     order = executed_and_forgotten(bench)
     identity(bench, chain=UnreadChain(bench.ledger, clock=bench.clock)).settle()
     assert bench.order(order.id).status is Status.SUBMITTED
+    with bench.db.connect() as conn:
+        newest = conn.execute(text("SELECT newest_fill FROM engine")).scalar()
+    assert newest not in bench.ledgered(order.id), "nobody knows yet whether it is real"
 
 
 # What was executed is found, what was not is executed.
