@@ -88,8 +88,9 @@ class Watcher:
             if urgent is None or line is None
             else Launches(db, line, urgent, fired=self._run_launched, may=may)
         )
-        #: The look at the prices that is under way.
+        #: The look at the prices that is under way, and that at the tokens that are waited for.
         self._looking: asyncio.Task[list[UUID]] | None = None
+        self._listing: asyncio.Task[list[UUID]] | None = None
         #: The fence under which posts were last read, and whether they are to be read before the next look.
         self._watched: int | None = None
         self._watch_due = False
@@ -118,14 +119,20 @@ class Watcher:
                 self._lead = self._watched = None
                 self._report(e)
             await self._pause(begun, beat_at)
-        if self._looking is not None:
-            await asyncio.wait([self._looking], timeout=BEAT_S)
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        if looks := [look for look in (self._looking, self._listing) if look is not None]:
+            await asyncio.wait(looks, timeout=BEAT_S)
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
 
     async def _look(self, beat_at: float) -> None:
         """A tick, which goes on past a beat where those who are asked for prices are slow: leading and the
-        clock wait for none of them."""
+        clock wait for none of them. Nor does a stop wait for whoever is asked about a new token."""
+        if self._listing is not None and self._listing.done():
+            listed, self._listing = self._listing, None
+            listed.result()
+        if self._listing is None:
+            self._listing = asyncio.create_task(self.look_for_tokens())
         if self._looking is None:
             if self._watch_due and self._lead is not None and self.ticks is not None:
                 await self._watch(self.ticks, self._lead)
@@ -216,7 +223,7 @@ class Watcher:
         await ticks.tell(lead, GAP_S)
 
     async def tick(self) -> list[UUID]:
-        """Looks at prices and listings once, if this worker leads; what fired."""
+        """Looks at prices once, if this worker leads; what fired."""
         lead, ticks = self._lead, self.ticks
         if lead is None:
             return []
@@ -226,11 +233,15 @@ class Watcher:
             if ticks.estimates:
                 # Venues are asked for it, which takes its time.
                 await ticks.follow(lead)
-        if self._listed and self.listings is not None:
-            listed = await self.listings.once(lead.fence)
-            self._run_launched([(order_id, OrderType.SNIPER) for order_id in listed])
-            fired += listed
         return fired
+
+    async def look_for_tokens(self) -> list[UUID]:
+        """Looks once for each token that is waited for, if this worker leads; what fired."""
+        if self._lead is None or not self._listed or self.listings is None:
+            return []
+        listed = await self.listings.once(self._lead.fence)
+        self._run_launched([(order_id, OrderType.SNIPER) for order_id in listed])
+        return listed
 
     async def _launch(self) -> None:
         async for due in self._batches(launch_sql.LAUNCH):

@@ -58,7 +58,7 @@ def watch(bench: Bench, slots: int) -> None:
     watcher, execution = bench.watcher(), bench.execution()
     for _ in range(slots):
         now(watcher.beat())
-        for order_id in now(watcher.tick()):
+        for order_id in now(watcher.look_for_tokens()):
             execution.run(order_id)
         bench.clock.wind(ms=400)
 

@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import watcher as watcher_module
+from oee_daemon.engine.listing_watch import ListingWatch
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
 from oee_daemon.orders.terms import terms_of
@@ -30,6 +31,7 @@ from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
 from tests.kit.waiting import (
+    SLOT_MS,
     limit,
     looked,
     price,
@@ -615,6 +617,38 @@ def test_a_leader_goes_on_leading_while_venues_are_slow(
     assert bench.order(order.id).status is Status.WAITING and len({fence for fence, _ in leases}) == 1
     told.set()
     until(lambda: bench.order(order.id).status is not Status.WAITING)
+    watcher.stop()
+    running.result(10)
+
+
+def test_a_stop_waits_for_no_look_at_a_new_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    asked, told = threading.Event(), threading.Event()
+
+    async def slow(self: ListingWatch, fence: int) -> list[Any]:
+        asked.set()
+        await asyncio.to_thread(told.wait, 30)
+        return []
+
+    monkeypatch.setattr(ListingWatch, "once", slow)
+    beat = watcher.beat
+
+    async def listed() -> None:
+        await beat()
+        watcher._listed = True
+
+    monkeypatch.setattr(watcher, "beat", listed)
+    running = bench.loop.begin(watcher.run())
+    assert asked.wait(10)
+    bench.move_market(-500)
+
+    def fired() -> bool:
+        bench.clock.wind(ms=SLOT_MS)
+        return bench.order(order.id).status is not Status.WAITING
+
+    until(fired)
+    assert not told.is_set()
+    told.set()
     watcher.stop()
     running.result(10)
 

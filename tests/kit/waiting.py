@@ -54,7 +54,7 @@ def looked(bench: Bench, watcher: Watcher, times: int = 1) -> list[Any]:
     fired: list[Any] = []
     for _ in range(times):
         now(watcher.beat())
-        fired += now(watcher.tick())
+        fired += [*now(watcher.tick()), *now(watcher.look_for_tokens())]
         bench.clock.wind(ms=SLOT_MS)
     return fired
 
