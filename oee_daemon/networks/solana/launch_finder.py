@@ -7,7 +7,7 @@ Raydium's constant-product program may be of any configuration; one of another p
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -23,6 +23,8 @@ from oee_daemon.networks.solana.venues.cpmm_venue import Configurations
 
 #: Signatures of one list, transactions of one request, and what is kept of a mint that is named often.
 _LISTED, _READ, _KEPT = 100, 5, 1000
+#: Lists of one look at most, and looks after which nobody is asked any more for what none of them has.
+_LISTS, _MISSED = 4, 10
 #: Configurations among which one is looked for.
 _CONFIGURATIONS = 128
 #: Mints that are remembered.
@@ -36,9 +38,32 @@ class _Trail:
 
     def __init__(self) -> None:
         self.at = 0.0
+        self.begun = self.backwards = False
         self.until: str | None = None
-        self.unread: deque[str] = deque(maxlen=_KEPT)
+        #: What was listed of late: one that is behind lists it again.
+        self.listed: deque[str] = deque(maxlen=2 * _KEPT)
+        self.unread: list[str] = []
+        self.missed: Counter[str] = Counter()
         self.market: str | None = None
+
+    def add(self, found: Sequence[str]) -> None:
+        """Oldest first. Of too many the middle is left out: a launch has others after it, or before it."""
+        self.unread += found
+        del self.unread[_KEPT // 2 : max(_KEPT // 2, len(self.unread) - _KEPT // 2)]
+
+    def some(self) -> list[str]:
+        """The oldest and the newest in turn, so that what is named often hides neither; of the newest those
+        first that nobody was seen not to have."""
+        self.backwards = not self.backwards
+        if self.backwards:
+            return self.unread[:_READ]
+        newest = self.unread[::-1]
+        return sorted(newest, key=lambda one: self.missed[one])[:_READ]
+
+    def drop(self, signature: str) -> None:
+        # Two looks may be under way.
+        self.unread = [one for one in self.unread if one != signature]
+        del self.missed[signature]
 
 
 class LaunchFinder:
@@ -66,20 +91,49 @@ class LaunchFinder:
         return trail.market
 
     async def _follow(self, mint: str, trail: _Trail, deadline_s: float, urgent: bool) -> None:
-        asked = {**_SEEN, "limit": _LISTED} | ({} if trail.until is None else {"until": trail.until})
-        call: Call = ("getSignaturesForAddress", [mint, asked])
-        found = await self._rpc.any([call], _signatures, deadline_s, urgent=urgent)
-        if found:
-            trail.until = found[0]
-            trail.unread.extend(reversed(found))
-        if not trail.unread:
+        await self._list(mint, trail, deadline_s, urgent)
+        if not (some := trail.some()):
             return
-        some = [trail.unread[n] for n in range(min(_READ, len(trail.unread)))]
+        read: dict[str, list[Opening]] = {}
+        answered = False
+
+        def take(results: Sequence[Result]) -> None:
+            """One may have what another has not."""
+            nonlocal answered
+            answered = True
+            read.update(
+                {key: _read(said) for key, said in zip(some, results, strict=True) if isinstance(said, dict)}
+            )
+            if len(read) < len(some):
+                raise NoAnswer("it has not every transaction that is listed")
+
         calls: list[Call] = [("getTransaction", [signature, _WHOLE]) for signature in some]
-        for opening in await self._rpc.any(calls, _opened, deadline_s, urgent=urgent):
-            self._note(mint, trail, opening)
-        for _ in some:
-            trail.unread.popleft()
+        with suppress(ChainUnavailable):
+            await self._rpc.any(calls, take, deadline_s, urgent=urgent)
+        for signature in some:
+            trail.missed[signature] += answered
+            for opening in read.get(signature, ()):
+                self._note(mint, trail, opening)
+            # What nobody has must not stand before all others for ever.
+            if signature in read or trail.missed[signature] >= _MISSED:
+                trail.drop(signature)
+
+    async def _list(self, mint: str, trail: _Trail, deadline_s: float, urgent: bool) -> None:
+        """All since the last look, however many there are, up to `_LISTS`; at first the newest alone."""
+        known, found = set(trail.listed), dict[str, bool]()
+        bounds: dict[str, Any] = {} if trail.until is None else {"until": trail.until}
+        for _ in range(_LISTS if trail.begun else 1):
+            call: Call = ("getSignaturesForAddress", [mint, {**_SEEN, "limit": _LISTED} | bounds])
+            rows = await self._rpc.any([call], _signatures, deadline_s, urgent=urgent)
+            found |= {key: done for key, done in rows if key not in known}
+            if len(rows) < _LISTED or any(key in known for key, _ in rows):
+                break
+            bounds["before"] = rows[-1][0]
+        trail.begun = True
+        if found:
+            trail.until = next(iter(found))
+            trail.listed.extend(found)
+            trail.add([key for key in reversed(found) if found[key]])
 
     def _note(self, mint: str, trail: _Trail, opening: Opening) -> None:
         if mint not in opening.accounts:
@@ -98,24 +152,18 @@ def _numbers(program: str) -> dict[str, int]:
     return {config_of(program, number): number for number in range(_CONFIGURATIONS)}
 
 
-def _signatures(results: Sequence[Result]) -> list[str]:
+def _signatures(results: Sequence[Result]) -> list[tuple[str, bool]]:
+    """Newest first, and of each whether it did what it says."""
     rows = results[0]
     if isinstance(rows, RpcError) or not isinstance(rows, list):
         raise NoAnswer("no list of signatures")
     try:
-        return [str(row["signature"]) for row in rows if row["err"] is None]
+        return [(str(row["signature"]), row["err"] is None) for row in rows]
     except (KeyError, TypeError):
         raise NoAnswer("signatures of another shape") from None
 
 
-def _opened(results: Sequence[Result]) -> list[Opening]:
-    """Of transactions that this endpoint all has. Raises `NoAnswer`."""
-    return [opening for said in results for opening in _read(said)]
-
-
 def _read(said: Any) -> list[Opening]:
-    if not isinstance(said, dict):
-        raise NoAnswer("it has not every transaction that is listed")
     try:
         return openings(said)
     except Unreadable:
