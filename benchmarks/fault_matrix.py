@@ -26,15 +26,15 @@ import httpx
 from solders.keypair import Keypair
 
 from benchmarks.bench import until
-from oee_cli.drill.localnet_ledger import are_due, localnet_landings
+from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_chain import SolanaChain
-from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan

@@ -24,7 +24,7 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.localnet.http_door import House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
-from oee_daemon.networks.localnet.sqlite_ledger import Ledger
+from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

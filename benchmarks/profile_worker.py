@@ -28,7 +28,7 @@ import psycopg
 from benchmarks import bench, figures
 from benchmarks.throughput import LEFT
 from oee_daemon import logs
-from oee_daemon.engine import worker
+from oee_daemon.engine import engine_worker
 from oee_daemon.settings import Settings, load
 
 #: What a path belongs to, the first that is found in it.
@@ -88,7 +88,7 @@ class Run:
 
     def drain(self) -> None:
         assert self._settings.database_url is not None
-        working = worker.Worker(self._settings, owner=f"profile:{time.time_ns()}")
+        working = engine_worker.Worker(self._settings, owner=f"profile:{time.time_ns()}")
         before, wall, idle = os.times(), time.monotonic(), _by_thread()
         working.start()
         with psycopg.connect(bench.plain(self._settings.database_url), autocommit=True) as conn:

@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks import bench, figures, load
 from benchmarks.generate import generate
-from oee_daemon.store import leases
+from oee_daemon.store import lease_sql
 from oee_daemon.store.database import open_database
 
 #: Promised, against the same with `SMALL` orders.
@@ -121,7 +121,7 @@ def _questions(daemon: bench.Daemon, database_url: str, stack: contextlib.ExitSt
 
     def beat() -> None:
         with db.connect() as conn:
-            leases.due(conn, network="simulated", owner="benchmark", busy=[], limit=BEAT)
+            lease_sql.due(conn, network="simulated", owner="benchmark", busy=[], limit=BEAT)
 
     def get(path: str) -> Ask:
         sent = load.request("GET", path)

@@ -22,9 +22,9 @@ from sqlalchemy import Connection, Engine, text
 
 from benchmarks import bench, figures, waiting_engine
 from oee_daemon.reads.engine_overview import Overviews
-from oee_daemon.store import leases, migrations, overview_sql, watch_sql
+from oee_daemon.store import lease_sql, migrations, overview_sql, watch_sql
 from oee_daemon.store.database import LONG_S, open_database
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 PAIRS = 50
 #: Orders that are made in one statement, and that one statement fires.
@@ -143,7 +143,7 @@ ASKED: dict[str, tuple[Callable[[Waiting], object], float | None]] = {
     "nearest price of each pair and rule, once a second": (lambda w: watch_sql.POSTS.all(w.conn), None),
     "the leader's beat, once a second": (lambda w: watch_sql.BEAT.first(w.conn, _LEASE), None),
     "next expiry and next launch": (lambda w: _MOMENTS.first(w.conn), None),
-    "beat of recovery": (lambda w: leases.due(w.conn, **_DUE), 1.1),
+    "beat of recovery": (lambda w: lease_sql.due(w.conn, **_DUE), 1.1),
     "count of `oee top`": (lambda w: w.overviews.count(w.conn), 1.3),
     "… of those that wait, once in 10 s": (lambda w: overview_sql.WAITS.first(w.conn), None),
 }

@@ -89,7 +89,7 @@ def _answer_without_typer(arguments: list[str]) -> int | None:
         sys.stdout.write(f"oee {VERSION}\n")
         return 0
     if arguments[:1] == ["__orders"]:
-        from oee_cli.api.recent_orders import offer_orders
+        from oee_cli.api.client_recent_orders import offer_orders
 
         return offer_orders(arguments[1:])
     return None

@@ -23,7 +23,7 @@ from oee_daemon.contract.protocol import EXIT_DONE, EXIT_USAGE
 from oee_daemon.errors import BadSetting, OutOfThreads, StartFailed
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
-from oee_daemon.store import unopened
+from oee_daemon.store import unopened_sql
 
 log = logging.getLogger("oee_daemon")
 
@@ -96,8 +96,8 @@ def _run(*, switch: bool, only_check: bool) -> None:
         found.home,
         found.database_url,
         switch=switch,
-        engine=unopened.engine_in,
-        used=unopened.used_before,
+        engine=unopened_sql.engine_in,
+        used=unopened_sql.used_before,
     )
     if only_check:
         return
@@ -134,12 +134,12 @@ def _work(arguments: list[str]) -> None:
             )
         logs.configure(found.log_level)
         _arm(found.home)
-        from oee_daemon.engine import worker_process
+        from oee_daemon.engine import engine_process
 
-        worker_process.run(found, home_id=None)
+        engine_process.run(found, home_id=None)
         return
     # Imported while the daemon still starts its servers; what to work with comes after.
-    from oee_daemon.engine import worker_process
+    from oee_daemon.engine import engine_process
 
     handed = _line()
     if handed:
@@ -148,7 +148,7 @@ def _work(arguments: list[str]) -> None:
         logs.configure(found.log_level)
         _arm(found.home)
         beats = next((int(a.partition("=")[2]) for a in arguments if a.startswith("--beats=")), None)
-        worker_process.run(found, home_id=told["home_id"], beats=beats)
+        engine_process.run(found, home_id=told["home_id"], beats=beats)
 
 
 def _line() -> bytes:

@@ -18,7 +18,7 @@ from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
 from oee_daemon.networks.solana.profile import runs_chain
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
-from oee_daemon.store import unopened
+from oee_daemon.store import unopened_sql
 
 #: Threads and processes beside the worker's and those of its connections: the servers', the API's.
 SPARE_THREADS = 32
@@ -66,7 +66,7 @@ def run(settings: Settings, home: Home) -> None:
         from oee_daemon.service import Service
 
         service = Service(settings, home, servers, worker, watch)
-        service.run(lambda: home_database.note(home.path, given, given and unopened.engine_in(given)))
+        service.run(lambda: home_database.note(home.path, given, given and unopened_sql.engine_in(given)))
     finally:
         worker.kill()
         # Last, when nobody can want them any more.

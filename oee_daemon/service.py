@@ -21,9 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import event_loop, gc_tuning, inherited
 from oee_daemon.api import app
+from oee_daemon.api.api_order_door import OrderDoor
 from oee_daemon.api.auth import token_of
 from oee_daemon.api.listeners import Listeners
-from oee_daemon.api.order_door import OrderDoor
 from oee_daemon.api.state import Surroundings
 from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract import halt_mark
@@ -32,11 +32,11 @@ from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
 from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
-from oee_daemon.engine import durability_checks
+from oee_daemon.engine import engine_durability
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.telling import Teller, open_targets
-from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.opening import open_network
@@ -44,7 +44,7 @@ from oee_daemon.networks.wallet.passphrase import read_passphrase_file
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
-from oee_daemon.store import migrations, server_facts, tail
+from oee_daemon.store import migrations, server_fact_sql, tail_sql
 from oee_daemon.store.database import open_database
 
 T = TypeVar("T")
@@ -60,15 +60,15 @@ LOOK_BEATS = 5
 def _prepare(db: Engine, settings: Settings) -> None:
     """Looks at the servers and brings the schema up to date. Raises `StartFailed`."""
     assert settings.redis_url is not None
-    for weakness in durability_checks.require(db):
+    for weakness in engine_durability.require(db):
         log.warning(weakness.message, extra={"code": weakness.code})
     try:
         with db.connect() as conn:
-            ours = server_facts.fingerprint(conn)
-        durability_checks.require_queue(settings.redis_url, ours)
+            ours = server_fact_sql.fingerprint(conn)
+        engine_durability.require_queue(settings.redis_url, ours)
         migrations.migrate(db)
     except SQLAlchemyError as e:
-        raise durability_checks.away(e) from None
+        raise engine_durability.away(e) from None
 
 
 class Service:
@@ -84,7 +84,7 @@ class Service:
         self._db = open_database(settings.database_url, pool_size=API_CONNECTIONS)
         # Before anything reads a table.
         _prepare(self._db, settings)
-        tail.begin(self._db)
+        tail_sql.begin(self._db)
         self._network = network = open_network(
             settings, settings.database_url, lambda: named_wallet(self._db)
         )

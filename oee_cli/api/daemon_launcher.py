@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from oee_cli.api import handshake
-from oee_cli.api.home_belongings import Belongings
+from oee_cli.api.client_home import Belongings
 from oee_cli.api.resident_daemon import Resident
 from oee_cli.errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output

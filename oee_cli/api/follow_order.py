@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from oee_cli.api.client_order_lookup import without_story
 from oee_cli.api.http_client import Client
-from oee_cli.api.order_lookup import without_story
 from oee_cli.errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_cli.output import Output, clean_lines, paint

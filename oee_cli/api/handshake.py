@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from oee_cli.api.home_belongings import Belongings
+from oee_cli.api.client_home import Belongings
 from oee_cli.network_badge import badge
 from oee_daemon.contract.protocol import HOME_HEADER, NETWORK_HEADER, PROTOCOL, PROTOCOL_HEADER
 

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from oee_cli.api.client_recent_orders import Recent
+from oee_cli.api.client_transport import UnixTransport, httpx
 from oee_cli.api.daemon_launcher import START_LIMIT, Launcher
-from oee_cli.api.http_transport import UnixTransport, httpx
-from oee_cli.api.recent_orders import Recent
 from oee_cli.api.response_problems import Response, check_response
 from oee_cli.errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -225,7 +225,7 @@ class Client:
         loaded only for an address that needs them."""
         if not (self.settings.url or "").startswith("https:"):
             return None
-        from oee_cli.api.tls_faults import tls_context
+        from oee_cli.api.client_tls_faults import tls_context
 
         return tls_context()
 
@@ -234,11 +234,11 @@ class Client:
         the answer is that of something that speaks TLS."""
         if self.settings.url is None:
             return
-        from oee_cli.api import tls_faults
+        from oee_cli.api import client_tls_faults
 
         refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
-        fault = tls_faults.explain_tls_fault(self.settings.url, e) if e else None
-        fault = fault or (None if refused else tls_faults.explain_tls_spoken(self.settings.url))
+        fault = client_tls_faults.explain_tls_fault(self.settings.url, e) if e else None
+        fault = fault or (None if refused else client_tls_faults.explain_tls_spoken(self.settings.url))
         if fault is not None:
             raise fault from None
 

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from oee_cli.api.http_client import Client
 from oee_cli.api.place_once import dry_run_exit
+from oee_cli.batch.batch_in_flight import PAGE, PATIENCE, InFlightPoller, Placed
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.batch.batch_reader import Row
-from oee_cli.batch.earlier_runs import Earlier, same_terms
-from oee_cli.batch.in_flight_rows import PAGE, PATIENCE, InFlightPoller, Placed
+from oee_cli.batch.earlier_batches import Earlier, same_terms
 from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_daemon.contract.shapes import Order

@@ -14,7 +14,7 @@ from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 
-#: What `oee_cli.doctor.home_paths` knows by name.
+#: What `oee_cli.doctor.doctor_paths` knows by name.
 NAMES = (
     "home", "config", "socket", "token", "wallets", "database", "queue", "logs", "log", "completion",
 )  # fmt: skip
@@ -49,6 +49,6 @@ def show_home_paths(
       oee paths
       tail "$(oee paths log)"
     """
-    from oee_cli.doctor.home_paths import show_home_paths
+    from oee_cli.doctor.doctor_paths import show_home_paths
 
     return show_home_paths(None if name is None else name.value, Output(json))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from oee_cli.doctor.checks import (
-    endpoint_checks,
+    doctor_endpoints,
+    doctor_limits,
     engine_checks,
     feed_checks,
     home_checks,
     leftover_checks,
-    limit_checks,
     machine_checks,
     setting_checks,
     wallet_checks,
@@ -32,7 +32,7 @@ CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     wallet_checks.check_wallet,
     machine_checks.check_versions,
     engine_checks.check_daemon,
-    limit_checks.check_limits,
+    doctor_limits.check_limits,
     machine_checks.check_port,
     engine_checks.check_clock,
     engine_checks.check_postgres,
@@ -40,7 +40,7 @@ CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     engine_checks.check_queue,
     engine_checks.check_worker,
     engine_checks.check_orders,
-    endpoint_checks.check_endpoints,
+    doctor_endpoints.check_endpoints,
     feed_checks.check_feeds,
     machine_checks.check_completion,
 )

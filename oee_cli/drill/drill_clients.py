@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.http_transport import httpx
+from oee_cli.api.client_transport import httpx
 from oee_cli.drill.drill_hands import Hands
 from oee_cli.drill.drill_orders import DrillOrders, Pair, Placed, Wait
 from oee_cli.drill.drill_progress import DrillProgress

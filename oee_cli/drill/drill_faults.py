@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.processes import descends
+from oee_cli.api.client_processes import descends
 from oee_cli.drill.drill_hands import HAND_WEIGHTS, Hands
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_stage import PARTS, Stage

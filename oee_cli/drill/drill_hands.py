@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.http_transport import httpx
+from oee_cli.api.client_transport import httpx
 from oee_cli.drill.drill_asked import Asked, Cancel, Edit, Halt, Look
 from oee_cli.drill.drill_orders import PAIRS, Placed
 from oee_cli.drill.drill_processes import Crew

@@ -17,18 +17,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.http_transport import httpx
+from oee_cli.api.client_transport import httpx
 from oee_cli.drill import drill_verdict
 from oee_cli.drill.drill_clients import Clients
 from oee_cli.drill.drill_faults import BACK_MS, FaultInjector, died_at, failpoints, is_outage, plan
 from oee_cli.drill.drill_hands import Hands
+from oee_cli.drill.drill_localnet_stage import LocalnetStage
 from oee_cli.drill.drill_orders import DrillOrders
 from oee_cli.drill.drill_processes import Crew
 from oee_cli.drill.drill_progress import DrillProgress
 from oee_cli.drill.drill_socket import client_of, read_daemon_file
 from oee_cli.drill.drill_stage import SimulatedStage, Stage
 from oee_cli.drill.drill_watch import Watch
-from oee_cli.drill.localnet_stage import LocalnetStage
 from oee_cli.errors import Unreachable
 from oee_daemon.contract.protocol import MAX_PAGE
 

@@ -18,7 +18,7 @@ from oee_cli.api.http_client import Client, session
 from oee_cli.api.response_problems import check_response
 from oee_cli.errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.halt import hung_engine
+from oee_cli.halt import halt_hung_engine
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
 from oee_daemon.contract.addresses import OWN
@@ -43,7 +43,7 @@ def halt_engine(reason: str | None, output: Output) -> ExitCode:
         network = str(client.launcher.running().get("network") or settings.network)
         at = datetime.now(UTC).isoformat()
         _write_mark(settings, Mark(networks=(network,), at=at, **asked))
-        if hung_engine.is_alive(client.launcher):
+        if halt_hung_engine.is_alive(client.launcher):
             done = _ask(client, asked)
             if done is not None:
                 return _tell(done, output)
@@ -119,7 +119,7 @@ def _end_hung(client: Client, output: Output) -> ExitCode:
     """The daemon is not there, or has not said yes: the file is, and keeps the next one halted."""
     home = client.settings.home
     was_there = client.launcher.held()
-    killed = hung_engine.end_engine(client.launcher) if was_there else []
+    killed = halt_hung_engine.end_engine(client.launcher) if was_there else []
     if killed is None:
         raise Unreachable(
             f"The daemon of {home} does not answer, and its process can't be seen from here.",

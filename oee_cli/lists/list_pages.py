@@ -68,7 +68,7 @@ def list_fills(order: str | None, options: ListOptions, output: Output) -> ExitC
     def params(client: Client) -> dict[str, Any]:
         if order is None:
             return {}
-        from oee_cli.api.order_lookup import find_order
+        from oee_cli.api.client_order_lookup import find_order
 
         return {"orderId": find_order(client, order)["orderId"]}
 

@@ -74,7 +74,7 @@ def cancel_order(
       oee cancel --group 0c2f0b8e
       oee cancel --all --pair SOL/USDC --yes
     """
-    from oee_cli.orders.cancelling import CancelFilter, cancel_all, cancel_group, cancel_orders
+    from oee_cli.orders.cancel_orders import CancelFilter, cancel_all, cancel_group, cancel_orders
 
     output = Output(json, no_color=no_color)
     chosen = CancelFilter(pair, None if side is None else side.value, type)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from oee_cli.api.client_order_lookup import find_order
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_order
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.time_text import read_duration
@@ -29,7 +29,7 @@ def watch_order(identifier: str | None, timeout: str | None, output: Output) -> 
 
 def _watch_all_orders(client: Client, output: Output, deadline: float | None) -> ExitCode:
     from oee_cli.api.event_stream import all_events
-    from oee_cli.orders.event_lines import EventFormatter
+    from oee_cli.orders.show_event_lines import EventFormatter
 
     formatter = EventFormatter(client, output)
     if output.live:
@@ -54,7 +54,7 @@ def show_order(identifier: str, output: Output) -> ExitCode:
     with session(output) as client:
         order = find_order(client, identifier)
     if output.json:
-        from oee_cli.orders.explained_order import explained_json
+        from oee_cli.orders.show_explained import explained_json
 
         output.emit(explained_json(order))
     else:

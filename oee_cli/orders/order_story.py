@@ -10,8 +10,8 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from oee_cli.orders.compared_quotes import quote_lines
-from oee_cli.orders.explained_order import Explained, ExplainedAttempt, ExplainedWait, explain_order
+from oee_cli.orders.show_compared_quotes import quote_lines
+from oee_cli.orders.show_explained import Explained, ExplainedAttempt, ExplainedWait, explain_order
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_ends
 from oee_cli.text.condition_text import (

@@ -136,6 +136,6 @@ def show_balance(
       oee balance SOL USDC
       oee balance --json | jq -r .totalUsd
     """
-    from oee_cli.api.wallet_balance import show_balance
+    from oee_cli.api.client_balance import show_balance
 
     return show_balance(tokens or [], Output(json, no_color=no_color))

@@ -20,7 +20,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
 from oee_cli.trade.price_chart import Picture, chart_frame
-from oee_cli.trade.watched_price import watch_price
+from oee_cli.trade.quote_watched_price import watch_price
 
 #: The most prices that are kept, of any length of time: then every second one goes.
 _MOST = 400

@@ -39,7 +39,7 @@ def buy_tokens(
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
     from oee_cli.text.order_request import TradeRequest
-    from oee_cli.trade.placement import PlaceOptions, place_order
+    from oee_cli.trade.trade_placement import PlaceOptions, place_order
 
     return place_order(
         TradeRequest(
@@ -83,7 +83,7 @@ def sell_tokens(
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
     from oee_cli.text.order_request import TradeRequest
-    from oee_cli.trade.placement import PlaceOptions, place_order
+    from oee_cli.trade.trade_placement import PlaceOptions, place_order
 
     return place_order(
         TradeRequest(
@@ -123,10 +123,10 @@ def quote_prices(
       oee quote SOL USDC --watch            the best bid and ask, as they move
     """
     if watch:
-        from oee_cli.trade.watched_price import watch_price
+        from oee_cli.trade.quote_watched_price import watch_price
 
         return watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
-    from oee_cli.trade.quote_prices import quote_trade
+    from oee_cli.trade.quote_watch_prices import quote_trade
 
     return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
 

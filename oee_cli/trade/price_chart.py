@@ -16,7 +16,7 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.text_layout import Cell, Line, draw_line
 from oee_cli.text.time_text import parse_moment, span_text
-from oee_cli.trade.watched_price import price_cells
+from oee_cli.trade.quote_watched_price import price_cells
 
 Told = Mapping[str, Any]
 

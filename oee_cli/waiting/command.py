@@ -116,7 +116,7 @@ def place_limit(
       oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
     """
     from oee_cli.waiting.condition_request import WaitRequest
-    from oee_cli.waiting.placement import WaitOptions, place_waiting
+    from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
 
     asked = WaitRequest(
         kind="limit", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
@@ -169,7 +169,7 @@ def place_stop(
       oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e
     """
     from oee_cli.waiting.condition_request import WaitRequest
-    from oee_cli.waiting.placement import WaitOptions, place_waiting
+    from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
 
     asked = WaitRequest(
         kind="stop", side=side.value, base=base, quote=quote, amount=amount, spend=spend,
@@ -210,8 +210,8 @@ def snipe_token(
       oee snipe JUP USDC --spend 100 --at 2026-12-01T09:00:00Z
       oee snipe JUP USDC --spend 100 --at 10m --max-price 0.9
     """
-    from oee_cli.waiting.placement import WaitOptions, place_typed
     from oee_cli.waiting.snipe_request import SnipeRequest, read_snipe
+    from oee_cli.waiting.waiting_placement import WaitOptions, place_typed
 
     asked = SnipeRequest(
         token=token, quote=quote, spend=spend, at=at, min_liquidity=min_liquidity, accept=accept,

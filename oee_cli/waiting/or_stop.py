@@ -8,15 +8,15 @@ import time
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from oee_cli.api.client_order_lookup import find_orders
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_orders
 from oee_cli.api.place_once import dry_run_order, place_group_once
 from oee_cli.errors import CliError, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
 from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
-from oee_cli.waiting.placement import WaitOptions, explain_refusal, note_placed, same_terms
+from oee_cli.waiting.waiting_placement import WaitOptions, explain_refusal, note_placed, same_terms
 from oee_daemon.contract.protocol import GROUP_KEY_LENGTH
 from oee_daemon.contract.shapes import Order
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from oee_cli.api.client_order_lookup import find_order, without_story
 from oee_cli.api.http_client import Client, session
-from oee_cli.api.order_lookup import find_order, without_story
 from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
@@ -17,7 +17,7 @@ from oee_cli.text.order_text import order_pair, short_id
 from oee_cli.text.price_text import read_limit, read_price
 from oee_cli.text.time_text import read_hold
 from oee_cli.waiting.condition_request import TypedCondition, fix_prices
-from oee_cli.waiting.placement import explain_refusal, placed_lines
+from oee_cli.waiting.waiting_placement import explain_refusal, placed_lines
 from oee_daemon.contract.shapes import Order
 
 

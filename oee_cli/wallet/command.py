@@ -202,6 +202,6 @@ def show_balance(
       oee wallet balance
       oee wallet balance SOL USDC
     """
-    from oee_cli.api.wallet_balance import show_balance
+    from oee_cli.api.client_balance import show_balance
 
     return show_balance(tokens or [], Output(json, no_color=no_color))

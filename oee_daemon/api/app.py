@@ -26,11 +26,11 @@ from oee_daemon.api import (
     token_routes,
     wallet_routes,
 )
-from oee_daemon.api.endpoint_checks import EndpointChecks
+from oee_daemon.api.api_endpoint_checks import EndpointChecks
+from oee_daemon.api.api_probes import Probes
 from oee_daemon.api.event_cache import EventCache
 from oee_daemon.api.hub import Hub
-from oee_daemon.api.price_watch import PriceWatch
-from oee_daemon.api.probes import Probes
+from oee_daemon.api.price_stream import PriceWatch
 from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
@@ -52,8 +52,8 @@ from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
 from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.settings import Settings
-from oee_daemon.store.line import Line
-from oee_daemon.store.tail import Tail
+from oee_daemon.store.postgres_line import Line
+from oee_daemon.store.tail_sql import Tail
 
 
 def open_state(

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from oee_daemon.api.answer_schema import Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
-from oee_daemon.networks.endpoints import EndpointReport
+from oee_daemon.networks.network_endpoints import EndpointReport
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse
 
 from oee_daemon.api import request_wire
 from oee_daemon.api.answer_schema import Order, OrderId, OrderIn, Shape
+from oee_daemon.api.api_placing import arm_new, check_key, check_network, learn, read_header
 from oee_daemon.api.feed_wire import orders_json
 from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.placing_requests import arm_new, check_key, check_network, learn, read_header
 from oee_daemon.api.problems import as_problem, problem
 from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import GROUP_KEY_LENGTH, GROUP_SIZE, KEY_HEADER, NETWORK_HEADER

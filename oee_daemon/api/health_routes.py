@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from oee_daemon.api import answer_schema, wire
+from oee_daemon.api.api_probes import QueueState
 from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.probes import QueueState
 from oee_daemon.api.state import state_of
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api.event_cache import EventCache, encode
 from oee_daemon.queue import hint_feed
-from oee_daemon.store.tail import Tail
+from oee_daemon.store.tail_sql import Tail
 
 log = logging.getLogger(__name__)
 

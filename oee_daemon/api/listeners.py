@@ -23,9 +23,9 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from oee_daemon.api import connections
+from oee_daemon.api import api_connections
+from oee_daemon.api.api_own_home import HomeMiddleware
 from oee_daemon.api.auth import AuthMiddleware, own_hosts
-from oee_daemon.api.own_home import HomeMiddleware
 from oee_daemon.api.request_limits import VersionMiddleware
 from oee_daemon.errors import StartFailed
 
@@ -56,8 +56,8 @@ def _make_server(app: ASGIApp, network: str) -> _Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=connections.Http,
-        ws=connections.WebSocket,
+        http=api_connections.Http,
+        ws=api_connections.WebSocket,
         ws_max_size=65_536,
         ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE_S,

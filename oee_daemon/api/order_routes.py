@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import answer_schema, request_wire, wire
+from oee_daemon.api.api_placing import KEY_RULE, check_key, check_network, learn, read_header
 from oee_daemon.api.feed_wire import last_checks, orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.placing_requests import KEY_RULE, check_key, check_network, learn, read_header
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import limits_json, quotes_json
 from oee_daemon.api.state import State, state_of
@@ -36,7 +36,7 @@ from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.orders.terms import Terms
-from oee_daemon.store.creating import Armed
+from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.listing_sql import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])

@@ -13,12 +13,13 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
-from oee_daemon.api.endpoint_checks import EndpointChecks
+from oee_daemon.api.api_endpoint_checks import EndpointChecks
+from oee_daemon.api.api_probes import Probes
 from oee_daemon.api.hub import Hub
-from oee_daemon.api.price_watch import PriceWatch
-from oee_daemon.api.probes import Probes
+from oee_daemon.api.price_stream import PriceWatch
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
@@ -27,14 +28,13 @@ from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.engine.telling import Teller
 from oee_daemon.engine.token_desk import TokenDesk
-from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.networks.network import Network
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
 from oee_daemon.reads.waiting_orders import WaitingOrders
 from oee_daemon.settings import Settings
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

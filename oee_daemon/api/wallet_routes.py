@@ -15,7 +15,7 @@ from oee_daemon.api import request_wire
 from oee_daemon.api.answer_schema import Shape, WalletState
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.state import state_of
-from oee_daemon.engine.wallet_lock import WalletLock
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.errors import InvalidInput, Unavailable
 
 router = APIRouter(prefix="/api/wallet", dependencies=[Depends(known_query)])

@@ -19,14 +19,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from oee_daemon.backups import dump, file
+from oee_daemon.backups import backup_file, dump
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.contract.settings import NETWORKS
-from oee_daemon.embedded import FIRST_NETWORK, Servers, account, folders, orphans
+from oee_daemon.embedded import FIRST_NETWORK, Servers, embedded_account, embedded_folders, orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
-from oee_daemon.store import doubts, engine_row, halt_row, migrations, snapshot
+from oee_daemon.store import doubt_sql, engine_row, halt_row, migrations, snapshot_sql
 from oee_daemon.store.database import LONG_S, open_database
 
 #: How long a PostgreSQL of an interrupted restore has to end by itself, seconds.
@@ -47,7 +47,7 @@ def restore(settings: Settings, source: Path, say: Callable[[str], None]) -> dic
         )
     say("checking")
     with source.open("rb") as opened:
-        backup = file.check(opened, str(source))
+        backup = backup_file.check(opened, str(source))
         _check_revision(backup.about)
         network = _network_of(backup.about)
         _check_home_is_fresh(settings.home, backup)
@@ -99,7 +99,7 @@ def _network_of(about: dict[str, Any]) -> str:
     return str(found)
 
 
-def _check_home_is_fresh(home: Path, backup: file.Backup) -> None:
+def _check_home_is_fresh(home: Path, backup: backup_file.Backup) -> None:
     """Raises `BackupFailed` unless the home is fresh: nothing in it is merged or replaced."""
     data = home / "postgres"
     if data.is_dir() and any(data.iterdir()):
@@ -123,7 +123,7 @@ def _check_home_is_fresh(home: Path, backup: file.Backup) -> None:
 def _temporary_servers(settings: Settings, home: Home, network: str) -> Iterator[Servers]:
     """A PostgreSQL in a folder of its own below the home; both are gone at the end. Raises `HomeLost`."""
     place = settings.home / "restoring"
-    lent = account.choose(settings.service_user)
+    lent = embedded_account.choose(settings.service_user)
     _clear(place, lent)
     servers = Servers(
         place,
@@ -141,13 +141,13 @@ def _temporary_servers(settings: Settings, home: Home, network: str) -> Iterator
         _clear(place, lent)
 
 
-def _clear(place: Path, lent: account.Account) -> None:
+def _clear(place: Path, lent: embedded_account.Account) -> None:
     """Also after a restore that was killed, whose server may still be there where nothing tells it."""
     patience = [(signal.SIGINT, _ORPHAN_PATIENCE)]
     for _ in orphans.ended(place / "postgres", "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE):
         time.sleep(_POLL)
-    sockets = folders.sockets(place, lent)
-    if sockets.parent == folders.TEMPORARY and sockets.is_dir() and not sockets.is_symlink():
+    sockets = embedded_folders.sockets(place, lent)
+    if sockets.parent == embedded_folders.TEMPORARY and sockets.is_dir() and not sockets.is_symlink():
         shutil.rmtree(sockets, ignore_errors=True)
     if place.exists():
         shutil.rmtree(place)
@@ -158,7 +158,7 @@ def _migrate_and_end_live(url: str, about: dict[str, Any]) -> dict[str, int]:
     db = open_database(url, pool_size=2, statement_s=LONG_S)
     try:
         with db.connect() as conn:
-            held = snapshot.holds(conn)
+            held = snapshot_sql.holds(conn)
         if (held.revision, held.orders) != (about["revision"], about["orders"]):
             raise BackupFailed(
                 f"The backup says {about['orders']} orders at schema {about['revision']}, and holds "
@@ -169,7 +169,7 @@ def _migrate_and_end_live(url: str, about: dict[str, Any]) -> dict[str, int]:
         migrations.migrate(db)
         with db.connect() as conn:
             live = _end_all(conn)
-            snapshot.analyze(conn)
+            snapshot_sql.analyze(conn)
         return live
     finally:
         db.dispose()
@@ -184,14 +184,14 @@ def _end_all(conn: Connection) -> dict[str, int]:
     """
     row = engine_row.whose(conn)
     chain = "the original's" if row is None else row.chain
-    live = Counter(doubts.doubt(conn, chain, elsewhere=True))
+    live = Counter(doubt_sql.doubt(conn, chain, elsewhere=True))
     # Its wallet may be another home's at this moment: a person says when this one is to trade.
     halt_row.set_alone(conn, "restored from a backup", None)
-    snapshot.end_all(conn)
+    snapshot_sql.end_all(conn)
     return dict(sorted(live.items()))
 
 
-def _take_place(home: Path, backup: file.Backup) -> None:
+def _take_place(home: Path, backup: backup_file.Backup) -> None:
     """Moves the keys into the home, then the database: from that rename on the home is no longer fresh."""
     for network, content in backup.wallets.items():
         path = home / "wallets" / f"{network}.json"

@@ -16,14 +16,14 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from oee_daemon.backups import dump, file
+from oee_daemon.backups import backup_file, dump
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
 from oee_daemon.settings import Settings
-from oee_daemon.store import snapshot
+from oee_daemon.store import snapshot_sql
 from oee_daemon.store.database import LONG_S, open_database
 
 
@@ -49,14 +49,14 @@ def take(
     with _snapshot(servers.database_url) as conn:
         about = _describe_contents(conn) | {"network": settings.network, "wallets": sorted(keys)}
         say(f"{about['orders']:,} orders")
-        exported = snapshot.export(conn)
+        exported = snapshot_sql.export(conn)
         try:
             with atomic_file(target, replace=replace) as opened:
-                archive = file.Archive(opened)
-                archive.add(file.ABOUT, [json.dumps(about, indent=1).encode() + b"\n"])
+                archive = backup_file.Archive(opened)
+                archive.add(backup_file.ABOUT, [json.dumps(about, indent=1).encode() + b"\n"])
                 for network, content in keys.items():
                     archive.add(f"wallets/{network}.json", [content])
-                archive.add(file.DUMP, dump.read(servers.database_url, exported))
+                archive.add(backup_file.DUMP, dump.read(servers.database_url, exported))
                 size = archive.end()
         except FileExistsError:
             raise _exists(target) from None
@@ -89,7 +89,9 @@ def _exists(target: Path) -> BackupFailed:
 
 def _wallets(settings: Settings) -> dict[str, bytes]:
     found = sorted((settings.home / "wallets").glob("*.json"))
-    return {path.stem: path.read_bytes() for path in found if file.WALLET.fullmatch(f"wallets/{path.name}")}
+    return {
+        path.stem: path.read_bytes() for path in found if backup_file.WALLET.fullmatch(f"wallets/{path.name}")
+    }
 
 
 @contextmanager
@@ -109,9 +111,9 @@ def _snapshot(url: str) -> Iterator[Connection]:
 
 
 def _describe_contents(conn: Connection) -> dict[str, Any]:
-    held = snapshot.holds(conn)
+    held = snapshot_sql.holds(conn)
     return {
-        "format": file.FORMAT,
+        "format": backup_file.FORMAT,
         "version": VERSION,
         "revision": held.revision,
         "takenAt": rfc3339(datetime.now(UTC), "microseconds"),

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from oee_daemon.embedded import account, folders
+from oee_daemon.embedded import embedded_account, embedded_folders
 from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_postgres import PORT, ROLE, Postgres, forget_variables
 from oee_daemon.embedded.embedded_valkey import Valkey
@@ -69,20 +69,21 @@ class Servers:
         self._watches: list[Watch] = []
 
     @cached_property
-    def _account(self) -> account.Account:
-        return account.choose(self._service_user)
+    def _account(self) -> embedded_account.Account:
+        return embedded_account.choose(self._service_user)
 
     @property
     def database_url(self) -> str:
         """For SQLAlchemy and this process's account. Raises `StartFailed` where no account could run them."""
         # The port is part of the socket's name; left out it would be taken from PGPORT.
-        sockets = quote(str(folders.sockets(self._home, self._account)), safe="/")
+        sockets = quote(str(embedded_folders.sockets(self._home, self._account)), safe="/")
         return f"postgresql+psycopg://{ROLE}@/{self._database}?host={sockets}&port={PORT}"
 
     @property
     def redis_url(self) -> str:
         """For redis-py. Raises `StartFailed` where no account could run them."""
-        return f"unix://{quote(str(folders.sockets(self._home, self._account) / Valkey.SOCKET), safe='/')}"
+        socket = embedded_folders.sockets(self._home, self._account) / Valkey.SOCKET
+        return f"unix://{quote(str(socket), safe='/')}"
 
     def start(self, ready: Callable[[str], None] = lambda name: None) -> None:
         """Returns once all answer a request; calls `ready` with the phase of each as it does.
@@ -95,7 +96,7 @@ class Servers:
         if not any(self._wanted.values()):
             return
         try:
-            folders.make_home(self._home, self._account)
+            embedded_folders.make_home(self._home, self._account)
             self._watches = [Watch(server) for server in self._servers()]
             self._advance_until_ready(ready)
         except BaseException:

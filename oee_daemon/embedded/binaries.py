@@ -11,7 +11,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from oee_daemon.embedded.account import Account
+from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.errors import StartFailed
 
 #: What a copy leaves out: for compiling against PostgreSQL, never read by the server.

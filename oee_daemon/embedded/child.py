@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_daemon import logfile
-from oee_daemon.embedded.account import Account
+from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.errors import StartFailed
 from oee_daemon.inherited import SERVER_ENVIRONMENT
 from oee_daemon.logs import clean

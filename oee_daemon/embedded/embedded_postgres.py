@@ -18,9 +18,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from oee_daemon.contract.atomic_file import flush_folder
-from oee_daemon.embedded import binaries, folders, orphans
-from oee_daemon.embedded.account import Account
+from oee_daemon.embedded import binaries, embedded_folders, orphans
 from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.embedded.supervision import SocketServer
 from oee_daemon.errors import StartFailed
 from oee_daemon.logs import clean
@@ -63,7 +63,7 @@ class Postgres(SocketServer):
         self._connections = connections
         self._account = account
         self._data = home / "postgres"
-        self.sockets = folders.sockets(home, account)
+        self.sockets = embedded_folders.sockets(home, account)
         self.log: Log = Log(home / "logs" / "postgres.log")
         super().__init__(self.log)
 
@@ -74,13 +74,13 @@ class Postgres(SocketServer):
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
         programs = binaries.postgres(self._home, self._account)
-        folders.own_sockets(self.sockets, self._account)
+        embedded_folders.own_sockets(self.sockets, self._account)
         for remains in self._home.glob("postgres.making-*"):
             shutil.rmtree(remains, ignore_errors=True)
         if not self._data.is_dir() or not any(self._data.iterdir()):
             yield from self._make(programs)
         self._check_version()
-        folders.own(self._data, self._account)
+        embedded_folders.own(self._data, self._account)
         self._write_access(self._data)
         yield from orphans.ended(self._data, "postgres", _ORPHAN_SIGNALS, wait_for_helpers=5)
         self._clear()
@@ -90,7 +90,7 @@ class Postgres(SocketServer):
             yield
 
     def _make(self, programs: Path) -> Iterator[None]:
-        making = folders.own(self._home / f"postgres.making-{secrets.token_hex(4)}", self._account)
+        making = embedded_folders.own(self._home / f"postgres.making-{secrets.token_hex(4)}", self._account)
         options = [
             "--auth-local=peer",
             "--auth-host=reject",
@@ -117,8 +117,8 @@ class Postgres(SocketServer):
         """Lets in who the system says is the daemon's or the servers' account, over the socket only."""
         names = dict.fromkeys((self._account.daemon, self._account.name))
         lines = "".join(f'oee "{name}" {ROLE}\n' for name in names)
-        folders.write(data / "pg_ident.conf", lines, self._account)
-        folders.write(
+        embedded_folders.write(data / "pg_ident.conf", lines, self._account)
+        embedded_folders.write(
             data / "pg_hba.conf", "local all all peer map=oee\nhost all all all reject\n", self._account
         )
 

@@ -13,9 +13,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from oee_daemon.embedded import binaries, folders, orphans
-from oee_daemon.embedded.account import Account
+from oee_daemon.embedded import binaries, embedded_folders, orphans
 from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.embedded.supervision import SocketServer
 
 #: How an orphan is asked to end, and how long each way may take, seconds.
@@ -35,7 +35,7 @@ class Valkey(SocketServer):
         self._home = home
         self._account = account
         self._data = home / "valkey"
-        self._sockets = folders.sockets(home, account)
+        self._sockets = embedded_folders.sockets(home, account)
         self.log: Log = Log(home / "logs" / "valkey.log")
         super().__init__(self.log)
 
@@ -46,8 +46,8 @@ class Valkey(SocketServer):
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
         program = binaries.valkey(self._home, self._account)
-        folders.own(self._data, self._account)
-        folders.own_sockets(self._sockets, self._account)
+        embedded_folders.own(self._data, self._account)
+        embedded_folders.own_sockets(self._sockets, self._account)
         yield from orphans.ended(self._data, "valkey-server", _ORPHAN_SIGNALS, wait_for_helpers=1)
         self.socket.unlink(missing_ok=True)
         self.child = Child.of_account(self._argv(program), self._account, self.log, signal.SIGTERM)

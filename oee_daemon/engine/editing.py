@@ -31,9 +31,9 @@ from oee_daemon.orders.edited_terms import as_compared, edited_terms
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import editing, order_rows
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.editing import Edited
+from oee_daemon.store import editing_sql, order_rows
+from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.editing_sql import Edited
 
 #: Reads the changes of a body for the order that they are of, by column.
 Read = Callable[[Order], Mapping[str, Any]]
@@ -109,7 +109,7 @@ class Editing:
             listing = compared.token_address is not None
             rule = rule_of(compared.type, compared.side, listing=listing)
             return Armed(rule=rule, price=compared.target_price, data={})
-        peak = await asyncio.to_thread(editing.peak_of, self._db, order) if trails_on else None
+        peak = await asyncio.to_thread(editing_sql.peak_of, self._db, order) if trails_on else None
         try:
             armed = await self._placing.armed(compared, peak)
         except InvalidInput as e:
@@ -122,7 +122,7 @@ class Editing:
     async def _store(self, order: Order, edited: Edited) -> Order | None:
         failpoints.hit("before_edit")
         if self._limits is None:
-            stored = await asyncio.to_thread(editing.edit, self._db, order, edited, None)
+            stored = await asyncio.to_thread(editing_sql.edit, self._db, order, edited, None)
         else:
             stored = await self._store_within(self._limits, order, edited)
         failpoints.hit("after_edit")
@@ -134,7 +134,7 @@ class Editing:
         reserving = reserving._replace(max_open=None)
         edited = edited._replace(terms=terms)
         return await limits.within(
-            reserving, lambda: asyncio.to_thread(editing.edit, self._db, order, edited, reserving)
+            reserving, lambda: asyncio.to_thread(editing_sql.edit, self._db, order, edited, reserving)
         )
 
 
@@ -155,7 +155,7 @@ def _must_wait(order: Order, expected: int | None) -> None:
 def _differences(order: Order, terms: Terms) -> dict[str, Any]:
     """What is said of the edit: by column, before and after, prices and times as text; of the amount which
     token it counts."""
-    pairs = ((name, getattr(order, name), getattr(terms, name)) for name in editing.EDITED)
+    pairs = ((name, getattr(order, name), getattr(terms, name)) for name in editing_sql.EDITED)
     said = {name: [_plain(old), _plain(new)] for name, old, new in pairs if old != new}
     if "amount" in said:
         exact_out = order.swap_mode is SwapMode.EXACT_OUT

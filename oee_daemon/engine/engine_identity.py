@@ -29,10 +29,10 @@ from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.chain import ListedLanding
 from oee_daemon.networks.network import Network
-from oee_daemon.store import doubts, engine_row, halt_row
+from oee_daemon.store import doubt_sql, engine_row, halt_row
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import Where
-from oee_daemon.store.signatures import orders_of
+from oee_daemon.store.signature_sql import orders_of
 
 T = TypeVar("T")
 
@@ -131,13 +131,13 @@ class Identity:
             gap, elsewhere = _forgot(row, here, marks)
             gap = gap or unknown
             if gap:
-                orders = doubts.doubt(conn, chain, elsewhere=elsewhere)
+                orders = doubt_sql.doubt(conn, chain, elsewhere=elsewhere)
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )
             if row is not None and halt_row.restore_lost(conn, self._halt_known()):
                 log.warning("halted: the database forgot that it was")
-            doubts.forget_the_ended(conn)
+            doubt_sql.forget_the_ended(conn)
             ours = {"network": self._network.name, "wallet": self._network.wallet.address}
             engine_row.write(conn, here, newest, chain=chain, **ours)
         self.known, self.settled, self._untold = here, True, None

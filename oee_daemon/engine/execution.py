@@ -17,14 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine.attempt import Attempt
+from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.execution_attempt import Attempt
 from oee_daemon.engine.execution_slots import Hands, Slots
 from oee_daemon.engine.loop import Loop
 from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.new_token_checks import NewTokenChecks
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
-from oee_daemon.engine.send_gate import Gate
 from oee_daemon.engine.settlement import Settlement
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import WalletLocked
@@ -33,9 +33,9 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import leases, order_rows
+from oee_daemon.store import lease_sql, order_rows
 from oee_daemon.store.database import aside
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class Execution:
         reason = where(fault)
         pauses = self._timing.fault_pause_s
         try:
-            given = await aside(self._db, leases.give_back, order_id, self._owner, reason, pauses)
+            given = await aside(self._db, lease_sql.give_back, order_id, self._owner, reason, pauses)
         except SQLAlchemyError:
             log.warning("Postgres is away: left as it was", extra={"order_id": order_id, "reason": reason})
             return None
@@ -168,7 +168,7 @@ class Execution:
     async def _claim_and_go(self, order_id: UUID, urgent: bool, line: Line | None) -> timedelta | None:
         try:
             claimed = await self.slots.claim(order_id, urgent=urgent, line=line)
-        except leases.NoSlot:
+        except lease_sql.NoSlot:
             return COME_AGAIN
         if claimed is None:
             return None
@@ -198,7 +198,7 @@ class Execution:
                 moved, swap = await self._attempt.build(building, found=building is order)
             except WalletLocked:
                 # Since it was claimed: it waits as it is for whoever has the key.
-                await aside(self._db, leases.let_go, building, COME_AGAIN)
+                await aside(self._db, lease_sql.let_go, building, COME_AGAIN)
                 return None
         if moved is not None and moved.status is Status.SUBMITTED:
             stored = swap or await aside(self._db, order_rows.live_swap, moved.id)

@@ -19,10 +19,10 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from oee_daemon.orders.order import Order
-from oee_daemon.store import leases
+from oee_daemon.store import lease_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
 
@@ -111,19 +111,19 @@ class Slots:
     async def claim(
         self, order_id: UUID, *, urgent: bool = False, line: Line | None = None
     ) -> tuple[Order, bool] | None:
-        """As `leases.claim`, after a wait where need be; `urgent`: one that is known to be a stop or a
+        """As `lease_sql.claim`, after a wait where need be; `urgent`: one that is known to be a stop or a
         sniper, which waits for no other order's turn, and is first asked for on that `line`, where there is
         one. Raises `NoSlot` once this worker is stopping."""
         try:
             return await self._claim_either(order_id, urgent=urgent, line=line)
-        except leases.NoSlot:
+        except lease_sql.NoSlot:
             pass
         async with self._turns[urgent]:
             while True:
                 self._given_back.clear()
                 try:
                     return await self._claim_either(order_id, urgent=urgent)
-                except leases.NoSlot:
+                except lease_sql.NoSlot:
                     if self._stopped:
                         raise
                 if not (await self.ensure() or await self._reap()):
@@ -137,12 +137,12 @@ class Slots:
 
     async def warm(self, line: Line) -> None:
         """Prepares there what an urgent claim asks; no order has that id."""
-        with suppress(leases.NoSlot):
+        with suppress(lease_sql.NoSlot):
             await self._claim(UUID(int=0), URGENT, line)
 
     async def ensure(self) -> bool:
         """Makes the slots that are missing. False: they were all there."""
-        made = [await aside(self._db, leases.ensure_slots, n, kind) for kind, n in self._most.items() if n]
+        made = [await aside(self._db, lease_sql.ensure_slots, n, kind) for kind, n in self._most.items() if n]
         return any(made)
 
     async def _claim_either(
@@ -152,7 +152,7 @@ class Slots:
         first, second = (URGENT, MARKET) if urgent and self._most[URGENT] else (MARKET, URGENT)
         try:
             return await self._claim(order_id, first, line)
-        except leases.NoSlot as full:
+        except lease_sql.NoSlot as full:
             if not self._most[URGENT] or not (urgent or full.urgent):
                 raise
         return await self._claim(order_id, second)
@@ -160,7 +160,7 @@ class Slots:
     async def _claim(
         self, order_id: UUID, slot_class: str, line: Line | None = None
     ) -> tuple[Order, bool] | None:
-        return await leases.claim(
+        return await lease_sql.claim(
             line or self._line,
             order_id,
             owner=self._owner,
@@ -176,7 +176,7 @@ class Slots:
         if time.monotonic() < self._reap_at:
             return False
         self._reap_at = time.monotonic() + REAP_S
-        return await aside(self._db, leases.reap, self._lease)
+        return await aside(self._db, lease_sql.reap, self._lease)
 
     def given_back(self) -> None:
         """An order of this worker has let go of its slot."""

@@ -18,18 +18,18 @@ from sqlalchemy import Connection, Engine
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.engine.spending_limits import SpendingLimits
-from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Halted, KeyConflict, Refused
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import group_placing, order_rows
-from oee_daemon.store.creating import Armed
+from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.database import transactions
 from oee_daemon.store.group_placing import Member, NotStored
-from oee_daemon.store.spending import NoRoom, Reserving
+from oee_daemon.store.spending_sql import NoRoom, Reserving
 
 
 @dataclass(frozen=True, slots=True)

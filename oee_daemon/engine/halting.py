@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
-from oee_daemon.engine.send_gate import FRESH_S
-from oee_daemon.store import halt_row, leases
+from oee_daemon.engine.engine_send_gate import FRESH_S
+from oee_daemon.store import halt_row, lease_sql
 from oee_daemon.store.halt_row import Halt, MayLand, Seen
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,6 @@ class Halting:
             ended = halt_row.resume(conn)
             if ended is not None:
                 # What was rung for while nothing could be claimed is taken up at the next beat.
-                leases.forget_rings(conn, self._network)
+                lease_sql.forget_rings(conn, self._network)
                 log.warning("resumed", extra={"halted_at": ended.at.isoformat()})
         return ended

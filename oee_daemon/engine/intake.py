@@ -23,20 +23,20 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.group_intake import Joining, refuse_group_key
 from oee_daemon.engine.retention import refuse_spent
 from oee_daemon.engine.spending_limits import SpendingLimits
-from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Conflict, Halted, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.broker import LOOK, Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import cancel_sql, creating, halt_row, moves, order_rows
+from oee_daemon.store import cancel_sql, creating_sql, halt_row, move_sql, order_rows
 from oee_daemon.store.cancel_sql import Chosen
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.line import Line
-from oee_daemon.store.spending import Reserving
+from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.postgres_line import Line
+from oee_daemon.store.spending_sql import Reserving
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
 SAME_KEY_S, AGAIN_S = 8.0, 0.1
@@ -216,7 +216,9 @@ class Intake:
                 if terms.oco is not None:
                     assert armed is not None
                     return await asyncio.to_thread(self._joining.create, terms, key, armed, reserving)
-                return await creating.create(self._line, uuid4(), self._network, terms, key, armed, reserving)
+                return await creating_sql.create(
+                    self._line, uuid4(), self._network, terms, key, armed, reserving
+                )
             except Halted:
                 # A repeat is answered all the same: it stores nothing.
                 if not await asyncio.to_thread(self.is_known, key):
@@ -258,7 +260,7 @@ class Intake:
         if self._identity is not None:
             self._identity.must_be_settled()
         with self._db.connect() as conn:
-            while (cancelled := moves.cancel(conn, order_id)) is None:
+            while (cancelled := move_sql.cancel(conn, order_id)) is None:
                 order = order_rows.find(conn, order_id)
                 if order is None:
                     raise NotFound(f"There is no order {order_id}.")

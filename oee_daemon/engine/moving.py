@@ -17,8 +17,8 @@ from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import VenueAnswer
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import moves
-from oee_daemon.store.line import Line
+from oee_daemon.store import move_sql
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Growing, Timing
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Mover:
             found = f"{order.faults} of them, the last {order.fault}"
             message = f"Faults of the engine kept it from being executed in time ({found})."
             failure = AttemptFailed(message, code="engine_fault", retryable=True)
-        return await self.move(order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure))
+        return await self.move(order, Status.EXPIRED, lambda: move_sql.expire(self._line, order, failure))
 
     async def end_attempt(
         self,
@@ -94,7 +94,7 @@ class Mover:
                 return moved
             if failure.code != returning.NO_TURN and order.status is not Status.SUBMITTED:
                 return await self.move(
-                    order, Status.EXPIRED, lambda: moves.expire(self._line, order, failure)
+                    order, Status.EXPIRED, lambda: move_sql.expire(self._line, order, failure)
                 )
         follows = returning.again(order, failure, self._max_attempts, barred=bars is not None)
         if back is not None or follows or (spare and failure.retryable):
@@ -103,7 +103,7 @@ class Mover:
             retried = await self.move(
                 order,
                 Status.PENDING,
-                lambda: moves.retry(
+                lambda: move_sql.retry(
                     self._line, order, failure, delay, answers, swap_ended, bars, rejections=rejections
                 ),
             )
@@ -112,7 +112,7 @@ class Mover:
             # Only doubt brings an order here whose group's turn is not its own.
             failure = returning.turnless(retryable=False)
         return await self.move(
-            order, Status.FAILED, lambda: moves.fail(self._line, order, failure, answers, swap_ended, bars)
+            order, Status.FAILED, lambda: move_sql.fail(self._line, order, failure, answers, swap_ended, bars)
         )
 
     async def _wait(
@@ -131,7 +131,7 @@ class Mover:
         return await self.move(
             order,
             Status.WAITING,
-            lambda: moves.wait(self._line, order, back, why, answers, swap_ended),
+            lambda: move_sql.wait(self._line, order, back, why, answers, swap_ended),
         )
 
     def publish(self, moved: Order) -> None:

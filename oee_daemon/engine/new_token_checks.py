@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from oee_daemon.engine import token_safety
+from oee_daemon.engine import engine_token_safety
+from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.engine.routing import request_of
-from oee_daemon.engine.token_safety import Check, Verdict, waived
 from oee_daemon.errors import AttemptFailed, OeeError, UnsafeToken
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.listings import Listings, NewToken
@@ -61,9 +61,9 @@ class NewTokenChecks:
         if token is None:
             return [Check("token", Verdict.REFUSED, "it is the address of no token")]
         pinned = [one for one in self._network.tokens if self._network.tokens.is_pinned(one.mint)]
-        checks = token_safety.of_mint(token, pinned)
+        checks = engine_token_safety.of_mint(token, pinned)
         if token.pool is not None:
-            checks += token_safety.of_pool(token.pool, terms.min_liquidity or 0)
+            checks += engine_token_safety.of_pool(token.pool, terms.min_liquidity or 0)
         return waived(checks, terms.accepted_risks or ())
 
     async def _judge_trade(self, terms: Terms, quote: Quote, kept_bps: int) -> list[Check]:
@@ -73,7 +73,9 @@ class NewTokenChecks:
         if source is not None:
             request = request_of(terms, self._network.tokens)
             back = await self._asked(source.sold_back(request, quote, LOOK_S))
-        checks = token_safety.of_trade(quote, quote.amount_in, back, self._network.max_impact, kept_bps)
+        checks = engine_token_safety.of_trade(
+            quote, quote.amount_in, back, self._network.max_impact, kept_bps
+        )
         return waived(checks, terms.accepted_risks or ())
 
     async def before_routing(self, order: Order) -> Judged:
@@ -123,7 +125,7 @@ def verdicts_told(checks: Sequence[Check]) -> list[dict[str, Any]]:
 def require(checks: Sequence[Check], name: str) -> None:
     """Raises `UnsafeToken` unless all is ok or accepted; retryable where it may still become so."""
     for verdict in (Verdict.REFUSED, Verdict.UNKNOWN):
-        found = list(token_safety.against(checks, verdict))
+        found = list(engine_token_safety.against(checks, verdict))
         if found:
             said = "; ".join(f"{one.name}: {one.says}" for one in found)
             again = verdict is Verdict.UNKNOWN

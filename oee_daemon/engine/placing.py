@@ -20,7 +20,7 @@ from oee_daemon.networks.prices import PriceSource, Watched, price_of
 from oee_daemon.orders.conditions import FALLING, TIMED, Rule, is_reached, is_unbound, rule_of, trailed
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import Token, decimal_text
-from oee_daemon.store.creating import Armed
+from oee_daemon.store.creating_sql import Armed
 
 #: How far through the market a limit may be, and how far away, as parts of the market's price.
 THROUGH, AWAY = Decimal("0.05"), Decimal("0.9")

@@ -26,7 +26,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
-from oee_daemon.engine.launches import Fired
+from oee_daemon.engine.launch_chore import Fired
 from oee_daemon.engine.price_post import Lead, Post, looks_between
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk

@@ -23,9 +23,9 @@ from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected
-from oee_daemon.store import doubts
+from oee_daemon.store import doubt_sql
 from oee_daemon.store.database import aside
-from oee_daemon.store.doubts import Doubt
+from oee_daemon.store.doubt_sql import Doubt
 
 #: Between two questions about one order, at least and at most.
 PAUSE = (timedelta(seconds=5), timedelta(seconds=60))
@@ -69,7 +69,7 @@ async def ask(
     that can be asked will ever know, or another engine may sign for it for ever. Raises `StillInDoubt` where
     that is not known yet.
     """
-    doubt = await aside(db, doubts.doubt_of, order.id)
+    doubt = await aside(db, doubt_sql.doubt_of, order.id)
     if doubt is None:
         if said is None:
             raise AssertionError(f"order {order.id} is submitted without a live swap")
@@ -86,7 +86,7 @@ async def ask(
 async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
     """Whether what is stored of it is for another chain, so that this one never says what became of it.
     False where that can't be asked."""
-    doubt = await aside(db, doubts.doubt_of, order.id)
+    doubt = await aside(db, doubt_sql.doubt_of, order.id)
     try:
         return doubt is not None and await chain.identity() != doubt.chain
     except ChainUnavailable:
@@ -97,7 +97,7 @@ async def _found(
     db: Engine, chain: BoundedChain, order: Order, doubt: Doubt, places: Places
 ) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
-    group = await aside(db, doubts.group_of, order.group_id)
+    group = await aside(db, doubt_sql.group_of, order.group_id)
     fill, another, height = await _search(chain, order, group, places)
     if fill is not None:
         return Landed(fill)
@@ -111,7 +111,7 @@ async def _found(
             " order since: this one can't know.",
             code="restored_unknown",
         )
-    if doubt.left is not None and doubt.left > doubts.FOR_EVER:
+    if doubt.left is not None and doubt.left > doubt_sql.FOR_EVER:
         raise AttemptFailed(
             "This database was copied, and the engine that it came from may execute the order whenever its"
             " price is met: here it is ended, so that it is not executed twice.",
@@ -122,7 +122,7 @@ async def _found(
     if doubt.last_height is None:
         # All that was signed until now has an older anchor than this one.
         last = (await chain.anchor()).last_valid_height
-        await aside(db, doubts.bound, order.id, order.fence, last)
+        await aside(db, doubt_sql.bound, order.id, order.fence, last)
         raise StillInDoubt(PAUSE[0])
     if height <= doubt.last_height + MARGIN_BLOCKS:
         raise StillInDoubt(PAUSE[0])

@@ -19,7 +19,7 @@ from oee_daemon.boot_clock import clock_s
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.queue.broker import Broker, ring
-from oee_daemon.store import halt_row, leases, readiness
+from oee_daemon.store import halt_row, lease_sql, readiness_sql
 from oee_daemon.timing import USUAL, Timing
 
 log = logging.getLogger(__name__)
@@ -99,18 +99,18 @@ class Recovery:
     def beat(self, *, leaving: bool = False) -> bool:
         """Says that this worker is there, or `leaving`, and heeds a halt; takes up nothing."""
         with self._db.connect() as conn:
-            self._beat(conn, readiness.NOWHERE if leaving else self._network)
+            self._beat(conn, readiness_sql.NOWHERE if leaving else self._network)
         return False
 
     def _beat(self, conn: Connection, network: str) -> None:
         gate, asked_s = self._execution.gate, clock_s()
-        halt = readiness.beat(conn, self._owner, network)
+        halt = readiness_sql.beat(conn, self._owner, network)
         gate.saw(halt, asked_s)
         if halt is not None and gate.is_quiet():
             halt_row.quiet(conn, self._owner, halt)
 
     def _due(self, conn: Connection, limit: int, *, urgent: bool = False) -> list[UUID]:
-        return leases.due(
+        return lease_sql.due(
             conn,
             network=self._network,
             owner=self._owner,
@@ -124,15 +124,15 @@ class Recovery:
 
     def _begin(self, conn: Connection) -> None:
         if self._former:
-            freed = leases.clear_leases(conn, self._former, but=self._owner)
+            freed = lease_sql.clear_leases(conn, self._former, but=self._owner)
             log.info("took over", extra={"leases": freed})
-        leases.forget_rings(conn, self._network)
+        lease_sql.forget_rings(conn, self._network)
         self._doubt = False
 
     def look_for_stuck(self) -> bool:
         """Says how many orders have not moved for long."""
         with self._db.connect() as conn:
-            count = leases.stuck(conn, self._network, STUCK)
+            count = lease_sql.stuck(conn, self._network, STUCK)
         if count:
             log.warning("orders have not moved for 5 minutes", extra={"orders": count})
         return False
@@ -145,4 +145,4 @@ class Recovery:
     def end(self) -> None:
         """Says there that this worker has ended."""
         with suppress(SQLAlchemyError), self._db.connect() as conn:
-            readiness.gone(conn, self._owner)
+            readiness_sql.gone(conn, self._owner)

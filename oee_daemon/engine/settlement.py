@@ -14,15 +14,15 @@ from sqlalchemy import Engine
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import recall
+from oee_daemon.engine.engine_send_gate import Gate
 from oee_daemon.engine.moving import Mover, backoff
 from oee_daemon.engine.outside import Outside
-from oee_daemon.engine.send_gate import Gate
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown
-from oee_daemon.store import leases, moves
+from oee_daemon.store import lease_sql, move_sql
 from oee_daemon.store.database import aside
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Settlement:
                 return await self._recall(current, swap, outcome)
             if time.monotonic() >= until:
                 return await self._ask_later(current, swap, outcome)
-            current = await aside(self._db, leases.extend, current, self._timing.lease)
+            current = await aside(self._db, lease_sql.extend, current, self._timing.lease)
         return None
 
     async def _ask_later(self, order: Order, swap: SignedSwap, outcome: Unknown) -> Order | None:
@@ -73,7 +73,7 @@ class Settlement:
             "outcome unknown, asking again later",
             extra={"order_id": order.id, "signature": swap.signature, "reason": outcome.reason},
         )
-        await aside(self._db, leases.let_go, order, backoff(order.asks + 1, self._timing.pause_s))
+        await aside(self._db, lease_sql.let_go, order, backoff(order.asks + 1, self._timing.pause_s))
         return None
 
     async def _recall(
@@ -84,7 +84,7 @@ class Settlement:
         try:
             landed = await recall.ask(self._db, self._outside.chain, order, said, self._places)
         except recall.StillInDoubt as e:
-            await aside(self._db, leases.let_go, order, e.pause)
+            await aside(self._db, lease_sql.let_go, order, e.pause)
             return None
         except AttemptFailed as failure:
             # What a halt kept from being sent is no attempt that was lost.
@@ -96,7 +96,7 @@ class Settlement:
     async def _confirm(self, order: Order, fill: Fill, swap_ended: str | None) -> Order | None:
         stopped: list[UUID] = []
         moved = await self._mover.move(
-            order, Status.CONFIRMED, lambda: moves.confirm(self._line, order, fill, swap_ended, stopped)
+            order, Status.CONFIRMED, lambda: move_sql.confirm(self._line, order, fill, swap_ended, stopped)
         )
         self._mover.tell(stopped)
         return moved

@@ -32,8 +32,8 @@ from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.settings import Settings
-from oee_daemon.store import spending
-from oee_daemon.store.spending import Bucket, NoRoom, Reserving, Use
+from oee_daemon.store import spending_sql
+from oee_daemon.store.spending_sql import Bucket, NoRoom, Reserving, Use
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class SpendingLimits:
     def _must_fit(self, reserving: Reserving) -> None:
         self.settle()
         with self._db.connect() as conn:
-            use = spending.use(conn)
+            use = spending_sql.use(conn)
         used, most, usd = int(use.spent + use.reserved), reserving.max_daily, reserving.usd
         over = most is not None and usd is not None and used + usd > most
         if over or (reserving.max_open is not None and use.opened >= reserving.max_open):
@@ -134,7 +134,7 @@ class SpendingLimits:
     def settle(self) -> None:
         """What orders that have ended did not spend is free again."""
         self._settled = time.monotonic()
-        spending.settle(self._db)
+        spending_sql.settle(self._db)
 
     async def report(self) -> Report:
         """Settles, and says how much of each limit is used."""
@@ -146,7 +146,7 @@ class SpendingLimits:
     def _report(self) -> Report:
         self.settle()
         with self._db.connect() as conn:
-            use, buckets = spending.use(conn), spending.buckets(conn)
+            use, buckets = spending_sql.use(conn), spending_sql.buckets(conn)
         return Report(use, _frees(buckets))
 
     def _check_tokens(self, terms: Terms) -> None:
@@ -216,7 +216,7 @@ class SpendingLimits:
             )
         assert reserving.usd is not None and self.max_daily is not None
         with self._db.connect() as conn:
-            frees = _frees(spending.buckets(conn))
+            frees = _frees(spending_sql.buckets(conn))
         need = full.spent + reserving.usd - self.max_daily
         enough = next((at for at, free in frees if free >= need), None)
         message = (

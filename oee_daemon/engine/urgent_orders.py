@@ -18,7 +18,7 @@ from uuid import UUID
 from oee_daemon.engine.loop import Loop
 from oee_daemon.errors import OeeError
 from oee_daemon.orders.order import Order
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, OrderType
-from oee_daemon.engine.launches import Fired, Launches
+from oee_daemon.engine.launch_chore import Fired, Launches
 from oee_daemon.engine.listing_watch import ListingWatch
 from oee_daemon.engine.price_post import Lead
 from oee_daemon.engine.price_ticks import PriceTicks
@@ -31,8 +31,8 @@ from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where
-from oee_daemon.store.line import Line
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.postgres_line import Line
+from oee_daemon.store.sql_statement import Statement
 
 log = logging.getLogger(__name__)
 

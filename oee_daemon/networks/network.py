@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from oee_daemon.networks.chain import Chain
-from oee_daemon.networks.endpoints import Endpoints
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
 from oee_daemon.networks.listings import Listings
+from oee_daemon.networks.network_endpoints import Endpoints
 from oee_daemon.networks.network_fees import NetworkFees
 from oee_daemon.networks.prices import PriceSource
 from oee_daemon.networks.tokens import TokenBook

@@ -22,7 +22,7 @@ from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 from dramatiq.message import Message
 
-from oee_daemon.queue.unanswered_connection import dialer
+from oee_daemon.queue.queue_connection import dialer
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import redis
 import redis.asyncio
 
-from oee_daemon.queue.unanswered_connection import TIMEOUT_S, FireAndForget
+from oee_daemon.queue.queue_connection import TIMEOUT_S, FireAndForget
 
 log = logging.getLogger(__name__)
 

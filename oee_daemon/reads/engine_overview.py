@@ -17,12 +17,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from oee_daemon.contract.status import LIVE, RUNNABLE, Status
-from oee_daemon.engine import durability_checks
+from oee_daemon.engine import engine_durability
 from oee_daemon.orders.order import Order
 from oee_daemon.store import halt_row, waiting_sql
 from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.halt_row import Halt
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 Row = TypeVar("Row")
 
@@ -170,7 +170,7 @@ class Overviews:
                 "now": database.now,
                 "halt": halt_row.read(conn),
                 "watch": waiting_sql.GLANCE.first(conn),
-                "weaknesses": [asdict(weakness) for weakness in durability_checks.look(conn, connections)],
+                "weaknesses": [asdict(weakness) for weakness in engine_durability.look(conn, connections)],
             }
 
     def count(self, conn: Connection) -> Count:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from oee_daemon.errors import BadCursor
 from oee_daemon.networks.bounded import BoundedChain
 from oee_daemon.networks.chain import FillPage
-from oee_daemon.store import signatures
+from oee_daemon.store import signature_sql
 from oee_daemon.store.database import aside
 
 
@@ -28,13 +28,13 @@ class Fills:
     async def page(self, *, limit: int, before: str | None) -> FillPage:
         """All landings, newest first. Raises `ChainUnavailable` and `BadCursor`."""
         page = await self._chain.fills(limit=limit, before=before)
-        known = await aside(self._db, signatures.orders_of, [fill.signature for fill in page.fills])
+        known = await aside(self._db, signature_sql.orders_of, [fill.signature for fill in page.fills])
         fills = [replace(f, order_id=known.get(f.signature, f.order_id)) for f in page.fills]
         return replace(page, fills=fills)
 
     async def of_order(self, order_id: UUID, *, limit: int, before: str | None) -> FillPage:
         """The landings of one order's swaps, of which there should be one. Raises as `page`."""
-        known = await aside(self._db, signatures.signatures_of, order_id)
+        known = await aside(self._db, signature_sql.signatures_of, order_id)
         answers = [await self._chain.fill(signature) for signature in known]
         found = [fill for fill in answers if fill is not None]
         found.sort(key=lambda fill: (fill.at, fill.signature), reverse=True)

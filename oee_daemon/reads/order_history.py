@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.errors import BadCursor, NotFound, Refused
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.store import listing_sql, order_rows, readiness
+from oee_daemon.store import listing_sql, order_rows, readiness_sql
 from oee_daemon.store.listing_sql import Filter
-from oee_daemon.store.readiness import Readiness
+from oee_daemon.store.readiness_sql import Readiness
 
 _HEX = re.compile(rf"[0-9a-f-]{{{MIN_PREFIX},36}}")
 
@@ -110,7 +110,7 @@ class History:
     def readiness(self, network: str) -> Readiness:
         """Whether an order that is due would be taken up now."""
         with self._db.connect() as conn:
-            return readiness.look(conn, network)
+            return readiness_sql.look(conn, network)
 
 
 def read_cursor(cursor: str) -> int:

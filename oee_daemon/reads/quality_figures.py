@@ -22,9 +22,9 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store import report_sql
-from oee_daemon.store.connection import GRACE_S
+from oee_daemon.store.postgres_connection import GRACE_S
 from oee_daemon.store.report_sql import STEPS, By, Kinds, Scope
-from oee_daemon.store.statement import Statement, driver
+from oee_daemon.store.sql_statement import Statement, driver
 
 #: Seconds that Postgres may take for one report, all its statements together; clients wait for 10.
 LIMIT_S = 8.0

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from oee_daemon.contract.status import Status
-from oee_daemon.store.moves import cancelling
+from oee_daemon.store.move_sql import cancelling
 from oee_daemon.store.predicates import IS_LIVE, LIVE, MAY_CANCEL
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 #: The most orders that are named as not ended.
 NAMED = 1000

@@ -21,7 +21,14 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 
-from oee_daemon.store.connection import CONNECT_TIMEOUT_S, GRACE_S, STATEMENT_S, Bounded, Silent, connector
+from oee_daemon.store.postgres_connection import (
+    CONNECT_TIMEOUT_S,
+    GRACE_S,
+    STATEMENT_S,
+    Bounded,
+    Silent,
+    connector,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")

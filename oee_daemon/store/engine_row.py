@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Any number that is ours: who reads and writes the row waits for each other on it.
 _LOCK_NUMBER = 0x0EE_1DE47

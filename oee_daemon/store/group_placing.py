@@ -20,13 +20,13 @@ from oee_daemon.contract.status import Status
 from oee_daemon.errors import Conflict, InvalidInput, Refused
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.store import creating, order_rows
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.line import Row, encode
+from oee_daemon.store import creating_sql, order_rows
+from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.order_rows import ORDER, order_row
+from oee_daemon.store.postgres_line import Row, encode
 from oee_daemon.store.predicates import IS_LIVE, IS_SENT
-from oee_daemon.store.spending import NoRoom, Reserving
-from oee_daemon.store.statement import Statement, driver, fault, named_row
+from oee_daemon.store.spending_sql import NoRoom, Reserving
+from oee_daemon.store.sql_statement import Statement, driver, fault, named_row
 
 #: As `creating` does, which does not wait.
 _LOCK_KEY = Statement("""
@@ -95,7 +95,7 @@ def lock_key(conn: Connection, key: str | None) -> None:
 
 def lock_limits(conn: Connection, *, limited: bool) -> None:
     """What the order is stored behind, before any row is locked: an edit takes the same in this order."""
-    first, *_ = creating.batch_of(True, limited=limited).texts
+    first, *_ = creating_sql.batch_of(True, limited=limited).texts
     try:
         psycopg.RawCursor(driver(conn)).execute(first)
     except psycopg.Error as e:
@@ -178,15 +178,15 @@ def _elsewhere(network: str) -> Conflict:
 
 
 def place(conn: Connection, network: str, group: UUID, asked: Sequence[Member]) -> list[Order]:
-    """Stores the orders as waiting in the group. Raises `NotStored`, from what `creating.create` raises."""
+    """Stores the orders as waiting in the group. Raises `NotStored`, from what the storing raises."""
     limited = asked[0].reserving is not None
     asked = [replace(member, armed=replace(member.armed, group=group)) for member in asked]
     rows = [
-        creating.row_of(uuid4(), network, member.terms, member.key, member.armed, member.reserving)
+        creating_sql.row_of(uuid4(), network, member.terms, member.key, member.armed, member.reserving)
         for member in asked
     ]
     # One statement for all: limits are asked of their sum.
-    told = _run(conn, creating.batch_of(True, limited=limited).texts, encode(rows))
+    told = _run(conn, creating_sql.batch_of(True, limited=limited).texts, encode(rows))
     return [_placed(n, told.get(n + 1), *placed) for n, placed in enumerate(zip(rows, asked, strict=True))]
 
 
@@ -194,7 +194,7 @@ def _placed(number: int, stored: Row | None, row: Row, member: Member) -> Order:
     if stored is None:
         raise NotStored(number)
     try:
-        return creating.read_stored(stored, row, member.terms, member.key, member.armed, member.reserving)
+        return creating_sql.read_stored(stored, row, member.terms, member.key, member.armed, member.reserving)
     except (Refused, NoRoom) as e:
         raise NotStored(number) from e
 

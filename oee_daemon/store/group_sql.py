@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 #: What waits no more is compared with nothing.
 DISARMED = "arm_rule = NULL, arm_price = NULL, look_at = NULL"

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from oee_daemon.contract.storable_text import storable
 from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import IS_SENT
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 #: Any number that is ours.
 LOCK = 0x0EE_4A17

@@ -6,10 +6,10 @@ All by Postgres's clock: no order fires a moment before it. Nothing commits by i
 from __future__ import annotations
 
 from oee_daemon.store.group_sql import SUSPENDED, TURNS
-from oee_daemon.store.line import Batch, answered, asked
 from oee_daemon.store.order_rows import ORDER
+from oee_daemon.store.postgres_line import Batch, answered, asked
 from oee_daemon.store.predicates import HALTED, UNMET
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 from oee_daemon.store.watch_sql import FIRED, MOST, SAID
 
 NEAR = Statement(

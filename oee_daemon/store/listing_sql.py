@@ -23,7 +23,7 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
 from oee_daemon.store import predicates, tables
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 #: Orders looked at where a time is turned into a number. A number is drawn a moment after its order's time
 #: was taken, so the two may disagree among orders that were accepted at once: those are at most as many as

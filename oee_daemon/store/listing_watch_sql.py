@@ -9,7 +9,7 @@ from __future__ import annotations
 from oee_daemon.store.group_sql import SUSPENDED, TURNS
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import HALTED
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 from oee_daemon.store.watch_sql import FIRED, MOST, SAID
 
 LISTED = Statement(

@@ -17,9 +17,9 @@ from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.orders.events import Data
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import SignedSwap
-from oee_daemon.store.line import Row
+from oee_daemon.store.postgres_line import Row
 from oee_daemon.store.predicates import EXPIRED
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from oee_daemon.store.tables import Units, orders
 
 _NAMES = tuple(f.name for f in fields(Order) if f.name not in ("far", "oco"))

@@ -6,10 +6,10 @@ is decided in `reads.engine_overview`.
 from __future__ import annotations
 
 from oee_daemon.contract.status import HOLDS_SLOT
-from oee_daemon.store.answer_rows import ANSWERED, ANSWERS
+from oee_daemon.store.answer_sql import ANSWERED, ANSWERS
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.predicates import HELD, RUNNABLE, WAITING, status_in
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 NOW = Statement("""
     -- now: Postgres's time

@@ -17,8 +17,8 @@ from typing import Any
 
 from oee_daemon.contract import status
 from oee_daemon.contract.terms import Side
-from oee_daemon.store.answer_rows import ANSWERED, ANSWERS
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.answer_sql import ANSWERED, ANSWERS
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: The steps of an attempt, in their order; each ends where the next one begins, the last one confirmed.
 STEPS = tuple(step.value for step in status.STEPS[:-1])

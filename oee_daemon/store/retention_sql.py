@@ -1,6 +1,6 @@
 """The SQL that removes orders which ended long ago, and keeps their keys; `engine.retention` says when."""
 
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Any number that is ours: whoever holds it in a transaction is the one who removes.
 LOCK_NUMBER = 0x0EE_01D

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from oee_daemon.orders.order import Event
 from oee_daemon.store.order_rows import EVENT, event_of
 from oee_daemon.store.predicates import over
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: The most events of one absence that are told one by one; of those before them only how many there were.
 MOST = 100

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 _COLUMNS = "mint, symbol, decimals, facts, accepted, added"
 _ALL = Statement(

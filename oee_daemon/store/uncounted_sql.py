@@ -1,6 +1,6 @@
 """The SQL of orders that were placed while no limit of the day was set: which they are, and that they count.
 
-A reservation makes such an order as any other: `spending.settle` moves what it did spend into its minute.
+A reservation makes such an order as any other: `spending_sql.settle` moves what it did spend into its minute.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
 
-from oee_daemon.store import spending
+from oee_daemon.store import spending_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import LIVE
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 
 
 class Uncounted(NamedTuple):
@@ -69,7 +69,7 @@ _NOTE = Statement("""
     WHERE NOT EXISTS (SELECT FROM counted c WHERE c.order_id = v.id)
     ON CONFLICT (order_id) DO NOTHING
 """)
-_LOCK = Statement(spending.LIMITS_LOCK)
+_LOCK = Statement(spending_sql.LIMITS_LOCK)
 
 
 def uncounted(conn: Connection) -> list[Uncounted]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.store.predicates import WAITING
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 from oee_daemon.store.watch_sql import ARMED_PAIRS
 
 #: What an order of `o` waits for: a trailing stop's price moves, a latched one waits for its limit. Null of

@@ -11,7 +11,7 @@ from __future__ import annotations
 from oee_daemon.store.group_sql import DISARMED, SUSPENDED, TURN_GIVEN, TURNS
 from oee_daemon.store.order_rows import ORDER
 from oee_daemon.store.predicates import ABSURD, HALTED, over, there
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Candidates of one pair and rule that one look finds; and stops, whose prices are held all at once: those
 #: that are found only once others have fired would begin to hold in the middle of a crash.

@@ -23,7 +23,7 @@ import pytest
 from oee_cli.backup.backup_run import backup
 from oee_cli.errors import UsageFault
 from oee_cli.output import Output
-from oee_daemon.backups import dump, file
+from oee_daemon.backups import backup_file, dump
 from oee_daemon.backups.take import take
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import BackupFailed
@@ -84,7 +84,7 @@ def test_a_backup_taken_under_load_is_one_moment_of_it(
         admin.execute(f"CREATE DATABASE {name}")
         try:
             with tarfile.open(target) as archive:
-                content = archive.extractfile(file.DUMP)
+                content = archive.extractfile(backup_file.DUMP)
                 assert content is not None
                 dump.write(url, iter(lambda: content.read(65536), b""))
             with connect(url) as sql:
@@ -149,7 +149,7 @@ def test_stdout_gets_all_of_it_or_nothing(cli: Cli, base: Path) -> None:
         code, _, said = end(running, 60)
     assert (code, said) == (0, "")
     with (base / "piped.oee").open("rb") as made:
-        assert file.check(made, "it").about["orders"] > 0
+        assert backup_file.check(made, "it").about["orders"] > 0
     with pytest.raises(UsageFault, match="both want stdout"):
         backup("-", False, False, Output(json=True))
 

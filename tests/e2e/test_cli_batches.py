@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.batch.row_keys import former_keys
+from oee_cli.batch.batch_row_keys import former_keys
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, Done
 

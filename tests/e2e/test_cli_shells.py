@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api.recent_orders import Recent
+from oee_cli.api.client_recent_orders import Recent
 from tests.kit.commands import OEE, Cli
 from tests.kit.daemons import until
 

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from starlette.routing import WebSocketRoute
 
 from oee_daemon.api import app
-from oee_daemon.api.connections import HEADERS_S
+from oee_daemon.api.api_connections import HEADERS_S
 from oee_daemon.api.request_limits import BODY_S
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings

@@ -21,18 +21,18 @@ from sqlalchemy import make_url
 from sqlalchemy.engine import Connection as AlchemyConnection
 
 from oee_daemon import failpoints
-from oee_daemon.backups import dump, file
+from oee_daemon.backups import backup_file, dump
 from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.status import Status
 from oee_daemon.embedded import Servers, binaries
-from oee_daemon.embedded.account import Account
-from oee_daemon.engine.worker import Worker
+from oee_daemon.embedded.embedded_account import Account
+from oee_daemon.engine.engine_worker import Worker
 from oee_daemon.errors import OtherRelease
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
-from oee_daemon.store import leases, migrations, moves
+from oee_daemon.store import lease_sql, migrations, move_sql
 from oee_daemon.store.database import open_database, transactions
 from tests.kit.accounts import ROOT, become
 from tests.kit.commands import Cli, serving
@@ -123,7 +123,7 @@ def traded(settings: Settings) -> dict[str, uuid.UUID]:
         worker.execution.run(orders[name])
     failpoints.arm("", settings.home)
     with worker.db.connect() as conn:
-        assert moves.cancel(conn, orders["cancelled"])
+        assert move_sql.cancel(conn, orders["cancelled"])
     for name in ("failed", "expired"):
         assert bench.advance(bench.held(orders[name]), Status(name))
     bench.close()
@@ -191,9 +191,9 @@ def back_up(url: str, sql: Connection, target: Path) -> None:
         sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         row = sql.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
-        archive = file.Archive(out)
-        archive.add(file.ABOUT, [json.dumps(about).encode()])
-        archive.add(file.DUMP, dump.read(url, row[0]))
+        archive = backup_file.Archive(out)
+        archive.add(backup_file.ABOUT, [json.dumps(about).encode()])
+        archive.add(backup_file.DUMP, dump.read(url, row[0]))
         archive.end()
     target.chmod(0o644)
 
@@ -206,7 +206,7 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
         assert migrations.migrate(worker.db) is True
         migrations.require(worker.db)
         with worker.db.connect() as conn:
-            assert leases.clear_leases(conn, "older") == len(HELD)
+            assert lease_sql.clear_leases(conn, "older") == len(HELD)
         worker.recovery.beat()
         for name in LIVE:
             worker.execution.run(older.orders[name])

@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect, unix_connect
 from websockets.typing import Origin
 
 from oee_daemon.api import answer_schema
-from oee_daemon.api.connections import LINGER_S
+from oee_daemon.api.api_connections import LINGER_S
 from oee_daemon.api.stream_routes import SEND_TIMEOUT_S
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared

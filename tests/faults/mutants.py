@@ -19,9 +19,9 @@ from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected, SignedSwap, Unknown
-from oee_daemon.store import moves, order_rows
+from oee_daemon.store import move_sql, order_rows
 from oee_daemon.store.database import aside
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import swaps
 
 
@@ -43,7 +43,7 @@ def send_before_storing() -> None:
 
 def no_compare_and_set() -> None:
     """A move goes through whatever the order's status and fence have become since it was read."""
-    move = moves._move
+    move = move_sql._move
 
     async def careless(line: Line, order: Order, *args: Any, **what: Any) -> Order | None:
         current = await aside(engines[0]._db, order_rows.find, order.id)
@@ -52,8 +52,8 @@ def no_compare_and_set() -> None:
 
     engines = noted_engines()
 
-    moves._move = careless
-    setattr(moves, "check", lambda current, wanted: None)  # noqa: B010
+    move_sql._move = careless
+    setattr(move_sql, "check", lambda current, wanted: None)  # noqa: B010
 
 
 def end_an_attempt_on_a_timeout() -> None:

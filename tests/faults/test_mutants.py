@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from oee_daemon.engine import intake as intake_module
 from oee_daemon.queue import broker as broker_module
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
-from oee_daemon.store import creating
+from oee_daemon.store import creating_sql
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until
 from tests.kit.killing import Bench, ForkedWorker
@@ -188,11 +188,11 @@ def test_the_bell_rings_after_the_commit(bench: Bench, monkeypatch: pytest.Monke
 
 
 def test_a_bell_before_the_commit_is_caught(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    create = creating.create
+    create = creating_sql.create
 
     async def rings_first(line: Any, order_id: UUID, *order: Any) -> Any:
         getattr(intake_module, "ring_all")(bench.broker, [order_id])  # noqa: B009
         return await create(line, order_id, *order)
 
-    monkeypatch.setattr(creating, "create", rings_first)
+    monkeypatch.setattr(creating_sql, "create", rings_first)
     assert not rung_and_visible(bench, monkeypatch), "the mutant ring_before_commit lives"

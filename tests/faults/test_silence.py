@@ -19,7 +19,7 @@ import redis
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from oee_daemon.queue import roster
+from oee_daemon.queue import queue_roster
 from tests.kit import forks
 from tests.kit.api_daemon import QUICK
 from tests.kit.commands import queue_of_its_own
@@ -181,7 +181,7 @@ def test_a_worker_that_hangs_ends_all_the_same_when_it_is_told_to(
             [sys.executable, "-c", script], env=environ | {"OEE_HOME": str(homes / "w")}, stderr=said
         )
     with redis.Redis.from_url(outside["OEE_REDIS_URL"]) as queue:
-        until(lambda: roster.present(queue), what="the worker's start")
+        until(lambda: queue_roster.present(queue), what="the worker's start")
     process.terminate()
     assert process.wait(20) == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oee_cli.api import processes
+from oee_cli.api import client_processes
 from oee_daemon.api.listeners import Listeners
 
 TOKEN = "t" * 43
@@ -127,11 +127,11 @@ def test_a_name_without_an_address_is_a_problem_in_words(folder: Path, host: str
 def test_doctor_asks_for_a_name_only_so_long(
     silent: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "_NAME_S", 0.05)
-    assert isinstance(processes.can_bind("desk.corp.example", 0), TimeoutError)
-    assert processes.can_bind("127.0.0.1", 0) is None
-    assert isinstance(processes.can_bind("a" * 64 + ".example", 0), OSError)
-    assert isinstance(processes.can_bind("192.0.2.1", 0), OSError)
+    monkeypatch.setattr(client_processes, "_NAME_S", 0.05)
+    assert isinstance(client_processes.can_bind("desk.corp.example", 0), TimeoutError)
+    assert client_processes.can_bind("127.0.0.1", 0) is None
+    assert isinstance(client_processes.can_bind("a" * 64 + ".example", 0), OSError)
+    assert isinstance(client_processes.can_bind("192.0.2.1", 0), OSError)
 
 
 def test_on_every_address_each_own_one_is_let_in_and_names_that_are_set(folder: Path) -> None:

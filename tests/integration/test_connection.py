@@ -18,11 +18,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.orders.order import Order
-from oee_daemon.store import creating, migrations, order_rows
-from oee_daemon.store.connection import Silent
+from oee_daemon.store import creating_sql, migrations, order_rows
 from oee_daemon.store.database import STALE_S, open_database, transactions
-from oee_daemon.store.line import Line
-from oee_daemon.store.statement import driver
+from oee_daemon.store.postgres_connection import Silent
+from oee_daemon.store.postgres_line import Line
+from oee_daemon.store.sql_statement import driver
 from tests.integration.test_intake import new
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy
@@ -85,7 +85,7 @@ def create(db: Engine, count: int) -> list[Order]:
 
     async def main() -> list[Order]:
         line = Line(db.url)
-        found = [await creating.create(line, uuid4(), "simulated", new(), None) for _ in range(count)]
+        found = [await creating_sql.create(line, uuid4(), "simulated", new(), None) for _ in range(count)]
         await line.close()
         return [order for order in found if order is not None]
 

@@ -13,7 +13,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
-from oee_daemon.store import doubts
+from oee_daemon.store import doubt_sql
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
 from tests.kit.waiting import (
@@ -27,7 +27,7 @@ def through_doubt(bench: Bench, chain: HookedChain, order_id: UUID, *, elsewhere
     """As after a change of Postgres's timeline, until the chain has said that nothing can land any more."""
     identity = now(chain.identity())
     with bench.db.connect() as conn:
-        doubts.doubt(conn, identity, elsewhere=elsewhere)
+        doubt_sql.doubt(conn, identity, elsewhere=elsewhere)
     assert bench.order(order_id).status is Status.SUBMITTED
     execution = bench.execution(chain)
     for _ in range(6):

@@ -24,7 +24,7 @@ from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import halt_row
-from oee_daemon.store.creating import Armed
+from oee_daemon.store.creating_sql import Armed
 from tests.kit.engine import Bench
 from tests.kit.now import now
 from tests.kit.waiting import (

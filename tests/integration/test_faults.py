@@ -20,7 +20,7 @@ from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
-from oee_daemon.store import leases, order_rows
+from oee_daemon.store import lease_sql, order_rows
 from oee_daemon.store.tables import execution_slots
 from oee_daemon.timing import USUAL
 from tests.integration.test_worker import running, settings  # noqa: F401
@@ -245,7 +245,7 @@ def test_postgres_that_is_away_leaves_the_order_as_it_was(
     execution = bench.execution()
 
     def away(*_: Any) -> Any:
-        monkeypatch.setattr(leases, "give_back", lost)
+        monkeypatch.setattr(lease_sql, "give_back", lost)
         return bench.db.connect().exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
     def lost(*_: Any) -> Any:

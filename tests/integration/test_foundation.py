@@ -16,22 +16,22 @@ import pytest
 import redis
 from sqlalchemy import Engine, make_url, text
 
-from oee_daemon.embedded import account
-from oee_daemon.engine import durability_checks
+from oee_daemon.embedded import embedded_account
+from oee_daemon.engine import engine_durability
 from oee_daemon.errors import Unreachable, Unsuitable
-from oee_daemon.queue.roster import Roster
-from oee_daemon.store import server_facts
+from oee_daemon.queue.queue_roster import Roster
+from oee_daemon.store import server_fact_sql
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until
 
 
 def codes(db: Engine, needed: int = 1) -> set[str]:
     with db.connect() as conn:
-        return {weakness.code for weakness in durability_checks.look(conn, needed)}
+        return {weakness.code for weakness in engine_durability.look(conn, needed)}
 
 
 def test_a_database_as_it_comes_has_nothing_to_fear(db: Engine) -> None:
-    assert durability_checks.require(db) == []
+    assert engine_durability.require(db) == []
     assert codes(db) == set()
 
 
@@ -39,7 +39,7 @@ def test_tables_that_a_crash_empties_are_told(db: Engine) -> None:
     with db.connect() as conn:
         conn.execute(text("ALTER TABLE spent_keys SET UNLOGGED"))
     assert codes(db) == {"unlogged"}
-    assert [weakness.code for weakness in durability_checks.require(db)] == ["unlogged"]
+    assert [weakness.code for weakness in engine_durability.require(db)] == ["unlogged"]
 
 
 def test_too_few_connections_are_told(db: Engine) -> None:
@@ -73,7 +73,9 @@ def test_a_database_is_known_again_and_told_from_its_neighbour(db: Engine, share
     again = open_database(db.url, pool_size=1)
     with db.connect() as one, again.connect() as same, shared_db.connect() as other:
         assert (
-            server_facts.fingerprint(one) == server_facts.fingerprint(same) != server_facts.fingerprint(other)
+            server_fact_sql.fingerprint(one)
+            == server_fact_sql.fingerprint(same)
+            != server_fact_sql.fingerprint(other)
         )
     again.dispose()
 
@@ -88,22 +90,22 @@ def test_a_database_that_is_away_is_one_sentence(database_url: str, change: str)
     }[change]
     db = open_database(wrong, pool_size=1)
     with pytest.raises(Unreachable) as refusal:
-        durability_checks.require(db)
+        engine_durability.require(db)
     assert refusal.value.exit_code == 6
     assert "\n" not in refusal.value.message and "OEE_DATABASE_URL" in refusal.value.message
     db.dispose()
 
 
 def test_a_queue_that_lets_us_not_in_is_refused_and_one_that_is_away_may_come(redis_url: str) -> None:
-    durability_checks.require_queue(redis_url)
-    durability_checks.require_queue("redis://127.0.0.1:1/0")
+    engine_durability.require_queue(redis_url)
+    engine_durability.require_queue("redis://127.0.0.1:1/0")
     with pytest.raises(Unsuitable, match="OEE_REDIS_URL"):
-        durability_checks.require_queue(f"{redis_url}?db=99")
+        engine_durability.require_queue(f"{redis_url}?db=99")
     with redis.Redis.from_url(redis_url) as client:
         client.config_set("requirepass", "secret")
         try:
             with pytest.raises(Unsuitable, match="OEE_REDIS_URL"):
-                durability_checks.require_queue(redis_url)
+                engine_durability.require_queue(redis_url)
         finally:
             client.config_set("requirepass", "")
 
@@ -123,7 +125,7 @@ def test_a_queue_that_is_too_old_is_refused() -> None:
     answering = threading.Thread(target=old, daemon=True)
     answering.start()
     with pytest.raises(Unsuitable, match=r"5\.0\.7"):
-        durability_checks.require_queue(f"redis://127.0.0.1:{listener.getsockname()[1]}/0?protocol=2")
+        engine_durability.require_queue(f"redis://127.0.0.1:{listener.getsockname()[1]}/0?protocol=2")
     answering.join()
     listener.close()
 
@@ -134,7 +136,7 @@ BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin
 @contextmanager
 def bouncer(url: str, folder: Path, mode: str) -> Iterator[str]:
     """A PgBouncer before the database, as the account that Postgres lets in."""
-    who = account.choose(None)
+    who = embedded_account.choose(None)
     address = make_url(url)
     config = folder / "pgbouncer.ini"
     config.write_text(
@@ -170,7 +172,7 @@ def test_a_pool_that_mixes_connections_is_refused_with_the_reason(
     with bouncer(database_url, homes, mode) as url:
         db = open_database(url, pool_size=4)
         with pytest.raises(Unsuitable, match=f"{mode} mode.*session mode"):
-            durability_checks.require(db)
+            engine_durability.require(db)
         db.dispose()
 
 
@@ -178,7 +180,7 @@ def test_a_pool_that_mixes_connections_is_refused_with_the_reason(
 def test_a_pool_that_keeps_them_apart_does(database_url: str, homes: Path) -> None:
     with bouncer(database_url, homes, "session") as url:
         db = open_database(url, pool_size=4)
-        assert durability_checks.require(db) == []
+        assert engine_durability.require(db) == []
         with db.connect() as conn:
             assert conn.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
         db.dispose()
@@ -201,11 +203,11 @@ def test_another_engine_on_the_queue_is_told(
     db: Engine, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with db.connect() as conn:
-        ours = server_facts.fingerprint(conn)
+        ours = server_fact_sql.fingerprint(conn)
     for owner, database in (("one", ours), ("two", "unknown")):
         Roster(redis_url, owner=owner, threads=1, busy=int, more=partial(dict, database=database)).announce()
-    durability_checks.require_queue(redis_url, ours)
+    engine_durability.require_queue(redis_url, ours)
     assert "another engine" not in caplog.text
     Roster(redis_url, owner="three", threads=1, busy=int, more=lambda: {"database": "theirs"}).announce()
-    durability_checks.require_queue(redis_url, ours)
+    engine_durability.require_queue(redis_url, ours)
     assert "another engine" in caplog.text

@@ -30,11 +30,11 @@ from oee_daemon.engine.loop import Loop
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.terms import Terms, terms_of
-from oee_daemon.store import leases, moves, order_rows, watch_sql
+from oee_daemon.store import lease_sql, move_sql, order_rows, watch_sql
 from oee_daemon.store.group_sql import DISARMED
-from oee_daemon.store.line import Batch, Line
 from oee_daemon.store.order_rows import order_row
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.postgres_line import Batch, Line
+from oee_daemon.store.sql_statement import Statement
 from tests.integration import test_groups
 from tests.kit.databases import EMPTY
 from tests.kit.engine import SLOTS, Bench
@@ -70,7 +70,7 @@ class Run:
         with self.bench.db.connect() as conn:
             leads = "INSERT INTO watch (one, owner, fence, lease_until)"
             conn.execute(text(f"{leads} VALUES (1, 'w', 1, now() + interval '1 h')"))
-            leases.ensure_slots(conn, SLOTS)
+            lease_sql.ensure_slots(conn, SLOTS)
 
     def watch(self) -> None:
         """Everything is met: each tells the price that makes it so."""
@@ -107,7 +107,7 @@ class Run:
                 for order_id in random.sample(list(self.orders), len(self.orders)):
                     try:
                         loop.run(self._go(line, owner, order_id, dice))
-                    except leases.NoSlot:
+                    except lease_sql.NoSlot:
                         continue
                     except DBAPIError as e:
                         self.fault(e)
@@ -118,7 +118,7 @@ class Run:
             loop.stop()
 
     async def _go(self, line: Line, owner: str, order_id: UUID, dice: random.Random) -> None:
-        claimed = await leases.claim(line, order_id, owner=owner, network="simulated", slots=SLOTS)
+        claimed = await lease_sql.claim(line, order_id, owner=owner, network="simulated", slots=SLOTS)
         # What is broken leaves some where they are.
         if claimed is None or claimed[0].status is not Status.ROUTING:
             return
@@ -128,7 +128,7 @@ class Run:
             back = returning.returns(order, lost, 3)
             assert back is not None
             back = _at_once(back)
-            await moves.wait(line, order, back, {"code": "moved_away", "message": "gone"}, (), None)
+            await move_sql.wait(line, order, back, {"code": "moved_away", "message": "gone"}, (), None)
             return
         built = await move(order, Status.BUILDING, line=line)
         sent = None if built is None else await move(built, Status.SUBMITTED, line=line)
@@ -139,7 +139,7 @@ class Run:
         else:
             back = returning.returns(sent, lost, 3)
             assert back is not None
-            await moves.wait(line, sent, _at_once(back), {"code": "x", "message": "x"}, (), "rejected")
+            await move_sql.wait(line, sent, _at_once(back), {"code": "x", "message": "x"}, (), "rejected")
 
     def _over(self) -> bool:
         with self.bench.db.connect() as conn:
@@ -277,8 +277,8 @@ def test_a_turn_that_is_kept_after_an_end_is_seen(
 ) -> None:
     kept = ("AND order_groups.turn = moved.id", "AND false")
     batch = Batch.__new__(Batch)
-    batch.name, batch.texts = "fail", tuple(t.replace(*kept) for t in moves._FAIL.texts)
-    monkeypatch.setattr(moves, "_FAIL", batch)
-    monkeypatch.setattr(moves, "_CANCEL", Statement(moves._CANCEL.text.replace(*kept), order_row))
+    batch.name, batch.texts = "fail", tuple(t.replace(*kept) for t in move_sql._FAIL.texts)
+    monkeypatch.setattr(move_sql, "_FAIL", batch)
+    monkeypatch.setattr(move_sql, "_CANCEL", Statement(move_sql._CANCEL.text.replace(*kept), order_row))
     with pytest.raises(AssertionError):
         test_groups.test_however_an_order_ends_the_turn_goes_back(bench, how)

@@ -15,16 +15,16 @@ from sqlalchemy import Engine
 from oee_daemon.boot_clock import clock_s
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import send_gate
+from oee_daemon.engine import engine_send_gate
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_send_gate import FRESH_S, Gate
 from oee_daemon.engine.halting import Halting
-from oee_daemon.engine.send_gate import FRESH_S, Gate
 from oee_daemon.errors import Halted
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import halt_row, moves, readiness
-from oee_daemon.store.line import Batch
+from oee_daemon.store import halt_row, move_sql, readiness_sql
+from oee_daemon.store.postgres_line import Batch
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
@@ -93,7 +93,7 @@ def test_what_is_being_stored_is_stored_before_a_halt_returns(
 def test_the_flag_without_the_lock_would_let_a_swap_through(
     bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moves, "_SUBMIT", Batch(moves._SUBMIT.texts[-1]))
+    monkeypatch.setattr(move_sql, "_SUBMIT", Batch(move_sql._SUBMIT.texts[-1]))
     assert store_across_a_halt(bench, sql, empty_url) == (0, 1)
 
 
@@ -139,7 +139,7 @@ def test_an_order_stays_where_it_is_and_goes_on_when_the_halt_is_over(bench: Ben
     assert bench.order(late.id).status is Status.EXPIRED
     assert bench.intake.cancel(building.id).status is Status.CANCELLED
     with bench.db.connect() as conn:
-        assert readiness.look(conn, "simulated").moving
+        assert readiness_sql.look(conn, "simulated").moving
     recovery = bench.recovery(execution)
     assert recovery.take_up()[0] == 0
     halting.resume()
@@ -193,7 +193,7 @@ def test_a_halt_waits_for_each_worker_and_names_who_does_not_answer(
     recovery.beat()
     with bench.db.connect() as conn:
         for owner in ("home:dead", "home:frozen"):
-            readiness.beat(conn, owner, "simulated")
+            readiness_sql.beat(conn, owner, "simulated")
     done = halting.halt("a reason", "me@here")
     assert (done.already, done.killed, ended) == (False, True, ["w"])
     assert [worker.owner for worker in done.unanswered] == ["elsewhere"]
@@ -232,7 +232,7 @@ def test_a_worker_that_only_ends_what_it_has_is_asked_too(bench: Bench, halting:
     recovery.beat()
     recovery.leave()
     with bench.db.connect() as conn:
-        assert not readiness.look(conn, "simulated").worker
+        assert not readiness_sql.look(conn, "simulated").worker
         assert [worker.owner for worker in halt_row.workers(conn)] == ["leaving"]
     recovery.end()
     with bench.db.connect() as conn:
@@ -318,7 +318,7 @@ def test_the_gate_is_shut_to_who_was_frozen(tmp_path: Path, monkeypatch: pytest.
     with gate.sending() as may:
         assert may
     later = clock_s() + FRESH_S + 0.1
-    monkeypatch.setattr(send_gate, "clock_s", lambda: later)
+    monkeypatch.setattr(engine_send_gate, "clock_s", lambda: later)
     with gate.sending() as may:
         assert not may
     gate.saw(None, later)
@@ -337,7 +337,7 @@ def test_who_is_sending_is_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert not another
             assert not quiet.done() and not sends.is_set()
         assert quiet.result(5)
-    monkeypatch.setattr(send_gate, "SENDS_S", 0.01)
+    monkeypatch.setattr(engine_send_gate, "SENDS_S", 0.01)
     gate.saw(None, clock_s())
     with gate.sending():
         assert not gate.is_quiet()

@@ -15,10 +15,10 @@ from sqlalchemy import text
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine import engine_identity, worker
+from oee_daemon.engine import engine_identity, engine_worker
 from oee_daemon.engine.engine_identity import NOWHERE, Identity
+from oee_daemon.engine.engine_worker import Worker
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.worker import Worker
 from oee_daemon.errors import ChainUnavailable, Conflict, OtherEngine, Unavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
@@ -26,7 +26,7 @@ from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import Settings
-from oee_daemon.store import doubts, moves
+from oee_daemon.store import doubt_sql, move_sql
 from oee_daemon.store.engine_row import where
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
@@ -109,7 +109,7 @@ def test_a_worker_makes_no_wallet_beside_the_engines(
     bench: Bench, empty_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What it opened before it refuses would be closed by nobody here.
-    monkeypatch.setattr(worker, "open_database", lambda *_, **__: bench.db)
+    monkeypatch.setattr(engine_worker, "open_database", lambda *_, **__: bench.db)
     identity(bench).settle()
     settings = Settings(home=tmp_path / "home", database_url=empty_url, redis_url=redis_url)
     with pytest.raises(OtherEngine, match=bench.wallet.address):
@@ -155,7 +155,7 @@ def test_a_database_that_is_not_where_it_was_puts_live_orders_in_doubt_once(
     identity(bench, mark).settle()
     assert bench.trail(order.id) == CONFIRMED[:4]
     with bench.db.connect() as conn:
-        assert moves.cancel(conn, order.id) is None
+        assert move_sql.cancel(conn, order.id) is None
     fence = bench.order(order.id).fence
     identity(bench, mark).settle()
     assert bench.order(order.id).fence == fence
@@ -357,7 +357,7 @@ def test_landings_that_are_too_many_to_be_read_may_be_any(
 
 def doubt(bench: Bench, *, elsewhere: bool = False, chain: str | None = None) -> None:
     with bench.db.connect() as conn:
-        doubts.doubt(conn, chain or now(bench.chain().identity()), elsewhere=elsewhere)
+        doubt_sql.doubt(conn, chain or now(bench.chain().identity()), elsewhere=elsewhere)
 
 
 @pytest.mark.parametrize("events", [1, 2, 3])

@@ -24,7 +24,7 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
-from oee_daemon.store import moves
+from oee_daemon.store import move_sql
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import order_events, orders
@@ -371,8 +371,8 @@ def test_a_cancel_that_meets_the_end_of_an_attempt_never_calls_a_live_order_fina
         return found
 
     looked: list[Order | None] = []
-    cancel = moves.cancel
-    monkeypatch.setattr(moves, "cancel", refused_first)
+    cancel = move_sql.cancel
+    monkeypatch.setattr(move_sql, "cancel", refused_first)
     try:
         bench.intake.cancel(submitted.id)
     except Conflict as e:

@@ -16,7 +16,7 @@ from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
 from oee_daemon.store.database import open_database
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from tests.kit.engine import Bench
 from tests.kit.executions import CONFIRMED, discard
 from tests.kit.now import now

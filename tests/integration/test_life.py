@@ -26,7 +26,7 @@ from sqlalchemy import Connection, select, update
 
 from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
-from oee_daemon.store import leases, moves
+from oee_daemon.store import lease_sql, move_sql
 from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
 from tests.kit.databases import EMPTY
 from tests.kit.engine import Bench
@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
         self.halted: set[str] = set()
         with bench.db.connect() as conn:
             conn.exec_driver_sql(EMPTY)
-            leases.ensure_slots(conn, SLOTS)
+            lease_sql.ensure_slots(conn, SLOTS)
 
     def one(self, which: int) -> tuple[UUID, Known]:
         return list(self.known.items())[which % len(self.known)]
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
     @rule(which=WHICH)
     def cancel(self, which: int) -> None:
         order_id, known = self.one(which)
-        cancelled = self.ask(moves.cancel, order_id)
+        cancelled = self.ask(move_sql.cancel, order_id)
         assert (cancelled is not None) == (known.status in MAY_CANCEL)
         if cancelled is not None:
             known.trail.append("cancelled")
@@ -154,9 +154,9 @@ class Life(RuleBasedStateMachine):
         may = known.status in RUNNABLE and (not known.leased or known.holder == worker)
         try:
             claimed = now(
-                leases.claim(self.bench.line, order_id, owner=worker, network="simulated", slots=SLOTS)
+                lease_sql.claim(self.bench.line, order_id, owner=worker, network="simulated", slots=SLOTS)
             )
-        except leases.NoSlot:
+        except lease_sql.NoSlot:
             assert may and not free
             return
         if claimed is None:
@@ -207,15 +207,15 @@ class Life(RuleBasedStateMachine):
         hand, known = self.hands[worker][order_id], self.known[order_id]
         mine = hand.claim == known.claim
         if how == "extend":
-            assert (self.ask(leases.extend, hand.order) is not None) == mine
+            assert (self.ask(lease_sql.extend, hand.order) is not None) == mine
             known.leased = known.leased or mine
             return
         if how == "let go":
-            self.ask(leases.let_go, hand.order, timedelta(0))
+            self.ask(lease_sql.let_go, hand.order, timedelta(0))
         else:
             # By the owner: it may have lost the order and got it again.
             mine = known.holder == worker
-            given = self.ask(leases.give_back, order_id, worker, "a fault", (0.0, 0.0))
+            given = self.ask(lease_sql.give_back, order_id, worker, "a fault", (0.0, 0.0))
             assert (given is not None) == mine
         if mine:
             known.let_go()
@@ -233,7 +233,7 @@ class Life(RuleBasedStateMachine):
         self.hands[worker].clear()
         if noticed:
             held = [known for known in self.known.values() if known.holder == worker]
-            assert self.ask(leases.clear_leases, worker) == len(held)
+            assert self.ask(lease_sql.clear_leases, worker) == len(held)
             for known in held:
                 known.let_go()
 
@@ -249,7 +249,7 @@ class Life(RuleBasedStateMachine):
         long_ago = self.bench.ago(hours=1)
         self.ask(Connection.execute, update(execution_slots).where(of_it).values(taken_at=long_ago))
         if reaped:
-            assert self.ask(leases.reap)
+            assert self.ask(lease_sql.reap)
             for known in self.known.values():
                 if known.holder and not known.leased:
                     known.claim += 1

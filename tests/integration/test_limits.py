@@ -29,9 +29,9 @@ from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
-from oee_daemon.store import creating, spending
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.line import Batch, Line
+from oee_daemon.store import creating_sql, spending_sql
+from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.postgres_line import Batch, Line
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
@@ -150,7 +150,7 @@ def test_who_asks_while_another_is_being_stored_finds_what_that_one_took(
 def test_without_the_lock_both_would_be_stored(
     bench: Bench, sql: psycopg.Connection[Any], empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creating._Limited, "create", Batch(creating._Limited.create.texts[-1]))
+    monkeypatch.setattr(creating_sql._Limited, "create", Batch(creating_sql._Limited.create.texts[-1]))
     assert two_at_once(bench, sql, empty_url) == 2
 
 
@@ -498,7 +498,7 @@ def test_who_joins_holds_no_order_while_it_waits_for_the_limits(
     first, _ = bench.loop.run(limited.intake.accept(terms_of(asked), None, armed))
     with connect(empty_url) as editor, ThreadPoolExecutor(1) as pool:
         with editor.transaction():
-            editor.execute(f"SELECT pg_advisory_xact_lock({spending.LOCK})")
+            editor.execute(f"SELECT pg_advisory_xact_lock({spending_sql.LOCK})")
             joins = terms_of(asked | {"oco": first.id})
             joining = pool.submit(bench.loop.run, limited.intake.accept(joins, None, armed))
             until(lambda: waiting(sql, "advisory"), what="who joins")

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from oee_daemon import failpoints
 from oee_daemon.store import database
-from oee_daemon.store.connection import Silent
 from oee_daemon.store.database import transactions
-from oee_daemon.store.line import Batch, Line, Row, answered, asked
+from oee_daemon.store.postgres_connection import Silent
+from oee_daemon.store.postgres_line import Batch, Line, Row, answered, asked
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy
 
@@ -92,7 +92,7 @@ def test_what_is_asked_in_one_turn_is_one_transaction_and_each_gets_its_own_answ
 def test_what_is_asked_while_a_flight_is_under_way_is_the_next_one(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 20.0)
+    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 20.0)
 
     async def use(line: Line) -> list[Row]:
         await put(line, [0])
@@ -215,7 +215,7 @@ def test_a_connection_that_others_found_silent_or_that_rested_for_long_is_made_a
         pids = [await pid(), await pid()]
         database.silence(line._url)
         pids.append(await pid())
-        monkeypatch.setattr("oee_daemon.store.line.STALE_S", 0.0)
+        monkeypatch.setattr("oee_daemon.store.postgres_line.STALE_S", 0.0)
         return [*pids, await pid()]
 
     one, same, other, third = on(database_url, use)
@@ -225,7 +225,7 @@ def test_a_connection_that_others_found_silent_or_that_rested_for_long_is_made_a
 def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.line.FRESH_S", 0.0)
+    monkeypatch.setattr("oee_daemon.store.postgres_line.FRESH_S", 0.0)
 
     async def use(line: Line) -> None:
         row = await line.ask(COUNT, {"x": 1})
@@ -244,7 +244,7 @@ def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
 def test_one_that_is_closed_under_way_is_a_lost_answer(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 20.0)
+    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 20.0)
 
     async def use(line: Line) -> list[Any]:
         row = await line.ask(COUNT, {"x": 1})
@@ -277,7 +277,7 @@ def until_waits(db: Engine) -> None:
 def test_a_held_row_holds_the_others_up_for_a_moment_only(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.line.LOCK_S", 0.2)
+    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 0.2)
 
     async def use(line: Line) -> list[Any]:
         await put(line, range(4))

@@ -13,16 +13,16 @@ from solders.keypair import Keypair
 
 from oee_daemon.contract.key_words import FAILED_FILE, LOCKED, OPENED, UNLOCKED, WRONG
 from oee_daemon.contract.status import Status
+from oee_daemon.engine.engine_key_holder import KeyHolder
+from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.key_holder import KeyHolder
-from oee_daemon.engine.wallet_lock import WalletLock
 from oee_daemon.errors import Conflict, KeyConflict, WalletLocked, WrongPassphrase
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.networks.wallet.sealed_file import read_sealed
 from oee_daemon.networks.wallet.wallet_file import read_wallet, write_wallet
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import leases
+from oee_daemon.store import lease_sql
 from tests.kit.engine import Bench
 from tests.kit.wallets import sealed
 
@@ -40,7 +40,7 @@ def locked(bench: Bench) -> Bench:
 def _due(bench: Bench, *, locked: bool) -> set[object]:
     with bench.db.connect() as conn:
         none = timedelta(0)
-        found = leases.due(
+        found = lease_sql.due(
             conn,
             network="simulated",
             owner="x",

@@ -22,7 +22,7 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import engine_tables, migrations
 from oee_daemon.store.database import transactions
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from oee_daemon.store.tables import Xid8, metadata
 
 

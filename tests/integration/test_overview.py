@@ -14,12 +14,12 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
-from oee_daemon.queue import roster
-from oee_daemon.queue.roster import Roster
+from oee_daemon.queue import queue_roster
+from oee_daemon.queue.queue_roster import Roster
 from oee_daemon.reads import engine_overview
 from oee_daemon.reads.engine_overview import Overview, Overviews
 from oee_daemon.store import overview_sql as statements
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.engine import Bench
 from tests.kit.waiting import limit
 
@@ -220,23 +220,23 @@ def test_a_worker_is_there_held_untilit_stops_or_is_silent(queue: redis.Redis, r
     second = Roster(redis_url, owner="db:2", threads=4, busy=lambda: 0)
     assert not first.once()
     second.announce()
-    found = {worker["name"]: worker for worker in roster.present(queue)}
+    found = {worker["name"]: worker for worker in queue_roster.present(queue)}
     assert (found["home:web:1"]["running"], found["home:web:1"]["threads"]) == (3, 10)
     assert found.keys() == {"home:web:1", "db:2"}
     busy[0] = 5
     first.once()
-    assert {worker["running"] for worker in roster.present(queue)} == {5, 0}
+    assert {worker["running"] for worker in queue_roster.present(queue)} == {5, 0}
     # It is forgotten by Valkey's clock, not by anybody's here.
-    assert 0 < queue.pttl(roster.KEY + "db:2") <= 1000 * roster.FORGET_S
-    queue.delete(roster.KEY + "db:2")
-    assert [worker["name"] for worker in roster.present(queue)] == ["home:web:1"]
-    assert queue.smembers(roster.NAMES) == {b"home:web:1"}
+    assert 0 < queue.pttl(queue_roster.KEY + "db:2") <= 1000 * queue_roster.FORGET_S
+    queue.delete(queue_roster.KEY + "db:2")
+    assert [worker["name"] for worker in queue_roster.present(queue)] == ["home:web:1"]
+    assert queue.smembers(queue_roster.NAMES) == {b"home:web:1"}
     # A Valkey that lost everything knows it again by the next sign of life.
     queue.flushdb()
     first.once()
-    assert len(roster.present(queue)) == 1
+    assert len(queue_roster.present(queue)) == 1
     first.leave()
-    assert roster.present(queue) == [] and not queue.keys("oee:worker*")
+    assert queue_roster.present(queue) == [] and not queue.keys("oee:worker*")
 
 
 def test_a_queue_that_is_away_holds_no_worker_up() -> None:

@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon.networks.simulated import simulated_faults, simulated_ledger
-from oee_daemon.store import leases, moves
-from oee_daemon.store.line import Batch, _dialed
+from oee_daemon.store import lease_sql, move_sql
+from oee_daemon.store.postgres_line import Batch, _dialed
 
 #: Tables that grow with orders. Of any other one a few rows are all there is.
 GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger", "order_groups"}
-MODULES = (moves, simulated_ledger, simulated_faults)
+MODULES = (move_sql, simulated_ledger, simulated_faults)
 KINDS = [b for module in MODULES for b in vars(module).values() if isinstance(b, Batch)]
-KINDS.append(leases._claim("market"))
+KINDS.append(lease_sql._claim("market"))
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from dramatiq.message import Message
 
 from oee_daemon.queue.broker import QUEUE, open_broker, ring, ring_all
 from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
-from oee_daemon.queue.unanswered_connection import TIMEOUT_S, FireAndForget
+from oee_daemon.queue.queue_connection import TIMEOUT_S, FireAndForget
 from oee_daemon.queue.worker_threads import SPARE
 from tests.kit.daemons import until
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oee_daemon.store import readiness
-from oee_daemon.store.readiness import Readiness
+from oee_daemon.store import readiness_sql
+from oee_daemon.store.readiness_sql import Readiness
 from tests.kit.engine import Bench
 
 
@@ -11,7 +11,7 @@ def look(bench: Bench, *, read_only: bool = False) -> Readiness:
     with bench.db.connect() as conn:
         if read_only:
             conn.exec_driver_sql("SET default_transaction_read_only = on")
-        found = readiness.look(conn, "simulated")
+        found = readiness_sql.look(conn, "simulated")
         conn.exec_driver_sql("RESET default_transaction_read_only")
         return found
 
@@ -28,7 +28,7 @@ def test_a_worker_is_there_while_it_beats_and_no_longer_when_it_says_so_or_falls
     recovery.leave()
     assert not look(bench).worker
     with bench.db.connect() as conn:
-        readiness.beat(conn, "elsewhere", "mainnet")
+        readiness_sql.beat(conn, "elsewhere", "mainnet")
     assert not look(bench).worker
 
 

@@ -23,10 +23,10 @@ from oee_daemon.networks.simulated.simulated_ledger import Ledger
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.order_history import History
-from oee_daemon.store import leases, moves, order_rows
+from oee_daemon.store import lease_sql, move_sql, order_rows
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing_sql import NEAR, Filter
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.daemons import until
 from tests.kit.databases import Databases
 from tests.kit.engine import Bench
@@ -283,11 +283,11 @@ def _rolled_back(db: Engine, work: Callable[[Connection], object]) -> Callable[[
 
 def test_the_engines_own_looks_see_live_orders_only(db: Engine) -> None:
     looks: dict[str, Callable[[Connection], object]] = {
-        "due": lambda c: leases.due(c, network="simulated", owner="one", busy=[], limit=20),
-        "stuck": lambda c: leases.stuck(c, "simulated", timedelta(minutes=5)),
-        "forget_rings": lambda c: leases.forget_rings(c, "simulated"),
-        "clear_leases": lambda c: leases.clear_leases(c, "home:"),
-        "held": leases.held,
+        "due": lambda c: lease_sql.due(c, network="simulated", owner="one", busy=[], limit=20),
+        "stuck": lambda c: lease_sql.stuck(c, "simulated", timedelta(minutes=5)),
+        "forget_rings": lambda c: lease_sql.forget_rings(c, "simulated"),
+        "clear_leases": lambda c: lease_sql.clear_leases(c, "home:"),
+        "held": lease_sql.held,
     }
     for name, look in looks.items():
         found = cost(db, _rolled_back(db, look))
@@ -312,9 +312,9 @@ def test_an_order_is_accepted_claimed_and_moved_by_index(db: Engine) -> None:
         "find": lambda c: order_rows.find(c, order_id),
         "find_key": lambda c: order_rows.find_key(c, "a key that nobody used"),
         "live_swap": lambda c: order_rows.live_swap(c, order_id),
-        "cancel": lambda c: moves.cancel(c, order_id),
+        "cancel": lambda c: move_sql.cancel(c, order_id),
         "events": lambda c: order_rows.events(c, order_id),
-        "extend": lambda c: leases.extend(c, order),
+        "extend": lambda c: lease_sql.extend(c, order),
     }
     for name, move in tried.items():
         found = cost(db, _rolled_back(db, move))

@@ -16,14 +16,14 @@ import pytest
 import redis
 
 from oee_daemon.errors import VenueLate
-from oee_daemon.networks.solana.rpc.http_line import Reply
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile, bucket_for
 from oee_daemon.networks.solana.venues.venue_api import Api
-from oee_daemon.queue import refusals, roster
+from oee_daemon.queue import queue_roster, refusals
 
 #: Turns a second, and at once after a rest.
 PER_S, BURST = 60.0, 4
@@ -175,14 +175,14 @@ def test_a_valkey_that_is_silent_holds_up_nobody_for_long(tmp_path: Path) -> Non
 def test_the_share_goes_by_the_workers_that_were_there_last(redis_url: str) -> None:
     names = [f"w{n}" for n in range(5)]
     with redis.Redis.from_url(redis_url) as client:
-        client.sadd(roster.NAMES, *names)
+        client.sadd(queue_roster.NAMES, *names)
 
         async def run(stiles: list[Turnstile]) -> None:
             await stiles[0].bucket("f", 1000.0, 10).turn()
             assert stiles[0].sharers == len(names) + 1
 
         turning(run, redis_url)
-        client.srem(roster.NAMES, *names)
+        client.srem(queue_roster.NAMES, *names)
 
 
 @pytest.mark.parametrize("kept", [{"full": "9e18"}, {"pause": "9e18"}, {"urgent": "9e18"}, {"full": "x"}])

@@ -15,9 +15,9 @@ from sqlalchemy import func, select, text, update
 from oee_daemon.contract.status import Status
 from oee_daemon.engine.execution import COME_AGAIN
 from oee_daemon.engine.execution_slots import Slots
-from oee_daemon.store import leases, moves
+from oee_daemon.store import lease_sql, move_sql
 from oee_daemon.store.database import transactions
-from oee_daemon.store.statement import driver
+from oee_daemon.store.sql_statement import driver
 from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
@@ -27,9 +27,9 @@ from tests.kit.now import now
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:
     with bench.db.connect() as conn:
-        leases.ensure_slots(conn, places)
-        leases.reap(conn)
-    return now(leases.claim(bench.line, order_id, owner=owner, network="simulated", slots=places))
+        lease_sql.ensure_slots(conn, places)
+        lease_sql.reap(conn)
+    return now(lease_sql.claim(bench.line, order_id, owner=owner, network="simulated", slots=places))
 
 
 def age(bench: Bench, **by: float) -> None:
@@ -47,7 +47,7 @@ def test_no_worker_gets_more_than_there_is(bench: Bench) -> None:
     first, second, third = (bench.place().id for _ in range(3))
     assert claim(bench, first, "one", 2) and claim(bench, second, "two", 2)
     for owner in ("one", "two", "three"):
-        with pytest.raises(leases.NoSlot):
+        with pytest.raises(lease_sql.NoSlot):
             claim(bench, third, owner, 2)
     assert bench.order(third).status is Status.PENDING
     assert bench.row(third).fence == 0
@@ -67,11 +67,11 @@ def test_whoever_is_no_longer_executed_gives_its_slot_back(bench: Bench, way: st
         elif way == "pending":
             bench.advance(order, Status.PENDING, delay=timedelta(seconds=9))
         elif way == "cancelled":
-            moves.cancel(conn, order.id)
+            move_sql.cancel(conn, order.id)
         elif way == "left":
-            leases.let_go(conn, order, timedelta(seconds=9))
+            lease_sql.let_go(conn, order, timedelta(seconds=9))
         else:
-            assert leases.clear_leases(conn, "home:") == 1
+            assert lease_sql.clear_leases(conn, "home:") == 1
     assert taken(bench) == 0
     assert claim(bench, waiting, "two", 1)
 
@@ -80,15 +80,15 @@ def test_a_killed_worker_keeps_its_slot_no_longer_than_its_lease(bench: Bench) -
     held, waiting = bench.held(bench.place().id, "killed"), bench.place().id
     age(bench, seconds=60)
     # A long run is no death: its lease holds.
-    with pytest.raises(leases.NoSlot):
+    with pytest.raises(lease_sql.NoSlot):
         claim(bench, waiting, "two", 1)
     bench.set(held.id, lease_until=bench.ago(seconds=1))
     assert claim(bench, waiting, "two", 1)
     # Woken up again, it neither holds nor moves the order, and gives back nothing that is not its own any
     # more.
     with bench.db.connect() as conn:
-        assert leases.extend(conn, held) is None
-        leases.let_go(conn, held, timedelta(0))
+        assert lease_sql.extend(conn, held) is None
+        lease_sql.let_go(conn, held, timedelta(0))
     assert bench.advance(held, Status.BUILDING) is None
     assert bench.row(held.id).lease_owner is None
     assert bench.order(waiting).status is Status.ROUTING
@@ -102,11 +102,11 @@ def test_a_lease_that_is_renewed_in_the_moment_in_which_its_slot_is_asked_for_ke
     bench.set(held.id, lease_until=bench.ago(seconds=1))
     with ThreadPoolExecutor(1) as pool:
         with transactions(bench.db).begin() as conn:
-            assert leases.extend(conn, held) is not None
+            assert lease_sql.extend(conn, held) is not None
 
             def reap() -> bool:
                 with bench.db.connect() as other:
-                    return leases.reap(other)
+                    return lease_sql.reap(other)
 
             assert pool.submit(reap).result(10) is False
         assert pool.submit(reap).result(10) is False
@@ -120,7 +120,7 @@ def test_the_slot_of_an_order_that_is_gone_is_free_again(bench: Bench) -> None:
     bench.set(held.id, status="cancelled", finished_at=bench.ago(seconds=1))
     assert claim(bench, waiting, "two", 1)
     with bench.db.connect() as conn:
-        assert leases.reap(conn) is False
+        assert lease_sql.reap(conn) is False
 
 
 @pytest.mark.parametrize("taken_s", [60, -3 * 3600])
@@ -202,7 +202,7 @@ def test_no_index_on_what_is_due_can_ever_serve_a_claim(bench: Bench) -> None:
     with transactions(bench.db).connect() as conn:
         conn.execute(text("ALTER TABLE orders DROP CONSTRAINT orders_pkey"))
         conn.execute(text("SET LOCAL enable_seqscan = off"))
-        claim = f"EXPLAIN {leases._claim('market').texts[0]}"
+        claim = f"EXPLAIN {lease_sql._claim('market').texts[0]}"
         plan = RawCursor(driver(conn)).execute(claim.encode(), ["[]"]).fetchall()
         conn.rollback()
     assert [line for (line,) in plan if "orders" in line and "Index" in line] == []

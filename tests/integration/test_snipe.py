@@ -22,9 +22,9 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import LOOK
-from oee_daemon.store import halt_row, leases
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.line import Line
+from oee_daemon.store import halt_row, lease_sql
+from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import MARKET, execution_slots
 from tests.integration.test_editing import editor
 from tests.kit.daemons import until
@@ -79,7 +79,7 @@ def test_a_sniper_begins_in_its_millisecond_and_never_before(bench: Bench) -> No
 def test_market_orders_hold_no_place_of_a_sniper(bench: Bench) -> None:
     for _ in range(SLOTS):
         bench.held(bench.place().id)
-    with pytest.raises(leases.NoSlot) as full:
+    with pytest.raises(lease_sql.NoSlot) as full:
         claim(bench, bench.place().id)
     assert not full.value.urgent
     (order,) = watched(bench, [snipe(bench, 0.5)])
@@ -91,7 +91,7 @@ def test_market_orders_hold_no_place_of_a_sniper(bench: Bench) -> None:
 
 
 def claim(bench: Bench, order_id: Any) -> Any:
-    return now(leases.claim(bench.line, order_id, owner="two", network="simulated", slots=SLOTS))
+    return now(lease_sql.claim(bench.line, order_id, owner="two", network="simulated", slots=SLOTS))
 
 
 def test_a_sniper_that_recovery_finds_takes_its_place_too(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import oee_daemon
 from oee_daemon.store.database import transactions
-from oee_daemon.store.statement import Statement, named_row
+from oee_daemon.store.sql_statement import Statement, named_row
 
 BOTH = Statement("""
     -- both: two rows

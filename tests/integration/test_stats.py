@@ -19,10 +19,10 @@ from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
 from oee_daemon.reads.quality_figures import PARTS, Spread, Stats
 from oee_daemon.store import report_sql
-from oee_daemon.store.connection import STATEMENT_S
 from oee_daemon.store.database import transactions
+from oee_daemon.store.postgres_connection import STATEMENT_S
 from oee_daemon.store.report_sql import By, Scope
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.answers import refused, shaped
 from tests.kit.api_daemon import Shared, shared
 from tests.kit.commands import frozen_worker

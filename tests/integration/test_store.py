@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from oee_daemon.contract.status import FINAL, RUNNABLE, UNSENT, IllegalMove, Status
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
-from oee_daemon.store import leases, moves, order_rows
+from oee_daemon.store import lease_sql, move_sql, order_rows
 from oee_daemon.store.tables import order_events, orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.engine import Bench
@@ -74,7 +74,7 @@ def test_a_claim_holds_for_fifteen_seconds_and_is_extended_by_a_sign_of_life(ben
         left = select(orders.c.lease_until - text("clock_timestamp()")).where(orders.c.id == order.id)
         assert timedelta(seconds=10) < conn.execute(left).scalar_one() <= USUAL.lease
         bench.set(order.id, lease_until=bench.ago(seconds=-1))
-        assert leases.extend(conn, order) is not None
+        assert lease_sql.extend(conn, order) is not None
         assert conn.execute(left).scalar_one() > timedelta(seconds=10)
 
 
@@ -104,8 +104,8 @@ def test_an_order_of_another_network_is_left_alone(bench: Bench) -> None:
     assert bench.claim(order.id) is None
     with bench.db.connect() as conn:
         bench.set(order.id, next_run_at=bench.ago(seconds=9))
-        assert leases.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
-        assert leases.due(conn, network="mainnet", owner="one", busy=[], limit=10) == [order.id]
+        assert lease_sql.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
+        assert lease_sql.due(conn, network="mainnet", owner="one", busy=[], limit=10) == [order.id]
 
 
 def test_what_is_final_is_never_claimed(bench: Bench) -> None:
@@ -127,8 +127,8 @@ def test_a_move_with_an_old_fence_finds_no_row_and_changes_nothing(bench: Bench)
     for to in (BUILDING, Status.FAILED, Status.EXPIRED):
         assert bench.advance(old, to) is None
     with bench.db.connect() as conn:
-        assert leases.extend(conn, old) is None
-        leases.let_go(conn, old, timedelta(0))
+        assert lease_sql.extend(conn, old) is None
+        lease_sql.let_go(conn, old, timedelta(0))
     assert (bench.row(placed.id), bench.events(placed.id)) == before
     assert bench.advance(new, BUILDING) is not None
 
@@ -190,7 +190,7 @@ def test_the_pause_between_attempts_holds_nothing(bench: Bench) -> None:
 def test_letting_go_keeps_the_status_and_counts(bench: Bench) -> None:
     submitted = bench.to(bench.held(bench.place().id), ROUTING, BUILDING, SUBMITTED)
     with bench.db.connect() as conn:
-        leases.let_go(conn, submitted, timedelta(seconds=30))
+        lease_sql.let_go(conn, submitted, timedelta(seconds=30))
     row = bench.row(submitted.id)
     assert (row.status, row.asks, row.lease_owner, row.lease_until) == ("submitted", 1, None, None)
     assert bench.claim(submitted.id) is None
@@ -210,7 +210,7 @@ def test_a_cancel_and_a_submission_race_and_exactly_one_wins(bench: Bench, cance
 
         def cancel(order_id: UUID = building.id) -> Order | None:
             with bench.db.connect() as conn:
-                return moves.cancel(conn, order_id)
+                return move_sql.cancel(conn, order_id)
 
         calls = (cancel, submit) if cancel_first else (submit, cancel)
         found = at_once(*calls)
@@ -230,7 +230,7 @@ def test_only_what_can_not_be_on_the_chain_is_cancelled(bench: Bench, status: St
         values |= {"filled_in": 1, "filled_out": 1}
     bench.set(order.id, **values)
     with bench.db.connect() as conn:
-        cancelled = moves.cancel(conn, order.id)
+        cancelled = move_sql.cancel(conn, order.id)
     assert (cancelled is not None) is (status in UNSENT)
     assert bench.order(order.id).status is (Status.CANCELLED if status in UNSENT else status)
 
@@ -240,7 +240,7 @@ def test_a_cancel_takes_the_order_from_whoever_holds_it(bench: Bench) -> None:
     bench.intake.cancel(routing.id)
     assert bench.advance(routing, BUILDING) is None
     with bench.db.connect() as conn:
-        assert leases.extend(conn, routing) is None
+        assert lease_sql.extend(conn, routing) is None
     assert bench.trail(routing.id) == ["pending", "routing", "cancelled"]
 
 
@@ -296,7 +296,7 @@ def test_two_orders_can_not_store_one_signature(bench: Bench) -> None:
 
 def _due(bench: Bench, *, owner: str = "one", busy: tuple[UUID, ...] = (), limit: int = 100) -> list[UUID]:
     with bench.db.connect() as conn:
-        return leases.due(conn, network="simulated", owner=owner, busy=busy, limit=limit)
+        return lease_sql.due(conn, network="simulated", owner=owner, busy=busy, limit=limit)
 
 
 def _overdue(bench: Bench, count: int) -> list[UUID]:
@@ -373,10 +373,10 @@ def test_forgetting_the_rings_makes_all_of_this_network_due_again(bench: Bench) 
     placed = _overdue(bench, 3)
     assert len(_due(bench)) == 3
     with bench.db.connect() as conn:
-        leases.forget_rings(conn, "mainnet")
+        lease_sql.forget_rings(conn, "mainnet")
     assert _due(bench) == []
     with bench.db.connect() as conn:
-        leases.forget_rings(conn, "simulated")
+        lease_sql.forget_rings(conn, "simulated")
     assert set(_due(bench)) == set(placed)
 
 
@@ -390,7 +390,7 @@ def test_clearing_leases_frees_its_prefix_and_no_other(bench: Bench) -> None:
     ):
         bench.held(order_id, owner)
     with bench.db.connect() as conn:
-        assert leases.clear_leases(conn, "home_1:") == 2
+        assert lease_sql.clear_leases(conn, "home_1:") == 2
     owners = [bench.row(i).lease_owner for i in (mine, also_mine, other, alike)]
     assert owners == [None, None, "home2:a", "homeX1:a"]
     assert bench.claim(mine, "new") is not None
@@ -404,8 +404,8 @@ def test_the_stuck_and_the_held_are_counted(bench: Bench) -> None:
     bench.set(lapsed, lease_until=bench.ago(seconds=1))
     bench.set(old, updated_at=bench.ago(minutes=6))
     with bench.db.connect() as conn:
-        assert leases.stuck(conn, "simulated", timedelta(minutes=5)) == 1
-        assert leases.held(conn) == 1
+        assert lease_sql.stuck(conn, "simulated", timedelta(minutes=5)) == 1
+        assert lease_sql.held(conn) == 1
 
 
 # What no row may be.

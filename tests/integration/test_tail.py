@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
-from oee_daemon.store import tail
+from oee_daemon.store import tail_sql
 from oee_daemon.store.database import transactions
-from oee_daemon.store.tail import Tail
+from oee_daemon.store.tail_sql import Tail
 from tests.kit.engine import Bench
 from tests.kit.now import Within, now
 
@@ -102,7 +102,7 @@ def test_the_events_of_another_server_never_come_up_again(bench: Bench) -> None:
     with bench.db.connect() as conn:
         ahead = "(pg_snapshot_xmax(pg_current_snapshot())::text::bigint + :n)::text::xid8"
         conn.execute(text("UPDATE order_events SET xact = " + ahead), {"n": 6})  # noqa: S608
-    tail.begin(bench.db)
+    tail_sql.begin(bench.db)
     with bench.db.connect() as conn:
         assert conn.execute(text("SELECT to_regclass('order_events_xact') IS NOT NULL")).scalar_one()
     reader = Tail(bench.db)

@@ -13,7 +13,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import MARKET, URGENT, execution_slots
 from oee_daemon.store.watch_sql import MOST
 from tests.kit.daemons import until

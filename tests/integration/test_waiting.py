@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from oee_daemon.contract.status import IllegalMove, Status
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.engine_overview import Overviews
-from oee_daemon.store import leases, readiness
+from oee_daemon.store import lease_sql, readiness_sql
 from oee_daemon.store.listing_sql import Filter, page
 from oee_daemon.store.tables import execution_slots, order_events, orders
 from tests.kit.engine import Bench
@@ -26,7 +26,7 @@ def waiting(bench: Bench) -> Order:
     bench.set(order.id, status="waiting", created_at=long_ago, updated_at=long_ago)
     with bench.db.connect() as conn:
         conn.execute(order_events.update().values(status="waiting", at=long_ago))
-        leases.ensure_slots(conn, 1)
+        lease_sql.ensure_slots(conn, 1)
     return bench.order(order.id)
 
 
@@ -50,12 +50,12 @@ def test_recovery_neither_takes_it_up_nor_forgets_it(bench: Bench, waiting: Orde
     assert [recovery.once() for _ in range(3)] == [0, 0, 0]
     assert bench.row(waiting.id).rung_at is None
     with bench.db.connect() as conn:
-        assert leases.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
-        assert leases.stuck(conn, "simulated", timedelta(minutes=5)) == 0
-        leases.forget_rings(conn, "simulated")
-        assert leases.clear_leases(conn, "") == leases.held(conn) == 0
-        assert leases.reap(conn) is False
-        assert readiness.look(conn, "simulated").moving
+        assert lease_sql.due(conn, network="simulated", owner="one", busy=[], limit=10) == []
+        assert lease_sql.stuck(conn, "simulated", timedelta(minutes=5)) == 0
+        lease_sql.forget_rings(conn, "simulated")
+        assert lease_sql.clear_leases(conn, "") == lease_sql.held(conn) == 0
+        assert lease_sql.reap(conn) is False
+        assert readiness_sql.look(conn, "simulated").moving
     assert bench.order(waiting.id) == waiting
 
 
@@ -94,11 +94,11 @@ def test_slots_of_one_class_are_not_taken_by_another(bench: Bench) -> None:
     asked: dict[str, Any] = {"owner": "one", "network": "simulated", "slots": 1}
     with bench.db.connect() as conn:
         for name in ("market", "sniper"):
-            leases.ensure_slots(conn, 1, name)
-        assert now(leases.claim(bench.line, market.id, **asked)) is not None
-        with pytest.raises(leases.NoSlot):
-            now(leases.claim(bench.line, other.id, **asked))
-        assert now(leases.claim(bench.line, other.id, slot_class="sniper", **asked)) is not None
+            lease_sql.ensure_slots(conn, 1, name)
+        assert now(lease_sql.claim(bench.line, market.id, **asked)) is not None
+        with pytest.raises(lease_sql.NoSlot):
+            now(lease_sql.claim(bench.line, other.id, **asked))
+        assert now(lease_sql.claim(bench.line, other.id, slot_class="sniper", **asked)) is not None
         classes = conn.execute(select(execution_slots.c["class"], execution_slots.c.order_id)).all()
     assert dict(map(tuple, classes)) == {"market": market.id, "sniper": other.id}
 

@@ -27,7 +27,7 @@ from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.predicates import HALTED
-from oee_daemon.store.statement import Statement
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.engine import Bench
 from tests.kit.now import now
 

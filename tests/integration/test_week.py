@@ -20,7 +20,7 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_orders import WaitingOrders
-from oee_daemon.store import connection
+from oee_daemon.store import postgres_connection
 from oee_daemon.store.database import open_database
 from tests.kit.databases import connect
 from tests.kit.engine import Bench
@@ -99,7 +99,7 @@ def week(
         conn.execute(CLOCK)
         for name in ("clock_timestamp", "statement_timestamp", "now"):
             conn.execute(ASKED.format(name=name).encode())
-    monkeypatch.setitem(connection._PINNED, "search_path", "'held, pg_catalog, public'")
+    monkeypatch.setitem(postgres_connection._PINNED, "search_path", "'held, pg_catalog, public'")
     db, ledger = open_database(database_url, pool_size=8), open_file(tmp_path / "chain.db")
     bench = Bench(db, redis_url, ledger)
     yield Week(bench, database_url)

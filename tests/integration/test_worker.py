@@ -18,7 +18,7 @@ import redis
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.engine.worker import Worker
+from oee_daemon.engine.engine_worker import Worker
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.orders.swap import Anchor
 from oee_daemon.settings import Settings

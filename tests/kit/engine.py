@@ -44,9 +44,9 @@ from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import moves, order_rows
+from oee_daemon.store import move_sql, order_rows
 from oee_daemon.store.engine_row import Where
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
@@ -286,16 +286,16 @@ class Bench:
         if to is Status.BUILDING:
             amounts: dict[str, Any] = {"amount_in": order.amount, "amount_out": 7, "fee": 3}
             quote = Quote(venue="raydium", price_impact_bps=0, **amounts)
-            return await moves.choose(line, order, what.get("quote", quote), [], what.get("bound", 7))
+            return await move_sql.choose(line, order, what.get("quote", quote), [], what.get("bound", 7))
         if to is Status.SUBMITTED:
-            return await moves.submit(line, order, what.get("swap", self.swap(order)))
+            return await move_sql.submit(line, order, what.get("swap", self.swap(order)))
         if to is Status.CONFIRMED:
-            return await moves.confirm(line, order, self.fill(order), "landed")
+            return await move_sql.confirm(line, order, self.fill(order), "landed")
         if to is Status.PENDING:
-            return await moves.retry(line, order, **{"delay": timedelta(0)} | ends)
+            return await move_sql.retry(line, order, **{"delay": timedelta(0)} | ends)
         if to is Status.EXPIRED:
-            return await moves.expire(line, order, None)
-        return await moves.fail(line, order, **ends)
+            return await move_sql.expire(line, order, None)
+        return await move_sql.fail(line, order, **ends)
 
     def to(self, order: Order, *steps: Status) -> Order:
         """Moves an order that is held along `steps`, with what each needs."""

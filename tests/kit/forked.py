@@ -19,7 +19,7 @@ from collections.abc import Callable
 import uvicorn.lifespan.off  # noqa: F401
 
 import oee_daemon.backups
-import oee_daemon.engine.worker_process
+import oee_daemon.engine.engine_process
 import oee_daemon.main
 import oee_daemon.networks
 import oee_daemon.service

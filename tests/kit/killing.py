@@ -35,8 +35,8 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.reads.order_history import History
 from oee_daemon.settings import Settings
-from oee_daemon.store.creating import Armed
-from oee_daemon.store.line import Line
+from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Timing
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until

@@ -10,8 +10,8 @@ from psycopg import RawCursor
 from sqlalchemy import Connection
 
 from oee_daemon.engine.loop import Loop
-from oee_daemon.store.line import Batch, Line, Row, encode
-from oee_daemon.store.statement import driver
+from oee_daemon.store.postgres_line import Batch, Line, Row, encode
+from oee_daemon.store.sql_statement import driver
 
 T = TypeVar("T")
 

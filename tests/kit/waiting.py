@@ -17,7 +17,7 @@ from oee_daemon.networks.prices import Watched
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import doubts
+from oee_daemon.store import doubt_sql
 from tests.kit.engine import Bench
 from tests.kit.now import now
 
@@ -103,7 +103,7 @@ def fired(bench: Bench, **what: Any) -> tuple[Order, Order]:
 
 def in_doubt(bench: Bench) -> None:
     with bench.db.connect() as conn:
-        doubts.doubt(conn, now(bench.chain().identity()), elsewhere=False)
+        doubt_sql.doubt(conn, now(bench.chain().identity()), elsewhere=False)
 
 
 def resolved(bench: Bench, order_id: UUID) -> Order:

@@ -24,7 +24,7 @@ from oee_daemon.networks.verdict import MARGIN_BLOCKS, VALID_BLOCKS
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, SignedSwap
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 from tests.kit.clock import FakeClock
 
 #: Milliseconds; odd on purpose, so that no wait is right by chance.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from oee_cli import __main__
 from oee_cli.doctor import command as doctor_app
-from oee_cli.doctor import home_paths
+from oee_cli.doctor import doctor_paths
 from oee_cli.errors import UsageFault
 from oee_cli.settings.config_edit import NotFlat, changed_text, edit_config
 from oee_cli.settings.load_settings import Settings
@@ -322,4 +322,4 @@ def test_a_socket_whose_path_would_be_too_long_is_where_the_daemon_puts_it(tmp_p
 
     long = tmp_path / ("x" * 120)
     long.mkdir()
-    assert home_paths.socket_path(Settings(home=long)) == Home(engine.Settings(home=long)).socket_path()
+    assert doctor_paths.socket_path(Settings(home=long)) == Home(engine.Settings(home=long)).socket_path()

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from oee_cli import __main__
-from oee_cli.api.processes import runs_program
+from oee_cli.api.client_processes import runs_program
 from oee_cli.doctor import examination as doctor
-from oee_cli.doctor.checks import engine_checks, home_checks, outside_servers
+from oee_cli.doctor.checks import doctor_outside_servers, engine_checks, home_checks
 from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.doctor.diagnosis import draw_findings
@@ -269,7 +269,7 @@ def test_servers_outside_are_asked_where_the_daemon_cannot_say(
 def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
     from oee_daemon.store import migrations
 
-    assert outside_servers.schema_revision() == migrations.HEAD
+    assert doctor_outside_servers.schema_revision() == migrations.HEAD
 
 
 def test_a_home_of_somebody_else(place: Path) -> None:
@@ -308,7 +308,7 @@ def away(**changes: Any) -> Facts:
         "pid": 1,
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
-        | {"now": "2027-01-15T08:00:00.000000Z", "revision": outside_servers.schema_revision()},
+        | {"now": "2027-01-15T08:00:00.000000Z", "revision": doctor_outside_servers.schema_revision()},
         "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "messages": 0},
         "worker": {"pid": 1, "threads": 10, "running": 0},
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
@@ -482,7 +482,7 @@ def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> Non
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     port = listener.getsockname()[1]
-    found = outside_servers.ask_postgres(
+    found = doctor_outside_servers.ask_postgres(
         f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
     )
     assert found.fault == "It takes connections, and does not answer on them."

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from oee_cli.api.client_order_lookup import find_order
 from oee_cli.api.http_client import Client
-from oee_cli.api.order_lookup import find_order
 from oee_cli.batch.batch_reader import Row, read_rows
+from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.batch.input_lines import Lines
-from oee_cli.batch.row_keys import Keys
 from oee_cli.errors import CliError, NoSuchOrder, UsageFault
 from oee_cli.output import Output, clean
 from oee_cli.settings.load_settings import Settings, load_settings

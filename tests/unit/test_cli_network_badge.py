@@ -108,7 +108,7 @@ def test_an_answer_over_the_socket_says_it() -> None:
 ALONE = {
     "__main__.py": "the version; a disk that is full",
     "output.py": "it is what names the lines",
-    "api/recent_orders.py": "words for the Tab key",
+    "api/client_recent_orders.py": "words for the Tab key",
     "batch/batch_run.py": "objects for programs, which say it",
     "daemon/daemon_control.py": "the log's lines as they are",
     "lists/list_pages.py": "objects and CSV for programs, which say it",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api import recent_orders
-from oee_cli.api.recent_orders import LIMIT, Recent, describe_order, read_recent
+from oee_cli.api import client_recent_orders
+from oee_cli.api.client_recent_orders import LIMIT, Recent, describe_order, read_recent
 from oee_cli.settings.load_settings import load_settings
 from oee_daemon.contract.status import FINAL
 
@@ -111,7 +111,7 @@ def test_live_orders_come_first_where_only_they_make_sense(tmp_path: Path) -> No
     home = {"OEE_HOME": str(tmp_path)}
     assert [line[7] for line in offered(**home).splitlines()] == ["4", "3", "2", "1"]
     assert [line[7] for line in offered("live", **home).splitlines()] == ["3", "1", "4", "2"]
-    assert set(recent_orders.ENDED) == FINAL
+    assert set(client_recent_orders.ENDED) == FINAL
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"no orders here\x1b\n" * 3, b"x" * 100_000])
@@ -150,4 +150,4 @@ def test_the_home_is_found_where_every_command_finds_it(
         (tmp_path / "oee").mkdir()
         (tmp_path / "oee" / "config.toml").write_text(config)
     settings = load_settings()
-    assert recent_orders._find_home() == (str(settings.home), settings.url or "")
+    assert client_recent_orders._find_home() == (str(settings.home), settings.url or "")

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from oee_cli.api import recent_orders
+from oee_cli.api import client_recent_orders
 from oee_cli.settings.setting_origins import unknown_settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import BY_NAME, MASK, SETTINGS, masked, near, plain
@@ -91,4 +91,4 @@ def test_what_is_set_in_vain_is_told_with_what_was_meant() -> None:
 
 def test_every_setting_says_what_it_means_in_a_line() -> None:
     assert all(setting.meaning and len(setting.meaning) < 60 for setting in SETTINGS)
-    assert recent_orders.recent_file_name(None) == "recent-orders"
+    assert client_recent_orders.recent_file_name(None) == "recent-orders"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.api.http_transport import UnixTransport, httpx
+from oee_cli.api.client_transport import UnixTransport, httpx
 
 Serve = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

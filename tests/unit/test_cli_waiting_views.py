@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.explained_order import explain_order
 from oee_cli.orders.order_story import order_lines
+from oee_cli.orders.show_explained import explain_order
 from oee_cli.output import Output
 from oee_cli.text.condition_text import condition_sentence, condition_text, market_words
 from oee_cli.text.order_text import ending_text, event_line, order_header, repeat_command
 from oee_cli.text.time_text import parse_moment
-from oee_cli.waiting.placement import clock_words, placed_lines
+from oee_cli.waiting.waiting_placement import clock_words, placed_lines
 from oee_cli.waiting.waiting_table import waiting_lines
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import QUOTES, SIGNATURE, at, drawn, fits, order

@@ -178,11 +178,14 @@ TOUCHED = [
     ("dramatiq.brokers.redis._RedisConsumer.outstanding_message_count", "queue/consumer.py"),
     ("dramatiq.brokers.redis.RedisBroker.consumer_class", "queue/broker.py"),
     ("dramatiq.worker._ConsumerThread", "queue/worker_threads.py"),
-    ("redis.connection.ConnectionPool.connection_class", "queue/unanswered_connection.py"),
-    ("redis.connection.AbstractConnection.send_packed_command", "queue/unanswered_connection.py"),
-    ("redis.connection.AbstractConnection.pack_command", "queue/unanswered_connection.py"),
-    ("uvicorn.protocols.http.httptools_impl.HttpToolsProtocol.on_message_begin", "api/connections.py"),
-    ("uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol", "api/connections.py"),
+    ("redis.connection.ConnectionPool.connection_class", "queue/queue_connection.py"),
+    ("redis.connection.AbstractConnection.send_packed_command", "queue/queue_connection.py"),
+    ("redis.connection.AbstractConnection.pack_command", "queue/queue_connection.py"),
+    ("uvicorn.protocols.http.httptools_impl.HttpToolsProtocol.on_message_begin", "api/api_connections.py"),
+    (
+        "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol",
+        "api/api_connections.py",
+    ),
 ]
 #: The same of attributes that are made when an object is: the words that a library's source has for them.
 WORDS = [

@@ -12,9 +12,9 @@ import pytest
 
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.engine import token_safety
+from oee_daemon.engine import engine_token_safety
+from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.engine.new_token_checks import NewTokenChecks
-from oee_daemon.engine.token_safety import Check, Verdict, waived
 from oee_daemon.errors import UnsafeToken, VenueRefused
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, MintFacts
@@ -78,15 +78,15 @@ class Stage:
         self.height = self.token.listed_at + slots
         seen = asyncio.run(self._source.look(self.token.mint, USDC.mint, 1, urgent=False))
         assert seen is not None
-        found = token_safety.of_mint(seen, [*TOKENS.values()])
+        found = engine_token_safety.of_mint(seen, [*TOKENS.values()])
         if seen.pool is None:
             return None
-        found += token_safety.of_pool(seen.pool, 10_000)
+        found += engine_token_safety.of_pool(seen.pool, 10_000)
         # As the engine: nobody is asked for a price of what is not to be bought.
         quoted = None if bad(found) else self._quote()
         if quoted is not None:
             back = asyncio.run(self._source.sold_back(self._request(), quoted, 1))
-            found += token_safety.of_trade(quoted, 100 * 10**6, back, None, seen.fee_bps or 0)
+            found += engine_token_safety.of_trade(quoted, 100 * 10**6, back, None, seen.fee_bps or 0)
         return found
 
     def _request(self) -> QuoteRequest:
@@ -138,10 +138,10 @@ def test_what_is_not_known_is_not_ok() -> None:
         locked_bps=None, holders_bps=None,
     )  # fmt: skip
     quote = Quote(venue="v", amount_in=100, amount_out=7, fee=None, price_impact_bps=None)
-    checks = token_safety.of_mint(token, []) + token_safety.of_pool(pool, 1)
+    checks = engine_token_safety.of_mint(token, []) + engine_token_safety.of_pool(pool, 1)
     assert bad(checks) == {"close", "fee", "thin", "lp", "holders", "opens"}
     assert {one.verdict for one in checks} == {Verdict.OK, Verdict.UNKNOWN}
-    traded = token_safety.of_trade(quote, 100, None, None)
+    traded = engine_token_safety.of_trade(quote, 100, None, None)
     assert [(one.name, one.verdict.value) for one in traded] == [
         ("impact", "refused"),
         ("sellback", "unknown"),
@@ -169,7 +169,7 @@ def test_a_pool_at_its_bounds(changed: dict[str, Any], verdict: str) -> None:
         venue="v", slot=1, age_s=200, opens_in_s=0, reserve_usd=Decimal(10_000),
         reserve_before_usd=Decimal(10_000), locked_bps=10_000, holders_bps=2_000,
     )  # fmt: skip
-    checks = token_safety.of_pool(replace(pool, **changed), 10_000)
+    checks = engine_token_safety.of_pool(replace(pool, **changed), 10_000)
     found = {one.verdict.value for one in checks} - {"ok"} or {"ok"}
     assert found == {verdict}
 
@@ -193,7 +193,7 @@ def test_a_pool_at_its_bounds(changed: dict[str, Any], verdict: str) -> None:
 )
 def test_a_trade_at_its_bounds(fee: int, impact: int, back: int, most: int | None, refused: set[str]) -> None:
     quote = Quote(venue="v", amount_in=10**6, amount_out=7, fee=fee, price_impact_bps=impact)
-    assert bad(token_safety.of_trade(quote, 10**6, back, most)) == refused
+    assert bad(engine_token_safety.of_trade(quote, 10**6, back, most)) == refused
 
 
 def test_an_extension_that_nobody_knows_can_not_be_accepted() -> None:
@@ -201,4 +201,4 @@ def test_an_extension_that_nobody_knows_can_not_be_accepted() -> None:
         mint="m", decimals=6, program="p", extensions=(Extension("extension-99", "nobody knows", risk=True),)
     )
     token = NewToken(facts=facts, fee_bps=0, fee_can_change=False, can_be_closed=False, pool=None)
-    assert bad(waived(token_safety.of_mint(token, []), [*RISKS, "extension-99"])) == {"extension-99"}
+    assert bad(waived(engine_token_safety.of_mint(token, []), [*RISKS, "extension-99"])) == {"extension-99"}

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from oee_cli.api.processes import is_process_stopped
-from oee_cli.doctor.checks import outside_servers
+from oee_cli.api.client_processes import is_process_stopped
+from oee_cli.doctor.checks import doctor_outside_servers
 from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.doctor_outside_servers import Ask
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
-from oee_cli.doctor.checks.outside_servers import Ask
 from oee_cli.errors import CliError
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION
@@ -120,10 +120,10 @@ def check_postgres(facts: Facts) -> Iterator[Finding]:
             yield warn("postgres", str(weakness.get("code")), str(weakness.get("message")))
     elif part:
         yield from _server_away_why(
-            "postgres", part, url if facts.here else None, outside_servers.ask_postgres
+            "postgres", part, url if facts.here else None, doctor_outside_servers.ask_postgres
         )
     elif facts.here and facts.fault is None and url:
-        yield _ask_outside_server("postgres", url, outside_servers.ask_postgres)
+        yield _ask_outside_server("postgres", url, doctor_outside_servers.ask_postgres)
 
 
 def check_queue(facts: Facts) -> Iterator[Finding]:
@@ -136,9 +136,11 @@ def check_queue(facts: Facts) -> Iterator[Finding]:
         )
         yield from _check_shared_queue(facts)
     elif part:
-        yield from _server_away_why("queue", part, url if facts.here else None, outside_servers.ask_queue)
+        yield from _server_away_why(
+            "queue", part, url if facts.here else None, doctor_outside_servers.ask_queue
+        )
     elif facts.here and facts.fault is None and url:
-        yield _ask_outside_server("queue", url, outside_servers.ask_queue)
+        yield _ask_outside_server("queue", url, doctor_outside_servers.ask_queue)
 
 
 def _check_shared_queue(facts: Facts) -> Iterator[Finding]:
@@ -189,10 +191,10 @@ def _ask_outside_server(check: str, url: str, ask: Ask) -> Finding:
 
 
 def check_schema(facts: Facts) -> Iterator[Finding]:
-    release, url = outside_servers.schema_revision(), facts.text("database_url")
+    release, url = doctor_outside_servers.schema_revision(), facts.text("database_url")
     revision = facts.part("postgres").get("revision")
     if revision is None and facts.away and url:
-        revision = outside_servers.ask_postgres(url).revision
+        revision = doctor_outside_servers.ask_postgres(url).revision
     if revision is None or release is None:
         return
     if revision == release:

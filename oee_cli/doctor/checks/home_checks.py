@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
-from oee_cli.doctor.home_paths import socket_path
+from oee_cli.doctor.doctor_paths import socket_path
 from oee_cli.exit_codes import ExitCode
 from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from oee_cli.api.processes import runs_program
+from oee_cli.api.client_processes import runs_program
 from oee_cli.doctor.checks.doctor_facts import Facts
 from oee_cli.doctor.checks.findings import Finding, ok, warn
-from oee_cli.doctor.home_paths import socket_path
+from oee_cli.doctor.doctor_paths import socket_path
 from oee_daemon.contract.protocol import READY
 
 _REMEDY = "oee daemon start"

@@ -21,7 +21,7 @@ from solders.hash import Hash
 
 from oee_daemon.networks.localnet.http_door import Door, House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
-from oee_daemon.networks.localnet.sqlite_ledger import Ledger
+from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:

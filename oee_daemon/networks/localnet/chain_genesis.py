@@ -17,8 +17,8 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.tokens import LISTED, ON_DEVNET
-from oee_daemon.networks.localnet import pool_accounts
-from oee_daemon.networks.localnet.pool_accounts import Market
+from oee_daemon.networks.localnet import localnet_pools
+from oee_daemon.networks.localnet.localnet_pools import Market
 
 SYSTEM_ID = Pubkey.default()
 LOOKUP_ID = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
@@ -51,7 +51,7 @@ class Token(NamedTuple):
     symbol: str
     mint: Pubkey
     decimals: int
-    program: Pubkey = pool_accounts.TOKEN_ID
+    program: Pubkey = localnet_pools.TOKEN_ID
     extension: bytes = b""
 
 
@@ -72,21 +72,21 @@ def _extensions() -> tuple[bytes, bytes]:
 _WITH_FEE, _TAKES_BACK = _extensions()
 TOKENS = (
     *(Token(row.symbol, Pubkey.from_string(row.mint), row.decimals) for row in LISTED),
-    Token("FEE", _own("FEE"), 6, pool_accounts.TOKEN_2022_ID, _WITH_FEE),
-    Token("PULL", _own("PULL"), 6, pool_accounts.TOKEN_2022_ID, _TAKES_BACK),
+    Token("FEE", _own("FEE"), 6, localnet_pools.TOKEN_2022_ID, _WITH_FEE),
+    Token("PULL", _own("PULL"), 6, localnet_pools.TOKEN_2022_ID, _TAKES_BACK),
 )
 #: On a chain that passes for devnet.
 DEVNET_USDC = Token("USDC", Pubkey.from_string(ON_DEVNET[1].mint), ON_DEVNET[1].decimals)
 #: The tables by which a swap's message gets shorter, one a program.
 TABLES = {
     program: Keypair.from_seed(hashlib.sha256(f"oee localnet table {program}".encode()).digest()).pubkey()
-    for program in (pool_accounts.CPMM_ID, pool_accounts.JUPITER_ID)
+    for program in (localnet_pools.CPMM_ID, localnet_pools.JUPITER_ID)
 }
 
 
 def table_addresses(program: Pubkey) -> list[Pubkey]:
     """What the table of `program` holds: what every swap names that is no program itself."""
-    markets = [market for market in pool_accounts.MARKETS if market.program == program]
+    markets = [market for market in localnet_pools.MARKETS if market.program == program]
     return [
         markets[0].authority,
         *(market.config for market in markets),
@@ -99,8 +99,8 @@ def accounts(seed: int, *, devnet: bool = False) -> Iterator[tuple[Pubkey, Accou
     yield FAUCET.pubkey(), Account(FAUCET_LAMPORTS, b"", SYSTEM_ID, False, 0)
     for token in TOKENS:
         yield token.mint, Account(_RENT, _mint_data(token), token.program, False, 0)
-    for market in pool_accounts.MARKETS:
-        yield market.config, Account(_RENT, pool_accounts.config_data(market), market.program, False, 0)
+    for market in localnet_pools.MARKETS:
+        yield market.config, Account(_RENT, localnet_pools.config_data(market), market.program, False, 0)
     for program, address in TABLES.items():
         keys = b"".join(map(bytes, table_addresses(program)))
         # A lookup table (1) that nobody closes, extended in slot 0, without an authority.
@@ -110,9 +110,9 @@ def accounts(seed: int, *, devnet: bool = False) -> Iterator[tuple[Pubkey, Accou
         if not two.extension or one.symbol in ("SOL", "USDC"):
             yield from _pools(seed, one, two)
     if devnet:
-        market = pool_accounts.DEVNET
+        market = localnet_pools.DEVNET
         yield DEVNET_USDC.mint, Account(_RENT, _mint_data(DEVNET_USDC), DEVNET_USDC.program, False, 0)
-        yield market.config, Account(_RENT, pool_accounts.config_data(market), market.program, False, 0)
+        yield market.config, Account(_RENT, localnet_pools.config_data(market), market.program, False, 0)
         yield from _pool(market, TOKENS[0], DEVNET_USDC, Fraction(0))
 
 
@@ -128,17 +128,17 @@ def _pools(seed: int, one: Token, two: Token) -> Iterator[tuple[Pubkey, Account]
     if _draw(0, 1, seed, "upper", one.symbol, two.symbol):
         apart = -apart
     between = _draw(*_BETWEEN, seed, "between", one.symbol, two.symbol)
-    leans = {pool_accounts.RAYDIUM: 50, pool_accounts.METEORA: -50, pool_accounts.ORCA: between - 50}
-    for market in pool_accounts.MARKETS:
-        lean = Fraction(apart * leans[market], 100 * pool_accounts.BPS)
+    leans = {localnet_pools.RAYDIUM: 50, localnet_pools.METEORA: -50, localnet_pools.ORCA: between - 50}
+    for market in localnet_pools.MARKETS:
+        lean = Fraction(apart * leans[market], 100 * localnet_pools.BPS)
         yield from _pool(market, one, two, lean)
 
 
 def _pool(market: Market, one: Token, two: Token, lean: Fraction) -> Iterator[tuple[Pubkey, Account]]:
     """`lean`: by how much the first costs more there than its reference."""
     pair = tuple((token.mint, token.program, token.decimals) for token in (one, two))
-    pool = pool_accounts.place_pool(market, pair)
-    state = pool_accounts.pool_data(pool, FAUCET.pubkey())
+    pool = localnet_pools.place_pool(market, pair)
+    state = localnet_pools.pool_data(pool, FAUCET.pubkey())
     yield pool.address, Account(_RENT, state, market.program, False, 0)
     yield pool.observation, Account(_RENT, OBSERVATION, market.program, False, 0)
     for token, dearer in ((one, lean), (two, Fraction(0))):
@@ -158,7 +158,7 @@ def _mint_data(token: Token) -> bytes:
 
 def _vault(token: Token, owner: Pubkey, held: int) -> Account:
     """A token account; one of wrapped SOL holds the lamports too. With a fee (2) it counts what was kept."""
-    native = token.mint == pool_accounts.WRAPPED_SOL
+    native = token.mint == localnet_pools.WRAPPED_SOL
     rent = struct.pack("<IQ", 1, TOKEN_RENT) if native else bytes(12)
     data = bytes(token.mint) + bytes(owner) + struct.pack("<Q", held) + bytes(36) + b"\1" + rent
     data = data.ljust(165, b"\0")

@@ -18,17 +18,17 @@ import httptools
 from oee_daemon.networks.localnet import (
     jupiter_server,
     landed_methods,
+    localnet_methods,
     raydium_server,
-    rpc_methods,
     send_methods,
 )
 from oee_daemon.networks.localnet.litesvm_chain import Chain
-from oee_daemon.networks.localnet.node_faults import ANSWERS, Fault, Faults, twisted
-from oee_daemon.networks.localnet.rpc_nodes import Node, Nodes, RpcError
-from oee_daemon.networks.localnet.token_launches import Launches
+from oee_daemon.networks.localnet.localnet_launches import Launches
+from oee_daemon.networks.localnet.localnet_node_faults import ANSWERS, Fault, Faults, twisted
+from oee_daemon.networks.localnet.localnet_nodes import Node, Nodes, RpcError
 from oee_daemon.networks.localnet.venue_server import Offers, Refused
 
-METHODS = {**rpc_methods.METHODS, **landed_methods.METHODS, **send_methods.METHODS}
+METHODS = {**localnet_methods.METHODS, **landed_methods.METHODS, **send_methods.METHODS}
 _VENUES = {
     "raydium": (raydium_server.GET, raydium_server.POST),
     "jupiter": (jupiter_server.GET, jupiter_server.POST),
@@ -70,7 +70,7 @@ def _spoil(fault: Fault | None) -> None:
     if fault is None or fault.kind not in ANSWERS:
         return
     if fault.kind == "unhealthy":
-        raise rpc_methods.unhealthy(fault.blocks)
+        raise localnet_methods.unhealthy(fault.blocks)
     if fault.kind == "refused":
         raise RpcError(-32010, "excluded from account secondary indexes; this RPC method unavailable for key")
     if fault.kind in ("cut", "hang"):
@@ -151,7 +151,7 @@ class House:
             return _failed(number, e)
         return {"jsonrpc": "2.0", "result": result, "id": number}
 
-    def _listings(self, _node: Node, _params: rpc_methods.Params) -> list[dict[str, Any]]:
+    def _listings(self, _node: Node, _params: localnet_methods.Params) -> list[dict[str, Any]]:
         """Not Solana's: the tokens that come next, and in how many milliseconds."""
         slot_ms = self._chain.origin.slot_ms
         return [
@@ -163,7 +163,7 @@ class House:
             for launch in self._launches.upcoming()
         ]
 
-    def _send(self, node: Node, method: rpc_methods.Method, params: list[Any]) -> Any:
+    def _send(self, node: Node, method: localnet_methods.Method, params: list[Any]) -> Any:
         """A fault comes instead of passing on, or after it, when only the answer is lost."""
         fault = self._faults.draw("send", node.row.name)
         if fault is not None and not fault.landed:

@@ -19,19 +19,19 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.networks.localnet import (
     chain_genesis,
-    pool_accounts,
-    slot_heights,
-    swap_instructions,
+    localnet_pools,
+    localnet_slots,
+    localnet_swaps,
     venue_server,
 )
-from oee_daemon.networks.localnet.pool_accounts import Market, Pool, Quote
+from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Quote
+from oee_daemon.networks.localnet.localnet_swaps import Side
 from oee_daemon.networks.localnet.raydium_server import Query
-from oee_daemon.networks.localnet.swap_instructions import Side
 from oee_daemon.networks.localnet.transaction_json import Json
 from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
 
 _U64 = 2**64 - 1
-_MARKETS = (pool_accounts.METEORA, pool_accounts.ORCA)
+_MARKETS = (localnet_pools.METEORA, localnet_pools.ORCA)
 #: Who Jupiter's labels are of, on mainnet.
 LABELS = {
     "LBUZKhRxPF3XUpBCjp4YzTKgLccjZhTSDM9YuVaPwxo": "Meteora DLMM",
@@ -73,7 +73,7 @@ def _markets(query: Query, *, exact_out: bool) -> list[Market]:
     return [
         market
         for market in found
-        if market.label not in without and (not exact_out or market is pool_accounts.ORCA)
+        if market.label not in without and (not exact_out or market is localnet_pools.ORCA)
     ]
 
 
@@ -126,14 +126,14 @@ def _wallet(value: object) -> Pubkey:
 
 def _sides(wallet: Pubkey, ask: Ask, most: int, *, wrap: bool) -> tuple[Side, Side]:
     def side(mint: Pubkey, lamports: int) -> Side:
-        if wrap and mint == pool_accounts.WRAPPED_SOL:
-            return swap_instructions.wrapped_own(wallet, lamports)
+        if wrap and mint == localnet_pools.WRAPPED_SOL:
+            return localnet_swaps.wrapped_own(wallet, lamports)
         token_program = venue_server.TOKENS[mint].program
-        return Side(swap_instructions.own_account(wallet, mint, token_program))
+        return Side(localnet_swaps.own_account(wallet, mint, token_program))
 
     paid, got = side(ask.mint_in, most), side(ask.mint_out, 0)
     if not got.before:
-        made = swap_instructions.create_account(
+        made = localnet_swaps.create_account(
             wallet, wallet, ask.mint_out, venue_server.TOKENS[ask.mint_out].program
         )
         got = Side(made[0], (made[1],))
@@ -146,7 +146,7 @@ def _swap(
     most = ask.bound(found) if ask.exact_out else ask.amount
     paid, got = _sides(wallet, ask, most, wrap=wrap)
     quoted = found.amount_in if ask.exact_out else found.amount_out
-    swap = swap_instructions.jupiter_swap(
+    swap = localnet_swaps.jupiter_swap(
         pool, wallet, ask.mint_in, (paid.account, got.account), ask.amount, quoted, ask.slippage_bps,
         exact_out=ask.exact_out,
     )  # fmt: skip
@@ -186,8 +186,8 @@ def build(offers: Offers, query: Query) -> Json:
         "otherInstructions": [],
         "tipInstruction": None,
         "addressesByLookupTableAddress": {
-            str(chain_genesis.TABLES[pool_accounts.JUPITER_ID]): [
-                str(key) for key in chain_genesis.table_addresses(pool_accounts.JUPITER_ID)
+            str(chain_genesis.TABLES[localnet_pools.JUPITER_ID]): [
+                str(key) for key in chain_genesis.table_addresses(localnet_pools.JUPITER_ID)
             ]
         },
         "blockhashWithMetadata": {
@@ -229,11 +229,11 @@ def swap(offers: Offers, body: Json) -> Json:
         *paid.before, *got.before, swapped, *paid.after, *got.after,
     ]  # fmt: skip
     legacy = bool(body.get("asLegacyTransaction"))
-    lookups = () if legacy else venue_server.tables(pool_accounts.JUPITER_ID)
+    lookups = () if legacy else venue_server.tables(localnet_pools.JUPITER_ID)
     wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
     return {
         "swapTransaction": base64.b64encode(wire).decode(),
-        "lastValidBlockHeight": offers.chain.height + slot_heights.HASH_BLOCKS,
+        "lastValidBlockHeight": offers.chain.height + localnet_slots.HASH_BLOCKS,
         "prioritizationFeeLamports": -(-venue_server.UNIT_LIMIT * _UNIT_PRICE // 1_000_000),
         "computeUnitLimit": venue_server.UNIT_LIMIT,
     }
@@ -248,7 +248,7 @@ def _prices(offers: Offers, query: Query) -> Json:
         if found is not None and usd is not None:
             told[name] = {
                 "createdAt": datetime.fromtimestamp(offers.chain.origin.genesis_ms / 1000, UTC).isoformat(),
-                "liquidity": float(2 * pool_accounts.RAYDIUM.depth),
+                "liquidity": float(2 * localnet_pools.RAYDIUM.depth),
                 "usdPrice": usd,
                 "blockId": offers.chain.tip,
                 "decimals": venue_server.TOKENS[found].decimals,

@@ -10,8 +10,8 @@ from typing import Any
 
 from solders.transaction import Legacy, VersionedTransaction
 
-from oee_daemon.networks.localnet import slot_heights, transaction_json
-from oee_daemon.networks.localnet.rpc_methods import (
+from oee_daemon.networks.localnet import localnet_slots, transaction_json
+from oee_daemon.networks.localnet.localnet_methods import (
     Method,
     Params,
     commitment,
@@ -21,8 +21,8 @@ from oee_daemon.networks.localnet.rpc_methods import (
     options,
     text,
 )
-from oee_daemon.networks.localnet.rpc_nodes import Node, RpcError
-from oee_daemon.networks.localnet.sqlite_ledger import Landing
+from oee_daemon.networks.localnet.localnet_nodes import Node, RpcError
+from oee_daemon.networks.localnet.localnet_sqlite import Landing
 from oee_daemon.networks.localnet.transaction_json import Json
 
 #: Signatures that one call may ask for, and that a list has (`MAX_GET_…` of agave).
@@ -133,13 +133,13 @@ def _block(node: Node, params: Params) -> Json:
         raise RpcError(
             -32001, f"Block {slot} cleaned up, does not exist on node. First available: {node.first_block}"
         )
-    if slot_heights.block_at(slot) != slot:
+    if localnet_slots.block_at(slot) != slot:
         raise RpcError(-32007, f"Slot {slot} was skipped, or missing due to ledger jump to recent snapshot")
-    height = slot_heights.height_of(slot)
+    height = localnet_slots.height_of(slot)
     block: Json = {
         "blockhash": str(node.hash_at(height)),
         "previousBlockhash": str(node.hash_at(height - 1)),
-        "parentSlot": slot_heights.block_at(slot - 1),
+        "parentSlot": localnet_slots.block_at(slot - 1),
         "blockHeight": height,
         "blockTime": node.chain.unix_of(slot),
     }

@@ -21,15 +21,15 @@ from solders.transaction_metadata import FailedTransactionMetadata, TransactionM
 
 from oee_daemon.networks.localnet import (
     chain_genesis,
-    pool_accounts,
-    program_dialects,
-    slot_heights,
-    thinner_pools,
+    localnet_dialects,
+    localnet_pools,
+    localnet_slots,
+    localnet_thinner_pools,
     transaction_json,
 )
+from oee_daemon.networks.localnet.localnet_sqlite import Landing, Ledger, Origin
+from oee_daemon.networks.localnet.localnet_token_index import TokenIndex
 from oee_daemon.networks.localnet.pool_program import program
-from oee_daemon.networks.localnet.sqlite_ledger import Landing, Ledger, Origin
-from oee_daemon.networks.localnet.token_index import TokenIndex
 from oee_daemon.networks.localnet.transaction_json import Sent
 
 #: Where programs and others read the time.
@@ -100,19 +100,19 @@ class Chain:
         self._tokens = TokenIndex()
         #: Mints of new tokens: what names them is listed.
         self.followed: set[Pubkey] = set()
-        self.pools: list[pool_accounts.Pool] = []
+        self.pools: list[localnet_pools.Pool] = []
         faucet = bytes(chain_genesis.FAUCET.pubkey())
         for address, account in ledger.accounts():
             self._put(address, account)
             # Those of new tokens are of other makers: no API knows them.
-            if account.data[40:72] == faucet and len(account.data) == pool_accounts.POOL_SIZE:
-                self.pools.append(pool_accounts.read_pool(address, account.data))
-        if any(pool.market is pool_accounts.DEVNET for pool in self.pools):
-            self._svm.add_program(pool_accounts.DEVNET_CPMM_ID, program(program_dialects.CPMM))
+            if account.data[40:72] == faucet and len(account.data) == localnet_pools.POOL_SIZE:
+                self.pools.append(localnet_pools.read_pool(address, account.data))
+        if any(pool.market is localnet_pools.DEVNET for pool in self.pools):
+            self._svm.add_program(localnet_pools.DEVNET_CPMM_ID, program(localnet_dialects.CPMM))
         self._vaults = {side.vault for pool in self.pools for side in pool.sides}
-        self.hashes = slot_heights.Hashes(self.origin.genesis_hash, ledger.forks())
+        self.hashes = localnet_slots.Hashes(self.origin.genesis_hash, ledger.forks())
         #: The slot of the newest block.
-        self.tip = slot_heights.START_SLOT
+        self.tip = localnet_slots.START_SLOT
         self._due = ledger.due()
         self._undo: deque[_Undo] = deque()
         # What landed before is not taken back: how it was before that, nobody knows any more.
@@ -122,11 +122,11 @@ class Chain:
 
     @property
     def height(self) -> int:
-        return slot_heights.height_of(self.tip)
+        return localnet_slots.height_of(self.tip)
 
     @property
     def final_slot(self) -> int:
-        return slot_heights.block_at(self.tip - self.rules.final)
+        return localnet_slots.block_at(self.tip - self.rules.final)
 
     def account(self, address: Pubkey) -> Account | None:
         """Programs stay what they are, and are not copied each time: they are large."""
@@ -161,14 +161,14 @@ class Chain:
 
     def unix_of(self, slot: int) -> int:
         """When that slot's block was made, in seconds."""
-        return (self.origin.genesis_ms + (slot - slot_heights.START_SLOT) * self.origin.slot_ms) // 1000
+        return (self.origin.genesis_ms + (slot - localnet_slots.START_SLOT) * self.origin.slot_ms) // 1000
 
     # Time.
 
     def _slot_now(self) -> int:
         if not self.origin.slot_ms:
             return self.tip
-        return slot_heights.START_SLOT + (self._now_ms() - self.origin.genesis_ms) // self.origin.slot_ms
+        return localnet_slots.START_SLOT + (self._now_ms() - self.origin.genesis_ms) // self.origin.slot_ms
 
     def advance(self) -> None:
         """To the present: what was to land in the blocks between lands in them."""
@@ -178,15 +178,15 @@ class Chain:
         """How long until something lands by itself; None where nothing is going to."""
         if not self._due or not self.origin.slot_ms:
             return None
-        slot = slot_heights.slot_of(self._due[0][0])
-        starts = self.origin.genesis_ms + (slot - slot_heights.START_SLOT) * self.origin.slot_ms
+        slot = localnet_slots.slot_of(self._due[0][0])
+        starts = self.origin.genesis_ms + (slot - localnet_slots.START_SLOT) * self.origin.slot_ms
         return max(starts - self._now_ms(), 0)
 
     def _reach(self, slot: int) -> None:
-        slot = slot_heights.block_at(slot)
-        while self._due and slot_heights.slot_of(self._due[0][0]) <= max(slot, self.tip):
+        slot = localnet_slots.block_at(slot)
+        while self._due and localnet_slots.slot_of(self._due[0][0]) <= max(slot, self.tip):
             height, wire = self._due.pop(0)
-            self.tip = max(self.tip, slot_heights.slot_of(height))
+            self.tip = max(self.tip, localnet_slots.slot_of(height))
             self._land_late(wire)
         self.tip = max(self.tip, slot)
 
@@ -231,7 +231,9 @@ class Chain:
         gone: Sequence[tuple[Pubkey, Account | None]],
     ) -> Landing:
         found = [self.account(key) for key in sent.keys]
-        thinned = thinner_pools.thin(self._svm, sent, self._vaults, self.origin.seed, self.rules.slippage)
+        thinned = localnet_thinner_pools.thin(
+            self._svm, sent, self._vaults, self.origin.seed, self.rules.slippage
+        )
         before = self._written(sent, found) if thinned else found
         try:
             err, meta = transaction_json.outcome(self._svm.send_transaction(sent.tx))
@@ -245,7 +247,7 @@ class Chain:
                 None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
             )  # fmt: skip
             # What the pool had less for the moment comes back, whatever happened.
-            thinner_pools.thicken(self._svm, thinned, sent, after)
+            localnet_thinner_pools.thicken(self._svm, thinned, sent, after)
             changed = [
                 (key, old, new) for key, old, new in zip(sent.keys, found, after, strict=True) if old != new
             ]
@@ -262,7 +264,7 @@ class Chain:
         while self._undo[0].slot < self.tip - _UNDO_SLOTS:
             self._undo.popleft()
         if not self.origin.slot_ms:
-            self.tip = slot_heights.slot_of(self.height + 1)
+            self.tip = localnet_slots.slot_of(self.height + 1)
         return landing
 
     def _admit(self, sent: Sent) -> None:
@@ -300,7 +302,7 @@ class Chain:
     def _set_clock(self) -> None:
         if self._at_slot != self.tip:
             self._at_slot = self.tip
-            epoch = self.tip // slot_heights.EPOCH_SLOTS
+            epoch = self.tip // localnet_slots.EPOCH_SLOTS
             self._svm.set_clock(
                 Clock(self.tip, self.unix_of(self.tip), epoch, epoch + 1, self.unix_of(self.tip))
             )
@@ -317,7 +319,7 @@ class Chain:
 
         How many landings were taken back.
         """
-        after = slot_heights.block_at(max(self.tip - depth, self.final_slot, self._begun))
+        after = localnet_slots.block_at(max(self.tip - depth, self.final_slot, self._begun))
         before: dict[Pubkey, Account | None] = {}
         lost: list[Sent] = []
         while self._undo and self._undo[-1].slot > after:
@@ -325,11 +327,11 @@ class Chain:
             before.update(undone.before)
             lost.insert(0, undone.sent)
         self.ledger.take_back(
-            [sent.signature for sent in lost], before.items(), slot_heights.height_of(after)
+            [sent.signature for sent in lost], before.items(), localnet_slots.height_of(after)
         )
         for key, account in before.items():
             self._put(key, account)
-        self.hashes.forked(slot_heights.height_of(after))
+        self.hashes.forked(localnet_slots.height_of(after))
         for n, sent in enumerate(lost):
             self.ledger.set_fate(sent.signature, self.height + 1 + n % _AGAIN, sent.wire)
         self._due = self.ledger.due()
@@ -340,6 +342,6 @@ def _machine() -> LiteSVM:
     """Signatures, hashes and duplicates are the chain's to check: LiteSVM knows one hash and 32
     signatures."""
     machine = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
-    machine.add_program(pool_accounts.CPMM_ID, program(program_dialects.CPMM))
-    machine.add_program(pool_accounts.JUPITER_ID, program(program_dialects.JUPITER))
+    machine.add_program(localnet_pools.CPMM_ID, program(localnet_dialects.CPMM))
+    machine.add_program(localnet_pools.JUPITER_ID, program(localnet_dialects.JUPITER))
     return machine

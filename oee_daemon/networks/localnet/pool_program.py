@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
-from oee_daemon.networks.localnet.program_dialects import Dialect
+from oee_daemon.networks.localnet.localnet_dialects import Dialect
 from oee_daemon.networks.localnet.sbpf_subroutines import (
     ACCOUNTS,
     AMOUNT,

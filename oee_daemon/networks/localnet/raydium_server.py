@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet import chain_genesis, pool_accounts, swap_instructions, venue_server
-from oee_daemon.networks.localnet.swap_instructions import Side
+from oee_daemon.networks.localnet import chain_genesis, localnet_pools, localnet_swaps, venue_server
+from oee_daemon.networks.localnet.localnet_swaps import Side
 from oee_daemon.networks.localnet.transaction_json import Json
 from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
 
@@ -57,7 +57,7 @@ def _ask(query: Query, *, exact_out: bool) -> Ask:
 def compute(offers: Offers, query: Query, *, exact_out: bool) -> Json:
     """A quote. Raises `Refused`."""
     ask = _ask(query, exact_out=exact_out)
-    found = offers.find([pool_accounts.RAYDIUM], ask)
+    found = offers.find([localnet_pools.RAYDIUM], ask)
     if found is None:
         raise _refuse("ROUTE_NOT_FOUND")
     pool, quote = found
@@ -113,19 +113,19 @@ def _sides(
     offers: Offers, body: Json, wallet: Pubkey, mints: tuple[Pubkey, Pubkey], most: int
 ) -> tuple[Side, Side]:
     mint_in, mint_out = mints
-    if body.get("wrapSol") and mint_in == pool_accounts.WRAPPED_SOL:
-        paid = swap_instructions.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT + most)
+    if body.get("wrapSol") and mint_in == localnet_pools.WRAPPED_SOL:
+        paid = localnet_swaps.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT + most)
     else:
         given = _account(body, "inputAccount")
         if given is None:
             raise _refuse("REQ_INPUT_ACCOUNT_ERROR")
         paid = Side(given)
-    if body.get("unwrapSol") and mint_out == pool_accounts.WRAPPED_SOL:
-        return paid, swap_instructions.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT)
+    if body.get("unwrapSol") and mint_out == localnet_pools.WRAPPED_SOL:
+        return paid, localnet_swaps.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT)
     given = _account(body, "outputAccount")
     if given is not None:
         return paid, Side(given)
-    made, creation = swap_instructions.create_account(
+    made, creation = localnet_swaps.create_account(
         wallet, wallet, mint_out, venue_server.TOKENS[mint_out].program
     )
     return paid, Side(made, (creation,))
@@ -149,12 +149,12 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
     amount = venue_server.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
     if mint_in is None or mint_out is None or bound is None or not amount:
         raise _refuse("REQ_SWAP_RESPONSE_ERROR")
-    found = offers.find([pool_accounts.RAYDIUM], Ask(mint_in, mint_out, amount, 0, exact_out))
+    found = offers.find([localnet_pools.RAYDIUM], Ask(mint_in, mint_out, amount, 0, exact_out))
     if found is None:
         raise _refuse("ROUTE_NOT_FOUND")
     paid, got = _sides(offers, body, wallet, (mint_in, mint_out), bound if exact_out else amount)
     numbers = (bound, amount) if exact_out else (amount, bound)
-    swap = swap_instructions.raydium_swap(
+    swap = localnet_swaps.raydium_swap(
         found[0], wallet, mint_in, (paid.account, got.account), *numbers, exact_out=exact_out
     )
     made = [
@@ -163,7 +163,7 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
         *paid.before, *got.before, swap, *paid.after, *got.after,
     ]  # fmt: skip
     legacy = body["txVersion"] == "LEGACY"
-    lookups = () if legacy else venue_server.tables(pool_accounts.CPMM_ID)
+    lookups = () if legacy else venue_server.tables(localnet_pools.CPMM_ID)
     wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
     return _answer([{"transaction": base64.b64encode(wire).decode()}])
 

@@ -20,9 +20,9 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, slot_heights, transaction_json
+from oee_daemon.networks.localnet import chain_genesis, localnet_slots, transaction_json
 from oee_daemon.networks.localnet.litesvm_chain import Dropped, Simulated
-from oee_daemon.networks.localnet.rpc_methods import (
+from oee_daemon.networks.localnet.localnet_methods import (
     Method,
     Params,
     account_json,
@@ -35,8 +35,8 @@ from oee_daemon.networks.localnet.rpc_methods import (
     text,
     unhealthy,
 )
-from oee_daemon.networks.localnet.rpc_nodes import Node, RpcError
-from oee_daemon.networks.localnet.swap_instructions import create_account, memo
+from oee_daemon.networks.localnet.localnet_nodes import Node, RpcError
+from oee_daemon.networks.localnet.localnet_swaps import create_account, memo
 from oee_daemon.networks.localnet.transaction_json import Json, Sent
 
 #: Lamports for each signature (https://solana.com/docs/core/fees).
@@ -119,10 +119,10 @@ def pass_on(node: Node, sent: Sent) -> None:
     elif fault.kind == "never":
         chain.land_at(sent, None)
     elif fault.kind == "late":
-        chain.land_at(sent, chain.height - age + slot_heights.HASH_BLOCKS + fault.blocks)
+        chain.land_at(sent, chain.height - age + localnet_slots.HASH_BLOCKS + fault.blocks)
     else:
         wait = max(fault.ms // max(chain.origin.slot_ms, 1), 1)
-        chain.land_at(sent, slot_heights.height_of(slot_heights.block_at(chain.tip + wait)))
+        chain.land_at(sent, localnet_slots.height_of(localnet_slots.block_at(chain.tip + wait)))
 
 
 def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:

@@ -18,13 +18,13 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
-from oee_daemon.networks.localnet import pool_accounts
+from oee_daemon.networks.localnet import localnet_pools
 
 LOOKUP_HEAD = 56
 #: A token account without extensions.
 TOKEN_BYTES = 165
 MEMO_ID = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
-_TOKEN_IDS = (pool_accounts.TOKEN_ID, pool_accounts.TOKEN_2022_ID)
+_TOKEN_IDS = (localnet_pools.TOKEN_ID, localnet_pools.TOKEN_2022_ID)
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 #: Bytes that a transaction may have (https://solana.com/docs/core/transactions).
 MOST_BYTES = 1232
@@ -128,7 +128,7 @@ def token_parts(account: Account | None) -> tuple[Pubkey, Pubkey, int] | None:
     data = account.data
     if len(data) < TOKEN_BYTES or data[108] == 0 or (len(data) > TOKEN_BYTES and data[TOKEN_BYTES] != 2):
         return None
-    return Pubkey(data[:32]), Pubkey(data[32:64]), pool_accounts.token_amount(data)
+    return Pubkey(data[:32]), Pubkey(data[32:64]), localnet_pools.token_amount(data)
 
 
 #: Accounts by the places of a transaction's keys.

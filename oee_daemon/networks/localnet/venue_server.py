@@ -15,14 +15,14 @@ from solders.null_signer import NullSigner
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, pool_accounts
+from oee_daemon.networks.localnet import chain_genesis, localnet_pools
 from oee_daemon.networks.localnet.litesvm_chain import Chain
-from oee_daemon.networks.localnet.pool_accounts import Market, Pool, Prices, Quote
+from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Prices, Quote
 from oee_daemon.networks.localnet.transaction_json import Json
 
 #: Units of computation that a swap asks for before anybody has simulated it; four times what it needs.
 UNIT_LIMIT = 200_000
-BPS = pool_accounts.BPS
+BPS = localnet_pools.BPS
 
 
 class Refused(Exception):
@@ -78,7 +78,7 @@ class Offers:
         """By Raydium's pool with USDC; None where there is none."""
         if mint == _USDC:
             return 1.0
-        pool = self._pools.get((frozenset((mint, _USDC)), pool_accounts.RAYDIUM.label))
+        pool = self._pools.get((frozenset((mint, _USDC)), localnet_pools.RAYDIUM.label))
         return None if pool is None else self._prices.spot(pool, mint)
 
     def seed(self) -> str:

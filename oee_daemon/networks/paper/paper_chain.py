@@ -16,7 +16,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
-from oee_daemon.networks.chain_clock import Clock
+from oee_daemon.networks.network_clock import Clock
 from oee_daemon.networks.paper.paper_ledger import Landing, Ledger, LedgerRow, fill_of
 from oee_daemon.networks.paper.paper_swap import MARK, PaperSwap, blockhash_of, read_swap, signature_of
 from oee_daemon.networks.verdict import VALID_BLOCKS

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from oee_daemon.networks.paper.paper_swap import PaperSwap
-from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.orders.swap import Fill
 from oee_daemon.store.database import aside, transactions
 

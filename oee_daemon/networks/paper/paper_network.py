@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from oee_daemon.errors import BadSetting, InvalidInput, VenueError
-from oee_daemon.networks.chain_clock import SystemClock
 from oee_daemon.networks.network import NamedWallet, Network
+from oee_daemon.networks.network_clock import SystemClock
 from oee_daemon.networks.paper.paper_balance import begun_with
 from oee_daemon.networks.paper.paper_chain import PaperChain, Requote
 from oee_daemon.networks.paper.paper_holdings import PaperHoldings
@@ -18,10 +18,10 @@ from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
 from oee_daemon.networks.solana.fee_estimate import FeeEstimate
-from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
 from oee_daemon.networks.solana.profile import MAINNET
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
+from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_market import open_market
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue

@@ -25,14 +25,14 @@ from oee_daemon.contract.simulated import READS, WRITES
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
-from oee_daemon.networks.chain_clock import Clock, SystemClock
+from oee_daemon.networks.network_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction
 from oee_daemon.networks.simulated.simulated_ledger import Ledger, LedgerRow, fill_of
 from oee_daemon.networks.verdict import VALID_BLOCKS
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, Rejected, SignedSwap
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 
 #: A slot, in milliseconds and in seconds.
 SLOT_MS, SLOT_S = 400, 0.4

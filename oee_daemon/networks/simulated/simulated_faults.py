@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from oee_daemon.networks.simulated.simulated_schema import sim_faults, sim_paths
 from oee_daemon.store.database import aside
-from oee_daemon.store.line import Batch, Line, answered, asked
+from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 
 
 @dataclass(frozen=True, slots=True)

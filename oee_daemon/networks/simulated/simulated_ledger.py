@@ -19,7 +19,7 @@ from oee_daemon.networks.simulated.simulated_schema import LANDED, sim_chain, si
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store.database import aside
-from oee_daemon.store.line import Batch, Line, answered, asked
+from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 
 _NAMES = tuple(column.name for column in sim_ledger.columns)
 #: Stands for a signature in the row that says how far the chain is.

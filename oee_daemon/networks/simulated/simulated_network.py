@@ -19,7 +19,7 @@ from oee_daemon.networks.wallet import Wallet, make_wallet, open_wallet
 from oee_daemon.networks.wallet.wallet_folder import wallet_path
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
-from oee_daemon.store.line import Line
+from oee_daemon.store.postgres_line import Line
 
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:

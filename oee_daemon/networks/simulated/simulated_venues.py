@@ -13,7 +13,7 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import VenueLate, VenueRefused
-from oee_daemon.networks.chain_clock import Clock, SystemClock
+from oee_daemon.networks.network_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import MARKET, Faults
 from oee_daemon.networks.simulated.simulated_instruction import PROGRAM, instruction_of

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oee_daemon.networks.solana.program_list import (
+from oee_daemon.networks.solana.solana_programs import (
     AMM_V4,
     CPMM,
     CPMM_ON_DEVNET,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oee_daemon.networks.solana.pool_reader import SLOT_S, SlotAge
+from oee_daemon.networks.solana.solana_pool_reader import SLOT_S, SlotAge
 
 
 class EndpointAges:

@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.fill import Unreadable
-from oee_daemon.networks.solana.launch_instructions import Opening, openings
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_launch_bytes import Opening, openings
 from oee_daemon.networks.solana.venues.cpmm_pool import config_of
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations
 

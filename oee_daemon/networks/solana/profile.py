@@ -14,7 +14,7 @@ from urllib.parse import quote
 from oee_daemon.contract.home import localnet_socket
 from oee_daemon.contract.settings import VENUES
 from oee_daemon.contract.tokens import LISTED, ON_DEVNET, Listed
-from oee_daemon.networks.solana import program_list
+from oee_daemon.networks.solana import solana_programs
 from oee_daemon.settings import Settings
 
 
@@ -52,7 +52,7 @@ class Profile:
     #: In the order in which they are asked and shown.
     venues: tuple[str, ...] = VENUES
     #: Of each venue, the programs that its swaps may call.
-    programs: Mapping[str, frozenset[str]] = field(default_factory=lambda: program_list.VENUE_PROGRAMS)
+    programs: Mapping[str, frozenset[str]] = field(default_factory=lambda: solana_programs.VENUE_PROGRAMS)
     tokens: tuple[Listed, ...] = LISTED
     #: Whether a wallet may make itself, since what it holds is of no worth, and is then given play money.
     play_money: bool = False
@@ -121,7 +121,7 @@ DEVNET = Profile(
     genesis="EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
     rpc_urls=("https://api.devnet.solana.com",),
     venues=("cpmm",),
-    programs=program_list.ON_DEVNET,
+    programs=solana_programs.ON_DEVNET,
     tokens=ON_DEVNET,
 )
 PROFILES: Mapping[str, Profile] = MappingProxyType(

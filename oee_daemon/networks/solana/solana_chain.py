@@ -17,7 +17,12 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
-from oee_daemon.networks.solana.endpoint_look import (
+from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.slot_clock import SlotClock
+from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,
     GENESIS,
@@ -29,9 +34,8 @@ from oee_daemon.networks.solana.endpoint_look import (
     shows_final,
     status_of,
 )
-from oee_daemon.networks.solana.fill import Unreadable
-from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
-from oee_daemon.networks.solana.look_evidence import (
+from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_look_evidence import (
     LONGEST_BLOCKS,
     Anchored,
     Answer,
@@ -39,11 +43,7 @@ from oee_daemon.networks.solana.look_evidence import (
     anchored_at,
     look_of,
 )
-from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
-from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
-from oee_daemon.networks.solana.slot_clock import SlotClock
-from oee_daemon.networks.solana.wallet_history import History
+from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap, Unknown
 
 log = logging.getLogger(__name__)

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from oee_daemon.networks.solana.api_key_file import read_key
-from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import Genesis
-from oee_daemon.networks.solana.pool_reader import PoolReader
 from oee_daemon.networks.solana.profile import Pace, Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.outside_http import Site
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
-from oee_daemon.networks.solana.sell_back import SellBack
+from oee_daemon.networks.solana.solana_api_key import read_key
+from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_listings import SolanaListings
+from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
-from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.solana_sell_back import SellBack
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue

@@ -8,13 +8,13 @@ from __future__ import annotations
 from oee_daemon.networks.network import NamedWallet, Network
 from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
-from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
-from oee_daemon.networks.solana.play_money import give
 from oee_daemon.networks.solana.profile import PROFILES, Profile
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_market import open_market
+from oee_daemon.networks.solana.solana_play_money import give
 from oee_daemon.networks.solana.token_holdings import SolanaHoldings
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import make_wallet, open_wallet

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from oee_daemon.networks.solana.look_evidence import Anchored
+from oee_daemon.networks.solana.solana_look_evidence import Anchored
 
 _MARK = "oee1"
 _FORM = re.compile(rb"oee1 ([A-Za-z0-9_-]{22}) (\d{1,5}) (\d{1,12}) (\d{1,12})")

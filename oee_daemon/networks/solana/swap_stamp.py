@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import VenueError
-from oee_daemon.networks.solana.program_list import COMPUTE_BUDGET, MEMO
+from oee_daemon.networks.solana.solana_programs import COMPUTE_BUDGET, MEMO
 
 _MEMO = Pubkey.from_string(MEMO)
 _LIMIT, _PRICE = b"\x02", b"\x03"

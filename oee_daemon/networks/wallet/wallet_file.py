@@ -15,8 +15,8 @@ from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.errors import InvalidInput, OtherEngine, StartFailed
 from oee_daemon.networks.wallet.keypair_file import keypair_content, read_keypair
 from oee_daemon.networks.wallet.sealed_file import NotSealed, Sealed, is_sealed, read_sealed
-from oee_daemon.networks.wallet.secret_file import read_secret_file
 from oee_daemon.networks.wallet.signer import Wallet
+from oee_daemon.networks.wallet.wallet_secret_file import read_secret_file
 
 #: The code of every error about a key's file.
 CODE = "key_file"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store.database import LONG_S, open_database, transactions
-from oee_daemon.store.statement import driver
+from oee_daemon.store.sql_statement import driver
 
 #: The newest revision, by the files' names.
 HEAD = max(file.name.partition("_")[0] for file in (Path(__file__).parent / "versions").glob("0*.py"))

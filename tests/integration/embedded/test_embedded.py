@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from oee_daemon.embedded import Servers, folders, orphans
-from oee_daemon.embedded.account import choose
+from oee_daemon.embedded import Servers, embedded_folders, orphans
+from oee_daemon.embedded.embedded_account import choose
 from oee_daemon.errors import HomeLost, StartFailed
 from tests.kit.accounts import LINUX, ROOT, on_linux
 from tests.kit.own_servers import alive, mode, pids, queue, sql
@@ -186,7 +186,7 @@ def test_a_stale_lock_does_not_stop_a_start(used: Servers, home: Path) -> None:
             lock.write_text(content)
             lock.chmod(0o600)
             os.chown(lock, account.uid, account.gid)
-            folders.own(home / "sockets", account)
+            embedded_folders.own(home / "sockets", account)
             (home / "sockets" / ".s.PGSQL.5432.lock").write_text(f"{other.pid}\n")
             (home / "valkey" / "valkey.pid").write_text(f"{other.pid}\n")
             used.start()
@@ -213,7 +213,7 @@ def test_a_half_made_database_is_made_anew(home: Path, make: Callable[..., Serve
 def test_a_long_home_has_its_sockets_in_a_short_place(folder: Path, make: Callable[..., Servers]) -> None:
     home = folder / ("long" * 20) / "home"
     servers = make(home)
-    sockets = folders.sockets(home, choose(None))
+    sockets = embedded_folders.sockets(home, choose(None))
     try:
         sockets.mkdir()
         sockets.chmod(0o755)

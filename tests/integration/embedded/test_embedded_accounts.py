@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from oee_daemon.embedded import Servers
-from oee_daemon.embedded.account import Account, choose
+from oee_daemon.embedded.embedded_account import Account, choose
 from oee_daemon.errors import StartFailed
 from tests.kit.accounts import as_root, become, on_linux
 from tests.kit.own_servers import alive, mode, pids

@@ -27,7 +27,7 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.networks.localnet import chain_genesis
 from oee_daemon.networks.localnet.http_door import Answer, House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
-from oee_daemon.networks.localnet.sqlite_ledger import Ledger
+from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

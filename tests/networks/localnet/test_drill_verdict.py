@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
 from oee_cli.drill.drill_verdict import Verdict, judge
-from oee_cli.drill.localnet_ledger import are_due, localnet_landings
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 
 DECIMALS = {"SOL": 9, "USDC": 6}

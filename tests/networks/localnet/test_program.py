@@ -16,7 +16,7 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, program_dialects
+from oee_daemon.networks.localnet import chain_genesis, localnet_dialects
 from oee_daemon.networks.localnet.pool_program import program
 from tests.networks.localnet import reckoned
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
@@ -134,9 +134,9 @@ def test_random_swaps_are_the_formula_to_the_unit(net: Localnet, api: str, exact
         assert after.owed - pool.owed == pool.fee(arrived)
 
 
-@pytest.mark.parametrize("dialect", [program_dialects.CPMM, program_dialects.JUPITER])
+@pytest.mark.parametrize("dialect", [localnet_dialects.CPMM, localnet_dialects.JUPITER])
 @pytest.mark.parametrize("mainnet", [False, True])
-def test_the_machine_loads_it(dialect: program_dialects.Dialect, mainnet: bool) -> None:
+def test_the_machine_loads_it(dialect: localnet_dialects.Dialect, mainnet: bool) -> None:
     """Mainnet is to refuse this version of sBPF for new programs one day: then LiteSVM will, and this says
     so."""
     machine = LiteSVM().with_mainnet_features() if mainnet else LiteSVM()
@@ -161,8 +161,8 @@ def test_its_addresses_and_tags_are_raydiums(net: Localnet) -> None:
         236,
         "daf42168cbcb2b6f",
     )
-    assert program_dialects.CPMM.exact_in.tag == bytes([143, 190, 90, 218, 196, 30, 51, 222])
-    assert program_dialects.CPMM.exact_out.tag == bytes([55, 217, 98, 86, 163, 74, 180, 173])
+    assert localnet_dialects.CPMM.exact_in.tag == bytes([143, 190, 90, 218, 196, 30, 51, 222])
+    assert localnet_dialects.CPMM.exact_out.tag == bytes([55, 217, 98, 86, 163, 74, 180, 173])
 
 
 @pytest.mark.parametrize(

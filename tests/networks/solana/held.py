@@ -9,11 +9,11 @@ from typing import Any
 
 from oee_daemon.networks.localnet.litesvm_chain import Rules
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.http_line import Reply
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from tests.networks.localnet.conftest import Localnet
 
 

@@ -18,11 +18,11 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
-from oee_daemon.networks.solana.rpc.http_line import Reply
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.solana_chain import SolanaChain
-from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from oee_daemon.networks.solana.look_evidence import Answer, Status
+from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
 
 #: The world's first slot, and how many slots had no block until then.
 BEGIN, SKIPPED = 460_000_000, 22_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.errors import BadSetting
-from oee_daemon.networks.solana.api_key_file import read_key
+from oee_daemon.networks.solana.solana_api_key import read_key
 
 
 @pytest.mark.parametrize(

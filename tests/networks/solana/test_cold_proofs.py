@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from oee_daemon.networks.solana.look_evidence import Anchored
 from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.networks.solana.solana_look_evidence import Anchored
 from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.solana.swap_stamp import message_of, stamped
 from oee_daemon.networks.verdict import Cases

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.networks.endpoints import EndpointReport
+from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from tests.networks.localnet.conftest import Localnet
 from tests.networks.solana.held import HeldSite, endpoint, held
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.solana import unit_pricing
+from oee_daemon.networks.solana import solana_unit_pricing
 from oee_daemon.networks.solana.fee_estimate import FeeEstimate
-from oee_daemon.networks.solana.look_evidence import Anchored
 from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
-from oee_daemon.networks.solana.swap_assembly import assembled
+from oee_daemon.networks.solana.solana_look_evidence import Anchored
+from oee_daemon.networks.solana.solana_swap_assembly import assembled
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.swap_memo import Memo, read_memo
-from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.orders.swap import Anchor, Toll
 from tests.networks.solana import crafted
 from tests.networks.solana.server import rpc, serving
@@ -61,7 +61,7 @@ def test_swaps_over_one_way_share_a_moment_s_simulation(monkeypatch: pytest.Monk
             # More may take more; another pool is another way; a second attempt may be because of it.
             assert await simulates(1_000_001) and await simulates(5, pool_of=18)
             assert await simulates(5, attempt=2)
-            passed_s = unit_pricing.FRESH_S + 1
+            passed_s = solana_unit_pricing.FRESH_S + 1
             assert await simulates(5)
             await pool.close()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oee_daemon.networks.solana.fill import WSOL, Moved, Unreadable, keys_of, moved
+from oee_daemon.networks.solana.solana_fill import WSOL, Moved, Unreadable, keys_of, moved
 
 WALLET, POOL, OTHERS = "wallet", "pool", "somebody else"
 RENTS = st.sampled_from([2_039_280, 1_488_440, 203_928])

@@ -31,8 +31,8 @@ from oee_daemon.networks.solana.guard import allowed_instructions
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
 from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
-from oee_daemon.networks.solana.look_evidence import Anchored
-from oee_daemon.networks.solana.program_list import CPMM_ON_DEVNET, ON_DEVNET, VENUE_PROGRAMS
+from oee_daemon.networks.solana.solana_look_evidence import Anchored
+from oee_daemon.networks.solana.solana_programs import CPMM_ON_DEVNET, ON_DEVNET, VENUE_PROGRAMS
 from oee_daemon.networks.solana.swap_memo import Memo
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.tokens import TOKENS

@@ -23,12 +23,12 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueError
 from oee_daemon.networks.holdings import Means
-from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
 from oee_daemon.networks.solana.mint_reader import MintReader
-from oee_daemon.networks.solana.program_list import ASSOCIATED, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_programs import ASSOCIATED, TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import QuoteRequest

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oee_daemon.networks.solana.rpc import outside_http
-from oee_daemon.networks.solana.rpc.outside_http import MOST_BYTES, Site
+from oee_daemon.networks.solana.rpc import rpc_outside_http
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_outside_http import MOST_BYTES, Site
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZED = OK + b"Content-Length: 2\r\n\r\n{}"
@@ -231,7 +231,7 @@ def test_who_answers_over_tls_is_verified(
     mine = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     mine.load_cert_chain(file)
     if trusted:
-        monkeypatch.setattr(outside_http, "_tls", lambda: ssl.create_default_context(cafile=file))
+        monkeypatch.setattr(rpc_outside_http, "_tls", lambda: ssl.create_default_context(cafile=file))
 
     async def run() -> bytes | str:
         server = await asyncio.start_server(Raw(SIZED).serve, "127.0.0.1", 0, ssl=mine)

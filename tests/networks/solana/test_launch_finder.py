@@ -10,8 +10,8 @@ import pytest
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.localnet import transaction_json
 from oee_daemon.networks.solana.launch_finder import LaunchFinder
-from oee_daemon.networks.solana.program_list import CPMM, DAMM_V2
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.solana_programs import CPMM, DAMM_V2
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations
 
 

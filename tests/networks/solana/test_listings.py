@@ -20,21 +20,21 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.engine import token_safety
-from oee_daemon.engine.token_safety import Check, Verdict, waived
+from oee_daemon.engine import engine_token_safety
+from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.errors import ChainUnavailable, VenueRefused
 from oee_daemon.networks.listings import NewToken
 from oee_daemon.networks.localnet import transaction_json
 from oee_daemon.networks.localnet.http_door import Answer
 from oee_daemon.networks.solana import solana_listings
 from oee_daemon.networks.solana.endpoint_ages import EndpointAges
-from oee_daemon.networks.solana.launch_instructions import openings
-from oee_daemon.networks.solana.new_pools import PoolFacts
-from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, DAMM_V2, TOKEN, WHIRLPOOL
-from oee_daemon.networks.solana.sell_back import SellBack
+from oee_daemon.networks.solana.solana_launch_bytes import openings
 from oee_daemon.networks.solana.solana_listings import SolanaListings, _at_worst
+from oee_daemon.networks.solana.solana_new_pools import PoolFacts
+from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, DAMM_V2, TOKEN, WHIRLPOOL
+from oee_daemon.networks.solana.solana_sell_back import SellBack
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.token_shares import LOCKERS, TokenShares
-from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_pool import POOL_BYTES, Addresses, Pool, addresses
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue
 from oee_daemon.orders.swap import Quote, QuoteRequest
@@ -99,15 +99,15 @@ class Stage:
         """All of them, as the engine asks for them; none where there is no pool."""
         seen = self.look(mint)
         assert seen is not None
-        found = token_safety.of_mint(seen, [*TOKENS.values()])
+        found = engine_token_safety.of_mint(seen, [*TOKENS.values()])
         if seen.pool is None:
             return None
-        found = waived(found + token_safety.of_pool(seen.pool, LEAST_USD), accepted)
+        found = waived(found + engine_token_safety.of_pool(seen.pool, LEAST_USD), accepted)
         request = self.request(mint, seen.facts.decimals)
         # Nobody is asked for a price of what is not to be bought.
         if not bad(found) and (quote := self.quote(request)) is not None:
             back = asyncio.run(self.source.sold_back(request, quote, 2.0))
-            traded = token_safety.of_trade(quote, SPENT, back, None, seen.fee_bps or 0)
+            traded = engine_token_safety.of_trade(quote, SPENT, back, None, seen.fee_bps or 0)
             found += waived(traded, accepted)
         return found
 

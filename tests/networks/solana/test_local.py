@@ -20,11 +20,11 @@ from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, Venue
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.solana.guard.solana_guard import SolanaGuard
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_chain import SolanaChain, anchor_of
-from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.raydium_venue import RaydiumVenue

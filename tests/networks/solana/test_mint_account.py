@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 from solders.token.state import Mint as SplMint
 
 from oee_daemon.networks.solana.mint_account import NoMint, read_mint
-from oee_daemon.networks.solana.program_list import SYSTEM, TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
 
 SOMEBODY, OTHER = bytes(range(1, 33)), bytes(range(33, 65))
 WHO = str(Pubkey(SOMEBODY))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oee_daemon.networks.solana.look_evidence import Anchored, Answer, Shown, Status, look_of
+from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, Shown, Status, look_of
 from oee_daemon.networks.verdict import AGAINST_BLOCKS, APART_BLOCKS, Case
 from oee_daemon.orders.swap import Fill, Landed, Look, Rejected, Unknown
 

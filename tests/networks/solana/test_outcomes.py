@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oee_daemon.networks.solana.look_evidence import Anchored, Answer, Shown, Status, look_of
+from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, Shown, Status, look_of
 from oee_daemon.networks.verdict import Case
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Rejected, Unknown
 from tests.networks.solana.model import Endpoint, Judge, Node, Scenario, Swap, Tally, World, trade

@@ -20,10 +20,10 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.engine import recall
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
-from oee_daemon.networks.solana import wallet_history
-from oee_daemon.networks.solana.fill import WSOL
+from oee_daemon.networks.solana import solana_wallet_history
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
-from oee_daemon.networks.solana.wallet_history import History
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
@@ -298,7 +298,7 @@ def test_a_page_of_an_endpoint_without_batches_is_read_in_time() -> None:
                 await pool.close()
 
     asyncio.run(run())
-    assert limits[1:] == [wallet_history.SHORT_PAGE]
+    assert limits[1:] == [solana_wallet_history.SHORT_PAGE]
 
 
 def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:
@@ -327,7 +327,7 @@ def test_a_page_ends_where_the_first_of_its_lists_that_has_more_does() -> None:
 
 
 def united(*lists: list[dict[str, Any]]) -> tuple[list[str], str | None]:
-    found = wallet_history._united({f"n{n}": one for n, one in enumerate(lists)}, 3)
+    found = solana_wallet_history._united({f"n{n}": one for n, one in enumerate(lists)}, 3)
     return found.signatures, found.following
 
 
@@ -406,13 +406,13 @@ def test_a_page_goes_back_to_where_the_latest_of_its_lists_says() -> None:
             f"n{n}": [{"signature": "s", "slot": 1, "err": None, "blockTime": unix}]
             for n, unix in enumerate(times)
         }
-        return wallet_history._united(told, 1).back_to
+        return solana_wallet_history._united(told, 1).back_to
 
     assert back_to(10, 1_793_000_000) == datetime.fromtimestamp(1_793_000_000, UTC)
     assert back_to(10, None) == datetime.max.replace(tzinfo=UTC)
     apart = {"liar": [{**row, "blockTime": 10} for row in rows(93, 92, 91)], "honest": [
         {**row, "blockTime": 1_793_000_000 + row["slot"]} for row in rows(9, 8, 7)]}  # fmt: skip
-    assert wallet_history._united(apart, 3).back_to == datetime.fromtimestamp(1_793_000_009, UTC)
+    assert solana_wallet_history._united(apart, 3).back_to == datetime.fromtimestamp(1_793_000_009, UTC)
 
 
 def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:

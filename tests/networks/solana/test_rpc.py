@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.endpoint_look import answer_of, calls_for
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
-from oee_daemon.networks.solana.rpc.outside_http import MOST_BYTES, Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
     LONGEST_PAUSE_S,
@@ -28,6 +26,8 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     results_of,
 )
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import MOST_BYTES, Site
+from oee_daemon.networks.solana.solana_endpoint_look import answer_of, calls_for
 from tests.networks.solana.server import Asked, Handler, Said, rpc, serving
 
 #: Seconds; of what hangs.

@@ -14,10 +14,10 @@ from solders.pubkey import Pubkey
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.networks.solana.rpc import endpoint_pool
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import Purse, Shape, honest, swap_of_sol
 from tests.networks.solana.guarded import account_of, guard, simulating

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import oee_daemon.networks.solana.shadow as shadow_room
-from oee_daemon.networks.solana.look_evidence import Answer, Status
 from oee_daemon.networks.solana.shadow.shadowed_swap import WATCHED_BLOCKS, Shadowed, shown_as
+from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
 from tests.networks.solana.local import Local, localnet
 
 NODES: Sequence[dict[str, object]] = (

@@ -17,13 +17,13 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.errors import VenueLate, VenueRefused
 from oee_daemon.networks.prices import Price, Watched, price_of
 from oee_daemon.networks.solana import solana_prices
-from oee_daemon.networks.solana.jupiter_directory import JupiterDirectory
-from oee_daemon.networks.solana.pool_reader import PoolReader, SlotAge
 from oee_daemon.networks.solana.profile import Pace
-from oee_daemon.networks.solana.program_list import CPMM
-from oee_daemon.networks.solana.rpc.http_line import Reply
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
+from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_pool_reader import PoolReader, SlotAge
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
+from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap

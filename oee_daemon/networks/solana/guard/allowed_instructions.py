@@ -15,11 +15,11 @@ from solders.pubkey import Pubkey
 from solders.token.associated import get_associated_token_address
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.solana.fill import WSOL
 from oee_daemon.networks.solana.guard.guarded_message import Step, Whole, named, refuse
 from oee_daemon.networks.solana.guard.swap_bounds import bound_of
 from oee_daemon.networks.solana.priority_fees import BASE_FEE, fee_of
-from oee_daemon.networks.solana.program_list import (
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_programs import (
     ASSOCIATED,
     COMPUTE_BUDGET,
     MEMO,

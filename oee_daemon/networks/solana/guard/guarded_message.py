@@ -12,7 +12,7 @@ from typing import NoReturn
 from solders.message import Message, MessageV0, from_bytes_versioned, to_bytes_versioned
 
 from oee_daemon.errors import UnsafeSwap
-from oee_daemon.networks.solana.program_list import (
+from oee_daemon.networks.solana.solana_programs import (
     ASSOCIATED,
     COMPUTE_BUDGET,
     MEMO,

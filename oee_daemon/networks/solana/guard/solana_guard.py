@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.networks.solana.guard import allowed_instructions, simulated_effect
+from oee_daemon.networks.solana.guard import allowed_instructions, guard_effect
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
+from oee_daemon.networks.solana.guard.guard_lookup_tables import Tables
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
-from oee_daemon.networks.solana.guard.lookup_tables import Tables
-from oee_daemon.networks.solana.program_list import VENUE_PROGRAMS
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_programs import VENUE_PROGRAMS
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import UnsignedSwap
 
@@ -50,7 +50,7 @@ class SolanaGuard:
         asked = sorted(message.writable)
 
         def judge(results: list[Result]) -> None:
-            simulated_effect.check(_simulated(results), message.keys, asked, limits)
+            guard_effect.check(_simulated(results), message.keys, asked, limits)
 
         await self._simulate(unsigned.message, asked, judge, max(0.001, until - loop.time()))
 
@@ -92,8 +92,6 @@ def _simulated(results: list[Result]) -> dict[str, Any]:
     value = found.get("value") if isinstance(found, dict) else None
     if not isinstance(value, dict) or "err" not in value:
         raise NoAnswer("no simulation")
-    if value["err"] is None and any(
-        value.get(name) is None for name in simulated_effect.FIELDS if name != "err"
-    ):
+    if value["err"] is None and any(value.get(name) is None for name in guard_effect.FIELDS if name != "err"):
         raise NoAnswer("a simulation without balances")
     return value

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
-from oee_daemon.networks.solana.program_list import AMM_V4, CLMM, CPMM, CPMM_ON_DEVNET, JUPITER
+from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, CPMM_ON_DEVNET, JUPITER
 
 
 class Bound(NamedTuple):

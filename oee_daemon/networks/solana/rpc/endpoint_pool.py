@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
 
 log = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from oee_daemon.networks.endpoints import EndpointReport
-from oee_daemon.networks.solana.endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
+from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.endpoint_traits import Block, Seen, reports_of
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of
 
 #: A signature that no transaction has: 64 bytes of zero.
 _NOBODYS = "1" * 64

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oee_daemon.networks.endpoints import EndpointReport
-from oee_daemon.networks.solana.look_evidence import LONGEST_BLOCKS
+from oee_daemon.networks.network_endpoints import EndpointReport
 from oee_daemon.networks.solana.rpc.endpoint_date import Dated, ahead_ms
 from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.rpc_answers import Result, RpcError
+from oee_daemon.networks.solana.solana_look_evidence import LONGEST_BLOCKS
 
 #: Slots behind the furthest endpoint from which on one lags: answers that come a second apart differ by five.
 LAG_SLOTS = 25

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from oee_daemon.networks.solana.rpc.endpoint_date import Dated
 from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
-from oee_daemon.networks.solana.rpc.outside_http import Site, now
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
     BatchRefused,
@@ -23,6 +22,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     check_status,
     results_of,
 )
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 
 
 class Endpoint:

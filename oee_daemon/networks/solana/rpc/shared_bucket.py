@@ -21,11 +21,11 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from oee_daemon.networks.solana.rpc.outside_http import Site
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import LONGEST_PAUSE_S
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.queue.queue_roster import NAMES as WORKERS
 from oee_daemon.queue.refusals import COUNTS
-from oee_daemon.queue.roster import NAMES as WORKERS
 
 log = logging.getLogger(__name__)
 

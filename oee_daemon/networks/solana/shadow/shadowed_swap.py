@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from oee_daemon.networks.solana.look_evidence import Anchored, Answer, Shown, look_of
+from oee_daemon.networks.solana.solana_look_evidence import Anchored, Answer, Shown, look_of
 from oee_daemon.networks.verdict import ALONE_BLOCKS, MARGIN_BLOCKS, VALID_BLOCKS, Case
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Outcome, Rejected, Unknown
 

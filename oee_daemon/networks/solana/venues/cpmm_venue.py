@@ -18,12 +18,12 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueLate, VenueRefused
-from oee_daemon.networks.solana.fill import WSOL
-from oee_daemon.networks.solana.program_list import CPMM
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
-from oee_daemon.networks.solana.swap_assembly import assembled, make_account, own_account, unwrap, wrap
-from oee_daemon.networks.solana.unit_pricing import Pricing, accounts_of
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_programs import CPMM
+from oee_daemon.networks.solana.solana_swap_assembly import assembled, make_account, own_account, unwrap, wrap
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing, accounts_of
 from oee_daemon.networks.solana.venues.cpmm_pool import (
     Account,
     Addresses,

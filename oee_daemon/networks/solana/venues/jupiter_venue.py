@@ -18,9 +18,9 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
-from oee_daemon.networks.solana.program_list import COMPUTE_BUDGET
-from oee_daemon.networks.solana.swap_assembly import assembled
-from oee_daemon.networks.solana.unit_pricing import Pricing
+from oee_daemon.networks.solana.solana_programs import COMPUTE_BUDGET
+from oee_daemon.networks.solana.solana_swap_assembly import assembled
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap

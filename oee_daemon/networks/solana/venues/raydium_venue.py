@@ -12,10 +12,10 @@ from typing import Any
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
-from oee_daemon.networks.solana.fill import WSOL
-from oee_daemon.networks.solana.swap_assembly import memo_for, own_account
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_swap_assembly import memo_for, own_account
+from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
-from oee_daemon.networks.solana.unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap

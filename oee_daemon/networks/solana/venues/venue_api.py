@@ -14,10 +14,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
-from oee_daemon.networks.solana.rpc.http_line import Reply
-from oee_daemon.networks.solana.rpc.outside_http import Site, now
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, pause_of, read_json
+from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 from oee_daemon.orders.tokens import MAX_UNITS
 
 _BPS = 10_000

@@ -1,0 +1,139 @@
+"""`oee cancel`: one order, several, or all that have not ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oee_cli.api.client_order_lookup import find_order, group_of, without_story
+from oee_cli.api.http_client import Client, session
+from oee_cli.errors import Refused, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean_lines
+from oee_cli.text.order_text import short_id
+from oee_daemon.contract.protocol import MAX_PAGE
+from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.status import FINAL, MAY_CANCEL
+
+#: Orders up to which `--all` on a terminal does not ask.
+_FEW = 10
+#: Ids of orders that may be on the chain that a sentence names.
+_NAMED = 5
+
+
+class CancelFilter(NamedTuple):
+    """What `--all` is narrowed to."""
+
+    pair: str | None = None
+    side: str | None = None
+    type: str | None = None
+
+    def params(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def cancel_orders(identifiers: Sequence[str], chosen: CancelFilter, output: Output) -> ExitCode:
+    """Stops the named orders."""
+    if not identifiers:
+        narrowed = "".join(f" --{option} {value}" for option, value in chosen.params().items())
+        raise UsageFault(
+            "ID is missing: which order?",
+            hint=f"oee cancel last\nEvery one{' of these' if narrowed else ''}: oee cancel --all{narrowed}",
+            code="missing_field",
+        )
+    if chosen.params():
+        option = next(iter(chosen.params()))
+        raise UsageFault(f"--{option} narrows --all, not orders that are named.", hint="Leave it out.")
+    with session(output) as client:
+        if len(identifiers) == 1:
+            return _cancel_one(client, identifiers[0], output)
+        ids = list(dict.fromkeys(find_order(client, identifier)["orderId"] for identifier in identifiers))
+        return _cancel_many(client, {"orderIds": ids}, output)
+
+
+def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output, *, yes: bool) -> ExitCode:
+    """Stops all that has not ended. Asks above a few where somebody can answer; elsewhere it needs `yes`."""
+    if identifiers:
+        raise UsageFault(
+            "Both --all and an ID were given: it takes one of them.", hint="Leave one of them out."
+        )
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageFault("--all stops every order: nobody can be asked here.", hint="Add --yes")
+    with session(output) as client:
+        if not yes:
+            status = ",".join(sorted(MAY_CANCEL))
+            found = client.get("/api/orders", {"status": status, "limit": MAX_PAGE, **chosen.params()})[
+                "orders"
+            ]
+            if len(found) > _FEW and not _confirmed(output, len(found)):
+                output.sentence("✗", "nothing was cancelled.")
+                return ExitCode.STOPPED
+        return _cancel_many(client, {"all": True, **chosen.params()}, output)
+
+
+def cancel_group(
+    identifiers: Sequence[str], group: str, chosen: CancelFilter, output: Output, *, every: bool
+) -> ExitCode:
+    """Stops all orders of a group, named by its id or that of one of them."""
+    if identifiers or every or chosen.params():
+        raise UsageFault("--group says which orders by itself.", hint="Leave the rest out.")
+    with session(output) as client:
+        return _cancel_many(client, {"group": group_of(client, group)}, output)
+
+
+def _confirmed(output: Output, number: int) -> bool:
+    many = f"{number:,} orders or more" if number >= MAX_PAGE else f"{number:,} orders"
+    return output.ask(f"Cancel {many}? Type yes, or Enter to leave them.").lower() in ("y", "yes")
+
+
+def _cancel_one(client: Client, identifier: str, output: Output) -> ExitCode:
+    order = find_order(client, identifier)
+    try:
+        order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
+    except Refused as e:
+        order = e.order or client.order(order["orderId"])
+        # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
+        if order["status"] != "cancelled":
+            return _report_too_late(output, e, order)
+    output.answer(without_story(order), f"✓ cancelled {short_id(order)}: nothing left the wallet")
+    return ExitCode.DONE
+
+
+def _cancel_many(client: Client, asked: dict[str, Any], output: Output) -> ExitCode:
+    """Asks until nothing is left to be stopped."""
+    cancelled = 0
+    while True:
+        answer = client.read("POST", "/api/orders/cancel", json=asked)
+        cancelled += answer["cancelled"]
+        if not answer["unsent"]:
+            break
+        output.note(f"{cancelled:,} cancelled so far, {answer['unsent']:,} or more to come")
+    total = {"cancelled": cancelled, "submitted": answer["submitted"], "final": answer["final"]}
+    if "orderIds" in asked:
+        total["final"] = max(0, len(asked["orderIds"]) - cancelled - len(answer["submitted"]))
+    orders = "1 order" if cancelled == 1 else f"{cancelled:,} orders"
+    output.answer(total, f"✓ cancelled {orders}")
+    if total["final"]:
+        output.note(f"{total['final']:,} had ended before: oee history")
+    sent = answer["submitted"]
+    if not sent:
+        return ExitCode.DONE
+    names = ", ".join(order_id[:8] for order_id in sent[:_NAMED])
+    more = f" and {len(sent) - _NAMED:,} more" if len(sent) > _NAMED else ""
+    output.sentence(
+        "✗",
+        f"{len(sent):,} may be on the chain and can't be cancelled any more: {names}{more}.",
+        f"Follow it: oee watch {sent[0][:8]}",
+    )
+    return ExitCode.REFUSED
+
+
+def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
+    """Says that an order can no longer be cancelled. With `--json` the order says why."""
+    final = order["status"] in FINAL
+    hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
+    output.sentence("✗", clean_lines(e.message), e.hint or hint)
+    if output.json:
+        output.emit(without_story(order))
+    return e.exit_code

@@ -1,0 +1,148 @@
+"""The first half of an attempt: ask the venues, choose, build, sign, and store what was signed.
+
+Nothing has left yet: whatever a venue or the chain does wrong ends the attempt as a result.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from oee_daemon import failpoints
+from oee_daemon.contract.status import Status
+from oee_daemon.engine import returning, routing
+from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.engine_token_safety import Check
+from oee_daemon.engine.moving import Mover
+from oee_daemon.engine.new_token_checks import Judged, NewTokenChecks, verdicts_told
+from oee_daemon.engine.order_checks import OrderChecks
+from oee_daemon.engine.outside import Outside
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.orders.conditions import is_unbound
+from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import SignedSwap, VenueAnswer
+from oee_daemon.store import group_sql, lease_sql, move_sql
+from oee_daemon.store.database import aside
+from oee_daemon.store.postgres_line import Line
+from oee_daemon.timing import Timing
+
+log = logging.getLogger(__name__)
+
+#: When an order is due again that a halt has stopped; it waits for the halt's end all the same.
+HALTED_PAUSE = timedelta(milliseconds=100)
+#: Checks of a new token that an earlier run made: they say nothing of now.
+OLD_CHECKS = "checks_outdated"
+
+
+class Attempt:
+    """One worker's way from `routing` to `submitted`."""
+
+    def __init__(
+        self,
+        db: Engine,
+        line: Line,
+        outside: Outside,
+        checks: OrderChecks,
+        new_tokens: NewTokenChecks,
+        mover: Mover,
+        gate: Gate,
+        timing: Timing,
+    ) -> None:
+        self._db = db
+        self._line = line
+        self._outside = outside
+        self._checks = checks
+        self._new_tokens = new_tokens
+        self._mover = mover
+        self._gate = gate
+        self._lease = timing.lease
+
+    async def route(self, order: Order) -> Order | None:
+        """Chooses the best quote that keeps the order's bound, or ends the attempt."""
+        answers: list[VenueAnswer] = []
+        judged: Judged | None = None
+        verdicts: Sequence[Check] = ()
+        try:
+            means = await self._checks.before_routing(order)
+            if order.token_address is not None:
+                judged = await self._new_tokens.before_routing(order)
+                answers = await self._outside.quotes(order, judged.venue, judged.route)
+            else:
+                answers = await self._outside.quotes(order)
+            # A stop without a limit has a bound in name alone.
+            set_bound = None if is_unbound(order.limit_price) else order.bound
+            best = routing.choose(answers, order.swap_mode, set_bound)
+            # What the first choice fixes, later choices find fixed.
+            fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
+            bound = fixed if order.bound is None else order.bound
+            await self._checks.at_choice(order, best, bound, means)
+            if judged is not None:
+                verdicts = await self._new_tokens.at_choice(order, best, judged)
+        except AttemptFailed as failure:
+            return await self._mover.end_attempt(order, failure, answers=answers)
+        return await self._mover.move(
+            order,
+            Status.BUILDING,
+            lambda: move_sql.choose(
+                self._line, order, best, answers, bound, verdicts=verdicts_told(verdicts), lease=self._lease
+            ),
+        )
+
+    async def build(self, order: Order, *, found: bool) -> tuple[Order | None, SignedSwap | None]:
+        """Signs a swap of the stored choice and stores it, or ends the attempt. Under a halt the order stays
+        as it is. `found`: an earlier run made the choice, and nobody knows how long ago."""
+        if self._gate.shut:
+            return await self._stay(order), None
+        if found and order.token_address is not None:
+            # A new token may have been emptied since its checks passed.
+            message = "Its token was checked before the engine stopped: it is checked anew."
+            return await self._mover.end_attempt(
+                order, AttemptFailed(message, code=OLD_CHECKS, retryable=True)
+            ), None
+        try:
+            await self._checks.know_tokens(order)
+            swap = await self._outside.signed(order)
+        except UnsafeSwap as refused:
+            return await self._bar(order, refused), None
+        except AttemptFailed as failure:
+            return await self._mover.end_attempt(order, failure), None
+        except ChainUnavailable as e:
+            unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
+            return await self._mover.end_attempt(order, unanchored), None
+        failpoints.hit("signed", order.attempt)
+        if self._gate.shut:
+            return await self._stay(order), None
+        # The write ahead: status and signed bytes in one commit, before anything is sent. Where its
+        # answer is lost this raises, the bytes are thrown away unsent, and the next claim goes on from
+        # what Postgres says: `submitted` with them, or `building` without.
+        moved = await self._mover.move(
+            order, Status.SUBMITTED, lambda: move_sql.submit(self._line, order, swap, lease=self._lease)
+        )
+        return (moved, swap) if moved is not None else (await self._stay(order), None)
+
+    async def _bar(self, order: Order, refused: UnsafeSwap) -> Order | None:
+        """The order asks that venue no more: its price may be the best again just because it is a lie."""
+        another = len(self._outside.venues_of(order)) > 1
+        said = f"{refused.message} {order.venue} is not asked again for this order."
+        failure = AttemptFailed(said, code=refused.code, retryable=another)
+        log.warning(
+            "a swap is not signed", extra={"order_id": order.id, "venue": order.venue, "code": refused.code}
+        )
+        return await self._mover.end_attempt(order, failure, bars=order.venue)
+
+    async def _stay(self, order: Order) -> Order | None:
+        """No swap may be stored: another holder has the order, its time is over, it is not its turn, or the
+        engine is halted. In that case it is as good as never claimed; recovery finds it once the halt is
+        over."""
+        current = await aside(self._db, lease_sql.extend, order, self._lease)
+        if current is None:
+            return None
+        if current.expired_by_now:
+            return await self._mover.expire(current)
+        if current.group_id is not None and not await aside(self._db, group_sql.has_turn, current.id):
+            return await self._mover.end_attempt(current, returning.turnless())
+        await aside(self._db, lease_sql.let_go, current, HALTED_PAUSE)
+        return None

@@ -1,0 +1,104 @@
+"""What a swap would do to the wallet, by one simulation of its very bytes. Pure.
+
+Amounts are taken from the simulation's own balances before and after: read apart, another's landing in
+between would be taken for this one's. What fails in the simulation is no theft, and may be tried again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from solders.pubkey import Pubkey
+
+from oee_daemon.errors import AttemptFailed
+from oee_daemon.networks.solana.chain_refusals import rejection
+from oee_daemon.networks.solana.guard.allowed_instructions import Limits
+from oee_daemon.networks.solana.guard.guarded_message import refuse
+from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
+from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
+
+#: What a node says of a swap whose blockhash it does not have
+#: (https://github.com/anza-xyz/solana-sdk, transaction-error).
+UNKNOWN_BLOCK = "BlockhashNotFound"
+#: What a node has to tell of a simulation: Agave does from 3.0 on.
+FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
+
+
+def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], limits: Limits) -> None:
+    """`found`: the simulation's value; `keys`: the message's accounts; `asked`: those whose state it gives.
+
+    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, `NoAnswer` where what a node says can't
+    be read, or it is behind the swap: that says something of the node, and nothing of the swap.
+    """
+    if found["err"] == UNKNOWN_BLOCK:
+        # The anchor is of the node that is furthest on: this one is behind, or on another fork.
+        raise NoAnswer("it does not know the block that the swap is built on")
+    if found["err"] is not None:
+        failed = rejection(found["err"], found.get("logs"))
+        # Nothing was sent: that the wallet holds too little may be another's doing, and over in a moment.
+        raise AttemptFailed(f"Before it was signed, {failed.message}.", code=failed.code, retryable=True)
+    try:
+        moved = changes(found, keys, limits.wallet)
+        mine = {
+            keys[b["accountIndex"]]: b["mint"]
+            for b in found["preTokenBalances"]
+            if b["owner"] == limits.wallet
+        }
+        states = dict(zip(asked, found["accounts"], strict=True))
+        for address, state in states.items():
+            _account(address, state, mine.get(address), limits)
+    except (Unreadable, KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise NoAnswer("a simulation that can't be read") from None
+    _amounts(moved, found["fee"], limits)
+
+
+def _amounts(moved: Mapping[str, int], fee: int, limits: Limits) -> None:
+    if fee > limits.fee_cap:
+        refuse("fee", f"its network fee would be {fee} lamports, more than {limits.fee_cap}")
+    rest = dict(moved)
+    spent, got = -rest.pop(limits.input_mint, 0), rest.pop(limits.output_mint, 0)
+    if spent > limits.most_in:
+        refuse("spends", f"it would spend {spent}, and may {limits.most_in}")
+    if got < limits.least_out:
+        refuse("receives", f"it would bring {got}, and has to {limits.least_out}")
+    for mint, by in rest.items():
+        if by < 0:
+            refuse("drains", f"it would take {-by} of {'SOL' if mint == WSOL else mint} as well")
+
+
+def _account(address: str, state: Any, mint: str | None, limits: Limits) -> None:
+    """One account after the swap. `mint`: of which it was the wallet's before, none where it was not."""
+    if address == limits.wallet:
+        if state is None or state["owner"] != SYSTEM or _data(state):
+            refuse("assign", "it would hand the wallet itself to a program")
+        return
+    if state is None or (state["lamports"] == 0 and not _data(state)):
+        if mint not in (None, WSOL):
+            refuse("close", f"it would close the wallet's account of {mint}")
+        return
+    data = _data(state)
+    if state["owner"] not in (TOKEN, TOKEN_2022) or len(data) < 165:
+        if mint is not None:
+            refuse("authority", f"it would take the wallet's account of {mint} away")
+        return
+    ours = str(Pubkey(data[32:64])) == limits.wallet
+    if mint is not None and not ours:
+        refuse("authority", f"it would give the wallet's account of {mint} to somebody else")
+    if ours and data[72:76] != bytes(4):
+        refuse("approve", f"it would let somebody else spend from {address}")
+    if ours and data[129:133] != bytes(4):
+        refuse("authority", f"it would let somebody else close {address}")
+
+
+def _data(state: Mapping[str, Any]) -> bytes:
+    content, encoding = state["data"]
+    if encoding != "base64":
+        raise ValueError(encoding)
+    try:
+        return base64.b64decode(content, validate=True)
+    except binascii.Error:
+        raise ValueError("no base 64") from None

@@ -1,0 +1,305 @@
+"""The wallet's own landings, read back from the chain: page by page, newest first.
+
+An order that a database has forgotten is found here by the memo in its swap. What has a memo of somebody else
+is not read any further; what has none is, since a node may leave memos out. What any endpoint lists is there:
+one that is pruned, behind or lying hides nothing that another tells; where they list nothing in common each
+goes on from its own place.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from oee_daemon.errors import BadCursor, ChainUnavailable
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
+from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
+from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
+from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
+from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_look_evidence import Shown, anchored_at
+from oee_daemon.networks.solana.swap_memo import read_memo
+from oee_daemon.orders.swap import Fill, Landed
+
+log = logging.getLogger(__name__)
+
+#: Signatures a page has at most, and transactions in one request: each is some KB.
+PAGE, BATCH = 50, 10
+#: As `PAGE`, where an endpoint tells each transaction by itself: a page is of one deadline (`CHAIN_S`).
+SHORT_PAGE = 5
+#: Signatures that a node lists at once at most, where none is read
+#: (https://solana.com/docs/rpc/http/getsignaturesforaddress).
+LISTED = 1000
+#: Seconds for one request.
+REQUEST_S = 2.0
+#: Seconds that a slot takes at least: a node's history reaches back at least so far for each.
+FASTEST_SLOT_S = 0.1
+#: 64 bytes in base 58.
+_SIGNATURE = re.compile(r"[1-9A-HJ-NP-Za-km-z]{64,88}")
+#: Where each endpoint goes on from: a signature and its name, of each.
+_APART = re.compile(rf"{_SIGNATURE.pattern}@[^@,]+(,{_SIGNATURE.pattern}@[^@,]+)*")
+#: How the RPC words a memo: its length in brackets in front.
+_MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
+
+_Row = dict[str, Any]
+
+
+class History:
+    """The landings of `wallet`."""
+
+    def __init__(self, pool: Pool, wallet: str) -> None:
+        self._pool = pool
+        self._wallet = wallet
+
+    async def page(
+        self, genesis: str, *, limit: int, before: str | None, mints: Sequence[str] = ()
+    ) -> FillPage:
+        """As `Chain.fills`, on the chain of that genesis hash; a page may have fewer than `limit`, and
+        another after it."""
+        if before is not None and not _APART.fullmatch(before) and not await self._landed(before, genesis):
+            raise BadCursor
+        batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
+        limit = min(limit, SHORT_PAGE if batchless else PAGE)
+        lists = await self._lists(genesis, limit, before)
+        united = _united({name: one.rows for name, one in lists.items()}, limit, before)
+        fills, unread = await self._fills(united.signatures, genesis, mints)
+        return FillPage(
+            fills,
+            united.following,
+            min(one.height for one in lists.values()),
+            unread,
+            max(one.reach_s for one in lists.values()),
+            united.back_to,
+        )
+
+    async def landings(self, genesis: str, *, limit: int, before: str | None = None) -> LandingPage:
+        """As `Chain.landings`."""
+        limit = min(limit, LISTED)
+        lists = {name: one.rows for name, one in (await self._lists(genesis, limit, before)).items()}
+        united = _united(lists, limit, before)
+        times = {row["signature"]: row.get("blockTime") for rows in lists.values() for row in rows}
+        listed = [ListedLanding(one, _moment(times[one])) for one in united.signatures]
+        return LandingPage(listed, united.following)
+
+    async def fills_of(self, genesis: str, signatures: Sequence[str]) -> FillPage:
+        """As `Chain.fills_of`."""
+        fills, unread = await self._fills(signatures, genesis)
+        return FillPage(fills, None, unread=unread)
+
+    async def _lists(self, genesis: str, limit: int, before: str | None) -> dict[str, _Listed]:
+        places = _places(before)
+
+        def list_of(name: str) -> list[Call]:
+            place = before if places is None else places.get(name)
+            options: dict[str, Any] = {**FINALIZED, "limit": limit}
+            rows: Call = ("getSignaturesForAddress", [self._wallet, options])
+            if place is None:
+                return [rows]
+            options["before"] = place
+            # A node that does not know it gives an empty list, as at the end.
+            return [rows, ("getSignatureStatuses", [[place], {"searchTransactionHistory": True}])]
+
+        # Height and list are of one node, and the height comes first: what lands in between is only more.
+        calls: list[Call] = [
+            GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH, ("getFirstAvailableBlock", []),
+        ]  # fmt: skip
+        heard = await self._pool.each(calls, REQUEST_S, grace_s=REQUEST_S, more=list_of)
+        lists = {n: one for n, said in heard.items() if (one := _list_of(n, said, genesis)) is not None}
+        if not lists:
+            raise ChainUnavailable("No RPC endpoint lists the wallet's landings.")
+        return lists
+
+    async def _landed(self, signature: str, genesis: str) -> bool:
+        if not _SIGNATURE.fullmatch(signature):
+            return False
+        statuses: Call = ("getSignatureStatuses", [[signature], {"searchTransactionHistory": True}])
+        heard = await self._pool.each([GENESIS, statuses], REQUEST_S)
+        return any(said[0] == genesis and _is_final(said[1]) for said in heard.values())
+
+    async def _fills(
+        self, signatures: Sequence[str], genesis: str, mints: Sequence[str] = ()
+    ) -> tuple[list[Fill], list[UUID]]:
+        """Those that can be read, and the orders of those that can't be."""
+        fills, unread = [], []
+        for begin in range(0, len(signatures), BATCH):
+            part = signatures[begin : begin + BATCH]
+            calls: list[Call] = [GENESIS, *(("getTransaction", [one, OPTIONS]) for one in part)]
+            results = await self._pool.any(calls, lambda told: _all_told(told, genesis), REQUEST_S)
+            for signature, said in zip(part, results, strict=True):
+                try:
+                    shown = self._shown(said, signature, mints)
+                except Unreadable:
+                    # It moved something, and was no swap; or was one, and moved more than two tokens.
+                    if (order_id := whose(said, self._wallet)) is not None:
+                        unread.append(order_id)
+                    continue
+                if isinstance(shown.result, Landed):
+                    fills.append(shown.result.fill)
+        return fills, unread
+
+    def _shown(self, said: Any, signature: str, mints: Sequence[str]) -> Shown:
+        """As `shown_of`: by itself, and else as a swap of `mints`."""
+        try:
+            return shown_of(said, signature, self._wallet)
+        except Unreadable:
+            if not mints:
+                raise
+            return shown_of(said, signature, self._wallet, mints)
+
+
+def _moment(unix: object) -> datetime:
+    """A block's time; the beginning of time where it has none that is one."""
+    try:
+        return datetime.fromtimestamp(unix if type(unix) is int else 0, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _is_final(said: Result) -> bool:
+    """What a node says of one signature's status."""
+    try:
+        return bool(said["value"][0]["confirmationStatus"] == "finalized")
+    except (KeyError, TypeError, IndexError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One endpoint's page: what it knows up to `height`, and for at least `reach_s` seconds back."""
+
+    height: int
+    reach_s: float
+    rows: list[_Row]
+
+
+def _list_of(name: str, results: list[Result], genesis: str) -> _Listed | None:
+    try:
+        return _listed(results, genesis)
+    except NoAnswer as e:
+        log.debug("an endpoint lists no landings", extra={"node": name, "reason": e.reason})
+        return None
+
+
+class _United(NamedTuple):
+    """One page of all lists: what may be ours, newest first; where to go on from; and `FillPage.back_to`."""
+
+    signatures: list[str]
+    following: str | None
+    back_to: datetime | None
+
+
+def _united(lists: Mapping[str, list[_Row]], limit: int, before: str | None = None) -> _United:
+    """Up to where the first list that has more ends, at a landing that all of those know. What others list
+    beyond it is of the next page, and of this one where they don't know it: they could not go on from there.
+
+    Where there is none, since one stands still or makes landings up, each goes on from its own place.
+    """
+    full = [rows for rows in lists.values() if len(rows) == limit]
+    if not full:
+        return _United(_ours(lists.values()), None, None)
+    last = _last_known(full)
+    if last is None:
+        return _each_on_its_own(lists, limit, before)
+    taken = [rows[: _after(rows, last)] for rows in lists.values()]
+    told = [row.get("blockTime") for rows in taken for row in rows if row["signature"] == last]
+    return _United(_ours(taken), last, _latest(told))
+
+
+def _each_on_its_own(lists: Mapping[str, list[_Row]], limit: int, before: str | None) -> _United:
+    """Up to the slot that the first list that has more ends at, so that each landing is of one page."""
+    # Whoever tells older slots first holds back nobody but itself.
+    slots = {name: list(accumulate((row["slot"] for row in rows), min)) for name, rows in lists.items()}
+    until = max(slots[name][-1] for name, rows in lists.items() if len(rows) == limit)
+    # A plain signature was known to all who have answered.
+    places = dict.fromkeys(lists, before) if (known := _places(before)) is None else {**known}
+    taken, told = [], []
+    for name, rows in lists.items():
+        many = sum(slot >= until for slot in slots[name])
+        taken.append(rows[:many])
+        if many:
+            places[name] = rows[many - 1]["signature"]
+        told += [row.get("blockTime") for row in (rows[many:] or rows[-1:])]
+    following = ",".join(f"{place}@{name}" for name, place in places.items() if place is not None)
+    return _United(_ours(taken), following, _latest(told))
+
+
+def _places(before: str | None) -> dict[str, str] | None:
+    """Where each endpoint goes on from, by its name; none where it is one signature for all."""
+    if before is None or not _APART.fullmatch(before):
+        return None
+    return {name: place for place, _, name in (one.partition("@") for one in before.split(","))}
+
+
+def _ours(lists: Iterable[list[_Row]]) -> list[str]:
+    found: dict[str, int] = {}
+    for rows in lists:
+        for row in rows:
+            if _may_be_ours(row):
+                found.setdefault(row["signature"], row["slot"])
+    # Sorting keeps the order within a slot.
+    return sorted(found, key=lambda one: -found[one])
+
+
+def _after(rows: list[_Row], last: str) -> int:
+    return next((n for n, row in enumerate(rows, 1) if row["signature"] == last), len(rows))
+
+
+def _last_known(full: Sequence[list[_Row]]) -> str | None:
+    first = max(full, key=lambda rows: int(rows[-1]["slot"]))
+    known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
+    return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
+
+
+def _latest(told: Sequence[object]) -> datetime:
+    """The latest of these block times: nothing later comes after; for ever ahead where one is not told."""
+    if not told or not all(type(unix) is int and unix > 0 for unix in told):
+        return datetime.max.replace(tzinfo=UTC)
+    return max(map(_moment, told))
+
+
+def _listed(results: list[Result], genesis: str) -> _Listed:
+    must_be_of(genesis, results[0])
+    slot, height = epoch_of(results[2])
+    try:
+        last = results[1]["value"]["lastValidBlockHeight"]
+        rows = [dict(row) for row in results[4]]
+        sane = all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
+    except (KeyError, TypeError, ValueError):
+        raise NoAnswer("no list of signatures") from None
+    if len(results) > 5 and not _is_final(results[5]):
+        raise NoAnswer("it does not know where to go on from")
+    if not sane:
+        raise NoAnswer("no list of signatures")
+    # Up to this height all is known, and what is not there may be signed again: it has to make sense.
+    if type(last) is not int or anchored_at(slot, height, last) is None:
+        raise NoAnswer("a height that contradicts its blockhash")
+    first = results[3] if type(results[3]) is int else slot
+    return _Listed(height, math.inf if first <= 0 else (slot - first) * FASTEST_SLOT_S, rows)
+
+
+def _all_told(results: list[Result], genesis: str) -> list[Any]:
+    must_be_of(genesis, results[0])
+    if not all(isinstance(said, dict) and isinstance(said.get("meta"), dict) for said in results[1:]):
+        raise NoAnswer("a landing that is listed and not told")
+    if any(said["meta"].get("err") is not None for said in results[1:]):
+        # It is asked for what was listed as good alone.
+        raise NoAnswer("a landing that is listed as good and told as failed")
+    return results[1:]
+
+
+def _may_be_ours(row: dict[str, Any]) -> bool:
+    if row.get("err") is not None:
+        return False
+    memo = row.get("memo")
+    if not isinstance(memo, str):
+        return True
+    found = _MEMO.fullmatch(memo)
+    return found is None or read_memo(found[1].encode()) is not None

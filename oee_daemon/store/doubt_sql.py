@@ -1,0 +1,135 @@
+"""The SQL of the orders that may have been executed without a trace here; `engine.recall` asks the chain."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+from sqlalchemy import Connection
+
+from oee_daemon.contract.status import STEPS, Status
+from oee_daemon.store.group_sql import DISARMED
+from oee_daemon.store.lease_sql import FREED
+from oee_daemon.store.predicates import LIVE
+from oee_daemon.store.sql_statement import Statement
+
+
+class Doubt(NamedTuple):
+    """Why an order is in doubt: it may be on `chain`, where another engine may sign for it `until` then."""
+
+    chain: str
+    until: datetime | None
+    #: The last height at which what was signed can land; none until the chain could be asked.
+    last_height: int | None
+    #: How long it is until `until`.
+    left: timedelta | None
+
+
+# The fence is raised past all that it may have been before that was forgotten: whoever holds it by a claim of
+# then is told, too. The steps that an order has not been seen to take are told as well: its events stay in
+# the order that the moves allow.
+_WAY = (Status.WAITING, *STEPS[: STEPS.index(Status.SUBMITTED) + 1])
+_STEPS = ", ".join(
+    f"('{began.value}', {n}, '{step.value}')"
+    for began in _WAY
+    for n, step in enumerate(_WAY[_WAY.index(began) + 1 :], 1)
+)
+# Until when another engine may sign for it. What waits for a price does so until its time to wait is over,
+# and if it has fired here, it may wait again there; where it has no end, that is for ever.
+_UNTIL = """CASE WHEN type = 'market'
+            THEN coalesce(expires_at, launch_at + make_interval(secs => valid_for_s)) ELSE good_until END"""
+_UNTIL = f"coalesce({_UNTIL}, '9999-01-01T00:00:00Z')"
+#: Longer than any order waits that has an end.
+FOR_EVER = timedelta(days=36500)
+_DOUBT = f"""
+    -- {{name}}: they may be on a chain
+    WITH live AS (
+        SELECT id, status, event_seq, attempt, type, expires_at, good_until, launch_at, valid_for_s
+        FROM orders WHERE {{which}} FOR UPDATE
+    ), noted AS (
+        INSERT INTO doubts (order_id, chain, until)
+        SELECT id, %(chain)s, CASE WHEN %(elsewhere)s THEN {_UNTIL} END FROM live
+        ON CONFLICT (order_id) DO UPDATE
+            SET last_height = NULL, until = GREATEST(doubts.until, EXCLUDED.until)
+    ), steps (began, n, status) AS (
+        VALUES {_STEPS}
+    ), said AS (
+        INSERT INTO order_events (order_id, seq, status, attempt, at, data)
+        SELECT id, event_seq + n, steps.status, attempt, statement_timestamp(), '{{{{"assumed": true}}}}'
+        FROM live JOIN steps ON began = live.status
+    ), freed AS ({FREED.format(moved="live")})
+    UPDATE orders SET
+        status = 'submitted', fence = fence + 1000000, asks = 0,
+        event_seq = orders.event_seq + (SELECT count(*) FROM steps WHERE began = live.status),
+        updated_at = CASE WHEN live.status = 'submitted' THEN updated_at ELSE statement_timestamp() END,
+        lease_owner = NULL, lease_until = NULL, rung_at = NULL, next_run_at = statement_timestamp(),
+        expires_at = coalesce(orders.expires_at, statement_timestamp()), {DISARMED}
+    FROM live WHERE orders.id = live.id
+    RETURNING live.status
+"""  # noqa: S608  # the names are our own columns
+_EVERY = Statement(_DOUBT.format(name="doubt: every live order", which=LIVE))
+# Who joins a group holds its row, and a statement does not see what is stored after it has begun.
+_LOCK_GROUPS = Statement("""
+    -- lock the groups of what is in doubt
+    SELECT id FROM order_groups
+    WHERE id IN (SELECT o.group_id FROM doubts d JOIN orders o ON o.id = d.order_id) ORDER BY id FOR UPDATE
+""")
+_JOINED = Statement(
+    _DOUBT.format(
+        name="doubt_joined: those that have joined a group of theirs meanwhile",
+        which="""status = 'waiting' AND group_id IN (
+            SELECT o.group_id FROM doubts d JOIN orders o ON o.id = d.order_id)""",
+    )
+)
+_OF = Statement(
+    "-- doubt_of: one order\n"
+    "SELECT chain, until, last_height, until - clock_timestamp() AS left FROM doubts WHERE order_id = %(id)s",
+    class_row(Doubt),
+)
+_GROUP = Statement(
+    "-- group_of: since when there are its orders\nSELECT id, created_at FROM orders WHERE group_id = %(id)s"
+)
+# Not where it was put in doubt again meanwhile: then more was signed than the height's anchor knows of.
+_BOUND = Statement("""
+    -- bound: the last height at which what was signed can land
+    UPDATE doubts SET last_height = %(height)s
+    WHERE order_id IN (SELECT id FROM orders WHERE id = %(id)s AND fence = %(fence)s)
+""")
+_FORGET_ENDED = Statement("""
+    -- forget the ended
+    DELETE FROM doubts USING orders WHERE orders.id = order_id AND orders.finished_at IS NOT NULL
+""")
+
+
+def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
+    """Puts every live order in doubt: it may be on `chain`. Returns the status that each had.
+
+    `elsewhere`: this is a copy, and the engine that it was copied from may go on with them. Whoever holds one
+    of them is told by the raised fence.
+    """
+    values = {"chain": chain, "elsewhere": elsewhere}
+    found = _EVERY.all(conn, values)
+    if _LOCK_GROUPS.all(conn):
+        found += _JOINED.all(conn, values)
+    return [row[0] for row in found]
+
+
+def forget_the_ended(conn: Connection) -> None:
+    """Removes what was in doubt and has ended."""
+    _FORGET_ENDED.run(conn)
+
+
+def doubt_of(conn: Connection, order_id: UUID) -> Doubt | None:
+    return _OF.first(conn, {"id": order_id})
+
+
+def group_of(conn: Connection, group_id: UUID | None) -> dict[UUID, datetime]:
+    """The orders that exclude each other there, each with when it was placed; none of no group."""
+    return {} if group_id is None else {row[0]: row[1] for row in _GROUP.all(conn, {"id": group_id})}
+
+
+def bound(conn: Connection, order_id: UUID, fence: int, height: int) -> None:
+    """Notes the last height, of blocks, at which what was signed under this fence can land."""
+    _BOUND.run(conn, {"id": order_id, "fence": fence, "height": height})

@@ -1,0 +1,83 @@
+"""Whether a due order would be taken up now: the workers' beats in Postgres, and what has become of what is
+due.
+
+A beat says that its worker reaches a Postgres that takes writes, and looks for what is due. The table is not
+logged: it survives no crash, costs no disk, and is whole again a second later; who halts waits that long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from oee_daemon.store.predicates import HELD, MAY_RUN, RUNNABLE
+from oee_daemon.store.sql_statement import Statement
+
+#: For how long a worker counts as there after a beat, and for how long its beat is kept.
+THERE = timedelta(seconds=5)
+KEPT = timedelta(minutes=1)
+#: How long an order may be due, with nobody at work on it and no order being claimed, before nobody seems to
+#: work.
+PATIENCE = timedelta(seconds=8)
+#: The network of a worker that looks for nothing any more.
+NOWHERE = ""
+
+_BEAT = Statement("""
+    -- beat: a worker says that it looks for what is due
+    WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - %(kept)s AND owner <> %(owner)s)
+    INSERT INTO workers (owner, network, seen_at) VALUES (%(owner)s, %(network)s, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET seen_at = EXCLUDED.seen_at, network = EXCLUDED.network
+    RETURNING xmax = 0, (SELECT number FROM halt WHERE one = 1 AND halted)
+""")
+_GONE = Statement("""
+    -- gone: a worker has ended
+    DELETE FROM workers WHERE owner = %(owner)s RETURNING owner
+""")
+# A backlog is no standstill: while orders are claimed, those that are due come to their turn.
+_LOOK = Statement(f"""
+    -- readiness: whether Postgres takes writes, a worker is there, and what is due is taken up
+    SELECT current_setting('transaction_read_only') = 'off',
+        EXISTS (SELECT FROM workers WHERE network = %(network)s
+            AND abs(extract(epoch FROM clock_timestamp() - seen_at)) < extract(epoch FROM
+            %(there)s::interval)),
+        NOT EXISTS (SELECT FROM orders WHERE {RUNNABLE} AND network = %(network)s
+            AND next_run_at < clock_timestamp() - %(patience)s::interval AND NOT {HELD} AND {MAY_RUN})
+        OR EXISTS (SELECT FROM execution_slots WHERE taken_at > clock_timestamp() - %(patience)s::interval)
+""")  # noqa: S608  # constants of this page
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`writable`: Postgres takes writes. `worker`: one is there. `moving`: what is due is taken up."""
+
+    writable: bool
+    worker: bool
+    moving: bool
+
+
+def beat(conn: Connection, owner: str, network: str) -> int | None:
+    """Says that `owner` looks for what is due, and forgets who has not said so for long. The number of the
+    halt that holds; none where there is none.
+
+    Who halts asks the workers of whom it sees a beat: one that it could not see has to look once more.
+    """
+    values = {"owner": owner, "network": network, "kept": KEPT}
+    row = _BEAT.first(conn, values)
+    if row is not None and row[0]:
+        row = _BEAT.first(conn, values)
+    assert row is not None
+    return None if row[1] is None else int(row[1])
+
+
+def gone(conn: Connection, owner: str) -> None:
+    """Says that `owner` has nothing any more."""
+    _GONE.first(conn, {"owner": owner})
+
+
+def look(conn: Connection, network: str) -> Readiness:
+    values = {"network": network, "there": THERE, "patience": PATIENCE}
+    row = _LOOK.first(conn, values)
+    assert row is not None
+    return Readiness(*row)
