@@ -1,7 +1,7 @@
 """What a drill plays on: a network's settings, what is traded, the faults that it takes, its ledger.
 
-`SimulatedStage` is the simulated network, its ledger in a file of the drill's home; `localnet_stage` is the
-other one.
+`SimulatedStage` is the simulated network, its ledger in a file of the drill's home; `drill_localnet_stage` is
+the other one.
 """
 
 from __future__ import annotations

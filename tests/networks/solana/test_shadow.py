@@ -91,7 +91,7 @@ READS = {
 def test_nothing_but_reads_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each method that the room names, and those that it takes from the look, is a read."""
     folder = Path(shadow_room.__path__[0])
-    sources = [*folder.glob("*.py"), folder.parent / "endpoint_look.py"]
+    sources = [*folder.glob("*.py"), folder.parent / "solana_endpoint_look.py"]
     named = {
         word for path in sources for word in re.findall(r'\(\s*"([a-z]+[A-Z]\w+)",\s*\[', path.read_text())
     }
