@@ -21,7 +21,7 @@ tokens_app = typer.Typer(
     search finds is never traded by its symbol.
 
     \b
-      oee tokens                          where each is from, and what it can do to you
+      oee tokens                          where each is from and what it can do
       oee tokens search BONK              also what the network's directory knows
       oee tokens add MINT --symbol FOO    from now on FOO means this mint
     """,

@@ -220,7 +220,7 @@ def test_a_daemon_that_a_signal_told_to_stop_is_not_started_by_who_watches(outsi
 def test_who_watches_hears_nothing_of_a_librarys_log(outside: Cli) -> None:
     """A frozen daemon: after 40 s the library gives up with a traceback for its own log."""
     script = "import logging, sys, warnings; sys.argv = ['oee', 'paths']; " + (
-        "from oee_cli.doctor import home_paths as paths; shown = paths.show_home_paths\n"
+        "from oee_cli.doctor import doctor_paths as paths; shown = paths.show_home_paths\n"
         "def show(*a):\n"
         "    import oee_cli.api.event_stream\n"
         "    logging.getLogger('websockets.client').error('unexpected', exc_info=ValueError('raw'))\n"

@@ -169,7 +169,7 @@ def test_a_worker_that_hangs_ends_all_the_same_when_it_is_told_to(
     script = (
         "import threading\n"
         "from oee_daemon import settings\n"
-        "from oee_daemon.engine import worker_process as process\n"
+        "from oee_daemon.engine import engine_process as process\n"
         "process.END_S = 1.0\n"
         "process.Worker.stop = lambda self: threading.Event().wait()\n"
         "process.run(settings.load(), home_id=None)\n"
