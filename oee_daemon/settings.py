@@ -87,7 +87,7 @@ class Settings:
     network: str = _setting("network")
     #: The network on which orders may spend real money, once somebody has confirmed it.
     real_money: str | None = _setting("real_money")
-    #: Addresses separated by commas, as `solana.rpc.outside_http.Site` takes them.
+    #: Addresses separated by commas, as `solana.rpc.rpc_outside_http.Site` takes them.
     rpc_urls: str | None = _setting("rpc_urls")
     #: Names separated by commas.
     venues: str | None = _setting("venues")

@@ -1,7 +1,7 @@
 """Tells the watchers of this process what moved: hints of one order, or the events of every order.
 
 A hint says that an order moved and nothing else; what happened is always read from Postgres. All who watch
-every order share one read of what was committed since the last read (see `tail`), on each hint or each
+every order share one read of what was committed since the last read (see `tail_sql`), on each hint or each
 second. Where nobody watches, the hub asks nobody.
 """
 

@@ -41,7 +41,7 @@ from oee_daemon.store.listing_sql import Filter
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
-#: Where orders are placed. Served ahead of the application: see `order_door`.
+#: Where orders are placed. Served ahead of the application: see `api_order_door`.
 EXECUTE = "/api/orders/execute"
 
 

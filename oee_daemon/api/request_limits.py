@@ -1,7 +1,7 @@
 """The limits that every request has to keep to, and the headers that every answer carries.
 
 Pure ASGI, so that nothing of the application runs for a request that is refused here. How long a client
-may take over its headers is the connection's business: `connections`.
+may take over its headers is the connection's business: `api_connections`.
 """
 
 from __future__ import annotations

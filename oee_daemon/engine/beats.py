@@ -3,8 +3,8 @@
 A chore is a function that does its work once and has a deadline for each call to the outside. One that hangs
 all the same holds up the other chores of its `Beat`, and is noticed: `hang_s` says for how long, which people
 see where workers are listed; and the sign of life that the daemon waits for is a chore of the same thread, so
-that it replaces the worker. Chores that ask different parties therefore go to different beats (see `worker`),
-and what may take long is no chore.
+that it replaces the worker. Chores that ask different parties therefore go to different beats (see
+`engine_worker`), and what may take long is no chore.
 """
 
 from __future__ import annotations

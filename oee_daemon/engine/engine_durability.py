@@ -1,7 +1,7 @@
 """What the promise rests on in servers and can't be set by us: looked at when we start, and by the doctor.
 
-A connection's own settings are pinned (`connection`). Here is what the server, its standbys and whatever
-stands before it do: what makes the promise void is refused, what weakens it is told.
+A connection's own settings are pinned (`postgres_connection`). Here is what the server, its standbys and
+whatever stands before it do: what makes the promise void is refused, what weakens it is told.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A worker: Dramatiq's threads on the queue, an execution for them, and the chores beside it.
 
-How it becomes a process, and is one of a daemon's, is in `worker_process`.
+How it becomes a process, and is one of a daemon's, is in `engine_process`.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class Joining:
     def create(
         self, terms: Terms, key: str | None, armed: Armed, reserving: Reserving | None
     ) -> Order | None:
-        """Stores it. None: its key is known. Raises as `creating.create` and as `group_placing.join`."""
+        """Stores it. None: its key is known. Raises as `creating_sql.create` and as `group_placing.join`."""
         assert terms.oco is not None
         member = Member(terms=terms, key=key, armed=armed, reserving=reserving)
         try:

@@ -1,4 +1,4 @@
-"""Halts the engine and lets it go on, for whoever asks; `send_gate` has the reasons why a halt is true.
+"""Halts the engine and lets it go on, for whoever asks; why a halt is true, `engine_send_gate` says.
 
 A daemon halts in four steps: the row in Postgres, under the lock that everybody stores under; then it waits
 until each worker has said that it sends nothing; its own that does not say so is killed; others are named.
@@ -83,7 +83,8 @@ class Halting:
         """Those that have not said that they are quiet in time; and whether its own worker is none of them
         just because it has said nothing since Postgres lost who was there.
 
-        After such a loss it waits until each who lives has said so, or may send no more: see `send_gate`.
+        After such a loss it waits until each who lives has said so, or may send no more: see
+        `engine_send_gate`.
         """
         until, lost = time.monotonic() + QUIET_S, False
         while True:

@@ -1,5 +1,5 @@
-"""Asks the network what a new token is, and lets `token_safety` judge it: at acceptance, while it is waited
-for, and in each attempt to buy it.
+"""Asks the network what a new token is, and lets `engine_token_safety` judge it: at acceptance, while it is
+waited for, and in each attempt to buy it.
 
 Nobody waives a check but the order, by its name. What can't be asked is unknown, and unknown is not bought.
 """

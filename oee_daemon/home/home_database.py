@@ -36,7 +36,7 @@ def require(
 
     `engine` asks a database for the id stored in it: the same database by another name is no other, and
     another one in the same place is. `used` asks whether it has orders: a home of 0.1.0 did not say which it
-    was. Both are in `store.unopened`.
+    was. Both are in `store.unopened_sql`.
     """
     before, now = _database_before(home), place_of(url)
     if switch or before is None:

@@ -1,7 +1,7 @@
 """Tokens that are not traded yet, as a network shows them: what each is, and its pool once there is one.
 
-Facts alone: what speaks against buying is judged in `engine.token_safety`. What nobody could read is none,
-and never counts as harmless. The coroutines run on the loop of everybody's orders: none may block it.
+Facts alone: what speaks against buying is judged in `engine.engine_token_safety`. What nobody could read is
+none, and never counts as harmless. The coroutines run on the loop of everybody's orders: none may block it.
 """
 
 from __future__ import annotations

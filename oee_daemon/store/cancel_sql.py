@@ -1,4 +1,4 @@
-"""The SQL of stopping many orders at once: the move of `moves.cancel`, over those that are chosen.
+"""The SQL of stopping many orders at once: the move of `move_sql.cancel`, over those that are chosen.
 
 Each call is one statement and one transaction over a bounded number of orders, and waits for no lock: an
 order that a worker is moving at this moment is left to the next call.

@@ -84,7 +84,7 @@ gaps = Table(
 )
 Index("gaps_xact", gaps.c.xact, postgresql_where=text("xact IS NOT NULL"))
 
-#: Which workers take up what is due, as each says once a second. Not logged: see `readiness`.
+#: Which workers take up what is due, as each says once a second. Not logged: see `readiness_sql`.
 workers = Table(
     "workers",
     metadata,
@@ -130,7 +130,7 @@ halt = Table(
 )
 
 #: What orders have spent, in millionths of a US dollar, by the minute in which they ended; and what each
-#: that has not ended may spend at its worst. `units`: of its input. See `spending`.
+#: that has not ended may spend at its worst. `units`: of its input. See `spending_sql`.
 spent = Table(
     "spent",
     metadata,

@@ -1,7 +1,7 @@
 """Places orders of which at most one is filled, with their group or into one that there is: all of them in
 one transaction, or none.
 
-The orders are stored by the statements of `creating`. A group is joined only while none of it is beyond
+The orders are stored by the statements of `creating_sql`. A group is joined only while none of it is beyond
 waiting: its row, or that of the order that is joined, is locked until the new member is stored. Nothing here
 commits: the caller's transaction does.
 """
@@ -28,7 +28,7 @@ from oee_daemon.store.predicates import IS_LIVE, IS_SENT
 from oee_daemon.store.spending_sql import NoRoom, Reserving
 from oee_daemon.store.sql_statement import Statement, driver, fault, named_row
 
-#: As `creating` does, which does not wait.
+#: As `creating_sql` does, which does not wait.
 _LOCK_KEY = Statement("""
     -- lock a key until the transaction ends
     SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))

@@ -5,7 +5,7 @@ from oee_daemon.store.sql_statement import Statement, named_row
 #: Any number that is ours: whoever holds it in a transaction is the one who removes.
 LOCK_NUMBER = 0x0EE_01D
 LOCK = Statement(f"-- lock retention: whether it could be\nSELECT pg_try_advisory_xact_lock({LOCK_NUMBER})")
-# A key that is being asked for right now is left for the next run: `creating.create` holds the same lock
+# A key that is being asked for right now is left for the next run: `creating_sql.create` holds the same lock
 # while it looks for the key, so it finds either the order or the spent key, and never neither.
 # The statement's time, not the clock's, which moves on: only that bounds a search in an index.
 OLD = Statement("""

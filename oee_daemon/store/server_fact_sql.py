@@ -1,6 +1,6 @@
 """The SQL that asks a server what it is and how it keeps what it acknowledged.
 
-`engine.durability_checks` judges.
+`engine.engine_durability` judges.
 """
 
 from __future__ import annotations

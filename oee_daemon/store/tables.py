@@ -271,7 +271,7 @@ order_events = Table(
     Column("attempt", Integer, nullable=False),
     Column("at", Time, nullable=False, server_default=func.clock_timestamp()),
     Column("data", JSONB, nullable=False),
-    # The transaction that wrote it; see `tail`. No event of before that was known has one.
+    # The transaction that wrote it; see `tail_sql`. No event of before that was known has one.
     Column("xact", Xid8, server_default=func.pg_current_xact_id()),
 )
 Index("order_events_xact", order_events.c.xact, postgresql_where=text("xact IS NOT NULL"))

@@ -1,6 +1,6 @@
 """The SQL of who is told what: for each target how far it has been told, and what has happened since.
 
-How far is a snapshot, as in `tail`: what it did not see, and a later one does, is news, in whatever order
+How far is a snapshot, as in `tail_sql`: what it did not see, and a later one does, is news, in whatever order
 commits came. A row's lease lets one daemon of several tell. A target that is new is told from now on.
 """
 

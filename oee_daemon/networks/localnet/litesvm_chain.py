@@ -1,7 +1,8 @@
 """The chain itself: the one place where a transaction is executed, lands, and is taken back by a fork.
 
 Accounts live in LiteSVM and, after each landing, in the file. Time moves only in `advance`, block by block,
-so that nobody sees a block before all that lands in it. What a node tells of it is `rpc_nodes`' business.
+so that nobody sees a block before all that lands in it. What a node tells of it is the business of
+`localnet_nodes`.
 """
 
 from __future__ import annotations

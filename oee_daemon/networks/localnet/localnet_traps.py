@@ -1,6 +1,6 @@
 """What a new token is made of, and what is wrong with it: its mint, its holders, its pool, the pool's shares.
 
-A function of the seed and a number. Nothing here lands or waits: what happens when, `token_launches` says.
+A function of the seed and a number. Nothing here lands or waits: what happens when, `localnet_launches` says.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the bytes of a swap may ask for: the wallet's own chores, and one swap within its bound. Pure.
 
 Everything is refused that is not listed here, by the name of the rule that it breaks. What a listed program
-would do with it, `simulated_effect` judges from a simulation.
+would do with it, `guard_effect` judges from a simulation.
 """
 
 from __future__ import annotations
