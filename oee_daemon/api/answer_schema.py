@@ -11,24 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model
 from pydantic.alias_generators import to_snake
 
-from oee_daemon.api.answer_parts import (
-    Amount as Amount,
-)
-from oee_daemon.api.answer_parts import (
-    Check as Check,
-)
-from oee_daemon.api.answer_parts import (
-    Error as Error,
-)
-from oee_daemon.api.answer_parts import (
-    Moment as Moment,
-)
-from oee_daemon.api.answer_parts import (
-    OrderId as OrderId,
-)
-from oee_daemon.api.answer_parts import (
-    Shape as Shape,
-)
+from oee_daemon.api.answer_parts import Amount as Amount
+from oee_daemon.api.answer_parts import Check, Error
+from oee_daemon.api.answer_parts import Moment as Moment
+from oee_daemon.api.answer_parts import OrderId as OrderId
+from oee_daemon.api.answer_parts import Shape as Shape
 from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
 from oee_daemon.contract.fields import Field as Row
 from oee_daemon.contract.status import Status
