@@ -16,6 +16,7 @@ from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_ends
 from oee_cli.text.condition_text import (
     condition_sentence,
+    edits_text,
     is_conditional,
     market_words,
     trigger_text,
@@ -23,6 +24,7 @@ from oee_cli.text.condition_text import (
 )
 from oee_cli.text.order_text import ending_text, error_text, short_id
 from oee_cli.text.order_text_lines import header_line
+from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.text_layout import Cell, Line, put_lines, status_cell
 from oee_cli.text.time_text import ago_text, clock_text, parse_moment, span_text, stamp_text, took_text
 from oee_daemon.contract.shapes import Order
@@ -231,6 +233,8 @@ def _condition_facts(order: Order) -> Iterator[tuple[str, str]]:
     for event in order.get("events", []):
         if isinstance(trigger := event["data"].get("trigger"), Mapping):
             yield "fired", f"{stamp_text(event['at'])}: {trigger_text(trigger)}"
+        if event["data"].get("edited"):
+            yield "edited", f"{stamp_text(event['at'])}: {edits_text(event['data'])}"
         if event["data"].get("by") == "oco":
             yield "ended", f"by the fill of order {clean(str(event['data']['order']))[:8]} of its group"
     for gap in order.get("gaps", []):
@@ -260,7 +264,11 @@ def _compare_to_quote(bps: float, what: str) -> str:
 
 def _bound_fact(order: Order, figures: Explained) -> str:
     """The worst amount, and how much of the way to it was left."""
+    if order.get("limitPrice") == NO_LIMIT:
+        return f"none; each try within {percent_text(order['slippageBps'])} of its quote"
     bound = figures["bound"]
+    if bound is None and order.get("trailBps"):
+        return "20 % past the price at which it fires" if order["status"] not in FINAL else ""
     if bound is None:
         return "fixed by the first quote that is chosen" if order["status"] not in FINAL else ""
     token = clean(bound["token"])

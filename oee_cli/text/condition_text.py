@@ -66,9 +66,9 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
             worst = order.get("limitPrice")
             told = f"at {price_shown(worst)} or less (net)" if worst else "in one moment"
             if order.get("tokenAddress"):
-                listed = (
-                    f"once it is listed with {order.get('minLiquidity') or 0:,} USD and passes every check"
-                )
+                but = f" but {', '.join(map(clean, order['accept']))}" if order.get("accept") else ""
+                listed = f"once it is listed with {order.get('minLiquidity') or 0:,} USD"
+                listed += f" and passes every check{but}"
                 told = f"{listed}, {told}" if worst else listed
     if order.get("limitPrice") == NO_LIMIT:
         told += f", at any price, each try within {percent_text(order['slippageBps'])} of its quote"
@@ -134,12 +134,8 @@ def trigger_text(trigger: Mapping[str, Any]) -> str:
 
 def waiting_text(data: Mapping[str, Any]) -> str:
     """What one event of `waiting` says: the condition, what was edited, or why it came back."""
-    if isinstance(data.get("edited"), Mapping):
-        changes = (
-            f"{clean(str(name))} {_edited_value(old)} to {_edited_value(new)}"
-            for name, (old, new) in data["edited"].items()
-        )
-        return f"edited: {', '.join(changes)}"
+    if edits := edits_text(data):
+        return f"edited: {edits}"
     why = data.get("why")
     if isinstance(why, Mapping):
         message = clean(str(why.get("message") or "")).rstrip(". ")
@@ -155,5 +151,17 @@ def waiting_text(data: Mapping[str, Any]) -> str:
     return ""
 
 
+def edits_text(data: Mapping[str, Any]) -> str:
+    """`targetPrice 140 to 138`: what an event of an edit changed; empty of any other."""
+    edited = data.get("edited")
+    if not isinstance(edited, Mapping):
+        return ""
+    return ", ".join(
+        f"{clean(str(name))} {_edited_value(old)} to {_edited_value(new)}"
+        for name, (old, new) in edited.items()
+    )
+
+
 def _edited_value(value: Any) -> str:
-    return "none" if value is None else clean(str(value))
+    # Not `none`, which is a word of `limitPrice`.
+    return "unset" if value is None else clean(str(value))

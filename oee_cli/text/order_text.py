@@ -21,6 +21,7 @@ from oee_cli.text.condition_text import (
     until_words,
     waiting_text,
 )
+from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.networks import UNLABELLED
 from oee_daemon.contract.shapes import Event, Order
@@ -48,7 +49,9 @@ def order_header(order: Order, *, bound: bool = True, slippage: bool = True) -> 
     fixed = asked_amount(order, whole=True)
     text = f"{order['side']} {fixed}" if counted == base else f"{order['side']} {base} for {fixed}"
     condition = f", {clean(order['type'])} {condition_text(order)}" if is_conditional(order) else ""
-    if bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
+    if order.get("limitPrice") == NO_LIMIT:
+        text += f"{condition}, at any price"
+    elif bound and order["swapMode"] == "ExactOut" and order["maxSpend"]:
         text += f"{condition}, at most {short_amount(order['maxSpend'])} {clean(order['inputToken'])}"
     elif bound and order["swapMode"] == "ExactIn" and order["minReceive"]:
         text += f"{condition}, at least {short_amount(order['minReceive'])} {clean(order['outputToken'])}"

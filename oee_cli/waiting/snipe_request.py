@@ -105,7 +105,7 @@ def _refuse_without_moment(request: SnipeRequest) -> None:
             code="already_listed",
         )
     raise UsageFault(
-        f"{token[:40]!r} is no mint. A new token is named by its mint: symbols are free to copy.",
+        f"{token[:64]!r} is no mint. A new token is named by its mint: symbols are free to copy.",
         hint="Its address, 32 bytes in base 58. What comes next: oee tokens new",
         code="needs_mint",
     )

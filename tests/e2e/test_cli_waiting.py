@@ -257,6 +257,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("snipe JUP USDC --at 10m", "missing_field", "--spend is missing", "--spend 100"),
     ("snipe BONK USDC --spend 100", "already_listed", "quoted all along", "oee buy BONK USDC"),
     ("snipe NEWCOIN USDC --spend 100", "needs_mint", "symbols are free to copy", "32 bytes"),
+    (f"snipe {'x' * 45} USDC --spend 100", "needs_mint", f"'{'x' * 45}' is no mint", "32 bytes"),
     (f"snipe {'4' * 43} USDC --spend 100 --accept all", "invalid_choice", "one by one", "freeze"),
     (f"snipe {'4' * 43} USDC --spend 100 --min-liquidity 9.5", "out_of_range", "whole US dollars", "20000"),
     (f"snipe {'4' * 43} USDC --spend 100 --max-price +5%", "invalid_price", "has none", "0.002"),

@@ -55,6 +55,13 @@ def feeds(**changes: Any) -> dict[str, Any]:
             "once the price is 130 or less, at any price, each try within 1% of its quote",
         ),
         (TRAIL, "trails 5%", "once the price is 5% under its best since it was placed"),
+        (
+            waiting(
+                type="sniper", targetPrice=None, tokenAddress="M1nt", minLiquidity=500, accept=["lp", "fee"]
+            ),
+            "listed, ≥ 500 USD",
+            "once it is listed with 500 USD and passes every check but lp, fee",
+        ),
     ],
 )
 def test_a_condition_says_which_way_the_price_has_to_go(one: Order, when: str, sentence: str) -> None:
@@ -225,10 +232,36 @@ def test_a_gap_in_which_nobody_looked_is_told() -> None:
     assert "not watched from" in text and "daemon down" in text
 
 
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (waiting(**SOLD, type="stop", limitPrice="none", minReceive="0.000001", slippageBps=100),
+         "worst none; each try within 1% of its quote"),
+        (TRAIL, "worst 20 % past the price at which it fires"),
+        (STOP, "worst at least 156 USDC"),
+    ],
+)  # fmt: skip
+def test_the_worst_price_of_a_stop_is_told_as_it_is(one: Order, told: str) -> None:
+    """A floor of one base unit is none, and a trailing stop's is fixed by what fires it."""
+    one = waiting(**{**one, "events": story(1), "swaps": []})
+    text = " ".join("\n".join(drawn(list(order_lines(one, explain_order(one), 120)), 120)).split())
+    assert told in text and "0.000001" not in text
+
+
+def test_the_story_tells_each_edit() -> None:
+    edits = {"limitPrice": ["none", "120"], "expiresAt": [None, "2026-12-01T17:00:00Z"]}
+    edited: Any = {**story(1)[0], "seq": 2, "data": {"edited": edits}}
+    one = waiting(events=[*story(1), edited], swaps=[])
+    text = " ".join("\n".join(drawn(list(order_lines(one, explain_order(one), 120)), 120)).split())
+    assert "limitPrice none to 120, expiresAt unset to 2026-12-01T17:00:00Z" in text
+
+
 def test_headers_commands_and_ends() -> None:
     assert order_header(LIMIT) == "buy 1.5 SOL, limit ≤ 140, at most 210 USDC (slippage 0.5%)"
     assert order_header(STOP) == "sell 1.5 SOL, stop ≤ 130, at least 156 USDC (slippage 1%)"
     assert order_header(TRAIL) == "sell 1.5 SOL for USDC, stop trails 5% (slippage 0.5%)"
+    unbounded = waiting(**SOLD, type="stop", targetPrice="130", limitPrice="none", minReceive="0.000001")
+    assert order_header(unbounded) == "sell 1.5 SOL, stop ≤ 130, at any price (slippage 0.5%)"
     assert repeat_command(LIMIT) == "oee limit buy SOL USDC 1.5 --at 140"
     assert repeat_command(STOP) == "oee stop sell SOL USDC 1.5 --at 130 --limit 104"
     assert repeat_command(TRAIL) == "oee stop sell SOL USDC 1.5 --trail 5% --slippage 0.5%"
