@@ -96,7 +96,8 @@ class Watcher:
         self._watch_due = False
         self._woken = asyncio.Event()
         self._stopped = False
-        self._fault = ""
+        #: What was reported last of the watch, and of the looks at new tokens.
+        self._fault = self._listing_fault = ""
 
     async def run(self) -> None:
         """Until `stop`. A fault costs a beat, and nothing else."""
@@ -117,7 +118,7 @@ class Watcher:
                 self._fault = ""
             except Exception as e:
                 self._lead = self._watched = None
-                self._report(e)
+                self._fault = self._reported(e, self._fault)
             await self._pause(begun, beat_at)
         if looks := [look for look in (self._looking, self._listing) if look is not None]:
             await asyncio.wait(looks, timeout=BEAT_S)
@@ -127,10 +128,11 @@ class Watcher:
 
     async def _look(self, beat_at: float) -> None:
         """A tick, which goes on past a beat where those who are asked for prices are slow: leading and the
-        clock wait for none of them. Nor does a stop wait for whoever is asked about a new token."""
+        clock wait for none of them. Nor does a stop wait for whoever is asked about a new token; what fails
+        there costs no lead, or stops would confirm their prices anew each time."""
         if self._listing is not None and self._listing.done():
-            listed, self._listing = self._listing, None
-            listed.result()
+            fault, self._listing = self._listing.exception(), None
+            self._listing_fault = self._reported(fault, self._listing_fault) if fault is not None else ""
         if self._listing is None:
             self._listing = asyncio.create_task(self.look_for_tokens())
         if self._looking is None:
@@ -154,16 +156,18 @@ class Watcher:
         except TimeoutError:
             pass
 
-    def _report(self, fault: Exception) -> None:
-        """Once for as long as it lasts."""
+    @staticmethod
+    def _reported(fault: BaseException, known: str) -> str:
+        """What kind of fault it is, which is logged once for as long as it lasts. `known`: the last one."""
         kind = type(fault.__cause__ or fault).__name__
-        if kind != self._fault:
-            self._fault = kind
-            if isinstance(fault, SQLAlchemyError):
-                reason = str(fault.__cause__ or fault)
-                log.warning("Postgres can't be reached: nobody watches", extra={"reason": reason})
-            else:
-                log.error("the watch over prices failed, and goes on", exc_info=fault)
+        if kind == known:
+            return known
+        if isinstance(fault, SQLAlchemyError):
+            reason = str(fault.__cause__ or fault)
+            log.warning("Postgres can't be reached: nobody watches", extra={"reason": reason})
+        else:
+            log.error("the watch failed, and goes on", exc_info=fault)
+        return kind
 
     async def beat(self) -> None:
         """Once a second: leads or goes on leading, and does what is due by the clock alone."""

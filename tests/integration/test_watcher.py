@@ -653,6 +653,38 @@ def test_a_stop_waits_for_no_look_at_a_new_token(bench: Bench, monkeypatch: pyte
     running.result(10)
 
 
+def test_a_fault_of_a_look_at_a_new_token_costs_no_stop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would cost the lead at each beat, and what has to hold over two slots would begin anew each time."""
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    faults = itertools.count()
+
+    async def fail(self: ListingWatch, fence: int) -> list[Any]:
+        next(faults)
+        raise RuntimeError("nobody planned it")
+
+    monkeypatch.setattr(ListingWatch, "once", fail)
+    beat = watcher.beat
+
+    async def listed() -> None:
+        await beat()
+        watcher._listed = True
+
+    monkeypatch.setattr(watcher, "beat", listed)
+    bench.move_market(-500)
+    running = bench.loop.begin(watcher.run())
+
+    def fired() -> bool:
+        bench.clock.wind(ms=SLOT_MS)
+        return bench.order(order.id).status is not Status.WAITING
+
+    until(fired)
+    watcher.stop()
+    running.result(10)
+    assert next(faults) > 0
+
+
 def test_a_stop_is_handed_over_while_limits_are_still_asked_about(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
