@@ -163,6 +163,14 @@ def homes() -> Iterator[Path]:
     shutil.rmtree(base, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def file_homes() -> Iterator[Path]:
+    """As `homes`, for those that all tests of a file share."""
+    base = open_folder()
+    yield base
+    shutil.rmtree(base, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings must not reach a test, nor the width that a runner gives its processes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import signal
 import stat
 import subprocess
@@ -32,20 +31,11 @@ from tests.kit.api_daemon import SELL, Shared, alone
 from tests.kit.commands import OEE, Cli, end
 from tests.kit.daemons import until
 from tests.kit.databases import Connection, connect
-from tests.kit.homes import open_folder
 
 
 @pytest.fixture(scope="module")
-def base() -> Iterator[Path]:
-    """A folder for homes that the servers' account can pass."""
-    path = open_folder()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def original(base: Path) -> Iterator[Shared]:
-    with alone(base / "a") as running:
+def original(file_homes: Path) -> Iterator[Shared]:
+    with alone(file_homes / "a") as running:
         yield running
 
 
@@ -55,7 +45,7 @@ def cli(original: Shared) -> Cli:
 
 
 def test_a_backup_taken_under_load_is_one_moment_of_it(
-    original: Shared, cli: Cli, base: Path, servers: Servers
+    original: Shared, cli: Cli, file_homes: Path, servers: Servers
 ) -> None:
     enough, stop = threading.Event(), threading.Event()
 
@@ -69,7 +59,7 @@ def test_a_backup_taken_under_load_is_one_moment_of_it(
     trader = threading.Thread(target=trade)
     trader.start()
     assert enough.wait(30)
-    target = base / "load.oee"
+    target = file_homes / "load.oee"
     done = cli.json("backup", str(target))
     stop.set()
     trader.join()
@@ -114,8 +104,8 @@ def assert_whole(sql: Connection, done: dict[str, Any]) -> None:
     assert live == (done["live"],)
 
 
-def test_a_file_that_exists_is_replaced_only_when_that_is_said(cli: Cli, base: Path) -> None:
-    target = base / "taken" / "orders.oee"
+def test_a_file_that_exists_is_replaced_only_when_that_is_said(cli: Cli, file_homes: Path) -> None:
+    target = file_homes / "taken" / "orders.oee"
     target.parent.mkdir()
     target.write_text("mine")
     with pytest.raises(BackupFailed, match="never takes another file's place") as refused:
@@ -133,29 +123,29 @@ def test_a_file_that_exists_is_replaced_only_when_that_is_said(cli: Cli, base: P
     assert sorted(path.name for path in target.parent.iterdir()) == ["link.oee", "orders.oee"]
 
 
-def test_a_place_where_no_file_can_be_is_refused(cli: Cli, base: Path) -> None:
-    done = cli.run("backup", str(base / "none" / "orders.oee"), "--json")
+def test_a_place_where_no_file_can_be_is_refused(cli: Cli, file_homes: Path) -> None:
+    done = cli.run("backup", str(file_homes / "none" / "orders.oee"), "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["code"] == "bad_file"
-    assert str(base / "none") in done.stderr
-    for place in (base, Path("/dev/null")):
+    assert str(file_homes / "none") in done.stderr
+    for place in (file_homes, Path("/dev/null")):
         with pytest.raises(BackupFailed, match=f"{place} is no file"):
             take(Settings(home=cli.home), place, replace=True, wallets=False, say=print)
 
 
-def test_stdout_gets_all_of_it_or_nothing(cli: Cli, base: Path) -> None:
-    with (base / "piped.oee").open("wb") as out:
+def test_stdout_gets_all_of_it_or_nothing(cli: Cli, file_homes: Path) -> None:
+    with (file_homes / "piped.oee").open("wb") as out:
         running = cli.start("backup", "-", "--quiet", stdout=out)
         code, _, said = end(running, 60)
     assert (code, said) == (0, "")
-    with (base / "piped.oee").open("rb") as made:
+    with (file_homes / "piped.oee").open("rb") as made:
         assert backup_file.check(made, "it").about["orders"] > 0
     with pytest.raises(UsageFault, match="both want stdout"):
         backup("-", False, False, Output(json=True))
 
 
-def test_an_interrupted_backup_leaves_nothing(original: Shared, cli: Cli, base: Path) -> None:
-    folder = base / "cut"
+def test_an_interrupted_backup_leaves_nothing(original: Shared, cli: Cli, file_homes: Path) -> None:
+    folder = file_homes / "cut"
     folder.mkdir()
     with connect(original.url) as other, other.transaction():
         # `pg_dump` waits for it.
@@ -168,10 +158,12 @@ def test_an_interrupted_backup_leaves_nothing(original: Shared, cli: Cli, base: 
 
 
 @pytest.mark.parametrize("named", ["OEE_DATABASE_URL", "OEE_URL"])
-def test_a_database_or_a_daemon_elsewhere_is_not_backed_up_here(cli: Cli, base: Path, named: str) -> None:
+def test_a_database_or_a_daemon_elsewhere_is_not_backed_up_here(
+    cli: Cli, file_homes: Path, named: str
+) -> None:
     elsewhere = {"OEE_DATABASE_URL": "postgresql://x@127.0.0.1:1/y", "OEE_URL": "http://localhost:1"}
     for command in ("backup", "restore"):
-        done = cli.run(command, str(base / "no.oee"), **{named: elsewhere[named]})
+        done = cli.run(command, str(file_homes / "no.oee"), **{named: elsewhere[named]})
         assert (done.returncode, done.stdout) == (2, "")
         assert named in done.stderr
         assert named == "OEE_URL" or "pg_dump" in done.stderr
@@ -180,7 +172,7 @@ def test_a_database_or_a_daemon_elsewhere_is_not_backed_up_here(cli: Cli, base: 
 # Names that are no file's.
 
 
-def test_a_shells_own_streams_take_a_backup_and_give_it(cli: Cli, base: Path, original: Shared) -> None:
+def test_a_shells_own_streams_take_a_backup_and_give_it(cli: Cli, file_homes: Path, original: Shared) -> None:
     """`>( )`, `<( )`, `/dev/stdout`, a FIFO: whatever it is called, and nothing is written over."""
     oee = shlex.join(OEE)
     program = f"""
@@ -192,7 +184,7 @@ def test_a_shells_own_streams_take_a_backup_and_give_it(cli: Cli, base: Path, or
         tail -c +8 two.oee | OEE_HOME=$PWD/r2 {oee} restore /dev/stdin
         test -s three.oee
     """
-    place = base / "streams"
+    place = file_homes / "streams"
     place.mkdir(mode=0o711)
     done = subprocess.run(
         ["bash", "-c", program], cwd=place, env=cli.environ, capture_output=True, text=True, timeout=300
@@ -202,15 +194,15 @@ def test_a_shells_own_streams_take_a_backup_and_give_it(cli: Cli, base: Path, or
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_place_that_can_not_be_is_named(cli: Cli, base: Path, command: str) -> None:
-    gone = base / f"gone-{command}"
+def test_a_place_that_can_not_be_is_named(cli: Cli, file_homes: Path, command: str) -> None:
+    gone = file_homes / f"gone-{command}"
     for typed, said in (
         ("x" * 300, "File name too long"),
         ("/dev/fd/77", "Bad file descriptor"),
-        (str(base), "no file" if command == "backup" else "Is a directory"),
-        (f"{base}/no/where", "no folder" if command == "backup" else "No such file"),
+        (str(file_homes), "no file" if command == "backup" else "Is a directory"),
+        (f"{file_homes}/no/where", "no folder" if command == "backup" else "No such file"),
     ):
-        done = cli.run(command, typed, OEE_HOME=str(cli.home if command == "backup" else base / "none"))
+        done = cli.run(command, typed, OEE_HOME=str(cli.home if command == "backup" else file_homes / "none"))
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert said in done.stderr and "fault of ours" not in done.stderr
     gone.mkdir()
@@ -219,5 +211,5 @@ def test_a_place_that_can_not_be_is_named(cli: Cli, base: Path, command: str) ->
     assert (done.returncode, "working folder is gone" in done.stderr) == (2, True)
 
 
-def test_a_long_name_that_a_disk_takes_is_taken(cli: Cli, base: Path) -> None:
-    assert cli.run("backup", str(base / ("\u00e4" * 120))).returncode == 0
+def test_a_long_name_that_a_disk_takes_is_taken(cli: Cli, file_homes: Path) -> None:
+    assert cli.run("backup", str(file_homes / ("\u00e4" * 120))).returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.commands import Cli
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 
 #: Wider than localnet's prices jump, so that each order lands at its first attempt.
 WIDE = ("--slippage", "5%")
@@ -22,12 +21,10 @@ USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 
 
 @pytest.fixture(scope="module")
-def cli() -> Iterator[Cli]:
-    folder = open_folder()
-    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet")
+def cli(file_homes: Path) -> Iterator[Cli]:
+    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet")
     yield made
     made.run("daemon", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def mint_of(cli: Cli, symbol: str) -> str:

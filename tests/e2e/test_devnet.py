@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from oee_daemon.embedded import Servers
 from oee_daemon.networks.solana.profile import DEVNET
 from tests.kit.commands import Cli, serving
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 from tests.networks.solana.local import Local, localnet
 
 SOL = "So11111111111111111111111111111111111111112"
@@ -34,9 +33,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 
 @pytest.fixture(scope="module")
-def cli(servers: Servers, template: str, local: Local) -> Iterator[Cli]:
-    folder = open_folder()
-    home = folder / "h"
+def cli(servers: Servers, template: str, local: Local, file_homes: Path) -> Iterator[Cli]:
+    home = file_homes / "h"
     imported = Cli(home, **addresses(local)).run(
         "wallet", "import", "-", "--no-passphrase", stdin=local.key.to_json()
     )
@@ -44,7 +42,6 @@ def cli(servers: Servers, template: str, local: Local) -> Iterator[Cli]:
     # Nobody is asked for a word: no OEE_REAL_MONEY.
     with serving(servers, template, home, **addresses(local)) as found:
         yield found[0]
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_orders_land_by_its_own_program_and_tokens(cli: Cli, local: Local) -> None:

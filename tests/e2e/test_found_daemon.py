@@ -23,18 +23,16 @@ from oee_daemon.embedded import Servers
 from tests.e2e.test_found import ending, orders, sh, spent
 from tests.kit.commands import OEE, QUICK, Cli, queue_of_its_own
 from tests.kit.daemons import until
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 
 BUY = ("buy", "SOL", "USDC", "0.1", "-q")
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Cli]:
-    base = open_folder()
-    cli = Cli(furnished(base / "h"), **QUICK)
+def home(file_homes: Path) -> Iterator[Cli]:
+    cli = Cli(furnished(file_homes / "h"), **QUICK)
     with ending(cli):
         yield cli
-    shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture

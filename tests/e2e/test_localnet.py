@@ -16,16 +16,14 @@ import pytest
 from tests.kit.api_daemon import QUICK
 from tests.kit.commands import Cli
 from tests.kit.daemons import until
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 
 
 @pytest.fixture(scope="module")
-def cli() -> Iterator[Cli]:
-    folder = open_folder()
-    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
+def cli(file_homes: Path) -> Iterator[Cli]:
+    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
     yield made
     made.run("daemon", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _landed(home: Path) -> dict[str, str]:

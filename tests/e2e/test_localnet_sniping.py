@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +17,16 @@ import pytest
 
 from tests.kit.commands import Cli
 from tests.kit.daemons import until
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 
 
 @pytest.fixture(scope="module")
-def cli() -> Iterator[Cli]:
-    folder = open_folder()
+def cli(file_homes: Path) -> Iterator[Cli]:
     # None comes by itself while this runs.
-    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet", OEE_SIM_LISTING_SLOTS="100000")
+    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet", OEE_SIM_LISTING_SLOTS="100000")
     assert made.run("daemon", "start").returncode == 0
     yield made
     made.run("daemon", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sql(cli: Cli, said: str, *values: Any) -> list[Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,13 +20,12 @@ import pytest
 
 from tests.kit.commands import Cli
 from tests.kit.daemons import until
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 
 
 @pytest.fixture(scope="module")
-def cli() -> Iterator[Cli]:
-    folder = open_folder()
-    made = Cli(furnished(folder / "h"), OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
+def cli(file_homes: Path) -> Iterator[Cli]:
+    made = Cli(furnished(file_homes / "h"), OEE_NETWORK="localnet", OEE_MAX_ATTEMPTS="20")
     assert made.run("daemon", "start").returncode == 0
     # Enough to move the market with.
     rich = {"method": "requestAirdrop", "params": [made.json("wallet", "show")["address"], 50_000 * 10**9]}
@@ -34,7 +33,6 @@ def cli() -> Iterator[Cli]:
         chain.post("http://localnet/", json={"jsonrpc": "2.0", "id": 1, **rich}).raise_for_status()
     yield made
     made.run("daemon", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _placed(cli: Cli, typed: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
@@ -17,7 +16,7 @@ from oee_daemon.networks.solana.profile import MAINNET
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
 from tests.kit.daemons import until
-from tests.kit.homes import furnished, open_folder
+from tests.kit.homes import furnished
 from tests.kit.terminal import Terminal
 from tests.networks.solana.local import Local, localnet
 
@@ -49,12 +48,10 @@ def with_key(home: Path, local: Local) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mainnet(servers: Servers, template: str, local: Local) -> Iterator[tuple[Cli, Shared]]:
-    folder = open_folder()
-    home = with_key(folder / "h", local)
+def mainnet(servers: Servers, template: str, local: Local, file_homes: Path) -> Iterator[tuple[Cli, Shared]]:
+    home = with_key(file_homes / "h", local)
     with serving(servers, template, home, OEE_REAL_MONEY="mainnet", **addresses(local)) as found:
         yield found
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

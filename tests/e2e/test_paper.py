@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,7 +19,6 @@ from tests.e2e.test_cli_top import Top
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, Done, serving
 from tests.kit.daemons import until
-from tests.kit.homes import open_folder
 from tests.kit.terminal import Terminal
 from tests.networks.solana.local import Local, localnet
 
@@ -40,8 +38,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 
 @pytest.fixture(scope="module")
-def paper(servers: Servers, template: str, local: Local) -> Iterator[tuple[Cli, Shared]]:
-    folder = open_folder()
+def paper(servers: Servers, template: str, local: Local, file_homes: Path) -> Iterator[tuple[Cli, Shared]]:
     addresses = {
         "OEE_RPC_URLS": local.address,
         "OEE_RAYDIUM_URL": f"{local.address}/raydium",
@@ -49,10 +46,9 @@ def paper(servers: Servers, template: str, local: Local) -> Iterator[tuple[Cli, 
     }
     deaths = ",".join(f"{place}=kill*1" for place in DEATHS)
     with serving(
-        servers, template, folder / "h", OEE_NETWORK="paper", OEE_FAILPOINTS=deaths, **addresses
+        servers, template, file_homes / "h", OEE_NETWORK="paper", OEE_FAILPOINTS=deaths, **addresses
     ) as found:
         yield found
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ One daemon with its own servers is the original for the whole file; it works on 
 from __future__ import annotations
 
 import json
-import shutil
 import stat
 import subprocess
 import sys
@@ -32,7 +31,6 @@ from tests.kit.api_daemon import SELL, Shared, alone
 from tests.kit.commands import Cli, end, frozen_worker
 from tests.kit.daemons import Process
 from tests.kit.databases import Connection
-from tests.kit.homes import open_folder
 
 LIVE = ("waiting", "limit", "pending", "between attempts", "routing", "building", "stored", "landed")
 #: Its price is there already: who has it and may, fires it at once.
@@ -47,16 +45,8 @@ LIMIT = {
 
 
 @pytest.fixture(scope="module")
-def base() -> Iterator[Path]:
-    """A folder for homes that the servers' account can pass."""
-    path = open_folder()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def original(base: Path) -> Iterator[Shared]:
-    with alone(base / "a") as running:
+def original(file_homes: Path) -> Iterator[Shared]:
+    with alone(file_homes / "a") as running:
         yield running
 
 
@@ -77,7 +67,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(original: Shared, base: Path) -> Iterator[Story]:
+def story(original: Shared, file_homes: Path) -> Iterator[Story]:
     cli = Cli(original.daemon.home)
     done = original.place()
     original.end(done)
@@ -85,7 +75,7 @@ def story(original: Shared, base: Path) -> Iterator[Story]:
         placed = {name: asked(original, name).json()["orderId"] for name in LIVE}
         stop_halfway(original, placed)
         before = landed(original.sql)
-        target = base / "story.oee"
+        target = file_homes / "story.oee"
         taken = cli.json("backup", str(target), "--with-wallets")
         assert taken["live"] == len(LIVE) and taken["wallets"] == ["simulated"]
         # Whoever worked on them there is dead: its worker goes on at once.
@@ -93,7 +83,7 @@ def story(original: Shared, base: Path) -> Iterator[Story]:
             "UPDATE orders SET lease_until = now(), next_run_at = now() WHERE lease_owner = 'dead'"
         )
         original.sql.execute("UPDATE orders SET next_run_at = now() WHERE status = 'pending'")
-    copy = Cli(base / "copy")
+    copy = Cli(file_homes / "copy")
     interrupted(copy, target)
     restored = copy.json("restore", str(target))
     with alone(copy.home) as shared:
@@ -220,12 +210,12 @@ def test_a_restored_home_works_on(story: Story) -> None:
     assert numbers == (before + 1, before + 1)
 
 
-def test_a_home_that_is_not_fresh_is_left_alone(story: Story, base: Path) -> None:
+def test_a_home_that_is_not_fresh_is_left_alone(story: Story, file_homes: Path) -> None:
     used = Cli(story.copy.daemon.home)
     done = used.run("restore", str(story.target))
     assert (done.returncode, done.stdout) == (3, "")
     assert "OEE_HOME=" in done.stderr and "has a database already" in done.stderr
-    other = base / "other"
+    other = file_homes / "other"
     (other / "wallets").mkdir(parents=True)
     (other / "wallets" / "simulated.json").write_text("[1]")
     with pytest.raises(BackupFailed, match=r"simulated.json is another key") as refused:
@@ -234,17 +224,17 @@ def test_a_home_that_is_not_fresh_is_left_alone(story: Story, base: Path) -> Non
     assert [path.name for path in other.iterdir()] == ["wallets"]
 
 
-def test_what_is_no_whole_backup_is_refused_before_anything_is_made(story: Story, base: Path) -> None:
-    cli = Cli(base / "never")
+def test_what_is_no_whole_backup_is_refused_before_anything_is_made(story: Story, file_homes: Path) -> None:
+    cli = Cli(file_homes / "never")
     content = story.target.read_bytes()
-    bad = base / "bad.oee"
+    bad = file_homes / "bad.oee"
     bad.write_bytes(content[:-5000])
     with bad.open("rb") as cut:
         code, _, said = end(cli.start("restore", "-", stdin=cut), 60)
     assert code == 2 and "stdin is damaged or cut short" in " ".join(said.split())
-    missing = cli.run("restore", str(base / "missing.oee"))
+    missing = cli.run("restore", str(file_homes / "missing.oee"))
     assert missing.returncode == 2 and "missing.oee" in missing.stderr
-    newer = base / "newer.oee"
+    newer = file_homes / "newer.oee"
     with story.target.open("rb") as opened, atomic_file(newer, replace=False) as made:
         read = backup_file.check(opened, "it")
         archive = backup_file.Archive(made)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from oee_daemon.embedded import Servers
 from tests.e2e.test_mainnet import addresses, with_key
 from tests.kit.commands import Cli, serving
-from tests.kit.homes import open_folder
 from tests.networks.solana.local import Local, localnet
 
 #: By the kind of answer, what is said of the venue that gave it.
@@ -40,9 +39,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 
 @pytest.fixture(scope="module")
-def cli(servers: Servers, template: str, local: Local) -> Iterator[Cli]:
-    folder = open_folder()
-    home = with_key(folder / "h", local)
+def cli(servers: Servers, template: str, local: Local, file_homes: Path) -> Iterator[Cli]:
+    home = with_key(file_homes / "h", local)
     (home / "wallets" / "mainnet.json").rename(home / "wallets" / "localnet.json")
     environ = addresses(local) | {
         "OEE_NETWORK": "localnet",
@@ -53,7 +51,6 @@ def cli(servers: Servers, template: str, local: Local) -> Iterator[Cli]:
         # While no endpoint says which chain it is, no worker begins.
         assert found.json("sell", "SOL", "USDC", "0.01", "--slippage", "5%")["status"] == "confirmed"
         yield found
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("kind", [*SENTENCES, "wrong_amount"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,7 +21,6 @@ from oee_cli.drill.drill_verdict import Verdict, judge, landings
 from tests.kit import forks
 from tests.kit.commands import Cli
 from tests.kit.daemons import Daemon, until
-from tests.kit.homes import open_folder
 from tests.kit.killing import DECIMALS
 
 BODY = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1.5"}
@@ -39,13 +37,11 @@ def daemon(homes: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
-def veteran() -> Iterator[Daemon]:
+def veteran(file_homes: Path) -> Iterator[Daemon]:
     """One daemon that goes through one disaster after the other, as a real one would."""
-    base = open_folder()
-    made = Daemon(base / "h", OEE_SIM_LEDGER_FILE=str(base / "ledger.sqlite"), **QUICK).start()
+    made = Daemon(file_homes / "h", OEE_SIM_LEDGER_FILE=str(file_homes / "ledger.sqlite"), **QUICK).start()
     yield made
     made.stop()
-    shutil.rmtree(base, ignore_errors=True)
 
 
 def place(daemon: Daemon, key: str, *, within: float = 30) -> str:
