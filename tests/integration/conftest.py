@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.store.database import open_database
-from tests.kit.databases import EMPTY, Databases
+from tests.kit.databases import EMPTY, Databases, connect
 from tests.kit.engine import Bench
 
 
@@ -37,6 +39,13 @@ def empty_url(shared_url: str, shared_db: Engine) -> str:
     with shared_db.connect() as conn:
         conn.exec_driver_sql(EMPTY)
     return shared_url
+
+
+@pytest.fixture
+def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Of its own, beside the bench's."""
+    with connect(empty_url) as conn:
+        yield conn
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.swap import Anchor, Outcome, Quote, Rejected
 from oee_daemon.store import halt_row
 from oee_daemon.timing import USUAL
-from tests.integration.test_identity import CONFIRMED, doubt, execute, forget, identity
+from tests.integration.test_identity import CONFIRMED, execute, forget, identity
+from tests.integration.test_recall import doubt
 from tests.kit.daemons import until
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now

@@ -49,12 +49,6 @@ def nobody() -> Iterator[None]:
     ended.clear()
 
 
-@pytest.fixture
-def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with connect(empty_url) as conn:
-        yield conn
-
-
 def stored(sql: psycopg.Connection[Any]) -> int:
     row = sql.execute("SELECT count(*) FROM swaps").fetchone()
     assert row is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +15,6 @@ import pytest
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, SwapMode
-from oee_daemon.engine import earlier_spending
-from oee_daemon.engine.earlier_spending import EarlierSpending
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
@@ -38,12 +35,6 @@ from tests.kit.engine import Bench
 from tests.kit.now import now
 
 USD = 10**6
-
-
-@pytest.fixture
-def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with connect(empty_url) as conn:
-        yield conn
 
 
 class Limited:
@@ -190,155 +181,6 @@ def test_a_day_is_over_minute_by_minute(bench: Bench, sql: psycopg.Connection[An
         limited.place(1)
     sql.execute("UPDATE spent SET minute = minute - interval '3 minutes' WHERE amount = 60000000")
     limited.place(60)
-
-
-def fill(sql: psycopg.Connection[Any], order: Order, spent: int, got: int, ago: str = "1 minute") -> None:
-    sql.execute(
-        "UPDATE orders SET status = 'confirmed', filled_in = %s, filled_out = %s, next_run_at = NULL,"
-        " finished_at = now() - %s::interval WHERE id = %s",
-        (spent, got, ago, order.id),
-    )
-
-
-def test_what_was_spent_before_the_limit_was_set_counts(bench: Bench, sql: psycopg.Connection[Any]) -> None:
-    """By what the stored orders say, once, and whoever starts again."""
-    free = Limited(bench)
-    dollars, sold, swapped, old = (free.place(30) for _ in range(4))
-    fill(sql, dollars, 20 * USD, 10**8)
-    sql.execute(
-        "UPDATE orders SET input_mint = output_mint, output_mint = input_mint WHERE id = %s", (sold.id,)
-    )
-    fill(sql, sold, 10**8, 15 * USD)
-    mints = (TOKENS["SOL"].mint, TOKENS["JUP"].mint, swapped.id)
-    sql.execute("UPDATE orders SET input_mint = %s, output_mint = %s WHERE id = %s", mints)
-    fill(sql, swapped, 10**9, 10**6)
-    fill(sql, old, 30 * USD, 10**8, "25 hours")
-    free.place(7)
-    bench.intake.cancel(free.place(9).id)
-    unbound: dict[str, Any] = {"swap_mode": SwapMode.EXACT_OUT, "amount": 10**9}
-    free.place(0, **unbound)
-    limited = Limited(bench, max_daily=Decimal(600))
-    spent, reserved = limited.used
-    assert 100 < spent - 20 - 15 < 200, "a SOL, by a quote of now"
-    assert 100 < reserved - 7 < 200, "and one that is being bought for at most so much"
-    assert Limited(bench, max_daily=Decimal(600)).used == (spent, reserved)
-    another = Limited(bench, max_daily=Decimal(600))
-    with pytest.raises(OverLimit, match="USD of it are used in the last 24 hours or reserved"):
-        another.place(600 - spent - reserved)
-    another.place(600 - spent - reserved - 2)
-
-
-def test_what_was_spent_before_and_nobody_can_value_blocks_all_but_stops(
-    bench: Bench, sql: psycopg.Connection[Any]
-) -> None:
-    order = Limited(bench).place(30)
-    mints = (TOKENS["SOL"].mint, TOKENS["JUP"].mint, order.id)
-    sql.execute("UPDATE orders SET input_mint = %s, output_mint = %s WHERE id = %s", mints)
-    fill(sql, order, 10**9, 10**6)
-    for venue in ("raydium", "meteora"):
-        bench.fault(venue, "refuse")
-    limited = Limited(bench, max_daily=Decimal(600))
-    with pytest.raises(NoReferencePrice, match=rf"24 hours can't be counted: {order.id}\. SOL can't be"):
-        limited.place(1)
-    stop = {"type": OrderType.STOP, "target_price": Decimal(200)}
-    armed = Armed(rule=Rule.BUY_STOP, price=Decimal(200), data={})
-    asked = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10 * USD} | stop
-    bench.loop.run(limited.intake.accept(terms_of(asked), None, armed))
-    assert limited.used == (0, 10)
-
-
-class Priced:
-    """Counts by prices that it is given, millionths of a US dollar a unit, and notes who is asked."""
-
-    def __init__(self, bench: Bench, prices: dict[str, int]) -> None:
-        self.prices = prices
-        self.asked: list[str] = []
-        self.earlier = EarlierSpending(bench.db, bench.network(bench.chain()).tokens, self.value)
-
-    async def value(self, mint: str, units: int) -> int:
-        self.asked.append(mint)
-        if mint not in self.prices:
-            raise NoReferencePrice("It has no price.")
-        return units * self.prices[mint]
-
-
-def swap(sql: psycopg.Connection[Any], order: Order, sold: str, bought: str) -> Order:
-    mints = (TOKENS[sold].mint, TOKENS[bought].mint, order.id)
-    sql.execute("UPDATE orders SET input_mint = %s, output_mint = %s WHERE id = %s", mints)
-    return order
-
-
-def test_what_has_no_price_counts_by_what_was_got_for_it(
-    bench: Bench, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended, waits = (swap(sql, Limited(bench).place(30), "BONK", "JUP") for _ in range(2))
-    fill(sql, ended, 10**9, 7 * USD)
-    priced = Priced(bench, {TOKENS["JUP"].mint: 2})
-    for _ in range(3):
-        with pytest.raises(NoReferencePrice) as unknown:
-            bench.loop.run(priced.earlier.count())
-        assert unknown.value.message.count("Nothing was stored.") == 1
-        assert str(waits.id) in unknown.value.message and str(waits.id) in (unknown.value.hint or "")
-    # Who asks at once is told what was found, and nobody else is asked.
-    assert priced.asked == [TOKENS["BONK"].mint, TOKENS["JUP"].mint]
-    assert sql.execute("SELECT order_id, amount FROM reservations").fetchall() == [(ended.id, 14 * USD)]
-    bench.intake.cancel(waits.id)
-    monkeypatch.setattr(earlier_spending, "LOOK_S", 0.0)
-    bench.loop.run(priced.earlier.count())
-    assert len(priced.asked) == 2
-
-
-def test_all_tokens_are_valued_at_once_and_a_stop_waits_for_none(
-    bench: Bench, sql: psycopg.Connection[Any]
-) -> None:
-    for mint in ("BONK", "JUP"):
-        swap(sql, Limited(bench).place(30), mint, "SOL")
-    limited, priced = Limited(bench, max_daily=Decimal(600)), Priced(bench, {})
-    limited.limits._earlier = priced.earlier
-
-    async def all_at_once() -> None:
-        asked, answered = asyncio.Barrier(3), asyncio.Event()
-
-        async def value(mint: str, units: int) -> int:
-            await asked.wait()
-            await answered.wait()
-            return 1
-
-        priced.earlier._value = value
-        counting = asyncio.ensure_future(priced.earlier.count())
-        async with asyncio.timeout(10):
-            await asked.wait()
-            stop = {"type": OrderType.STOP, "target_price": Decimal(200)}
-            armed = Armed(rule=Rule.BUY_STOP, price=Decimal(200), data={})
-            given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": USD} | stop
-            await limited.intake.accept(terms_of(given), None, armed)
-        answered.set()
-        await counting
-
-    bench.loop.run(all_at_once())
-
-
-def test_what_a_daemon_without_the_limit_places_meanwhile_counts_soon(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limited, free = Limited(bench, max_daily=Decimal(600)), Limited(bench)
-    limited.place(10)
-    free.place(500)
-    monkeypatch.setattr(earlier_spending, "LOOK_S", 0.0)
-    with pytest.raises(OverLimit, match="OEE_MAX_DAILY"):
-        limited.place(100)
-    assert limited.used == (0, 510)
-
-
-def test_what_may_be_on_another_chain_counts_as_spent(bench: Bench, sql: psycopg.Connection[Any]) -> None:
-    limited = Limited(bench, max_daily=Decimal(100))
-    order = limited.place(40)
-    sql.execute(
-        "UPDATE orders SET status = 'failed', finished_at = now(), next_run_at = NULL,"
-        """ error = '{"code": "restored_unknown"}' WHERE id = %s""",
-        (order.id,),
-    )
-    assert limited.used == (40, 0)
 
 
 def test_a_known_key_finds_its_order_and_reserves_nothing(bench: Bench) -> None:
