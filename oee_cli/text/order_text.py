@@ -30,6 +30,8 @@ from oee_daemon.contract.shapes import Event, Order
 OVERDUE_S = 5.0
 #: The most characters that a symbol has; a mint has 32 or more.
 _SYMBOL = 20
+#: A sniper's usual `slippageBps`.
+_SNIPER_BPS = 500
 _DONE = {"buy": "bought", "sell": "sold"}
 
 
@@ -128,12 +130,27 @@ def _repeat_words(order: Order, what: str) -> str:
     slippage = order["slippageBps"]
     usual = 100 if kind == "stop" else 50
     allowed = "" if slippage == usual else f" --slippage {percent_text(slippage)}"
+    if order.get("tokenAddress"):
+        return f"snipe {what}{_check_options(order)}"
     if kind in ("market", "sniper") or not is_conditional(order):
         # The moment of a sniper has passed.
         return f"{side} {what}{_bound_option(order)}{allowed}"
     trail, floor = order.get("trailBps"), order.get("limitPrice")
     at = f"--trail {percent_text(trail)}" if trail else f"--at {order.get('targetPrice')}"
     return f"{clean(kind)} {side} {what} {at}{f' --limit {clean(floor)}' if floor else ''}{allowed}"
+
+
+def _check_options(order: Order) -> str:
+    """Of a new token: never a purchase without the checks. With a moment it is bought though it is traded by
+    now, and with an end waited for though it is not."""
+    told = f" --min-liquidity {order['minLiquidity']}"
+    if order["accept"]:
+        told += f" --accept {','.join(map(clean, order['accept']))}"
+    if order["limitPrice"]:
+        told += f" --max-price {clean(order['limitPrice'])}"
+    if order["slippageBps"] != _SNIPER_BPS:
+        told += f" --slippage {percent_text(order['slippageBps'])}"
+    return f"{told} --at 10s --within 24h"
 
 
 def _bound_option(order: Order) -> str:

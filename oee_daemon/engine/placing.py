@@ -76,7 +76,7 @@ class Placing:
                 raise Conflict(
                     f"{terms.token_address} is traded already.",
                     code="already_listed",
-                    hint="To buy it at once, without these checks: oee buy.",
+                    hint="With launchTime, in some seconds, the checks hold; without them: oee buy.",
                 )
             of_mint = None if token is None else replace(token, pool=None)
             require(self._new_tokens.judge(terms, of_mint), terms.token_address)

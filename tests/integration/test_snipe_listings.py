@@ -131,6 +131,9 @@ def test_what_is_traded_already_is_not_waited_for(bench: Bench) -> None:
     with pytest.raises(Conflict) as listed:
         snipe(bench, token)
     assert listed.value.code == "already_listed"
+    # What is offered first keeps the checks.
+    assert (listed.value.hint or "").startswith("With launchTime")
+    assert snipe(bench, token, launch_at=datetime.now(UTC) + timedelta(seconds=10)).status is Status.WAITING
 
 
 def test_it_is_not_looked_at_before_its_launch_time(bench: Bench) -> None:

@@ -265,6 +265,21 @@ def test_headers_commands_and_ends() -> None:
     assert repeat_command(LIMIT) == "oee limit buy SOL USDC 1.5 --at 140"
     assert repeat_command(STOP) == "oee stop sell SOL USDC 1.5 --at 130 --limit 104"
     assert repeat_command(TRAIL) == "oee stop sell SOL USDC 1.5 --trail 5% --slippage 0.5%"
+    new = {
+        "targetPrice": None,
+        "tokenAddress": "M1nt",
+        "minLiquidity": 500,
+        "accept": ["lp"],
+        "limitPrice": "2",
+    }
+    pair = {"inputToken": "USDC", "outputToken": "M1nt", "pair": "M1nt/USDC", "swapMode": "ExactIn"}
+    ended = {"amount": "9", "slippageBps": 500, "status": "expired", "firedAt": at(5)}
+    sniper = waiting(**new, **pair, **ended, type="sniper")
+    again = (
+        "oee snipe M1nt USDC --spend 9 --min-liquidity 500 --accept lp --max-price 2 --at 10s --within 24h"
+    )
+    assert repeat_command(sniper) == again
+    assert ending_text(sniper).hint == f"try: {again} --valid-for 600"
     waits = ending_text(LIMIT, waited=60)
     assert waits.text == (
         "not bought yet: it waits to buy at 140 or less (net); now 142.18, 1.5% away. "
