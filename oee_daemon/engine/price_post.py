@@ -5,12 +5,13 @@ ones that were seen. Only a hint: what fires is decided by Postgres.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from oee_daemon.networks.prices import Price, Watched
+from oee_daemon.networks.prices import Price, PriceSource, Watched
 from oee_daemon.orders.conditions import Rule, is_reached
 
 #: One look is made for so many where the nearest price is further away than so many hundredths of a per cent.
@@ -57,6 +58,12 @@ class Post:
         )
 
 
+def one_look_for(posts: Collection[Post], source: PriceSource) -> int:
+    """One look for how many is made now. All pairs are asked for at once, so the nearest decides."""
+    most = max(1, int(source.max_age_s / 3 / source.cadence_s))
+    return min(most, min(map(looks_between, posts), default=1))
+
+
 def looks_between(post: Post) -> int:
     """For how many looks one is enough while the nearest price of the pair is as far away as it is."""
     if post.trails or post.good is None:
@@ -69,3 +76,15 @@ def looks_between(post: Post) -> int:
 def _away_bps(rule: Rule, near: Decimal, price: Price) -> Decimal:
     now = price.ask if rule in (Rule.BUY_LIMIT, Rule.BUY_STOP) else price.bid
     return Decimal(0) if is_reached(rule, near, price.bid, price.ask) else abs(near - now) / now * 10_000
+
+
+def told(post: Post, source: PriceSource, lead: Lead, live: bool, cadence_ms: int) -> dict[str, Any]:
+    """What is stored of a pair's price. `live`: it is fresh."""
+    price = post.last
+    row: dict[str, Any] = {"pair": post.pair.name, "source": source.name}
+    row["state"] = "live" if live and price is not None else "blind" if price is None else "stale"
+    fresh_at = lead.moment(post.fresh_at).isoformat()
+    if price is not None:
+        row |= {"bid": str(price.bid), "ask": str(price.ask), "slot": price.slot, "priced_at": fresh_at}
+    max_age_ms = round(source.max_age_s * 1000)
+    return row | {"cadence_ms": cadence_ms, "gap_begun": fresh_at, "max_age_ms": max_age_ms}

@@ -21,15 +21,17 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
 from oee_daemon.engine.launch_chore import Fired
-from oee_daemon.engine.price_post import Lead, Post, looks_between
+from oee_daemon.engine.price_post import Lead, Post, one_look_for, told
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
 from oee_daemon.orders.conditions import PRICED, Rule, is_reached
@@ -45,6 +47,8 @@ log = logging.getLogger(__name__)
 LEARNED_S, UNPRICED_S, FOLLOW_S = 30.0, 2.0, 5.0
 #: Fired and unsent limit orders for each that may be in execution: more would be old when they are tried.
 ROOM = 4
+#: Seconds after which the limits of no further pair are asked about in one look.
+LIMITS_S = 1.0
 #: What the prices have reached, by pair.
 Reached = dict[str, list[Candidate]]
 #: What may fire, and for how many milliseconds its condition has held; a limit's need not.
@@ -65,7 +69,8 @@ class PriceTicks:
         self._held = Held()
         #: Orders of several pairs can be of one group: one statement at a time fires.
         self._firing = asyncio.Lock()
-        #: Looks that asked venues for limits.
+        self._faults = FaultLog()
+        #: At which of the pairs that are met the limits begin.
         self._turn = 0
         #: Fired, and not counted in Postgres yet.
         self._fired_of_late = 0
@@ -98,7 +103,7 @@ class PriceTicks:
         """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the
         stops of other pairs."""
         asked_at = time.monotonic()
-        every = self._every()
+        every = one_look_for(self.posts.values(), self._source)
         if every > 1 and asked_at - self._asked_at < (every - 0.5) * self._source.cadence_s:
             # The nearest of all is far.
             return []
@@ -124,21 +129,25 @@ class PriceTicks:
                 fired.extend(done)
 
         tried = await asyncio.gather(*(fire(name, limits=False) for name in found), return_exceptions=True)
-        if (fault := next((one for one in tried if one is not None), None)) is not None:
-            raise fault
         # One pair after another: each takes of the room that is left. Another one begins each time: what
-        # venues take to answer makes the price too old for those that come last.
+        # venues take to answer makes the price too old for those that come last, and hides all stops.
         names = deque(found)
         names.rotate(-self._turn)
-        self._turn += 1
-        for name in names:
-            await fire(name, limits=True)
+        until, asked = time.monotonic() + LIMITS_S, 0
+        while asked < len(names) and (not asked or time.monotonic() < until):
+            tried += await asyncio.gather(fire(names[asked], limits=True), return_exceptions=True)
+            asked += 1
+        self._turn += asked if asked < len(names) else 1
+        for fault in tried:
+            self._note(fault)
         return fired
 
-    def _every(self) -> int:
-        """One look for how many is made now. All pairs are asked for at once, so the nearest decides."""
-        most = max(1, int(self._source.max_age_s / 3 / self._source.cadence_s))
-        return min(most, min(map(looks_between, self.posts.values()), default=1))
+    def _note(self, fault: BaseException | None) -> None:
+        """What fails of one pair keeps no other from firing; without Postgres none does."""
+        if isinstance(fault, OperationalError | asyncio.CancelledError):
+            raise fault
+        if fault is not None:
+            self._faults.say("orders of a pair could not be fired", fault)
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
         post = self.posts[name]
@@ -295,16 +304,13 @@ class PriceTicks:
 
     async def follow(self, lead: Lead) -> None:
         """Trailing stops follow the newest price: once a second, and stored before it counts."""
-        for name, post in self.posts.items():
-            price = post.good
-            if not post.trails or price is None or not self._fresh(post):
+        posts = [post for post in self.posts.values() if post.trails and self._fresh(post)]
+        # All at once: where a venue hangs no stop is seen meanwhile.
+        for post, price in zip(posts, await asyncio.gather(*map(self._followed, posts)), strict=True):
+            if price is None:
                 continue
-            if self._source.estimates:
-                price = await self._followed(post, price)
-                if price is None:
-                    continue
             values = {
-                "pair": name,
+                "pair": post.pair.name,
                 "bid": price.bid,
                 "ask": price.ask,
                 "fence": lead.fence,
@@ -313,10 +319,12 @@ class PriceTicks:
             }
             await aside(self._db, watch_sql.PEAKS.run, values)
 
-    async def _followed(self, post: Post, price: Price) -> Price | None:
-        """What trailing stops follow where there is an estimate: a firm price that it is not ahead of, so
+    async def _followed(self, post: Post) -> Price | None:
+        """What trailing stops follow: where there is an estimate a firm price that it is not ahead of, so
         that no slip of somebody's price list moves a stop."""
-        now = time.monotonic()
+        price, now = post.good, time.monotonic()
+        if price is None or not self._source.estimates:
+            return price
         if now - post.followed_at < FOLLOW_S:
             return None
         post.followed_at = now
@@ -332,19 +340,11 @@ class PriceTicks:
 
     async def tell(self, lead: Lead, gap_s: float) -> None:
         """Stores what is seen of each pair, and a gap where nothing fresh is."""
-        cadence_ms = round(self._every() * self._source.cadence_s * 1000)
-        rows = [self._told(post, lead, cadence_ms) for post in self.posts.values()]
+        every = one_look_for(self.posts.values(), self._source)
+        cadence_ms = round(every * self._source.cadence_s * 1000)
+        source = self._source
+        rows = [told(post, source, lead, self._fresh(post), cadence_ms) for post in self.posts.values()]
         values = {"rows": Jsonb(rows), "fence": lead.fence, "gap": timedelta(seconds=gap_s)}
         values |= {"fired": self._fired_of_late, "missed": self._missed_of_late, "deferred": self._deferred}
         self._fired_of_late = self._missed_of_late = 0
         await aside(self._db, watch_sql.SEEN.run, values)
-
-    def _told(self, post: Post, lead: Lead, cadence_ms: int) -> dict[str, Any]:
-        price, live = post.last, self._fresh(post)
-        told: dict[str, Any] = {"pair": post.pair.name, "source": self._source.name}
-        told["state"] = "live" if live and price is not None else "blind" if price is None else "stale"
-        fresh_at = lead.moment(post.fresh_at).isoformat()
-        if price is not None:
-            told |= {"bid": str(price.bid), "ask": str(price.ask), "slot": price.slot, "priced_at": fresh_at}
-        max_age_ms = round(self._source.max_age_s * 1000)
-        return told | {"cadence_ms": cadence_ms, "gap_begun": fresh_at, "max_age_ms": max_age_ms}

@@ -21,6 +21,7 @@ from oee_daemon.engine import watcher as watcher_module
 from oee_daemon.engine.listing_watch import ListingWatch
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.simulated.simulated_prices import SimulatedPrices
+from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import MAX_UNITS, TOKENS
 from oee_daemon.store import watch_sql
@@ -160,8 +161,7 @@ def test_no_pair_is_always_the_last_to_be_asked_about(bench: Bench, monkeypatch:
     """Where venues are slow the last one's price is too old by then, at each look."""
     asked: list[str] = []
     limit(bench, "1.01")
-    bonk = {"input_token": TOKENS["BONK"], "output_token": TOKENS["USDC"], "type": OrderType.LIMIT}
-    bench.accept(terms_of(bonk | {"amount": 10**10, "target_price": Decimal("0.000001"), "far": True}), None)
+    other_pair(bench)
     watcher = bench.watcher()
     assert watcher.ticks is not None
 
@@ -172,6 +172,72 @@ def test_no_pair_is_always_the_last_to_be_asked_about(bench: Bench, monkeypatch:
     monkeypatch.setattr(watcher.ticks, "_met", met)
     looked(bench, watcher, 2)
     assert len(asked) == 4 and asked[0] != asked[2]
+
+
+def other_pair(bench: Bench, **what: Any) -> Order:
+    bonk = {"input_token": TOKENS["BONK"], "output_token": TOKENS["USDC"], "amount": 10**10, "far": True}
+    priced = {"type": OrderType.LIMIT, "target_price": Decimal("0.000001")}
+    return bench.accept(terms_of(bonk | (what or priced)), None)[0]
+
+
+def test_what_fails_of_one_pair_keeps_no_other_from_firing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, watcher = stop(bench, "0.97"), bench.watcher()
+    other_pair(bench)
+    assert watcher.ticks is not None
+
+    async def fail(limits: Any, _price: Any) -> list[Any]:
+        raise ZeroDivisionError(limits[0].order.pair)
+
+    monkeypatch.setattr(watcher.ticks, "_met", fail)
+    bench.move_market(-500)
+    assert looked(bench, watcher, 2) == [order.id]
+
+
+def test_stops_are_looked_at_again_before_slow_venues_were_asked_about_all_limits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty pairs whose venues hang would take a minute."""
+    monkeypatch.setattr("oee_daemon.engine.price_ticks.LIMITS_S", 0.0)
+    asked: list[str] = []
+    limit(bench, "1.01")
+    other_pair(bench)
+    watcher = bench.watcher()
+    assert watcher.ticks is not None
+
+    async def met(limits: Any, _price: Any) -> list[Any]:
+        asked.append(limits[0].order.pair)
+        return []
+
+    monkeypatch.setattr(watcher.ticks, "_met", met)
+    looked(bench, watcher)
+    assert len(asked) == 1
+    looked(bench, watcher)
+    assert len(set(asked)) == 2, "the other pair has its turn"
+
+
+def test_a_pair_that_is_followed_waits_for_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after another, fifty pairs whose venues hang would keep all stops unseen for a minute."""
+    bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)
+    other_pair(bench, type=OrderType.STOP, trail_bps=300, confirm_ms=1)
+    watcher, asked = bench.watcher(), asyncio.Event()
+    assert watcher.ticks is not None and watcher.ticks._source is not None
+    looked(bench, watcher)
+    names: set[str] = set()
+
+    async def firm(pair: Any, price: Any, sides: Any) -> Any:
+        names.add(pair.name)
+        if len(names) == 2:
+            asked.set()
+        await asyncio.wait_for(asked.wait(), 10)
+        return price
+
+    monkeypatch.setattr(watcher.ticks._source, "estimates", True)
+    monkeypatch.setattr(watcher.ticks, "_firm_price", firm)
+    assert watcher._lead is not None
+    now(watcher.ticks.follow(watcher._lead))
+    assert len(names) == 2
 
 
 def test_a_wick_of_one_slot_stops_nobody_out(bench: Bench) -> None:
