@@ -15,7 +15,6 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.engine.watcher import Watcher
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
@@ -24,7 +23,6 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import LOOK
 from oee_daemon.store import halt_row, lease_sql
 from oee_daemon.store.creating_sql import Armed
-from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import MARKET, execution_slots
 from tests.integration.test_editing import editor
 from tests.kit.daemons import until
@@ -38,17 +36,7 @@ def snipe(bench: Bench, ahead_s: float, **what: Any) -> Order:
 
 
 def watching(bench: Bench, **more: Any) -> Watcher:
-    execution = bench.execution(**{"urgent_places": 2} | more)
-    return Watcher(
-        bench.db,
-        bench.network(bench.chain()),
-        bench.broker,
-        bench.feed,
-        owner="one",
-        max_active=SLOTS,
-        urgent=UrgentOrders(execution, bench.loop, most=SLOTS),
-        line=Line(bench.db.url),
-    )
+    return bench.watcher(execution=bench.execution(**{"urgent_places": 2} | more))
 
 
 def watched(bench: Bench, snipers: list[Order], **more: Any) -> list[Order]:

@@ -12,8 +12,6 @@ from sqlalchemy import select
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.urgent_orders import UrgentOrders
-from oee_daemon.engine.watcher import Watcher
-from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import MARKET, URGENT, execution_slots
 from oee_daemon.store.watch_sql import MOST
 from tests.kit.daemons import until
@@ -51,16 +49,8 @@ def handed(bench: Bench, monkeypatch: Any) -> list[UUID]:
 def test_ten_market_orders_that_wait_for_the_chain_hold_no_stop(bench: Bench, monkeypatch: Any) -> None:
     first, met = stop(bench, "0.98"), limit(bench, "0.98")
     full(bench)
-    threads, execution = handed(bench, monkeypatch), bench.execution(urgent_places=1)
-    watcher = Watcher(
-        bench.db,
-        bench.network(bench.chain()),
-        bench.broker,
-        bench.feed,
-        owner="one",
-        max_active=SLOTS,
-        urgent=UrgentOrders(execution, bench.loop, most=SLOTS),
-    )
+    threads = handed(bench, monkeypatch)
+    watcher = bench.watcher(execution=bench.execution(urgent_places=1))
     looked(bench, watcher)
     bench.move_market(-300)
     assert set(looked(bench, watcher, 3)) == {first.id, met.id}
@@ -110,17 +100,7 @@ def test_in_the_very_millisecond_too_and_snipers_are_the_first(bench: Bench) -> 
     at = datetime.now(UTC) + timedelta(seconds=2.5)
     timed = [bench.place(launch_at=at).id for _ in range(MOST + 20)]
     sniper = bench.place(type=OrderType.SNIPER, sell=False, amount=10**8, launch_at=at).id
-    execution = bench.execution(urgent_places=1)
-    watcher = Watcher(
-        bench.db,
-        bench.network(bench.chain()),
-        bench.broker,
-        bench.feed,
-        owner="one",
-        max_active=SLOTS,
-        urgent=UrgentOrders(execution, bench.loop, most=SLOTS),
-        line=Line(bench.db.url),
-    )
+    watcher = bench.watcher(execution=bench.execution(urgent_places=1))
     now(watcher.beat())
     until(lambda: all(bench.order(order_id).fired_at for order_id in timed), what="the last launch")
     now(watcher.leave())

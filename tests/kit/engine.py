@@ -190,11 +190,25 @@ class Bench:
         return self.loop.run(self.intake.accept(terms, key, armed))
 
     def watcher(
-        self, chain: SimulatedChain | None = None, *, owner: str = "one", where: Where | None = None
+        self,
+        chain: SimulatedChain | None = None,
+        *,
+        owner: str = "one",
+        where: Where | None = None,
+        execution: Execution | None = None,
     ) -> Watcher:
-        network, broker = self.network(chain or self.chain()), self.broker
+        """`execution`: of what can't wait, as a worker has it; without one a beat fires what is due."""
+        urgent = None if execution is None else UrgentOrders(execution, self.loop, most=SLOTS)
         return Watcher(
-            self.db, network, broker, self.feed, owner=owner, max_active=SLOTS, where=lambda: where
+            self.db,
+            self.network(chain or self.chain()),
+            self.broker,
+            self.feed,
+            owner=owner,
+            max_active=SLOTS,
+            where=lambda: where,
+            urgent=urgent,
+            line=None if urgent is None else Line(self.db.url),
         )
 
     def move_market(self, bps: int, *, venue: str = "market") -> None:
