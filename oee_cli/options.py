@@ -64,6 +64,9 @@ WatchTimeout = Annotated[
 ValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s).")
 ]
+SniperValidFor = Annotated[
+    str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (30 s).")
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the id once the order is durable, and return.")]
 Tokens = Annotated[
     list[str] | None,

@@ -190,7 +190,7 @@ def snipe_token(
     max_price: MaxPrice = None,
     within: Within = None,
     slippage: o.Slippage = None,
-    valid_for: o.ValidFor = None,
+    valid_for: o.SniperValidFor = None,
     wait: Wait = False,
     timeout: WaitTimeout = None,
     idempotency_key: o.Key = None,

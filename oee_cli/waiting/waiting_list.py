@@ -33,7 +33,8 @@ def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> E
     params = {name: value for name, value in asked.items() if value is not None}
     with session(output) as client:
         orders = client.get("/api/orders", params | {"status": "waiting", "sort": "away"})["orders"]
-        feeds = {} if as_csv or output.json else client.get("/api/feeds")
+        told = as_csv or output.json
+        feeds = {} if told else client.get("/api/feeds") | client.get("/api/halt")
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV)

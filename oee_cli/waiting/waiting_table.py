@@ -12,8 +12,8 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import away_text, condition_text, expires_in, price_shown
 from oee_cli.text.order_text import asked_amount, pair_column_text
-from oee_cli.text.text_layout import Cell, Column, Line, draw_line, lay_table, side_cell
-from oee_cli.text.time_text import span_text
+from oee_cli.text.text_layout import Cell, Column, Line, draw_line, fold_sentence, lay_table, side_cell
+from oee_cli.text.time_text import minute_text, span_text
 
 _NOTHING = Cell("–", "dim")
 _COLUMNS = (
@@ -40,9 +40,12 @@ def draw_waiting(output: Output, orders: Sequence[Mapping[str, Any]], feeds: Map
 def waiting_lines(
     orders: Sequence[Mapping[str, Any]], feeds: Mapping[str, Any], width: int
 ) -> Iterator[Line]:
-    """`feeds`: what `GET /api/feeds` answers."""
+    """`feeds`: what `GET /api/feeds` and `GET /api/halt` answer."""
     rows = [_waiting_row(order, feeds["at"]) for order in orders]
     yield from lay_table(_COLUMNS, rows, width, titles=True)
+    if feeds["halt"] is not None:
+        since = f"halted since {minute_text(feeds['halt']['since'])}"
+        yield from fold_sentence(f"{since}: nothing fires. To go on: oee resume", width, "red", indent="")
     yield from _watched_lines(len(orders), feeds, width)
 
 

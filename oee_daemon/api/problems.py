@@ -91,6 +91,9 @@ def install(app: FastAPI) -> None:
         if first["type"] == "missing":
             return problem(422, "missing_field", f"{field} is missing.", field=field)
         code = _CODES.get(first["type"], "invalid_input")
+        if code == "invalid_choice":
+            typed, takes = str(first["input"])[:40], first["ctx"]["expected"]
+            return problem(422, code, f"{field} can't be {typed!r}: it takes {takes}.", field=field)
         return problem(422, code, f"{field}: {first['msg']}.", field=field)
 
     @app.exception_handler(HTTPException)

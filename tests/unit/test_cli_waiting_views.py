@@ -39,7 +39,14 @@ WIDTHS = (60, 80, 120)
 
 def feeds(**changes: Any) -> dict[str, Any]:
     feed = {"pair": "SOL/USDC", "state": "live", "ageMs": 400, "waiting": 2104}
-    return {"at": at(0), "leader": {"owner": "desk:4312"}, "waiting": 2104, "feeds": [feed], **changes}
+    return {
+        "at": at(0),
+        "leader": {"owner": "desk:4312"},
+        "waiting": 2104,
+        "feeds": [feed],
+        "halt": None,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,6 +180,14 @@ def story(until: int) -> list[Event]:
         )
         for n, (s, a, ms, data) in enumerate(STORY[:until], 1)
     ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_under_a_halt_the_list_says_that_nothing_fires(width: int) -> None:
+    halt = {"since": at(0), "reason": None, "by": "me"}
+    lines = drawn(list(waiting_lines([STOP], feeds(halt=halt), width)), width)
+    fits(lines, width)
+    assert "nothing fires. To go on: oee resume" in " ".join(" ".join(lines).split())
 
 
 def test_each_event_is_told_in_a_line() -> None:
