@@ -35,7 +35,9 @@ class Badge:
         return len(self.network) + 1 if self.network else 0
 
     def on_object(self, value: Any) -> Any:
-        """An object for programs that says where it is of."""
+        """An object for programs that says where it is of; of an array each one does."""
+        if isinstance(value, list):
+            return [self.on_object(one) for one in value]
         if self.network and isinstance(value, dict) and "network" not in value:
             return {"network": self.network, **value}
         return value

@@ -235,7 +235,10 @@ def ending_text(order: Order, *, waited: float | None = None, room: int = 1000) 
     if status == "cancelled":
         return Ending("✗", f"cancelled: {not_done_text(order)}")
     if status == "expired" and is_conditional(order) and not order.get("firedAt"):
-        text = f"expired: it waited {until_words(order)}, and its condition was not met."
+        # Nothing but that nothing ran, or a halt, lets a moment go by.
+        missed = order["type"] == "sniper" and not order.get("tokenAddress")
+        why = "it was not begun by then" if missed else "its condition was not met"
+        text = f"expired: it waited {until_words(order)}, and {why}."
         return Ending("✗", f"{text} Nothing left the wallet.", f"try: {repeat_command(order)}")
     if status == "expired":
         why = f"it could not be sent within {order['validForS']} s"

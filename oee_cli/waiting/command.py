@@ -59,7 +59,7 @@ MaxPrice = Annotated[
 ]
 Within = Annotated[
     str | None,
-    typer.Option("--within", metavar="TIME", help="Give up then. (24h; with --at alone 30 s after it)"),
+    typer.Option("--within", metavar="TIME", help="Give up then. (24h; a known token's 30 s after --at)"),
 ]
 Spend = Annotated[
     str | None, typer.Option("--spend", metavar="AMOUNT", help="How much QUOTE to pay, exactly. Needed.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from oee_cli.api.http_client import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
-from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.waiting.waiting_table import draw_waiting
 
@@ -41,7 +39,7 @@ def list_waiting(asked: Mapping[str, Any], output: Output, *, as_csv: bool) -> E
         writer.writerows([_csv_value(order, name) for name in _CSV] for order in orders)
         sys.stdout.flush()
     elif output.json:
-        output.value(json.dumps([badge.on_object(order) for order in orders], separators=(",", ":")))
+        output.emit(orders)
     elif orders:
         draw_waiting(output, orders, feeds)
     else:

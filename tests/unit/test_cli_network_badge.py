@@ -64,11 +64,12 @@ def test_what_a_script_takes_stays_as_it_is(capsys: pytest.CaptureFixture[str]) 
 def test_objects_say_it_once(capsys: pytest.CaptureFixture[str]) -> None:
     badge.wear("paper")
     output = Output(json=True)
-    for value in ({"a": 1}, {"network": "simulated", "a": 1}, [1]):
+    for value in ({"a": 1}, {"network": "simulated", "a": 1}, [1, {"a": 1}]):
         output.emit(value)
     output.fail(CliError("It failed."))
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert said[:3] == [{"network": "paper", "a": 1}, {"network": "simulated", "a": 1}, [1]]
+    told = {"network": "paper", "a": 1}
+    assert said[:3] == [told, {"network": "simulated", "a": 1}, [1, told]]
     assert said[3]["network"] == "paper" and said[3]["error"]["message"] == "It failed."
 
 

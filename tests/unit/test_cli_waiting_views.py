@@ -303,6 +303,8 @@ def test_headers_commands_and_ends() -> None:
     assert "(exit 124)" in (waits.hint or "")
     over = ending_text(waiting(status="expired", expiresAt="2026-12-01T17:00:00Z"))
     assert "its condition was not met. Nothing left the wallet." in over.text
+    late = waiting(type="sniper", status="expired", expiresAt="2026-12-01T17:00:00Z", tokenAddress=None)
+    assert "it was not begun by then. Nothing left the wallet." in ending_text(late).text
 
 
 def test_history_tells_the_condition_where_the_price_would_be() -> None:
