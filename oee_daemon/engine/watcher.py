@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, OrderType
@@ -98,6 +98,8 @@ class Watcher:
         self._stopped = False
         #: What was reported last of the watch, and of the looks at new tokens.
         self._fault = self._listing_fault = ""
+        #: And of what is due by the clock, by its name.
+        self._due_faults: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until `stop`. A fault costs a beat, and nothing else."""
@@ -184,7 +186,7 @@ class Watcher:
         elif row.leased_until is not None and row.leased_until > row.now:
             self._free_s = (row.leased_until - row.now).total_seconds() + OVER_S
         self._listed = bool(row.listed)
-        await self._do_due(row, told_at)
+        await self._do_due(row)
         self._watch_due = self._lead is not None and bool(row.armed or row.fed)
         if self._lead is None:
             self._watched = None
@@ -196,18 +198,37 @@ class Watcher:
         else:
             self.ticks.posts = {}
 
-    async def _do_due(self, row: Any, told_at: float) -> None:
+    async def _do_due(self, row: Any) -> None:
+        """Each by itself: what fails of one costs neither the others nor the prices their look. Without
+        Postgres all fail."""
         # What is over ends first: nothing fires past its time.
+        for due in (self._lapse, self._sweep, self._end_rests, self._launch_due):
+            try:
+                await due(row)
+                self._due_faults.pop(due.__name__, None)
+            except OperationalError:
+                raise
+            except Exception as e:
+                known = self._due_faults.get(due.__name__, "")
+                self._due_faults[due.__name__] = self._reported(e, known)
+
+    async def _lapse(self, row: Any) -> None:
         if row.lapses is not None and row.lapses <= row.now:
             where = self._where()
             values = {"timeline": where and where.timeline, "started": where and where.started}
             async for ended in self._batches(watch_sql.LAPSE, values):
                 self._tell([r[0] for r in ended])
+
+    async def _sweep(self, _row: Any) -> None:
         if time.monotonic() >= self._sweep_at:
             self._sweep_at = time.monotonic() + SWEEP_S
             self._tell([r[0] for r in await aside(self._db, group_sql.STOP_LEFT_OVER.all)])
+
+    async def _end_rests(self, row: Any) -> None:
         if row.looks:
             await aside(self._db, watch_sql.LOOK.all)
+
+    async def _launch_due(self, row: Any) -> None:
         if row.launches is not None:
             away_s = (row.launches - row.now).total_seconds()
             if away_s <= 0:

@@ -28,6 +28,7 @@ from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.engine_row import where
 from oee_daemon.store.engine_tables import feeds, returned, watch
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
@@ -685,6 +686,21 @@ def test_a_leader_goes_on_leading_while_venues_are_slow(
     until(lambda: bench.order(order.id).status is not Status.WAITING)
     watcher.stop()
     running.result(10)
+
+
+@pytest.mark.parametrize("statement", ["LAPSE", "LOOK"])
+def test_what_fails_of_what_is_due_keeps_nothing_else_from_firing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """One row that Postgres can't reckon with would keep all from firing for as long as it is there."""
+    over, order = limit(bench, "0.5"), stop(bench, "0.97")
+    bench.set(over.id, expires_at=bench.ago(seconds=1), look_at=bench.ago(seconds=1))
+    launched = bench.place(launch_at=datetime.now(UTC) + timedelta(hours=1))
+    bench.set(launched.id, launch_at=bench.ago(seconds=1))
+    monkeypatch.setattr(watch_sql, statement, Statement("-- fails: by its values\nSELECT 1 / 0"))
+    bench.move_market(-500)
+    assert looked(bench, bench.watcher(), 2) == [order.id]
+    assert bench.order(launched.id).status is Status.PENDING
 
 
 def test_a_stop_waits_for_no_look_at_a_new_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
