@@ -160,10 +160,16 @@ def with_owner(place: int) -> list[tuple[str, bytes] | None]:
     return [("else", a[1]) if n == place and a else a for n, a in enumerate(stored())]
 
 
+def cut(place: int) -> list[tuple[str, bytes] | None]:
+    """As one endpoint may tell it, whose word on one pool would leave all pairs without a price."""
+    return [(a[0], a[1][:60]) if n == place and a else a for n, a in enumerate(stored())]
+
+
 @pytest.mark.parametrize(
     "accounts",
     [stored(status=4), stored(opens=6), stored(creator_fee=1), stored(owed=10**6), stored(rate=100_001),
      stored(vault=crafted.THIEF), *(without(n) for n in range(6)), *(with_owner(n) for n in (0, 1, 4, 5)),
+     *(cut(n) for n in range(6)),
      [*stored()[:5], (str(crafted.TOKEN_2022), bytes(300))]],
 )  # fmt: skip
 def test_a_pool_that_is_not_understood_is_none(accounts: list[tuple[str, bytes] | None]) -> None:

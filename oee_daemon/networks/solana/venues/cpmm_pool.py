@@ -148,6 +148,8 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         or len(config[1]) != CONFIG_BYTES
     ):
         raise NoPool("it is something else")
+    if min(len(vault[1]) for vault in held[:2]) < 72:
+        raise NoPool("its vaults are none")
     data = pool[1]
     stated = [Pubkey(data[n : n + 32]) for n in (8, 72, 104, 168, 200, 296)]
     if stated != [at.config, *at.vaults, *at.mints, at.observation]:
