@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -185,11 +184,12 @@ class Identity:
         with self._db.connect() as conn:
             row = engine_row.whose(conn)
         looked_into, until = None if row is None else row.newest_fill, time.monotonic() + _LOOK_S
-        landings, new, whole = self._since(looked_into, until, first=row is None)
-        signatures = [one.signature for one in new]
+        signatures, shared, whole = self._since(looked_into, until, first=row is None)
         with self._db.connect() as conn:
             stored = orders_of(conn, signatures)
-        newest = landings[0].signature if landings else looked_into
+        # One that a node does not list yet would hide what it lists below it later.
+        known = [one for one in signatures if shared is None or one in shared]
+        newest = next(iter(known), looked_into)
         missing = [signature for signature in signatures if signature not in stored]
         for begin in range(0, min(len(missing), _READ), _TOLD):
             if time.monotonic() > until:
@@ -208,36 +208,39 @@ class Identity:
                 return newest, f"the chain knows a landing that it does not, of order {order_id}"
         if len(missing) > _READ or not whole:
             # What may be made up, listed first again, would hide what lands before it is looked for next.
-            newest = next((signature for signature in signatures if signature in stored), looked_into)
+            newest = next((signature for signature in known if signature in stored), looked_into)
             return newest, f"the chain knows {len(missing)} landings that it does not, not all to be read"
         return newest, None
 
     def _since(
         self, looked_into: str | None, until: float, *, first: bool
-    ) -> tuple[Sequence[ListedLanding], Sequence[ListedLanding], bool]:
-        """All that was listed, and those since the last look, or that are still kept: whatever others had
-        land in between hides none; and whether that is all of them. `first`: nothing was stored before, and
-        the newest are enough."""
+    ) -> tuple[list[str], Collection[str] | None, bool]:
+        """Those that any node lists before the one that was looked into last, as long as orders are kept:
+        whatever others had land in between hides none; which of them each node lists; and whether that is
+        all of them. `first`: nothing was stored before, and the newest are enough."""
         kept = datetime.now(UTC) - timedelta(days=self._keep_days) if self._keep_days else None
 
-        def is_new(one: ListedLanding) -> bool:
+        def is_kept(one: ListedLanding) -> bool:
             # A block without a time may be of any.
-            in_time = kept is None or one.at >= kept or one.at.timestamp() == 0
-            return one.signature != looked_into and in_time
+            return kept is None or one.at >= kept or one.at.timestamp() == 0
 
-        landings, before = self._run(self._chain.landings(limit=_LANDINGS))
-        listed = list(landings)
-        while before is not None and not first and all(map(is_new, listed)):
+        page = self._run(self._chain.landings(limit=_LANDINGS, until=looked_into))
+        shared, listed = page.shared, list(page.landings)
+        whole = first or page.before is None
+        while not whole and (not page.landings or any(map(is_kept, page.landings))):
             if time.monotonic() > until:
-                return listed, listed, False
+                break
             try:
-                landings, before = self._run(self._chain.landings(limit=_MORE, before=before))
+                page = self._run(self._chain.landings(limit=_MORE, before=page.before, until=looked_into))
             except ChainUnavailable:
                 if self._may_be_told():
                     raise
-                return listed, listed, False
-            listed += landings
-        return listed, list(takewhile(is_new, listed)), True
+                break
+            listed += page.landings
+            whole = page.before is None
+        else:
+            whole = True
+        return list(dict.fromkeys(one.signature for one in listed if is_kept(one))), shared, whole
 
     def _may_be_told(self) -> bool:
         """Whether what an endpoint lists and none tells is asked for again before anything is doubted."""

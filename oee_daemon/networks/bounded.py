@@ -50,8 +50,10 @@ class BoundedChain:
     async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
         return await self._ask(CHAIN_S, self._chain.fills(limit=limit, before=before, mints=mints))
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
-        return await self._ask(CHAIN_S, self._chain.landings(limit=limit, before=before))
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
+        return await self._ask(CHAIN_S, self._chain.landings(limit=limit, before=before, until=until))
 
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return await self._ask(CHAIN_S, self._chain.fills_of(signatures))

@@ -11,9 +11,10 @@ block it, and each ends when it is cancelled.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -43,10 +44,18 @@ class ListedLanding(NamedTuple):
 
 
 class LandingPage(NamedTuple):
-    """Some of them, newest first. `before`: where to go on from, where there may be more."""
+    """Some of them, newest first. `before`: where to go on from, where there may be more. `shared`: those
+    that every node lists; none: all."""
 
     landings: Sequence[ListedLanding]
     before: str | None
+    shared: Collection[str] | None = None
+
+
+def newer(listed: Sequence[ListedLanding], before: str | None, until: str | None) -> LandingPage:
+    """The page of a chain that has one list, which ends at the signature `until`."""
+    found = list(takewhile(lambda one: one.signature != until, listed))
+    return LandingPage(found, before if len(found) == len(listed) else None)
 
 
 class Chain(Protocol):
@@ -94,9 +103,12 @@ class Chain(Protocol):
         """
         ...
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
-        """What may be a fill, newest first, out of `limit` landings older than `before`: `fills` without
-        reading each. `before` is of an earlier page.
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
+        """What may be a fill, newest first, out of `limit` landings of each node that are older than `before`
+        and newer than the signature `until`: `fills` without reading each. `before` is of an earlier page.
+        Each node's list ends by itself: none of them hides a landing that another tells.
 
         Raises `ChainUnavailable`.
         """

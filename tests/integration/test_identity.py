@@ -304,7 +304,9 @@ class MadeUpChain(HookedChain):
 
     endless = False
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
         if before is not None:
             raise ChainUnavailable("not known")
         return LandingPage([ListedLanding("1" * 88, datetime.now(UTC))], "1" if self.endless else None)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
 from oee_daemon.networks.network_clock import Clock
 from oee_daemon.networks.paper.paper_ledger import Landing, Ledger, LedgerRow, fill_of
 from oee_daemon.networks.paper.paper_swap import MARK, PaperSwap, blockhash_of, read_swap, signature_of
@@ -127,9 +127,12 @@ class PaperChain:
             row = await self._ledger.find(signature)
         return fill_of(row) if row is not None and row.state == "landed" else None
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
         page = await self.fills(limit=limit, before=before)
-        return LandingPage([ListedLanding(fill.signature, fill.at) for fill in page.fills], page.before)
+        listed = [ListedLanding(fill.signature, fill.at) for fill in page.fills]
+        return newer(listed, page.before, until)
 
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)

@@ -24,7 +24,7 @@ from oee_daemon import failpoints
 from oee_daemon.contract.simulated import READS, WRITES
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import BadCursor, ChainUnavailable
-from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
+from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding, newer
 from oee_daemon.networks.network_clock import Clock, SystemClock
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_faults import Fault, Faults
@@ -260,9 +260,12 @@ class SimulatedChain:
             return None
         return fill_of(row)
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
         page = await self.fills(limit=limit, before=before)
-        return LandingPage([ListedLanding(fill.signature, fill.at) for fill in page.fills], page.before)
+        listed = [ListedLanding(fill.signature, fill.at) for fill in page.fills]
+        return newer(listed, page.before, until)
 
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return FillPage([fill for one in signatures if (fill := await self.fill(one)) is not None], None)

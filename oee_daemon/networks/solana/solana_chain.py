@@ -254,8 +254,11 @@ class SolanaChain:
     async def fills(self, *, limit: int, before: str | None = None, mints: Sequence[str] = ()) -> FillPage:
         return await self._history.page(await self.genesis_hash(), limit=limit, before=before, mints=mints)
 
-    async def landings(self, *, limit: int, before: str | None = None) -> LandingPage:
-        return await self._history.landings(await self.genesis_hash(), limit=limit, before=before)
+    async def landings(
+        self, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
+        genesis = await self.genesis_hash()
+        return await self._history.landings(genesis, limit=limit, before=before, until=until)
 
     async def fills_of(self, signatures: Sequence[str]) -> FillPage:
         return await self._history.fills_of(await self.genesis_hash(), signatures)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -49,6 +49,8 @@ _APART = re.compile(rf"{_SIGNATURE.pattern}@[^@,]+(,{_SIGNATURE.pattern}@[^@,]+)
 #: How the RPC words a memo: its length in brackets in front.
 _MEMO = re.compile(r"\[\d+\] (.*)", re.DOTALL)
 
+_NO_TIME = datetime.fromtimestamp(0, UTC)
+
 _Row = dict[str, Any]
 
 
@@ -80,14 +82,28 @@ class History:
             united.back_to,
         )
 
-    async def landings(self, genesis: str, *, limit: int, before: str | None = None) -> LandingPage:
+    async def landings(
+        self, genesis: str, *, limit: int, before: str | None = None, until: str | None = None
+    ) -> LandingPage:
         """As `Chain.landings`."""
         limit = min(limit, LISTED)
         lists = {name: one.rows for name, one in (await self._lists(genesis, limit, before)).items()}
-        united = _united(lists, limit, before)
-        times = {row["signature"]: row.get("blockTime") for rows in lists.values() for row in rows}
-        listed = [ListedLanding(one, _moment(times[one])) for one in united.signatures]
-        return LandingPage(listed, united.following)
+        places = _places(before) or {}
+        known = [{str(row["signature"]) for row in rows} for rows in lists.values() if rows]
+        more, taken = False, []
+        for name, rows in lists.items():
+            if until is not None and places.get(name) == until:
+                continue
+            part = list(takewhile(lambda row: row["signature"] != until, rows))
+            taken.append(part)
+            more = more or len(part) == limit
+            if rows:
+                places[name] = rows[min(len(part), len(rows) - 1)]["signature"]
+        times = _times(taken)
+        listed = [ListedLanding(one, times[one]) for one in _ours(taken)]
+        return LandingPage(
+            listed, _cursor(places) if more else None, set.intersection(*known) if known else ()
+        )
 
     async def fills_of(self, genesis: str, signatures: Sequence[str]) -> FillPage:
         """As `Chain.fills_of`."""
@@ -160,7 +176,7 @@ def _moment(unix: object) -> datetime:
     try:
         return datetime.fromtimestamp(unix if type(unix) is int else 0, UTC)
     except (OverflowError, ValueError, OSError):
-        return datetime.fromtimestamp(0, UTC)
+        return _NO_TIME
 
 
 def _is_final(said: Result) -> bool:
@@ -227,8 +243,13 @@ def _each_on_its_own(lists: Mapping[str, list[_Row]], limit: int, before: str | 
         if many:
             places[name] = rows[many - 1]["signature"]
         told += [row.get("blockTime") for row in (rows[many:] or rows[-1:])]
-    following = ",".join(f"{place}@{name}" for name, place in places.items() if place is not None)
-    return _United(_ours(taken), following, _latest(told))
+    known_places = {name: place for name, place in places.items() if place is not None}
+    return _United(_ours(taken), _cursor(known_places), _latest(told))
+
+
+def _cursor(places: Mapping[str, str]) -> str:
+    """The cursor that `_places` reads."""
+    return ",".join(f"{place}@{name}" for name, place in places.items())
 
 
 def _places(before: str | None) -> dict[str, str] | None:
@@ -256,6 +277,18 @@ def _last_known(full: Sequence[list[_Row]]) -> str | None:
     first = max(full, key=lambda rows: int(rows[-1]["slot"]))
     known = set.intersection(*({str(row["signature"]) for row in rows} for rows in full))
     return next((str(row["signature"]) for row in reversed(first) if row["signature"] in known), None)
+
+
+def _times(lists: Iterable[list[_Row]]) -> dict[str, datetime]:
+    """Of each signature the latest block time that is told, and the beginning of time where any tells none:
+    by one that is too early an endpoint would hide what another tells."""
+    found: dict[str, datetime] = {}
+    for rows in lists:
+        for row in rows:
+            at = _moment(row.get("blockTime"))
+            other = found.setdefault(row["signature"], at)
+            found[row["signature"]] = min(at, other) if _NO_TIME in (at, other) else max(at, other)
+    return found
 
 
 def _latest(told: Sequence[object]) -> datetime:

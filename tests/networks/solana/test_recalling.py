@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -338,14 +338,16 @@ def test_landings_that_one_endpoint_makes_up_hide_none_that_another_tells() -> N
     assert united(rows(92, 91, 9), rows(9, 8, 7)) == (["s92", "s91", "s9"], "s9")
 
 
-def walker(slots: Sequence[int]) -> Any:
-    """A node that knows landings of these slots and no others, and tells none of them."""
+def walker(slots: Sequence[int], lies: Mapping[int, Mapping[str, Any]] = MappingProxyType({})) -> Any:
+    """A node that knows landings of these slots and no others, and tells none of them. `lies`: what it says
+    otherwise of one of a slot, which it lists where it is."""
     signed = {f"{slot:064}".replace("0", "z"): slot for slot in slots}
 
     def listed(params: Any) -> Any:
         before = signed.get(params[1].get("before"), 10**9)
         found = [
             {"signature": one, "slot": slot, "err": None, "blockTime": 1_793_000_000 + slot}
+            | dict(lies.get(slot, {}))
             for one, slot in signed.items() if slot < before
         ]  # fmt: skip
         return found[: params[1]["limit"]]
@@ -389,8 +391,43 @@ def test_endpoints_that_list_nothing_in_common_are_each_listed_to_their_end(one:
 
     pages = asyncio.run(run())
     listed = [int(landing.signature.replace("z", "0")) for page in pages for landing in page.landings]
-    assert listed == sorted({*one, *two}, reverse=True)
+    assert sorted(set(listed), reverse=True) == sorted({*one, *two}, reverse=True)
     assert len(pages) <= 14
+
+
+@pytest.mark.parametrize(
+    ("liar", "lies"),
+    [
+        ([400, 399], {400: {"slot": 10**6}}),  # The newest that was known, from a slot that is none.
+        ([400, 401, 399], {}),  # In another order.
+        ([401, 400], {401: {"blockTime": 1}}),  # Longer ago than orders are kept.
+        ([401, 400], {401: {"err": "no"}}),
+    ],
+    ids=["slot", "order", "time", "failed"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_no_endpoint_hides_what_landed_since_the_newest_that_was_known(
+    liar: list[int], lies: dict[int, Any], first: bool
+) -> None:
+    """After a failover that the timeline does not show an order that is forgotten would be signed again."""
+    nodes = [walker(liar, lies), walker([401, 400, 399])]
+
+    async def run() -> LandingPage:
+        async with AsyncExitStack() as stack:
+            ordered = nodes if first else nodes[::-1]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in ordered]
+            pool = open_pool(served, 1000.0, 1000)
+            try:
+                known = f"{400:064}".replace("0", "z")
+                return await History(pool, WALLET).landings("G", limit=50, until=known)
+            finally:
+                await pool.close()
+
+    page = asyncio.run(run())
+    at = {one.signature: one.at for one in page.landings}
+    assert list(at) == [f"{401:064}".replace("0", "z")]
+    assert at.popitem()[1] == datetime.fromtimestamp(1_793_000_401, UTC)
+    assert page.shared is not None and (401 in liar) is any("4z1" in one for one in page.shared)
 
 
 def test_a_place_that_is_none_is_refused() -> None:
