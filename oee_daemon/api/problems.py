@@ -150,7 +150,7 @@ def _unavailable(error: SQLAlchemyError) -> Unavailable:
         return Unavailable("Postgres can't be reached; nothing was stored. Try again.")
     if error.statement is not None:
         return Unavailable("Postgres was lost on the way. Try again.")
-    # No statement: it was a commit, the one moment of which nothing can be said.
+    # No statement: it was a commit, the one moment of which nothing can be said, or ended with one.
     return Unavailable(
         "Postgres was lost on the way; whether the order was stored is not known.",
         code="outcome_unknown",

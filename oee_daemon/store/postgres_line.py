@@ -124,8 +124,9 @@ class Line:
     async def ask(self, batch: Batch, row: Mapping[str, Any]) -> Row | None:
         """What the statement answers for this row once that is durable; none where it has no answer.
 
-        Raises `DBAPIError`: Postgres refused it, and nothing was done; or, with `connection_invalidated`, its
-        answer is lost, and it may have been done. Who stops waiting leaves it in the air.
+        Raises `DBAPIError`: Postgres refused it, or could not be asked, and nothing was done; or, with
+        `connection_invalidated`, its answer is lost, and it may have been done. Who stops waiting leaves it
+        in the air.
         """
         loop = asyncio.get_running_loop()
         request = _Request(batch, encode(row), loop.create_future())
@@ -192,7 +193,8 @@ class Line:
             made.pgconn.enter_pipeline_mode()
             asyncio.get_running_loop().add_reader(self._socket, self._read)
         except Exception as e:
-            self._lose(e if isinstance(e, psycopg.Error) else psycopg.OperationalError(str(e)))
+            why = e if isinstance(e, psycopg.Error) else psycopg.OperationalError(str(e))
+            self._lose(why, sent=False)
         else:
             if not self._closed:
                 self._send()
@@ -302,14 +304,14 @@ class Line:
         silence(self._url)
         self._lose(Silent(f"Postgres gave no answer within {self.answer_s:g} s"))
 
-    def _lose(self, error: Exception) -> None:
-        """The connection is gone, and with it what the flight came to."""
+    def _lose(self, error: Exception, *, sent: bool = True) -> None:
+        """The connection is gone, and with it what the flight came to, unless it was never `sent`."""
         flight, self._flight = self._flight, []
         self._disconnect()
         if not isinstance(error, psycopg.Error):
             error = psycopg.OperationalError("the answer was lost")
         for request in flight:
-            self._fail(request, error, lost=True)
+            self._fail(request, error, lost=sent)
         if flight:
             asyncio.get_running_loop().call_soon(self._depart)
 
@@ -326,7 +328,9 @@ class Line:
     @staticmethod
     def _fail(request: _Request, error: psycopg.Error, *, lost: bool) -> None:
         if not request.answer.done():
-            text = request.batch.texts[-1]
+            # A flight ends with its commit: of a lost one nothing can be said, as of a commit. See
+            # `sql_statement.fault`.
+            text = None if lost else request.batch.texts[-1]
             found = DBAPIError.instance(text, None, error, psycopg.Error, connection_invalidated=lost)
             assert found is not None
             request.answer.set_exception(found)

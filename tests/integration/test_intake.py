@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import Engine, func, select
+from sqlalchemy import URL, Engine, func, make_url, select
+from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import failpoints
+from oee_daemon.api.problems import as_problem
 from oee_daemon.api.wire import pair_text
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
@@ -23,10 +28,13 @@ from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.store.database import transactions
+from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import order_events, orders
 from tests.integration.test_scale import cost
 from tests.kit.daemons import until
 from tests.kit.engine import BOOK, Bench
+from tests.kit.now import now
+from tests.kit.proxy import Proxy
 
 SOL, USDC, USDT = TOKENS["SOL"], TOKENS["USDC"], TOKENS["USDT"]
 KEY = "a-key-of-mine"
@@ -319,3 +327,39 @@ def test_accepting_reads_no_table_row_by_row(bench: Bench) -> None:
     keys = iter(("another-key", "one-more-key"))
     assert cost(bench.db, lambda: bench.place(key=next(keys))).rows == 0
     assert cost(bench.db, bench.place).rows == 0
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_order_whose_commit_was_not_answered_is_never_said_not_to_be_stored(
+    bench: Bench, empty_url: str, homes: Path, heard: bool
+) -> None:
+    proxy = Proxy(empty_url, homes)
+    assert told(bench, proxy.url, lambda: proxy.lose(b"create_", heard=heard)) == "outcome_unknown"
+    proxy.close()
+    assert stored(bench) == 1 + heard
+
+
+def test_an_order_that_could_not_even_be_asked_for_is_said_not_to_be_stored(
+    bench: Bench, tmp_path: Path
+) -> None:
+    nowhere = make_url(bench.db.url).update_query_dict({"host": str(tmp_path)})
+    assert told(bench, nowhere) == "database_unavailable"
+
+
+def told(bench: Bench, url: str | URL, lose: Callable[[], None] | None = None) -> str:
+    """The code of the problem by which a client without a key hears of an order that came to nothing. `lose`
+    is called once another one was placed."""
+    line = Line(url)
+    intake = Intake(bench.db, line, bench.broker, bench.feed, network="simulated")
+    try:
+        if lose is not None:
+            bench.loop.run(intake.accept(new(), None))
+            lose()
+        with pytest.raises(DBAPIError) as lost:
+            bench.loop.run(intake.accept(new(), None))
+    finally:
+        now(line.close())
+        intake.close()
+    problem = as_problem(lost.value)
+    assert problem.status_code == 503
+    return str(json.loads(bytes(problem.body))["code"])
