@@ -14,12 +14,14 @@ from solders.system_program import TransferParams, transfer
 from solders.token.associated import get_associated_token_address
 
 from oee_daemon.errors import VenueError
+from oee_daemon.networks.solana.guard.guarded_message import SIGNATURE_BYTES
 from oee_daemon.networks.solana.priority_fees import MOST_UNITS, limit_of
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
 from oee_daemon.networks.solana.solana_programs import ASSOCIATED, MEMO, SYSTEM, TOKEN
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.swap_memo import Memo
+from oee_daemon.networks.solana.swap_stamp import must_fit
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 
@@ -39,16 +41,20 @@ async def assembled(
     Raises `VenueError` where no message can be made of them, `AttemptFailed` where it would fail.
     """
     noted = [*steps, Instruction(Pubkey.from_string(MEMO), memo_for(plan, anchor), [])]
+    # At least: a byte for each account's number, and three for the program's, and both lengths.
+    must_fit(sum(3 + len(step.accounts) + len(step.data) for step in noted))
 
     def compiled(limit: int, price: int) -> bytes:
         budget = [set_compute_unit_limit(limit), set_compute_unit_price(price)]
         try:
             payer, blockhash = Pubkey.from_string(plan.payer), Hash.from_string(anchor.blockhash)
             message = MessageV0.try_compile(payer, [*budget, *noted], list(tables), blockhash)
-            return to_bytes_versioned(message)
+            content = to_bytes_versioned(message)
         except Exception:
             # solders words each reason by another class.
             raise VenueError("The venue's instructions make no message.", retryable=True) from None
+        must_fit(SIGNATURE_BYTES + len(content))
+        return content
 
     amount = plan.request.amount
     way = tuple(map(_way_of, steps))

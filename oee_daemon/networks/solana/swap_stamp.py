@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import VenueError
+from oee_daemon.networks.solana.guard.guarded_message import MOST_BYTES
 from oee_daemon.networks.solana.solana_programs import COMPUTE_BUDGET, MEMO
 
 _MEMO = Pubkey.from_string(MEMO)
@@ -25,12 +26,22 @@ def message_of(text: object) -> Message | MessageV0:
     """The message of a transaction in base 64, as venues give it. Raises `VenueError`."""
     try:
         content = base64.b64decode(str(text), validate=True)
+        must_fit(len(content))
         message = VersionedTransaction.from_bytes(content).message
     except (ValueError, binascii.Error):
         raise VenueError("The venue's transaction can't be read.", retryable=True) from None
     if not isinstance(message, Message | MessageV0):
         raise VenueError("The venue's transaction is of a version that is not known.", retryable=True)
     return message
+
+
+def must_fit(size: int) -> None:
+    """Before solders counts it: of more parts than a message can have it makes no error but a panic, which
+    nothing of ours catches. Raises `VenueError`."""
+    if size > MOST_BYTES:
+        raise VenueError(
+            f"The venue's swap is longer than the {MOST_BYTES} bytes of a transaction.", retryable=True
+        )
 
 
 def unit_limit_of(message: Message | MessageV0) -> int:

@@ -22,7 +22,7 @@ from oee_daemon.networks.solana.solana_programs import (
 )
 
 #: Bytes of a transaction: of what it takes beside its message, and in all.
-_SIGNATURE_BYTES, _MOST_BYTES = 65, 1232
+SIGNATURE_BYTES, MOST_BYTES = 65, 1232
 _NAMES = {
     SYSTEM: "System", TOKEN: "Token", TOKEN_2022: "Token-2022", ASSOCIATED: "AssociatedToken", MEMO: "Memo",
     COMPUTE_BUDGET: "ComputeBudget",
@@ -69,7 +69,7 @@ class Whole:
 
 def read(content: bytes, payer: str) -> Reading:
     """Raises `UnsafeSwap`."""
-    if len(content) + _SIGNATURE_BYTES > _MOST_BYTES:
+    if len(content) + SIGNATURE_BYTES > MOST_BYTES:
         refuse("too_long", f"it has {len(content)} bytes")
     try:
         message = from_bytes_versioned(content)
