@@ -10,13 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
 
 from oee_daemon.boot_clock import clock_s
-from oee_daemon.contract import halt_mark
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import engine_send_gate
-from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_send_gate import FRESH_S, Gate
 from oee_daemon.engine.halting import Halting
 from oee_daemon.errors import Halted
@@ -28,7 +25,6 @@ from oee_daemon.store.postgres_line import Batch
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
-from tests.kit.now import now
 
 
 @pytest.fixture
@@ -231,77 +227,6 @@ def test_a_worker_that_only_ends_what_it_has_is_asked_too(bench: Bench, halting:
     recovery.end()
     with bench.db.connect() as conn:
         assert halt_row.workers(conn) == []
-
-
-def test_a_file_halts_until_postgres_has_it(bench: Bench, halting: Halting, tmp_path: Path) -> None:
-    assert not halting.heed_mark()
-    halt_mark.write(tmp_path, halt_mark.Mark("hung", "me@here"))
-    gate = Gate(tmp_path)
-    gate.saw(None, clock_s())
-    with gate.sending() as may:
-        assert gate.shut and not may
-    assert halting.heed_mark()
-    assert not halt_mark.is_there(tmp_path)
-    found = halting.read()
-    assert found is not None and (found.reason, found.by) == ("hung", "me@here")
-
-
-def test_a_file_that_can_not_be_read_halts_as_well(tmp_path: Path) -> None:
-    for damaged in ("{", '{"networks": 1}', '["a"]'):
-        halt_mark.path_of(tmp_path).write_text(damaged)
-        assert halt_mark.halts(tmp_path, "simulated")
-        assert halt_mark.parse(halt_mark.content(tmp_path)) == (None, None, (), None)
-
-
-def test_a_file_stays_until_the_network_that_it_names_has_the_halt(
-    bench: Bench, halting: Halting, tmp_path: Path
-) -> None:
-    """Said to mainnet's daemon, which hung: another network that starts first is halted by it, too, and goes
-    on once a person says so; mainnet starts halted all the same."""
-    halt_mark.write(tmp_path, halt_mark.Mark("hung", "me@here", ("mainnet",), "1"))
-    assert halting.heed_mark() and not halting.heed_mark()
-    assert halting.read() is not None and halt_mark.halts(tmp_path, "mainnet")
-    assert not Gate(tmp_path, "simulated").shut and Gate(tmp_path, "mainnet").shut
-    assert halting.resume() is not None and not halting.heed_mark()
-    # Asked for once more, of this one: what mainnet was not told of is not forgotten.
-    halt_mark.write(tmp_path, halt_mark.Mark("again", None, ("simulated",), "2"))
-    assert halting.heed_mark() and halt_mark.halts(tmp_path, "mainnet")
-    mainnet = Halting(bench.db, home=tmp_path, network="mainnet", home_id="home", end_worker=lambda: None)
-    assert mainnet.heed_mark()
-    assert not halt_mark.is_there(tmp_path)
-
-
-@pytest.mark.parametrize("resumed", [False, True])
-def test_a_halt_that_a_failover_forgot_holds_again(
-    bench: Bench, halting: Halting, sql: psycopg.Connection[Any], tmp_path: Path, resumed: bool
-) -> None:
-    ours = Identity(bench.db, bench.network(bench.chain()), now, mark=tmp_path / "mark")
-    ours.settle()
-    halting.halt(None, None)
-    if resumed:
-        halting.resume()
-    sql.execute("DELETE FROM halt")
-    sql.execute("UPDATE engine SET timeline = '0000000A'")
-    ours.settle()
-    assert (halting.read() is None) is resumed
-    halting.resume()
-    ours.settle()
-    assert halting.read() is None
-
-
-def test_only_the_file_that_was_read_is_removed(
-    halting: Halting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    halt_mark.write(tmp_path, halt_mark.Mark("first", None, ("simulated",), "1"))
-    store = halt_row.halt
-
-    def another_comes(db: Engine, reason: str | None, by: str | None) -> halt_row.Halt:
-        halt_mark.write(tmp_path, halt_mark.Mark("second", None, ("simulated",), "2"))
-        return store(db, reason, by)
-
-    monkeypatch.setattr(halt_row, "halt", another_comes)
-    assert halting.heed_mark()
-    assert halt_mark.parse(halt_mark.content(tmp_path)).reason == "second"
 
 
 def test_the_gate_is_shut_to_who_was_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,3 +73,18 @@ def guard(shape: Shape, nodes: Sequence[Handler], plan: Plan | None = None) -> N
             await SolanaGuard(pool, fee_cap=FEE_CAP).check(unsigned, plan or shape.plan)
 
     asyncio.run(run())
+
+
+def judged(
+    shape: Shape,
+    purse: Purse | None = None,
+    *,
+    accounts: Callable[[str], Any] | None = None,
+    change: Callable[[dict[str, Any]], Any] = lambda value: value,
+    plan: Plan | None = None,
+) -> list[dict[str, Any]]:
+    """The simulations that were asked for, of one node; as `simulating`."""
+    simulated: list[dict[str, Any]] = []
+    node = simulating(shape, purse, accounts=accounts, change=change, simulated=simulated)
+    guard(shape, [node], plan)
+    return simulated

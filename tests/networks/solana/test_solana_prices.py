@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,25 +14,26 @@ import pytest
 from solders.keypair import Keypair
 
 from oee_daemon.contract.terms import Side
-from oee_daemon.errors import VenueLate, VenueRefused
-from oee_daemon.networks.prices import Price, Watched, price_of
+from oee_daemon.errors import VenueLate
+from oee_daemon.networks.prices import Watched, price_of
 from oee_daemon.networks.solana import solana_prices
 from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
-from oee_daemon.networks.solana.solana_pool_reader import PoolReader, SlotAge
+from oee_daemon.networks.solana.solana_pool_reader import SlotAge
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
-from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.venues.venue_api import Api
-from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, UnsignedSwap
+from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.localnet.conftest import Localnet
-from tests.networks.solana.held import held, pool
-from tests.networks.solana.held_rigs import ApiSite, Held
+from tests.networks.solana.held import held
+from tests.networks.solana.price_rig import PACE, PAIRS, Rig, Says
 
-PACE = Pace(look_s=0.0, usd_s=0.0, level_s=0.0, levels=8, max_age_s=5.0, most_firm=5)
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Localnet]:
+    with held(tmp_path) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -56,48 +57,6 @@ def test_how_old_a_slot_is(heard: list[tuple[int, float]], old: float | None) ->
     ages = SlotAge(fastest_s=0.1)
     found = [ages.of(slot, at) for slot, at in heard][-1]
     assert found is old is None or found == pytest.approx(old)
-
-
-class CountedSite(ApiSite):
-    """Counts what it is asked for."""
-
-    asked = 0
-
-    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
-        self.asked += 1
-        return await super().get(path, query)
-
-
-class Rig:
-    """Prices by that localnet's nodes, of venues of these names."""
-
-    def __init__(
-        self, net: Localnet, nodes: tuple[str, ...] = ("",), venues: str = "raydium jupiter cpmm"
-    ) -> None:
-        self.net, self.held = net, Held(net, nodes)
-        self.site = CountedSite(net, "jupiter")
-        self.directory = directory = JupiterDirectory(Api("jupiter", self.site, Bucket(1e6, 10**6)))
-        self.reader = reader = PoolReader(pool(net, *nodes), CPMM, 1e-9)
-        self.venues = [self.held.venue(name) for name in venues.split()]
-        self.prices = SolanaPrices(reader, directory, self.venues, PACE)
-
-    def look(self, *pairs: Watched) -> Mapping[str, Price]:
-        return asyncio.run(self.prices.prices(pairs))
-
-
-def pair(base: str, quote: str) -> Watched:
-    return Watched(f"{TOKENS[base].mint}/{TOKENS[quote].mint}", TOKENS[base], TOKENS[quote])
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Localnet]:
-    with held(tmp_path) as found:
-        yield found
-
-
-PAIRS = [
-    pair(base, quote) for base, quote in (("SOL", "USDC"), ("JUP", "USDC"), ("BONK", "SOL"), ("JUP", "SOL"))
-]
 
 
 def test_a_look_is_at_the_level_of_the_best_venue_net_of_its_fee(net: Localnet) -> None:
@@ -144,158 +103,6 @@ def test_one_endpoint_that_is_behind_ages_nothing_and_one_that_answers_nothing_h
     assert rig.look(PAIRS[0])[PAIRS[0].name].age_s < PACE.max_age_s
     net.order("faults", target="read", kind="503", percent=100)
     assert rig.look(PAIRS[0]) == {}
-
-
-def test_a_shallow_pool_is_no_market(net: Localnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before any venue was asked: the estimate alone."""
-    rig = Rig(net, venues="")
-    assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"cpmm"}
-    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    assert {price.bid_venue for price in rig.look(*PAIRS).values()} == {"jupiter"}
-
-
-class Says:
-    """A venue that gives so many per cent less than cpmm, or raises."""
-
-    fee_bps = None
-
-    def __init__(self, rig: Rig, answer: int | Exception) -> None:
-        self.name = f"says {answer}"
-        self._venue, self._answer = rig.held.venue("cpmm"), answer
-
-    async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        found = await self._venue.quote(request, deadline_s)
-        return replace(found, venue=self.name, amount_out=found.amount_out * (100 - self._answer) // 100)
-
-    async def build(self, plan: Plan, anchor: Anchor, deadline_s: float) -> UnsignedSwap:
-        raise NotImplementedError
-
-
-@pytest.mark.parametrize(
-    ("answers", "believed"),
-    [
-        ([10], True),
-        ([10, VenueRefused("no route")], True),
-        ([10, VenueLate("not now")], False),
-        ([10, RuntimeError("broken")], False),
-        ([1, VenueLate("not now")], True),
-        ([10, 0, VenueLate("not now")], True),
-    ],
-)
-def test_one_odd_pool_fires_no_stop_while_a_better_venue_is_silent(
-    net: Localnet, answers: list[int | Exception], believed: bool
-) -> None:
-    rig = Rig(net, venues="")
-    raw = rig.look(PAIRS[0])[PAIRS[0].name]
-    rig.prices = SolanaPrices(rig.reader, None, [Says(rig, answer) for answer in answers], PACE)
-    for side in Side:
-        levelled = rig.look(PAIRS[0])[PAIRS[0].name]
-        assert (asyncio.run(rig.prices.probed(PAIRS[0], side)) is not None) is believed
-        # What is not believed leaves no trace in the estimate.
-        same = (levelled.bid, levelled.ask) == (raw.bid, raw.ask)
-        assert same is not believed
-
-
-class Prices(JupiterDirectory):
-    """Jupiter's prices: 1 of whatever is named."""
-
-    def __init__(self, rig: Rig, *mints: str) -> None:
-        super().__init__(Api("jupiter", rig.site, Bucket(1e6, 10**6)))
-        self.known = {mint: Decimal(1) for mint in mints}
-
-    async def usd(
-        self, mints: Sequence[str], deadline_s: float, *, urgent: bool = False
-    ) -> Mapping[str, Decimal]:
-        return {mint: self.known[mint] for mint in mints if mint in self.known}
-
-
-def test_where_jupiter_knows_no_price_only_a_deep_pool_of_dollars_has_one(
-    net: Localnet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rig = Rig(net, venues="")
-    rig.prices = SolanaPrices(rig.reader, Prices(rig, TOKENS["SOL"].mint), [], PACE)
-    assert set(rig.look(*PAIRS)) == {one.name for one in PAIRS if one.quote.stable}
-    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    assert rig.look(*PAIRS) == {}
-    # Where Jupiter is not there at all, the chain is what there is.
-    rig.prices = SolanaPrices(rig.reader, None, [], PACE)
-    assert set(rig.look(*PAIRS)) == {one.name for one in PAIRS}
-
-
-@pytest.mark.parametrize(
-    ("name", "answers", "believed"),
-    [
-        ("cpmm", [10, VenueRefused("no route")], False),
-        ("cpmm", [1, VenueRefused("no route")], True),
-        ("cpmm", [10, 10], True),
-        # All markets were asked.
-        ("jupiter", [10, VenueRefused("no route")], True),
-        ("jupiter", [10, VenueLate("not now")], False),
-    ],
-)
-def test_one_odd_pool_is_no_level_of_a_token_that_jupiter_prices_and_has_no_route_for(
-    net: Localnet, monkeypatch: pytest.MonkeyPatch, name: str, answers: list[int | Exception], believed: bool
-) -> None:
-    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    rig = Rig(net, venues="")
-    venues = [Says(rig, answer) for answer in answers]
-    venues[0].name = name
-    rig.prices = SolanaPrices(rig.reader, rig.directory, venues, PACE)
-    rig.look(PAIRS[0])
-    assert (asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL)) is not None) is believed
-
-
-@pytest.mark.parametrize(("deep", "dear", "level"), [(False, 27, 0), (False, -1, -1), (True, 27, 0)])
-def test_a_pool_of_a_few_dollars_that_pays_well_lifts_no_estimate(
-    net: Localnet, monkeypatch: pytest.MonkeyPatch, deep: bool, dear: int, level: int
-) -> None:
-    """Trailing stops follow it."""
-    if not deep:
-        monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    rig = Rig(net, venues="")
-    raw = rig.look(PAIRS[0])[PAIRS[0].name].bid
-    rig.prices = SolanaPrices(rig.reader, rig.directory, [Says(rig, -dear)], PACE)
-    levelled = rig.look(PAIRS[0])[PAIRS[0].name].bid
-    assert abs(levelled / raw - 1 - Decimal(level) / 100) < Decimal("0.005")
-
-
-def test_a_shallow_pool_hides_no_market_that_has_fallen(
-    net: Localnet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    rig = Rig(net, venues="")
-    venues = [Says(rig, -27), Says(rig, 1)]
-    venues[0].name, venues[1].name = "cpmm", "raydium"
-    rig.prices = SolanaPrices(rig.reader, rig.directory, venues, PACE)
-    rig.look(PAIRS[0])
-    quote = asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL))
-    assert quote is not None and quote.venue == "raydium"
-
-
-@pytest.mark.parametrize(("depth", "dear"), [(20, False), (10**6, True)])
-def test_a_pool_of_a_few_dollars_that_pays_well_keeps_no_stop_from_firing(
-    net: Localnet, monkeypatch: pytest.MonkeyPatch, depth: int, dear: bool
-) -> None:
-    """Whatever little it pays for is never sold there: nobody trades, and the stop would wait for ever."""
-    monkeypatch.setattr(solana_prices, "DEEP_USD", 10**12)
-    rig = Rig(net, venues="")
-    raw = rig.look(PAIRS[0])[PAIRS[0].name].bid
-
-    class Routes(Says):
-        """The better one of a pool of so many dollars, which pays 27 % more, and of the market."""
-
-        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-            found = await super().quote(request, deadline_s)
-            little = found.amount_out <= depth * 10**6
-            return replace(found, amount_out=found.amount_out * (127 if little else 99) // 100)
-
-    rig.prices = SolanaPrices(rig.reader, rig.directory, [Routes(rig, 0)], PACE)
-    rig.look(PAIRS[0])
-    quote = asyncio.run(rig.prices.probed(PAIRS[0], Side.SELL))
-    assert quote is not None
-    assert (price_of(quote, Side.SELL, PAIRS[0].base, PAIRS[0].quote) > raw) is dear
 
 
 def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(

@@ -1,0 +1,53 @@
+"""An endpoint's turns: even, the urgent first, and a pause holds everybody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
+
+
+def test_turns_are_even_and_the_urgent_come_first() -> None:
+    order: list[str] = []
+
+    async def run() -> None:
+        bucket = Bucket(100.0, 2)
+        loop = asyncio.get_running_loop()
+
+        async def take(name: str) -> None:
+            await bucket.turn(urgent=name.startswith("due"))
+            order.append(name)
+
+        bucket.pause(0.2)
+        begun = loop.time()
+        await asyncio.gather(*(take(name) for name in ["look 1", "look 2", "look 3", "due 1", "due 2"]))
+        assert loop.time() - begun >= 0.229
+        assert order == ["due 1", "due 2", "look 1", "look 2", "look 3"]
+
+    asyncio.run(run())
+
+
+def test_who_stops_waiting_takes_no_turn() -> None:
+    async def run() -> None:
+        bucket = Bucket(1.0, 1)
+        await bucket.turn()
+        waiting = [asyncio.ensure_future(bucket.turn()) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        begun = asyncio.get_running_loop().time()
+        await waiting[1]
+        assert asyncio.get_running_loop().time() - begun < 1.9
+
+    asyncio.run(run())
+
+
+def test_a_pause_holds_everybody() -> None:
+    async def run() -> None:
+        bucket = Bucket(1000.0, 10)
+        bucket.pause(0.05)
+        assert 0.04 < bucket.pause_s <= 0.05
+        begun = asyncio.get_running_loop().time()
+        await bucket.turn(urgent=True)
+        assert asyncio.get_running_loop().time() - begun >= 0.049
+
+    asyncio.run(run())
