@@ -12,6 +12,7 @@
     │   ├── WrongPassphrase       403, the key stays sealed
     │   └── Unavailable           503, Postgres can't be reached
     ├── AttemptFailed             this attempt ends, another may follow (see `retryable`)
+    │   ├── WrongQuote            the swap would do far better than was quoted: its bound keeps nothing
     │   ├── UnsafeToken           checks of a new token stand against buying it
     │   └── VenueError            a venue did not give a price
     │       ├── VenueRefused      it said no: asking again won't help
@@ -186,6 +187,14 @@ class Unavailable(Refused):
 
 class AttemptFailed(OeeError):
     """Nothing of this attempt can be on the chain."""
+
+
+class WrongQuote(AttemptFailed):
+    """The price that the swap's bound was made of is far from the one that it would get: it was told
+    falsely, or is of another moment. With that bound nearly all of the difference could be taken."""
+
+    code = "quote_wrong"
+    retryable = True
 
 
 class UnsafeToken(AttemptFailed):

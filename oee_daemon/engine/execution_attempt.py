@@ -20,7 +20,7 @@ from oee_daemon.engine.moving import Mover
 from oee_daemon.engine.new_token_checks import Judged, NewTokenChecks, verdicts_told
 from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.outside import Outside
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, WrongQuote
 from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
@@ -108,7 +108,8 @@ class Attempt:
         except UnsafeSwap as refused:
             return await self._bar(order, refused), None
         except AttemptFailed as failure:
-            return await self._mover.end_attempt(order, failure), None
+            wrong = isinstance(failure, WrongQuote)
+            return await self._mover.end_attempt(order, failure, unfixes=wrong), None
         except ChainUnavailable as e:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
             return await self._mover.end_attempt(order, unanchored), None

@@ -83,9 +83,11 @@ class Mover:
         swap_ended: str | None = None,
         bars: str | None = None,
         spare: bool = False,
+        unfixes: bool = False,
     ) -> Order | None:
         """The attempt has failed: another one after a pause, or the order's end. `bars`: a venue that the
-        order asks no more, from this very move on; `spare`: another one follows however many there were."""
+        order asks no more, from this very move on; `spare`: another one follows however many there were;
+        `unfixes`: the bound that a choice has fixed counts no more."""
         # A venue that is barred is not asked again: another one may do.
         back = None if bars or spare else returning.returns(order, failure, self._max_attempts)
         if back is not None:
@@ -104,7 +106,15 @@ class Mover:
                 order,
                 Status.PENDING,
                 lambda: move_sql.retry(
-                    self._line, order, failure, delay, answers, swap_ended, bars, rejections=rejections
+                    self._line,
+                    order,
+                    failure,
+                    delay,
+                    answers,
+                    swap_ended,
+                    bars,
+                    unfixes=unfixes,
+                    rejections=rejections,
                 ),
             )
             if retried is not None or order.group_id is None:

@@ -142,4 +142,5 @@ def _plan(order: Order, request: QuoteRequest, venue: str, payer: str) -> Plan:
         route=order.route or b"",
     )
     bound = routing.guarded(quote, order)
-    return Plan(order_id=order.id, request=request, quote=quote, bound=bound, payer=payer)
+    by_quote = order.fixed_by is not None or bound != order.bound
+    return Plan(order_id=order.id, request=request, quote=quote, bound=bound, payer=payer, by_quote=by_quote)

@@ -16,5 +16,6 @@ from oee_daemon.orders.swap import UnsignedSwap
 class Guard(Protocol):
     async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
         """Raises `UnsafeSwap` unless the swap does what the plan says, within its bound; `AttemptFailed`
-        where it would fail; `ChainUnavailable` where nobody tells what it would do."""
+        where it would fail, `WrongQuote` where its bound is of a quote that is far from what it would do;
+        `ChainUnavailable` where nobody tells what it would do."""
         ...

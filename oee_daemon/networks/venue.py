@@ -19,7 +19,8 @@ class Plan:
     """What is to be swapped: the chosen quote of an order's attempt, and the bound it must keep.
 
     `quote.route` is what the venue gave with that quote, also after a crash. `bound` is the least to receive
-    (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is the wallet's address.
+    (`ExactIn`) or the most to spend (`ExactOut`), base units. `payer` is the wallet's address. `by_quote`:
+    nobody but that quote says what the bound is.
     """
 
     order_id: UUID
@@ -27,6 +28,7 @@ class Plan:
     quote: Quote
     bound: int
     payer: str
+    by_quote: bool = False
 
 
 class Venue(Protocol):

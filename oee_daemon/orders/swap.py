@@ -27,6 +27,11 @@ class QuoteRequest:
     route: bytes = b""
 
 
+def is_far_better(more: int, less: int) -> bool:
+    """By more than a quarter: no honest price moves so far while a swap is built."""
+    return 4 * more > 5 * less
+
+
 @dataclass(frozen=True, slots=True)
 class Toll:
     """By what the network's part of a swap can be told before it is built: accounts of others that it writes,

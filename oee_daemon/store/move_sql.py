@@ -270,16 +270,18 @@ async def retry(
     swap_ended: str | None,
     bars: str | None = None,
     *,
+    unfixes: bool = False,
     rejections: int = 0,
 ) -> Order | None:
     """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more;
-    `rejections`: on the chain in a row. None, too: its group's turn is another's."""
+    `unfixes`: the price that fixed its bound was wrong; `rejections`: on the chain in a row. None, too: its
+    group's turn is another's."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"rejections": rejections, "barred": order.barring(bars), "fixed_by": order.fixed_by}
     changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
-    if bars is not None and bars == order.fixed_by:
-        # A bound that was made of a lie would keep every honest price out.
+    if order.fixed_by is not None and (unfixes or bars == order.fixed_by):
+        # A bound that was made of a lie would keep every honest price out, or nothing at all.
         changes |= dict.fromkeys(("fixed_by", "min_receive", "max_spend"))
     return await _move(line, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)
 
@@ -308,10 +310,7 @@ async def wait(
     swap_ended: str | None,
 ) -> Order | None:
     """To `waiting`: its price is gone, or its time for this time is over. None, too: so is its time to wait,
-    or another order of its group was filled.
-
-    `why`: the code and the sentence.
-    """
+    or another order of its group was filled. `why`: the code and the sentence."""
     data = Waiting(why, answers, round(back.rest.total_seconds() * 1000)).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"returns": back.returns, "rejections": back.rejections, "latched": back.latched}

@@ -11,7 +11,8 @@ import pytest
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, WrongQuote
+from oee_daemon.networks.solana.guard import guard_effect
 from oee_daemon.networks.solana.rpc import endpoint_pool
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
@@ -71,6 +72,39 @@ def test_what_two_endpoints_show_of_a_swap(nodes: str, code: str | None) -> None
     with pytest.raises((UnsafeSwap, AttemptFailed, ChainUnavailable)) as caught:
         guard(SHAPE, handlers)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("exact_out", "spent", "got", "signed"),
+    [
+        (False, 1_000_000, 1_250_000, True),
+        (False, 1_000_000, 1_250_001, False),
+        (True, 800_000, 1_000_000, True),
+        (True, 799_999, 1_000_000, False),
+    ],
+)
+def test_a_swap_is_held_to_what_was_quoted(exact_out: bool, spent: int, got: int, signed: bool) -> None:
+    plan = crafted.order(exact_out=exact_out)
+    moved = {plan.request.input_token.mint: -spent, plan.request.output_token.mint: got}
+    if signed:
+        guard_effect._as_quoted(moved, plan)
+        return
+    with pytest.raises(WrongQuote) as caught:
+        guard_effect._as_quoted(moved, plan)
+    assert (caught.value.code, caught.value.retryable) == ("quote_wrong", True)
+
+
+def test_reserves_that_one_endpoint_tells_falsely_make_no_bound() -> None:
+    """It tells of a simulation what fits them, and another one shows what the pool would give."""
+    quote = replace(SHAPE.plan.quote, amount_out=950_000)
+    told = replace(SHAPE, plan=replace(SHAPE.plan, quote=quote, by_quote=True))
+    liar, other = simulating(SHAPE, honest(got=950_000)), simulating(SHAPE, honest(got=2_000_000))
+    guard(told, [liar])
+    for nodes in ([liar, other], [other, liar]):
+        with pytest.raises(WrongQuote):
+            guard(told, nodes)
+    # A bound that somebody set is what they want.
+    guard(replace(told, plan=replace(told.plan, by_quote=False)), [liar, other])
 
 
 def with_table() -> Shape:

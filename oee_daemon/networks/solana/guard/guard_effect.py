@@ -13,13 +13,16 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import AttemptFailed
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.errors import AttemptFailed, WrongQuote
 from oee_daemon.networks.solana.chain_refusals import rejection
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import refuse
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
+from oee_daemon.networks.venue import Plan
+from oee_daemon.orders.swap import is_far_better
 
 #: What a node says of a swap whose blockhash it does not have
 #: (https://github.com/anza-xyz/solana-sdk, transaction-error).
@@ -28,11 +31,13 @@ UNKNOWN_BLOCK = "BlockhashNotFound"
 FIELDS = ("err", "accounts", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
 
 
-def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], limits: Limits) -> None:
+def check(
+    found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], limits: Limits, plan: Plan
+) -> None:
     """`found`: the simulation's value; `keys`: the message's accounts; `asked`: those whose state it gives.
 
-    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, `NoAnswer` where what a node says can't
-    be read, or it is behind the swap: that says something of the node, and nothing of the swap.
+    Raises `UnsafeSwap`, `AttemptFailed` where the swap would fail, `WrongQuote`; `NoAnswer` where what a node
+    says can't be read, or it is behind the swap: that says something of the node, and nothing of the swap.
     """
     if found["err"] == UNKNOWN_BLOCK:
         # The anchor is of the node that is furthest on: this one is behind, or on another fork.
@@ -54,6 +59,21 @@ def check(found: Mapping[str, Any], keys: Sequence[str], asked: Sequence[str], l
     except (Unreadable, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise NoAnswer("a simulation that can't be read") from None
     _amounts(moved, found["fee"], limits)
+    if plan.by_quote:
+        _as_quoted(moved, plan)
+
+
+def _as_quoted(moved: Mapping[str, int], plan: Plan) -> None:
+    """A pool's reserves are one endpoint's word, and told wrong they make a bound that keeps nothing."""
+    request, quote = plan.request, plan.quote
+    spent, got = -moved.get(request.input_token.mint, 0), moved.get(request.output_token.mint, 0)
+    if request.mode is SwapMode.EXACT_IN and is_far_better(got, quote.amount_out):
+        said = f"bring {got}, and {quote.venue} was said to give {quote.amount_out}"
+    elif request.mode is SwapMode.EXACT_OUT and is_far_better(quote.amount_in, spent):
+        said = f"take {spent}, and {quote.venue} was said to take {quote.amount_in}"
+    else:
+        return
+    raise WrongQuote(f"Before it was signed, it would {said}: its bound is made of a wrong price.")
 
 
 def _amounts(moved: Mapping[str, int], fee: int, limits: Limits) -> None:

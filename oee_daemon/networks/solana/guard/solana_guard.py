@@ -39,7 +39,7 @@ class SolanaGuard:
         self._programs = programs
 
     async def check(self, unsigned: UnsignedSwap, plan: Plan) -> None:
-        """Raises `UnsafeSwap`, `AttemptFailed` where it would fail, `ChainUnavailable` where nobody tells."""
+        """As `Guard.check`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE_S
         reading = read(unsigned.message, plan.payer)
@@ -50,7 +50,7 @@ class SolanaGuard:
         asked = sorted(message.writable)
 
         def judge(results: list[Result]) -> None:
-            guard_effect.check(_simulated(results), message.keys, asked, limits)
+            guard_effect.check(_simulated(results), message.keys, asked, limits, plan)
 
         await self._simulate(unsigned.message, asked, judge, max(0.001, until - loop.time()))
 

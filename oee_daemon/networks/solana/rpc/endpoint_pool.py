@@ -82,15 +82,18 @@ class Pool:
         deadline_s: float,
         *,
         urgent: bool = True,
+        turn: int = 0,
     ) -> T:
         """What `read` makes of the first answer that it can use; it raises `NoAnswer` for one that it can't.
+        `turn`: by how many the first one asked is another than usual.
 
         Raises `ChainUnavailable` where there is none.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
         reasons = []
-        for n, endpoint in enumerate(order := list(self._order)):
+        first = turn % len(self._order)
+        for n, endpoint in enumerate(order := self._order[first:] + self._order[:first]):
             # Each leaves time for those after it.
             share_s = (until - loop.time()) / (len(order) - n)
             try:

@@ -155,7 +155,10 @@ class CpmmVenue:
         options = {"encoding": "base64", "commitment": "confirmed"}
         call: Call = ("getMultipleAccounts", [keys, options])
         try:
-            accounts = await self._rpc.any([call], lambda results: _read(results[0], len(keys)), deadline_s)
+            # A further attempt begins with another endpoint: what one tells falsely it would tell again.
+            accounts = await self._rpc.any(
+                [call], lambda results: _read(results[0], len(keys)), deadline_s, turn=request.attempt - 1
+            )
         except ChainUnavailable as e:
             raise VenueLate(f"cpmm could not be read: {e.message}") from None
         rows, found = dict(zip(keys, accounts, strict=True)), []
