@@ -17,6 +17,7 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
+from oee_daemon.networks.solana.anchor_choice import AnchorChoice
 from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
@@ -83,6 +84,7 @@ class SolanaChain:
         #: Whether each endpoint tells in one request what it shows of a swap and what the swap did.
         self._at_once = True
         self._clock = SlotClock(fastest_slot_ms)
+        self._choice = AnchorChoice(fastest_slot_ms)
         self._history = History(pool, wallet)
 
     def expected_s(self) -> float:
@@ -115,14 +117,14 @@ class SolanaChain:
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         genesis = await self.genesis_hash()
         heard = await self._pool.each(calls, deadline_s)
-        found = [
-            anchor for name, said in heard.items() if (anchor := _anchor(name, said, genesis)) is not None
-        ]
+        found = {
+            name: anchor
+            for name, said in heard.items()
+            if (anchor := _anchor(name, said, genesis)) is not None
+        }
         if not found:
             raise ChainUnavailable("No RPC endpoint gives a block to build on.")
-        # Of all that answer the one furthest on: by a height that is told too low, of an endpoint that lags
-        # or lies, the others would prove a swap dead that can still land.
-        anchor = max(found, key=lambda one: one.last_valid_height)
+        anchor = self._choice.of(found)
         self._clock.begin(anchor.slot)
         return anchor
 

@@ -1,0 +1,80 @@
+"""Too high a height, told by one endpoint, leaves no swap in doubt that nobody could ever prove dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.solana import anchor_choice
+from oee_daemon.networks.solana.anchor_choice import FAR_BLOCKS, AnchorChoice
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_chain import SolanaChain
+from oee_daemon.orders.swap import Anchor
+from tests.networks.solana.server import serving
+from tests.networks.solana.test_low_anchor import World, node
+
+#: Blocks by which a liar is ahead: of 200 ms, years.
+LIE = 10**9
+
+
+def last_height(ahead: Sequence[int]) -> int:
+    """By how much the anchor's last height is beyond the honest one, where endpoints lie by so much."""
+    world = World()
+
+    async def run() -> int:
+        async with AsyncExitStack() as stack:
+            nodes = [node(world, low=-by) for by in ahead]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            chain = SolanaChain(pool, wallet="", genesis="G")
+            return (await chain.anchor(2.0)).last_valid_height - (world.height + 150)
+
+    return asyncio.run(run())
+
+
+def test_of_three_the_liar_is_left_out_and_of_two_nothing_is_built_on() -> None:
+    assert last_height([LIE, 0, 0]) == 0 == last_height([0, -100, LIE])
+    with pytest.raises(ChainUnavailable, match="contradict"):
+        last_height([LIE, 0])
+    # A lag is no lie, and whoever is alone is believed.
+    assert last_height([0, -200]) == 0 and last_height([LIE]) == LIE
+
+
+def at(height: int) -> Anchor:
+    return Anchor("b", height + 150, height + 22_000_000, height)
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        monkeypatch.setattr(anchor_choice, "clock_s", lambda: self.now)
+
+
+def test_what_two_agreed_on_tells_a_liar_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, choice = Clock(monkeypatch), AnchorChoice(100.0)
+    assert choice.of({"a": at(1_000), "b": at(1_010)}) == at(1_010)
+    clock.now += 60
+    # 60 seconds are 600 blocks at most.
+    assert choice.of({"a": at(1_300), "b": at(LIE)}) == at(1_300)
+    with pytest.raises(ChainUnavailable):
+        choice.of({"b": at(1_010 + FAR_BLOCKS + 601)})
+    assert choice.of({"b": at(1_010 + FAR_BLOCKS + 600)}) == at(1_010 + FAR_BLOCKS + 600)
+    clock.now += 3_600
+    # One that begins anew far behind holds nobody up.
+    assert choice.of({"a": at(20_000), "b": at(0)}) == at(20_000)
+
+
+def test_one_that_stands_still_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, choice = Clock(monkeypatch), AnchorChoice(100.0)
+    with pytest.raises(ChainUnavailable):
+        choice.of({"a": at(10_000), "b": at(100)})
+    clock.now += 6
+    assert choice.of({"a": at(10_020), "b": at(100)}) == at(10_020)
+    clock.now += 6
+    # Where the chain itself stands, nobody is to blame.
+    assert choice.of({"a": at(10_020)}) == at(10_020)
