@@ -12,6 +12,7 @@ import copy
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,14 @@ class Broker(RedisBroker):
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
         super().__init__(client=client, **options)  # type: ignore[no-untyped-call]
+        if not self.scripts:
+            # Dramatiq looks for them by a pattern, as which a folder's name with brackets matches nothing.
+            self.scripts = {
+                name: client.register_script(
+                    (files("dramatiq.brokers") / "redis" / f"{name}.lua").read_bytes()
+                )
+                for name in ("dispatch", "maxstack")
+            }
         self.url = url
         self._threads = Threads()
         self.add_middleware(self._threads)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 from uuid import uuid4
 
+import dramatiq
 import pytest
 import redis
 from dramatiq.message import Message
@@ -116,3 +120,18 @@ def test_a_way_to_nowhere_says_so_once_and_is_quiet_for_a_while() -> None:
     with pytest.raises(redis.ConnectionError):
         way.send("PING")
     way.send("PING")
+
+
+def test_dramatiq_in_a_folder_with_brackets_in_its_name_has_its_scripts(
+    redis_url: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "checkout [1]"
+    place.mkdir()
+    (place / "dramatiq").symlink_to(Path(dramatiq.__file__).parent)
+    code = (
+        f"import sys; sys.path.insert(0, {str(place)!r})\n"
+        "from uuid import uuid4; import dramatiq; from oee_daemon.queue.broker import open_broker, ring\n"
+        "print(ring(open_broker(sys.argv[1]), uuid4()), dramatiq.__file__)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code, redis_url], text=True, timeout=60)
+    assert said == f"True {place}/dramatiq/__init__.py\n"
