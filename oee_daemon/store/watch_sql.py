@@ -190,13 +190,14 @@ LOOK = Statement(f"""
         THEN arm_price WHEN latched THEN limit_price ELSE target_price END
     FROM due WHERE o.id = due.id AND o.status = 'waiting' RETURNING o.id
 """)  # noqa: S608
-PEAKS = Statement("""
+PEAKS = Statement(f"""
     -- peaks: trailing stops of a pair follow the best price since each was placed or launched, in whole
     -- hundredths of a percent of it
     WITH behind AS (
         SELECT id FROM orders
         WHERE trail_bps IS NOT NULL AND arm_rule IS NOT NULL AND pair = %(pair)s AND NOT latched
-            AND greatest(updated_at, launch_at) <= %(price_at)s::timestamptz
+            AND (greatest(updated_at, launch_at) <= %(price_at)s::timestamptz
+                OR greatest(updated_at, launch_at) > clock_timestamp() + {ABSURD})
             AND CASE arm_rule WHEN 2 THEN coalesce(peak <= %(bid)s::numeric * 10000 / 10001, true)
                 WHEN 3 THEN coalesce(peak >= %(ask)s::numeric * 10001 / 10000, true) ELSE false END
             AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
@@ -207,7 +208,7 @@ PEAKS = Statement("""
         arm_price = CASE arm_rule WHEN 2 THEN %(bid)s::numeric * (10000 - trail_bps) / 10000
             ELSE %(ask)s::numeric * (10000 + trail_bps) / 10000 END
     FROM behind WHERE o.id = behind.id
-""")
+""")  # noqa: S608
 ROOM = Statement("""
     -- room: orders that have fired and are not sent
     SELECT count(*) FROM orders WHERE next_run_at IS NOT NULL AND firings > 0 AND status <> 'submitted'
