@@ -83,9 +83,10 @@ class Identity:
         mark: Path | None = None,
         must_be_held: Callable[[], None] = lambda: None,
         keep_days: int | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         """`run`: does on the network's loop what this thread waits for. `must_be_held` raises `HomeLost` once
-        the mark's home is another one."""
+        the mark's home is another one. `alive` is called while what takes long goes on."""
         self._db = db
         self._network = network
         self._chain = BoundedChain(network.chain, FaultLog())
@@ -93,6 +94,7 @@ class Identity:
         self._mark = mark
         self._must_be_held = must_be_held
         self._keep_days = keep_days
+        self._say_alive = alive
         #: Where the database was last seen to be; none where that can't be known.
         self.known: Where | None = None
         self.settled = False
@@ -130,7 +132,7 @@ class Identity:
             gap, elsewhere = _forgot(row, here, marks)
             gap = gap or unknown
             if gap:
-                orders = doubt_sql.doubt(conn, chain, elsewhere=elsewhere)
+                orders = doubt_sql.doubt(conn, chain, elsewhere=elsewhere, going_on=self._say_alive)
                 log.warning(
                     "the database is not where it was", extra={"reason": gap, "in_doubt": len(orders)}
                 )

@@ -128,6 +128,7 @@ class Worker:
             mark=mark,
             must_be_held=self._held.check,
             keep_days=settings.keep_days,
+            alive=self._alive,
         )
 
     def _make_watcher(self, settings: Settings) -> Watcher:

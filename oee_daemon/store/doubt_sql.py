@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -43,6 +44,8 @@ _UNTIL = """CASE WHEN type = 'market'
 _UNTIL = f"coalesce({_UNTIL}, '9999-01-01T00:00:00Z')"
 #: Longer than any order waits that has an end.
 FOR_EVER = timedelta(days=36500)
+#: Orders that one statement puts in doubt: a hundred thousand at once would take longer than any may.
+AT_ONCE = 2000
 _DOUBT = f"""
     -- {{name}}: they may be on a chain
     WITH live AS (
@@ -69,7 +72,12 @@ _DOUBT = f"""
     FROM live WHERE orders.id = live.id
     RETURNING live.status
 """  # noqa: S608  # the names are our own columns
-_EVERY = Statement(_DOUBT.format(name="doubt: every live order", which=LIVE))
+# In the order in which whoever moves them locks them.
+_LOCK_LIVE = Statement(f"""
+    -- lock the live: orders that may have been executed
+    SELECT id FROM orders WHERE {LIVE} ORDER BY id FOR UPDATE
+""")  # noqa: S608  # a predicate of ours
+_THESE = Statement(_DOUBT.format(name="doubt: these orders, which are locked", which="id = ANY (%(ids)s)"))
 # Who joins a group holds its row, and a statement does not see what is stored after it has begun.
 _LOCK_GROUPS = Statement("""
     -- lock the groups of what is in doubt
@@ -103,14 +111,20 @@ _FORGET_ENDED = Statement("""
 """)
 
 
-def doubt(conn: Connection, chain: str, *, elsewhere: bool) -> list[str]:
+def doubt(
+    conn: Connection, chain: str, *, elsewhere: bool, going_on: Callable[[], None] = lambda: None
+) -> list[str]:
     """Puts every live order in doubt: it may be on `chain`. Returns the status that each had.
 
     `elsewhere`: this is a copy, and the engine that it was copied from may go on with them. Whoever holds one
-    of them is told by the raised fence.
+    of them is told by the raised fence. In a transaction of the caller's it is all of them, or none;
+    `going_on` is called after each part of them.
     """
-    values = {"chain": chain, "elsewhere": elsewhere}
-    found = _EVERY.all(conn, values)
+    values: dict[str, Any] = {"chain": chain, "elsewhere": elsewhere}
+    live, found = [row[0] for row in _LOCK_LIVE.all(conn)], []
+    for first in range(0, len(live), AT_ONCE):
+        found += _THESE.all(conn, values | {"ids": live[first : first + AT_ONCE]})
+        going_on()
     if _LOCK_GROUPS.all(conn):
         found += _JOINED.all(conn, values)
     return [row[0] for row in found]

@@ -14,6 +14,7 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.store import doubt_sql
+from oee_daemon.store.database import transactions
 from tests.kit.engine import Bench, HookedChain
 from tests.kit.now import now
 from tests.kit.waiting import (
@@ -90,3 +91,31 @@ def test_a_stop_that_was_in_doubt_fires_at_its_own_price(bench: Bench) -> None:
     bench.move_market(-1200)
     assert looked(bench, watcher, 3) == [order.id]
     assert bench.run_to_end(bench.execution(chain), order.id).status is Status.CONFIRMED
+
+
+def test_however_many_are_live_no_statement_doubts_more_than_it_has_the_time_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that reaches its limit would do so at each beat, and nothing would run any more."""
+    monkeypatch.setattr(doubt_sql, "AT_ONCE", 2)
+    orders = [*(limit(bench, "0.95").id for _ in range(3)), bench.place().id, bench.held(bench.place().id).id]
+    going_on: list[None] = []
+    with transactions(bench.db).begin() as conn:
+        for statement in _COUNT_CHANGES:
+            conn.exec_driver_sql(statement)
+        found = doubt_sql.doubt(conn, "x", elsewhere=False, going_on=lambda: going_on.append(None))
+        most = conn.exec_driver_sql("SELECT max(n), sum(n) FROM pg_temp.changed").one()
+        conn.exec_driver_sql("DROP TRIGGER counts ON orders")
+    assert sorted(found) == ["pending", "routing", "waiting", "waiting", "waiting"]
+    assert (tuple(most), len(going_on)) == ((2, 5), 3)
+    assert {bench.order(one).status for one in orders} == {Status.SUBMITTED}
+
+
+#: How many orders each statement of this connection changes.
+_COUNT_CHANGES = (
+    "CREATE TEMP TABLE changed (n int) ON COMMIT DROP",
+    "CREATE FUNCTION pg_temp.counts() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN INSERT INTO changed SELECT count(*) FROM anew; RETURN NULL; END'",
+    "CREATE TRIGGER counts AFTER UPDATE ON orders REFERENCING NEW TABLE AS anew"
+    " FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.counts()",
+)
