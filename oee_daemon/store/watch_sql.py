@@ -16,6 +16,9 @@ from oee_daemon.store.sql_statement import Statement, named_row
 #: Candidates of one pair and rule that one look finds; and stops, whose prices are held all at once: those
 #: that are found only once others have fired would begin to hold in the middle of a crash.
 MOST, MOST_STOPS = 100, 1000
+#: Trailing stops of one pair that follow it in one statement, which has to end in time however many there
+#: are: those that are furthest behind; the others at the next looks.
+MOST_FOLLOW = 5000
 
 _OVER = over("w.lease_until")
 BEAT = Statement(
@@ -202,7 +205,8 @@ PEAKS = Statement(f"""
                 WHEN 3 THEN coalesce(peak >= %(ask)s::numeric * 10001 / 10000, true) ELSE false END
             AND EXISTS (SELECT FROM watch WHERE fence = %(fence)s AND lease_until > clock_timestamp()
                 AND %(price_at)s::timestamptz > clock_timestamp() - %(max_age)s::interval)
-        ORDER BY id FOR UPDATE SKIP LOCKED
+        ORDER BY CASE arm_rule WHEN 2 THEN peak / %(bid)s::numeric ELSE %(ask)s::numeric / peak END
+            NULLS FIRST LIMIT {MOST_FOLLOW} FOR UPDATE SKIP LOCKED
     )
     UPDATE orders o SET peak = CASE arm_rule WHEN 2 THEN %(bid)s::numeric ELSE %(ask)s::numeric END,
         arm_price = CASE arm_rule WHEN 2 THEN %(bid)s::numeric * (10000 - trail_bps) / 10000

@@ -11,6 +11,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.orders.tokens import MAX_UNITS
 from oee_daemon.store import watch_sql
+from oee_daemon.store.sql_statement import Statement
 from tests.kit.engine import Bench
 from tests.kit.now import now
 from tests.kit.waiting import (
@@ -205,3 +206,33 @@ def test_who_leads_again_confirms_a_stop_anew(bench: Bench) -> None:
     bench.move_market(0)
     assert looked(bench, one) == []
     assert bench.order(order.id).status is Status.WAITING
+
+
+def test_however_many_trail_a_price_no_statement_moves_more_than_it_has_the_time_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that reaches its limit would end the watch at each look, and no stop would fire any more."""
+    few = watch_sql.PEAKS.text.replace(f"LIMIT {watch_sql.MOST_FOLLOW}", "LIMIT 2")
+    monkeypatch.setattr(watch_sql, "PEAKS", Statement(few))
+    orders = [bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1).id for _ in range(3)]
+    low = bench.row(orders[0]).peak
+    for order, part in zip(orders, ("0.99", "0.97", "0.98"), strict=True):
+        bench.set(order, peak=low * Decimal(part))
+    watcher = bench.watcher()
+    bench.move_market(200)
+    looked(bench, watcher, 2)
+    behind = [bench.row(order).peak < low for order in orders]
+    looked(bench, watcher)
+    assert (behind, [bench.row(order).peak > low for order in orders]) == ([True, False, False], [True] * 3)
+
+
+@pytest.mark.parametrize("moment", ["updated_at", "launch_at"])
+def test_a_trailing_stop_goes_on_trailing_where_the_clock_was_set_back(bench: Bench, moment: str) -> None:
+    """It was placed, or launched, hours after now: it would stand still until then."""
+    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)
+    bench.set(order.id, **{moment: bench.ago(hours=-1)})
+    watcher = bench.watcher()
+    first = bench.row(order.id).peak
+    bench.move_market(400)
+    looked(bench, watcher, 3)
+    assert bench.row(order.id).peak > first

@@ -322,18 +322,6 @@ def test_what_was_learned_before_a_clock_was_set_back_is_looked_at_anew(bench: B
     assert (row.arm_price, row.look_at) == (large.target_price, None)
 
 
-@pytest.mark.parametrize("moment", ["updated_at", "launch_at"])
-def test_a_trailing_stop_goes_on_trailing_where_the_clock_was_set_back(bench: Bench, moment: str) -> None:
-    """It was placed, or launched, hours after now: it would stand still until then."""
-    order = bench.place(type=OrderType.STOP, trail_bps=300, confirm_ms=1)
-    bench.set(order.id, **{moment: bench.ago(hours=-1)})
-    watcher = bench.watcher()
-    first = bench.row(order.id).peak
-    bench.move_market(400)
-    looked(bench, watcher, 3)
-    assert bench.row(order.id).peak > first
-
-
 def test_a_price_that_moves_too_far_ends_neither_a_limit_nor_a_stop(bench: Bench) -> None:
     """OEE_MAX_IMPACT refuses a quote, and not the order: a limit keeps nobody in a position."""
     placed, watcher = [stop(bench, "0.97"), limit(bench, "0.98")], bench.watcher()
