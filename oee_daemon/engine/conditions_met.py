@@ -75,7 +75,7 @@ class Held:
 
 
 def believable(price: Price, last: Price | None, ordered: bool) -> bool:
-    """Whether a price may fire anything; one that jumped is believed once it is seen again."""
+    """Whether a price may fire anything; one that jumped is believed once another slot shows it again."""
     if price.bid <= 0 or price.ask <= 0 or (ordered and price.bid > price.ask * CROSSED):
         return False
     return last is None or all(

@@ -41,6 +41,8 @@ class Post:
     #: The last price, and the last that may fire anything.
     last: Price | None = None
     good: Price | None = None
+    #: The slot of a jump that no other slot has shown yet.
+    jumped: int | None = None
     #: By the clock of the leader, when its price was last fresh.
     fresh_at: float = field(default_factory=time.monotonic)
     #: When trailing stops last followed an estimate.
@@ -49,7 +51,13 @@ class Post:
     def take_over(self, old: Post) -> None:
         """What is known of the pair's price stays known."""
         self.last, self.good, self.fresh_at = old.last, old.good, old.fresh_at
-        self.followed_at = old.followed_at
+        self.jumped, self.followed_at = old.jumped, old.followed_at
+
+    def note(self, price: Price, believable: bool) -> bool:
+        """Whether the price is good: one slot that shows a jump twice is one observation of it."""
+        good = believable and self.jumped != price.slot
+        self.jumped, self.last = None if good else price.slot, price
+        return good
 
     def reached(self, price: Price) -> bool:
         return any(

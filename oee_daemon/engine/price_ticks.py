@@ -151,8 +151,8 @@ class PriceTicks:
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
         post = self.posts[name]
-        good = conditions_met.believable(price, post.last, self._source.must_be_ordered)
-        post.last = price
+        believable = conditions_met.believable(price, post.last, self._source.must_be_ordered)
+        good = post.note(price, believable)
         if price.age_s <= self._source.max_age_s:
             # Not by when the answer came: no price is younger than it says.
             post.fresh_at = asked_at - price.age_s

@@ -8,7 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oee_daemon.networks.solana.solana_pool_reader import SLOT_S, SlotAge
+#: Seconds a slot at most, by which a slot that is behind is counted; slots that an answer may be ahead of
+#: what time allows; and seconds after which a slot that was never reached again is forgotten.
+SLOT_S, _SLACK, _FORGET_S = 0.4, 16, 600.0
+
+
+class SlotAge:
+    """How old a slot is, by the slots that were heard. `fastest_s`: seconds a slot takes at least."""
+
+    def __init__(self, fastest_s: float) -> None:
+        self._fastest_s = fastest_s
+        self._top: int | None = None
+        self._at = 0.0
+
+    def of(self, slot: int, now_s: float) -> float | None:
+        """Seconds; none of one that can't be yet: no honest node says it."""
+        if self._top is None:
+            self._top, self._at = slot, now_s
+            return 0.0
+        if slot > self._top + _SLACK + (now_s - self._at) / self._fastest_s:
+            return None
+        if slot > self._top:
+            self._top, self._at = slot, now_s
+        elif slot < self._top and now_s - self._at > _FORGET_S:
+            # The one that was heard first lied, or the chain is another one: what goes on from here counts.
+            self._top = slot
+        return now_s - self._at + (self._top - slot) * SLOT_S
 
 
 class EndpointAges:

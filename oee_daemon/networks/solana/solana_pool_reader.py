@@ -1,7 +1,9 @@
 """The constant-product pools of watched pairs, read from the chain: all of them in one request, at one slot.
 
 How old that is, the slots say: a node that stands still repeats its slot, one that lags tells a lower one
-than was heard before. All endpoints are asked, and the one that is furthest counts.
+than others do. All endpoints are asked. Of three or more the one in the middle counts, pair by pair: what one
+alone says of a pool fires nothing, and keeps nothing from firing. Of two the one that is furthest counts, and
+what the other says goes along.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import base64
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.prices import Watched
+from oee_daemon.networks.solana.endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
@@ -27,42 +31,20 @@ SEARCH_S = 120.0
 #: Accounts of a pool that are read, and pools of one call: it takes 100 accounts (`MAX_MULTIPLE_ACCOUNTS` of
 #: agave).
 _ACCOUNTS, _POOLS = 6, 16
-#: Seconds a slot at most, by which a slot that is behind is counted; slots that an answer may be ahead of
-#: what time allows; and seconds after which a slot that was never reached again is forgotten.
-SLOT_S, _SLACK, _FORGET_S = 0.4, 16, 600.0
+#: Seconds for which the slot counts of an endpoint that is silent, and by which the account of one may be
+#: older than the others' and still be a word on the price.
+_KEPT_S, _OLDER_S = 10.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the chain shows: at which slot, how long ago that was at least, seconds; by pair its pools, base
-    first, the deepest first."""
+    """What the chain shows: at which slot, how long ago that was at least, seconds; by pair its deepest pool,
+    base first; and, where just two have answered, what the other one says of it."""
 
     slot: int
     age_s: float
-    pools: Mapping[str, Sequence[Pool]]
-
-
-class SlotAge:
-    """How old a slot is, by the slots that were heard. `fastest_s`: seconds a slot takes at least."""
-
-    def __init__(self, fastest_s: float) -> None:
-        self._fastest_s = fastest_s
-        self._top: int | None = None
-        self._at = 0.0
-
-    def of(self, slot: int, now_s: float) -> float | None:
-        """Seconds; none of one that can't be yet: no honest node says it."""
-        if self._top is None:
-            self._top, self._at = slot, now_s
-            return 0.0
-        if slot > self._top + _SLACK + (now_s - self._at) / self._fastest_s:
-            return None
-        if slot > self._top:
-            self._top, self._at = slot, now_s
-        elif slot < self._top and now_s - self._at > _FORGET_S:
-            # The one that was heard first lied, or the chain is another one: what goes on from here counts.
-            self._top = slot
-        return now_s - self._at + (self._top - slot) * SLOT_S
+    pools: Mapping[str, Pool]
+    others: Mapping[str, Pool]
 
 
 class PoolReader:
@@ -71,7 +53,7 @@ class PoolReader:
     def __init__(self, rpc: Rpc, program: str, fastest_s: float) -> None:
         self._rpc = rpc
         self._program = program
-        self._ages = SlotAge(fastest_s)
+        self._ages = EndpointAges(fastest_s, _KEPT_S)
         #: By pair the configurations that have a pool, and when that was looked for.
         self._found: dict[str, tuple[tuple[int, ...], float]] = {}
 
@@ -85,42 +67,64 @@ class PoolReader:
             heard = await self._rpc.each(calls, DEADLINE_S, grace_s=GRACE_S, urgent=urgent)
         except ChainUnavailable:
             return None
-        seen = [told for results in heard.values() if (told := _read(results, calls)) is not None]
-        # The furthest whose slot can be.
-        for slot, accounts in sorted(seen, key=lambda told: -told[0]):
-            age_s = self._ages.of(slot, asked_at)
-            if age_s is not None:
-                return Sight(slot, age_s, self._pools(asked, places, accounts, asked_at))
-        return None
+        seen = {name: word for name, one in heard.items() if (word := _read(one, calls)) is not None}
+        ages = self._ages.of({name: slot for name, (slot, _) in seen.items()}, asked_at)
+        # Whose slot can be, the furthest first.
+        names = sorted(ages, key=lambda name: -seen[name][0])
+        if not names:
+            return None
+        told = {name: _pools(asked, places, seen[name][1]) for name in names}
+        self._note(asked, [seen[name][1] for name in names], asked_at)
+        if len(names) < 3:
+            others = told[names[1]] if len(names) > 1 else {}
+            return Sight(seen[names[0]][0], ages[names[0]], told[names[0]], others)
+        # As far, and as fresh, as two of them are.
+        age_s = sorted(ages.values())[1]
+        words = [told[name] for name in names if ages[name] <= age_s + _OLDER_S]
+        return Sight(seen[names[1]][0], age_s, _in_the_middle(words), {})
 
     def _indexes(self, name: str, now_s: float) -> Sequence[int]:
         found, at = self._found.get(name, ((), 0.0))
         return found if name in self._found and now_s - at < SEARCH_S else INDEXES
 
-    def _pools(
-        self,
-        asked: Sequence[tuple[Watched, int]],
-        places: Sequence[Addresses],
-        accounts: Sequence[Account | None],
-        now_s: float,
-    ) -> Mapping[str, Sequence[Pool]]:
-        pools: dict[str, list[Pool]] = {pair.name: [] for pair, _ in asked}
-        indexes: dict[str, list[int]] = {pair.name: [] for pair, _ in asked}
+    def _note(
+        self, asked: Sequence[tuple[Watched, int]], told: Sequence[Sequence[Account | None]], now_s: float
+    ) -> None:
+        """Which configurations have a pool, by what any endpoint tells."""
+        held: dict[str, list[int]] = {pair.name: [] for pair, _ in asked}
         for n, (pair, index) in enumerate(asked):
-            part = list(accounts[_ACCOUNTS * n : _ACCOUNTS * (n + 1)])
-            if part[0] is not None:
-                indexes[pair.name].append(index)
-            try:
-                pools[pair.name].append(read_pool(places[n], pair.base.mint, part, int(time.time())))
-            except NoPool:
-                continue
-        for name, held in indexes.items():
+            if any(accounts[_ACCOUNTS * n] is not None for accounts in told):
+                held[pair.name].append(index)
+        for name, indexes in held.items():
             searched = self._indexes(name, now_s) is INDEXES
-            at = now_s if searched else self._found[name][1]
-            self._found[name] = (tuple(held), at)
-        return {
-            name: sorted(found, key=lambda pool: -pool.held_out) for name, found in pools.items() if found
-        }
+            self._found[name] = (tuple(indexes), now_s if searched else self._found[name][1])
+
+
+def _pools(
+    asked: Sequence[tuple[Watched, int]], places: Sequence[Addresses], accounts: Sequence[Account | None]
+) -> Mapping[str, Pool]:
+    """The deepest pool of each pair, as these accounts say."""
+    pools: dict[str, Pool] = {}
+    for n, (pair, _) in enumerate(asked):
+        part = list(accounts[_ACCOUNTS * n : _ACCOUNTS * (n + 1)])
+        try:
+            pool = read_pool(places[n], pair.base.mint, part, int(time.time()))
+        except NoPool:
+            continue
+        if pair.name not in pools or pool.held_out > pools[pair.name].held_out:
+            pools[pair.name] = pool
+    return pools
+
+
+def _in_the_middle(words: Sequence[Mapping[str, Pool]]) -> Mapping[str, Pool]:
+    """Of each pair the pool whose price is in the middle of what all say, where most of them know one."""
+    names = {name for word in words for name in word}
+    found = {name: [word[name] for word in words if name in word] for name in names}
+    return {
+        name: sorted(pools, key=lambda pool: Fraction(pool.held_out, pool.held_in))[len(pools) // 2]
+        for name, pools in found.items()
+        if 2 * len(pools) > len(words)
+    }
 
 
 @lru_cache(maxsize=1024)

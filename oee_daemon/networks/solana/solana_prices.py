@@ -114,7 +114,7 @@ class SolanaPrices:
             self._fresh_at = time.monotonic()
         self._seen = {}
         for pair in pairs:
-            pool = next(iter(sight.pools.get(pair.name, ())), None)
+            pool = self._believed(pair, sight)
             if (estimate := self._estimate(pair, pool, sight)) is not None:
                 self._seen[pair.name] = estimate, pool
         await self._level(pairs)
@@ -146,6 +146,19 @@ class SolanaPrices:
         except OeeError as e:
             log.debug("Jupiter tells no prices", extra={"reason": e.message})
             return {}
+
+    def _believed(self, pair: Watched, sight: Sight) -> Pool | None:
+        """Of two endpoints that tell of a pool what is far apart, the one that Jupiter's prices bear out."""
+        pool, other = sight.pools.get(pair.name), sight.others.get(pair.name)
+        usd = [self._usd.get(token.mint) for token in (pair.base, pair.quote)]
+        if usd[0] is None or usd[1] is None or other is None:
+            return pool
+        by_usd = usd[0][0] / usd[1][0]
+        if pool is not None and abs(_mid(pool, pair) - _mid(other, pair)) <= ODD * _mid(other, pair):
+            return pool
+        return min(
+            [one for one in (pool, other) if one is not None], key=lambda one: abs(_mid(one, pair) - by_usd)
+        )
 
     def _estimate(self, pair: Watched, pool: Pool | None, sight: Sight) -> _Estimate | None:
         usd = [self._usd.get(token.mint) for token in (pair.base, pair.quote)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +18,10 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.errors import VenueLate
 from oee_daemon.networks.prices import Watched, price_of
 from oee_daemon.networks.solana import solana_prices
+from oee_daemon.networks.solana.endpoint_ages import SlotAge
 from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
-from oee_daemon.networks.solana.solana_pool_reader import SlotAge
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import Quote, QuoteRequest
@@ -103,6 +104,44 @@ def test_one_endpoint_that_is_behind_ages_nothing_and_one_that_answers_nothing_h
     assert rig.look(PAIRS[0])[PAIRS[0].name].age_s < PACE.max_age_s
     net.order("faults", target="read", kind="503", percent=100)
     assert rig.look(PAIRS[0]) == {}
+
+
+class OneLies:
+    """The endpoints of a reader, of which one tells twice as much in each pool's second vault, `ahead` slots
+    further on."""
+
+    def __init__(self, rpc: Any, liar: int, ahead: int) -> None:
+        self._rpc, self._liar, self._ahead = rpc, liar, ahead
+
+    async def each(self, *args: Any, **named: Any) -> Any:
+        heard = await self._rpc.each(*args, **named)
+        said = heard[self._rpc.endpoints[self._liar].name][0]
+        said["context"]["slot"] += self._ahead
+        for row in said["value"][3::6]:
+            if row is not None:
+                data = bytearray(base64.b64decode(row["data"][0]))
+                data[64:72] = (2 * int.from_bytes(data[64:72], "little")).to_bytes(8, "little")
+                row["data"][0] = base64.b64encode(data).decode()
+        return heard
+
+
+@pytest.mark.parametrize("ahead", [0, 10, -10])
+@pytest.mark.parametrize(("nodes", "liar"), [(3, 0), (3, 1), (3, 2), (2, 0), (2, 1)])
+def test_one_endpoint_neither_moves_a_price_nor_keeps_one_from_moving(
+    net: Localnet, nodes: int, liar: int, ahead: int
+) -> None:
+    """Of two, Jupiter's prices say which one is right."""
+    names = ("one", "two", "three")[:nodes]
+    for name in names:
+        net.order("nodes", name=name, lag=0)
+    net.blocks(50)
+    honest = Rig(net, names).look(PAIRS[0])[PAIRS[0].name]
+    rig = Rig(net, names)
+    rig.reader._rpc = OneLies(rig.reader._rpc, liar, ahead)  # type: ignore[assignment]
+    for _ in range(3):
+        net.blocks(1)
+        told = rig.look(PAIRS[0])[PAIRS[0].name]
+        assert abs(told.bid - honest.bid) < honest.bid / 10 and told.age_s < PACE.max_age_s
 
 
 def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(
