@@ -22,6 +22,7 @@ from oee_daemon.engine import price_ticks, watcher
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
+from tests.integration import watch_mutants
 from tests.integration.watch_mutants import (
     believe_any_jump,
     bound_by_the_quote,
@@ -270,7 +271,7 @@ def rings(bench: Bench, monkeypatch: Patch) -> bool:
         return True
 
     monkeypatch.setattr(bench.broker, "hand", hand)
-    monkeypatch.setitem(globals(), "hands", [hand])
+    monkeypatch.setattr(watch_mutants, "hands", [hand])
     limit(bench)
     lead = bench.watcher()
     now(lead.beat())
