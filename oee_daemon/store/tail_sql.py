@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.orders.order import Event
-from oee_daemon.store.database import transactions
+from oee_daemon.store.database import LONG_S, open_database, transactions
 from oee_daemon.store.order_rows import EVENT, event_of
 from oee_daemon.store.sql_statement import Statement
 
@@ -102,6 +102,11 @@ def begin(db: Engine) -> None:
         row = _FOREIGN.first(conn, {})
     if row is None or not row[0]:
         return
-    with transactions(db).begin() as conn:
-        _FORGET.run(conn)
-        _INDEX.run(conn)
+    # On a connection of its own, on which a statement may take as long as a long history needs.
+    patient = open_database(db.url, pool_size=1, statement_s=LONG_S)
+    try:
+        with transactions(patient).begin() as conn:
+            _FORGET.run(conn)
+            _INDEX.run(conn)
+    finally:
+        patient.dispose()

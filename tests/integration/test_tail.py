@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
 from oee_daemon.store import tail_sql
-from oee_daemon.store.database import transactions
+from oee_daemon.store.database import open_database, transactions
 from oee_daemon.store.tail_sql import Tail
 from tests.kit.engine import Bench
 from tests.kit.now import Within, now
@@ -114,3 +114,30 @@ def test_the_events_of_another_server_never_come_up_again(bench: Bench) -> None:
         found += seen(reader)
     assert len(found) == 5 and order.id not in {i for i, _, _ in found}
     reader.close()
+
+
+def test_a_history_that_takes_long_to_read_keeps_no_daemon_from_starting(
+    empty_url: str, bench: Bench
+) -> None:
+    """After a restore the index is made anew, of millions of events."""
+    bench.place()
+    hasty = open_database(empty_url, pool_size=1, statement_s=1.0)
+    try:
+        with bench.db.connect() as conn:
+            conn.execute(text("UPDATE order_events SET xact = '9000000000000000'::xid8"))
+            for statement in _SLOW_INDEX:
+                conn.exec_driver_sql(statement)
+        tail_sql.begin(hasty)
+    finally:
+        hasty.dispose()
+        with bench.db.connect() as conn:
+            conn.exec_driver_sql("DROP EVENT TRIGGER slow")
+            conn.exec_driver_sql("DROP FUNCTION slow")
+            assert conn.execute(text("SELECT to_regclass('order_events_xact') IS NOT NULL")).scalar_one()
+
+
+#: To make an index takes longer than a statement usually may.
+_SLOW_INDEX = (
+    "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.2); END'",
+    "CREATE EVENT TRIGGER slow ON ddl_command_start WHEN tag IN ('CREATE INDEX') EXECUTE FUNCTION slow()",
+)
