@@ -21,6 +21,8 @@ from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 from oee_daemon.orders.tokens import MAX_UNITS
 
 _BPS = 10_000
+#: Characters of a price impact that are read.
+_LONGEST = 100
 _ADDRESS = re.compile("[1-9A-HJ-NP-Za-km-z]{32,44}")
 
 
@@ -123,12 +125,15 @@ def bps_of(value: object, per_one: int) -> int | None:
     """A price impact in whole basis points, rounded up; none where it says none. `per_one`: how many of them
     1 means."""
     try:
-        impact = Decimal(str(value)) * per_one
-        return (
-            min(_BPS, max(0, int(impact.to_integral_value("ROUND_CEILING")))) if impact.is_finite() else None
-        )
+        impact = Decimal(text) if len(text := str(value)) <= _LONGEST else None
     except InvalidOperation:
         return None
+    if impact is None or not impact.is_finite():
+        return None
+    # Before it becomes a whole number: to write one of a million digits takes minutes.
+    if impact > _BPS:
+        return _BPS
+    return min(_BPS, max(0, int((max(impact, Decimal(0)) * per_one).to_integral_value("ROUND_CEILING"))))
 
 
 def ids_of(rows: object, name: str) -> tuple[str, ...]:
