@@ -1,4 +1,4 @@
-"""Mints as the chain has them: one call for all of them, and what each says that it is called.
+"""Mints as all endpoints tell them, in one call each, and what each mint says that it is called.
 
 A plain token keeps its name in an account of Metaplex, a token of Token-2022 in its own mint. Anybody can
 write any name there: it is shown, and never believed.
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.storable_text import storable
+from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.solana.mint_account import Mint, NoMint, read_mint
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
@@ -62,7 +63,31 @@ class MintReader:
                     found[mint] = facts_of(mint, parsed, named_by(named))
             return found
 
-        return await self._pool.any(calls, read, deadline_s, urgent=False)
+        heard = await self._pool.each(calls, deadline_s, urgent=False)
+        told, silent = [], []
+        for name, results in heard.items():
+            try:
+                told.append(read(results))
+            except NoAnswer as e:
+                silent.append(f"{name}: {e.reason}")
+        if not told:
+            raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
+        return _agreed(told)
+
+
+def _agreed(told: Sequence[Mapping[str, MintFacts]]) -> dict[str, MintFacts]:
+    """What those say that have heard of each mint. All amounts are counted by its decimals: where two of them
+    tell others, nobody knows. Raises `ChainUnavailable`."""
+    found: dict[str, MintFacts] = {}
+    for mint, facts in ((mint, facts) for one in told for mint, facts in one.items()):
+        if _kind_of(found.setdefault(mint, facts)) != _kind_of(facts):
+            raise ChainUnavailable(f"The RPC endpoints tell different things of {mint}. See: oee doctor")
+    return found
+
+
+def _kind_of(facts: MintFacts) -> object:
+    """What of it never changes, and what it may be refused for."""
+    return facts.decimals, facts.program, {one.name for one in facts.extensions if one.risk}
 
 
 def facts_of(mint: str, found: Mint, named: tuple[str | None, str | None] = (None, None)) -> MintFacts:

@@ -1,0 +1,72 @@
+"""A mint is learnt of all endpoints: by its decimals every amount of an order is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from oee_daemon.errors import ChainUnavailable
+from oee_daemon.networks.holdings import MintFacts
+from oee_daemon.networks.solana.mint_reader import MintReader
+from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.orders.tokens import TOKENS
+from tests.networks.solana import crafted
+from tests.networks.solana.server import Handler, Said, rpc, serving
+
+MINT = TOKENS["BONK"].mint
+
+
+def node(decimals: int | None, owner: object = crafted.TOKEN, extension: bytes = b"") -> Handler:
+    """Tells that mint, or none of it."""
+    data = bytes(36) + struct.pack("<QBB", 10**15, decimals or 0, 1) + bytes(36)
+    if extension:
+        data += bytes(83) + b"\1" + extension
+    row = {"owner": str(owner), "lamports": 1, "data": [base64.b64encode(data).decode(), "base64"]}
+
+    def accounts(params: list[Any]) -> Any:
+        return {"value": [row if key == MINT and decimals is not None else None for key in params[0]]}
+
+    return rpc({"getGenesisHash": lambda _: "G", "getMultipleAccounts": accounts})
+
+
+def read(*nodes: Handler) -> Mapping[str, MintFacts]:
+    async def genesis() -> str:
+        return "G"
+
+    async def run() -> Mapping[str, MintFacts]:
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            return await MintReader(pool, genesis=genesis).read([MINT], 2.0)
+
+    return asyncio.run(run())
+
+
+DELEGATED = struct.pack("<HH", 12, 32) + bytes([7]) * 32
+
+
+@pytest.mark.parametrize(
+    "liar",
+    [node(9), node(5, crafted.TOKEN_2022), node(5, crafted.TOKEN_2022, DELEGATED)],
+    ids=["decimals", "program", "a risk"],
+)
+def test_endpoints_that_tell_different_mints_are_not_believed(liar: Handler) -> None:
+    for nodes in ([node(5), liar], [liar, node(5)]):
+        with pytest.raises(ChainUnavailable, match="different things"):
+            read(*nodes)
+
+
+def test_one_that_is_silent_or_has_not_heard_of_it_holds_nobody_up() -> None:
+    for beside in ([], [node(None)], [lambda _: Said(status=503)], [node(5)]):
+        for nodes in ([node(5), *beside], [*beside, node(5)]):
+            assert read(*nodes)[MINT].decimals == 5
+    assert read(node(None), node(None)) == {}
+    with pytest.raises(ChainUnavailable):
+        read(lambda _: Said(status=503))
