@@ -47,6 +47,9 @@ _PINNED = {
     "datestyle": "'ISO, MDY'",
     "intervalstyle": "'postgres'",
     "bytea_output": "'hex'",
+    # Up to version 17 what the planner may not do counts as endless work, which the server would compile for
+    # seconds, again in each connection.
+    "jit": "'off'",
     # Between two steps of an order its connection may rest for as long as the chain takes.
     "idle_session_timeout": "'0'",
     "transaction_timeout": "'0'",

@@ -42,6 +42,7 @@ TUNED = {
     "lock_timeout": ("0", "4s"),
     "idle_in_transaction_session_timeout": ("0", "30s"),
     "idle_session_timeout": ("900", "0"),
+    "jit": ("on", "off"),
 }
 
 
