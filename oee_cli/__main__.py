@@ -145,6 +145,7 @@ def _run(arguments: list[str]) -> int:
         raise explain_wrong_usage(e, command, arguments) from None
     except CliError as e:
         e.hint = e.hint or what_next(e, command, arguments)
+        _wear_network()
         raise
     return int(code or 0)
 
@@ -155,6 +156,24 @@ def _make_output(arguments: list[str]) -> Any:
 
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return Output(json="--json" in options, no_color="--no-color" in options)
+
+
+def _wear_network() -> None:
+    """What was typed may be refused before anything is asked: then the settings alone say where it would have
+    gone. What the parser refuses went nowhere, and says so as `--help` does."""
+    from oee_cli.errors import CliError
+    from oee_cli.network_badge import badge
+    from oee_cli.settings.load_settings import load_settings
+
+    if badge.told:
+        return
+    try:
+        settings = load_settings()
+    except (CliError, OSError):
+        # They may be what failed.
+        return
+    if settings.url is None:
+        badge.wear(settings.network)
 
 
 def _install_sigterm() -> None:

@@ -18,11 +18,14 @@ class Badge:
     def __init__(self) -> None:
         #: Empty where nothing is to be said.
         self.network = ""
+        #: Whether anybody has said where orders go.
+        self.told = False
 
     def wear(self, network: object) -> None:
         """What is no network's name changes nothing: an older daemon says none."""
         if isinstance(network, str) and _NAME.fullmatch(network):
             self.network = "" if network == UNLABELLED else network
+            self.told = True
 
     @property
     def style(self) -> str:

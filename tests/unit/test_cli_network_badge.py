@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oee_cli.__main__ import _run_guarded
 from oee_cli.api import handshake
 from oee_cli.errors import CliError
 from oee_cli.network_badge import badge
@@ -22,6 +23,7 @@ CLI = Path(__file__).parents[2] / "oee_cli"
 def _taken_off() -> Iterator[None]:
     yield
     badge.wear("simulated")
+    badge.told = False
 
 
 def everything(output: Output) -> None:
@@ -52,6 +54,20 @@ def test_the_simulated_network_and_what_is_no_name_leave_all_as_it_was(
     everything(Output())
     assert capsys.readouterr() == before
     assert badge.on_object({"a": 1}) == {"a": 1}
+
+
+def test_what_is_refused_before_anything_is_asked_says_where_it_would_have_gone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_NETWORK", "mainnet")
+    for told, first in ((False, "mainnet ✗"), (True, "✗")):
+        badge.network, badge.told = "", told
+        assert _run_guarded(["buy", "SOL", "USDC", "1,5"]) == 2
+        assert capsys.readouterr().err.startswith(f"{first} The amount can't be"), "the daemon knows better"
+    badge.told = False
+    monkeypatch.setenv("OEE_NETWORK", "nowhere")
+    assert _run_guarded(["buy", "SOL", "USDC", "1,5"]) == 2
+    assert capsys.readouterr().err.startswith("✗ The amount")
 
 
 def test_what_a_script_takes_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
