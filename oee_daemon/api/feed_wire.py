@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
@@ -10,8 +11,10 @@ from pydantic import Field
 from oee_daemon.api import wire
 from oee_daemon.api.answer_schema import Amount, Moment, Shape
 from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
 from oee_daemon.reads.waiting_orders import Market, WaitingOrders, Watch
+from oee_daemon.store.creating_sql import Armed
 
 
 class Leader(Shape):
@@ -134,6 +137,17 @@ def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) 
                 more["blocked"] = {"code": "group_turn", "order": str(held_back[order.id])}
         told.append(wire.order_json(order, book) | more)
     return told
+
+
+def armed_json(armed: Armed) -> dict[str, Any] | None:
+    """The market by which an order was just taken up: a pair that nobody has watched yet has no other price.
+    None of what waits for a time or a listing."""
+    seen = armed.data.get("market")
+    if seen is None or armed.price is None:
+        return None
+    now = Decimal(seen["price"])
+    moves = now - armed.price if armed.rule in FALLING else armed.price - now
+    return {**seen, "awayBps": round(10_000 * moves / now), "stale": False}
 
 
 def _market_json(market: Market | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse
 from oee_daemon.api import request_wire
 from oee_daemon.api.answer_schema import Order, OrderId, OrderIn, Shape
 from oee_daemon.api.api_placing import arm_new, check_key, check_network, learn, read_header
-from oee_daemon.api.feed_wire import orders_json
+from oee_daemon.api.feed_wire import armed_json, orders_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import as_problem, problem
 from oee_daemon.api.state import State, state_of
@@ -19,6 +20,7 @@ from oee_daemon.contract.protocol import GROUP_KEY_LENGTH, GROUP_SIZE, KEY_HEADE
 from oee_daemon.engine.group_intake import Group, RowRefused
 from oee_daemon.errors import InvalidInput, Refused
 from oee_daemon.orders.terms import Terms
+from oee_daemon.store.creating_sql import Armed
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -59,6 +61,7 @@ async def place_group(request: Request) -> JSONResponse:
     if state.draining.is_set():
         return problem(503, "stopping", "The daemon is stopping; nothing was stored.", retryable=True)
     number = 0
+    armed: list[tuple[Terms, Armed]] = []
     try:
         asked = []
         for number, body in enumerate(bodies):  # noqa: B007  # it says which one was refused
@@ -66,7 +69,6 @@ async def place_group(request: Request) -> JSONResponse:
             asked.append(_read_member(body, state))
         group = await state.groups.find(asked, key)
         if group is None:
-            armed = []
             for number, terms in enumerate(asked):  # noqa: B007
                 armed.append((terms, await arm_new(state, terms)))
             number = -1
@@ -77,7 +79,7 @@ async def place_group(request: Request) -> JSONResponse:
         if number < 0:
             raise
         return _problem_of(number, e)
-    return _answer(group, state)
+    return _answer(group, [seen for _, seen in armed], state)
 
 
 def _read_group(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -137,6 +139,10 @@ class _Named(Refused):
         self.status, self.retryable = error.status, error.retryable
 
 
-def _answer(group: Group, state: State) -> JSONResponse:
+def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:
     told = orders_json(group.orders, state.waits, state.network.tokens)
+    if group.created:
+        for order, seen in zip(told, armed, strict=True):
+            if order["status"] == "waiting":
+                order["market"] = order["market"] or armed_json(seen)
     return JSONResponse({"groupId": str(group.id), "orders": told}, 202 if group.created else 200)

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from oee_daemon.api import answer_schema, request_wire, wire
 from oee_daemon.api.api_placing import KEY_RULE, check_key, check_network, learn, read_header
-from oee_daemon.api.feed_wire import last_checks, orders_json, story_json
+from oee_daemon.api.feed_wire import armed_json, last_checks, orders_json, story_json
 from oee_daemon.api.openapi import answers, known_query, reads
 from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import limits_json, quotes_json
@@ -68,9 +68,13 @@ async def execute(request: Request) -> Response:
     # A key that is known finds its order, whatever that one has left in the wallet.
     if objection is not None and not await run_in_threadpool(state.intake.is_known, key):
         raise Conflict(objection.message, code=objection.code, hint=objection.hint)
-    order, created = await state.intake.accept(terms, key, await _armed(state, terms, key))
+    armed = await _armed(state, terms, key)
+    order, created = await state.intake.accept(terms, key, armed)
+    told = wire.order_json(order, tokens)
+    if created and armed is not None:
+        told["market"] = armed_json(armed)
     headers = {"Location": f"/api/orders/{order.id}"}
-    return JSONResponse(wire.order_json(order, tokens), 202 if created else 200, headers=headers)
+    return JSONResponse(told, 202 if created else 200, headers=headers)
 
 
 async def _armed(state: State, terms: Terms, key: str | None) -> Armed | None:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.engine_identity import Identity
@@ -166,4 +167,4 @@ def _differences(order: Order, terms: Terms) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return limit_text(value)
-    return value if value is None or isinstance(value, int) else value.astimezone(UTC).isoformat()
+    return value if value is None or isinstance(value, int) else rfc3339(value, "microseconds")

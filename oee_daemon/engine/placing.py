@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any
 
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.terms import OrderType, Side
 from oee_daemon.engine import routing
 from oee_daemon.engine.new_token_checks import NewTokenChecks, require
@@ -113,7 +114,7 @@ class Placing:
                 "price": decimal_text(price),
                 "basis": "executable" if terms.type is OrderType.LIMIT else "marginal",
             },
-            "market": {"price": decimal_text(now), "at": datetime.now(UTC).isoformat()},
+            "market": {"price": decimal_text(now), "at": rfc3339(datetime.now(UTC), "microseconds")},
         }
         return Armed(rule=rule, price=price, data=data, peak=(peak or now) if trails else None)
 

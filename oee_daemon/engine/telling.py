@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from oee_daemon.contract.moments import rfc3339
 from oee_daemon.errors import StartFailed
 from oee_daemon.orders.order import Event
 from oee_daemon.store import telling_sql
@@ -222,4 +223,9 @@ class Teller:
 
 def _halted(at: datetime, reason: str | None) -> Message:
     why = f": {reason}" if reason else ""
-    return {"event": "halted", "text": f"The engine is halted{why}", "at": at.isoformat(), "reason": reason}
+    return {
+        "event": "halted",
+        "text": f"The engine is halted{why}",
+        "at": rfc3339(at, "microseconds"),
+        "reason": reason,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
@@ -105,7 +106,12 @@ def test_an_example_as_it_is_run(cli: Cli, typed: str, says: dict[str, Any], tol
     assert {name: order[name] for name in says} == says
     assert told in done.stderr
     assert f"oee cancel {order['orderId'][:8]}" in done.stderr
-    assert order["events"][0]["data"]["condition"]
+    said = order["events"][0]["data"]
+    assert said["condition"]
+    if order["type"] != "sniper":
+        # Of a pair that nobody has watched before, too: how far away its price is.
+        assert re.search(r"; now [\d.]+, \d+\.\d% away", done.stderr), done.stderr
+        assert said["market"]["at"].endswith("Z")
 
 
 def test_a_step_from_now_is_counted_once_and_a_repeat_finds_its_order(cli: Cli) -> None:
@@ -234,6 +240,12 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("limit buy SOL USDC 1.5 --at 140 --expires 2027-10-31T02:30", "ambiguous_time", "twice", "+02:00"),
     ("limit buy SOL USDC 1.5 --at 140 --tif day", "no_such_option", "without days", "--expires 24h"),
     ("limit buy SOL USDC 1.5 --at 140 --iceberg", "no_such_option", "nothing to hide", "oee submit"),
+    ("limit buy SOL USDC 1.5 --at 140 --take-profit 160", "no_such_option", "something to exit", "--or-stop"),
+    ("buy SOL USDC 1.5 --stop-loss 130", "no_such_option", "something to exit", "oee limit sell"),
+    ("limit hold SOL USDC 1.5 --at 140", "usage", "buy or sell comes first", "oee limit buy SOL USDC"),
+    ("limit buy SOL USDC 1.5 --at 140 --slippage 60%", "out_of_range", "it takes 0% to 50%", "0.5%"),
+    ("limit buy SOL USDC 1.5 --at 140 --valid-for 99d", "out_of_range", "it takes 1s to 7d", "1h"),
+    ("dca buy SOL USDC", "usage", "no command 'dca'", "--idempotency-key"),
     ("limit buy SOL USDC 1.5 --at 140 --timeout 5", "usage", "without --wait", "Add --wait"),
     ("limit buy SOL USDC 1.5 --at 140 --oco x", "usage", "too short", "oee history"),
     ("limit sell SOL USDC 1.5 --at 160 --or-stop 180", "would_fire", "met already", "--far"),
