@@ -17,6 +17,11 @@ _NO_COMMAND = re.compile(r"No such command '(.*)'")
 _WRONG_VALUE = re.compile(r"Invalid value for .*?: '?(.*?)'? is not (?:one of|in the range|a )", re.DOTALL)
 #: Words that other tools have for it.
 _OTHERS_SAY = {"list": "history", "ls": "history", "orders": "history", "order": "show", "trades": "fills"}
+#: Commands that others have, and what does that here.
+_DONE_BY = {
+    "dca": 'cron, with a key for each day: oee buy SOL USDC --spend 50 --idempotency-key "dca-$(date +%F)"',
+    "twap": "oee submit, with a launchTime in each row",
+}
 
 _BOUND = ("bound_contradicts", "The price that it waits for is the bound.", "Leave it out.")
 _AT_ONCE = ("field_contradicts", "It waits for nothing: it trades at once.", "To wait: oee limit, oee stop")
@@ -58,6 +63,14 @@ _ELSEWHERE = {
         "It waits until it is cancelled, or as --expires says; a market without days has no DAY.",
         "For example --expires 24h",
     ),
+    **{
+        ("", option): (
+            "no_such_option",
+            "An exit is placed once there is something to exit.",
+            "Once it is bought: oee limit sell SOL USDC 1.5 --at 160 --or-stop 130",
+        )
+        for option in ("--take-profit", "--stop-loss")
+    },
     ("", "--iceberg"): (
         "no_such_option",
         "Nothing of an order rests in a pool, so there is nothing to hide.",
@@ -104,7 +117,7 @@ def _wrong_value(path: str, parameter: Any, typed: str, more: str) -> UsageFault
     low, high = (getattr(parameter.type, bound, None) for bound in ("min", "max"))
     takes = ", ".join(known) or "a whole number"
     if name == "buy|sell":
-        hint = f"{path} buy {typed[:40]} …\n{more}"
+        hint = f"{path} buy SOL USDC 1.5 --at 140\n{more}"
         return UsageFault(f"buy or sell comes first, and not {typed[:40]!r}.", hint=hint)
     if not known and low is not None:
         takes += f" from {low} on" if high is None else f" from {low} to {high}"
@@ -116,6 +129,8 @@ def _unknown_command(path: str, command: Any, typed: str, more: str) -> UsageFau
     what = f"{path} has no command {typed!r}."
     if path == "oee" and typed in _OTHERS_SAY:
         return UsageFault(what, hint=f"Did you mean oee {_OTHERS_SAY[typed]}?\n{more}")
+    if path == "oee" and typed in _DONE_BY:
+        return UsageFault(what, hint=f"{_DONE_BY[typed]}\n{more}")
     for name, group in known.items():
         if typed in getattr(group, "commands", {}):
             return UsageFault(what, hint=f"Did you mean {path} {name} {typed}?\n{more}")
@@ -142,6 +157,8 @@ def _unknown_option(path: str, command: Any, option: str, arguments: list[str], 
 _ADVICE = {
     "over_limit": "The limits, and how much of each is used: oee limits",
     "no_reference_price": "The limits: oee limits. Whether a venue has a price: oee quote",
+    "key_file": "Which wallets there are: oee wallet list",
+    "passphrase_file": "It takes a file of yours alone (mode 0600) whose one line is the passphrase.",
     "wrong_passphrase": "Which wallets there are: oee wallet list",
     "token_pinned": "Which tokens there are: oee tokens",
 }

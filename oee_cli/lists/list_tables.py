@@ -144,7 +144,7 @@ def _note_cell(order: Row) -> Cell:
 _ORDERS: Mapping[str, tuple[Column, Draw]] = {
     "order": (Column("order"), _id_cell),
     "when": (Column("when", rank=4), _when_column("createdAt")),
-    "side": (Column("side"), lambda row: side_cell(row["side"])),
+    "side": (Column("side", rank=1), lambda row: side_cell(row["side"])),
     "pair": (Column("pair", rank=5), lambda row: Cell(pair_column_text(row["pair"]))),
     "amount": (Column("amount", right=True), lambda row: Cell(asked_amount(row))),
     "for": (

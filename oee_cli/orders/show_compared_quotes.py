@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from oee_cli.orders.show_explained import ComparedQuote, Difference, ExplainedAttempt
 from oee_cli.output import clean
 from oee_cli.text.amount_text import short_amount
-from oee_cli.text.order_text import error_text, token_text
+from oee_cli.text.order_text import refused_quote_text, token_text
 from oee_cli.text.order_text_lines import quote_words
 from oee_cli.text.text_layout import Cell, Column, Line, align_cells, cell_len, choose_columns, column_widths
 from oee_daemon.contract.shapes import Order
@@ -59,7 +59,7 @@ def _draw_quote(
     gap: int,
 ) -> Iterator[Line]:
     if quote["error"] is not None:
-        yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{error_text(quote['error'])}", "dim")]
+        yield [Cell(f"  {clean(quote['venue']):<{widths[0]}}{' ' * gap}{refused_quote_text(quote)}", "dim")]
         return
     yield align_cells(columns, cells, left, widths, gap)
     if _WHY not in left and cells[_WHY].text:

@@ -72,7 +72,8 @@ def _stats_header(report: StatsReport, width: int) -> list[Line]:
     ended = parse_moment(report["until"]).astimezone()
     exact = "%b %H:%M" if begun.year == ended.year else "%b %Y %H:%M"
     period = f"{begun.day} {begun:{exact}} to {ended.day} {ended:{exact}}"
-    count = f"{report['total']['orders']:,} orders"
+    orders = report["total"]["orders"]
+    count = f"{orders:,} order{'s'[: orders != 1]}"
     if len(title) + 3 + len(period) > width:
         return [[Cell(title, "bold")], [Cell(period, "bold")]]
     line = Cell(f"{title}   {period}", "bold")
@@ -268,10 +269,12 @@ def _period_verdict(total: StatsRow, width: int) -> list[Line]:
     confirmed, orders = total["statuses"].get("confirmed", 0), total["orders"]
     ended = sum(total["statuses"].get(word, 0) for word in FINAL)
     if not ended:
-        mark, text = "●", f"none of {orders:,} orders has ended yet"
+        none = "the one order has not" if orders == 1 else f"none of {orders:,} orders has"
+        mark, text = "●", f"{none} ended yet"
     else:
         mark = "✓" if confirmed else "✗"
-        text = f"{confirmed:,} of {orders:,} orders confirmed, {_percent(confirmed, orders)}"
+        of = f"{orders:,} order{'s'[: orders != 1]}"
+        text = f"{confirmed:,} of {of} confirmed, {_percent(confirmed, orders)}"
     gains = [_venue_gain(venue) for venue in total["venues"] if venue["gainBps"]["mean"] is not None]
     if len(gains) > 1:
         text += f"; routing gained {', '.join(gains)}"

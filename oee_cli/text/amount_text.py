@@ -14,6 +14,8 @@ from oee_cli.errors import UsageFault
 #: A number as people write one, without a sign.
 PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
+#: The least and the greatest that an order may allow, basis points: the daemon takes no other.
+SLIPPAGE_BPS = (0, 5000)
 #: The least and the greatest distance of a stop that trails, basis points.
 TRAIL_BPS = (10, 5000)
 #: Holds all digits of any amount there can be.
@@ -34,20 +36,20 @@ def read_amount(text: str, name: str) -> str:
 
 def read_slippage(text: str) -> int:
     """`0.5%` or `50bps` as basis points. A bare number is refused: it could be either."""
-    bps = _read_share(text, "--slippage", "0.5% or 50bps")
-    if bps > 10_000:
-        raise UsageFault("--slippage can't be more than 100%.", hint="Write for example 0.5% or 50bps.")
-    return bps
+    return _within(_read_share(text, "--slippage", "0.5% or 50bps"), text, "--slippage", SLIPPAGE_BPS, "0.5%")
 
 
 def read_trail(text: str) -> int:
     """`5%` or `500bps` as basis points: the distance that a stop trails the price by."""
-    bps = _read_share(text, "--trail", "5% or 500bps")
-    if not TRAIL_BPS[0] <= bps <= TRAIL_BPS[1]:
-        least, most = map(percent_text, TRAIL_BPS)
+    return _within(_read_share(text, "--trail", "5% or 500bps"), text, "--trail", TRAIL_BPS, "5%")
+
+
+def _within(bps: int, text: str, option: str, bounds: tuple[int, int], example: str) -> int:
+    if not bounds[0] <= bps <= bounds[1]:
+        least, most = map(percent_text, bounds)
         raise UsageFault(
-            f"--trail can't be {text.strip()}: it takes {least} to {most}.",
-            hint="For example --trail 5%",
+            f"{option} can't be {text.strip()[:40]}: it takes {least} to {most}.",
+            hint=f"For example {option} {example}",
             code="out_of_range",
         )
     return bps

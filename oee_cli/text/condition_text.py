@@ -5,17 +5,25 @@ Pure text over the order and its events. Prices are decimal text and shown short
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from oee_cli.output import clean
-from oee_cli.text.amount_text import percent_text, short_amount
+from oee_cli.text.amount_text import exact_amount, percent_text, short_amount
 from oee_cli.text.future_text import instant_text, until_text
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import parse_moment, seconds_between, span_text
 
 #: Figures of a price: it decides something, so more than an amount has.
 _FIGURES = 7
+#: What can be edited, in words.
+_EDITED = {
+    "targetPrice": "price", "limitPrice": "worst price", "trailBps": "trail", "confirmMs": "held for",
+    "slippageBps": "slippage", "minReceive": "at least", "maxSpend": "at most", "expiresAt": "expires",
+    "launchTime": "begins", "minLiquidity": "liquidity",
+}  # fmt: skip
+_DECIMAL = re.compile(r"\d+(\.\d+)?", re.ASCII)
 #: Whether the price has to rise for it, by type and side.
 _RISES = {("limit", "buy"): False, ("limit", "sell"): True, ("stop", "sell"): False, ("stop", "buy"): True}
 
@@ -152,16 +160,25 @@ def waiting_text(data: Mapping[str, Any]) -> str:
 
 
 def edits_text(data: Mapping[str, Any]) -> str:
-    """`targetPrice 140 to 138`: what an event of an edit changed; empty of any other."""
+    """`price 140 to 138, expires in …`: what an event of an edit changed; empty of any other."""
     edited = data.get("edited")
     if not isinstance(edited, Mapping):
         return ""
     return ", ".join(
-        f"{clean(str(name))} {_edited_value(old)} to {_edited_value(new)}"
-        for name, (old, new) in edited.items()
+        f"{_EDITED.get(name) or clean(str(name))} {_edited_value(name, old)} to {_edited_value(name, new)}"
+        for name, (old, new, *_) in edited.items()
     )
 
 
-def _edited_value(value: Any) -> str:
+def _edited_value(name: str, value: Any) -> str:
     # Not `none`, which is a word of `limitPrice`.
-    return "unset" if value is None else clean(str(value))
+    if value is None:
+        return "unset"
+    if name in ("expiresAt", "launchTime"):
+        return instant_text(parse_moment(str(value)))
+    if name in ("trailBps", "slippageBps"):
+        return percent_text(int(value))
+    if name == "confirmMs":
+        return span_text(int(value) / 1000)
+    text = clean(str(value))
+    return exact_amount(text) if _DECIMAL.fullmatch(text) else text

@@ -24,7 +24,7 @@ from oee_cli.text.condition_text import (
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.networks import UNLABELLED
-from oee_daemon.contract.shapes import Event, Order
+from oee_daemon.contract.shapes import Event, Order, Quote
 
 #: Seconds after which an order that is due should have been begun; the engine is busy, halted, or cut off.
 OVERDUE_S = 5.0
@@ -217,6 +217,11 @@ def error_text(error: object) -> str:
         return "no reason was given"
     message = clean(str(error.get("message") or "")).rstrip(". ")
     return f"{message} ({clean(str(error.get('code')))})" if message else clean(str(error.get("code")))
+
+
+def refused_quote_text(quote: Quote) -> str:
+    """Why a venue gave no price, to stand beside its name, which is not said twice."""
+    return error_text(quote["error"]).removeprefix(f"{clean(quote['venue'])} ")
 
 
 def ending_text(order: Order, *, waited: float | None = None, room: int = 1000) -> Ending:

@@ -11,9 +11,9 @@ from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, percent_text, short_amount
 from oee_cli.text.order_text import (
     asked_amount,
-    error_text,
     order_header,
     order_heading,
+    refused_quote_text,
     retry_text,
     token_text,
 )
@@ -49,7 +49,7 @@ def quote_table(of: Order | QuoteList, quotes: list[Quote], width: int) -> list[
     ranked = sorted(quotes, key=lambda q: (q is not best, q["error"] is not None))
     good = [_quote_row(of, q, best, name_width) for q in ranked if q["error"] is None and best]
     refused: list[Line] = [
-        [Cell(f"  {clean(q['venue']).ljust(name_width)}   {error_text(q['error'])}", "dim")]
+        [Cell(f"  {clean(q['venue']).ljust(name_width)}   {refused_quote_text(q)}", "dim")]
         for q in ranked
         if q["error"] is not None
     ]

@@ -57,6 +57,9 @@ class Timeline:
     def add(self, event: Event) -> None:
         self.events.append(event)
         last = self.current
+        if last and event["data"].get("edited"):
+            # What it waits for is another; that it waits, and since when, is not.
+            return
         if last and last.steps:
             step = last.steps[-1]
             step.seconds = seconds_between(step.at, event["at"])

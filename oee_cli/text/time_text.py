@@ -36,11 +36,17 @@ def read_duration(text: str, name: str) -> float:
     return float(found[1]) * _UNITS[found[2] or "s"]
 
 
-def read_whole_seconds(text: str, name: str) -> int:
-    """Like `read_duration`, for what the daemon counts in whole seconds."""
+def read_whole_seconds(text: str, name: str, most_days: int = 7) -> int:
+    """Like `read_duration`, for what the daemon counts in whole seconds; `most_days`: the most it takes."""
     seconds = read_duration(text, name)
     if seconds < 1 or seconds != int(seconds):
         raise UsageFault(f"{name} takes whole seconds, at least 1.", hint="For example 90s, 5m or 1h.")
+    if seconds > most_days * _UNITS["d"]:
+        raise UsageFault(
+            f"{name} can't be {text.strip()}: it takes 1s to {most_days}d.",
+            hint=f"For example {name} 1h",
+            code="out_of_range",
+        )
     return int(seconds)
 
 

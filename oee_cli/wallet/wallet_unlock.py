@@ -9,9 +9,10 @@ from oee_cli.api.response_problems import check_response
 from oee_cli.errors import CliError, ConnectionLost
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.text.time_text import read_whole_seconds
+from oee_cli.text.future_text import instant_text
+from oee_cli.text.time_text import parse_moment, read_whole_seconds
 from oee_cli.wallet.asked_secrets import known_passphrase
-from oee_cli.wallet.wallet_engine import local_settings
+from oee_cli.wallet.wallet_engine import local_settings, must_have_key
 
 #: Seconds that opening a key may take: a worker may have to begin first.
 _OPEN_S = 45.0
@@ -19,7 +20,8 @@ _OPEN_S = 45.0
 
 def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output) -> ExitCode:
     settings = local_settings("unlock")
-    for_s = None if for_ is None else read_whole_seconds(for_, "--for")
+    must_have_key(settings, None)
+    for_s = None if for_ is None else read_whole_seconds(for_, "--for", most_days=366)
     client = Client(settings, output)
     try:
         client.ready()
@@ -31,7 +33,7 @@ def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output)
         found = check_response(_ask(client, "POST", "/api/wallet/unlock", json=body)).body
     finally:
         client.close()
-    until = f" until {found['unlockedUntil']}" if found["unlockedUntil"] else ""
+    until = f" until {instant_text(parse_moment(found['unlockedUntil']))}" if found["unlockedUntil"] else ""
     output.answer(found, f"✓ unlocked{until}   {found['address']}")
     return ExitCode.DONE
 
@@ -39,6 +41,7 @@ def unlock_wallet(for_: str | None, passphrase_file: str | None, output: Output)
 def lock_wallet(output: Output) -> ExitCode:
     """Starts no daemon: where none runs, no key is in any memory."""
     settings = local_settings("lock")
+    must_have_key(settings, None)
     client = Client(settings, output)
     if not client.launcher.answers():
         output.answer({"locked": True, "reason": "no daemon runs"}, "✓ locked: no daemon runs")

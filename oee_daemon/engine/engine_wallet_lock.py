@@ -132,6 +132,10 @@ class WalletLock:
         self._lock("it was locked by `oee wallet lock`")
 
     def _must_be_sealed(self) -> None:
+        if self._wallet.file is None:
+            raise Conflict(
+                "Nothing is signed here: there is no key to lock or unlock.", code="keyless_network"
+            )
         if not self._wallet.sealed:
             raise Conflict(
                 f"{self._wallet.file} holds its key as it is: there is nothing to lock or unlock.",

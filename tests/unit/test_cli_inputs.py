@@ -10,6 +10,8 @@ import pytest
 from oee_cli.errors import UsageFault
 from oee_cli.settings.load_settings import load_settings
 from oee_cli.text.amount_text import (
+    SLIPPAGE_BPS,
+    TRAIL_BPS,
     exact_amount,
     percent_text,
     read_amount,
@@ -22,6 +24,7 @@ from oee_cli.text.nearest_word import nearest
 from oee_cli.text.order_request import TradeRequest, make_order_body
 from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
 from oee_cli.text.topic_texts import TOPICS
+from oee_daemon.contract.fields import BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def test_what_is_no_positive_plain_number_is_refused_by_name(typed: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("typed", "bps"), [("0.5%", 50), ("50bps", 50), ("1 %", 100), ("0%", 0), ("50BPS", 50), ("100%", 10_000)]
+    ("typed", "bps"), [("0.5%", 50), ("50bps", 50), ("1 %", 100), ("0%", 0), ("50BPS", 50), ("50%", 5000)]
 )
 def test_slippage_in_either_unit(typed: str, bps: int) -> None:
     assert read_slippage(typed) == bps
@@ -84,9 +87,18 @@ def test_what_is_no_duration(typed: str) -> None:
 
 def test_valid_for_counts_whole_seconds() -> None:
     assert read_whole_seconds("5m", "--valid-for") == 300
-    for typed in ("0", "0.5", "1500ms"):
+    for typed in ("0", "0.5", "1500ms", "8d", "604801"):
         with pytest.raises(UsageFault, match="--valid-for"):
             read_whole_seconds(typed, "--valid-for")
+
+
+def test_what_is_typed_is_bounded_as_what_the_daemon_takes() -> None:
+    """In the words of who typed it: the daemon counts basis points and seconds."""
+    assert BY_NAME["slippageBps"].bounds == SLIPPAGE_BPS
+    assert BY_NAME["trailBps"].bounds == TRAIL_BPS
+    assert BY_NAME["validForS"].bounds == (1, read_whole_seconds("7d", "--valid-for"))
+    with pytest.raises(UsageFault, match=r"--slippage can't be 60%: it takes 0% to 50%\."):
+        read_slippage("60%")
 
 
 @pytest.mark.parametrize(

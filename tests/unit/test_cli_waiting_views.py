@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -193,7 +194,7 @@ def test_under_a_halt_the_list_says_that_nothing_fires(width: int) -> None:
 def test_each_event_is_told_in_a_line() -> None:
     told = [event_line(event, at(0)) for event in story(10)]
     assert told[0].endswith("at or below 140")
-    assert told[1].endswith("edited: targetPrice 138 to 140")
+    assert told[1].endswith("edited: price 138 to 140")
     assert told[2].endswith("fired: executable 139.80 on raydium, target 140, slot 1,204, 300 ms old")
     assert told[4].endswith("waits again: It moved (moved_away); looks again in 500 ms")
 
@@ -264,11 +265,18 @@ def test_the_worst_price_of_a_stop_is_told_as_it_is(one: Order, told: str) -> No
 
 
 def test_the_story_tells_each_edit() -> None:
-    edits = {"limitPrice": ["none", "120"], "expiresAt": [None, "2026-12-01T17:00:00Z"]}
-    edited: Any = {**story(1)[0], "seq": 2, "data": {"edited": edits}}
+    edits = {
+        "limitPrice": ["none", "120"], "expiresAt": [None, "2026-12-01T17:00:00Z"], "trailBps": [500, 250],
+        "amount": ["1500", "0.5", "M1nt"], "confirmMs": [800, 3000],
+    }  # fmt: skip
+    edited: Any = {**story(1)[0], "seq": 2, "at": at(5000), "data": {"edited": edits}}
     one = waiting(events=[*story(1), edited], swaps=[])
-    text = " ".join("\n".join(drawn(list(order_lines(one, explain_order(one), 120)), 120)).split())
-    assert "limitPrice none to 120, expiresAt unset to 2026-12-01T17:00:00Z" in text
+    figures = explain_order(one, datetime.fromisoformat(at(0)) + timedelta(seconds=65))
+    text = " ".join("\n".join(drawn(list(order_lines(one, figures, 160)), 160)).split())
+    assert "worst price none to 120, expires unset to 2026-12-01 17:00 UTC, trail 5% to 2.5%" in text
+    assert "amount 1,500 to 0.5, held for 800 ms to 3.0 s" in text
+    # Since it was placed, and not since somebody changed what it waits for.
+    assert "it has waited for 1 min" in text and text.count("waiting for its condition") == 1
 
 
 def test_headers_commands_and_ends() -> None:
