@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.solana.chain_refusals import rejection
@@ -21,6 +22,7 @@ from oee_daemon.networks.solana.solana_programs import MEMO
 from oee_daemon.networks.solana.swap_memo import Memo, read_memo
 from oee_daemon.orders.swap import Fill, Landed
 
+_MEMO = Pubkey.from_string(MEMO)
 #: What `getTransaction` is asked for beside the signature.
 OPTIONS: Mapping[str, object] = {
     "encoding": "base64",
@@ -33,7 +35,7 @@ def memo_of(transaction: VersionedTransaction) -> Memo | None:
     """The memo of ours in it."""
     keys = transaction.message.account_keys
     for step in transaction.message.instructions:
-        if step.program_id_index < len(keys) and str(keys[step.program_id_index]) == MEMO:
+        if step.program_id_index < len(keys) and keys[step.program_id_index] == _MEMO:
             memo = read_memo(bytes(step.data))
             if memo is not None:
                 return memo

@@ -229,12 +229,16 @@ class SolanaChain:
     ) -> list[Shown]:
         """What the endpoints' transactions say, of a swap of `mints` where that is known; those that can't be
         read don't count, and are an alarm."""
-        found = []
+        found: list[Shown] = []
+        first: tuple[Result, Shown] | None = None
         for name, (of, said) in heard.items():
             if of != genesis or said is None or isinstance(said, RpcError):
                 continue
             try:
-                found.append(shown_of(said, signature, self._wallet, mints))
+                if first is None or said != first[0]:
+                    first = said, shown_of(said, signature, self._wallet, mints)
+                # Who tells the same to the byte tells the same.
+                found.append(first[1])
             except Unreadable as e:
                 log.error(
                     "a landed swap can't be read",

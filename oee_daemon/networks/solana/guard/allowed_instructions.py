@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from solders.pubkey import Pubkey
@@ -213,6 +214,7 @@ def _own_account(step: Step, limits: Limits, seen: _Seen) -> None:
         refuse("account", "it makes another account than it says")
 
 
+@lru_cache(maxsize=1024)
 def _associated(owner: str, mint: str, program: str) -> str:
     keys = (Pubkey.from_string(key) for key in (owner, mint, program))
     return str(get_associated_token_address(*keys))
