@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from oee_daemon.networks.prices import Price, PriceSource, Watched
-from oee_daemon.orders.conditions import Rule, is_reached
+from oee_daemon.networks.tokens import TokenBook
+from oee_daemon.orders.conditions import PRICED, Rule, is_reached
 
 #: One look is made for so many where the nearest price is further away than so many hundredths of a per cent.
 _FAR = ((300, 4), (50, 2))
+#: Where what is nearest by each rule stands in a row.
+_COLUMNS = [(rule, rule.name.lower()) for rule in PRICED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,6 @@ class Post:
     #: When trailing stops last followed an estimate.
     followed_at: float = 0.0
 
-    def take_over(self, old: Post) -> None:
-        """What is known of the pair's price stays known."""
-        self.last, self.good, self.fresh_at = old.last, old.good, old.fresh_at
-        self.jumped, self.followed_at = old.jumped, old.followed_at
-
     def note(self, price: Price, believable: bool) -> bool:
         """Whether the price is good: one slot that shows a jump twice is one observation of it."""
         good = believable and self.jumped != price.slot
@@ -66,10 +64,23 @@ class Post:
         )
 
 
+def post_of(row: Any, tokens: TokenBook, old: Post | None) -> Post | None:
+    """Of a row of `watch_sql.POSTS`; none of a token that is not known. What is known of the pair's price, by
+    the `old` one, stays known."""
+    mints = row.pair.split("/")
+    if not all(mint in tokens for mint in mints):
+        return None
+    base, quote = map(tokens.by_mint, mints)
+    nearest = {rule: getattr(row, column) for rule, column in _COLUMNS}
+    if old is not None:
+        return replace(old, pair=Watched(row.pair, base, quote), nearest=nearest, trails=row.trails)
+    return Post(Watched(row.pair, base, quote), nearest, row.trails)
+
+
 def one_look_for(posts: Collection[Post], source: PriceSource) -> int:
     """One look for how many is made now. All pairs are asked for at once, so the nearest decides."""
     most = max(1, int(source.max_age_s / 3 / source.cadence_s))
-    return min(most, min(map(looks_between, posts), default=1))
+    return 1 if most == 1 else min(most, min(map(looks_between, posts), default=1))
 
 
 def looks_between(post: Post) -> int:

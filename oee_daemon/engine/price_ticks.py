@@ -28,13 +28,13 @@ from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
 from oee_daemon.engine.launch_chore import Fired
-from oee_daemon.engine.price_post import Lead, Post, one_look_for, told
+from oee_daemon.engine.price_post import Lead, Post, one_look_for, post_of, told
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched, price_of
-from oee_daemon.orders.conditions import PRICED, Rule, is_reached
+from oee_daemon.orders.conditions import Rule, is_reached
 from oee_daemon.orders.swap import Quote
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import aside
@@ -78,6 +78,8 @@ class PriceTicks:
         self._missed_of_late = self._deferred = 0
         self._asked_at = -inf
         self.posts: dict[str, Post] = {}
+        #: What each of them was read from.
+        self._rows: dict[str, Any] = {}
 
     def confirm_anew(self) -> None:
         """Whoever begins to lead, or leads again, knows nothing of what was in between."""
@@ -89,15 +91,13 @@ class PriceTicks:
         # Of a token that this worker does not know a price would be off by powers of ten.
         await self._desk.know({mint for row in rows for mint in row.pair.split("/")})
         known, self.posts = self.posts, {}
+        before, self._rows = self._rows, {row.pair: row for row in rows}
         for row in rows:
-            if not all(mint in self._network.tokens for mint in row.pair.split("/")):
-                continue
-            nearest: dict[Rule, Decimal | None] = {rule: getattr(row, rule.name.lower()) for rule in PRICED}
-            base, quote = (self._network.tokens.by_mint(mint) for mint in row.pair.split("/"))
-            post = Post(Watched(row.pair, base, quote), nearest, row.trails)
-            if row.pair in known:
-                post.take_over(known[row.pair])
-            self.posts[row.pair] = post
+            post = known.get(row.pair)
+            if post is None or before.get(row.pair) != row:
+                post = post_of(row, self._network.tokens, post)
+            if post is not None:
+                self.posts[row.pair] = post
 
     async def once(self, lead: Lead, hand: Callable[[Sequence[Fired]], None]) -> list[UUID]:
         """The orders that fired. `hand` is given them as they do: stops wait neither for limits nor for the

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueRefused
-from oee_daemon.networks.simulated.simulated_path import Moved, factor, key_of
+from oee_daemon.networks.simulated.simulated_path import Moved, factor, is_turned, key_of
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import MAX_UNITS, Token
 
@@ -79,7 +79,7 @@ def _usd_of(mint: str) -> Fraction:
 def mid_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Fraction:
     """Whole output tokens for one whole input token, before fee and impact. `at`: where a watched pair is."""
     if at is not None:
-        return _moved_price(seed, pool, ask, at)
+        return Fraction(*_moved_price(seed, pool, ask, at))
     given, taken = ask.input_token, ask.output_token
     drift, apart, upper = _drawn(
         seed, given.symbol, taken.symbol, ask.mode, ask.amount, ask.number, attempt=ask.attempt
@@ -102,23 +102,30 @@ def _drawn(*about: object, attempt: int) -> tuple[int, int, int]:
     return drift, _between(*APART_BPS, "apart", *about), 1 if _draw("upper", *about) % 2 else -1
 
 
-def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> Fraction:
-    """The same for every amount, order and attempt, and for both ways of counting: what is watched is what
+def _moved_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved) -> tuple[int, int]:
+    """Above and below the line, not in lowest terms: this is asked four times a pair and slot.
+
+    The same for every amount, order and attempt, and for both ways of counting: what is watched is what
     is traded. Which venue is the better one changes each minute."""
     given, taken = ask.input_token, ask.output_token
-    key = key_of(given, taken)
+    key, turned, above, below = _way(given, taken)
     apart, upper = _watched(seed, key, given.mint, taken.mint, at.slots // MINUTE)
-    one, other, moved = usd(given), usd(taken), factor(seed, key, at)
-    # As in `mid_price`, one fraction: this is asked four times a pair and slot.
-    above = one.numerator * other.denominator * 2 * BPS
-    below = one.denominator * other.numerator * (2 * BPS + apart)
-    if key.startswith(f"{given.mint}/"):
-        above, below = above * moved.numerator, below * moved.denominator
-    else:
+    moved = factor(seed, key, at)
+    below *= 2 * BPS + apart
+    if turned:
         above, below = above * moved.denominator, below * moved.numerator
-    if pool.lean == upper:
-        return Fraction(above * (BPS + apart), below * BPS)
-    return Fraction(above, below)
+    else:
+        above, below = above * moved.numerator, below * moved.denominator
+    return (above * (BPS + apart), below * BPS) if pool.lean == upper else (above, below)
+
+
+@lru_cache(maxsize=1024)
+def _way(given: Token, taken: Token) -> tuple[str, bool, int, int]:
+    """The path of a pair, whether it is gone the other way round, and the reference price, above and below
+    the line, but for how far the venues stand apart."""
+    one, other = usd(given), usd(taken)
+    above, below = one.numerator * other.denominator * 2 * BPS, one.denominator * other.numerator
+    return key_of(given, taken), is_turned(given, taken), above, below
 
 
 @lru_cache(maxsize=1024)
@@ -131,15 +138,21 @@ def _watched(seed: int, key: str, given: str, taken: str, minute: int) -> tuple[
 
 def quote(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Quote:
     """The pool's answer. Raises `VenueRefused` where it can't fill the amount, or nothing would come."""
-    return swap(pool, ask, mid_price(seed, pool, ask, at))
+    if at is not None:
+        return _swap(pool, ask, *_moved_price(seed, pool, ask, at))
+    return swap(pool, ask, mid_price(seed, pool, ask))
 
 
 def swap(pool: Pool, ask: QuoteRequest, mid: Fraction) -> Quote:
     """The same of a pool whose mid price is known, in whole output tokens for one of the input."""
+    return _swap(pool, ask, mid.numerator, mid.denominator)
+
+
+def _swap(pool: Pool, ask: QuoteRequest, above: int, below: int) -> Quote:
     unit_in, unit_out = 10**ask.input_token.decimals, 10**ask.output_token.decimals
     worth = usd(ask.input_token)
     reserve_in = pool.depth_usd * unit_in * worth.denominator // worth.numerator
-    reserve_out = reserve_in * mid.numerator * unit_out // (unit_in * mid.denominator)
+    reserve_out = reserve_in * above * unit_out // (unit_in * below)
     if ask.mode is SwapMode.EXACT_IN:
         amount_in = ask.amount
         fee = _ceil(amount_in * pool.fee_bps, BPS)

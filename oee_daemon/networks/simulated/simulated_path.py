@@ -41,8 +41,12 @@ class Moved:
 
 def key_of(one: Token, other: Token) -> str:
     """The name of a path: one for a pair, whichever of the two is asked for. A stable token stands last."""
-    turned = (other.stable, other.mint) < (one.stable, one.mint)
-    return f"{other.mint}/{one.mint}" if turned else f"{one.mint}/{other.mint}"
+    return f"{other.mint}/{one.mint}" if is_turned(one, other) else f"{one.mint}/{other.mint}"
+
+
+def is_turned(one: Token, other: Token) -> bool:
+    """Whether the name of their path has the other one first."""
+    return (other.stable, other.mint) < (one.stable, one.mint)
 
 
 @lru_cache(maxsize=256)

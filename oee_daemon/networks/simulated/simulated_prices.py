@@ -44,6 +44,8 @@ class SimulatedPrices:
         self._seed = seed
         self._volatility = volatility
         self._listings = listings
+        #: Of each pair that was asked for: its path, and a little of it, sold and bought.
+        self._asks: dict[Watched, tuple[str, QuoteRequest, QuoteRequest]] = {}
         #: Since when each path is watched.
         self._begun: dict[str, int] = {}
         #: Where a feed that froze stands.
@@ -55,7 +57,9 @@ class SimulatedPrices:
             height = await self._height()
             shifts = await self._faults.shifts()
             for pair in pairs:
-                key = _key(pair)
+                if pair not in self._asks:
+                    self._asks[pair] = _asks_of(pair)
+                key = self._asks[pair][0]
                 if key not in self._begun:
                     self._begun[key] = await self._faults.watch(key, height)
         except ChainUnavailable:
@@ -80,20 +84,18 @@ class SimulatedPrices:
         return None if kind == "blind" else height
 
     def _price(self, pair: Watched, height: int, age_s: float, shifts: Mapping[str, int]) -> Price | None:
-        best: dict[Side, Quote] = {}
-        for side in Side:
-            ask = probe(pair, side, simulated_market.usd(pair.base))
-            quote = self._best(ask, self._begun[_key(pair)], height, shifts)
-            if quote is None:
-                return None
-            best[side] = quote
+        key, sale, purchase = self._asks[pair]
+        at = self._places(self._begun[key], height, shifts)
+        sold, bought = self._best(sale, at, height), self._best(purchase, at, height)
+        if sold is None or bought is None:
+            return None
         return Price(
-            bid=price_of(best[Side.SELL], Side.SELL, pair.base, pair.quote),
-            ask=price_of(best[Side.BUY], Side.BUY, pair.base, pair.quote),
+            bid=price_of(sold, Side.SELL, pair.base, pair.quote),
+            ask=price_of(bought, Side.BUY, pair.base, pair.quote),
             slot=height,
             age_s=age_s,
-            bid_venue=best[Side.SELL].venue,
-            ask_venue=best[Side.BUY].venue,
+            bid_venue=sold.venue,
+            ask_venue=bought.venue,
         )
 
     async def firm(self, request: QuoteRequest, may: Callable[[Quote], bool] | None = None) -> Quote | None:
@@ -105,25 +107,31 @@ class SimulatedPrices:
             shifts = await self._faults.shifts()
         except ChainUnavailable:
             return None
-        return self._best(request, height if begun is None else begun, height, shifts, may)
+        at = self._places(height if begun is None else begun, height, shifts)
+        return self._best(request, at, height, may)
 
     async def probed(self, pair: Watched, side: Side) -> Quote | None:
         return await self.firm(probe(pair, side, simulated_market.usd(pair.base)))
 
+    def _places(self, begun: int, height: int, shifts: Mapping[str, int]) -> list[Moved]:
+        """Where a path is that is watched since that height, by pool."""
+        slots, market = max(0, height - begun), shifts.get(MARKET, 0)
+        return [
+            Moved(slots, self._volatility, shifts.get(pool.venue, 0) + market)
+            for pool in simulated_market.POOLS
+        ]
+
     def _best(
         self,
         request: QuoteRequest,
-        begun: int,
+        places: Sequence[Moved],
         height: int,
-        shifts: Mapping[str, int],
         may: Callable[[Quote], bool] | None = None,
     ) -> Quote | None:
         quotes: list[Quote] = []
         tokens = request.input_token, request.output_token
         new = None if self._listings is None else self._listings.traded(*tokens)
-        for pool in simulated_market.POOLS:
-            shift = shifts.get(pool.venue, 0) + shifts.get(MARKET, 0)
-            at = Moved(max(0, height - begun), self._volatility, shift)
+        for pool, at in zip(simulated_market.POOLS, places, strict=True):
             try:
                 if new is not None:
                     quotes.append(simulated_listings.quote(self._seed, pool, new, request, height))
@@ -134,5 +142,6 @@ class SimulatedPrices:
         return best_of(quotes, request.mode, may)
 
 
-def _key(pair: Watched) -> str:
-    return key_of(pair.base, pair.quote)
+def _asks_of(pair: Watched) -> tuple[str, QuoteRequest, QuoteRequest]:
+    usd = simulated_market.usd(pair.base)
+    return key_of(pair.base, pair.quote), probe(pair, Side.SELL, usd), probe(pair, Side.BUY, usd)
