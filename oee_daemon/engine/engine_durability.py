@@ -60,6 +60,13 @@ def require(db: Engine) -> list[Weakness]:
         raise away(e) from None
     if found.major < OLDEST:
         raise Unsuitable(f"The database is PostgreSQL {found.major}; 15 or later is asked for.")
+    if found.encoding != "UTF8":
+        # What a venue or a program on the chain says may be in any letters, and is stored with a move.
+        raise Unsuitable(
+            f"The database's encoding is {found.encoding}: an order could not end whose reason has a letter"
+            " that it lacks. Make one in UTF8, and carry over what this one holds with pg_dump: CREATE"
+            " DATABASE oee ENCODING 'UTF8' TEMPLATE template0."
+        )
     if found.standby:
         raise Unsuitable(
             "The database at OEE_DATABASE_URL is a standby, which can't be written to. Let it lead to the"

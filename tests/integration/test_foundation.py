@@ -35,6 +35,22 @@ def test_a_database_as_it_comes_has_nothing_to_fear(db: Engine) -> None:
     assert codes(db) == set()
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_lacks_letters_is_refused(db: Engine, encoding: str) -> None:
+    """A move whose reason has one would fail each time, and its order never end."""
+    name = f"lacking_{encoding.lower()}"
+    lacking = open_database(db.url.set(database=name), pool_size=1)
+    with db.connect() as conn:
+        conn.execute(text(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'"))
+    try:
+        with pytest.raises(Unsuitable, match=f"{encoding}.*ENCODING 'UTF8'"):
+            engine_durability.require(lacking)
+    finally:
+        lacking.dispose()
+        with db.connect() as conn:
+            conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 def test_tables_that_a_crash_empties_are_told(db: Engine) -> None:
     with db.connect() as conn:
         conn.execute(text("ALTER TABLE spent_keys SET UNLOGGED"))
