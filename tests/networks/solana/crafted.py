@@ -41,6 +41,7 @@ MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 CPMM = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
 CLMM = Pubkey.from_string("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK")
 AMM_V4 = Pubkey.from_string("675kPX9MHTjS2zt1qfr1NYHuzeLXfQM9H24wFSUt1Mp8")
+ROUTER = Pubkey.from_string("routeUGWgWzqBWFcrCfv8tritsqukccJPu3q5GPP3xS")
 JUPITER = Pubkey.from_string("JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4")
 RENT = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 ORDER = UUID(int=0x1234567890)
@@ -191,6 +192,7 @@ def good_shapes() -> dict[str, Shape]:
         Pubkey.from_bytes(bytes([21]) * 32), [VENUE_POOL, ata(SOL), ata(usdc), TOKEN]
     )
     amounts = struct.pack("<QQ", 1_000_000, 900_000)
+    most_out = struct.pack("<QQ", 1_100_000, 1_000_000)
     clmm = struct.pack("<QQ16x?", 1_000_000, 900_000, True)
     clmm_out = struct.pack("<QQ16x?", 1_000_000, 1_100_000, False)
 
@@ -229,6 +231,19 @@ def good_shapes() -> dict[str, Shape]:
             ],
         ),
         "AMM v4": Shape(tokens, [*budget(), call(AMM_V4, b"\x09" + amounts, ata(usdc), ata(bonk)), memo()]),
+        **{
+            name: Shape(
+                order("USDC", "BONK", exact_out=out),
+                [*budget(), call(program, bytes([number]) + data, ata(usdc), ata(bonk)), memo()],
+            )
+            for name, program, number, data, out in (
+                ("AMM v4, second", AMM_V4, 16, amounts, False),
+                ("AMM v4, second, exact output", AMM_V4, 17, most_out, True),
+                ("Raydium's router", ROUTER, 0, amounts, False),
+                ("Raydium's router, two price limits", ROUTER, 0, amounts + bytes([1]) * 32, False),
+                ("Raydium's router, exact output", ROUTER, 1, most_out, True),
+            )
+        },
         "CLMM": Shape(tokens, [*budget(), call(CLMM, tag("swap_v2") + clmm, ata(usdc), ata(bonk)), memo()]),
         "CLMM, exact output": Shape(
             order("USDC", "BONK", exact_out=True),

@@ -118,6 +118,12 @@ def limited(limit: int) -> Shape:
     return Shape(order(exact_out=True), [*crafted.budget(), swap, memo()])
 
 
+def routed_limited() -> Shape:
+    data = b"\1" + struct.pack("<QQ", 1_100_000, 1_000_000) + bytes([1]) * 16
+    swap = call(crafted.ROUTER, data, ata(SOL), ata(USDC))
+    return Shape(order(exact_out=True), [*crafted.budget(), swap, memo()])
+
+
 def made_beside(
     base: Pubkey = WALLET, owner: Pubkey = TOKEN, space: int = 165, address: Pubkey | None = None
 ) -> Shape:
@@ -215,6 +221,7 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "not swapped": ("swap", without(swap_of_sol(), CPMM)),
     "a layout that is not known": ("bound", swapping(call(CPMM, bytes(24)))),
     "an exact output that a price limit cuts short": ("bound", limited(1)),
+    "the same by Raydium's router": ("bound", routed_limited()),
     "too short for its bound": ("bound", swapping(call(CPMM, crafted.tag("swap_base_input") + bytes(9)))),
     "exact output for exact input": (
         "bound",

@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from oee_daemon.networks.solana.guard.guarded_message import Step, refuse
-from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, CPMM_ON_DEVNET, JUPITER
+from oee_daemon.networks.solana.solana_programs import (
+    AMM_V4,
+    CLMM,
+    CPMM,
+    CPMM_ON_DEVNET,
+    JUPITER,
+    RAYDIUM_ROUTER,
+)
 
 
 class Bound(NamedTuple):
@@ -49,6 +56,13 @@ def _clmm(data: bytes, at: int) -> Bound:
     if not given and any(limit):
         refuse("bound", "at its price limit less may arrive than the exact amount")
     return Bound(amount, other, "in") if given else Bound(other, amount, "out")
+
+
+def _routed_out(data: bytes, at: int) -> Bound:
+    """The amounts, then a price limit for each concentrated pool on the way: see `_clmm`."""
+    if len(data) != at + 16:
+        refuse("bound", "at its price limit less may arrive than the exact amount")
+    return _most_out(data, at)
 
 
 def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
@@ -89,7 +103,9 @@ def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
 
 #: By program and the first bytes of the data, which name the instruction: where its amounts begin, and how
 #: they are read. Anchor's names are the first 8 bytes of SHA-256 of `global:` and the name.
-#: https://github.com/raydium-io/raydium-cp-swap, /raydium-clmm, /raydium-amm (instruction.rs);
+#: https://github.com/raydium-io/raydium-cp-swap, /raydium-clmm, /raydium-amm (instruction.rs), for its swaps
+#: without an order book and for the router over all of its pools /raydium-sdk-V2
+#: (liquidity/instruction.ts, tradeV2/instrument.ts);
 #: https://github.com/jup-ag/jupiter-cpi, its interface.
 LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] = {
     (CPMM, bytes.fromhex("8fbe5adac41e33de")): (8, _in_out),  # swap_base_input
@@ -100,6 +116,10 @@ LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] =
     (CLMM, bytes.fromhex("2b04ed0b1ac91e62")): (8, _clmm),  # swap_v2
     (AMM_V4, bytes([9])): (1, _in_out),
     (AMM_V4, bytes([11])): (1, _most_out),
+    (AMM_V4, bytes([16])): (1, _in_out),
+    (AMM_V4, bytes([17])): (1, _most_out),
+    (RAYDIUM_ROUTER, bytes([0])): (1, _in_out),
+    (RAYDIUM_ROUTER, bytes([1])): (1, _routed_out),
     (JUPITER, bytes.fromhex("e517cb977ae3ad2a")): (8, _route("in")),  # route
     (JUPITER, bytes.fromhex("c1209b3341d69c81")): (9, _route("in")),  # shared_accounts_route
     (JUPITER, bytes.fromhex("d033ef977b2bed5c")): (8, _route("out")),  # exact_out_route
