@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana.chain_refusals import rejection
-from oee_daemon.networks.solana.priority_fees import price_of
+from oee_daemon.networks.solana.priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
+from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 
 #: Accounts that one call may ask the fees of (`MAX_TX_ACCOUNT_LOCKS` of agave).
 MOST_ACCOUNTS = 128
@@ -80,16 +81,15 @@ class Pricing:
         return units, paid
 
     async def programs(self, mints: Sequence[str], deadline_s: float) -> list[str]:
-        """The token program of each mint. Raises `ChainUnavailable`."""
+        """The token program of each mint. Raises `ChainUnavailable`, `AttemptFailed` where it has none."""
         unknown = [mint for mint in mints if mint not in self._programs]
         if unknown:
-            for mint, account in zip(unknown, await self._accounts(unknown, deadline_s), strict=True):
-                if account is None:
-                    # As one endpoint says: before the routing all were asked, and this one may be behind.
-                    raise AttemptFailed(
-                        f"{mint} is no token of this chain.", code="unknown_token", retryable=True
-                    )
-                self._programs[mint] = account["owner"]
+            # What is remembered for good is no single endpoint's word.
+            told = await self._pool.two(
+                [_accounts_at(unknown)], lambda results: accounts_of(results[0], len(unknown)), deadline_s
+            )
+            for mint, *rows in zip(unknown, *told, strict=True):
+                self._programs[mint] = _program_of(mint, rows)
         return [self._programs[mint] for mint in mints]
 
     async def exists(
@@ -105,10 +105,15 @@ class Pricing:
             deadline_s,
         )
 
-    async def _accounts(self, addresses: Sequence[str], deadline_s: float) -> list[Any]:
-        return await self._pool.any(
-            [_accounts_at(addresses)], lambda results: accounts_of(results[0], len(addresses)), deadline_s
-        )
+
+def _program_of(mint: str, rows: Sequence[Any]) -> str:
+    """By what endpoints say of its account; one that is behind may have none."""
+    owners = {row["owner"] for row in rows if row is not None} & {TOKEN, TOKEN_2022}
+    if len(owners) > 1:
+        raise ChainUnavailable(f"The RPC endpoints tell different things of {mint}. See: oee doctor")
+    if not owners:
+        raise AttemptFailed(f"{mint} is no token of this chain.", code="unknown_token", retryable=True)
+    return str(*owners)
 
 
 def _accounts_at(addresses: Sequence[str]) -> Call:
@@ -152,6 +157,7 @@ def _units(results: list[Result]) -> int:
     if value["err"] is not None:
         failed = rejection(value["err"], value.get("logs"))
         raise AttemptFailed(f"Before it was signed, {failed.message}.", code=failed.code, retryable=True)
-    if type(value.get("unitsConsumed")) is not int:
+    units = value.get("unitsConsumed")
+    if type(units) is not int or not 0 <= units <= MOST_UNITS:
         raise NoAnswer("a simulation without units")
-    return int(value["unitsConsumed"])
+    return units

@@ -19,12 +19,14 @@ from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
+from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import assembled
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.swap_memo import Memo, read_memo
 from oee_daemon.orders.swap import Anchor, Toll
 from tests.networks.solana import crafted
-from tests.networks.solana.server import rpc, serving
+from tests.networks.solana.crafted import WALLET
+from tests.networks.solana.server import Handler, rpc, serving
 
 #: Of a chain at slot 460, height 438; its blockhash is that of nobody.
 ANCHOR = Anchor("1" * 32, 588, 460, 438)
@@ -68,17 +70,51 @@ def test_swaps_over_one_way_share_a_moment_s_simulation(monkeypatch: pytest.Monk
     asyncio.run(run())
 
 
-def test_a_token_that_one_endpoint_misses_is_looked_for_again() -> None:
+def test_a_token_s_program_is_remembered_where_no_endpoint_tells_another() -> None:
+    """None of one that is behind, and no word of one that makes a program up."""
+
     async def run() -> None:
-        there: list[Any] = [None]
-        async with serving(rpc({"getMultipleAccounts": lambda _: {"value": there}})) as (address, _):
-            pool = open_pool([address], 1000.0, 1000)
+        there: list[list[Any]] = [[None], [None]]
+
+        def node(which: int) -> Handler:
+            return rpc({"getMultipleAccounts": lambda _: {"value": there[which]}})
+
+        async with serving(node(0)) as (one, _), serving(node(1)) as (other, _):
+            pool = open_pool([one, other], 1000.0, 1000)
             pricing = Pricing(pool, fee_cap=100_000)
-            with pytest.raises(AttemptFailed) as caught:
-                await pricing.programs(["mint"], 5.0)
-            assert caught.value.retryable
-            there[0] = {"owner": "program"}
-            assert await pricing.programs(["mint"], 5.0) == ["program"]
+            for told, fault in (
+                ((None, None), AttemptFailed),
+                (("made up", "made up"), AttemptFailed),
+                ((TOKEN, TOKEN_2022), ChainUnavailable),
+            ):
+                there[:] = [[owner and {"owner": owner}] for owner in told]
+                with pytest.raises(fault) as caught:
+                    await pricing.programs(["mint"], 5.0)
+                assert caught.value.retryable
+            for n, beside in enumerate((None, "made up")):
+                there[:] = [[beside and {"owner": beside}], [{"owner": TOKEN_2022}]]
+                assert await pricing.programs([str(n)], 5.0) == [TOKEN_2022]
+            await pool.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("units", [-(10**9), 2**70, 1.5, None])
+def test_units_that_no_swap_takes_are_no_answer(units: Any) -> None:
+    """Else no limit could be made of them, and each attempt failed by that endpoint alone."""
+
+    def node(told: Any) -> Handler:
+        said = {"value": {"err": None, "unitsConsumed": told}}
+        return rpc({"simulateTransaction": lambda _: said, "getRecentPrioritizationFees": lambda _: []})
+
+    async def run() -> None:
+        async with serving(node(units)) as (liar, _), serving(node(100_000)) as (honest, _):
+            pool = open_pool([liar, honest], 1000.0, 1000)
+            plan = crafted.order()
+            steps = [crafted.cpmm(1, 1, WALLET, WALLET)]
+            pricing = Pricing(pool, fee_cap=100_000)
+            made = await assembled(plan, ANCHOR, steps, [], pricing, hint=0, left_s=lambda: 5.0)
+            assert limit_of(100_000).to_bytes(4, "little") in made.message
             await pool.close()
 
     asyncio.run(run())
