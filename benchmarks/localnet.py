@@ -22,8 +22,8 @@ from solders.keypair import Keypair
 from solders.message import MessageV0, to_bytes_versioned
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet.http_door import House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.localnet_http_door import House
 from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"

@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks import bench
-from oee_daemon.networks.localnet.http_door import Answer, Door, House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.localnet_http_door import Answer, Door, House
 from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 SOL_USDC = {"inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"}

@@ -1,8 +1,8 @@
 """The two streams and what they can show: results to stdout, everything else to stderr.
 
 The format never depends on what a stream is connected to; colour, width and liveness do. Lines and tables
-are put together in `text.layout`. Whatever a server sends is stripped of control characters before a person
-sees it; JSON escapes them itself.
+are put together in `text.text_layout`. Whatever a server sends is stripped of control characters before a
+person sees it; JSON escapes them itself.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@
         └── HomeLost              the home was moved, removed or replaced under its daemon
 
 Nothing here knows HTTP beyond a status number. Apart from the tree stand exceptions that only lead from one
-place of ours to another: `leases.NoSlot` (wait for a slot), `recall.StillInDoubt` (ask the chain again
+place of ours to another: `lease_sql.NoSlot` (wait for a slot), `recall.StillInDoubt` (ask the chain again
 later), `failpoints.Lost` (a commit whose answer a test takes away) and `contract.status.IllegalMove` (a fault
 of ours, caught by nobody). A fault of ours is any other exception.
 """

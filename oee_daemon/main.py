@@ -16,7 +16,7 @@ from oee_daemon.embedded.supervision import Watch
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home
-from oee_daemon.networks.solana.profile import runs_chain
+from oee_daemon.networks.solana.solana_profile import runs_chain
 from oee_daemon.settings import LEDGER_CONNECTIONS, Settings
 from oee_daemon.store import unopened_sql
 

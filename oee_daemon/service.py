@@ -34,12 +34,12 @@ from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import engine_durability
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
+from oee_daemon.engine.engine_telling import Teller, open_targets
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.halting import Halting
-from oee_daemon.engine.telling import Teller, open_targets
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
-from oee_daemon.networks.opening import open_network
+from oee_daemon.networks.network_opening import open_network
 from oee_daemon.networks.wallet.passphrase import read_passphrase_file
 from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import oee_cli.api.hush  # noqa: F401
+import oee_cli.api.client_hush  # noqa: F401
 
 # To Python, None is a module that is not there; httpx then does without. Should httpx one day have no such
 # part, the line does nothing.

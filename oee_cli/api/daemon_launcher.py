@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from oee_cli.api import handshake
+from oee_cli.api import client_handshake
 from oee_cli.api.client_home import Belongings
-from oee_cli.api.resident_daemon import Resident
+from oee_cli.api.client_resident_daemon import Resident
 from oee_cli.errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
@@ -53,7 +53,7 @@ class Launcher(Resident):
 
     @property
     def tag(self) -> str:
-        return handshake.home_tag(self._home)
+        return client_handshake.home_tag(self._home)
 
     def _require_home(self) -> None:
         """Raises `HomeLost` where the home is another one by now: it does not know what was placed."""

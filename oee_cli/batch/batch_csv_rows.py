@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from oee_cli.batch.batch_input_lines import Line
 from oee_cli.batch.batch_row_keys import WHOLE
-from oee_cli.batch.input_lines import Line
 from oee_cli.errors import UsageFault
 from oee_cli.text.nearest_word import nearest
 from oee_daemon.contract.fields import GIVEN, Kind, given

@@ -16,7 +16,7 @@ from typing import Any
 from oee_cli.errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings import config_edit
+from oee_cli.settings import settings_file_edit
 from oee_cli.settings.load_settings import Settings, config_file, load_settings, stored_settings
 from oee_cli.settings.setting_origins import (
     ENVIRONMENT,
@@ -41,7 +41,7 @@ def show_settings(origin: bool, output: Output) -> ExitCode:
     if output.json:
         output.emit([setting_as_dict(v) | {"inForce": running.get(v.setting.name)} for v in found])
     else:
-        from oee_cli.config.settings_table import draw_settings
+        from oee_cli.config.config_table import draw_settings
 
         draw_settings(output, found, origin)
     for name, told in running.items():
@@ -98,7 +98,7 @@ def set_setting(name: str, text: str, output: Output, *, yes_real_money: bool = 
     if setting.name in ("network", "real_money") and not _confirm_real_money(text, output, yes_real_money):
         return ExitCode.STOPPED
     before = setting_value(setting, os.environ, stored_settings())
-    _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, text), output)
+    _report_change(setting, before, settings_file_edit.edit_config(config_file(), setting.name, text), output)
     return ExitCode.DONE
 
 
@@ -106,7 +106,7 @@ def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
     """Notes in the file that orders on that network may spend real money, once the word was typed; takes the
     note away for any other network. Raises `UsageFault` where nobody can be asked."""
     if network not in REAL_MONEY:
-        config_edit.edit_config(config_file(), "real_money", None)
+        settings_file_edit.edit_config(config_file(), "real_money", None)
         return True
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -119,22 +119,22 @@ def _confirm_real_money(network: str, output: Output, yes: bool) -> bool:
         if output.ask(asked) != network:
             output.sentence("✗", "nothing was changed.")
             return False
-    config_edit.edit_config(config_file(), "real_money", network)
+    settings_file_edit.edit_config(config_file(), "real_money", network)
     return True
 
 
 def unset_setting(name: str, output: Output) -> ExitCode:
     if plain(name) not in BY_NAME and file_name(name) in stored_settings():
         # No setting, but it stands in the file: nothing is easier to take out.
-        config_edit.edit_config(config_file(), file_name(name), None)
+        settings_file_edit.edit_config(config_file(), file_name(name), None)
         gone = f"✓ {file_name(name)}   gone from {config_file()}"
         output.answer({"name": file_name(name), "changed": True}, gone)
         return ExitCode.DONE
     setting = _find_setting(name)
     before = setting_value(setting, os.environ, stored_settings())
     if setting.name == "network":
-        config_edit.edit_config(config_file(), "real_money", None)
-    _report_change(setting, before, config_edit.edit_config(config_file(), setting.name, None), output)
+        settings_file_edit.edit_config(config_file(), "real_money", None)
+    _report_change(setting, before, settings_file_edit.edit_config(config_file(), setting.name, None), output)
     return ExitCode.DONE
 
 

@@ -32,7 +32,7 @@ def examine_here(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
       oee doctor
       oee doctor --json | jq -r '.checks[] | select(.status != "ok") | .message'
     """
-    from oee_cli.doctor.examination import run_doctor
+    from oee_cli.doctor.doctor_examination import run_doctor
 
     return run_doctor(Output(json, no_color=no_color))
 

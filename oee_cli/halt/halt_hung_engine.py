@@ -11,7 +11,7 @@ import signal
 import time
 from contextlib import suppress
 
-from oee_cli.api import handshake
+from oee_cli.api import client_handshake
 from oee_cli.api.daemon_launcher import Launcher
 from oee_cli.errors import Forbidden
 
@@ -25,10 +25,10 @@ _LOOK_S = 0.01
 def is_alive(launcher: Launcher) -> bool:
     """Whether the home's daemon says within a second that it lives."""
     with suppress(PermissionError):
-        s = handshake.connect_socket(launcher.checked_socket(), ALIVE_S)
+        s = client_handshake.connect_socket(launcher.checked_socket(), ALIVE_S)
         if s is not None:
             with s:
-                answer = handshake.ask_daemon(s, "/healthz", launcher.tag)
+                answer = client_handshake.ask_daemon(s, "/healthz", launcher.tag)
             return answer is not None and answer.status == 200
     return False
 
@@ -40,7 +40,7 @@ def end_engine(launcher: Launcher) -> list[int] | None:
     killed = []
     # The worker holds the file that names the home; the daemon the home itself, or its lock's file.
     for locks in ((home / "id",), (home, home / "run" / "daemon.lock")):
-        pid = handshake.lock_holder(locks)
+        pid = client_handshake.lock_holder(locks)
         if pid is not None:
             _kill(pid)
             killed.append(pid)

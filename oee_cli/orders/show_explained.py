@@ -14,8 +14,8 @@ from typing import Any, TypedDict
 from oee_cli.exit_codes import is_outcome_unknown
 from oee_cli.text.amount_text import plain_digits
 from oee_cli.text.order_text import is_firing
-from oee_cli.text.order_timeline import Attempt, Step, Timeline
 from oee_cli.text.time_text import parse_moment
+from oee_cli.text.timeline_text import Attempt, Step, Timeline
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.ranking import BPS, competing, winner
 from oee_daemon.contract.shapes import ErrorInfo, Order, Quote, Swap

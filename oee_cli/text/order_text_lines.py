@@ -17,9 +17,9 @@ from oee_cli.text.order_text import (
     retry_text,
     token_text,
 )
-from oee_cli.text.order_timeline import Attempt, Timeline
 from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines, side_cell
 from oee_cli.text.time_text import span_text
+from oee_cli.text.timeline_text import Attempt, Timeline
 from oee_daemon.contract.ranking import behind_bps, competing, winner
 from oee_daemon.contract.shapes import Order, Quote, QuoteList
 

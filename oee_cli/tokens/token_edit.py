@@ -10,7 +10,7 @@ from oee_cli.api.http_client import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.text_layout import Cell, put_lines
-from oee_cli.tokens.token_text import about_lines
+from oee_cli.tokens.token_table import about_lines
 
 
 def add_token(mint: str, symbol: str | None, accept: str | None, output: Output) -> ExitCode:

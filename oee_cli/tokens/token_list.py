@@ -11,7 +11,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.future_text import until_text
 from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines
-from oee_cli.tokens.token_text import program_text, risk_lines
+from oee_cli.tokens.token_table import program_text, risk_lines
 
 _LISTED = (
     Column("token"),

@@ -38,7 +38,7 @@ def buy_tokens(
       oee buy SOL USDC 1.5            exactly 1.5 SOL, paid in USDC
       oee buy SOL USDC --spend 200    as much SOL as exactly 200 USDC buy
     """
-    from oee_cli.text.order_request import TradeRequest
+    from oee_cli.text.request_text import TradeRequest
     from oee_cli.trade.trade_placement import PlaceOptions, place_order
 
     return place_order(
@@ -82,7 +82,7 @@ def sell_tokens(
       oee sell SOL USDC 1.5              exactly 1.5 SOL, for USDC
       oee sell SOL USDC --receive 200    as little SOL as brings exactly 200 USDC
     """
-    from oee_cli.text.order_request import TradeRequest
+    from oee_cli.text.request_text import TradeRequest
     from oee_cli.trade.trade_placement import PlaceOptions, place_order
 
     return place_order(
@@ -148,6 +148,6 @@ def chart_price(
       oee chart SOL USDC                     until q
       oee chart SOL USDC --json | jq .bid    without a terminal
     """
-    from oee_cli.trade.chart_loop import show_chart
+    from oee_cli.trade.trade_chart_loop import show_chart
 
     return show_chart(base, quote, Output(json, no_color=no_color))

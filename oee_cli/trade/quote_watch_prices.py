@@ -6,7 +6,7 @@ from oee_cli.api.http_client import session
 from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.text.order_request import TradeRequest, check_pair, make_order_body
+from oee_cli.text.request_text import TradeRequest, check_pair, make_order_body
 from oee_daemon.contract.shapes import QuoteList
 
 

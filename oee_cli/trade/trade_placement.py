@@ -13,7 +13,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
 from oee_cli.text.option_words import say_options
-from oee_cli.text.order_request import TradeRequest, make_order_body
+from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_duration
 
 

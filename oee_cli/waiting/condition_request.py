@@ -14,8 +14,8 @@ from typing import Any
 from oee_cli.errors import UsageFault
 from oee_cli.text.amount_text import read_trail
 from oee_cli.text.future_text import future_wire, read_future
-from oee_cli.text.order_request import TradeRequest, make_order_body
 from oee_cli.text.price_text import TypedPrice, read_limit, read_price
+from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_hold
 from oee_daemon.contract.ranking import winner
 from oee_daemon.contract.tokens import is_stable

@@ -11,8 +11,8 @@ from typing import Any
 
 from oee_cli.errors import UsageFault
 from oee_cli.text.future_text import future_wire, read_future
-from oee_cli.text.order_request import TradeRequest, make_order_body
 from oee_cli.text.price_text import TypedPrice, read_price
+from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.waiting.condition_request import TypedCondition
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.tokens import LISTED, is_stable

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from oee_daemon.queue import queue_roster, refusals
+from oee_daemon.queue import queue_refusals, queue_roster
 from oee_daemon.queue.broker import NAMESPACE, QUEUE
 from oee_daemon.reads.engine_overview import Overview, Overviews
 from oee_daemon.reads.order_history import History
@@ -80,7 +80,7 @@ class Probes:
         server: Any = self._queue.info("server")
         kind = "valkey" if "valkey_version" in server else "redis"
         messages: Any = self._queue.llen(f"{NAMESPACE}:{QUEUE}")
-        there, refused = queue_roster.present(self._queue), refusals.counted(self._queue)
+        there, refused = queue_roster.present(self._queue), queue_refusals.counted(self._queue)
         return QueueState(kind, server[f"{kind}_version"], messages, there, refused)
 
     async def _ask(self, question: Callable[[], T]) -> T | None:

@@ -35,14 +35,14 @@ from oee_daemon.api.request_limits import RequestLimits
 from oee_daemon.api.state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
-from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker
 from oee_daemon.queue.hint_feed import Feed
@@ -50,7 +50,7 @@ from oee_daemon.reads.engine_overview import Overviews
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
-from oee_daemon.reads.waiting_orders import WaitingOrders
+from oee_daemon.reads.waiting_overview import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tail_sql import Tail

@@ -13,7 +13,7 @@ from oee_daemon.api.answer_schema import Amount, Moment, Shape
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.reads.waiting_orders import Market, WaitingOrders, Watch
+from oee_daemon.reads.waiting_overview import Market, WaitingOrders, Watch
 from oee_daemon.store.creating_sql import Armed
 
 

@@ -21,7 +21,7 @@ from oee_daemon.api import wire
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched
 from oee_daemon.orders.tokens import decimal_text
-from oee_daemon.reads.waiting_orders import WaitingOrders
+from oee_daemon.reads.waiting_overview import WaitingOrders
 
 log = logging.getLogger(__name__)
 

@@ -19,20 +19,20 @@ from oee_daemon.api.hub import Hub
 from oee_daemon.api.price_stream import PriceWatch
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_telling import Teller
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.order_checks import OrderChecks
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
-from oee_daemon.engine.telling import Teller
-from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.networks.network import Network
 from oee_daemon.reads.joined_fills import Fills
 from oee_daemon.reads.order_history import History
 from oee_daemon.reads.quality_figures import Stats
-from oee_daemon.reads.waiting_orders import WaitingOrders
+from oee_daemon.reads.waiting_overview import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.postgres_line import Line
 

@@ -25,7 +25,7 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.contract.atomic_file import atomic_write
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.chain import ListedLanding
 from oee_daemon.networks.network import Network
 from oee_daemon.store import doubt_sql, engine_row, halt_row

@@ -17,16 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
+from oee_daemon.engine.engine_loop import Loop
+from oee_daemon.engine.engine_moves import Mover
+from oee_daemon.engine.engine_new_token_checks import NewTokenChecks
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.execution_attempt import Attempt
 from oee_daemon.engine.execution_slots import Hands, Slots
-from oee_daemon.engine.loop import Loop
-from oee_daemon.engine.moving import Mover
-from oee_daemon.engine.new_token_checks import NewTokenChecks
-from oee_daemon.engine.order_checks import OrderChecks
-from oee_daemon.engine.outside import Outside
 from oee_daemon.engine.settlement import Settlement
-from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import WalletLocked
 from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network

@@ -14,12 +14,12 @@ from sqlalchemy import Engine
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import returning, routing
+from oee_daemon.engine.engine_moves import Mover
+from oee_daemon.engine.engine_new_token_checks import Judged, NewTokenChecks, verdicts_told
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
 from oee_daemon.engine.engine_token_safety import Check
-from oee_daemon.engine.moving import Mover
-from oee_daemon.engine.new_token_checks import Judged, NewTokenChecks, verdicts_told
-from oee_daemon.engine.order_checks import OrderChecks
-from oee_daemon.engine.outside import Outside
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, WrongQuote
 from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order

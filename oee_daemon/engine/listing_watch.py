@@ -20,13 +20,13 @@ from sqlalchemy import Engine
 
 from oee_daemon import failpoints
 from oee_daemon.engine import routing
+from oee_daemon.engine.engine_new_token_checks import NewTokenChecks
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.engine_token_safety import Verdict
-from oee_daemon.engine.new_token_checks import NewTokenChecks
-from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.listings import NewPool, NewToken
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.network_listings import NewPool, NewToken
 from oee_daemon.orders.order import Order
 from oee_daemon.store import listing_watch_sql
 from oee_daemon.store.database import aside

@@ -12,7 +12,7 @@ from typing import Any
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.terms import OrderType, Side
 from oee_daemon.engine import routing
-from oee_daemon.engine.new_token_checks import NewTokenChecks, require
+from oee_daemon.engine.engine_new_token_checks import NewTokenChecks, require
 from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput, Refused, UnsafeToken
 from oee_daemon.fault_log import FaultLog

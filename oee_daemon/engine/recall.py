@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from oee_daemon.errors import AttemptFailed, BadCursor, ChainUnavailable
-from oee_daemon.networks.bounded import BoundedChain
+from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order

@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import recall
+from oee_daemon.engine.engine_moves import Mover, backoff
+from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
-from oee_daemon.engine.moving import Mover, backoff
-from oee_daemon.engine.outside import Outside
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from oee_daemon.engine.loop import Loop
+from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.errors import OeeError
 from oee_daemon.orders.order import Order
 from oee_daemon.store.postgres_line import Line

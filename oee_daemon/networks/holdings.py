@@ -1,7 +1,7 @@
 """What a wallet holds, what a mint is, and what a token is worth: as far as a network can tell.
 
 A network without a chain to read has none of these, and then nothing asks. Amounts are base units; prices are
-exact decimals. What an order may spend is decided in `engine.order_checks`, never here.
+exact decimals. What an order may spend is decided in `engine_order_checks`, never here.
 """
 
 from __future__ import annotations

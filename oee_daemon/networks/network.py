@@ -1,4 +1,4 @@
-"""What a network is: everything that differs from one to the next. `opening` makes one of the settings."""
+"""What a network is: everything that differs from one to the next. `network_opening` makes it of settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from oee_daemon.networks.chain import Chain
 from oee_daemon.networks.guard import Guard
 from oee_daemon.networks.holdings import Directory, Holdings, Mints
-from oee_daemon.networks.listings import Listings
 from oee_daemon.networks.network_endpoints import Endpoints
 from oee_daemon.networks.network_fees import NetworkFees
+from oee_daemon.networks.network_listings import Listings
 from oee_daemon.networks.prices import PriceSource
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue

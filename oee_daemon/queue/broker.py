@@ -25,7 +25,7 @@ from redis.retry import Retry
 from oee_daemon.queue.consumer import Consumer
 from oee_daemon.queue.hint_feed import hint_of
 from oee_daemon.queue.queue_connection import FireAndForget
-from oee_daemon.queue.worker_threads import SPARE, Threads
+from oee_daemon.queue.queue_threads import SPARE, Threads
 
 log = logging.getLogger(__name__)
 

@@ -106,7 +106,7 @@ tokens = Table(
     # What the user calls it; none where it goes by its mint.
     Column("symbol", Text),
     Column("decimals", Integer, nullable=False),
-    # What the chain said of it when it was added or named; see `engine.token_desk`.
+    # What the chain said of it when it was added or named; see `engine_token_desk`.
     Column("facts", JSONB, nullable=False),
     # The extensions whose risk the user took.
     Column("accepted", ARRAY(Text), nullable=False, server_default="{}"),

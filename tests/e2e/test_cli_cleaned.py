@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.api import handshake
+from oee_cli.api import client_handshake
 from oee_cli.api.daemon_launcher import Launcher
 from oee_cli.output import Output
 from oee_cli.settings.load_settings import Settings
@@ -61,7 +61,7 @@ def test_a_daemon_that_ends_while_it_is_looked_for_was_stopped(
     (home / "run").mkdir(parents=True, mode=0o700)
     lock = os.open(home, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    monkeypatch.setattr(handshake, "lock_holder", lambda locks: os.close(lock))
+    monkeypatch.setattr(client_handshake, "lock_holder", lambda locks: os.close(lock))
     assert Launcher(Settings(home=home), Output()).stop()
 
 

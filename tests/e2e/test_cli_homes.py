@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api.handshake import home_tag, lock_holder
+from oee_cli.api.client_handshake import home_tag, lock_holder
 from oee_daemon.embedded import Servers
 from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
 from tests.kit.daemons import Process, until

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import read_rows
 from oee_cli.batch.batch_row_keys import Keys
-from oee_cli.batch.input_lines import Lines
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import NO_PRICE, Cli, Running, end, faults, frozen_worker, serving

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.solana.profile import DEVNET
+from oee_daemon.networks.solana.solana_profile import DEVNET
 from tests.kit.commands import Cli, serving
 from tests.kit.homes import furnished
 from tests.networks.solana.local import Local, localnet

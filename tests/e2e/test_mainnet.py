@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.solana.profile import MAINNET
+from oee_daemon.networks.solana.solana_profile import MAINNET
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import Cli, serving
 from tests.kit.daemons import until

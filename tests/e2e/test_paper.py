@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.embedded import Servers
-from oee_daemon.networks.solana.profile import MAINNET
+from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.orders.tokens import TOKENS
 from tests.e2e.test_cli_top import Top
 from tests.kit.api_daemon import Shared

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from oee_daemon import failpoints
+from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.outside import Outside
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.verdict import Cases
 from oee_daemon.orders.order import Order

@@ -28,7 +28,7 @@ from oee_daemon.api import (
     wallet_routes,
 )
 from oee_daemon.embedded import Servers
-from oee_daemon.queue import refusals
+from oee_daemon.queue import queue_refusals
 from tests.kit.answers import GONE, refused, shaped
 from tests.kit.api_daemon import Shared, shared
 
@@ -69,9 +69,9 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
 def test_how_often_apis_answered_429_is_told_by_host(api: Shared, servers: Servers) -> None:
     assert "oee_source_429_total" not in api.http.get("/metrics").text
     with redis.Redis.from_url(servers.redis_url + "?db=1") as queue:
-        queue.hset(refusals.COUNTS, mapping={"b.example": 3, "a.example (2)": 1})
+        queue.hset(queue_refusals.COUNTS, mapping={"b.example": 3, "a.example (2)": 1})
         told = api.http.get("/metrics").text.splitlines()
-        queue.delete(refusals.COUNTS)
+        queue.delete(queue_refusals.COUNTS)
     assert [line for line in told if "oee_source_429_total" in line and "HELP" not in line] == [
         "# TYPE oee_source_429_total counter",
         'oee_source_429_total{host="a.example (2)"} 1',

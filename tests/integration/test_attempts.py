@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from oee_daemon.contract.status import Status
+from oee_daemon.engine.engine_moves import backoff
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.moving import backoff
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.timing import USUAL

@@ -14,7 +14,7 @@ import pytest
 from oee_daemon import failpoints
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
-from oee_daemon.engine.outside import Outside
+from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.networks.simulated import simulated_market
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Plan, Venue

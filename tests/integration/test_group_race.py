@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import returning
-from oee_daemon.engine.loop import Loop
+from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.terms import Terms, terms_of

@@ -13,8 +13,8 @@ import pytest
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, SwapMode
-from oee_daemon.engine.order_checks import OrderChecks
-from oee_daemon.engine.token_desk import TokenDesk
+from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.errors import ChainUnavailable, Conflict, InvalidInput
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, Holding, Means, MintFacts

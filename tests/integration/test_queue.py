@@ -16,7 +16,7 @@ from dramatiq.message import Message
 from oee_daemon.queue.broker import QUEUE, open_broker, ring, ring_all
 from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
 from oee_daemon.queue.queue_connection import TIMEOUT_S, FireAndForget
-from oee_daemon.queue.worker_threads import SPARE
+from oee_daemon.queue.queue_threads import SPARE
 from tests.kit.daemons import until
 
 #: More than a pool of redis-py ever makes.

@@ -23,7 +23,7 @@ from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import KEY, Turnstile, bucket_for
 from oee_daemon.networks.solana.venues.venue_api import Api
-from oee_daemon.queue import queue_roster, refusals
+from oee_daemon.queue import queue_refusals, queue_roster
 
 #: Turns a second, and at once after a rest.
 PER_S, BURST = 60.0, 4
@@ -131,7 +131,7 @@ def test_each_429_of_an_api_and_an_endpoint_is_counted_by_its_host(redis_url: st
 
     turning(run, redis_url, redis_url)
     with redis.Redis.from_url(redis_url) as client:
-        assert refusals.counted(client) == {"an.api": 2, "rpc.example (2)": 2}
+        assert queue_refusals.counted(client) == {"an.api": 2, "rpc.example (2)": 2}
 
 
 class RefusingSite(Site):

@@ -15,7 +15,7 @@ from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.errors import Conflict, InvalidInput
-from oee_daemon.networks.listings import NewPool
+from oee_daemon.networks.network_listings import NewPool
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, Trap, listing
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue

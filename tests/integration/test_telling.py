@@ -16,8 +16,8 @@ import pytest
 from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine import telling
-from oee_daemon.engine.telling import Message, Program, Teller, open_targets
+from oee_daemon.engine import engine_telling
+from oee_daemon.engine.engine_telling import Message, Program, Teller, open_targets
 from oee_daemon.errors import StartFailed
 from oee_daemon.store import halt_row, telling_sql
 from tests.kit.engine import BOOK, Bench
@@ -50,7 +50,7 @@ def ear() -> Listener:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "PAUSE_S", (0.0, 0.0))
+    monkeypatch.setattr(engine_telling, "PAUSE_S", (0.0, 0.0))
 
 
 def teller(bench: Bench, *targets: Any, owner: str = "one") -> Teller:
@@ -172,7 +172,7 @@ def test_a_program_is_told_by_its_input_and_knows_no_secret(
 #: Dies once the program has begun, before anything else.
 DIES = """
 import os, signal, subprocess, sys
-from oee_daemon.engine.telling import Program
+from oee_daemon.engine.engine_telling import Program
 subprocess.Popen.communicate = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 Program(sys.argv[1]).tell({"event": "test", "text": "a word"})
 """
@@ -189,7 +189,7 @@ def test_a_program_whose_teller_dies_has_the_whole_word(tmp_path: Path) -> None:
 
 
 def test_a_program_that_fails_or_hangs_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "DELIVERY_S", 0.2)
+    monkeypatch.setattr(engine_telling, "DELIVERY_S", 0.2)
     program = tmp_path / "told"
     for script, why in (("echo no >&2; exit 3", "ended with 3: no"), ("sleep 60", "timed out")):
         program.write_text(f"#!/bin/sh\n{script}\n")

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from oee_daemon.api.feed_wire import Feeds, WatchState, feeds_json, orders_json, watch_json
 from oee_daemon.api.health_routes import _watch_metrics
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.waiting_orders import WaitingOrders
+from oee_daemon.reads.waiting_overview import WaitingOrders
 from oee_daemon.store import waiting_sql
 from oee_daemon.store.engine_tables import feeds, gaps, returned, watch
 from oee_daemon.store.tables import orders

@@ -24,9 +24,9 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.embedded.child import Child
 from oee_daemon.embedded.embedded_worker import WorkerProcess
 from oee_daemon.embedded.supervision import Watch
+from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
-from oee_daemon.engine.loop import Loop
 from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.terms import Terms, terms_of

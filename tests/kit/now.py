@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from psycopg import RawCursor
 from sqlalchemy import Connection
 
-from oee_daemon.engine.loop import Loop
+from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.store.postgres_line import Batch, Line, Row, encode
 from oee_daemon.store.sql_statement import driver
 

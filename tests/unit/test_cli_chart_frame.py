@@ -11,7 +11,7 @@ import pytest
 
 from oee_cli.output import Output
 from oee_cli.text.text_layout import cell_len
-from oee_cli.trade.price_chart import Picture, chart_frame
+from oee_cli.trade.trade_chart import Picture, chart_frame
 from tests.unit.test_cli_views import order
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
-from oee_cli.batch.input_lines import Lines
 from oee_cli.errors import UsageFault
 
 HEADER = "inputToken,outputToken,amount,slippageBps"

@@ -17,7 +17,7 @@ import pytest
 
 from oee_cli import __main__
 from oee_cli.api.client_processes import runs_program
-from oee_cli.doctor import examination as doctor
+from oee_cli.doctor import doctor_examination as doctor
 from oee_cli.doctor.checks import doctor_outside_servers
 from oee_cli.doctor.checks.doctor_facts import gather_facts
 from oee_cli.output import Output
@@ -272,7 +272,7 @@ def test_a_home_of_somebody_else(place: Path) -> None:
         "import os, sys\n"
         "from oee_cli import __main__, app, wrong_usage\n"
         "from oee_cli.api import http_client, response_problems\n"
-        "from oee_cli.doctor import command, examination, diagnosis\n"
+        "from oee_cli.doctor import command, doctor_diagnosis, doctor_examination\n"
         "import typer, platformdirs, importlib.metadata\n"
         # Parts of Python that are loaded at first use may lie where the other account can't read.
         "importlib.metadata.version('oee')\n"

@@ -21,7 +21,7 @@ from oee_cli.text.amount_text import (
 )
 from oee_cli.text.key_text import read_key
 from oee_cli.text.nearest_word import nearest
-from oee_cli.text.order_request import TradeRequest, make_order_body
+from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
 from oee_cli.text.topic_texts import TOPICS
 from oee_daemon.contract.fields import BY_NAME

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.doctor_finding import Finding
 from oee_cli.doctor.checks.doctor_limits import check_limits
-from oee_cli.doctor.checks.findings import Finding
 from oee_cli.settings.load_settings import Settings
 from oee_cli.settings.setting_origins import setting_values
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oee_cli.__main__ import _run_guarded
-from oee_cli.api import handshake
+from oee_cli.api import client_handshake
 from oee_cli.errors import CliError
 from oee_cli.network_badge import badge
 from oee_cli.output import Output
@@ -117,7 +117,7 @@ def test_an_answer_over_the_socket_says_it() -> None:
             return self.told.pop(0)
 
     peer: Any = Peer()
-    assert handshake.ask_daemon(peer, "/healthz", "1:2") is not None
+    assert client_handshake.ask_daemon(peer, "/healthz", "1:2") is not None
     assert badge.network == "mainnet"
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from oee_cli.output import Output, clean
 from oee_cli.text.order_text import ending_text, order_header, repeat_command
-from oee_cli.text.order_timeline import Timeline
 from oee_cli.text.text_layout import Line, cell_len
 from oee_cli.text.text_layout import draw_line as draw
+from oee_cli.text.timeline_text import Timeline
 from oee_daemon.contract.shapes import Event, Order, Quote
 
 ID = "0c2f0b8e-1111-4222-8333-444455556666"

@@ -8,8 +8,8 @@ import pytest
 
 from oee_cli.doctor.checks.doctor_endpoints import check_endpoints
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.feed_checks import check_feeds
-from oee_cli.doctor.checks.findings import FAIL, INFO, OK, WARN, Finding
+from oee_cli.doctor.checks.doctor_feeds import check_feeds
+from oee_cli.doctor.checks.doctor_finding import FAIL, INFO, OK, WARN, Finding
 from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.setting_origins import setting_values
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from oee_cli.doctor import examination as doctor
-from oee_cli.doctor.checks import doctor_outside_servers, engine_checks, home_checks
+from oee_cli.doctor import doctor_examination as doctor
+from oee_cli.doctor.checks import doctor_engine, doctor_home, doctor_outside_servers
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
-from oee_cli.doctor.diagnosis import draw_findings
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
+from oee_cli.doctor.doctor_diagnosis import draw_findings
 from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
@@ -44,13 +44,13 @@ def away(**changes: Any) -> Facts:
 
 
 ENGINE = (
-    engine_checks.check_daemon,
-    engine_checks.check_postgres,
-    engine_checks.check_schema,
-    engine_checks.check_queue,
-    engine_checks.check_worker,
-    engine_checks.check_orders,
-    engine_checks.check_clock,
+    doctor_engine.check_daemon,
+    doctor_engine.check_postgres,
+    doctor_engine.check_schema,
+    doctor_engine.check_queue,
+    doctor_engine.check_worker,
+    doctor_engine.check_orders,
+    doctor_engine.check_clock,
 )
 
 
@@ -89,12 +89,12 @@ def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, word
 def test_the_room_on_the_disk() -> None:
     at = Path("/")
     assert [
-        home_checks.judge_disk(at, free, files).status
+        doctor_home.judge_disk(at, free, files).status
         for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
     ] == ["ok"] * 2
-    assert home_checks.judge_disk(at, 10**9 - 1, None).code == "disk_low"
-    assert home_checks.judge_disk(at, 10**8, None).code == "disk_full"
-    assert home_checks.judge_disk(at, 10**12, 999).code == "disk_full"
+    assert doctor_home.judge_disk(at, 10**9 - 1, None).code == "disk_low"
+    assert doctor_home.judge_disk(at, 10**8, None).code == "disk_full"
+    assert doctor_home.judge_disk(at, 10**12, 999).code == "disk_full"
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
@@ -108,7 +108,7 @@ def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
     facts = away()
     facts.status, facts.holder = None, 4312
     facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
-    (told,) = engine_checks.check_daemon(facts)
+    (told,) = doctor_engine.check_daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
 
 
@@ -153,9 +153,9 @@ def told(facts: Facts, check: Callable[[Facts], Any]) -> dict[str, str]:
 
 def test_what_a_server_may_lose_orders_by_is_told() -> None:
     facts = away()
-    assert told(facts, engine_checks.check_postgres) == {}
+    assert told(facts, doctor_engine.check_postgres) == {}
     facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
-    assert told(facts, engine_checks.check_postgres) == {"fsync_off": "fsync is off."}
+    assert told(facts, doctor_engine.check_postgres) == {"fsync_off": "fsync is off."}
 
 
 def test_two_engines_on_one_queue_are_told() -> None:
@@ -168,9 +168,9 @@ def test_two_engines_on_one_queue_are_told() -> None:
         one | {"database": "unknown"},
         one | {"database": None},
     ]
-    assert told(facts, engine_checks.check_queue) == {}
+    assert told(facts, doctor_engine.check_queue) == {}
     facts.status["workers"].append(one | {"host": "c", "database": "two"})
-    assert "2 databases" in told(facts, engine_checks.check_queue)["shared_queue"]
+    assert "2 databases" in told(facts, doctor_engine.check_queue)["shared_queue"]
 
 
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
@@ -178,9 +178,9 @@ def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     assert facts.status is not None
     one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
     facts.status["workers"] = [one]
-    assert told(facts, engine_checks.check_worker) == {}
+    assert told(facts, doctor_engine.check_worker) == {}
     facts.status["workers"] = [one | {"longestS": 500.0}]
-    assert "pid 7" in told(facts, engine_checks.check_worker)["hangs"]
+    assert "pid 7" in told(facts, doctor_engine.check_worker)["hangs"]
 
 
 def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:

@@ -177,7 +177,7 @@ TOUCHED = [
     ("dramatiq.brokers.redis._RedisConsumer.ack", "queue/consumer.py"),
     ("dramatiq.brokers.redis._RedisConsumer.outstanding_message_count", "queue/consumer.py"),
     ("dramatiq.brokers.redis.RedisBroker.consumer_class", "queue/broker.py"),
-    ("dramatiq.worker._ConsumerThread", "queue/worker_threads.py"),
+    ("dramatiq.worker._ConsumerThread", "queue/queue_threads.py"),
     ("redis.connection.ConnectionPool.connection_class", "queue/queue_connection.py"),
     ("redis.connection.AbstractConnection.send_packed_command", "queue/queue_connection.py"),
     ("redis.connection.AbstractConnection.pack_command", "queue/queue_connection.py"),

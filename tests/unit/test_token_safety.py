@@ -13,12 +13,12 @@ import pytest
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import engine_token_safety
+from oee_daemon.engine.engine_new_token_checks import NewTokenChecks
 from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
-from oee_daemon.engine.new_token_checks import NewTokenChecks
 from oee_daemon.errors import UnsafeToken, VenueRefused
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Extension, MintFacts
-from oee_daemon.networks.listings import NewPool, NewToken
+from oee_daemon.networks.network_listings import NewPool, NewToken
 from oee_daemon.networks.simulated import simulated_listings
 from oee_daemon.networks.simulated.simulated_listing_source import SimulatedListings
 from oee_daemon.networks.simulated.simulated_listings import ROUND, Listing, listing

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
 from oee_cli.text.time_text import span_text
 
 _NAME = "endpoint"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, warn
 
 
 class _Limit(NamedTuple):

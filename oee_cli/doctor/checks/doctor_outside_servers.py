@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import oee_cli.api.hush  # noqa: F401
+import oee_cli.api.client_hush  # noqa: F401
 
 #: Seconds to connect and to answer. libpq takes no less than two.
 _LIMIT = 2

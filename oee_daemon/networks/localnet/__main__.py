@@ -19,8 +19,8 @@ from pathlib import Path
 
 from solders.hash import Hash
 
-from oee_daemon.networks.localnet.http_door import Door, House
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.localnet_http_door import Door, House
 from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 

@@ -21,17 +21,17 @@ from solders.pubkey import Pubkey
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from oee_daemon.networks.localnet import (
-    chain_genesis,
     localnet_dialects,
+    localnet_genesis,
+    localnet_json,
     localnet_pools,
     localnet_slots,
     localnet_thinner_pools,
-    transaction_json,
 )
+from oee_daemon.networks.localnet.localnet_json import Sent
 from oee_daemon.networks.localnet.localnet_sqlite import Landing, Ledger, Origin
 from oee_daemon.networks.localnet.localnet_token_index import TokenIndex
 from oee_daemon.networks.localnet.pool_program import program
-from oee_daemon.networks.localnet.transaction_json import Sent
 
 #: Where programs and others read the time.
 _CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
@@ -95,14 +95,14 @@ class Chain:
         own = hashlib.sha256(f"oee localnet {rules.seed} {born}".encode()).digest()
         genesis_hash = rules.genesis or own
         begin = Origin(rules.seed, genesis_hash, now_ms(), rules.slot_ms)
-        self.origin = ledger.origin(begin, chain_genesis.accounts(rules.seed, devnet=rules.devnet))
+        self.origin = ledger.origin(begin, localnet_genesis.accounts(rules.seed, devnet=rules.devnet))
         self._svm = _machine()
         self._programs: dict[Pubkey, Account] = {}
         self._tokens = TokenIndex()
         #: Mints of new tokens: what names them is listed.
         self.followed: set[Pubkey] = set()
         self.pools: list[localnet_pools.Pool] = []
-        faucet = bytes(chain_genesis.FAUCET.pubkey())
+        faucet = bytes(localnet_genesis.FAUCET.pubkey())
         for address, account in ledger.accounts():
             self._put(address, account)
             # Those of new tokens are of other makers: no API knows them.
@@ -201,8 +201,8 @@ class Chain:
     # Execution.
 
     def read(self, wire: bytes) -> Sent:
-        """Raises `transaction_json.Unreadable`."""
-        return transaction_json.read(wire, self._svm.get_account)
+        """Raises `localnet_json.Unreadable`."""
+        return localnet_json.read(wire, self._svm.get_account)
 
     def land_at(self, sent: Sent, height: int | None) -> None:
         """It lands in that block, or never, however often it is sent."""
@@ -237,12 +237,12 @@ class Chain:
         )
         before = self._written(sent, found) if thinned else found
         try:
-            err, meta = transaction_json.outcome(self._svm.send_transaction(sent.tx))
+            err, meta = localnet_json.outcome(self._svm.send_transaction(sent.tx))
             after = self._written(sent, before)
             if err is not None and after[0] == before[0]:
                 # Nobody paid for it, so it was in no block.
                 raise Dropped(err)
-            told = transaction_json.meta_json(sent, err, meta, before, after, self.account)
+            told = localnet_json.meta_json(sent, err, meta, before, after, self.account)
             landing = Landing(
                 sent.signature, self.tip, self.unix_of(self.tip), str(sent.keys[0]), sent.memo,
                 None if err is None else json.dumps(err, separators=(",", ":")), sent.wire, told,
@@ -294,7 +294,7 @@ class Chain:
         err, meta = None, None
         after: dict[Pubkey, Account | None] = dict(zip(sent.keys, before, strict=True))
         if isinstance(result, FailedTransactionMetadata):
-            err, meta = transaction_json.outcome(result)
+            err, meta = localnet_json.outcome(result)
         else:
             meta = result.meta()
             after.update(result.post_accounts())
@@ -310,7 +310,7 @@ class Chain:
 
     def _put(self, key: Pubkey, account: Account | None) -> None:
         """An account without lamports is none."""
-        self._svm.set_account(key, account or Account(0, b"", chain_genesis.SYSTEM_ID, False, 0))
+        self._svm.set_account(key, account or Account(0, b"", localnet_genesis.SYSTEM_ID, False, 0))
         self._tokens.note(key, account)
 
     # Forks.

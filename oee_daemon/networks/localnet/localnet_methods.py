@@ -15,9 +15,9 @@ from solders.account import Account
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet import localnet_pools, localnet_slots, transaction_json
+from oee_daemon.networks.localnet import localnet_json, localnet_pools, localnet_slots
+from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_nodes import COMMITMENTS, Node, RpcError
-from oee_daemon.networks.localnet.transaction_json import Json
 
 Params: TypeAlias = Sequence[Any]
 Method: TypeAlias = Callable[[Node, Params], Any]
@@ -165,7 +165,7 @@ def account_json(account: Account | None, told: Json, node: Node) -> Json | None
     """In base64, or for what is asked as `jsonParsed` and is a token account, by its parts."""
     if account is None:
         return None
-    parts = transaction_json.token_parts(account) if told.get("encoding") == "jsonParsed" else None
+    parts = localnet_json.token_parts(account) if told.get("encoding") == "jsonParsed" else None
     data: Any = [base64.b64encode(account.data).decode(), "base64"]
     if parts is not None:
         data = _parsed(account, parts, node)
@@ -186,7 +186,7 @@ def _parsed(account: Account, parts: tuple[Pubkey, Pubkey, int], node: Node) -> 
         "mint": str(mint),
         "owner": str(owner),
         "state": "initialized" if account.data[108] == 1 else "frozen",
-        "tokenAmount": transaction_json.amount_json(amount, _decimals(node, mint)),
+        "tokenAmount": localnet_json.amount_json(amount, _decimals(node, mint)),
     }
     name = "spl-token" if account.owner == localnet_pools.TOKEN_ID else "spl-token-2022"
     return {"program": name, "space": len(account.data), "parsed": {"type": "account", "info": info}}
@@ -216,17 +216,17 @@ def _balance(node: Node, params: Params) -> Json:
 
 
 def _token_balance(node: Node, params: Params) -> Json:
-    parts = transaction_json.token_parts(node.chain.account(key(text(params, 0))))
+    parts = localnet_json.token_parts(node.chain.account(key(text(params, 0))))
     if parts is None:
         raise invalid("Invalid param: could not find account")
-    return _told(node, params, 1, lambda _: transaction_json.amount_json(parts[2], _decimals(node, parts[0])))
+    return _told(node, params, 1, lambda _: localnet_json.amount_json(parts[2], _decimals(node, parts[0])))
 
 
 def _token_accounts(node: Node, params: Params) -> Json:
     owner, by, told = key(text(params, 0)), options(params, 1), options(params, 2)
     found = []
     for address, account in node.chain.token_accounts(owner):
-        parts = transaction_json.token_parts(account)
+        parts = localnet_json.token_parts(account)
         if parts is None or by.get("mint") not in (None, str(parts[0])):
             continue
         if by.get("programId") in (None, str(account.owner)):
@@ -244,7 +244,7 @@ def _largest_accounts(node: Node, params: Params) -> Json:
     held.sort(key=lambda one: -one[1])
     decimals = _decimals(node, mint)
     rows = [
-        {"address": str(address), **transaction_json.amount_json(amount, decimals)}
+        {"address": str(address), **localnet_json.amount_json(amount, decimals)}
         for address, amount in held[:_MOST_LARGEST]
     ]
     return _told(node, params, 1, lambda _: rows)
@@ -255,7 +255,7 @@ def _token_supply(node: Node, params: Params) -> Json:
     if account is None or len(account.data) < 82:
         raise invalid("Invalid param: not a Token mint")
     supply = int.from_bytes(account.data[36:44], "little")
-    return _told(node, params, 1, lambda _: transaction_json.amount_json(supply, account.data[44]))
+    return _told(node, params, 1, lambda _: localnet_json.amount_json(supply, account.data[44]))
 
 
 def _rent(node: Node, params: Params) -> int:

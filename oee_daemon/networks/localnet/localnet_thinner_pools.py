@@ -12,7 +12,7 @@ from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
 
 from oee_daemon.networks.localnet import localnet_pools
-from oee_daemon.networks.localnet.transaction_json import Sent
+from oee_daemon.networks.localnet.localnet_json import Sent
 
 #: By how much the pool is thinner, percent.
 _THINNER = 3

@@ -7,7 +7,7 @@ from collections import defaultdict
 from solders.account import Account
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet.transaction_json import TOKEN_BYTES
+from oee_daemon.networks.localnet.localnet_json import TOKEN_BYTES
 
 
 class TokenIndex:

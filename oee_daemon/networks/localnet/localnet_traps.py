@@ -17,7 +17,7 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet import chain_genesis, localnet_pools
+from oee_daemon.networks.localnet import localnet_genesis, localnet_pools
 from oee_daemon.networks.localnet.localnet_swaps import own_account
 from oee_daemon.networks.localnet.pool_program import SHUT
 
@@ -38,7 +38,7 @@ _LOCKER = Pubkey.from_string("3f7GcQFG397GAaEnv51zR6tsTVihYRydnydDD1cXekxH")
 _METAPLEX = Pubkey.from_string("metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s")
 _LAMPORTS = 10_000_000
 _LATER = localnet_pools.RAYDIUM._replace(label="Raydium CP 7", number=7)
-USDC = next(token for token in chain_genesis.TOKENS if token.symbol == "USDC")
+USDC = next(token for token in localnet_genesis.TOKENS if token.symbol == "USDC")
 
 
 class Trap(StrEnum):
@@ -168,7 +168,7 @@ class NewToken:
     def born(self) -> Iterator[tuple[Pubkey, Account]]:
         """What is there before its pool is."""
         maker = self.maker.pubkey()
-        yield maker, Account(10**9, b"", chain_genesis.SYSTEM_ID, False, 0)
+        yield maker, Account(10**9, b"", localnet_genesis.SYSTEM_ID, False, 0)
         yield self.mint, Account(_LAMPORTS, self._mint_data(), self.program, False, 0)
         yield _metadata_at(self.mint), Account(_LAMPORTS, self._metadata(), _METAPLEX, False, 0)
         yield self.account_of(self.mint), self._held(maker, self.pooled)
@@ -206,7 +206,10 @@ class NewToken:
             pool.config,
             Account(_LAMPORTS, localnet_pools.config_data(pool.market), pool.market.program, False, 0),
         )
-        yield pool.observation, Account(_LAMPORTS, chain_genesis.OBSERVATION, pool.market.program, False, 0)
+        yield (
+            pool.observation,
+            Account(_LAMPORTS, localnet_genesis.OBSERVATION, pool.market.program, False, 0),
+        )
         for side in pool.sides:
             empty = self._held(pool.authority, 0) if side.mint == self.mint else None
             yield side.vault, empty or token_account(side.mint, pool.authority, 0)

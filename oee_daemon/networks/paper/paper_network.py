@@ -17,12 +17,12 @@ from oee_daemon.networks.paper.paper_ledger import Ledger
 from oee_daemon.networks.paper.paper_schema import open_schema
 from oee_daemon.networks.paper.paper_swap import PaperGuard, PaperSwap, PaperWallet
 from oee_daemon.networks.paper.paper_venue import PaperVenue
-from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.mint_reader import MintReader
-from oee_daemon.networks.solana.profile import MAINNET
 from oee_daemon.networks.solana.rpc.endpoint_probe import EndpointProbe
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_market import open_market
+from oee_daemon.networks.solana.solana_profile import MAINNET
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.swap import Quote, QuoteRequest
@@ -31,7 +31,7 @@ from oee_daemon.settings import Settings
 
 
 def build(settings: Settings, database_url: str, _named: NamedWallet) -> Network:
-    """As `networks.opening.open_network`."""
+    """As `network_opening.open_network`."""
     tokens = TokenBook(settings.network, [Token(*row) for row in MAINNET.tokens])
     try:
         begins = begun_with(settings.paper_balance, tokens)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from oee_daemon.networks.holdings import MintFacts
-from oee_daemon.networks.listings import NewPool, NewToken, Upcoming
+from oee_daemon.networks.network_listings import NewPool, NewToken, Upcoming
 from oee_daemon.networks.simulated import simulated_listings
 from oee_daemon.networks.simulated.simulated_chain import SLOT_S
 from oee_daemon.networks.simulated.simulated_listings import Listing, Trap

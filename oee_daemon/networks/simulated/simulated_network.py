@@ -23,7 +23,7 @@ from oee_daemon.store.postgres_line import Line
 
 
 def build(settings: Settings, database_url: str, named: NamedWallet) -> Network:
-    """As `networks.opening.open_network`."""
+    """As `network_opening.open_network`."""
     seed, volatility = settings.sim_seed, settings.sim_volatility
     if settings.sim_ledger_file is not None:
         ledger, line = open_file(settings.sim_ledger_file), None

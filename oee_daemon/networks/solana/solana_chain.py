@@ -18,11 +18,9 @@ from solders.transaction import VersionedTransaction
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana.anchor_choice import AnchorChoice
-from oee_daemon.networks.solana.landed_transaction import OPTIONS, memo_of, shown_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
-from oee_daemon.networks.solana.slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_endpoint_look import (
     EPOCH,
     FINALIZED,
@@ -36,6 +34,7 @@ from oee_daemon.networks.solana.solana_endpoint_look import (
     status_of,
 )
 from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, memo_of, shown_of
 from oee_daemon.networks.solana.solana_look_evidence import (
     LONGEST_BLOCKS,
     Anchored,
@@ -44,6 +43,7 @@ from oee_daemon.networks.solana.solana_look_evidence import (
     anchored_at,
     look_of,
 )
+from oee_daemon.networks.solana.solana_slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_wallet_history import History
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap, Unknown
 

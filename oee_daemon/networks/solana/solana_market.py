@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from oee_daemon.networks.solana.mint_reader import Genesis
-from oee_daemon.networks.solana.profile import Pace, Profile
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool, open_pool
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile, bucket_for
@@ -20,6 +19,7 @@ from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_listings import SolanaListings
 from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
+from oee_daemon.networks.solana.solana_profile import Pace, Profile
 from oee_daemon.networks.solana.solana_sell_back import SellBack
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations, CpmmVenue

@@ -17,9 +17,9 @@ from functools import lru_cache
 
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.prices import Watched
-from oee_daemon.networks.solana.endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 from oee_daemon.networks.solana.venues.cpmm_pool import Account, Addresses, NoPool, Pool, addresses, read_pool
 from oee_daemon.networks.solana.venues.cpmm_venue import INDEXES

@@ -19,9 +19,9 @@ from fractions import Fraction
 from oee_daemon.contract.terms import Side, SwapMode
 from oee_daemon.errors import OeeError, VenueRefused
 from oee_daemon.networks.prices import PROBE_USD, Price, Watched, best_of, price_of, rounded
-from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_pool_reader import PoolReader, Sight
+from oee_daemon.networks.solana.solana_profile import Pace
 from oee_daemon.networks.solana.venues.cpmm_pool import Pool
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.swap import Quote, QuoteRequest

@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
-from oee_daemon.networks.solana.chain_refusals import rejection
 from oee_daemon.networks.solana.priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.solana_refusals import rejection
 
 #: Accounts that one call may ask the fees of (`MAX_TX_ACCOUNT_LOCKS` of agave).
 MOST_ACCOUNTS = 128

@@ -20,11 +20,11 @@ from uuid import UUID
 
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
-from oee_daemon.networks.solana.landed_transaction import OPTIONS, shown_of, whose
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_look import EPOCH, FINALIZED, GENESIS, epoch_of, must_be_of
 from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_landed_transaction import OPTIONS, shown_of, whose
 from oee_daemon.networks.solana.solana_look_evidence import Shown, anchored_at
 from oee_daemon.networks.solana.swap_memo import read_memo
 from oee_daemon.orders.swap import Fill, Landed

@@ -24,9 +24,9 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis
-from oee_daemon.networks.localnet.http_door import Answer, House
+from oee_daemon.networks.localnet import localnet_genesis
 from oee_daemon.networks.localnet.litesvm_chain import Chain, Rules
+from oee_daemon.networks.localnet.localnet_http_door import Answer, House
 from oee_daemon.networks.localnet.localnet_sqlite import Ledger
 
 SOL = "So11111111111111111111111111111111111111112"
@@ -168,7 +168,7 @@ class Localnet:
         return wire
 
 
-_make_accounts = chain_genesis.accounts
+_make_accounts = localnet_genesis.accounts
 
 
 @functools.cache
@@ -180,7 +180,7 @@ def _begun(seed: int, *, devnet: bool = False) -> list[tuple[Pubkey, Account]]:
 @pytest.fixture(autouse=True)
 def genesis_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chain of this process begins with the same accounts: they are made once."""
-    monkeypatch.setattr(chain_genesis, "accounts", _begun)
+    monkeypatch.setattr(localnet_genesis, "accounts", _begun)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.networks.localnet.http_door import Answer
+from oee_daemon.networks.localnet.localnet_http_door import Answer
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 from tests.networks.localnet.test_sending import made, paid
 from tests.networks.localnet.test_time import height, latest, to_height, transfer_of

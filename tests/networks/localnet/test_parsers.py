@@ -13,7 +13,7 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.rpc import responses
 from solders.signature import Signature
 
-from oee_daemon.networks.localnet.http_door import METHODS
+from oee_daemon.networks.localnet.localnet_http_door import METHODS
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 
 #: Ours alone, or newer than solders: read in tests of their own.

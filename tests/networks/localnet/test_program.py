@@ -16,14 +16,14 @@ from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, localnet_dialects
+from oee_daemon.networks.localnet import localnet_dialects, localnet_genesis
 from oee_daemon.networks.localnet.pool_program import program
 from tests.networks.localnet import reckoned
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 
 CPMM = Pubkey.from_string("CPMMoo8L3F4NbTegBCKVNunggL7H1ZpdTHKxQB5qKP1C")
 JUPITER = Pubkey.from_string("JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4")
-MINTS = {token.symbol: str(token.mint) for token in chain_genesis.TOKENS}
+MINTS = {token.symbol: str(token.mint) for token in localnet_genesis.TOKENS}
 #: Pairs with decimals of 5, 6 and 9, and with a fee on transfers on either side.
 PAIRS = (("SOL", "USDC"), ("BONK", "JTO"), ("USDC", "FEE"), ("SOL", "FEE"), ("RAY", "mSOL"), ("USDC", "PULL"))
 
@@ -67,7 +67,7 @@ def trade(
                 )[0]
             )
             for name, mint in zip(("inputAccount", "outputAccount"), mints, strict=True)
-            for token in chain_genesis.TOKENS
+            for token in localnet_genesis.TOKENS
             if str(token.mint) == mint != SOL
         }
         wire = net.raydium_tx(whole, **accounts)
@@ -199,14 +199,15 @@ def test_a_wrong_account_is_refused(net: Localnet, place: int, error: int | str)
 
 def test_prices_of_all_pairs_are_two_to_five_percent_apart(net: Localnet) -> None:
     """Between Raydium and Meteora, for a small amount, net of fees; Orca lies between them."""
-    listed = [str(token.mint) for token in chain_genesis.TOKENS if not token.extension]
+    listed = [str(token.mint) for token in localnet_genesis.TOKENS if not token.extension]
     assert len(listed) == 13
     for n, one in enumerate(listed):
         for two in listed[n + 1 :]:
             # About one dollar.
             amount = round(
                 float(
-                    10 ** chain_genesis.TOKENS[n].decimals / chain_genesis.USD[chain_genesis.TOKENS[n].symbol]
+                    10 ** localnet_genesis.TOKENS[n].decimals
+                    / localnet_genesis.USD[localnet_genesis.TOKENS[n].symbol]
                 )
             )
             raydium = int(net.raydium(one, two, amount)["data"]["outputAmount"])

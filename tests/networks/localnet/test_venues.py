@@ -15,11 +15,11 @@ from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis
+from oee_daemon.networks.localnet import localnet_genesis
 from tests.networks.localnet import reckoned
 from tests.networks.localnet.conftest import BONK, SOL, USDC, Localnet
 
-FEE = next(str(token.mint) for token in chain_genesis.TOKENS if token.symbol == "FEE")
+FEE = next(str(token.mint) for token in localnet_genesis.TOKENS if token.symbol == "FEE")
 GOOD = {"inputMint": SOL, "outputMint": USDC, "amount": 10**9, "slippageBps": 50, "txVersion": "V0"}
 
 

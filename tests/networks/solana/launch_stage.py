@@ -13,7 +13,7 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine import engine_token_safety
 from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.errors import VenueRefused
-from oee_daemon.networks.listings import NewToken
+from oee_daemon.networks.network_listings import NewToken
 from oee_daemon.networks.solana.solana_listings import SolanaListings
 from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.solana_sell_back import SellBack

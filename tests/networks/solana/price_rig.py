@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from oee_daemon.networks.prices import Price, Watched
-from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
+from oee_daemon.networks.solana.solana_profile import Pace
 from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan

@@ -10,7 +10,7 @@ import pytest
 
 from oee_daemon.networks.conformance import chain_suite as chains
 from oee_daemon.networks.conformance import venue_suite as venues
-from oee_daemon.networks.solana.profile import LOCALNET
+from oee_daemon.networks.solana.solana_profile import LOCALNET
 from tests.networks.localnet.conftest import Localnet, genesis_once, make, net
 from tests.networks.solana.held_rigs import ChainRig, VenueRig
 

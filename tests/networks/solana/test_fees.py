@@ -15,9 +15,9 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.solana import solana_unit_pricing
-from oee_daemon.networks.solana.fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.priority_fees import fee_of, limit_of, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
+from oee_daemon.networks.solana.solana_fee_estimate import FeeEstimate
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
 from oee_daemon.networks.solana.solana_programs import TOKEN, TOKEN_2022
 from oee_daemon.networks.solana.solana_swap_assembly import assembled

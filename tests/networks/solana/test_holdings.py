@@ -29,7 +29,7 @@ from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_programs import ASSOCIATED, TOKEN, TOKEN_2022
-from oee_daemon.networks.solana.token_holdings import SolanaHoldings
+from oee_daemon.networks.solana.solana_token_holdings import SolanaHoldings
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS, Token

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.localnet import transaction_json
-from oee_daemon.networks.solana.launch_finder import LaunchFinder
+from oee_daemon.networks.localnet import localnet_json
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
+from oee_daemon.networks.solana.solana_launch_finder import LaunchFinder
 from oee_daemon.networks.solana.solana_programs import CPMM, DAMM_V2
 from oee_daemon.networks.solana.venues.cpmm_venue import Configurations
 
 
 def transaction(launches: bool) -> dict[str, Any]:
-    data = transaction_json.base58(bytes.fromhex("5fb40aac54aee828") + b"\x07" * 9)
+    data = localnet_json.base58(bytes.fromhex("5fb40aac54aee828") + b"\x07" * 9)
     step = {"programIdIndex": 1, "accounts": [0, 2], "data": data}
     message = {"accountKeys": ["maker", DAMM_V2, "mint"], "instructions": [step] if launches else []}
     return {"meta": {"err": None, "innerInstructions": []}, "transaction": {"message": message}}

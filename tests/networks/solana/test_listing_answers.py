@@ -14,13 +14,13 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.localnet import transaction_json
-from oee_daemon.networks.solana.endpoint_ages import EndpointAges
+from oee_daemon.networks.localnet import localnet_json
+from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.solana_launch_bytes import openings
 from oee_daemon.networks.solana.solana_listings import _at_worst
 from oee_daemon.networks.solana.solana_new_pools import PoolFacts
 from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, DAMM_V2, TOKEN, WHIRLPOOL
-from oee_daemon.networks.solana.token_shares import LOCKERS, TokenShares
+from oee_daemon.networks.solana.solana_token_shares import LOCKERS, TokenShares
 from oee_daemon.networks.solana.venues.cpmm_pool import Addresses, Pool, addresses
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.orders.swap import QuoteRequest
@@ -160,7 +160,7 @@ CPMM_TAG = "afaf6d1f0d989bed"
 def test_a_launch_is_known_by_program_and_first_bytes(
     program: str, data: str, err: Any, inner: bool, market: str | None
 ) -> None:
-    text = transaction_json.base58(bytes.fromhex(data) + b"\x07" * 9)
+    text = localnet_json.base58(bytes.fromhex(data) + b"\x07" * 9)
     step = {"programIdIndex": 1, "accounts": [0, 2], "data": text}
     said = {
         "meta": {"err": err, "innerInstructions": [{"index": 0, "instructions": [step]}] if inner else []},

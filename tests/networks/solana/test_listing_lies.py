@@ -14,7 +14,7 @@ import pytest
 
 from oee_daemon.engine.engine_token_safety import Verdict
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.localnet.http_door import Answer
+from oee_daemon.networks.localnet.localnet_http_door import Answer
 from oee_daemon.networks.solana import solana_listings
 from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.venues.cpmm_pool import addresses

@@ -13,7 +13,7 @@ import pytest
 from oee_daemon.contract.risks import RISKS
 from oee_daemon.engine.engine_token_safety import Verdict
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.localnet.http_door import Answer
+from oee_daemon.networks.localnet.localnet_http_door import Answer
 from oee_daemon.networks.solana.venues.cpmm_pool import POOL_BYTES
 from tests.networks.localnet.conftest import Localnet
 from tests.networks.solana.launch_stage import AFTER, END, Stage, bad, names, staged

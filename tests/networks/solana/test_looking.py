@@ -14,12 +14,12 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.solana.landed_transaction import shown_of
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, RpcError
-from oee_daemon.networks.solana.slot_clock import SLACK_SLOTS, SlotClock
 from oee_daemon.networks.solana.solana_endpoint_look import answer_of, calls_for
 from oee_daemon.networks.solana.solana_fill import Unreadable
+from oee_daemon.networks.solana.solana_landed_transaction import shown_of
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Status, anchored_at
+from oee_daemon.networks.solana.solana_slot_clock import SLACK_SLOTS, SlotClock
 from oee_daemon.orders.swap import Landed, Rejected
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted

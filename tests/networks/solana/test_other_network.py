@@ -9,8 +9,8 @@ import pytest
 
 from oee_daemon import settings as settings_page
 from oee_daemon.errors import ChainUnavailable
-from oee_daemon.networks.opening import open_network
-from oee_daemon.networks.solana.profile import MAINNET
+from oee_daemon.networks.network_opening import open_network
+from oee_daemon.networks.solana.solana_profile import MAINNET
 from tests.networks.solana.server import rpc, serving
 
 

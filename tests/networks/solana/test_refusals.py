@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.networks.solana.chain_refusals import NAMES, NUMBERS, RUNTIME, SENTENCES, rejection
 from oee_daemon.networks.solana.solana_programs import CLMM, CPMM, DLMM, JUPITER, TOKEN
+from oee_daemon.networks.solana.solana_refusals import NAMES, NUMBERS, RUNTIME, SENTENCES, rejection
 
 
 def custom(number: int, place: int = 4) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.errors import VenueLate
 from oee_daemon.networks.prices import Watched, price_of
 from oee_daemon.networks.solana import solana_prices
-from oee_daemon.networks.solana.endpoint_ages import SlotAge
-from oee_daemon.networks.solana.profile import Pace
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
+from oee_daemon.networks.solana.solana_endpoint_ages import SlotAge
 from oee_daemon.networks.solana.solana_prices import SolanaPrices
+from oee_daemon.networks.solana.solana_profile import Pace
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.tokens import TOKENS

@@ -15,12 +15,12 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import AttemptFailed, WrongQuote
-from oee_daemon.networks.solana.chain_refusals import rejection
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import refuse
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer
 from oee_daemon.networks.solana.solana_fill import WSOL, Unreadable, changes
 from oee_daemon.networks.solana.solana_programs import SYSTEM, TOKEN, TOKEN_2022
+from oee_daemon.networks.solana.solana_refusals import rejection
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import is_far_better
 

@@ -24,8 +24,8 @@ from redis.backoff import NoBackoff
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import LONGEST_PAUSE_S
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.queue.queue_refusals import COUNTS
 from oee_daemon.queue.queue_roster import NAMES as WORKERS
-from oee_daemon.queue.refusals import COUNTS
 
 log = logging.getLogger(__name__)
 

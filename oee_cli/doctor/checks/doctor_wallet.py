@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
-from oee_cli.doctor.checks.home_checks import forbid
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks.doctor_home import forbid
 from oee_daemon.contract.networks import KEYLESS
 
 #: Networks of play money, on which the first start makes a key.

@@ -1,7 +1,7 @@
 """`oee chart`: follows a pair's price and draws it with each news until a key ends it.
 
 The stream has a thread of its own, which looks after the pair's orders in between, so that keys and resizing
-never wait for an answer. What is drawn, `price_chart` knows.
+never wait for an answer. What is drawn, `trade_chart` knows.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from oee_cli.errors import CliError, ConnectionLost, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
-from oee_cli.trade.price_chart import Picture, chart_frame
 from oee_cli.trade.quote_watched_price import watch_price
+from oee_cli.trade.trade_chart import Picture, chart_frame
 
 #: The most prices that are kept, of any length of time: then every second one goes.
 _MOST = 400

@@ -22,8 +22,8 @@ def _simulated(settings: Settings, database_url: str, named: NamedWallet) -> Net
 
 
 def _solana(settings: Settings, _database_url: str, named: NamedWallet) -> Network:
-    from oee_daemon.networks.solana.profile import PROFILES
     from oee_daemon.networks.solana.solana_network import build
+    from oee_daemon.networks.solana.solana_profile import PROFILES
 
     return build(PROFILES[settings.network], settings, named)
 

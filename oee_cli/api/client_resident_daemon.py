@@ -18,7 +18,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from oee_cli.api import handshake
+from oee_cli.api import client_handshake
 from oee_cli.errors import Forbidden
 from oee_cli.network_badge import badge
 from oee_cli.settings.load_settings import Settings
@@ -45,7 +45,7 @@ class Resident:
     @property
     def tag(self) -> str:
         """Which home requests are for."""
-        return handshake.home_tag(self.settings.home)
+        return client_handshake.home_tag(self.settings.home)
 
     def socket_path(self) -> Path:
         """Where this home's daemon listens: its usual place, or where it says if it is this home's."""
@@ -67,16 +67,16 @@ class Resident:
         """Whether what listens outside of the home is its daemon: as it says itself, or as the lock does."""
         try:
             check_folder(path.parent)
-            s = handshake.connect_socket(path, PROBE)
+            s = client_handshake.connect_socket(path, PROBE)
         except (Forbidden, OSError):
             return False
         if s is None:
             return False
         with s:
-            pid = handshake.peer_pid(s)
-            if pid is not None and any(handshake.holds_lock(pid, lock) for lock in self._locks):
+            pid = client_handshake.peer_pid(s)
+            if pid is not None and any(client_handshake.holds_lock(pid, lock) for lock in self._locks):
                 return True
-            answer = handshake.ask_daemon(s, "/healthz", self.tag)
+            answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
         return answer is not None and answer.headers.get(HOME_HEADER.lower()) == self.tag
 
     def running(self) -> dict[str, Any]:
@@ -111,10 +111,10 @@ class Resident:
         if s is None:
             return False
         with s:
-            answer = handshake.ask_daemon(s, "/healthz", self.tag)
+            answer = client_handshake.ask_daemon(s, "/healthz", self.tag)
         return answer is not None and not self._is_foreign(answer)
 
-    def _is_foreign(self, answer: handshake.RawResponse) -> bool:
+    def _is_foreign(self, answer: client_handshake.RawResponse) -> bool:
         """A release that does not say whose it is, is this home's: it listens inside of it."""
         return answer.headers.get(HOME_HEADER.lower(), self.tag) != self.tag
 
@@ -125,7 +125,7 @@ class Resident:
         if s is None:
             return None
         with s:
-            answer = handshake.ask_daemon(s, path, self.tag)
+            answer = client_handshake.ask_daemon(s, path, self.tag)
         if answer is None or answer.status != 200 or PROTOCOL_HEADER.lower() not in answer.headers:
             return None
         try:
@@ -136,7 +136,7 @@ class Resident:
     def _connect(self) -> socket | None:
         path = self.checked_socket()
         try:
-            return handshake.connect_socket(path, PROBE)
+            return client_handshake.connect_socket(path, PROBE)
         except PermissionError:
             raise Forbidden(f"{path} can't be opened by this account.") from None
 
@@ -149,12 +149,15 @@ class Resident:
             s = None
         if s is not None:
             with s:
-                pid, answer = handshake.peer_pid(s), handshake.ask_daemon(s, "/healthz", self.tag)
+                pid, answer = (
+                    client_handshake.peer_pid(s),
+                    client_handshake.ask_daemon(s, "/healthz", self.tag),
+                )
             # A frozen one says nothing; but nobody else listens inside of the home.
             return None if answer is not None and self._is_foreign(answer) else pid
         patience = time.monotonic() + _ENDING
         while self.held():
-            pid = handshake.lock_holder(self._locks)
+            pid = client_handshake.lock_holder(self._locks)
             if pid is not None or time.monotonic() > patience:
                 return pid
             time.sleep(_BEAT)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oee_cli.api.client_processes import runs_program
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, ok, warn
 from oee_cli.doctor.doctor_paths import socket_path
 from oee_daemon.contract.protocol import READY
 

@@ -14,8 +14,8 @@ from typing import Any
 from oee_cli.api.client_processes import is_process_stopped
 from oee_cli.doctor.checks import doctor_outside_servers
 from oee_cli.doctor.checks.doctor_facts import Facts
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.checks.doctor_outside_servers import Ask
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
 from oee_cli.errors import CliError
 from oee_cli.text.time_text import minute_text, parse_moment, span_text
 from oee_daemon.contract.protocol import VERSION

@@ -10,7 +10,8 @@ from typing import Any
 
 from solders.transaction import Legacy, VersionedTransaction
 
-from oee_daemon.networks.localnet import localnet_slots, transaction_json
+from oee_daemon.networks.localnet import localnet_json, localnet_slots
+from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_methods import (
     Method,
     Params,
@@ -23,7 +24,6 @@ from oee_daemon.networks.localnet.localnet_methods import (
 )
 from oee_daemon.networks.localnet.localnet_nodes import Node, RpcError
 from oee_daemon.networks.localnet.localnet_sqlite import Landing
-from oee_daemon.networks.localnet.transaction_json import Json
 
 #: Signatures that one call may ask for, and that a list has (`MAX_GET_…` of agave).
 _MOST_STATUSES, _MOST_LISTED = 256, 1000
@@ -75,10 +75,14 @@ def _shown(landing: Landing, told: Json) -> Json:
     if encoding == "base64":
         shown: Any = [base64.b64encode(landing.wire).decode(), "base64"]
     elif encoding == "json":
-        shown = transaction_json.transaction_json(tx)
+        shown = localnet_json.transaction_json(tx)
     else:
         raise invalid(f"Invalid params: localnet has no encoding {encoding}")
-    return {"transaction": shown, "meta": transaction_json.read_meta(landing.meta), "version": version}
+    return {
+        "transaction": shown,
+        "meta": localnet_json.read_meta(landing.meta),
+        "version": version,
+    }
 
 
 def _level(told: Json) -> str:

@@ -9,40 +9,40 @@ from collections.abc import Callable, Iterable, Iterator
 
 from oee_cli.doctor.checks import (
     doctor_endpoints,
+    doctor_engine,
+    doctor_feeds,
+    doctor_home,
+    doctor_leftovers,
     doctor_limits,
-    engine_checks,
-    feed_checks,
-    home_checks,
-    leftover_checks,
-    machine_checks,
-    setting_checks,
-    wallet_checks,
+    doctor_machine,
+    doctor_settings,
+    doctor_wallet,
 )
 from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
-from oee_cli.doctor.checks.findings import FAIL, OK, WARN, Finding, fail
+from oee_cli.doctor.checks.doctor_finding import FAIL, OK, WARN, Finding, fail
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.output import Output
 
 CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
-    setting_checks.check_settings,
-    home_checks.check_home,
-    home_checks.check_permissions,
-    home_checks.check_disk,
-    leftover_checks.check_leftovers,
-    wallet_checks.check_wallet,
-    machine_checks.check_versions,
-    engine_checks.check_daemon,
+    doctor_settings.check_settings,
+    doctor_home.check_home,
+    doctor_home.check_permissions,
+    doctor_home.check_disk,
+    doctor_leftovers.check_leftovers,
+    doctor_wallet.check_wallet,
+    doctor_machine.check_versions,
+    doctor_engine.check_daemon,
     doctor_limits.check_limits,
-    machine_checks.check_port,
-    engine_checks.check_clock,
-    engine_checks.check_postgres,
-    engine_checks.check_schema,
-    engine_checks.check_queue,
-    engine_checks.check_worker,
-    engine_checks.check_orders,
+    doctor_machine.check_port,
+    doctor_engine.check_clock,
+    doctor_engine.check_postgres,
+    doctor_engine.check_schema,
+    doctor_engine.check_queue,
+    doctor_engine.check_worker,
+    doctor_engine.check_orders,
     doctor_endpoints.check_endpoints,
-    feed_checks.check_feeds,
-    machine_checks.check_completion,
+    doctor_feeds.check_feeds,
+    doctor_machine.check_completion,
 )
 
 
@@ -53,7 +53,7 @@ def run_doctor(output: Output) -> ExitCode:
         status = next((s for s in (FAIL, WARN) if any(f.status == s for f in found)), OK)
         output.emit({"status": status, "exitCode": code, "checks": [_finding_as_dict(f) for f in found]})
     else:
-        from oee_cli.doctor.diagnosis import draw_findings
+        from oee_cli.doctor.doctor_diagnosis import draw_findings
 
         draw_findings(output, found)
     return code

@@ -18,17 +18,17 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from oee_daemon.networks.localnet import (
-    chain_genesis,
+    localnet_genesis,
     localnet_pools,
     localnet_slots,
     localnet_swaps,
-    venue_server,
+    localnet_venues,
 )
+from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Quote
+from oee_daemon.networks.localnet.localnet_raydium import Query
 from oee_daemon.networks.localnet.localnet_swaps import Side
-from oee_daemon.networks.localnet.raydium_server import Query
-from oee_daemon.networks.localnet.transaction_json import Json
-from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
+from oee_daemon.networks.localnet.localnet_venues import BPS, Ask, Offers, Refused
 
 _U64 = 2**64 - 1
 _MARKETS = (localnet_pools.METEORA, localnet_pools.ORCA)
@@ -51,9 +51,12 @@ def _refuse(message: str, code: str | None = None) -> Refused:
 
 
 def _ask(query: Query) -> Ask:
-    mint_in, mint_out = venue_server.mint(query.get("inputMint")), venue_server.mint(query.get("outputMint"))
-    amount = venue_server.whole(query.get("amount"), _U64)
-    slippage = venue_server.whole(query.get("slippageBps", "50"), BPS)
+    mint_in, mint_out = (
+        localnet_venues.mint(query.get("inputMint")),
+        localnet_venues.mint(query.get("outputMint")),
+    )
+    amount = localnet_venues.whole(query.get("amount"), _U64)
+    slippage = localnet_venues.whole(query.get("slippageBps", "50"), BPS)
     mode = query.get("swapMode", "ExactIn")
     if amount is None or slippage is None or mode not in ("ExactIn", "ExactOut"):
         raise _refuse("Query parameter is invalid: amount, slippageBps or swapMode")
@@ -128,13 +131,13 @@ def _sides(wallet: Pubkey, ask: Ask, most: int, *, wrap: bool) -> tuple[Side, Si
     def side(mint: Pubkey, lamports: int) -> Side:
         if wrap and mint == localnet_pools.WRAPPED_SOL:
             return localnet_swaps.wrapped_own(wallet, lamports)
-        token_program = venue_server.TOKENS[mint].program
+        token_program = localnet_venues.TOKENS[mint].program
         return Side(localnet_swaps.own_account(wallet, mint, token_program))
 
     paid, got = side(ask.mint_in, most), side(ask.mint_out, 0)
     if not got.before:
         made = localnet_swaps.create_account(
-            wallet, wallet, ask.mint_out, venue_server.TOKENS[ask.mint_out].program
+            wallet, wallet, ask.mint_out, localnet_venues.TOKENS[ask.mint_out].program
         )
         got = Side(made[0], (made[1],))
     return paid, got
@@ -176,7 +179,7 @@ def build(offers: Offers, query: Query) -> Json:
     cleanup = [*paid.after, *got.after]
     now = time.time_ns()
     last = offers.chain.height + min(
-        venue_server.whole(query.get("blockhashSlotsToExpiry", "150"), 300) or 150, 150
+        localnet_venues.whole(query.get("blockhashSlotsToExpiry", "150"), 300) or 150, 150
     )
     return _quoted(ask, pool, found) | {
         "computeBudgetInstructions": [_shown(set_compute_unit_price(_UNIT_PRICE))],
@@ -186,8 +189,8 @@ def build(offers: Offers, query: Query) -> Json:
         "otherInstructions": [],
         "tipInstruction": None,
         "addressesByLookupTableAddress": {
-            str(chain_genesis.TABLES[localnet_pools.JUPITER_ID]): [
-                str(key) for key in chain_genesis.table_addresses(localnet_pools.JUPITER_ID)
+            str(localnet_genesis.TABLES[localnet_pools.JUPITER_ID]): [
+                str(key) for key in localnet_genesis.table_addresses(localnet_pools.JUPITER_ID)
             ]
         },
         "blockhashWithMetadata": {
@@ -224,18 +227,18 @@ def swap(offers: Offers, body: Json) -> Json:
     wallet = _wallet(body.get("userPublicKey"))
     paid, swapped, got = _swap(ask, pool, found, wallet, wrap=body.get("wrapAndUnwrapSol", True) is not False)
     made = [
-        set_compute_unit_limit(venue_server.UNIT_LIMIT),
+        set_compute_unit_limit(localnet_venues.UNIT_LIMIT),
         set_compute_unit_price(_UNIT_PRICE),
         *paid.before, *got.before, swapped, *paid.after, *got.after,
     ]  # fmt: skip
     legacy = bool(body.get("asLegacyTransaction"))
-    lookups = () if legacy else venue_server.tables(localnet_pools.JUPITER_ID)
-    wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
+    lookups = () if legacy else localnet_venues.tables(localnet_pools.JUPITER_ID)
+    wire = localnet_venues.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
     return {
         "swapTransaction": base64.b64encode(wire).decode(),
         "lastValidBlockHeight": offers.chain.height + localnet_slots.HASH_BLOCKS,
-        "prioritizationFeeLamports": -(-venue_server.UNIT_LIMIT * _UNIT_PRICE // 1_000_000),
-        "computeUnitLimit": venue_server.UNIT_LIMIT,
+        "prioritizationFeeLamports": -(-localnet_venues.UNIT_LIMIT * _UNIT_PRICE // 1_000_000),
+        "computeUnitLimit": localnet_venues.UNIT_LIMIT,
     }
 
 
@@ -243,7 +246,7 @@ def _prices(offers: Offers, query: Query) -> Json:
     """Tokens without a price are left out."""
     told: Json = {}
     for name in query.get("ids", "").split(",")[:50]:
-        found = venue_server.mint(name)
+        found = localnet_venues.mint(name)
         usd = None if found is None else offers.usd(found)
         if found is not None and usd is not None:
             told[name] = {
@@ -251,7 +254,7 @@ def _prices(offers: Offers, query: Query) -> Json:
                 "liquidity": float(2 * localnet_pools.RAYDIUM.depth),
                 "usdPrice": usd,
                 "blockId": offers.chain.tip,
-                "decimals": venue_server.TOKENS[found].decimals,
+                "decimals": localnet_venues.TOKENS[found].decimals,
                 "priceChange24h": 0.0,
             }
     return told
@@ -271,7 +274,7 @@ def _tokens(offers: Offers, query: Query) -> list[Json]:
             "tags": [] if token.extension else ["verified"],
             "usdPrice": offers.usd(token.mint),
         }
-        for token in chain_genesis.TOKENS
+        for token in localnet_genesis.TOKENS
         if {token.symbol.lower(), str(token.mint).lower()} & wanted
     ]
 

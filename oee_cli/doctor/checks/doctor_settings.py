@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
 from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown_settings
 from oee_cli.settings.settings_in_force import database_before, not_in_force

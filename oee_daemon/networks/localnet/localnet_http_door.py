@@ -16,22 +16,22 @@ from urllib.parse import parse_qsl, urlsplit
 import httptools
 
 from oee_daemon.networks.localnet import (
-    jupiter_server,
-    landed_methods,
+    localnet_jupiter,
+    localnet_landed_methods,
     localnet_methods,
-    raydium_server,
-    send_methods,
+    localnet_raydium,
+    localnet_send_methods,
 )
 from oee_daemon.networks.localnet.litesvm_chain import Chain
 from oee_daemon.networks.localnet.localnet_launches import Launches
 from oee_daemon.networks.localnet.localnet_node_faults import ANSWERS, Fault, Faults, twisted
 from oee_daemon.networks.localnet.localnet_nodes import Node, Nodes, RpcError
-from oee_daemon.networks.localnet.venue_server import Offers, Refused
+from oee_daemon.networks.localnet.localnet_venues import Offers, Refused
 
-METHODS = {**localnet_methods.METHODS, **landed_methods.METHODS, **send_methods.METHODS}
+METHODS = {**localnet_methods.METHODS, **localnet_landed_methods.METHODS, **localnet_send_methods.METHODS}
 _VENUES = {
-    "raydium": (raydium_server.GET, raydium_server.POST),
-    "jupiter": (jupiter_server.GET, jupiter_server.POST),
+    "raydium": (localnet_raydium.GET, localnet_raydium.POST),
+    "jupiter": (localnet_jupiter.GET, localnet_jupiter.POST),
 }
 #: Bytes of a request that are read (`MAX_REQUEST_BODY_SIZE` of agave), and calls in one batch.
 _MOST_BYTES, _MOST_CALLS = 50 * 1024, 100
@@ -168,7 +168,7 @@ class House:
         fault = self._faults.draw("send", node.row.name)
         if fault is not None and not fault.landed:
             _spoil(fault)
-            return send_methods.signature_of(node, params)
+            return localnet_send_methods.signature_of(node, params)
         result = method(node, params)
         _spoil(fault)
         return result

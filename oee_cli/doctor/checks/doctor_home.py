@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.doctor_paths import socket_path
 from oee_cli.exit_codes import ExitCode
 from oee_daemon.contract.home import SERVICE_ACCOUNTS, barrier

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oee_cli.api.client_processes import can_bind, port_listener, process_name
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
 from oee_cli.settings.load_settings import user_folder
 from oee_daemon.contract.protocol import VERSION
 

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.pubkey import Pubkey
 
-from oee_daemon.networks.localnet import chain_genesis, localnet_pools, localnet_swaps, venue_server
+from oee_daemon.networks.localnet import localnet_genesis, localnet_pools, localnet_swaps, localnet_venues
+from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_swaps import Side
-from oee_daemon.networks.localnet.transaction_json import Json
-from oee_daemon.networks.localnet.venue_server import BPS, Ask, Offers, Refused
+from oee_daemon.networks.localnet.localnet_venues import BPS, Ask, Offers, Refused
 
 Query: TypeAlias = Mapping[str, str]
 _U64 = 2**64 - 1
@@ -36,15 +36,18 @@ def _answer(data: Any) -> Json:
 
 
 def _ask(query: Query, *, exact_out: bool) -> Ask:
-    mint_in, mint_out = venue_server.mint(query.get("inputMint")), venue_server.mint(query.get("outputMint"))
+    mint_in, mint_out = (
+        localnet_venues.mint(query.get("inputMint")),
+        localnet_venues.mint(query.get("outputMint")),
+    )
     if mint_in is None:
         raise _refuse("REQ_INPUT_MINT_ERROR")
     if mint_out is None:
         raise _refuse("REQ_OUTPUT_MINT_ERROR")
-    amount = venue_server.whole(query.get("amount"), _U64)
+    amount = localnet_venues.whole(query.get("amount"), _U64)
     if amount is None:
         raise _refuse("REQ_AMOUNT_ERROR")
-    slippage = venue_server.whole(query.get("slippageBps"), BPS)
+    slippage = localnet_venues.whole(query.get("slippageBps"), BPS)
     if slippage is None:
         raise _refuse("REQ_SLIPPAGE_BPS_ERROR")
     if query.get("txVersion") not in ("V0", "LEGACY"):
@@ -114,19 +117,19 @@ def _sides(
 ) -> tuple[Side, Side]:
     mint_in, mint_out = mints
     if body.get("wrapSol") and mint_in == localnet_pools.WRAPPED_SOL:
-        paid = localnet_swaps.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT + most)
+        paid = localnet_swaps.wrapped_beside(wallet, offers.seed(), localnet_genesis.TOKEN_RENT + most)
     else:
         given = _account(body, "inputAccount")
         if given is None:
             raise _refuse("REQ_INPUT_ACCOUNT_ERROR")
         paid = Side(given)
     if body.get("unwrapSol") and mint_out == localnet_pools.WRAPPED_SOL:
-        return paid, localnet_swaps.wrapped_beside(wallet, offers.seed(), chain_genesis.TOKEN_RENT)
+        return paid, localnet_swaps.wrapped_beside(wallet, offers.seed(), localnet_genesis.TOKEN_RENT)
     given = _account(body, "outputAccount")
     if given is not None:
         return paid, Side(given)
     made, creation = localnet_swaps.create_account(
-        wallet, wallet, mint_out, venue_server.TOKENS[mint_out].program
+        wallet, wallet, mint_out, localnet_venues.TOKENS[mint_out].program
     )
     return paid, Side(made, (creation,))
 
@@ -139,14 +142,17 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
     except ValueError:
         raise _refuse("REQ_WALLET_ERROR") from None
     price = body.get("computeUnitPriceMicroLamports")
-    number = venue_server.whole(price, _U64) if isinstance(price, str) else None
+    number = localnet_venues.whole(price, _U64) if isinstance(price, str) else None
     if number is None:
         raise _refuse("REQ_COMPUTE_UNIT_PRICE_MICRO_LAMPORTS_ERROR")
     if body.get("txVersion") not in ("V0", "LEGACY"):
         raise _refuse("REQ_TX_VERSION_ERROR")
-    mint_in, mint_out = venue_server.mint(data.get("inputMint")), venue_server.mint(data.get("outputMint"))
-    bound = venue_server.whole(data.get("otherAmountThreshold"), _U64)
-    amount = venue_server.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
+    mint_in, mint_out = (
+        localnet_venues.mint(data.get("inputMint")),
+        localnet_venues.mint(data.get("outputMint")),
+    )
+    bound = localnet_venues.whole(data.get("otherAmountThreshold"), _U64)
+    amount = localnet_venues.whole(data.get("outputAmount" if exact_out else "inputAmount"), _U64)
     if mint_in is None or mint_out is None or bound is None or not amount:
         raise _refuse("REQ_SWAP_RESPONSE_ERROR")
     found = offers.find([localnet_pools.RAYDIUM], Ask(mint_in, mint_out, amount, 0, exact_out))
@@ -158,13 +164,13 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
         found[0], wallet, mint_in, (paid.account, got.account), *numbers, exact_out=exact_out
     )
     made = [
-        set_compute_unit_limit(venue_server.UNIT_LIMIT),
+        set_compute_unit_limit(localnet_venues.UNIT_LIMIT),
         set_compute_unit_price(number),
         *paid.before, *got.before, swap, *paid.after, *got.after,
     ]  # fmt: skip
     legacy = body["txVersion"] == "LEGACY"
-    lookups = () if legacy else venue_server.tables(localnet_pools.CPMM_ID)
-    wire = venue_server.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
+    lookups = () if legacy else localnet_venues.tables(localnet_pools.CPMM_ID)
+    wire = localnet_venues.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
     return _answer([{"transaction": base64.b64encode(wire).decode()}])
 
 
@@ -175,7 +181,7 @@ def _auto_fee(_offers: Offers, _query: Query) -> Json:
 def _price(offers: Offers, query: Query) -> Json:
     told: Json = {}
     for name in query.get("mints", "").split(","):
-        found = venue_server.mint(name)
+        found = localnet_venues.mint(name)
         usd = None if found is None else offers.usd(found)
         told[name] = None if usd is None else f"{usd:.12g}"
     return {"id": str(uuid.uuid4()), "success": True, "data": told}
@@ -184,8 +190,8 @@ def _price(offers: Offers, query: Query) -> Json:
 def _mints(_offers: Offers, query: Query) -> Json:
     told: list[Json | None] = []
     for name in query.get("mints", "").split(","):
-        found = venue_server.mint(name)
-        token = None if found is None else venue_server.TOKENS[found]
+        found = localnet_venues.mint(name)
+        token = None if found is None else localnet_venues.TOKENS[found]
         told.append(
             token
             and {

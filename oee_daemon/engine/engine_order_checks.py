@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine import order_means
+from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.order_means import Objection
 from oee_daemon.engine.routing import request_of
-from oee_daemon.engine.token_desk import TokenDesk
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, OeeError
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.holdings import Holdings, Means

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.findings import Finding, fail, ok, warn
+from oee_cli.doctor.checks.doctor_finding import Finding, fail, ok, warn
 from oee_cli.text.time_text import span_text
 
 #: Seconds without a fresh price from which it is no slip.

@@ -15,10 +15,10 @@ from solders.null_signer import NullSigner
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, localnet_pools
+from oee_daemon.networks.localnet import localnet_genesis, localnet_pools
 from oee_daemon.networks.localnet.litesvm_chain import Chain
+from oee_daemon.networks.localnet.localnet_json import Json
 from oee_daemon.networks.localnet.localnet_pools import Market, Pool, Prices, Quote
-from oee_daemon.networks.localnet.transaction_json import Json
 
 #: Units of computation that a swap asks for before anybody has simulated it; four times what it needs.
 UNIT_LIMIT = 200_000
@@ -89,12 +89,14 @@ class Offers:
         return self.chain.hashes.of(self.chain.height)
 
 
-_USDC = next(token.mint for token in chain_genesis.TOKENS if token.symbol == "USDC")
-TOKENS: Mapping[Pubkey, chain_genesis.Token] = {token.mint: token for token in chain_genesis.TOKENS}
+_USDC = next(token.mint for token in localnet_genesis.TOKENS if token.symbol == "USDC")
+TOKENS: Mapping[Pubkey, localnet_genesis.Token] = {token.mint: token for token in localnet_genesis.TOKENS}
 
 
 def tables(program: Pubkey) -> list[AddressLookupTableAccount]:
-    return [AddressLookupTableAccount(chain_genesis.TABLES[program], chain_genesis.table_addresses(program))]
+    return [
+        AddressLookupTableAccount(localnet_genesis.TABLES[program], localnet_genesis.table_addresses(program))
+    ]
 
 
 def unsigned(

@@ -15,8 +15,8 @@ from oee_daemon.engine.engine_token_safety import Check, Verdict, waived
 from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, OeeError, UnsafeToken
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.networks.listings import Listings, NewToken
 from oee_daemon.networks.network import Network
+from oee_daemon.networks.network_listings import Listings, NewToken
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Quote
 from oee_daemon.orders.terms import Terms

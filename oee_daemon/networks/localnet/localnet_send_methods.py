@@ -20,8 +20,9 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.networks.localnet import chain_genesis, localnet_slots, transaction_json
+from oee_daemon.networks.localnet import localnet_genesis, localnet_json, localnet_slots
 from oee_daemon.networks.localnet.litesvm_chain import Dropped, Simulated
+from oee_daemon.networks.localnet.localnet_json import Json, Sent
 from oee_daemon.networks.localnet.localnet_methods import (
     Method,
     Params,
@@ -37,7 +38,6 @@ from oee_daemon.networks.localnet.localnet_methods import (
 )
 from oee_daemon.networks.localnet.localnet_nodes import Node, RpcError
 from oee_daemon.networks.localnet.localnet_swaps import create_account, memo
-from oee_daemon.networks.localnet.transaction_json import Json, Sent
 
 #: Lamports for each signature (https://solana.com/docs/core/fees).
 SIGNATURE_FEE = 5_000
@@ -67,7 +67,7 @@ def _decoded(params: Params, told: Json) -> bytes:
 def _read(node: Node, params: Params, told: Json) -> Sent:
     try:
         return node.chain.read(_decoded(params, told))
-    except transaction_json.Unreadable as e:
+    except localnet_json.Unreadable as e:
         raise invalid(str(e)) from None
 
 
@@ -143,17 +143,17 @@ def _simulated(node: Node, sent: Sent, found: Simulated, told: Json) -> Json:
         "unitsConsumed": 0 if meta is None else meta.compute_units_consumed(),
         "loadedAccountsDataSize": 0,
         "returnData": None,
-        "innerInstructions": transaction_json.inner_json(meta)
+        "innerInstructions": localnet_json.inner_json(meta)
         if meta and told.get("innerInstructions")
         else None,
         "replacementBlockhash": None,
         "fee": None if meta is None else meta.fee(),
-        "loadedAddresses": transaction_json.tables_json(sent),
+        "loadedAddresses": localnet_json.tables_json(sent),
     }
     after = [found.after.get(key) for key in sent.keys]
     for name, state in (("pre", found.before), ("post", after)):
-        tokens = transaction_json.token_balances(state, node.chain.account)
-        held = transaction_json.lamports(state)
+        tokens = localnet_json.token_balances(state, node.chain.account)
+        held = localnet_json.lamports(state)
         known = meta is not None
         value |= {
             f"{name}Balances": held if known else None,
@@ -224,9 +224,9 @@ def _given(node: Node, instructions: list[Instruction], who: Pubkey) -> str:
     """Lands a transaction of the faucet's, and says which; a number in its memo makes each another one."""
     note = memo(f"localnet gives {node.chain.ledger.count()} to {who} at {node.chain.tip}".encode())
     recent = node.chain.hashes.of(node.chain.height)
-    payer = chain_genesis.FAUCET.pubkey()
+    payer = localnet_genesis.FAUCET.pubkey()
     message = MessageV0.try_compile(payer, [*instructions, note], [], recent)
-    sent = node.chain.read(bytes(VersionedTransaction(message, [chain_genesis.FAUCET])))
+    sent = node.chain.read(bytes(VersionedTransaction(message, [localnet_genesis.FAUCET])))
     landing = node.chain.land(sent)
     if landing.err is not None:
         raise RpcError(-32603, f"airdrop request failed: {landing.err}")
@@ -238,12 +238,12 @@ def _airdrop(node: Node, params: Params) -> str:
     if len(params) < 2 or not isinstance(params[1], int) or not 0 < params[1] <= 10**15:
         raise invalid("Invalid params: lamports")
     given = transfer(
-        TransferParams(from_pubkey=chain_genesis.FAUCET.pubkey(), to_pubkey=who, lamports=params[1])
+        TransferParams(from_pubkey=localnet_genesis.FAUCET.pubkey(), to_pubkey=who, lamports=params[1])
     )
     return _given(node, [given], who)
 
 
-_GIVEN = {token.mint for token in (*chain_genesis.TOKENS, chain_genesis.DEVNET_USDC)}
+_GIVEN = {token.mint for token in (*localnet_genesis.TOKENS, localnet_genesis.DEVNET_USDC)}
 
 
 def _mint(node: Node, params: Params) -> str:
@@ -254,7 +254,7 @@ def _mint(node: Node, params: Params) -> str:
         raise invalid("Invalid params: amount")
     if described is None or mint not in _GIVEN:
         raise invalid("Invalid params: no token of localnet")
-    faucet = chain_genesis.FAUCET.pubkey()
+    faucet = localnet_genesis.FAUCET.pubkey()
     account, made = create_account(faucet, who, mint, described.owner)
     minted = Instruction(
         described.owner,
