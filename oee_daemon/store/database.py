@@ -14,13 +14,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
 # of them has to wait where one begins with the part.
-import psycopg  # noqa: F401
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InvalidatePoolError
 
+from oee_daemon.errors import BadSetting
 from oee_daemon.store.postgres_connection import (
     CONNECT_TIMEOUT_S,
     GRACE_S,
@@ -42,6 +44,7 @@ STALE_S = 30.0
 KEPT = 32
 #: Seconds for a statement of those that read or write a whole database.
 LONG_S = 3600.0
+_DRIVER = "postgresql+psycopg"
 _USED = "used"
 #: When somebody here was last not answered, by address: what one pool learns the others need not.
 _silent_at: dict[URL, float] = {}
@@ -52,7 +55,7 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
 
     `statement_s`: seconds for one statement, after which it ends with an error, whatever is silent.
     """
-    address = make_url(url).set(drivername="postgresql+psycopg")
+    address = address_of(url)
     db = create_engine(
         address,
         isolation_level="AUTOCOMMIT",
@@ -74,6 +77,33 @@ def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEM
     event.listen(db, "checkin", pool.given_back)
     event.listen(db, "invalidate", pool.lost)
     return db
+
+
+def address_of(url: str | URL) -> URL:
+    """Where Postgres is, as libpq itself reads an address: several hosts, or a socket's folder for one; what
+    only SQLAlchemy can read is read by it. Raises `BadSetting`."""
+    if isinstance(url, URL):
+        return url.set(drivername=_DRIVER)
+    try:
+        address = _read_by_libpq(url) or make_url(url).set(drivername=_DRIVER)
+        postgresql.psycopg.dialect().create_connect_args(address)  # type: ignore[no-untyped-call]
+    except (ValueError, ArgumentError):
+        # Without a word of it: it may hold a password.
+        raise BadSetting("OEE_DATABASE_URL is no address that Postgres's own programs can read.") from None
+    return address
+
+
+def _read_by_libpq(url: str) -> URL | None:
+    # Two hosts by two parameters are SQLAlchemy's own way.
+    if url.count("host=") > 1:
+        return None
+    try:
+        given = conninfo_to_dict(f"postgresql:{url.partition(':')[2]}")
+    except psycopg.Error:
+        return None
+    told = {name: str(value) for name, value in given.items()}
+    user, password, name = (told.pop(part, None) for part in ("user", "password", "dbname"))
+    return URL.create(_DRIVER, username=user, password=password, database=name, query=told)
 
 
 async def aside(

@@ -24,11 +24,10 @@ import psycopg
 from psycopg import pq
 from psycopg.errors import error_from_result
 from sqlalchemy import URL
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import failpoints
-from oee_daemon.store.database import FRESH_S, STALE_S, dial, silence, silent_since
+from oee_daemon.store.database import FRESH_S, STALE_S, address_of, dial, silence, silent_since
 from oee_daemon.store.postgres_connection import GRACE_S, STATEMENT_S, Bounded, Silent
 
 #: A row that is asked with, or answered: flat, by column.
@@ -100,7 +99,7 @@ class Line:
     """
 
     def __init__(self, url: str | URL, *, most: int = MOST_ROWS) -> None:
-        self._url = make_url(url).set(drivername="postgresql+psycopg")
+        self._url = address_of(url)
         self._most = most
         #: Until when the flight's answer has to be there, seconds.
         self.answer_s = STATEMENT_S + GRACE_S
