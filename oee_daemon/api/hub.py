@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from oee_daemon.api.event_cache import EventCache, encode
+from oee_daemon.fault_log import FaultLog
 from oee_daemon.queue import hint_feed
 from oee_daemon.store.tail_sql import Tail
 
@@ -50,9 +51,11 @@ class Hub:
         self._left_at = 0.0
         self._wanted = asyncio.Event()
         self._hinted = asyncio.Event()
+        self._faults = FaultLog()
 
     async def run(self) -> None:
-        """Listens for hints and reads new events while somebody watches, for ever."""
+        """Listens for hints and reads new events while somebody watches, for ever: nobody looks whether it
+        still does, so that a fault costs those who watch a second, and never their stream."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._read())
@@ -70,6 +73,8 @@ class Hub:
             except (redis.RedisError, OSError, ValueError) as e:
                 # Or somebody published what is no id.
                 log.debug("hints lost", extra={"reason": str(e)})
+            except Exception as e:
+                self._faults.say("hints lost", e)
             if self._wanted.is_set():
                 await asyncio.sleep(LISTEN_AGAIN_S)
 
@@ -102,6 +107,12 @@ class Hub:
             except SQLAlchemyError as e:
                 # Postgres is away. Who watches is told that it lagged once it is back.
                 log.debug("not looked", extra={"reason": str(e)})
+                await asyncio.sleep(LOOK_S)
+            except Exception as e:
+                # What was to be told is lost, and said to be.
+                for everything in self._all:
+                    everything.lag()
+                self._faults.say("what is new can't be told", e)
                 await asyncio.sleep(LOOK_S)
             await asyncio.sleep(BREATH_S)
 
