@@ -1,7 +1,7 @@
 """`python -m oee_daemon run` is the daemon, `python -m oee_daemon worker` one more worker.
 
 `backup`, `restore` and `wallet` are the engine's part of those commands. People use `oee …`. How each can
-end stands in `contract/protocol.py`; `check` tells `EXIT_OTHER_DATABASE` and `EXIT_SETTING` beforehand.
+end stands in `contract/protocol.py`; `check` tells `EXIT_OTHER_DATABASE` and `EXIT_USAGE` beforehand.
 """
 
 from __future__ import annotations

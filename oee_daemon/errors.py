@@ -47,8 +47,8 @@ from oee_daemon.contract.protocol import (
     EXIT_HELD,
     EXIT_OTHER_DATABASE,
     EXIT_OUTSIDE,
-    EXIT_SETTING,
     EXIT_THREADS,
+    EXIT_USAGE,
 )
 from oee_daemon.contract.storable_text import storable
 
@@ -265,7 +265,7 @@ class BadSetting(StartFailed):
     """A setting that can't be understood; the message names it and where it came from."""
 
     code = "bad_setting"
-    exit_code = EXIT_SETTING
+    exit_code = EXIT_USAGE
 
 
 class OtherRelease(StartFailed):

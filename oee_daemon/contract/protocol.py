@@ -35,17 +35,16 @@ MAX_BODY = 65_536
 #: How a process of the engine ends, for whoever started it. Done: it was told to stop, or has done its work.
 EXIT_DONE = 0
 EXIT_FAULT = 1
+#: A setting can't be understood or is missing, or what was typed.
 EXIT_USAGE = 2
 #: The home has worked on another database, and nobody said that it is to change.
 EXIT_OTHER_DATABASE = 3
 #: An outside server is away or can't serve, or the database is of another release.
 EXIT_OUTSIDE = 6
-#: The account may have no more threads or processes. This and the two below are those of sysexits.h.
+#: The account may have no more threads or processes. This and the one below are those of sysexits.h.
 EXIT_THREADS = 71
 #: Another daemon holds the home.
 EXIT_HELD = 75
-#: A setting can't be understood.
-EXIT_SETTING = 78
 
 #: What the daemon's start goes through, in the order in which it is done with them; each is a line of the
 #: file `run/phase`.

@@ -61,6 +61,22 @@ def test_2_wrong_input_found_here_and_by_the_daemon(cli: Cli, api: Shared) -> No
     assert api.stored() == before
 
 
+@pytest.mark.parametrize(
+    ("typed", "environ", "told"),
+    [
+        (("worker",), {}, "needs OEE_DATABASE_URL"),
+        (("worker",), {"OEE_DATABASE_URL": "nonsense"}, "OEE_DATABASE_URL"),
+        (("daemon", "run"), {"OEE_PORT": "abc"}, "OEE_PORT"),
+    ],
+)
+def test_2_the_engine_in_this_process_that_can_not_begin(
+    homes: Path, typed: tuple[str, ...], environ: dict[str, str], told: str
+) -> None:
+    done = Cli(homes / "h", XDG_CONFIG_HOME=str(homes / "c")).run(*typed, **environ)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr and "Traceback" not in done.stderr
+
+
 def test_2_an_ambiguous_prefix(cli: Cli, api: Shared) -> None:
     order_id = api.place()
     api.end(order_id)
