@@ -140,6 +140,7 @@ class Service:
             open_targets(self._settings.notify, self._settings.on_event),
             # The home's lock is ours: whoever told in its name before us is dead.
             owner=self._home.identity(),
+            network=self._network.name,
             describe=lambda kind, event: told_json(kind, event, self._network.tokens),
             describe_gap=lambda gap: blind_json(gap, self._network.tokens),
         )

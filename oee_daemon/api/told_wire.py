@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oee_daemon.api import wire
+from oee_daemon.contract.terms import Side
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
 from oee_daemon.store.telling_sql import Gap
@@ -19,12 +20,14 @@ def blind_json(gap: Gap, book: TokenBook) -> dict[str, Any]:
 
 def told_json(kind: str, event: Event, book: TokenBook) -> dict[str, Any]:
     given, taken = book.by_mint(event.input_mint), book.by_mint(event.output_mint)
-    text = f"{event.side} {given.symbol} for {taken.symbol}: {kind}, order {str(event.order_id)[:8]}"
-    if kind == "confirmed":
-        spent, got = event.data.get("amount_in"), event.data.get("amount_out")
-        if isinstance(spent, int) and isinstance(got, int):
-            text = f"{event.side}: {given.text(spent)} {given.symbol} for {taken.text(got)} {taken.symbol}"
-            text += f", order {str(event.order_id)[:8]}"
+    buys = event.side is Side.BUY
+    what = f"buy {taken.symbol} with {given.symbol}" if buys else f"sell {given.symbol} for {taken.symbol}"
+    text = f"{what}: {kind}"
+    spent, got = event.data.get("amount_in"), event.data.get("amount_out")
+    if kind == "confirmed" and isinstance(spent, int) and isinstance(got, int):
+        paid, received = f"{given.text(spent)} {given.symbol}", f"{taken.text(got)} {taken.symbol}"
+        text = f"bought {received} for {paid}" if buys else f"sold {paid} for {received}"
+    text += f", order {str(event.order_id)[:8]}"
     error = event.data.get("error")
     if isinstance(error, dict):
         text += f". {error.get('message')}"

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from oee_daemon.contract.moments import rfc3339
+from oee_daemon.contract.networks import UNLABELLED
 from oee_daemon.errors import StartFailed
 from oee_daemon.orders.order import Event
 from oee_daemon.store import telling_sql
@@ -123,7 +124,8 @@ class _State:
 
 
 class Teller:
-    """Of one daemon. `describe` makes of an event's kind and the event what is told."""
+    """Of one daemon, on one network, which each message names. `describe` makes of an event's kind and the
+    event what is told."""
 
     def __init__(
         self,
@@ -131,9 +133,11 @@ class Teller:
         targets: Sequence[Target],
         *,
         owner: str,
+        network: str,
         describe: Callable[[str, Event], Message],
         describe_gap: Callable[[Gap], Message],
     ) -> None:
+        self._network = network
         self._db, self._owner, self._describe, self._describe_gap = db, owner, describe, describe_gap
         self._targets = {target: _State() for target in targets}
         self._stopped = threading.Event()
@@ -152,7 +156,7 @@ class Teller:
     def test(self) -> dict[str, str | None]:
         """Tells all targets now: by name why it failed, and None where it did not."""
         message = {"event": "test", "text": "oee can tell you what happens."}
-        return {target.name: self._fault(target, message) for target in self._targets}
+        return {target.name: self._fault(target, self._named(message)) for target in self._targets}
 
     def _run(self) -> None:
         while not self._stopped.wait(LOOK_S):
@@ -177,7 +181,7 @@ class Teller:
         for key, message in self._messages(found):
             if key in state.taken:
                 continue
-            fault = self._fault(target, message)
+            fault = self._fault(target, self._named(message))
             if fault is not None or self._stopped.is_set():
                 return self._rest(target, state, fault)
             state.taken.add(key)
@@ -201,6 +205,11 @@ class Teller:
             yield gap, self._describe_gap(gap)
         if found.halted is not None:
             yield ("halt", found.mark.halt), _halted(*found.halted)
+
+    def _named(self, message: Message) -> Message:
+        """With the network: who hears it sees nothing else, and is not to take play money for real."""
+        text = message["text"] if self._network == UNLABELLED else f"{self._network}: {message['text']}"
+        return {**message, "text": text, "network": self._network}
 
     @staticmethod
     def _fault(target: Target, message: Message) -> str | None:

@@ -53,11 +53,12 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_telling, "PAUSE_S", (0.0, 0.0))
 
 
-def teller(bench: Bench, *targets: Any, owner: str = "one") -> Teller:
+def teller(bench: Bench, *targets: Any, owner: str = "one", network: str = "simulated") -> Teller:
     made = Teller(
         bench.db,
         targets,
         owner=owner,
+        network=network,
         describe=lambda kind, e: told_json(kind, e, BOOK),
         describe_gap=lambda gap: blind_json(gap, BOOK),
     )
@@ -83,6 +84,17 @@ def test_what_ends_is_told_once_and_a_halt_too(bench: Bench, ear: Listener) -> N
     made.once()
     made.once()
     assert ear.kinds == ["failed", "halted"] and ear.told[1]["reason"] == "why"
+
+
+def test_who_hears_it_is_told_whether_it_is_play_money(bench: Bench, ear: Listener) -> None:
+    made = teller(bench, ear, network="paper")
+    fail(bench)
+    halt_row.halt(bench.db, "why", None)
+    made.once()
+    made.test()
+    assert ear.kinds == ["failed", "halted", "test"]
+    assert {message["network"] for message in ear.told} == {"paper"}
+    assert all(message["text"].startswith("paper: ") for message in ear.told)
 
 
 def test_prices_that_nobody_sees_are_told_once_for_each_time(bench: Bench, ear: Listener) -> None:
