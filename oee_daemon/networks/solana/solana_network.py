@@ -55,7 +55,9 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         chain=chain,
         wallet=wallet,
         tokens=TokenBook(profile.name, tokens),
-        guard=SolanaGuard(pool, fee_cap=settings.fee_cap, programs=profile.programs),
+        guard=SolanaGuard(
+            pool, fee_cap=settings.fee_cap, programs=profile.programs, tables=market.pricing.tables
+        ),
         fee_cap=settings.fee_cap,
         fees=FeeEstimate(pool, fee_cap=settings.fee_cap),
         endpoints=EndpointProbe(pool, profile.genesis),

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
+from oee_daemon.networks.solana.guard.guard_lookup_tables import Tables
 from oee_daemon.networks.solana.priority_fees import MOST_UNITS, price_of
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
@@ -36,6 +37,8 @@ class Pricing:
         self._pool = pool
         self._fee_cap = fee_cap
         self._programs: dict[str, str] = {}
+        #: As the guard reads them, of one memory.
+        self.tables = Tables(pool)
         self._taken: dict[Hashable, Taken] = {}
 
     def price(self, landed: Sequence[int], hint: int, attempt: int, unit_limit: int) -> int:

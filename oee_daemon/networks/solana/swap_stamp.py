@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from solders.hash import Hash
 from solders.instruction import CompiledInstruction
-from solders.message import Message, MessageV0, to_bytes_versioned
+from solders.message import Message, MessageAddressTableLookup, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
@@ -50,23 +52,37 @@ def unit_limit_of(message: Message | MessageV0) -> int:
     return int.from_bytes(bytes(asked[0].data)[1:], "little") if asked else 0
 
 
-def stamped(message: Message | MessageV0, blockhash: str, memo: bytes, unit_price: int) -> bytes:
+def stamped(
+    message: Message | MessageV0,
+    blockhash: str,
+    memo: bytes,
+    unit_price: int,
+    tables: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> bytes:
     """The message's bytes, on that blockhash, with the memo as its last instruction and with that price, in
-    micro-lamports for each unit, where it sets one."""
+    micro-lamports for each unit, where it sets one. `tables`: what its lookup tables hold."""
     keys, head = list(message.account_keys), message.header
     own = len(keys)
     known = _MEMO in keys
+    lookups, loaded = _without_memo(message, tables)
     if not known:
         # The last of its own keys; those of its lookup tables come after it, and move by one.
         keys.append(_MEMO)
+
+    def moved(number: int) -> int:
+        if known or number < own:
+            return number
+        if number == loaded:
+            return own
+        return number if loaded is not None and number > loaded else number + 1
+
     steps = []
     for step in message.instructions:
-        numbers = bytes(step.accounts)
-        moved = numbers if known else bytes(n + 1 if n >= own else n for n in numbers)
+        numbers = bytes(map(moved, bytes(step.accounts)))
         data = bytes(step.data)
         if _asks(message, step, _PRICE, 9):
             data = _PRICE + unit_price.to_bytes(8, "little")
-        steps.append(CompiledInstruction(step.program_id_index, data, moved))
+        steps.append(CompiledInstruction(step.program_id_index, data, numbers))
     steps.append(CompiledInstruction(keys.index(_MEMO), memo, b""))
     readonly = head.num_readonly_unsigned_accounts + (not known)
     made = Message.new_with_compiled_instructions(
@@ -78,10 +94,28 @@ def stamped(message: Message | MessageV0, blockhash: str, memo: bytes, unit_pric
         steps,
     )
     if isinstance(message, MessageV0):
-        return to_bytes_versioned(
-            MessageV0(made.header, keys, made.recent_blockhash, steps, message.address_table_lookups)
-        )
+        return to_bytes_versioned(MessageV0(made.header, keys, made.recent_blockhash, steps, lookups))
     return bytes(made)
+
+
+def _without_memo(
+    message: Message | MessageV0, tables: Mapping[str, Sequence[str]]
+) -> tuple[list[MessageAddressTableLookup], int | None]:
+    """Its lookups without the memo program, which Raydium's table holds and a message may name once, and the
+    number that it had. What is called has to be the message's own."""
+    lookups = list(message.address_table_lookups) if isinstance(message, MessageV0) else []
+    number = len(message.account_keys)
+    for side in (0, 1):
+        for n, lookup in enumerate(lookups):
+            sides = [bytes(lookup.writable_indexes), bytes(lookup.readonly_indexes)]
+            entries = tables.get(str(lookup.account_key), ())
+            for place in sides[side]:
+                if place < len(entries) and entries[place] == MEMO:
+                    sides[side] = sides[side].replace(bytes([place]), b"")
+                    left = [MessageAddressTableLookup(lookup.account_key, *sides)] if any(sides) else []
+                    return [*lookups[:n], *left, *lookups[n + 1 :]], number
+                number += 1
+    return lookups, None
 
 
 def _asks(message: Message | MessageV0, step: CompiledInstruction, tag: bytes, length: int) -> bool:

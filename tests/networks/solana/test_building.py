@@ -9,7 +9,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
+from solders.instruction import Instruction
 from solders.message import Message, MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
@@ -44,6 +46,37 @@ def test_a_stamp_changes_the_block_the_price_and_the_memo_alone(shape: Shape) ->
     assert after.writable == before.writable
     assert set(after.keys) == {*before.keys, str(crafted.MEMO)}
     assert unit_limit_of(message) == 200_000
+
+
+@pytest.mark.parametrize("held", ["among others", "alone", "in the second"])
+def test_a_memo_program_of_a_lookup_table_is_named_once(held: str) -> None:
+    """Raydium's own table holds it, and its concentrated pools ask for it: the stamp names it too."""
+    plan = crafted.order("USDC", "BONK")
+    usdc, bonk = (crafted.mint(plan, side) for side in ("in", "out"))
+    given, taken = crafted.ata(usdc), crafted.ata(bonk)
+    swap = crafted.cpmm(1_000_000, 900_000, given, taken)
+    accounts = [*swap.accounts, crafted.meta(crafted.MEMO), crafted.meta(crafted.TOKEN)]
+    swap = Instruction(swap.program_id, swap.data, accounts)
+    first, second = [crafted.MEMO], [given, crafted.TOKEN, taken]
+    if held == "among others":
+        first, second = [given, crafted.MEMO, crafted.TOKEN], [taken]
+    elif held == "in the second":
+        first, second = [crafted.TOKEN, given], [taken, crafted.MEMO]
+    tables = [
+        AddressLookupTableAccount(Pubkey.from_bytes(bytes([n]) * 32), entries)
+        for n, entries in ((21, first), (22, second))
+    ]
+    shape = Shape(plan, [*crafted.budget(), swap], tables)
+    message = from_bytes_versioned(shape.message())
+    assert isinstance(message, MessageV0) and crafted.MEMO not in message.account_keys
+    made = stamped(message, str(NEW), MEMO_TEXT, 77, shape.known())
+    before = whole(read(shape.message(), str(WALLET)), shape.known())
+    after = whole(read(made, str(WALLET)), shape.known())
+    assert [(step.program, step.accounts) for step in after.steps[:-1]] == [
+        (step.program, step.accounts) for step in before.steps
+    ]
+    assert after.steps[-1].data == MEMO_TEXT and after.writable == before.writable
+    assert sorted(after.keys) == sorted(before.keys)
 
 
 def test_no_transaction_is_no_message() -> None:

@@ -28,13 +28,18 @@ DEADLINE_S = 3.0
 
 class SolanaGuard:
     """`fee_cap`: the most that a swap may pay the network, lamports; `programs`: of each venue, which its
-    swaps may call."""
+    swaps may call; `tables`: what was read of lookup tables by whoever built the swap."""
 
     def __init__(
-        self, pool: Pool, *, fee_cap: int, programs: Mapping[str, Collection[str]] = VENUE_PROGRAMS
+        self,
+        pool: Pool,
+        *,
+        fee_cap: int,
+        programs: Mapping[str, Collection[str]] = VENUE_PROGRAMS,
+        tables: Tables | None = None,
     ) -> None:
         self._pool = pool
-        self._tables = Tables(pool)
+        self._tables = tables or Tables(pool)
         self._fee_cap = fee_cap
         self._programs = programs
 

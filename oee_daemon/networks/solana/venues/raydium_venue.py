@@ -10,8 +10,11 @@ import asyncio
 import json
 from typing import Any
 
+from solders.message import to_bytes_versioned
+
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
+from oee_daemon.networks.solana.guard.guarded_message import read
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_swap_assembly import memo_for, own_account
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
@@ -72,7 +75,9 @@ class RaydiumVenue:
             raise VenueError("raydium needs more than one transaction for it.", retryable=True)
         message = message_of(rows[0].get("transaction"))
         price = self._pricing.price(paid, _HINT, plan.request.attempt, unit_limit_of(message))
-        content = stamped(message, anchor.blockhash, memo_for(plan, anchor), price)
+        reading = read(to_bytes_versioned(message), plan.payer)
+        tables = await self._pricing.tables.of(reading, left_s()) if reading.tables else {}
+        content = stamped(message, anchor.blockhash, memo_for(plan, anchor), price, tables)
         return UnsignedSwap(message=content, last_valid_height=anchor.last_valid_height)
 
     async def _computed(self, plan: Plan, left_s: Any) -> Said:
