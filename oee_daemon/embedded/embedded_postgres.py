@@ -14,6 +14,8 @@ import secrets
 import select
 import shutil
 import signal
+import stat
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -43,7 +45,8 @@ _SETTINGS = {
     "jit": "off",
     "log_checkpoints": "off",
 }
-
+#: Where Linux keeps memory that processes share by name, and how many free bytes of it are surely enough.
+_SHARED_MEMORY, _ENOUGH = Path("/dev/shm"), 16 * 1024 * 1024  # noqa: S108  # the kernel's own name
 
 #: What it says while it comes up or goes away.
 _COMING = re.compile("starting up|shutting down|not yet accepting|recovery")
@@ -97,6 +100,7 @@ class Postgres(SocketServer):
             "--data-checksums",
             "--encoding=UTF8",
             "--locale=C",
+            f"--set=dynamic_shared_memory_type={_shared_memory()}",
         ]
         argv = [str(programs / "initdb"), f"--pgdata={making}", f"--username={ROLE}", *options]
         self.child = Child.of_account([*argv, "--no-instructions"], self._account, self.log, signal.SIGTERM)
@@ -158,6 +162,7 @@ class Postgres(SocketServer):
         settings = _SETTINGS | {
             "unix_socket_directories": f'"{quoted}"',
             "max_connections": str(self._connections),
+            "dynamic_shared_memory_type": _shared_memory(),
         }
         argv = [str(programs / "postgres"), "-D", str(self._data.resolve())]
         return [*argv, *(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))]
@@ -246,3 +251,16 @@ def _process_exists(pid: int) -> bool:
     except (PermissionError, OverflowError):
         return True
     return True
+
+
+def _shared_memory() -> str:
+    """How the server's processes share memory: by files of its folder where the system has no room for it,
+    as in containers that have no /dev/shm, a read-only or a tiny one. It may be another one at each start."""
+    if sys.platform != "linux":
+        return "posix"
+    try:
+        place = os.statvfs(_SHARED_MEMORY)
+        usable = not place.f_flag & os.ST_RDONLY and _SHARED_MEMORY.stat().st_mode & stat.S_IWOTH
+    except OSError:
+        return "mmap"
+    return "posix" if usable and place.f_bavail * place.f_frsize >= _ENOUGH else "mmap"

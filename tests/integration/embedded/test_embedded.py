@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from oee_daemon.embedded import Servers, embedded_folders, orphans
+from oee_daemon.embedded import Servers, embedded_folders, embedded_postgres, orphans
 from oee_daemon.embedded.embedded_account import choose
 from oee_daemon.errors import HomeLost, StartFailed
 from tests.kit.accounts import LINUX, ROOT, on_linux
@@ -74,6 +74,22 @@ def test_a_bare_home_gets_two_servers_that_answer_and_nobody_else_hears(
     if LINUX:
         assert not listening(pids(servers).values())
     assert servers.check() == []
+
+
+@on_linux
+def test_a_system_without_room_for_shared_memory_has_a_database_all_the_same(
+    make: Callable[..., Servers], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, enough, kind in (
+        (tmp_path / "none", 1, "mmap"), (tmp_path, 1, "mmap"), (Path("/dev/shm"), 1, "posix"),
+        (Path("/dev/shm"), 2**62, "mmap"),
+    ):  # fmt: skip
+        monkeypatch.setattr(embedded_postgres, "_SHARED_MEMORY", place)
+        monkeypatch.setattr(embedded_postgres, "_ENOUGH", enough)
+        servers = make()
+        servers.start()
+        assert sql(servers, "SHOW dynamic_shared_memory_type") == kind
+        servers.stop()
 
 
 def listening(of: Any) -> set[str]:
