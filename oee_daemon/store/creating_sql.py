@@ -38,7 +38,9 @@ _GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
 
 #: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
 #: order instead of using up a number. Whose key another transaction holds is told so, since all of a flight
-#: would wait. The unique index decides all the same. One moment for an order's times and for event 1.
+#: would wait. Between orders the unique index decides all the same; of a group this statement may have begun
+#: before it was stored, so that a look of its own is taken once the key is held. One moment for an order's
+#: times and for event 1.
 _CREATING = f"""
     WITH RECURSIVE asked AS MATERIALIZED (
         SELECT *, ordinality AS n, idempotency_key IS NULL
@@ -68,7 +70,7 @@ _CREATING = f"""
 _FRESH = f"""asked WHERE ours AND first AND NOT {HALTED}
             AND NOT EXISTS (SELECT FROM orders o WHERE o.idempotency_key = asked.idempotency_key)
             AND NOT EXISTS (SELECT FROM spent_keys s WHERE s.idempotency_key = asked.idempotency_key)
-            AND NOT EXISTS (SELECT FROM order_groups g WHERE g.idempotency_key = asked.idempotency_key)"""  # noqa: S608
+            AND NOT group_has_key(asked.idempotency_key)"""  # noqa: S608
 #: Where nobody has set a limit.
 _FREE = {"limits": "", "room": "", "fitting": _FRESH, "reserved": "", "told": "", "beside": "", "or_told": ""}
 _LIMITED = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,14 +11,18 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
+from oee_daemon.errors import KeyConflict
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
+from oee_daemon.store import creating_sql
+from oee_daemon.store.postgres_line import Batch
 from tests.kit.engine import Bench
 from tests.kit.waiting import (
     SALE,
     fired,
     grouped,
     in_doubt,
+    legs,
     looked,
     pair,
     price,
@@ -36,6 +42,29 @@ def test_the_fill_of_one_cancels_the_other_in_its_commit(bench: Bench) -> None:
     assert turn(bench, profit) == (profit.id, profit.id)
     row = bench.row(loss.id)
     assert (row.arm_rule, row.arm_price, row.next_run_at, row.turn) == (None, None, None, None)
+
+
+def test_a_group_and_an_order_of_one_key_are_never_both_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order's statement has begun when the group is stored, and takes the key once that is done."""
+    held = "pg_try_advisory_xact_lock(hashtextextended"
+    text_, first = creating_sql._CREATE.texts[-1], creating_sql._CREATE.texts[0]
+    paused = text_.replace(held, f"pg_advisory_xact_lock(777)::text = '' AND {held}")
+    assert paused != text_
+    monkeypatch.setattr(creating_sql, "_CREATE", Batch(paused, first=first))
+    with bench.db.connect() as conn, ThreadPoolExecutor(1) as pool:
+        conn.exec_driver_sql("SELECT pg_advisory_lock(777)")
+        order = pool.submit(bench.place, key="K")
+        until = time.monotonic() + 30
+        while not conn.exec_driver_sql(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid = 777"
+        ).scalar_one():
+            assert time.monotonic() < until
+        group = grouped(bench, legs(bench), key="K")
+        conn.exec_driver_sql("SELECT pg_advisory_unlock(777)")
+        with pytest.raises(KeyConflict, match=str(group.id)):
+            order.result(30)
 
 
 def test_while_one_has_the_turn_the_other_does_not_fire(bench: Bench) -> None:
