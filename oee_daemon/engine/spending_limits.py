@@ -82,15 +82,21 @@ class SpendingLimits:
                 f"OEE_MAX_SLIPPAGE is {most} bps, and the order allows {terms.slippage_bps}.",
                 field="slippageBps",
             )
-        usd, units = None, 0
+        usd: int | None = None
+        units = 0
         # A limit must not keep anyone in a position: a stop is counted, and never blocked.
         stop = terms.type is OrderType.STOP
         if self.max_daily is not None and not stop:
             await self._count_day()
         if self.max_order is not None or self.max_daily is not None:
-            terms, units = await self._bounded(terms, waits)
-            usd = await self._value(terms.input_mint, units)
-            if self.max_order is not None and usd > self.max_order:
+            try:
+                terms, units = await self._bounded(terms, waits)
+                usd = await self._value(terms.input_mint, units)
+            except NoReferencePrice:
+                if not stop or self.max_order is not None:
+                    raise
+                # What no limit has seen is looked for: it counts once it can be valued.
+            if self.max_order is not None and usd is not None and usd > self.max_order:
                 raise OverLimit(
                     f"OEE_MAX_ORDER is {dollars(self.max_order)}, and the order may spend {dollars(usd)}."
                 )

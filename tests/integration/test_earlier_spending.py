@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.engine import earlier_spending
@@ -75,6 +76,25 @@ def test_what_was_spent_before_and_nobody_can_value_blocks_all_but_stops(
     asked = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10 * USD} | stop
     bench.loop.run(limited.intake.accept(terms_of(asked), None, armed))
     assert limited.used == (0, 10)
+
+
+def test_a_stop_whose_input_nobody_prices_is_placed_and_counted_once_somebody_does(bench: Bench) -> None:
+    for venue in ("raydium", "meteora"):
+        bench.fault(venue, "refuse")
+    stop = {"type": OrderType.STOP, "target_price": Decimal(100)}
+    armed = Armed(rule=Rule.SELL_STOP, price=Decimal(100), data={})
+    terms = terms_of({"input_token": TOKENS["SOL"], "output_token": TOKENS["USDC"], "amount": 10**9} | stop)
+    of_each = Limited(bench, max_order=Decimal(600))
+    with pytest.raises(NoReferencePrice):
+        bench.loop.run(of_each.intake.accept(terms, None, armed))
+    limited = Limited(bench, max_daily=Decimal(600))
+    bench.loop.run(limited.intake.accept(terms, None, armed))
+    assert limited.used == (0, 0)
+    with bench.ledger.connect() as conn:
+        conn.execute(text("DELETE FROM sim_faults"))
+    again = Limited(bench, max_daily=Decimal(600))
+    again.place(1)
+    assert again.used[1] > 100
 
 
 class Priced:
