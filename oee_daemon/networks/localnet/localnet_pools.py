@@ -34,6 +34,8 @@ _POOL_TAG, _CONFIG_TAG = (
 )
 #: Of the trade's fee, in millionths: the protocol's and the fund's, as Raydium's first config has them.
 PROTOCOL_PART, FUND_PART = 120_000, 40_000
+#: Of the input or the output, in millionths: what the maker of a pool gets that takes a fee for them.
+CREATOR_FEE = 500
 
 Reader: TypeAlias = Callable[[Pubkey], Account | None]
 
@@ -103,7 +105,7 @@ def config_data(market: Market) -> bytes:
     bump = _derived(market.program, b"amm_config", struct.pack(">H", market.number))[1]
     head = struct.pack("<B?H", bump, False, market.number)
     rates = struct.pack("<QQQQ", market.fee, PROTOCOL_PART, FUND_PART, 0)
-    return (_CONFIG_TAG + head + rates).ljust(236, b"\0")
+    return (_CONFIG_TAG + head + rates + bytes(64) + struct.pack("<Q", CREATOR_FEE)).ljust(236, b"\0")
 
 
 def lp_mint(pool: Pool) -> Pubkey:
@@ -111,8 +113,12 @@ def lp_mint(pool: Pool) -> Pubkey:
     return derive(pool.market.program, b"pool_lp_mint", bytes(pool.address))
 
 
-def pool_data(pool: Pool, creator: Pubkey, status: int = 0, shares: int = 0) -> bytes:
-    """`PoolState` of a pool that owes nothing, open since ever. `shares`: as many of it were given out."""
+def pool_data(
+    pool: Pool, creator: Pubkey, status: int = 0, shares: int = 0, fee_on: int | None = None
+) -> bytes:
+    """`PoolState` of a pool that owes nothing, open since ever. `shares`: as many of it were given out;
+    `fee_on`: of what its maker's fee is taken, 0 of the input, 1 and 2 of that token; none where of nothing.
+    """
     one, two = pool.sides
     lp = lp_mint(pool)
     bump = _derived(pool.market.program, AUTHORITY_SEED)[1]
@@ -121,7 +127,9 @@ def pool_data(pool: Pool, creator: Pubkey, status: int = 0, shares: int = 0) -> 
         pool.observation,
     )  # fmt: skip
     numbers = struct.pack("<BBBBBQ", bump, status, 9, one.decimals, two.decimals, shares)
-    return (_POOL_TAG + b"".join(map(bytes, keys)) + numbers).ljust(POOL_SIZE, b"\0")
+    fee = struct.pack("<QQB?", 0, 0, fee_on or 0, fee_on is not None)
+    head = (_POOL_TAG + b"".join(map(bytes, keys)) + numbers).ljust(373, b"\0")
+    return (head + fee).ljust(POOL_SIZE, b"\0")
 
 
 def place_pool(market: Market, tokens: tuple[tuple[Pubkey, Pubkey, int], ...]) -> Pool:
@@ -181,9 +189,11 @@ class Prices:
         taker, giver = pool.facing(mint_in)
         x, y = self._reserves(pool, taker, giver)
         arrived = amount - self._transfer_fee(taker.mint, amount)
-        fee = _up(arrived * pool.market.fee, MILLION)
+        of_input, of_output = self._creators_fees(pool, taker)
+        fee = _up(arrived * (pool.market.fee + of_input), MILLION)
         net = arrived - fee
-        given = y * net // (x + net)
+        swapped = y * net // (x + net)
+        given = swapped - _up(swapped * of_output, MILLION)
         received = given - self._transfer_fee(giver.mint, given)
         return Quote(amount, received, fee, net / (x + net)) if received > 0 else None
 
@@ -191,21 +201,31 @@ class Prices:
         """None where the pool does not hold that much."""
         taker, giver = pool.facing(mint_in)
         x, y = self._reserves(pool, taker, giver)
-        given = self._before_fee(giver.mint, amount)
+        of_input, of_output = self._creators_fees(pool, taker)
+        given = _up(self._before_fee(giver.mint, amount) * MILLION, MILLION - of_output)
         if given >= y:
             return None
         net = _up(x * given, y - given)
-        arrived = _up(net * MILLION, MILLION - pool.market.fee)
+        rate = pool.market.fee + of_input
+        arrived = _up(net * MILLION, MILLION - rate)
         sent = self._before_fee(taker.mint, arrived)
         if sent >= 2**64 - x:
             return None
-        return Quote(sent, amount, _up(arrived * pool.market.fee, MILLION), net / (x + net))
+        return Quote(sent, amount, _up(arrived * rate, MILLION), net / (x + net))
 
     def spot(self, pool: Pool, mint: Pubkey) -> float:
         """Whole tokens of the other side for one whole `mint`. For display."""
         taker, giver = pool.facing(mint)
         x, y = self._reserves(pool, taker, giver)
         return float((y / 10**giver.decimals) / (x / 10**taker.decimals))
+
+    def _creators_fees(self, pool: Pool, taker: Side) -> tuple[int, int]:
+        """What the pool's maker gets of the input, and of the output."""
+        state = self._data(pool.address)
+        if not state[390]:
+            return 0, 0
+        of_input = state[389] in (0, 1 + pool.sides.index(taker))
+        return (CREATOR_FEE, 0) if of_input else (0, CREATOR_FEE)
 
     def _reserves(self, pool: Pool, taker: Side, giver: Side) -> tuple[int, int]:
         state = self._data(pool.address)

@@ -200,7 +200,9 @@ class NewToken:
             # The token's own way in is shut.
             status = SHUT | (pool.sides[1].mint == self.mint) << 6
         burnt = self.trap is not Trap.LP_FREE and self.number % 2 == 0
-        state = localnet_pools.pool_data(pool, self.maker.pubkey(), status, shares)
+        # Half of the honest ones pay their maker, of the input or of one of the tokens.
+        fee_on = self.number % 3 if self.trap is None and self.number // 3 % 2 else None
+        state = localnet_pools.pool_data(pool, self.maker.pubkey(), status, shares, fee_on)
         yield pool.address, Account(_LAMPORTS, state, pool.market.program, False, 0)
         yield (
             pool.config,

@@ -14,9 +14,12 @@ from oee_daemon.networks.localnet.localnet_dialects import Dialect
 from oee_daemon.networks.localnet.pool_program_input import find_accounts, read_instruction
 from oee_daemon.networks.localnet.sbpf_subroutines import (
     AMOUNT,
+    CONFIG_CREATOR,
     CONFIG_FUND,
     CONFIG_PROTOCOL,
     CONFIG_TRADE,
+    CREATOR_ENABLED,
+    CREATOR_ON,
     DATA,
     KEY,
     LENGTH,
@@ -133,10 +136,29 @@ def _check_market(w: Writer) -> None:
     w.get(R2, "side")
     w.when(R1, "eq", R2, "not approved")
     w.label("both ways")
+    _find_creators_fee(w)
     w.get(R1, "amount")
     w.when(R1, "eq", 0, "no amount")
     w.get(R1, "exact_out")
     w.when(R1, "ne", 0, "exact out")
+
+
+def _find_creators_fee(w: Writer) -> None:
+    """Its rate on the input or on the output: by which token the pool takes it in (`CreatorFeeOn`). Both are
+    zero where it takes none."""
+    w.load(R1, R7, CREATOR_ENABLED, 1)
+    w.when(R1, "eq", 0, "creator known")
+    w.of(R2, "config", CONFIG_CREATOR)
+    w.load(R1, R7, CREATOR_ON, 1)
+    w.when(R1, "eq", 0, "creator in")
+    w.sub(R1, 1)
+    w.get(R3, "side")
+    w.when(R1, "eq", R3, "creator in")
+    w.put("creator_out", R2)
+    w.jump("creator known")
+    w.label("creator in")
+    w.put("creator_in", R2)
+    w.label("creator known")
 
 
 def _hand_over(w: Writer, side: str) -> None:
@@ -164,6 +186,8 @@ def _exact_in(w: Writer) -> None:
     w.sub(R1, R7)
     w.mov(R7, R1)
     w.of(R2, "config", CONFIG_TRADE)
+    w.get(R3, "creator_in")
+    w.add(R2, R3)
     divided(w, MILLION, up=True)
     w.put("fee", R0)
     w.sub(R7, R0)
@@ -172,8 +196,14 @@ def _exact_in(w: Writer) -> None:
     w.get(R8, "reserve_in")
     w.add(R8, R7)
     divided(w, R8, up=False)
-    w.when(R0, "eq", 0, "no amount")
-    w.put("units", R0)
+    w.mov(R8, R0)
+    w.mov(R1, R0)
+    w.get(R2, "creator_out")
+    divided(w, MILLION, up=True)
+    w.put("creator", R0)
+    w.sub(R8, R0)
+    w.when(R8, "eq", 0, "no amount")
+    w.put("units", R8)
     w.of(R7, "user_out", AMOUNT)
     _hand_over(w, "out")
     w.of(R1, "user_out", AMOUNT)
@@ -189,6 +219,17 @@ def _exact_out(w: Writer) -> None:
     w.get(R1, "mint_out")
     w.get(R2, "amount")
     w.call("before fee")
+    w.put("given", R0)
+    w.mov(R7, R0)
+    w.mov(R1, R0)
+    w.mov(R2, MILLION)
+    w.get(R3, "creator_out")
+    w.mov(R8, MILLION)
+    w.sub(R8, R3)
+    divided(w, R8, up=True)
+    w.mov(R1, R0)
+    w.sub(R1, R7)
+    w.put("creator", R1)
     w.mov(R7, R0)
     w.get(R8, "reserve_out")
     w.when(R7, "ge", R8, "too much")
@@ -199,12 +240,15 @@ def _exact_out(w: Writer) -> None:
     w.mov(R1, R0)
     w.mov(R2, MILLION)
     w.of(R3, "config", CONFIG_TRADE)
+    w.get(R9, "creator_in")
+    w.add(R9, R3)
+    w.mov(R3, R9)
     w.mov(R8, MILLION)
     w.sub(R8, R3)
     divided(w, R8, up=True)
     w.mov(R8, R0)
     w.mov(R1, R0)
-    w.of(R2, "config", CONFIG_TRADE)
+    w.mov(R2, R9)
     divided(w, MILLION, up=True)
     w.put("fee", R0)
     w.get(R1, "mint_in")
@@ -218,7 +262,8 @@ def _exact_out(w: Writer) -> None:
     w.of(R1, "vault_in", AMOUNT)
     w.sub(R1, R9)
     w.when(R1, "lt", R8, "too much")
-    w.put("units", R7)
+    w.get(R1, "given")
+    w.put("units", R1)
     _hand_over(w, "out")
 
 
@@ -282,8 +327,34 @@ def _withdraw(w: Writer) -> None:
 
 
 def _owe_fees(w: Writer) -> None:
-    """The protocol's and the fund's part of the trade's fee are written down in the pool."""
+    """The protocol's and the fund's part of the trade's fee, and the maker's own, are written down in the
+    pool."""
     w.label("swapped")
+    w.get(R2, "creator_in")
+    w.when(R2, "eq", 0, "fee split")
+    w.get(R1, "fee")
+    w.of(R8, "config", CONFIG_TRADE)
+    w.add(R8, R2)
+    divided(w, R8, up=False)
+    w.put("creator", R0)
+    w.get(R1, "fee")
+    w.sub(R1, R0)
+    w.put("fee", R1)
+    w.label("fee split")
+    w.get(R7, "pool")
+    w.get(R8, "side")
+    w.get(R1, "creator_out")
+    w.when(R1, "eq", 0, "of the input")
+    w.mov(R2, 1)
+    w.sub(R2, R8)
+    w.mov(R8, R2)
+    w.label("of the input")
+    w.lsh(R8, 3)
+    w.add(R7, R8)
+    w.load(R1, R7, OWED[0][2])
+    w.get(R2, "creator")
+    w.add(R1, R2)
+    w.store(R7, OWED[0][2], R1)
     w.get(R7, "pool")
     w.get(R8, "side")
     w.lsh(R8, 3)

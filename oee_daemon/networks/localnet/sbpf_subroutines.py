@@ -29,6 +29,8 @@ POOL_SIZE, POOL_VAULTS, _POOL_BUMP, POOL_STATUS = 637, (DATA + 72, DATA + 104), 
 POOL_MAKER, POOL_OPENS = DATA + 40, DATA + 373
 OWED = ((DATA + 341, DATA + 357, DATA + 397), (DATA + 349, DATA + 365, DATA + 405))
 CONFIG_TRADE, CONFIG_PROTOCOL, CONFIG_FUND = DATA + 12, DATA + 20, DATA + 28
+#: The maker's fee: of what it is taken, whether it is at all, and its rate.
+CREATOR_ON, CREATOR_ENABLED, CONFIG_CREATOR = DATA + 389, DATA + 390, DATA + 108
 #: Token-2022's `TransferFeeConfig` (1) where it is a mint's first extension: the newer fee's most and rate,
 # bps.
 _EXTENSION, _FEE_MOST, _FEE_BPS, _WITH_FEE = DATA + 166, DATA + 268, DATA + 276, 278
@@ -45,6 +47,7 @@ _PLACES = {
     for n, name in enumerate((
         *ROLES, "data", "size", "me", "amount", "limit", "exact_out", "side", "reserve_in", "reserve_out",
         "fee", "from", "to", "mint", "by", "program", "units", "seeds",
+        "creator", "creator_in", "creator_out", "given",
     ))
 }  # fmt: skip
 

@@ -14,12 +14,12 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from oee_daemon.networks.solana.mint_reader import data_of
-from oee_daemon.networks.solana.venues.cpmm_pool import CONFIG_BYTES, POOL_BYTES, Addresses
+from oee_daemon.networks.solana.venues.cpmm_pool import CONFIG_BYTES, LAST_FEE_ON, POOL_BYTES, Addresses
 
 #: Where the pool says of which shares there are how many, and from when on it is open, Unix seconds.
 _SHARES_MINT, _SHARES, _OPENS = 136, 333, 373
-#: Whether it pays a fee to whoever made it.
-_PAYS_MAKER = 390
+#: Of what its maker's fee is taken.
+_FEE_ON = 389
 #: In its status: no swaps.
 _NO_SWAP = 4
 
@@ -52,7 +52,7 @@ def keys_of(at: Addresses) -> list[str]:
 
 def read_new_pool(at: Addresses, against: str, rows: Mapping[str, Any]) -> PoolFacts | None:
     """`rows`: accounts as `getMultipleAccounts` tells them, by address. None where there is no such pool, or
-    one that no venue here trades in, since it pays a fee to whoever made it.
+    one that no venue here trades in, since nobody knows what its maker's fee is taken of.
 
     Raises `NoAnswer` for accounts of another shape.
     """
@@ -63,7 +63,7 @@ def read_new_pool(at: Addresses, against: str, rows: Mapping[str, Any]) -> PoolF
     data = data_of(pool)
     if {pool["owner"], config["owner"]} != {str(at.program)} or len(data) != POOL_BYTES:
         return None
-    if len(data_of(config)) != CONFIG_BYTES or data[_PAYS_MAKER]:
+    if len(data_of(config)) != CONFIG_BYTES or data[_FEE_ON] > LAST_FEE_ON:
         return None
     shares_mint = shares_mint_of(at)
     stated = [Pubkey(data[n : n + 32]) for n in (8, 72, 104, 168, 200, 296)]

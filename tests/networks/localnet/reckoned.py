@@ -53,26 +53,47 @@ class Pool:
         owed = [sum(number(state, at + 8 * n) for at in (341, 357, 397)) for n in (0, 1)]
         self.x, self.y = amounts[side] - owed[side], amounts[1 - side] - owed[1 - side]
         self.mint_in, self.mint_out = data(net, mints[side], mints[1 - side])
-        self.rate = Fraction(number(config, 12), 1_000_000)
+        of_maker = Fraction(number(config, 108), 1_000_000) if state[390] else Fraction(0)
+        self.of_input = state[389] == 0 or state[389] - 1 == side
+        self.trade = Fraction(number(config, 12), 1_000_000)
+        self.rate = self.trade + (of_maker if self.of_input else 0)
+        self.of_out = Fraction(0) if self.of_input else of_maker
         self.vaults = vaults[side], vaults[1 - side]
-        self.owed = owed[side]
+        self.owed, self.owed_out = owed[side], owed[1 - side]
         self.config = config
 
     def out(self, amount: int) -> int:
         arrived = amount - kept_of(self.mint_in, amount)
         net = arrived - ceil(arrived * self.rate)
-        given = floor(Fraction(self.y * net, self.x + net))
+        given = self._given(net) - ceil(self._given(net) * self.of_out)
         return given - kept_of(self.mint_out, given)
 
+    def _given(self, net: int) -> int:
+        return floor(Fraction(self.y * net, self.x + net))
+
     def cost(self, amount: int) -> int:
-        given = sent_for(self.mint_out, amount)
+        given = ceil(sent_for(self.mint_out, amount) / (1 - self.of_out))
         net = ceil(Fraction(self.x * given, self.y - given))
         return sent_for(self.mint_in, ceil(net / (1 - self.rate)))
 
     def fee(self, arrived: int) -> int:
-        """What the protocol and the fund get of it."""
-        fee = ceil(arrived * self.rate)
-        return sum(floor(Fraction(fee * number(self.config, at), 1_000_000)) for at in (20, 28))
+        """What the protocol, the fund and the pool's maker get of it."""
+        both = ceil(arrived * self.rate)
+        makers = floor(both * (self.rate - self.trade) / self.rate)
+        fee = both - makers
+        return makers + sum(floor(Fraction(fee * number(self.config, at), 1_000_000)) for at in (20, 28))
+
+    def fee_in(self, arrived: int) -> int:
+        """What is taken of the input, by all together."""
+        return ceil(arrived * self.rate)
+
+    def fee_out(self, arrived: int, amount_out: int | None) -> int:
+        """What the pool's maker gets of what leaves the reserve, for an exact amount out or what has
+        arrived."""
+        if amount_out is None:
+            return ceil(self._given(arrived - ceil(arrived * self.rate)) * self.of_out)
+        sent = sent_for(self.mint_out, amount_out)
+        return ceil(sent / (1 - self.of_out)) - sent
 
 
 def moved(meta: Any, keys: list[str], wallet: str) -> dict[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from solders.account import Account
 from solders.instruction import CompiledInstruction
 from solders.litesvm import LiteSVM
 from solders.message import MessageV0, to_bytes_versioned
@@ -18,6 +19,7 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.localnet import localnet_dialects, localnet_genesis
 from oee_daemon.networks.localnet.pool_program import program
+from oee_daemon.networks.solana.venues import cpmm_pool
 from tests.networks.localnet import reckoned
 from tests.networks.localnet.conftest import SOL, USDC, Localnet
 
@@ -97,6 +99,39 @@ def stricter(api: str, *, exact_out: bool) -> Callable[[bytes], bytes]:
     return raydium if api == "raydium" else jupiter
 
 
+@pytest.mark.parametrize("fee_on", [None, 0, 1, 2])
+@pytest.mark.parametrize("given", [SOL, USDC])
+def test_the_engine_reckons_a_makers_fee_to_the_unit(net: Localnet, given: str, fee_on: int | None) -> None:
+    taken = USDC if given == SOL else SOL
+    at = cpmm_pool.addresses(str(CPMM), 0, given, taken)
+    pays(net, str(at.pool), fee_on)
+    accounts = [net.chain.account(Pubkey.from_string(key)) for key in at.to_read()]
+    read = [None if one is None else (str(one.owner), bytes(one.data)) for one in accounts]
+    pool = cpmm_pool.read_pool(at, given, read, 2**40)
+    exact = reckoned.Pool(net, str(at.pool), given)
+    random.seed(f"{given} {fee_on}")
+    for _ in range(200):
+        amount = int(10 ** random.uniform(3, 11))
+        assert (pool.out_of(amount), pool.in_for(amount)) == (exact.out(amount), exact.cost(amount))
+        assert pool.fee_of(amount) == exact.fee_in(amount)
+    # What comes back is that of the swap the other way, from the reserves that the first one leaves.
+    amount = 10**9
+    net_in = amount - exact.fee_in(amount)
+    back = reckoned.Pool(net, str(at.pool), taken)
+    back.x, back.y = exact.y - exact._given(net_in), exact.x + net_in
+    assert pool.sold_back(amount) == back.out(exact.out(amount))
+
+
+def pays(net: Localnet, address: str, fee_on: int | None) -> None:
+    """From now on that pool takes its maker's fee of that, as `CreatorFeeOn` counts."""
+    key = Pubkey.from_string(address)
+    account = net.chain.account(key)
+    assert account is not None
+    data = bytearray(account.data)
+    data[389], data[390] = fee_on or 0, fee_on is not None
+    net.chain._put(key, Account(account.lamports, bytes(data), account.owner, False, 0))
+
+
 @pytest.mark.parametrize("api", ["raydium", "jupiter"])
 @pytest.mark.parametrize("exact_out", [False, True])
 def test_random_swaps_are_the_formula_to_the_unit(net: Localnet, api: str, exact_out: bool) -> None:
@@ -114,6 +149,12 @@ def test_random_swaps_are_the_formula_to_the_unit(net: Localnet, api: str, exact
         wire, (address, amount_in, amount_out) = trade(
             net, api, (mints[0], mints[1]), amount, exact_out=exact_out
         )
+        if api == "raydium":
+            # Of what the pool's maker gets a fee: of nothing, of the input, of either token.
+            pays(net, address, random.choice((None, 0, 1, 2)))
+            wire, (address, amount_in, amount_out) = trade(
+                net, api, (mints[0], mints[1]), amount, exact_out=exact_out
+            )
         pool = reckoned.Pool(net, address, mints[0])
         expected = (pool.cost(amount), amount) if exact_out else (amount, pool.out(amount))
         assert (amount_in, amount_out) == expected
@@ -132,6 +173,7 @@ def test_random_swaps_are_the_formula_to_the_unit(net: Localnet, api: str, exact
         after = reckoned.Pool(net, address, mints[0])
         arrived = amount_in - reckoned.kept_of(pool.mint_in, amount_in)
         assert after.owed - pool.owed == pool.fee(arrived)
+        assert after.owed_out - pool.owed_out == pool.fee_out(arrived, amount if exact_out else None)
 
 
 @pytest.mark.parametrize("dialect", [localnet_dialects.CPMM, localnet_dialects.JUPITER])

@@ -158,21 +158,23 @@ def stored(
     *,
     status: int = 0,
     opens: int = 0,
-    creator_fee: int = 0,
+    fee_on: int = 0,
     owed: int = 0,
     rate: int = 2_500,
+    creator_rate: int = 0,
     vault: Pubkey | None = None,
 ) -> list[tuple[str, bytes] | None]:
     pool = bytearray(637)
     for place, key in ((8, AT.config), (72, vault or AT.vaults[0]), (104, AT.vaults[1]), (168, AT.mints[0]),
                        (200, AT.mints[1]), (296, AT.observation)):  # fmt: skip
         pool[place : place + 32] = bytes(key)
-    pool[329], pool[390] = status, creator_fee
+    pool[329], pool[389], pool[390] = status, fee_on, bool(creator_rate)
     for place in (341, 349, 357, 365, 397, 405):
         struct.pack_into("<Q", pool, place, owed)
     struct.pack_into("<Q", pool, 373, opens)
     config = bytearray(236)
     struct.pack_into("<Q", config, 12, rate)
+    struct.pack_into("<Q", config, 108, creator_rate)
     held = [(TOKEN, bytes(64) + units.to_bytes(8, "little") + bytes(93)) for units in (1_000_000, 2_000_000)]
     mints = [(TOKEN, bytes(45) + b"\1" + bytes(36))] * 2
     return [(CPMM, bytes(pool)), (CPMM, bytes(config)), *held, *mints]
@@ -201,7 +203,8 @@ def cut(place: int) -> list[tuple[str, bytes] | None]:
 
 @pytest.mark.parametrize(
     "accounts",
-    [stored(status=4), stored(opens=6), stored(creator_fee=1), stored(owed=10**6), stored(rate=100_001),
+    [stored(status=4), stored(opens=6), stored(fee_on=3), stored(creator_rate=97_501),
+     stored(owed=10**6), stored(rate=100_001),
      stored(vault=crafted.THIEF), *(without(n) for n in range(6)), *(with_owner(n) for n in (0, 1, 4, 5)),
      *(cut(n) for n in range(6)),
      [*stored()[:5], (str(crafted.TOKEN_2022), bytes(300))]],

@@ -121,14 +121,14 @@ def test_a_pool_that_no_venue_trades_in_is_none(tmp_path: Path, monkeypatch: pyt
             seen = stage.look(mint)
         answer = Localnet.answer
 
-        def pays_its_maker(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
+        def pays_of_something_else(self: Localnet, verb: str, target: str, body: bytes = b"") -> Answer:
             found = answer(self, verb, target, body)
             if b"getMultipleAccounts" in body and found.body is not None:
                 said = json.loads(found.body)
                 for row in said[-1]["result"]["value"]:
                     data = base64.b64decode(row["data"][0]) if row else b""
                     if len(data) == POOL_BYTES:
-                        row["data"][0] = base64.b64encode(data[:390] + b"\x01" + data[391:]).decode()
+                        row["data"][0] = base64.b64encode(data[:389] + b"\x03" + data[390:]).decode()
                 found = found._replace(body=json.dumps(said).encode())
             return found
 
@@ -136,6 +136,6 @@ def test_a_pool_that_no_venue_trades_in_is_none(tmp_path: Path, monkeypatch: pyt
         request = stage.request(mint, seen.facts.decimals)
         quoted = stage.quote(replace(request, route=seen.pool.route))
         assert quoted is not None and quoted.route == seen.pool.route
-        monkeypatch.setattr(Localnet, "answer", pays_its_maker)
+        monkeypatch.setattr(Localnet, "answer", pays_of_something_else)
         seen = stage.look(mint)
         assert seen is not None and seen.pool is None

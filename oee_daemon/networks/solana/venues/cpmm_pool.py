@@ -16,13 +16,16 @@ from oee_daemon.networks.solana.mint_account import Mint, NoMint, TransferFee, r
 
 #: What the fees of a pool are counted in.
 RATE = 1_000_000
-#: The highest fee that is believed. Raydium's own configurations take up to 4 %; one endpoint tells it, and
-#: with a fee of nearly all a quote would be next to nothing, and so would the bound that it fixes.
+#: The highest fee that is believed, the creator's with it. Raydium's own configurations take up to 4 %; one
+#: endpoint tells it, and with a fee of nearly all a quote would be next to nothing, and so would the bound
+#: that it fixes.
 MOST_RATE = 100_000
 #: Bytes of a pool and of a configuration.
 POOL_BYTES, CONFIG_BYTES = 637, 236
 #: In the pool's status: no swaps.
 _NO_SWAP = 4
+#: Of what the creator's fee is taken: of the input, of the first token, of the second (`CreatorFeeOn`).
+LAST_FEE_ON = 2
 #: Extensions with which a token can't be sent.
 _STUCK = "non-transferable"
 _NO_FEE = TransferFee(0, 0, 0)
@@ -80,19 +83,23 @@ def _derived(program: Pubkey, *seeds: bytes) -> Pubkey:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What it holds of the input and of the output, owed fees apart, what it takes of an input, and what each
-    token keeps of every transfer."""
+    """What it holds of the input and of the output, owed fees apart, what it takes of an input, what each
+    token keeps of every transfer, and what whoever made the pool gets on top: of which of the two tokens it
+    is taken, the program says by the way of the swap (`is_creator_fee_on_input`)."""
 
     held_in: int
     held_out: int
     fee_rate: int
     programs: tuple[str, str]
     kept: tuple[TransferFee, TransferFee] = (_NO_FEE, _NO_FEE)
+    creator_rate: int = 0
+    #: Whether it is taken of the input: of a swap this way, and of one the other way.
+    of_input: tuple[bool, bool] = (True, True)
 
     def out_of(self, amount_in: int) -> int:
         """What comes out and arrives. Raises `NoPool` where nothing does."""
-        net = self._net(amount_in)
-        given = self.held_out * net // (self.held_in + net) if net > 0 else 0
+        swapped = self._swapped(self._net(amount_in))
+        given = swapped - -(-swapped * self._rate_out // RATE)
         out = given - self.kept[1].of(given)
         if out <= 0:
             raise NoPool("too little for this pool")
@@ -100,28 +107,29 @@ class Pool:
 
     def in_for(self, amount_out: int) -> int:
         """What has to be sent. Raises `NoPool` where the pool has not as much."""
-        given = self.kept[1].before(amount_out)
-        if given >= self.held_out:
+        swapped = -(-self.kept[1].before(amount_out) * RATE // (RATE - self._rate_out))
+        if swapped >= self.held_out:
             raise NoPool("more than the pool holds")
-        net = -(-self.held_in * given // (self.held_out - given))
-        return self.kept[0].before(-(-net * RATE // (RATE - self.fee_rate)))
+        net = -(-self.held_in * swapped // (self.held_out - swapped))
+        return self.kept[0].before(-(-net * RATE // (RATE - self._rate_in)))
 
     def sold_back(self, amount_in: int) -> int:
         """What comes back of it if what it brings is sold again in the same moment; the part of the fee that
         the pool keeps is not counted. Raises `NoPool`."""
-        out = self.out_of(amount_in)
-        given = self.kept[1].before(out)
+        out, net = self.out_of(amount_in), self._net(amount_in)
         after = Pool(
-            self.held_out - given,
-            self.held_in + self._net(amount_in),
+            self.held_out - self._swapped(net),
+            self.held_in + net,
             self.fee_rate,
             self.programs[::-1],
             self.kept[::-1],
+            self.creator_rate,
+            self.of_input[::-1],
         )
         return after.out_of(out)
 
     def fee_of(self, amount_in: int) -> int:
-        return -(-(amount_in - self.kept[0].of(amount_in)) * self.fee_rate // RATE)
+        return -(-(amount_in - self.kept[0].of(amount_in)) * self._rate_in // RATE)
 
     def impact_bps(self, amount_in: int) -> int:
         """By how much the price is worse than that of a tiny amount, rounded up."""
@@ -131,6 +139,18 @@ class Pool:
     def _net(self, amount_in: int) -> int:
         """What of it is traded."""
         return amount_in - self.kept[0].of(amount_in) - self.fee_of(amount_in)
+
+    def _swapped(self, net: int) -> int:
+        """What leaves the reserve for it."""
+        return self.held_out * net // (self.held_in + net) if net > 0 else 0
+
+    @property
+    def _rate_in(self) -> int:
+        return self.fee_rate + (self.creator_rate if self.of_input[0] else 0)
+
+    @property
+    def _rate_out(self) -> int:
+        return 0 if self.of_input[0] else self.creator_rate
 
 
 Account = tuple[str, bytes]
@@ -156,17 +176,18 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         raise NoPool("it has accounts of its own")
     if data[329] & _NO_SWAP or struct.unpack_from("<Q", data, 373)[0] > now:
         raise NoPool("it is closed")
-    if data[390]:
-        raise NoPool("it pays a fee to whoever made it")
+    if data[389] > LAST_FEE_ON:
+        raise NoPool("nobody knows of what it takes the fee for whoever made it")
     mints = [_mint(*account) for account in held[2:]]
     owed = struct.unpack_from("<QQQQ", data, 341), struct.unpack_from("<QQ", data, 397)
     amounts = [
         struct.unpack_from("<Q", held[n][1], 64)[0] - owed[0][n] - owed[0][n + 2] - owed[1][n] for n in (0, 1)
     ]
     rate = struct.unpack_from("<Q", config[1], 12)[0]
+    creator_rate = struct.unpack_from("<Q", config[1], 108)[0] if data[390] else 0
     if min(amounts) <= 0:
         raise NoPool("it is empty")
-    if not 0 <= rate <= MOST_RATE:
+    if rate + creator_rate > MOST_RATE:
         raise NoPool("it takes more than any pool does")
     way = (0, 1) if str(at.mints[0]) == mint_in else (1, 0)
     one, two = mints[way[0]], mints[way[1]]
@@ -176,6 +197,8 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         rate,
         (one.program, two.program),
         (one.worst_fee, two.worst_fee),
+        creator_rate,
+        (data[389] in (0, way[0] + 1), data[389] in (0, way[1] + 1)),
     )
 
 
