@@ -32,9 +32,9 @@ def cli(daemon: tuple[Cli, Shared]) -> Cli:
 
 
 def run(cli: Cli, typed: str, *more: str) -> Any:
-    """In Berlin: a zone is read while Python starts, so that a time of day takes a Python of its own."""
+    """In Berlin, where a time of day is typed."""
     words = [*shlex.split(typed), *more]
-    return cli.fresh(*words, TZ="Europe/Berlin") if "T" in words[-1 - len(more)] else cli.run(*words)
+    return cli.run(*words, **({"TZ": "Europe/Berlin"} if "T" in words[-1 - len(more)] else {}))
 
 
 #: What is typed, what the order then says, and what is said of it.

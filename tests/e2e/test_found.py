@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import make_url
 
 from oee_daemon.embedded import Servers
-from tests.kit.commands import OEE, QUICK, Cli, Done, end, queue_of_its_own, serving
+from tests.kit.commands import OEE, QUICK, Cli, end, queue_of_its_own, serving
 from tests.kit.daemons import Process, until
 from tests.kit.databases import connect
 from tests.kit.homes import furnished
@@ -28,20 +28,6 @@ from tests.kit.homes import furnished
 #: Sold in this file, and counted: `USDC,SOL,30` spends exactly so much.
 ROWS = "inputToken,outputToken,amount\n"
 KEY = ("buy", "SOL", "USDC", "1", "--idempotency-key", "daily-2026-11-23", "-q")
-
-
-def sh(cli: Cli, script: str, **environ: str) -> Done:
-    """As typed: with `oee` in the shell's path, in the folder that the home stands in."""
-    path = f"{Path(OEE[0]).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", script],
-        env=cli.environ | {"PATH": path} | environ,
-        cwd=cli.home.parent,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 def spent(cli: Cli) -> list[float]:
@@ -153,8 +139,8 @@ def test_a_line_taken_out_moved_or_mended_buys_only_what_is_new(batches: tuple[C
         return sorted(set(spent(cli)) - set(before))
 
     (folder / "o.csv").write_text(f"{ROWS}USDC,SOL,10.001\nUDSC,SOL,20.001\nUSDC,SOL,30.001\n")
-    assert sh(cli, "oee submit o.csv").returncode == 2
-    done = sh(cli, "sed -i 3d o.csv; oee submit o.csv")
+    assert cli.sh("oee submit o.csv").returncode == 2
+    done = cli.sh("sed -i 3d o.csv; oee submit o.csv")
     assert done.returncode == 0 and "nothing new, 2 were placed today" in done.stderr
     again = "oee submit done/o.csv -q"
     for change in (
@@ -164,13 +150,13 @@ def test_a_line_taken_out_moved_or_mended_buys_only_what_is_new(batches: tuple[C
         "printf 'amount,outputToken,inputToken,slippageBps\\n30.001,SOL,USDC,\\n' > done/o.csv",
         "sed -i 's/$/\\r/' done/o.csv",
     ):
-        done = sh(cli, f"{change}; {again}")
+        done = cli.sh(f"{change}; {again}")
         assert done.returncode == 0 and "nothing new" in done.stderr, (change, done.stderr)
     assert new() == [10.001, 30.001] and len(spent(cli)) == len(before) + 2
     # The wrong line, put right.
     text = f"{ROWS}USDC,SOL,10.001\nUSDC,SOL,20.001\nUSDC,SOL,30.001\n"
     (folder / "done" / "o.csv").write_text(text)
-    assert sh(cli, again).returncode == 0
+    assert cli.sh(again).returncode == 0
     assert new() == [10.001, 20.001, 30.001] and len(spent(cli)) == len(before) + 3
 
 
@@ -179,22 +165,21 @@ def test_null_is_nothing_said(batches: tuple[Cli, Path]) -> None:
     before = len(spent(cli))
     null = {"inputToken": "USDC", "outputToken": "SOL", "amount": 11.003, "slippageBps": None}
     (folder / "n.ndjson").write_text(json.dumps(null))
-    done = sh(cli, "oee submit n.ndjson --slippage 0.1% | jq .order.slippageBps")
+    done = cli.sh("oee submit n.ndjson --slippage 0.1% | jq .order.slippageBps")
     assert done.stdout == "10\n", done.stderr
     for row in (
         null | {"validForS": None, "minReceive": None, "idempotencyKey": None},
         null | {"side": None},
     ):
         (folder / "n.ndjson").write_text(json.dumps(row))
-        done = sh(
-            cli,
+        done = cli.sh(
             "oee submit n.ndjson --slippage 0.1% --valid-for 300s | jq -c '[.replayed, .order.slippageBps]'",
         )
         assert done.stdout in ("[true,10]\n", "[null,10]\n"), (done.stdout, done.stderr)
     assert len(spent(cli)) - before == 1
     # What stands for nothing in other programs is no number, and is refused.
     (folder / "n.csv").write_text(f"{ROWS.strip()},slippageBps\nUSDC,SOL,13.003,NaN\nUSDC,SOL,14.003,null\n")
-    assert sh(cli, "oee submit n.csv --slippage 0.1%").returncode == 2
+    assert cli.sh("oee submit n.csv --slippage 0.1%").returncode == 2
     assert len(spent(cli)) - before == 1
 
 

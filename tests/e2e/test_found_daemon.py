@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from oee_daemon.embedded import Servers
-from tests.e2e.test_found import ending, orders, sh, spent
+from tests.e2e.test_found import ending, orders, spent
 from tests.kit.commands import OEE, QUICK, Cli, queue_of_its_own
 from tests.kit.daemons import until
 from tests.kit.homes import furnished
@@ -66,7 +66,7 @@ def test_modules_beside_a_script_or_on_its_path_are_not_run(home: Cli, tmp_path:
     for name in ("signal", "redis", "psycopg", "typer", "httpx", "json", "ssl"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('MY STRATEGY RUNS')\n")
     for path in (":/opt/lib", str(tmp_path)):
-        done = sh(home, f"cd {tmp_path}; oee history", PYTHONPATH=path)
+        done = home.sh(f"cd {tmp_path}; oee history", PYTHONPATH=path)
         assert done.returncode == 0 and "MY STRATEGY" not in done.stdout + done.stderr
 
 
@@ -75,7 +75,7 @@ def test_a_socket_that_was_cleaned_away_holds_nobody_up(home: Cli) -> None:
     daemon = home.pid
     for cleaned in ('"$OEE_HOME/run/oee.sock"', '"$OEE_HOME"/run/*'):
         began = time.monotonic()
-        done = sh(home, f"rm {cleaned}; oee history")
+        done = home.sh(f"rm {cleaned}; oee history")
         assert done.returncode == 0, done.stderr
         assert time.monotonic() - began < 20
         assert home.json("daemon", "status")["pid"] == daemon, "nor is there a second daemon"
@@ -87,7 +87,7 @@ def test_many_threads_leave_connections_for_a_backup(home: Cli) -> None:
     started = home.run("daemon", "restart", OEE_WORKER_THREADS="120", OEE_MAX_ACTIVE="120")
     assert started.returncode == 0, started.stderr
     before = len(spent(home))
-    done = sh(home, "oee submit 240.ndjson --max-inflight 200 -q >/dev/null && oee backup b.oee --force")
+    done = home.sh("oee submit 240.ndjson --max-inflight 200 -q >/dev/null && oee backup b.oee --force")
     assert done.returncode == 0, done.stderr
     assert len(spent(home)) == before + 240
 
@@ -129,7 +129,7 @@ def test_monitors_may_ask_with_head(home: Cli) -> None:
 def test_few_descriptors_make_no_flood_of_log(home: Cli) -> None:
     """The soft limit of the shell is raised to the hard one; past that, one line a second."""
     home.run("daemon", "stop")
-    assert sh(home, "ulimit -Sn 64; ulimit -Hn 96; oee daemon start").returncode == 0
+    assert home.sh("ulimit -Sn 64; ulimit -Hn 96; oee daemon start", fresh=True).returncode == 0
     log = home.home / "logs" / "daemon.log"
     size = log.stat().st_size
     request = (
@@ -152,12 +152,13 @@ def test_few_descriptors_make_no_flood_of_log(home: Cli) -> None:
 
 def test_a_backup_goes_where_a_shell_leads_it(home: Cli, tmp_path: Path) -> None:
     home.run("daemon", "start")
-    done = sh(home, f"oee backup >(cat >{tmp_path}/a); oee backup /dev/stdout | cat >{tmp_path}/b; wait")
+    script = f"oee backup >(cat >{tmp_path}/a); oee backup /dev/stdout | cat >{tmp_path}/b; wait"
+    done = home.sh(script, fresh=True)
     assert done.returncode == 0, done.stderr
     until(lambda: (tmp_path / "a").stat().st_size > 1000, what="the backup")
     assert (tmp_path / "b").stat().st_size > 1000
     (tmp_path / "gone").mkdir()
-    done = sh(home, f"cd {tmp_path}/gone; rmdir ../gone; oee backup x.oee")
+    done = home.sh(f"cd {tmp_path}/gone; rmdir ../gone; oee backup x.oee")
     assert done.returncode == 2 and "the working folder is gone" in done.stderr
     done = home.run("backup", "y" * 300)
     assert done.returncode == 2 and "File name too long" in done.stderr
@@ -199,7 +200,7 @@ def test_a_long_home_needs_no_login_and_mends_its_socket(outside: Cli, homes: Pa
     # Another shell, with another runtime folder, means the same daemon.
     assert outside.run(*BUY, XDG_RUNTIME_DIR=str(homes)).returncode == 0
     began = time.monotonic()
-    done = sh(outside, 'rm -r "$(dirname "$(oee paths socket)")"; oee history')
+    done = outside.sh('rm -r "$(dirname "$(oee paths socket)")"; oee history')
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 20 and len(spent(outside)) == 1
 

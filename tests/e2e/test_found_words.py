@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_found import sh
 from tests.kit.api_daemon import Shared
-from tests.kit.commands import OEE, Cli
+from tests.kit.commands import Cli
 
 ROW = "inputToken,outputToken,amount\nUSDC,SOL,10\n"
 
@@ -41,7 +39,7 @@ def test_a_table_that_is_none_says_what_was_read(
 def test_whole_numbers_of_a_data_frame_are_whole(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "frame.csv"
     file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.0\nUSDC,SOL,11,\n")
-    done = sh(cli, f"oee submit {file} --dry-run --slippage 1% | jq .order.slippageBps")
+    done = cli.sh(f"oee submit {file} --dry-run --slippage 1% | jq .order.slippageBps")
     assert sorted(done.stdout.split()) == ["100", "25"], done.stderr
     file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.5\n")
     assert cli.run("submit", str(file), "--dry-run").returncode == 2
@@ -62,11 +60,8 @@ def test_a_day_without_a_midnight_begins_with_its_first_hour(
 
 
 def test_a_home_whose_name_is_no_text_is_refused_in_words(cli: Cli) -> None:
-    environ = {os.fsencode(k): os.fsencode(v) for k, v in cli.environ.items()}
-    environ[b"OEE_HOME"] = b"/tmp/oee-\xff"
     script = "for c in history 'daemon start' 'restore x.oee' paths doctor; do oee $c; echo $?; done"
-    environ[b"PATH"] = os.fsencode(f"{Path(OEE[0]).parent}:{os.environ['PATH']}")
-    done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, timeout=60)
+    done = cli.sh(script, OEE_HOME=os.fsdecode(b"/tmp/oee-\xff"))
     assert "Traceback" not in done.stderr + done.stdout and "fault of ours" not in done.stderr
     codes = [line for line in done.stdout.splitlines() if line.isdigit()]
     assert codes == ["2", "2", "2", "2", codes[-1]] and codes[-1] != "1", done.stdout + done.stderr
@@ -77,7 +72,7 @@ def test_a_home_whose_name_is_no_text_is_refused_in_words(cli: Cli) -> None:
 def test_a_zone_that_is_none_counts_as_utc(cli: Cli, zone: str) -> None:
     order = cli.json("buy", "SOL", "USDC", "0.1")["orderId"]
     for words in (("show", order), ("history", "--since", "today"), ("waiting",)):
-        done = cli.fresh(*words, TZ=zone)
+        done = cli.run(*words, TZ=zone)
         assert done.returncode == 0 and "fault" not in done.stderr, done.stderr
     told = cli.json("show", order)
-    assert f"{told['createdAt'][:10]} {told['createdAt'][11:19]}" in cli.fresh("show", order, TZ=zone).stdout
+    assert f"{told['createdAt'][:10]} {told['createdAt'][11:19]}" in cli.run("show", order, TZ=zone).stdout

@@ -118,7 +118,7 @@ def test_no_signal_ends_the_daemon_or_its_worker_without_a_word(home: Cli) -> No
 
 
 def test_a_log_that_is_rotated_goes_on_at_its_name_and_never_grows_past_its_limit(home: Cli) -> None:
-    assert home.fresh("daemon", "start").returncode == 0
+    assert home.run("daemon", "start").returncode == 0
     until(_said(home, "worker ready"))
     log = home.home / "logs" / "daemon.log"
     log.rename(log.with_name("rotated"))
@@ -152,7 +152,7 @@ def test_a_terminal_that_closes_over_a_daemon_lets_it_drain(home: Cli) -> None:
 
 @ON_LINUX
 def test_without_descriptors_the_log_gets_one_line_a_second(home: Cli) -> None:
-    assert home.fresh("daemon", "start").returncode == 0
+    assert home.run("daemon", "start").returncode == 0
     until(_said(home, "worker ready"))
     held = len(os.listdir(f"/proc/{home.pid}/fd"))
     resource.prlimit(home.pid, resource.RLIMIT_NOFILE, (held + 3, held + 3))

@@ -204,6 +204,8 @@ def test_a_canary_is_in_no_file_argument_variable_log_or_answer(own: Cli, homes:
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
+    # What is looked at further down: a forked daemon has no arguments or variables of its own.
+    assert own.fresh("daemon", "start", OEE_LOG_LEVEL="debug").returncode == 0
     # Locked: refused, and nothing stored.
     assert "nobody has unlocked it since the daemon started" in run(*BUY, code=4)
     assert json.loads(run("history", "--json")) == []

@@ -23,7 +23,7 @@ import redis
 
 from oee_cli.__main__ import _run_guarded
 from oee_daemon.embedded import Servers
-from tests.kit import forks
+from tests.kit import forks, shell_program
 from tests.kit.api_daemon import Shared, shared
 from tests.kit.daemons import Process, until
 
@@ -68,6 +68,20 @@ class Cli:
             capture_output=True,
             text=True,
             timeout=60,
+        )
+
+    def sh(self, script: str, *, fresh: bool = False, within: float = 120, **environ: str) -> Done:
+        """As typed in a shell, in the folder that the home stands in; each `oee` of it is forked. `fresh`
+        where descriptors or limits of the shell's, or what is imported, are the subject."""
+        folder = str(Path(OEE[0]).parent) if fresh else shell_program.folder((*OEE,))
+        return subprocess.run(
+            ["bash", "-c", script],
+            env=self.environ | {"PATH": f"{folder}:{os.environ['PATH']}"} | environ,
+            cwd=self.home.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within,
         )
 
     def inside(self, *arguments: str, **environ: str) -> Done:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import logging
 import os
 import socket
 import subprocess
@@ -18,10 +20,15 @@ def become_command(arguments: list[str]) -> None:
     """The command's life; it never returns."""
     sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
+    from oee_cli.api import client_hush
     from oee_cli.api import daemon_launcher as launcher
     from oee_cli.backup import backup_run
     from oee_cli.wallet import wallet_engine
 
+    if os.environ.get("OEE_DEBUG") == "1":
+        # Decided where it is imported.
+        logging.getLogger().handlers.clear()
+        importlib.reload(client_hush)
     with contextlib.suppress(OSError):
         forks.hand_on(socket.socket(fileno=3))
         ours = SimpleNamespace(**vars(subprocess) | {"Popen": _started, "run": _run})

@@ -37,7 +37,7 @@ _open: dict[str, socket.socket] = {}
 
 def can(environ: dict[str, str]) -> bool:
     """Whether these variables decide nothing before the first line of `main`."""
-    return not any(n.startswith(("PYTHON", "LC_", "OEE_DEBUG")) for n in environ.keys() - {"LC_ALL"})
+    return not any(n.startswith(("PYTHON", "LC_")) for n in environ.keys() - {"LC_ALL"})
 
 
 def run(
@@ -226,6 +226,7 @@ def _server(program: str) -> socket.socket:
 
 def serve(requests: socket.socket, program: str) -> None:
     """Forks a process for each request; says its pid, and its exit code once it has ended."""
+    gc.disable()
     if program == "oee_cli":
         package = importlib.import_module(program)
         for module in pkgutil.walk_packages(package.__path__, f"{program}."):
@@ -235,8 +236,8 @@ def serve(requests: socket.socket, program: str) -> None:
         forked = importlib.import_module("tests.kit.forked")
         forked.import_networks()
         become = forked.become_daemon
-    gc.collect()
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, wake = os.pipe()
