@@ -42,6 +42,19 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
             assert "NAME" in path or (ROOT / path).exists(), path
 
 
+def test_every_module_that_is_named_is_there() -> None:
+    """By its file's name, which was another one in pages and docstrings whenever files had moved."""
+    modules = [
+        p
+        for room in ("oee_daemon", "oee_cli", "tests", "benchmarks", "docs")
+        for p in (ROOT / room).rglob("*.py")
+    ]
+    there = [str(path) for path in modules]
+    for page in {*PAGES, *modules} - {ROOT / "CHANGELOG.md"}:
+        for name in re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8")):
+            assert any(path.endswith(f"/{name}") for path in there), f"{page}: {name}"
+
+
 def test_the_architecture_names_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for package in ("oee_daemon", "oee_cli"):
