@@ -218,13 +218,13 @@ def _limits() -> None:
             if name == "RLIMIT_CORE":
                 most = 0
             elif name == "RLIMIT_STACK":
-                most = soft if _at_least(soft, _STACK) else _STACK if _at_least(hard, _STACK) else hard
+                most = soft if _is_enough(soft) else _STACK if _is_enough(hard) else hard
             if soft != most:
                 resource.setrlimit(limit, (most, hard))
 
 
-def _at_least(limit: int, wanted: int) -> bool:
-    return limit < 0 or limit >= wanted  # -1: no limit
+def _is_enough(stack: int) -> bool:
+    return stack < 0 or stack >= _STACK  # -1: no limit
 
 
 def _priority() -> None:

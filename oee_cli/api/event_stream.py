@@ -35,9 +35,9 @@ _OPEN_LIMIT, _CLOSE_LIMIT = 2.0, 0.1
 _PATIENCE = 30.0
 
 
-def order_events(client: Client, order_id: str, after: int = 0) -> Iterator[Event | None]:
+def order_events(client: Client, order_id: str) -> Iterator[Event | None]:
     """One order's events in order, each once, up to the final one; `None` where nothing came for a tick."""
-    path = f"/api/orders/execute?orderId={quote(order_id, safe='')}"
+    path, after = f"/api/orders/execute?orderId={quote(order_id, safe='')}", 0
     for message in _stream_messages(client, lambda: f"{path}&afterSeq={after}"):  # noqa: B023  # the newest, on purpose
         if message is None:
             yield None

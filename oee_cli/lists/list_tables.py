@@ -114,11 +114,6 @@ def _id_cell(row: Row) -> Cell:
     return Cell(clean(row["orderId"])[:8]) if row["orderId"] else _NOTHING
 
 
-def _market_cell(order: Row) -> Cell:
-    amount = market_amount(order)
-    return Cell(amount) if amount else _NOTHING
-
-
 def _price_cell(order: Row) -> Cell:
     """The price of its fill; of what waits the price that it waits for."""
     if order["price"]:

@@ -198,7 +198,7 @@ def _period_facts(total: StatsRow, width: int) -> list[Line]:
     facts.append(("retries", f"{total['retries']:,}: {more}" if retried else "none"))
     # No venue of a real network says its fee of every fill: 0 is none that is known.
     told = {"volume": total["volume"], "fees": [fee for fee in total["fees"] if Decimal(fee["amount"])]}
-    facts += [(name, _token_sums(sums, ", ")) for name, sums in told.items() if sums]
+    facts += [(name, _token_sums(sums)) for name, sums in told.items() if sums]
     lines: list[Line] = []
     for name, text in facts:
         folded = textwrap.wrap(text, max(20, min(width, _LONGEST) - 13), break_long_words=False)
@@ -209,8 +209,8 @@ def _period_facts(total: StatsRow, width: int) -> list[Line]:
     return lines
 
 
-def _token_sums(amounts: Sequence[TokenAmount], between: str) -> str:
-    return between.join(f"{short_amount(a['amount'])}{_TIED}{clean(a['token'])}" for a in amounts)
+def _token_sums(amounts: Sequence[TokenAmount]) -> str:
+    return ", ".join(f"{short_amount(a['amount'])}{_TIED}{clean(a['token'])}" for a in amounts)
 
 
 def _group_table(report: StatsReport, width: int) -> list[Line]:
@@ -261,7 +261,7 @@ def _group_row(row: StatsRow, name: str, venues: Sequence[str], drawn: str) -> l
         Cell(_bps(row["slippageBps"]["p95"]), "dim"),
         Cell(_ms(whole["p50"])),
         Cell(_ms(whole["p95"]), "dim"),
-        Cell(_token_sums(row["volume"], ", ").replace(_TIED, " ") or _NOTHING),
+        Cell(_token_sums(row["volume"]).replace(_TIED, " ") or _NOTHING),
     ]
 
 

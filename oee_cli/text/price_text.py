@@ -62,11 +62,11 @@ def read_price(text: str, option: str, base: str, quote: str) -> TypedPrice:
     )
 
 
-def read_limit(text: str, option: str, base: str, quote: str) -> TypedPrice:
-    """As `read_price`, or `none`: no worst price but each attempt's own."""
+def read_limit(text: str, base: str, quote: str) -> TypedPrice:
+    """What `--limit` says, as `read_price`; or `none`: no worst price but each attempt's own."""
     if text.strip().lower() == NO_LIMIT:
         return TypedPrice(fixed=NO_LIMIT)
-    return read_price(text, option, base, quote)
+    return read_price(text, "--limit", base, quote)
 
 
 def _read_fixed(typed: str, option: str) -> str:

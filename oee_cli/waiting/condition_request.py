@@ -68,7 +68,7 @@ def read_condition(request: WaitRequest) -> TypedCondition:
     base, quote = (request.quote, request.base) if turned else (request.base, request.quote)
     _check_one_trigger(request)
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
-    limit = None if request.limit is None else read_limit(request.limit, "--limit", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, base, quote)
     if turned and any(price is not None and price.percent is not None for price in (at, limit)):
         raise UsageFault(
             f"A step from now is of the price of {base} in {quote}: name the pair that way round.",

@@ -98,7 +98,7 @@ def _fix_prices(
     asked = {name: order[name] for name in ("inputToken", "outputToken", "swapMode", "side")}
     asked["amount"] = changes.get("amount", order["amount"])
     at = None if request.at is None else read_price(request.at, "--at", base, quote)
-    limit = None if request.limit is None else read_limit(request.limit, "--limit", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, base, quote)
     typed = TypedCondition(asked, (base, quote), False, at, limit)
     fixed = fix_prices(typed, lambda what: client.get("/api/quotes", what))
     return {name: value for name, value in fixed.items() if name not in asked}

@@ -7,7 +7,6 @@ network's source. Nothing fires by what is seen here.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,8 +21,6 @@ from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched
 from oee_daemon.orders.tokens import decimal_text
 from oee_daemon.reads.waiting_overview import WaitingOrders
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two looks at their quickest.
 LOOK_S = 0.4

@@ -158,17 +158,6 @@ class QuoteList(TypedDict):
     maxImpactBps: NotRequired[int | None]
 
 
-class Fill(TypedDict):
-    signature: str
-    orderId: str
-    inputToken: str
-    outputToken: str
-    amountIn: str
-    amountOut: str
-    slot: int
-    at: str
-
-
 class Spread(TypedDict):
     """`None` where there was nothing to measure."""
 

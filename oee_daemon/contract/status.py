@@ -106,7 +106,6 @@ HOLDS_SLOT = RUNNABLE - _where(Cause.CLAIM)
 #: Nothing of the order can be on the chain.
 UNSENT = LIVE - {Status.SUBMITTED}
 MAY_CANCEL = _where(Cause.CANCEL)
-MAY_EXPIRE = _where(Cause.EXPIRE)
 #: An order in such a status is in nobody's hands: a move to it gives lease and slot back.
 LETS_GO = frozenset(Status) - HOLDS_SLOT
 #: How an order ends that moved no money.

@@ -8,7 +8,6 @@ again.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,8 +38,6 @@ from oee_daemon.orders.swap import Quote
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.order_rows import order_of
-
-log = logging.getLogger(__name__)
 
 #: Seconds until what was learned of an order is doubted, for liquidity comes back; for which one rests that
 #: no venue has a price for; and between two firm prices by which trailing stops follow an estimate.

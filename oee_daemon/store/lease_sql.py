@@ -331,17 +331,6 @@ def stuck(conn: Connection, network: str, since: timedelta) -> int:
     return _count(_STUCK, conn, {"network": network, "since": since})
 
 
-_HELD_NOW = Statement(f"""
-    -- held: how many leases hold now
-    SELECT count(*) FROM orders WHERE {RUNNABLE} AND {HELD}
-""")  # noqa: S608  # the names are our own columns
-
-
-def held(conn: Connection) -> int:
-    """Leases that hold now."""
-    return _count(_HELD_NOW, conn, {})
-
-
 def _count(statement: Statement[tuple[Any, ...]], conn: Connection, values: dict[str, Any]) -> int:
     row = statement.first(conn, values)
     assert row is not None

@@ -287,7 +287,6 @@ def test_the_engines_own_looks_see_live_orders_only(db: Engine) -> None:
         "stuck": lambda c: lease_sql.stuck(c, "simulated", timedelta(minutes=5)),
         "forget_rings": lambda c: lease_sql.forget_rings(c, "simulated"),
         "clear_leases": lambda c: lease_sql.clear_leases(c, "home:"),
-        "held": lease_sql.held,
     }
     for name, look in looks.items():
         found = cost(db, _rolled_back(db, look))

@@ -218,8 +218,8 @@ def test_how_long_it_is_until_then(seconds: float, told: str) -> None:
 
 
 def test_a_stop_may_have_no_worst_price() -> None:
-    assert read_limit(" None ", "--limit", "SOL", "USDC").at(Decimal(0)) == "none"
-    assert read_limit("125", "--limit", "SOL", "USDC") == read_price("125", "--limit", "SOL", "USDC")
+    assert read_limit(" None ", "SOL", "USDC").at(Decimal(0)) == "none"
+    assert read_limit("125", "SOL", "USDC") == read_price("125", "--limit", "SOL", "USDC")
     order = {"type": "stop", "side": "sell", "targetPrice": "130", "limitPrice": "none", "slippageBps": 100}
     assert condition_sentence(order) == (
         "once the price is 130 or less, at any price, each try within 1% of its quote"

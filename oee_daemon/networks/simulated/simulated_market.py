@@ -76,10 +76,8 @@ def _usd_of(mint: str) -> Fraction:
     return Fraction(_between(1, 10**6, "usd", mint), 1000)
 
 
-def mid_price(seed: int, pool: Pool, ask: QuoteRequest, at: Moved | None = None) -> Fraction:
-    """Whole output tokens for one whole input token, before fee and impact. `at`: where a watched pair is."""
-    if at is not None:
-        return Fraction(*_moved_price(seed, pool, ask, at))
+def mid_price(seed: int, pool: Pool, ask: QuoteRequest) -> Fraction:
+    """Whole output tokens for one whole input token, before fee and impact, of a pair that nobody watches."""
     given, taken = ask.input_token, ask.output_token
     drift, apart, upper = _drawn(
         seed, given.symbol, taken.symbol, ask.mode, ask.amount, ask.number, attempt=ask.attempt
