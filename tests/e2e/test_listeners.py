@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import select
 import socket
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -24,8 +21,9 @@ from oee_daemon.api.api_connections import HEADERS_S
 from oee_daemon.api.request_limits import BODY_S
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
+from tests.e2e.bare_http import ask, http_port
 from tests.kit.api_daemon import Shared, shared, state_alone
-from tests.kit.daemons import Daemon, until
+from tests.kit.daemons import until
 
 HALVES = 300
 #: What a route says to an empty request that passed the gate. A new route fails the test below until
@@ -105,39 +103,6 @@ def half_body(api: Shared) -> Iterator[socket.socket]:
         raw.connect(api.daemon.facts["socket"])
         raw.sendall(b"POST /api/orders/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
         yield raw
-
-
-def http_port(daemon: Daemon) -> int:
-    return int(daemon.facts["http"].rpartition(":")[2])
-
-
-def ask(
-    daemon: Daemon, method: str, path: str, headers: list[tuple[str, str]], body: bytes = b""
-) -> tuple[int, dict[str, Any], http.client.HTTPResponse]:
-    """One request with exactly these headers; `WS` asks for a WebSocket."""
-    connection = http.client.HTTPConnection("127.0.0.1", http_port(daemon), timeout=20)
-    with contextlib.closing(connection):
-        connection.putrequest(
-            "GET" if method == "WS" else method, path, skip_host=True, skip_accept_encoding=True
-        )
-        if method == "WS":
-            key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-            upgrade = [
-                ("Connection", "Upgrade"),
-                ("Upgrade", "websocket"),
-                ("Sec-WebSocket-Version", "13"),
-                key,
-            ]
-            headers = headers + upgrade
-        for name, value in headers:
-            connection.putheader(name, value)
-        if method == "POST":
-            connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body or None)
-        answer = connection.getresponse()
-        text = b"" if answer.status == 101 else answer.read()
-        is_json = text and "json" in (answer.getheader("content-type") or "")
-        return answer.status, json.loads(text) if is_json else {}, answer
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ from oee_daemon.timing import USUAL
 from tests.integration.test_identity import CONFIRMED, execute, forget, identity
 from tests.integration.test_recall import doubt
 from tests.kit.daemons import until
-from tests.kit.engine import Bench, HookedChain
+from tests.kit.engine import Bench
+from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import now
 
 

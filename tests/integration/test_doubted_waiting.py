@@ -15,7 +15,8 @@ from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.store import doubt_sql
 from oee_daemon.store.database import transactions
-from tests.kit.engine import Bench, HookedChain
+from tests.kit.engine import Bench
+from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import now
 from tests.kit.waiting import (
     limit,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +36,7 @@ from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.wallet import Wallet
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.orders.swap import Anchor, Fill, Look, Quote, SignedSwap
+from oee_daemon.orders.swap import Fill, Quote, SignedSwap
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.broker import open_broker
@@ -50,6 +47,7 @@ from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
+from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import loop, now
 
 #: The tokens that the network lists.
@@ -63,35 +61,6 @@ SLOTS = 10
 def _new_tokens(mint: str) -> MintFacts | None:
     found = simulated_listings.of_mint(0, mint, LISTING_SLOTS)
     return None if found is None else found.facts
-
-
-def nothing() -> None:
-    """What a hook does unless a test sets it."""
-
-
-class HookedChain(SimulatedChain):
-    """The simulated chain; a test may act just before a call, and sees what was sent."""
-
-    before_anchor: Callable[[], None] = staticmethod(nothing)
-    before_submit: Callable[[], None] = staticmethod(nothing)
-    before_outcome: Callable[[], None] = staticmethod(nothing)
-
-    def __init__(self, db: Engine, *, clock: FakeClock, failure_rate: str = "0") -> None:
-        super().__init__(db, seed=0, failure_rate=Decimal(failure_rate), confirm_ms=400, clock=clock)
-        self.sent: list[str] = []
-
-    async def anchor(self, deadline_s: float) -> Anchor:
-        await asyncio.to_thread(self.before_anchor)
-        return await super().anchor(deadline_s)
-
-    async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
-        await asyncio.to_thread(self.before_submit)
-        self.sent.append(swap.signature)
-        await super().submit(swap, deadline_s)
-
-    async def look(self, swap: SignedSwap, wait_s: float = 0) -> list[Look]:
-        await asyncio.to_thread(self.before_outcome)
-        return await super().look(swap, wait_s)
 
 
 class Bench:
