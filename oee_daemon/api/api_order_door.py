@@ -31,8 +31,9 @@ class OrderDoor:
 
     @staticmethod
     async def _execute(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            answer = await execute(Request(scope, receive))
+            answer = await execute(request)
         except Exception as e:
-            answer = as_problem(e)
+            answer = as_problem(e, request)
         await answer(scope, receive, send)

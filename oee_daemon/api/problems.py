@@ -18,10 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope, Send
 
+from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.errors import ChainUnavailable, OutOfThreads, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
+#: Postgres was lost while it stored.
+_UNKNOWN = "outcome_unknown"
+#: Where orders are placed.
+_PLACES = ("/api/orders/execute", "/api/orders/group")
 #: What pydantic calls a mistake, and what it is called here.
 _CODES = {
     "enum": "invalid_choice",
@@ -36,7 +41,7 @@ def problem(status: int, code: str, detail: str, *, retryable: bool = False, **m
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body |= {"code": code, "retryable": retryable}
     body |= {k: _sendable(v) for k, v in members.items() if v is not None}
-    headers = {"Retry-After": "1"} if status == 503 else None
+    headers = {"Retry-After": "1"} if status == 503 and retryable else None
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
 
 
@@ -63,23 +68,40 @@ async def refuse(
     await send({"type": f"{kind}.body", "body": bytes(answer.body)})
 
 
-def as_problem(error: Exception) -> JSONResponse:
-    """The problem that tells of `error`. An error that nobody planned is a fault of ours, logged here."""
+def as_problem(error: Exception, request: Request | None = None) -> JSONResponse:
+    """The problem that tells of `error`, which came of `request`. An error that nobody planned is a fault of
+    ours, logged here."""
     planned = error if isinstance(error, Refused | ChainUnavailable) else _translate(error)
     if planned is None:
         log.error("fault of ours", exc_info=error)
         return problem(500, "internal", "This is a fault of ours; the daemon's log says more.")
+    if planned.code == _UNKNOWN and request is not None and _places_anew(request):
+        planned = _NotRepeated("Postgres was lost on the way; whether the order was stored is not known.")
     status = planned.status if isinstance(planned, Refused) else 503
     field, hint = getattr(planned, "field", None), getattr(planned, "hint", None)
     retryable = planned.retryable
     return problem(status, planned.code, planned.message, retryable=retryable, field=field, hint=hint)
 
 
+class _NotRepeated(Unavailable):
+    """The same without a key: whoever repeats the request asks for a second order."""
+
+    retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=_UNKNOWN, hint="Look first: GET /api/orders. Next time send a key.")
+
+
+def _places_anew(request: Request) -> bool:
+    """Whether the same request again would be a new order."""
+    return request.url.path in _PLACES and KEY_HEADER not in request.headers
+
+
 def install(app: FastAPI) -> None:
     """Answers whatever a route raises with a problem."""
 
-    async def answer(_request: Request, error: Exception) -> JSONResponse:
-        return as_problem(error)
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return as_problem(error, request)
 
     for kind in (Refused, ChainUnavailable, SQLAlchemyError, redis.RedisError, Exception):
         app.add_exception_handler(kind, answer)
@@ -153,6 +175,6 @@ def _unavailable(error: SQLAlchemyError) -> Unavailable:
     # No statement: it was a commit, the one moment of which nothing can be said, or ended with one.
     return Unavailable(
         "Postgres was lost on the way; whether the order was stored is not known.",
-        code="outcome_unknown",
+        code=_UNKNOWN,
         hint="Repeat the request with the same Idempotency-Key: it is placed once.",
     )
