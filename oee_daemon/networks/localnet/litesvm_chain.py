@@ -106,8 +106,9 @@ class Chain:
         for address, account in ledger.accounts():
             self._put(address, account)
             # Those of new tokens are of other makers: no API knows them.
-            if account.data[40:72] == faucet and len(account.data) == localnet_pools.POOL_SIZE:
-                self.pools.append(localnet_pools.read_pool(address, account.data))
+            data = account.data
+            if len(data) == localnet_pools.POOL_SIZE and data[40:72] == faucet:
+                self.pools.append(localnet_pools.read_pool(address, data))
         if any(pool.market is localnet_pools.DEVNET for pool in self.pools):
             self._svm.add_program(localnet_pools.DEVNET_CPMM_ID, program(localnet_dialects.CPMM))
         self._vaults = {side.vault for pool in self.pools for side in pool.sides}

@@ -17,9 +17,11 @@ class TokenIndex:
 
     def note(self, key: Pubkey, account: Account | None) -> None:
         """Whatever has as many bytes: what it is, is seen when it is read."""
-        if account is not None and len(account.data) >= TOKEN_BYTES:
-            self._of_mint[account.data[:32]].add(key)
-            self._owned[account.data[32:64]].add(key)
+        # Each time it is asked for, it is copied.
+        data = b"" if account is None else account.data
+        if len(data) >= TOKEN_BYTES:
+            self._of_mint[data[:32]].add(key)
+            self._owned[data[32:64]].add(key)
 
     def owned_by(self, owner: Pubkey) -> list[Pubkey]:
         return sorted(self._owned[bytes(owner)], key=bytes)
