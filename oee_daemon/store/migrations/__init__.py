@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.store.database import LONG_S, open_database, transactions
-from oee_daemon.store.sql_statement import driver
+from oee_daemon.store.sql_statement import Statement, driver
 
 #: The newest revision, by the files' names.
 HEAD = max(file.name.partition("_")[0] for file in (Path(__file__).parent / "versions").glob("0*.py"))
@@ -21,6 +21,7 @@ HEAD = max(file.name.partition("_")[0] for file in (Path(__file__).parent / "ver
 _LOCK = 0x0EE_5C4E3A
 #: Postgres's word for a table that is not there.
 _UNDEFINED = "42P01"
+_REVISION = Statement("-- revision: of which release the tables are\nSELECT version_num FROM alembic_version")
 #: Seconds for the answer to the question that is asked each beat.
 PULSE_S = 4.0
 
@@ -64,7 +65,7 @@ def require(db: Engine) -> None:
         # Nothing is quicker to answer, so this is what finds out that nobody does.
         driver(conn).answer_s = PULSE_S
         try:
-            revision = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            row = _REVISION.first(conn)
         except ProgrammingError as e:
             # Anything else is a fault, and none of these sentences says which.
             if getattr(e.orig, "sqlstate", None) != _UNDEFINED:
@@ -72,6 +73,7 @@ def require(db: Engine) -> None:
             raise OtherRelease(
                 "The database has no schema of oee yet: the daemon makes it. Start the daemon first."
             ) from None
+    revision = None if row is None else row[0]
     if revision != HEAD:
         raise OtherRelease(
             f"The database is at revision {revision}, and this worker's release is made for {HEAD}."
