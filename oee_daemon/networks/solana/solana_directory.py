@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from oee_daemon.contract.storable_text import storable
 from oee_daemon.errors import VenueError
 from oee_daemon.networks.holdings import TokenFound
 from oee_daemon.networks.solana.venues.venue_api import Api
 
 #: Mints of one question for prices.
 _MOST = 50
+#: What a mint's one byte can say.
+_MOST_DECIMALS = 255
 #: Characters of a name that are shown.
 _LONGEST = 60
 
@@ -69,9 +72,9 @@ def _token(row: Any) -> TokenFound | None:
         return None
     decimals = row.get("decimals")
     return TokenFound(
-        symbol=str(row.get("symbol") or mint)[:_LONGEST],
-        name=str(row.get("name") or "")[:_LONGEST],
-        mint=mint[:_LONGEST],
-        decimals=decimals if type(decimals) is int else None,
+        symbol=storable(str(row.get("symbol") or mint))[:_LONGEST],
+        name=storable(str(row.get("name") or ""))[:_LONGEST],
+        mint=storable(mint)[:_LONGEST],
+        decimals=decimals if type(decimals) is int and 0 <= decimals <= _MOST_DECIMALS else None,
         verified=row.get("isVerified") is True,
     )
