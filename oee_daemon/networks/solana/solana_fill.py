@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oee_daemon.orders.tokens import MAX_UNITS
+
 #: The mint of wrapped SOL, by which the chain's own coin is named too.
 WSOL = "So11111111111111111111111111111111111111112"
 
@@ -69,7 +71,7 @@ def _changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[
     before, after = meta["preBalances"], meta["postBalances"]
     if not len(keys) == len(before) == len(after):
         raise ValueError("as many balances as accounts")
-    if not all(type(n) is int for n in (*before, *after, meta["fee"])):
+    if not all(type(n) is int and 0 <= n <= MAX_UNITS for n in (*before, *after, meta["fee"])):
         raise ValueError("a balance that is no whole number")
     purse = {keys.index(wallet)}
     by_mint: Counter[str] = Counter()
@@ -79,8 +81,11 @@ def _changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[
                 index = balance["accountIndex"]
                 if not 0 <= index < len(keys):
                     raise ValueError("an account that is not there")
+                amount = int(balance["uiTokenAmount"]["amount"])
+                if not 0 <= amount <= MAX_UNITS:
+                    raise ValueError("an amount that no token has")
                 purse.add(index)
-                by_mint[balance["mint"]] += sign * int(balance["uiTokenAmount"]["amount"])
+                by_mint[balance["mint"]] += sign * amount
     # What is wrapped lies as lamports in its account, and is counted there.
     by_mint[WSOL] = sum(after[i] - before[i] for i in purse)
     if keys[0] == wallet:

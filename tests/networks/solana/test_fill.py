@@ -166,6 +166,21 @@ def test_no_float_is_an_amount() -> None:
         moved(meta | {"fee": 5000.0}, keys, WALLET)
 
 
+def test_no_chain_has_an_amount_that_no_database_takes() -> None:
+    """One endpoint alone would keep its order from ever being settled."""
+    bank = Bank(5000)
+    bank.account("out", "mint b", WALLET, 1, 0)
+    bank.pay(WALLET, POOL, 1_000)
+    bank.credit("out", 7)
+    meta, keys = bank.told(list)
+    (after,) = meta["postTokenBalances"]
+    for odd in (2**64, -1, 10**30):
+        told = after | {"uiTokenAmount": after["uiTokenAmount"] | {"amount": str(odd)}}
+        for change in ({"postTokenBalances": [told]}, {"fee": odd}, {"postBalances": [odd] * len(keys)}):
+            with pytest.raises(Unreadable):
+                moved(meta | change, keys, WALLET)
+
+
 def test_two_mints_down_or_nothing_moved_is_unreadable() -> None:
     bank = Bank(5000)
     with pytest.raises(Unreadable):
