@@ -12,6 +12,8 @@ from typing import Any
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.solana_look_evidence import Answer, Status
 
+#: No chain comes to that slot, and no database stores it.
+_NEVER = 2**48
 FINALIZED = {"commitment": "finalized"}
 GENESIS: Call = ("getGenesisHash", [])
 EPOCH: Call = ("getEpochInfo", [FINALIZED])
@@ -57,7 +59,11 @@ def epoch_of(said: Result) -> tuple[int, int]:
     """The slot and the height of `getEpochInfo`, of one state. Raises `NoAnswer`."""
     known = isinstance(said, dict)
     slot, height = (said.get("absoluteSlot"), said.get("blockHeight")) if known else (None, None)
-    if type(slot) is not int or type(height) is not int or min(slot, height) < 0:
+    if (
+        type(slot) is not int
+        or type(height) is not int
+        or not 0 <= min(slot, height) <= max(slot, height) < _NEVER
+    ):
         raise NoAnswer("no slot and height")
     return slot, height
 

@@ -67,6 +67,7 @@ BROKEN: list[list[Any]] = [
         for epoch in (None, REFUSED, EPOCH | {"blockHeight": None}, EPOCH | {"blockHeight": True})
     ),
     said(epoch=EPOCH | {"absoluteSlot": "460"}),
+    *(said(epoch=EPOCH | {name: 2**63}) for name in ("absoluteSlot", "blockHeight")),
     *(said(statuses=statuses) for statuses in (None, RpcError(-32011, "no history"), NULL | {"value": []})),
     said(statuses=NULL | {"value": [None] * 2}),
     said(statuses=NULL | {"context": {}}),
