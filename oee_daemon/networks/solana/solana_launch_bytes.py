@@ -15,15 +15,16 @@ from oee_daemon.networks.solana.solana_programs import AMM_V4, CLMM, CPMM, CPMM_
 
 _RAYDIUM_CPMM = ("afaf6d1f0d989bed", "3f37fe4131b25979", "4399af27da102620", "14061774bfe2b047")
 #: Programs, what people call them, and the first bytes by which they open a pool: `initialize` and its later
-#: forms, `initialize2`, `create_pool`, `initialize_pool` and `initialize_lb_pair` with theirs. One that is
-#: missing here costs its name in a sentence: a pool is looked at before anything is bought.
+#: forms, `initialize2`, `create_pool`, `initialize_pool` and `initialize_lb_pair` with theirs, as
+#: docs/networks.md, Bytes of others, compares them. One that is missing here costs its name in a sentence: a
+#: pool is looked at before anything is bought.
 _OPENS: Mapping[str, tuple[str, tuple[bytes, ...]]] = {
     program: (market, tuple(bytes.fromhex(tag) for tag in tags))
     for program, market, tags in (
         (CPMM, "Raydium CPMM", _RAYDIUM_CPMM),
         (CPMM_ON_DEVNET, "Raydium CPMM", _RAYDIUM_CPMM),
         (AMM_V4, "Raydium AMM v4", ("01",)),
-        (CLMM, "Raydium CLMM", ("e992d18ecf6840bc",)),
+        (CLMM, "Raydium CLMM", ("e992d18ecf6840bc", "2b44d4a7592fa401")),
         ("pAMMBay6oceH9fJKBRHGP5D4bD4sWpmSwMn52FMfXEA", "PumpSwap", ("e992d18ecf6840bc",)),
         (
             DAMM_V2,
@@ -33,7 +34,13 @@ _OPENS: Mapping[str, tuple[str, tuple[bytes, ...]]] = {
         (
             DLMM,
             "Meteora DLMM",
-            ("2d9aedd2dd0fa65c", "493b2478ed536cc6", "2e2729876fb7c840", "f349817e3313f16b"),
+            (
+                "2d9aedd2dd0fa65c",
+                "493b2478ed536cc6",
+                "2e2729876fb7c840",
+                "f349817e3313f16b",
+                "6c66d555fb033515",
+            ),
         ),
     )
 }
