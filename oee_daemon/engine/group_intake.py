@@ -25,10 +25,10 @@ from oee_daemon.errors import Halted, KeyConflict, Refused
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import group_placing, order_rows
+from oee_daemon.store import group_placing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.database import transactions
-from oee_daemon.store.group_placing import Member, NotStored
+from oee_daemon.store.group_placing_sql import Member, NotStored
 from oee_daemon.store.spending_sql import NoRoom, Reserving
 
 
@@ -128,13 +128,13 @@ class GroupIntake:
         asked = [member.terms for member in members]
         with transactions(self._db).begin() as conn:
             if key is not None:
-                group_placing.lock_key(conn, key)
+                group_placing_sql.lock_key(conn, key)
                 if (known := self._known(conn, asked, key)) is not None:
                     return known
             if halt_mark.halts(self._home, self._network):
                 raise Halted
-            group = group_placing.make(conn, key, _hash_of(asked))
-            return Group(group, group_placing.place(conn, self._network, group, members), created=True)
+            group = group_placing_sql.make(conn, key, _hash_of(asked))
+            return Group(group, group_placing_sql.place(conn, self._network, group, members), created=True)
 
     def _refused(self, failure: NotStored, members: Sequence[Member]) -> Exception:
         cause, member = failure.__cause__, members[failure.number]
@@ -154,7 +154,7 @@ class GroupIntake:
         ))  # fmt: skip
 
     def _known(self, conn: Connection, asked: Sequence[Terms], key: str) -> Group | None:
-        found = group_placing.find_group(conn, key)
+        found = group_placing_sql.find_group(conn, key)
         if found is None:
             if (order := order_rows.find_key(conn, key)) is not None:
                 raise _conflict(f"order {order.id}")
@@ -163,7 +163,7 @@ class GroupIntake:
         group, request_hash = found
         if request_hash != _hash_of(asked):
             raise _conflict(f"group {group}")
-        return Group(group, group_placing.members(conn, group), created=False)
+        return Group(group, group_placing_sql.members(conn, group), created=False)
 
 
 class Joining:
@@ -177,7 +177,7 @@ class Joining:
         """Raises as `create` where the order could not join, and stores nothing."""
         assert terms.oco is not None
         with transactions(self._db).connect() as conn, conn.begin() as transaction:
-            group_placing.join(conn, terms.oco, self._network)
+            group_placing_sql.join(conn, terms.oco, self._network)
             transaction.rollback()
 
     def create(
@@ -188,12 +188,12 @@ class Joining:
         member = Member(terms=terms, key=key, armed=armed, reserving=reserving)
         try:
             with transactions(self._db).begin() as conn:
-                group_placing.lock_key(conn, key)
+                group_placing_sql.lock_key(conn, key)
                 if key is not None and order_rows.find_key(conn, key) is not None:
                     return None
-                group_placing.lock_limits(conn, limited=reserving is not None)
-                group = group_placing.join(conn, terms.oco, self._network)
-                return group_placing.place(conn, self._network, group, [member])[0]
+                group_placing_sql.lock_limits(conn, limited=reserving is not None)
+                group = group_placing_sql.join(conn, terms.oco, self._network)
+                return group_placing_sql.place(conn, self._network, group, [member])[0]
         except NotStored as e:
             if e.__cause__ is None:
                 return None
@@ -210,7 +210,7 @@ def _hash_of(asked: Sequence[Terms]) -> bytes:
 
 def refuse_group_key(conn: Connection, key: str) -> None:
     """Raises `KeyConflict` where a group was placed with the key, and so no order is."""
-    found = group_placing.find_group(conn, key)
+    found = group_placing_sql.find_group(conn, key)
     if found is not None:
         raise _conflict(f"group {found[0]}", "order")
 

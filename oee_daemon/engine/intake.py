@@ -143,7 +143,7 @@ class Intake:
         values before, `Conflict` where its order is no longer kept, and `Unavailable` where another request
         with it hangs. Raises `WalletLocked`, and stores nothing, where a new order could not be signed,
         `Halted` where none is accepted, and `OverLimit` where a limit leaves no room. One that joins a group:
-        raises as `group_placing.join`.
+        raises as `group_placing_sql.join`.
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False

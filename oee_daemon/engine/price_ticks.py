@@ -26,9 +26,9 @@ from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, Side
 from oee_daemon.engine import conditions_met
 from oee_daemon.engine.conditions_met import Candidate, Held
+from oee_daemon.engine.engine_price_post import Lead, Post, one_look_for, post_of, told
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.launch_chore import Fired
-from oee_daemon.engine.price_post import Lead, Post, one_look_for, post_of, told
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network

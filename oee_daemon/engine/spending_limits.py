@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from oee_daemon.contract.ranking import BPS
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
-from oee_daemon.engine.earlier_spending import EarlierSpending
+from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import TIMED, past, trailed

@@ -20,9 +20,9 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, OrderType
+from oee_daemon.engine.engine_price_post import Lead
 from oee_daemon.engine.launch_chore import Fired, Launches
 from oee_daemon.engine.listing_watch import ListingWatch
-from oee_daemon.engine.price_post import Lead
 from oee_daemon.engine.price_ticks import PriceTicks
 from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network

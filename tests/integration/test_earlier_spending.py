@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from oee_daemon.contract.terms import OrderType, SwapMode
-from oee_daemon.engine import earlier_spending
-from oee_daemon.engine.earlier_spending import EarlierSpending
+from oee_daemon.engine import engine_earlier_spending
+from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import NoReferencePrice, OverLimit
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
@@ -133,7 +133,7 @@ def test_what_has_no_price_counts_by_what_was_got_for_it(
     assert priced.asked == [TOKENS["BONK"].mint, TOKENS["JUP"].mint]
     assert sql.execute("SELECT order_id, amount FROM reservations").fetchall() == [(ended.id, 14 * USD)]
     bench.intake.cancel(waits.id)
-    monkeypatch.setattr(earlier_spending, "LOOK_S", 0.0)
+    monkeypatch.setattr(engine_earlier_spending, "LOOK_S", 0.0)
     bench.loop.run(priced.earlier.count())
     assert len(priced.asked) == 2
 
@@ -174,7 +174,7 @@ def test_what_a_daemon_without_the_limit_places_meanwhile_counts_soon(
     limited, free = Limited(bench, max_daily=Decimal(600)), Limited(bench)
     limited.place(10)
     free.place(500)
-    monkeypatch.setattr(earlier_spending, "LOOK_S", 0.0)
+    monkeypatch.setattr(engine_earlier_spending, "LOOK_S", 0.0)
     with pytest.raises(OverLimit, match="OEE_MAX_DAILY"):
         limited.place(100)
     assert limited.used == (0, 510)

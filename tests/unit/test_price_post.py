@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.engine import conditions_met
-from oee_daemon.engine.price_post import Post, looks_between
+from oee_daemon.engine.engine_price_post import Post, looks_between
 from oee_daemon.networks.prices import Price, Watched
 from oee_daemon.orders.conditions import PRICED, Rule
 from oee_daemon.orders.tokens import TOKENS
