@@ -19,6 +19,10 @@ from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import LIVE
 from oee_daemon.store.sql_statement import Statement
 
+#: Orders that are noted in one transaction, for which whoever places waits: a hundred thousand that wait
+#: would take longer than any statement may.
+AT_ONCE = 2000
+
 
 class Uncounted(NamedTuple):
     """`spends`: of its input at its worst, or what it did spend; none where its price will tell. `gets`: of
@@ -77,8 +81,9 @@ def uncounted(conn: Connection) -> list[Uncounted]:
 
 
 def note(db: Engine, valued: Sequence[Valued]) -> None:
-    """From now on these count."""
+    """From now on these count; `AT_ONCE` by `AT_ONCE`."""
     rows = [{"id": str(v.id), "amount": v.amount, "units": v.units} for v in valued]
-    with transactions(db).begin() as conn:
-        _LOCK.first(conn)
-        _NOTE.run(conn, {"valued": Jsonb(rows)})
+    for first in range(0, len(rows), AT_ONCE):
+        with transactions(db).begin() as conn:
+            _LOCK.first(conn)
+            _NOTE.run(conn, {"valued": Jsonb(rows[first : first + AT_ONCE])})

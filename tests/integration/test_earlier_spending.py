@@ -18,6 +18,7 @@ from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
+from oee_daemon.store import uncounted_sql
 from oee_daemon.store.creating_sql import Armed
 from tests.integration.test_limits import USD, Limited
 from tests.kit.engine import Bench
@@ -189,3 +190,14 @@ def test_what_may_be_on_another_chain_counts_as_spent(bench: Bench, sql: psycopg
         (order.id,),
     )
     assert limited.used == (40, 0)
+
+
+def test_however_many_no_limit_saw_who_places_waits_for_few_of_them_at_a_time(
+    bench: Bench, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction a hundred thousand ran into a statement's limit, and nothing could be placed."""
+    monkeypatch.setattr(uncounted_sql, "AT_ONCE", 2)
+    placed = [Limited(bench).place(3) for _ in range(5)]
+    assert Limited(bench, max_daily=Decimal(600)).used == (0, 15)
+    at_once = sql.execute("SELECT count(*) FROM reservations GROUP BY xmin::text").fetchall()
+    assert sorted(count for (count,) in at_once) == [1, 2, 2] and len(placed) == 5
