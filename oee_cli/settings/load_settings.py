@@ -57,13 +57,14 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
         try:
             return setting.read(text) if text else None
         except ValueError as wanted:
-            raise _bad_setting_error(setting.variable, str(wanted)) from None
+            shown = "its value" if setting.hidden else repr(text[:60])
+            raise _bad_setting_error(setting.variable, shown, str(wanted)) from None
 
     url = (value("url") or "").rstrip("/") or None
     # Who talks to a daemon elsewhere needs no place here.
     home = value("home") or (default_home() if url is None else _default_home_or_none())
     if not in_utf8(home):
-        raise _bad_setting_error("OEE_HOME", "a path in UTF-8, which the default is not here")
+        raise _bad_setting_error("OEE_HOME", "its default here", "a path in UTF-8")
     return Settings(
         home=home,
         url=url,
@@ -131,10 +132,10 @@ def no_home_error(what: str) -> UsageFault:
     )
 
 
-def _bad_setting_error(name: str, wanted: str) -> UsageFault:
+def _bad_setting_error(name: str, shown: str, wanted: str) -> UsageFault:
     return UsageFault(
-        f"The setting {name} can't be understood.",
-        hint=f"It takes {wanted}. Where it comes from: oee config show --origin",
+        f"{name} can't be {shown}: it takes {wanted}.",
+        hint="Where it comes from: oee config show --origin",
         code="bad_setting",
     )
 

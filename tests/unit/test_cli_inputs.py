@@ -269,9 +269,12 @@ def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> N
     stored = load_settings({}, config)
     assert (str(stored.home), stored.autostart, stored.url) == ("/from/file", False, "http://a")
     assert str(load_settings({"OEE_HOME": "/from/env"}, config).home) == "/from/env"
-    for environ in ({"OEE_HOME": "relative"}, {"OEE_URL": "ftp://x"}, {"OEE_NO_AUTOSTART": "maybe"}):
-        with pytest.raises(UsageFault, match=next(iter(environ))):
-            load_settings(environ, Path("/nonexistent"))
+    for name, typed in (("OEE_HOME", "relative"), ("OEE_NO_AUTOSTART", "maybe"), ("OEE_NETWORK", "moon")):
+        with pytest.raises(UsageFault, match=f"{name} can't be '{typed}': it takes "):
+            load_settings({name: typed}, Path("/nonexistent"))
+    # An address may hold a password.
+    with pytest.raises(UsageFault, match="OEE_URL can't be its value: it takes "):
+        load_settings({"OEE_URL": "ftp://me:secret@x"}, Path("/nonexistent"))
 
 
 def test_a_word_that_is_like_nothing_here_suggests_nothing() -> None:
