@@ -17,6 +17,18 @@ from oee_daemon.contract.networks import REAL_MONEY
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _REDIS = ("redis:", "rediss:", "unix:")
+#: What a queue's address may say beside where it is: which database, who one is, how the line is kept safe.
+_REDIS_QUERY = ("db", "username", "password")
+_REDIS_TLS = (
+    "cert_reqs",
+    "ca_certs",
+    "ca_path",
+    "certfile",
+    "keyfile",
+    "password",
+    "check_hostname",
+    "ciphers",
+)
 _WEB = ("http://", "https://")
 #: In front of an address whose host is the path of a Unix socket, its slashes as %2F.
 _SOCKET = "http+unix://"
@@ -63,6 +75,14 @@ def _address(*starts: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _queue(text: str) -> str:
+    """A queue's address without what is ours to say: how long is waited, and what answers look like."""
+    where, _, query = _address(*_REDIS)(text).partition("?")
+    known = {*_REDIS_QUERY, *(f"ssl_{name}" for name in _REDIS_TLS if text.startswith("rediss:"))}
+    kept = [part for part in query.split("&") if part.partition("=")[0] in known]
+    return f"{where}?{'&'.join(kept)}" if kept else where
 
 
 def _site(text: str) -> str:
@@ -234,7 +254,7 @@ SETTINGS = (
         "database_url", None, "your own Postgres; a home stays on the one it began on", _address(*_POSTGRES),
         hidden="password",
     ),
-    Setting("redis_url", None, "your own Redis or Valkey", _address(*_REDIS), hidden="password"),
+    Setting("redis_url", None, "your own Redis or Valkey", _queue, hidden="password"),
     Setting("host", "127.0.0.1", "where the TCP side listens"),
     Setting("port", "3000", "where the TCP side listens", _whole(0, 65535)),
     Setting("hostnames", None, "more names that HTTP may be asked for by: a,b", _names),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,27 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
     found = load({"OEE_PORT": "5000", "OTHER": "x"}, config)
     assert (found.port, found.max_attempts, found.sim_failure_rate) == (5000, 7, Decimal("0.5"))
     assert found.worker_threads == 10
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ("redis://u:p%3F@h:1/2?decode_responses=true&socket_timeout=abc&foo=bar", "redis://u:p%3F@h:1/2"),
+        ("redis://h?db=3&max_connections=1&ssl_cert_reqs=none", "redis://h?db=3"),
+        (
+            "rediss://h/0?ssl_ca_certs=/c&protocol=2&ssl_cert_reqs=none",
+            "rediss://h/0?ssl_ca_certs=/c&ssl_cert_reqs=none",
+        ),
+        (
+            "unix:///run/a b.sock?username=u&password=p&db=4",
+            "unix:///run/a b.sock?username=u&password=p&db=4",
+        ),
+    ],
+)
+def test_a_queue_s_address_decides_where_it_is_and_nothing_of_how_it_is_asked(told: str, taken: str) -> None:
+    found = load({"OEE_REDIS_URL": told}, Path("/none")).redis_url
+    assert found == taken
+    redis.Redis.from_url(found).connection_pool.make_connection()
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def check_postgres(facts: Facts) -> Iterator[Finding]:
 
 
 def check_queue(facts: Facts) -> Iterator[Finding]:
-    part, url = facts.part("queue"), facts.text("redis_url")
+    part, url = facts.part("queue"), facts.value("redis_url")
     if is_process_stopped(facts.process(part.get("pid"))):
         yield _frozen_finding("queue", part)
     elif part.get("reachable"):

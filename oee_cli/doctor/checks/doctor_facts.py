@@ -72,6 +72,11 @@ class Facts:
         found = self.values[name]
         return BY_NAME[name].default if found.problem else found.text
 
+    def value(self, name: str) -> Any:
+        """That text as it is read where it is used; `None` where it is not set."""
+        text = self.text(name)
+        return BY_NAME[name].read(text) if text else None
+
     def setting(self, name: str, value: str) -> str:
         """The command that sets it so that it counts, for a daemon that runs as well."""
         told = self.values[name]
@@ -115,15 +120,11 @@ def gather_facts(output: Output) -> Facts:
 
 
 def _readable_settings(facts: Facts) -> Settings:
-    def value(name: str) -> Any:
-        text = facts.text(name)
-        return BY_NAME[name].read(text) if text else None
-
     return Settings(
-        home=value("home") or NOWHERE,
-        url=(value("url") or "").rstrip("/") or None,
-        token=value("token"),
-        autostart=not value("no_autostart"),
+        home=facts.value("home") or NOWHERE,
+        url=(facts.value("url") or "").rstrip("/") or None,
+        token=facts.value("token"),
+        autostart=not facts.value("no_autostart"),
     )
 
 
