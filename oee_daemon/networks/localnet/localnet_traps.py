@@ -19,7 +19,7 @@ from solders.pubkey import Pubkey
 
 from oee_daemon.networks.localnet import localnet_genesis, localnet_pools
 from oee_daemon.networks.localnet.localnet_swaps import own_account
-from oee_daemon.networks.localnet.pool_program import SHUT
+from oee_daemon.networks.localnet.pool_program_checks import SHUT
 
 #: Whole tokens that there are of each; percent of them that the pool begins with, and that each of the other
 #: holders has, of whom there are so many. With a whale, which may be another pool: the pool's, the whale's,
