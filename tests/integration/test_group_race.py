@@ -234,7 +234,8 @@ def test_without_lock_and_index_the_judge_sees_two_of_a_group(
         index = conn.execute(text("SELECT pg_get_indexdef('orders_turn'::regclass)")).scalar_one()
         conn.execute(text("DROP INDEX orders_turn"))
     try:
-        assert raced(bench).judged().get("overlaps", 0) > 0
+        # Whether two meet is chance, which a run can miss.
+        assert any(raced(bench).judged().get("overlaps", 0) > 0 for _ in range(4))
     finally:
         # The database is that of other tests, too.
         with bench.db.connect() as conn:

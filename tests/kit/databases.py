@@ -1,7 +1,8 @@
 """Databases of a test's own, used again: one that is as it was made is emptied instead of dropped.
 
-Making and dropping one costs a quarter of a second of the server's time, emptying one a tenth of that. A test
-may do to its database what it likes: one whose schema, statistics or settings it touched is dropped after it.
+Making and dropping one costs a quarter of a second of the server's time, emptying one a fiftieth of that.
+A test may do to its database what it likes: one whose schema, statistics or settings it touched is dropped
+after it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SELECT ROW(
     (SELECT count(*) FROM pg_publication), (SELECT count(*) FROM pg_extension)
 )::text
 """
-#: The rows of a migrated database are its revision, and that its list of workers is whole.
+#: The rows of a migrated database are its revision, and that its list of workers is whole. A few rows are
+#: deleted, in a fifth of the time that new files of the table and its indexes take. Up to 8 pages are to the
+#: planner what none are.
 EMPTY = """
 DO $$ DECLARE one record; held boolean; BEGIN
     FOR one IN SELECT oid::regclass AS name, relkind FROM pg_class
@@ -39,7 +42,9 @@ DO $$ DECLARE one record; held boolean; BEGIN
             PERFORM setval(one.name, (SELECT seqstart FROM pg_sequence WHERE seqrelid = one.name), false);
         ELSE
             EXECUTE 'SELECT EXISTS (SELECT FROM ' || one.name || ')' INTO held;
-            IF held THEN EXECUTE 'TRUNCATE ' || one.name; END IF;
+            IF held AND pg_relation_size(one.name) <= 65536 THEN EXECUTE 'DELETE FROM ' || one.name;
+            ELSIF held THEN EXECUTE 'TRUNCATE ' || one.name;
+            END IF;
         END IF;
     END LOOP;
     INSERT INTO workers (owner, network, seen_at, quiet) VALUES ('', '', '9999-01-01T00:00:00Z', 0);
@@ -96,6 +101,9 @@ class Databases:
         self._shapes: dict[str, str] = {}
         with connect(self.url("postgres")) as admin:
             admin.execute(f"CREATE DATABASE {self.TEMPLATE} TEMPLATE {self._url.database}")
+            # It would work for what tests have deleted, and make statistics for some of them, by the clock.
+            admin.execute("ALTER SYSTEM SET autovacuum = off")
+            admin.execute("SELECT pg_reload_conf()")
 
     def url(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
