@@ -1,4 +1,4 @@
-"""A venue's transaction made ours: on our anchor, with our memo, at our price. Pure.
+"""A venue's transaction made ours: on our anchor, with our memo, at our price, all or nothing. Pure.
 
 Nothing else of it is changed, and nothing of it is believed: what comes out is for the guard to judge.
 """
@@ -18,10 +18,13 @@ from solders.transaction import VersionedTransaction
 
 from oee_daemon.errors import VenueError
 from oee_daemon.networks.solana.guard.guarded_message import MOST_BYTES
-from oee_daemon.networks.solana.solana_programs import COMPUTE_BUDGET, MEMO
+from oee_daemon.networks.solana.solana_programs import CLMM, COMPUTE_BUDGET, MEMO
 
 _MEMO = Pubkey.from_string(MEMO)
 _LIMIT, _PRICE = b"\x02", b"\x03"
+#: `swap` and `swap_v2` of Raydium's concentrated pools: amount, threshold, a price limit from byte 24, and
+#: whether the input is exact.
+_CONCENTRATED = (bytes.fromhex("f8c69e91e17587c8"), bytes.fromhex("2b04ed0b1ac91e62"))
 
 
 def message_of(text: object) -> Message | MessageV0:
@@ -60,7 +63,12 @@ def stamped(
     tables: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> bytes:
     """The message's bytes, on that blockhash, with the memo as its last instruction and with that price, in
-    micro-lamports for each unit, where it sets one. `tables`: what its lookup tables hold."""
+    micro-lamports for each unit, where it sets one. `tables`: what its lookup tables hold.
+
+    An exact output of a concentrated pool loses its price limit, at which less of it could arrive: without
+    one the program fills all or fails, within the same bound.
+    https://github.com/raydium-io/raydium-clmm, swap_v2.rs
+    """
     keys, head = list(message.account_keys), message.header
     own = len(keys)
     known = _MEMO in keys
@@ -82,6 +90,8 @@ def stamped(
         data = bytes(step.data)
         if _asks(message, step, _PRICE, 9):
             data = _PRICE + unit_price.to_bytes(8, "little")
+        elif _stops_early(message, step):
+            data = data[:24] + bytes(16) + data[40:]
         steps.append(CompiledInstruction(step.program_id_index, data, numbers))
     steps.append(CompiledInstruction(keys.index(_MEMO), memo, b""))
     readonly = head.num_readonly_unsigned_accounts + (not known)
@@ -118,8 +128,16 @@ def _without_memo(
     return lookups, None
 
 
+def _stops_early(message: Message | MessageV0, step: CompiledInstruction) -> bool:
+    data = bytes(step.data)
+    return _program(message, step) == CLMM and data.startswith(_CONCENTRATED) and data[40:] == b"\0"
+
+
 def _asks(message: Message | MessageV0, step: CompiledInstruction, tag: bytes, length: int) -> bool:
     data = bytes(step.data)
+    return _program(message, step) == COMPUTE_BUDGET and len(data) == length and data.startswith(tag)
+
+
+def _program(message: Message | MessageV0, step: CompiledInstruction) -> str:
     named = step.program_id_index < len(message.account_keys)
-    program = str(message.account_keys[step.program_id_index]) if named else ""
-    return program == COMPUTE_BUDGET and len(data) == length and data.startswith(tag)
+    return str(message.account_keys[step.program_id_index]) if named else ""

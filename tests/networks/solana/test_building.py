@@ -79,6 +79,31 @@ def test_a_memo_program_of_a_lookup_table_is_named_once(held: str) -> None:
     assert sorted(after.keys) == sorted(before.keys)
 
 
+@pytest.mark.parametrize("name", ["swap", "swap_v2"])
+@pytest.mark.parametrize(
+    ("limit", "given"), [(4_295_048_017, False), (2**96, False), (0, False), (2**96, True)]
+)
+def test_an_exact_output_of_a_concentrated_pool_fills_all_or_fails(
+    name: str, limit: int, given: bool
+) -> None:
+    """At a price limit less of it may arrive: the guard refuses that, and an exact input has its bound."""
+
+    def data(limit: int) -> bytes:
+        amounts = struct.pack("<QQ", 1_000_000, 900_000 if given else 1_100_000)
+        return crafted.tag(name) + amounts + limit.to_bytes(16, "little") + bytes([given])
+
+    plan = crafted.order("USDC", "BONK", exact_out=not given)
+    accounts = [crafted.ata(crafted.mint(plan, side)) for side in ("in", "out")]
+    swaps = [
+        crafted.call(crafted.CLMM, data(limit), *accounts),
+        crafted.call(crafted.ROUTER, data(limit), *accounts),
+    ]
+    message = from_bytes_versioned(Shape(plan, [*crafted.budget(), *swaps]).message())
+    assert isinstance(message, MessageV0)
+    after = whole(read(stamped(message, str(NEW), MEMO_TEXT, 77), str(WALLET)), {})
+    assert [step.data for step in after.steps[2:4]] == [data(limit if given else 0), data(limit)]
+
+
 def test_no_transaction_is_no_message() -> None:
     for text in (None, "", "AAAA", "é", "not base 64"):
         with pytest.raises(VenueError):
