@@ -174,7 +174,7 @@ def load(environ: Mapping[str, str] | None = None, config: Path | None = None) -
             values[spec.name] = spec.metadata["read"](text)
         except ValueError as wanted:
             secret = spec.name in BY_NAME and BY_NAME[spec.name].hidden
-            shown = "its value" if secret else repr(text)
+            shown = "what it is set to" if secret else repr(text)
             raise BadSetting(f"{variable} (from {origin}) can't be {shown}: it takes {wanted}.") from None
     found = Settings(**values)
     try:

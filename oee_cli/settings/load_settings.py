@@ -57,7 +57,7 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
         try:
             return setting.read(text) if text else None
         except ValueError as wanted:
-            shown = "its value" if setting.hidden else repr(text[:60])
+            shown = "what it is set to" if setting.hidden else repr(text[:60])
             raise _bad_setting_error(setting.variable, shown, str(wanted)) from None
 
     url = (value("url") or "").rstrip("/") or None

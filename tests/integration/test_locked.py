@@ -215,13 +215,16 @@ def test_what_was_said_before_it_was_locked_does_not_unlock_it(file: Path) -> No
 
 
 def test_a_plain_wallet_is_never_locked(tmp_path: Path) -> None:
-    lock = WalletLock(Wallet(Keypair()), Process.__new__(Process))
+    lock = WalletLock(Wallet(Keypair(), file=tmp_path / "key.json"), Process.__new__(Process))
     for word in (b"", LOCKED, FAILED_FILE, OPENED, WRONG):
         lock.heard(word)
     asyncio.run(lock.require())
     with pytest.raises(Conflict) as caught:
         lock.lock()
     assert caught.value.code == "wallet_not_sealed"
+    with pytest.raises(Conflict, match="there is no key") as caught:
+        WalletLock(Wallet(Keypair()), Process.__new__(Process)).lock()
+    assert caught.value.code == "keyless_network"
 
 
 def test_it_locks_by_itself_once_its_time_is_over(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

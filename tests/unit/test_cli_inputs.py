@@ -273,7 +273,7 @@ def test_settings_come_from_the_environment_then_the_file(tmp_path: object) -> N
         with pytest.raises(UsageFault, match=f"{name} can't be '{typed}': it takes "):
             load_settings({name: typed}, Path("/nonexistent"))
     # An address may hold a password.
-    with pytest.raises(UsageFault, match="OEE_URL can't be its value: it takes "):
+    with pytest.raises(UsageFault, match="OEE_URL can't be what it is set to: it takes "):
         load_settings({"OEE_URL": "ftp://me:secret@x"}, Path("/nonexistent"))
 
 

@@ -131,7 +131,7 @@ def test_a_bad_address_is_never_shown_for_it_may_hold_a_password(variable: str, 
     with pytest.raises(BadSetting) as caught:
         load({variable: "mysql://me:hunter2@host/db"}, tmp_path / "none.toml")
     assert "hunter2" not in caught.value.message
-    assert caught.value.message.startswith(f"{variable} (from the environment) can't be its value")
+    assert caught.value.message.startswith(f"{variable} (from the environment) can't be what it is set to")
 
 
 def test_every_seed_up_to_its_bound_is_taken(tmp_path: Path) -> None:
@@ -170,7 +170,8 @@ def test_a_bad_address_is_told_without_its_key(text: str, takes: str, tmp_path: 
     with pytest.raises(BadSetting) as caught:
         load({"OEE_RPC_URLS": text}, tmp_path / "none.toml")
     assert (
-        caught.value.message == f"OEE_RPC_URLS (from the environment) can't be its value: it takes {takes}."
+        caught.value.message
+        == f"OEE_RPC_URLS (from the environment) can't be what it is set to: it takes {takes}."
     )
 
 
