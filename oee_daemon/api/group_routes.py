@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import request_wire
+from oee_daemon.api import request_wire, wire
 from oee_daemon.api.answer_schema import Order, OrderId, OrderIn, Shape
 from oee_daemon.api.api_placing import arm_new, check_key, check_network, learn, read_header
 from oee_daemon.api.feed_wire import armed_json, orders_json
@@ -140,9 +140,14 @@ class _Named(Refused):
 
 
 def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:
-    told = orders_json(group.orders, state.waits, state.network.tokens)
-    if group.created:
-        for order, seen in zip(told, armed, strict=True):
-            if order["status"] == "waiting":
-                order["market"] = order["market"] or armed_json(seen)
-    return JSONResponse({"groupId": str(group.id), "orders": told}, 202 if group.created else 200)
+    """Of a group that was just stored nothing is asked again: a fault of that would deny it."""
+    tokens = state.network.tokens
+    if not group.created:
+        told = orders_json(group.orders, state.waits, tokens)
+        return JSONResponse({"groupId": str(group.id), "orders": told}, 200)
+    told = [
+        wire.order_json(order, tokens)
+        | ({"market": armed_json(seen), "blocked": None} if order.status == "waiting" else {})
+        for order, seen in zip(group.orders, armed, strict=True)
+    ]
+    return JSONResponse({"groupId": str(group.id), "orders": told}, 202)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from oee_daemon.api.group_routes import _answer
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import KeyConflict
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.store import creating_sql
+from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.postgres_line import Batch
-from tests.kit.engine import Bench
+from tests.kit.engine import BOOK, Bench
 from tests.kit.waiting import (
     SALE,
     fired,
@@ -65,6 +71,19 @@ def test_a_group_and_an_order_of_one_key_are_never_both_stored(
         conn.exec_driver_sql("SELECT pg_advisory_unlock(777)")
         with pytest.raises(KeyConflict, match=str(group.id)):
             order.result(30)
+
+
+def test_a_group_that_was_stored_is_not_denied_for_what_is_asked_afterwards(bench: Bench) -> None:
+    """Who is told that nothing was stored places it a second time."""
+    group = grouped(bench, legs(bench), key="K")
+    state: Any = SimpleNamespace(waits=None, network=SimpleNamespace(tokens=BOOK))
+    seen = [
+        Armed(rule=Rule.SELL_LIMIT, price=Decimal(200), data={"market": {"price": "160"}})
+        for _ in group.orders
+    ]
+    found = json.loads(bytes(_answer(group, seen, state).body))
+    assert [order["orderId"] for order in found["orders"]] == [str(order.id) for order in group.orders]
+    assert {order["market"]["awayBps"] for order in found["orders"]} == {2500}
 
 
 def test_while_one_has_the_turn_the_other_does_not_fire(bench: Bench) -> None:
