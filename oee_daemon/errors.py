@@ -178,7 +178,7 @@ class NoReferencePrice(OverLimit):
 
 
 class Unavailable(Refused):
-    """Postgres can't be reached: nothing was stored, the same request may be sent again."""
+    """Postgres can't be reached: this request stored nothing, and may be sent again."""
 
     code = "database_unavailable"
     status = 503

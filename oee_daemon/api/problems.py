@@ -169,7 +169,7 @@ def _unavailable(error: SQLAlchemyError) -> Unavailable:
             code="database_read_only",
         )
     if not isinstance(error, DBAPIError) or not error.connection_invalidated:
-        return Unavailable("Postgres can't be reached; nothing was stored. Try again.")
+        return Unavailable("Postgres can't be reached; this request stored nothing. Try again.")
     if error.statement is not None:
         return Unavailable("Postgres was lost on the way. Try again.")
     # No statement: it was a commit, the one moment of which nothing can be said, or ended with one.

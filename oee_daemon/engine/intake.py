@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -168,7 +169,9 @@ class Intake:
     def look_ahead(self, order: Order) -> None:
         """Wakes who watches where the order's time, as it was just stored, may come before the next beat."""
         if order.launch_at is not None and order.launch_at - order.updated_at < LOOK_AHEAD:
-            self._bell.submit(ring_all, self._broker, [LOOK])
+            # Where no thread can be started the next beat sees it: what is stored is not denied for that.
+            with suppress(RuntimeError):
+                self._bell.submit(ring_all, self._broker, [LOOK])
 
     async def _refuse_locked(self, lock: WalletLock, terms: Terms, key: str | None) -> Order | None:
         """The order that a key is of: it was accepted, however it stands with the wallet by now."""
