@@ -102,6 +102,9 @@ def _read_by_libpq(url: str) -> URL | None:
     except psycopg.Error:
         return None
     told = {name: str(value) for name, value in given.items()}
+    # A password with a slash as it is, and a plus for a blank: libpq takes them for other parts.
+    if "@" in told.get("dbname", "") or "+" in url.partition("?")[2]:
+        return None
     user, password, name = (told.pop(part, None) for part in ("user", "password", "dbname"))
     return URL.create(_DRIVER, username=user, password=password, database=name, query=told)
 

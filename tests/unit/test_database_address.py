@@ -18,6 +18,10 @@ ADDRESSES = {
     },
     "postgresql+psycopg:///d?host=/tmp": {"host": "/tmp", "dbname": "d"},
     "postgresql://u@h/d?host=a:1&host=b:2": {"host": "a,b", "port": "1,2", "user": "u", "dbname": "d"},
+    "postgresql://u:12/cd@h/d": {"host": "h", "user": "u", "password": "12/cd", "dbname": "d"},
+    "postgresql://h/d?options=-c+search_path%3Dx": {
+        "host": "h", "dbname": "d", "options": "-c search_path=x",
+    },
     "postgresql://h/d?options=-csearch_path%3Dx%20-cjit%3Don": {
         "host": "h", "dbname": "d", "options": "-csearch_path=x -cjit=on",
     },
