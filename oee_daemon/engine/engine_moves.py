@@ -83,11 +83,9 @@ class Mover:
         swap_ended: str | None = None,
         bars: str | None = None,
         spare: bool = False,
-        unfixes: bool = False,
     ) -> Order | None:
         """The attempt has failed: another one after a pause, or the order's end. `bars`: a venue that the
-        order asks no more, from this very move on; `spare`: another one follows however many there were;
-        `unfixes`: the bound that a choice has fixed counts no more."""
+        order asks no more, from this very move on; `spare`: another one follows however many there were."""
         # A venue that is barred is not asked again: another one may do.
         back = None if bars or spare else returning.returns(order, failure, self._max_attempts)
         if back is not None:
@@ -113,7 +111,6 @@ class Mover:
                     answers,
                     swap_ended,
                     bars,
-                    unfixes=unfixes,
                     rejections=rejections,
                 ),
             )

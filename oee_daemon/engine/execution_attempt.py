@@ -20,7 +20,7 @@ from oee_daemon.engine.engine_order_checks import OrderChecks
 from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
 from oee_daemon.engine.engine_token_safety import Check
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap, WrongQuote
+from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
 from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
@@ -108,8 +108,7 @@ class Attempt:
         except UnsafeSwap as refused:
             return await self._bar(order, refused), None
         except AttemptFailed as failure:
-            wrong = isinstance(failure, WrongQuote)
-            return await self._mover.end_attempt(order, failure, unfixes=wrong), None
+            return await self._mover.end_attempt(order, failure), None
         except ChainUnavailable as e:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
             return await self._mover.end_attempt(order, unanchored), None

@@ -270,17 +270,15 @@ async def retry(
     swap_ended: str | None,
     bars: str | None = None,
     *,
-    unfixes: bool = False,
     rejections: int = 0,
 ) -> Order | None:
     """To `pending`, for the next attempt after `delay`. `bars`: a venue that the order asks no more;
-    `unfixes`: the price that fixed its bound was wrong; `rejections`: on the chain in a row. None, too: its
-    group's turn is another's."""
+    `rejections`: on the chain in a row. None, too: its group's turn is another's."""
     data = Ended(failure.as_dict(), answers, round(delay.total_seconds() * 1000), bars).data()
     changes: dict[str, Any] = {"attempt": order.attempt + 1, "venue": None, "signature": None, "asks": 0}
     changes |= {"rejections": rejections, "barred": order.barring(bars), "fixed_by": order.fixed_by}
     changes |= {"min_receive": order.min_receive, "max_spend": order.max_spend}
-    if order.fixed_by is not None and (unfixes or bars == order.fixed_by):
+    if order.fixed_by is not None and bars == order.fixed_by:
         # A bound that was made of a lie would keep every honest price out, or nothing at all.
         changes |= dict.fromkeys(("fixed_by", "min_receive", "max_spend"))
     return await _move(line, order, Status.PENDING, _RETRY, data, changes, delay=delay, swap_ended=swap_ended)

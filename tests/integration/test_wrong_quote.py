@@ -1,4 +1,4 @@
-"""A price that was told falsely and fixed a bound: the next attempt is bound by its own."""
+"""A price that was told falsely and fixed a bound: the next attempt's swap is bound by its own as well."""
 
 from __future__ import annotations
 
@@ -43,15 +43,17 @@ def lying(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("sell", [True, False])
-def test_the_bound_is_fixed_anew_and_the_story_says_why(bench: Bench, sell: bool) -> None:
+def test_the_next_swap_has_its_own_bound_and_the_story_says_why(bench: Bench, sell: bool) -> None:
+    """The first one's stays the order's: it would let nothing worse through, whatever a simulation says."""
     order = bench.place() if sell else bench.buy()
     found = bench.run_to_end(bench.execution(), order.id)
     assert (found.status, found.attempt, found.barred) == (Status.CONFIRMED, 2, None)
-    assert found.quote_in is not None and found.quote_out is not None
+    assert found.quote_in is not None and found.quote_out is not None and found.fixed_by is not None
+    bound = int(bench.instruction(order.id, 2)["limit"])
     if sell:
-        assert found.bound == -(-found.quote_out * 9950 // 10_000)
+        assert bound == -(-found.quote_out * 9950 // 10_000)
     else:
-        assert found.bound == found.quote_in * 10_050 // 10_000
+        assert bound == found.quote_in * 10_050 // 10_000
     (ended,) = (event_data(e, BOOK) for e in bench.events(found.id)[1:] if e.status is Status.PENDING)
     assert (ended["error"]["code"], ended["error"]["retryable"]) == ("quote_wrong", True)
 
