@@ -89,6 +89,9 @@ class History:
         limit = min(limit, LISTED)
         lists = {name: one.rows for name, one in (await self._lists(genesis, limit, before)).items()}
         places = _places(before) or {}
+        if any(name not in lists and place != until for name, place in places.items()):
+            # What it has still to list would be taken for read.
+            raise ChainUnavailable("An RPC endpoint has fallen silent before it listed all landings.")
         known = [{str(row["signature"]) for row in rows} for rows in lists.values() if rows]
         more, taken = False, []
         for name, rows in lists.items():
@@ -304,7 +307,8 @@ def _listed(results: list[Result], genesis: str) -> _Listed:
     try:
         last = results[1]["value"]["lastValidBlockHeight"]
         rows = [dict(row) for row in results[4]]
-        sane = all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
+        sane = isinstance(results[4], list)
+        sane = sane and all(isinstance(row["signature"], str) and type(row["slot"]) is int for row in rows)
     except (KeyError, TypeError, ValueError):
         raise NoAnswer("no list of signatures") from None
     if len(results) > 5 and not _is_final(results[5]):

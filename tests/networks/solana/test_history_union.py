@@ -172,12 +172,19 @@ def test_landings_that_one_endpoint_makes_up_hide_none_that_another_tells() -> N
     assert united(rows(92, 91, 9), rows(9, 8, 7)) == (["s92", "s91", "s9"], "s9")
 
 
-def walker(slots: Sequence[int], lies: Mapping[int, Mapping[str, Any]] = MappingProxyType({})) -> Any:
+def walker(
+    slots: Sequence[int],
+    lies: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
+    *,
+    falls_silent: bool = False,
+) -> Any:
     """A node that knows landings of these slots and no others, and tells none of them. `lies`: what it says
-    otherwise of one of a slot, which it lists where it is."""
+    otherwise of one of a slot, which it lists where it is. `falls_silent`: it tells its newest alone."""
     signed = {f"{slot:064}".replace("0", "z"): slot for slot in slots}
 
     def listed(params: Any) -> Any:
+        if falls_silent and "before" in params[1]:
+            return {}
         before = signed.get(params[1].get("before"), 10**9)
         found = [
             {"signature": one, "slot": slot, "err": None, "blockTime": 1_793_000_000 + slot}
@@ -227,6 +234,26 @@ def test_endpoints_that_list_nothing_in_common_are_each_listed_to_their_end(one:
     listed = [int(landing.signature.replace("z", "0")) for page in pages for landing in page.landings]
     assert sorted(set(listed), reverse=True) == sorted({*one, *two}, reverse=True)
     assert len(pages) <= 14
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_what_an_endpoint_has_still_to_list_is_never_taken_for_read(silent: int) -> None:
+    """Where it falls silent between two pages, the other's end would hide a forgotten landing for good."""
+    nodes = [walker(range(1_000, 500, -1)), walker([1_000, 999])]
+    nodes[silent] = walker([range(1_000, 500, -1), [1_000, 999]][silent], falls_silent=True)
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            try:
+                page = await History(pool, WALLET).landings("G", limit=50)
+                with pytest.raises(ChainUnavailable, match="silent"):
+                    await History(pool, WALLET).landings("G", limit=50, before=page.before)
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
