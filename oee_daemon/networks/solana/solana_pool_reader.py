@@ -75,13 +75,14 @@ class PoolReader:
             return None
         told = {name: _pools(asked, places, seen[name][1]) for name in names}
         self._note(asked, [seen[name][1] for name in names], asked_at)
-        if len(names) < 3:
-            others = told[names[1]] if len(names) > 1 else {}
-            return Sight(seen[names[0]][0], ages[names[0]], told[names[0]], others)
-        # As far, and as fresh, as two of them are.
-        age_s = sorted(ages.values())[1]
-        words = [told[name] for name in names if ages[name] <= age_s + _OLDER_S]
-        return Sight(seen[names[1]][0], age_s, _in_the_middle(words), {})
+        # As fresh as two of them are: who stands still has no say, also where two are left.
+        age_s = sorted(ages.values())[min(1, len(names) - 1)]
+        names = [name for name in names if ages[name] <= age_s + _OLDER_S]
+        if len(names) > 2:
+            return Sight(seen[names[1]][0], age_s, _in_the_middle([told[name] for name in names]), {})
+        first, *more = names
+        others = told[more[0]] if more and ages[more[0]] <= ages[first] + _OLDER_S else {}
+        return Sight(seen[first][0], ages[first], told[first], others)
 
     def _indexes(self, name: str, now_s: float) -> Sequence[int]:
         found, at = self._found.get(name, ((), 0.0))

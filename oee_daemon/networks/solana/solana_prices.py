@@ -148,10 +148,13 @@ class SolanaPrices:
             return {}
 
     def _believed(self, pair: Watched, sight: Sight) -> Pool | None:
-        """Of two endpoints that tell of a pool what is far apart, the one that Jupiter's prices bear out."""
+        """Of two endpoints that tell of a pool what is far apart, the one that Jupiter's prices bear out,
+        where these are not old."""
         pool, other = sight.pools.get(pair.name), sight.others.get(pair.name)
         usd = [self._usd.get(token.mint) for token in (pair.base, pair.quote)]
         if usd[0] is None or usd[1] is None or other is None:
+            return pool
+        if time.monotonic() - min(usd[0][1], usd[1][1]) > self.max_age_s:
             return pool
         by_usd = usd[0][0] / usd[1][0]
         if pool is not None and abs(_mid(pool, pair) - _mid(other, pair)) <= ODD * _mid(other, pair):

@@ -17,7 +17,7 @@ from solders.keypair import Keypair
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import VenueLate
 from oee_daemon.networks.prices import Watched, price_of
-from oee_daemon.networks.solana import solana_prices
+from oee_daemon.networks.solana import solana_pool_reader, solana_prices
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.solana_directory import JupiterDirectory
 from oee_daemon.networks.solana.solana_endpoint_ages import SlotAge
@@ -142,6 +142,45 @@ def test_one_endpoint_neither_moves_a_price_nor_keeps_one_from_moving(
         net.blocks(1)
         told = rig.look(PAIRS[0])[PAIRS[0].name]
         assert abs(told.bid - honest.bid) < honest.bid / 10 and told.age_s < PACE.max_age_s
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_who_stands_still_has_no_say(net: Localnet, nodes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of three the other two are two: the higher of them is not the middle."""
+    monkeypatch.setattr(solana_pool_reader, "_OLDER_S", 0.0)
+    names = ("one", "two", "three")[:nodes]
+    for name in names:
+        net.order("nodes", name=name, lag=0)
+    net.blocks(50)
+    reader = Rig(net, names).reader
+    first = asyncio.run(reader.look(PAIRS[:1], urgent=False))
+    assert first is not None and bool(first.others) is (nodes == 2)
+    net.blocks(1)
+    with sqlite3.connect(net.path) as db:
+        db.execute("UPDATE nodes SET lag = 1 WHERE name = 'two'")
+    db.close()
+    sight = asyncio.run(reader.look(PAIRS[:1], urgent=False))
+    assert sight is not None and bool(sight.others) is (nodes == 3)
+
+
+def test_old_prices_of_jupiter_s_bear_nobody_out(net: Localnet) -> None:
+    """It may have been down for hours: the endpoint that goes on is believed."""
+    for name in ("one", "two"):
+        net.order("nodes", name=name, lag=0)
+    net.blocks(50)
+    rig = Rig(net, ("one", "two"))
+    rig.look(PAIRS[0])
+    sight = asyncio.run(rig.reader.look(PAIRS[:1], urgent=False))
+    assert sight is not None
+    pool = sight.pools[PAIRS[0].name]
+    other = replace(pool, held_out=2 * pool.held_out)
+    apart = replace(sight, others={PAIRS[0].name: other})
+    for factor, age_s, believed in ((1, 0, pool), (2, 0, other), (1, 60, pool)):
+        rig.prices._usd = {
+            mint: (price * (factor if mint == PAIRS[0].base.mint else 1), at - age_s, slot)
+            for mint, (price, at, slot) in rig.prices._usd.items()
+        }
+        assert rig.prices._believed(PAIRS[0], apart) == believed, (factor, age_s)
 
 
 def test_what_jupiter_said_once_is_one_observation_however_far_the_chain_has_gone(
