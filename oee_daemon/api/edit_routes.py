@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import answer_schema, request_wire, wire
@@ -62,5 +63,9 @@ async def edit(request: Request, order_id: str) -> JSONResponse:
         now = await asyncio.to_thread(state.history.order, found)
         told = wire.order_json(now, state.network.tokens)
         return problem(409, e.code, e.message, hint=e.hint, order=told, orderStatus=told["status"])
-    (told,) = await asyncio.to_thread(orders_json, [order], state.waits, state.network.tokens)
+    try:
+        (told,) = await asyncio.to_thread(orders_json, [order], state.waits, state.network.tokens)
+    except SQLAlchemyError:
+        # It is changed, whatever can be asked since.
+        told = wire.order_json(order, state.network.tokens) | {"market": None, "blocked": None}
     return JSONResponse(told)

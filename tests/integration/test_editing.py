@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from oee_daemon.api import edit_routes
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
@@ -25,7 +29,7 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.settings import Settings
 from oee_daemon.store import halt_row
 from oee_daemon.store.creating_sql import Armed
-from tests.kit.engine import Bench
+from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now
 from tests.kit.waiting import (
     limit,
@@ -46,6 +50,31 @@ def editor(bench: Bench, **limits: Any) -> Editing:
 
 def edit(bench: Bench, order: Order, expected: int | None = None, **changes: Any) -> Order:
     return now(editor(bench).edit(order.id, lambda _: changes, expected))
+
+
+def test_an_edit_is_not_denied_for_what_is_asked_after_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The market is told where Postgres tells it; the order is changed either way."""
+    order = limit(bench, "0.9")
+
+    async def body() -> bytes:
+        return b'{"targetPrice": "80"}'
+
+    def lost(_ids: Any) -> Any:
+        raise OperationalError("SELECT", {}, Exception("lost"))
+
+    state = SimpleNamespace(
+        history=SimpleNamespace(resolve=lambda _: order.id),
+        editing=editor(bench),
+        waits=SimpleNamespace(markets=lost),
+        network=SimpleNamespace(tokens=BOOK),
+    )
+    monkeypatch.setattr(edit_routes, "state_of", lambda _: state)
+    request: Any = SimpleNamespace(body=body)
+    told = json.loads(bytes(now(edit_routes.edit(request, str(order.id))).body))
+    assert (told["orderId"], told["targetPrice"], told["market"]) == (str(order.id), "80", None)
+    assert bench.order(order.id).target_price == 80
 
 
 def test_price_bound_and_amount_follow_and_the_key_finds_it_by_its_first_body(bench: Bench) -> None:
