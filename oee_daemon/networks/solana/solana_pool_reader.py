@@ -39,7 +39,7 @@ _KEPT_S, _OLDER_S = 10.0, 10.0
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What the chain shows: at which slot, how long ago that was at least, seconds; by pair its deepest pool,
-    base first; and, where just two have answered, what the other one says of it."""
+    base first; and, where just two of its endpoints count, what the other one says of it."""
 
     slot: int
     age_s: float

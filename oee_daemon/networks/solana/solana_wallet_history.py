@@ -71,6 +71,9 @@ class History:
         batchless = any(endpoint.batches is False for endpoint in self._pool.endpoints)
         limit = min(limit, SHORT_PAGE if batchless else PAGE)
         lists = await self._lists(genesis, limit, before)
+        if _fell_silent(_places(before) or {}, lists):
+            # Who goes on from there would have to wait for it; who begins anew asks those that answer.
+            raise BadCursor
         united = _united({name: one.rows for name, one in lists.items()}, limit, before)
         fills, unread = await self._fills(united.signatures, genesis, mints)
         return FillPage(
@@ -89,7 +92,7 @@ class History:
         limit = min(limit, LISTED)
         lists = {name: one.rows for name, one in (await self._lists(genesis, limit, before)).items()}
         places = _places(before) or {}
-        if any(name not in lists and place != until for name, place in places.items()):
+        if _fell_silent({name: place for name, place in places.items() if place != until}, lists):
             # What it has still to list would be taken for read.
             raise ChainUnavailable("An RPC endpoint has fallen silent before it listed all landings.")
         known = [{str(row["signature"]) for row in rows} for rows in lists.values() if rows]
@@ -270,6 +273,12 @@ def _ours(lists: Iterable[list[_Row]]) -> list[str]:
                 found.setdefault(row["signature"], row["slot"])
     # Sorting keeps the order within a slot.
     return sorted(found, key=lambda one: -found[one])
+
+
+def _fell_silent(places: Mapping[str, str], lists: Mapping[str, object]) -> bool:
+    """Whether one that goes on from its own place is not among those that answer: the others' end is not its
+    own."""
+    return not places.keys() <= lists.keys()
 
 
 def _after(rows: list[_Row], last: str) -> int:

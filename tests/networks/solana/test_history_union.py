@@ -256,6 +256,31 @@ def test_what_an_endpoint_has_still_to_list_is_never_taken_for_read(silent: int)
     asyncio.run(run())
 
 
+def test_a_search_that_an_endpoint_drops_out_of_begins_anew() -> None:
+    """The page after would end where the other's list does, and an order in doubt be signed again."""
+    nodes = [walker(range(998, 500, -2), falls_silent=True), walker(range(999, 500, -2))]
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            try:
+                united = solana_wallet_history._united(
+                    {
+                        name: one.rows
+                        for name, one in (await History(pool, WALLET)._lists("G", 50, None)).items()
+                    },
+                    50,
+                )
+                assert united.following is not None and "," in united.following
+                with pytest.raises(BadCursor):
+                    await History(pool, WALLET).page("G", limit=50, before=united.following)
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("liar", "lies"),
     [
