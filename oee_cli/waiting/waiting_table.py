@@ -83,7 +83,7 @@ def watched_text(feeds: Mapping[str, Any]) -> tuple[str, str]:
     """Who watches how many pairs and how old the oldest price is, and the style that this deserves."""
     leader, pairs = feeds["leader"], [feed for feed in feeds["feeds"] if feed["waiting"]]
     if not pairs:
-        return "no price is waited for", "dim"
+        return "no pair is watched", "dim"
     if leader is None:
         return f"{_pairs(len(pairs))}, and nobody watches their prices: oee doctor", "yellow"
     unseen = [feed for feed in pairs if feed["state"] != "live"]

@@ -140,7 +140,7 @@ def test_the_list_of_what_waits(width: int) -> None:
     [
         ({"leader": None}, "nobody watches", "yellow"),
         ({"feeds": [feeds()["feeds"][0] | {"state": "stale"}]}, "no fresh price of SOL/USDC", "yellow"),
-        ({"feeds": []}, "no price is waited for", "dim"),
+        ({"feeds": []}, "no pair is watched", "dim"),
         ({}, "watched by desk:4312", "dim"),
     ],
 )
