@@ -225,6 +225,8 @@ def test_a_restore_whose_home_is_replaced_leaves_the_new_one_alone(
     ) as restoring:
         assert restoring.stdout is not None
         until(lambda: "postgres" in str(restoring.stdout and restoring.stdout.readline()), what="its start")
+        # Until then it makes folders below that path, which are its own.
+        until((home / "restoring" / "postgres" / "postmaster.pid").exists, what="its server")
         home.rename(homes / "aside")
         (home / "restoring").mkdir(parents=True)
         (home / "restoring" / "kept").write_text("somebody else's")
