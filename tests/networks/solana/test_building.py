@@ -129,9 +129,10 @@ def test_the_widest_slippage_still_keeps_the_bound(quoted: int, bound: int) -> N
 
 @pytest.mark.parametrize(
     ("value", "per_one", "bps"),
-    [("0.0001", 10_000, 1), (0.17, 100, 17), (0, 100, 0), ("", 100, None), (None, 100, None),
-     ("NaN", 100, None), ("-1", 100, 0), ("1e9", 100, 10_000), ("0.00011", 10_000, 2), ("Infinity", 1, None),
-     ("1e999999", 100, 10_000), ("1e999990", 1, 10_000), ("-1e999999", 100, 0), ("1e-999999", 100, 1)],
+    [("0.0001", 10_000, 1), ("-0.0018", 10_000, 18), (0.17, 100, 17), (0, 100, 0),
+     ("", 100, None), (None, 100, None), ("NaN", 100, None), ("-1", 100, 100), ("1e9", 100, 10_000),
+     ("0.00011", 10_000, 2), ("Infinity", 1, None),
+     ("1e999999", 100, 10_000), ("1e999990", 1, 10_000), ("-1e999999", 100, 10_000), ("1e-999999", 100, 1)],
 )  # fmt: skip
 def test_an_impact_is_whole_points_rounded_up(value: object, per_one: int, bps: int | None) -> None:
     assert bps_of(value, per_one) == bps

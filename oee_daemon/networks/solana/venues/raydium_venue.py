@@ -25,6 +25,9 @@ from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSw
 
 #: Micro-lamports for each unit: what is offered where nobody knows better.
 _HINT = 10_000
+#: Its `priceImpactPct` is in per cent: its own page shows 0.17 as 0.17 %, and warns of more than 5.
+#: https://github.com/raydium-io/raydium-ui-v3, features/Swap/components/SwapInfoBoard.tsx, toPercentString.ts
+_BPS_PER_CENT = 100
 #: What it answers where asking the same again won't help; ROUTE_NOT_FOUND may be a pool of the last minutes.
 _REFUSALS = {
     "ROUTE_NOT_FOUND": "has no route for it",
@@ -49,7 +52,7 @@ class RaydiumVenue:
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         said = await self._compute(request, 0, deadline_s, urgent=request.number > 0)
         amount_in, amount_out, _ = self._amounts(said, request)
-        impact = bps_of(said.json["data"].get("priceImpactPct"), 100)
+        impact = bps_of(said.json["data"].get("priceImpactPct"), _BPS_PER_CENT)
         pools = _pools_of(said)
         return Quote(
             venue=self.name,

@@ -122,10 +122,14 @@ class Api:
 
 
 def bps_of(value: object, per_one: int) -> int | None:
-    """A price impact in whole basis points, rounded up; none where it says none. `per_one`: how many of them
-    1 means."""
+    """How far a price moves, in whole basis points, rounded up; none where it says none. `per_one`: how many
+    of them 1 means.
+
+    Without its sign: where 1 SOL brings less than the market's price, Jupiter's `/swap/v2/order` says
+    -0.0018, though https://dev.jup.ag promises 0 to 1, and older answers say the same as 0.0018.
+    """
     try:
-        impact = Decimal(text) if len(text := str(value)) <= _LONGEST else None
+        impact = abs(Decimal(text)) if len(text := str(value)) <= _LONGEST else None
     except InvalidOperation:
         return None
     if impact is None or not impact.is_finite():
@@ -133,7 +137,7 @@ def bps_of(value: object, per_one: int) -> int | None:
     # Before it becomes a whole number: to write one of a million digits takes minutes.
     if impact > _BPS:
         return _BPS
-    return min(_BPS, max(0, int((max(impact, Decimal(0)) * per_one).to_integral_value("ROUND_CEILING"))))
+    return min(_BPS, int((impact * per_one).to_integral_value("ROUND_CEILING")))
 
 
 def ids_of(rows: object, name: str) -> tuple[str, ...]:
