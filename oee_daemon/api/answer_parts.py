@@ -25,6 +25,12 @@ class Shape(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
 
+class Body(Shape):
+    """What a route is sent. FastAPI builds its validator at once, and pydantic warns where it finds none."""
+
+    model_config = ConfigDict(defer_build=False)
+
+
 class Check(Shape):
     """What one check of a new token came to: `ok`, `refused`, `unknown`, or `accepted` by the order."""
 

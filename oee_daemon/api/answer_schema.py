@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, create_model
 from pydantic.alias_generators import to_snake
 
 from oee_daemon.api.answer_parts import Amount as Amount
+from oee_daemon.api.answer_parts import Body as Body
 from oee_daemon.api.answer_parts import Check, Error
 from oee_daemon.api.answer_parts import Moment as Moment
 from oee_daemon.api.answer_parts import OrderId as OrderId

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
+from oee_daemon.api import wire
 from oee_daemon.api.answer_schema import Amount, Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import State, state_of
@@ -108,13 +109,12 @@ def _worth(one: Holding, price: Decimal) -> Decimal:
 
 
 def _row(token: Token, one: Holding, price: Decimal | None) -> dict[str, Any]:
-    return {
-        "symbol": token.symbol,
-        "mint": one.mint,
-        "decimals": one.decimals,
-        "amount": token.text(one.units),
-        "frozen": token.text(one.frozen),
-        "wrapped": one.wrapped,
-        "usdPrice": None if price is None else decimal_text(price),
-        "usdValue": None if price is None else decimal_text(_worth(one, price)),
-    }
+    return wire.told(
+        Balance,
+        one,
+        symbol=token.symbol,
+        amount=token.text(one.units),
+        frozen=token.text(one.frozen),
+        usd_price=None if price is None else decimal_text(price),
+        usd_value=None if price is None else decimal_text(_worth(one, price)),
+    )

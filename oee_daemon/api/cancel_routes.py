@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import answer_schema, request_wire
@@ -20,12 +20,9 @@ from oee_daemon.store.cancel_sql import Chosen
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class CancelAsked(answer_schema.Shape):
+class CancelAsked(answer_schema.Body):
     """Which orders to stop: `orderIds`, those of a `group`, or `all` that have not ended; narrowed by the
     rest."""
-
-    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
-    model_config = ConfigDict(defer_build=False)
 
     order_ids: Annotated[list[UUID], Field(max_length=MAX_PAGE)] = Field([], description="whole ids")
     all: bool = Field(False, description="every order that has not ended")

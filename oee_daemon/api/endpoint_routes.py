@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
+from oee_daemon.api import wire
 from oee_daemon.api.answer_schema import Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import state_of
-from oee_daemon.networks.network_endpoints import EndpointReport
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -54,25 +54,6 @@ async def endpoints(request: Request) -> JSONResponse:
     """What each RPC endpoint says of itself and of the chain; takes some seconds where one is silent."""
     state = state_of(request)
     found = await state.endpoints.reports()
-    return JSONResponse({"network": state.network.name, "endpoints": [_report_json(one) for one in found]})
-
-
-def _report_json(one: EndpointReport) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "transport": one.transport,
-        "good": one.good,
-        "problems": list(one.problems),
-        "fault": one.fault,
-        "version": one.version,
-        "genesis": one.genesis,
-        "slot": one.slot,
-        "height": one.height,
-        "lag": one.lag,
-        "history": one.history,
-        "reachesBack": one.reaches_back,
-        "batches": one.batches,
-        "latencyMs": one.latency_ms,
-        "clockAheadMs": one.clock_ahead_ms and list(one.clock_ahead_ms),
-        "maybeSame": list(one.maybe_same),
-    }
+    return JSONResponse(
+        {"network": state.network.name, "endpoints": [wire.told(Endpoint, one) for one in found]}
+    )

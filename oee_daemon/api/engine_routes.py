@@ -109,15 +109,13 @@ async def engine(request: Request) -> JSONResponse:
             "version": VERSION,
             "startedAt": state.around.started_at,
             "network": state.settings.network,
-            "orders": {
-                "countedAt": wire.moment(count.at),
-                "live": count.live,
-                "running": count.running,
-                "due": count.due,
-                "delayed": count.delayed,
-                "accepted": seen.accepted,
-                "maxActive": state.settings.max_active,
-            },
+            "orders": wire.told(
+                Counts,
+                count,
+                counted_at=count.at,
+                accepted=seen.accepted,
+                max_active=state.settings.max_active,
+            ),
             "inFlight": [wire.order_json(order, state.network.tokens) for order in seen.in_flight],
             "ended": [wire.order_json(order, state.network.tokens) for order in seen.ended],
             "queue": {"reachable": queue is not None, "messages": queue and queue.messages},
@@ -136,14 +134,5 @@ def _venues(seen: Overview, configured: list[str]) -> list[dict[str, Any]]:
     """The network's venues, asked or not, and every other venue that was asked of late."""
     found = {health.venue: health for health in seen.venues}
     blank = {name: VenueHealth(name, 0, 0, None, None) for name in configured if name not in found}
-    return [
-        {
-            "venue": v.venue,
-            "asked": v.asked,
-            "answered": v.answered,
-            "errors": v.asked - v.answered,
-            "p50Ms": v.p50_ms,
-            "lastError": v.last_error,
-        }
-        for _, v in sorted((found | blank).items())
-    ]
+    venues = [venue for _, venue in sorted((found | blank).items())]
+    return [wire.told(Venue, venue, errors=venue.asked - venue.answered) for venue in venues]

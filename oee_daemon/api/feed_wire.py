@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Amount, Moment, Shape
+from oee_daemon.api.answer_schema import Amount, Market, Moment, Shape
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.reads.waiting_overview import Market, WaitingOrders, Watch
+from oee_daemon.reads.waiting_overview import WaitingOrders, Watch
 from oee_daemon.store.creating_sql import Armed
 
 
@@ -73,54 +73,35 @@ class WatchState(Shape):
 def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
     """`seen`: the row of `waiting_sql.GLANCE`; `waiting` as counted with the other orders."""
     ages = [age for age in seen.ages if age is not None]
-    return {
-        "leader": _leader_json(seen) if seen.leads else None,
-        "waiting": waiting,
-        "pairs": seen.pairs,
-        "stale": [wire.pair_text(pair, book) for pair in seen.stale],
-        "oldestMs": round(max(ages) * 1000) if ages else None,
-        "nearest": None if seen.nearest_bps is None else wire.pair_text(seen.nearest, book),
-        "nearestBps": seen.nearest_bps,
-        "deferred": seen.deferred,
-        "latched": seen.latched,
-        "fired": seen.fired,
-        "gaps": seen.gaps,
-    }
+    return wire.told(
+        WatchState,
+        seen,
+        leader=wire.told(Leader, seen) if seen.leads else None,
+        waiting=waiting,
+        stale=[wire.pair_text(pair, book) for pair in seen.stale],
+        oldest_ms=round(max(ages) * 1000) if ages else None,
+        nearest=None if seen.nearest_bps is None else wire.pair_text(seen.nearest, book),
+    )
 
 
 def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
-    leader = None if seen.owner is None else _leader_json(seen)
     feeds = [
-        {
-            "pair": wire.pair_text(feed.pair, book),
-            "bid": feed.bid,
-            "ask": feed.ask,
-            "at": feed.at and wire.moment(feed.at),
-            "ageMs": None if feed.at is None else max(0, round((seen.at - feed.at).total_seconds() * 1000)),
-            "source": feed.source,
-            "slot": feed.slot,
-            "state": feed.state,
-            "blindMs": None if feed.blind_s is None else round(feed.blind_s * 1000),
-            "cadenceMs": feed.cadence_ms,
-            "maxAgeMs": feed.max_age_ms,
-            "waiting": feed.waiting,
-            "nearestBps": feed.nearest_bps,
-        }
+        wire.told(
+            PairFeed,
+            feed,
+            pair=wire.pair_text(feed.pair, book),
+            age_ms=None if feed.at is None else max(0, round((seen.at - feed.at).total_seconds() * 1000)),
+            blind_ms=None if feed.blind_s is None else round(feed.blind_s * 1000),
+        )
         for feed in seen.feeds
     ]
-    return {
-        "at": wire.moment(seen.at),
-        "leader": leader,
-        "waiting": seen.waiting,
-        "deferred": seen.deferred,
-        "deferredMs": None if seen.deferred_s is None else round(seen.deferred_s * 1000),
-        "latched": seen.latched,
-        "feeds": feeds,
-    }
-
-
-def _leader_json(seen: Any) -> dict[str, Any]:
-    return {"owner": seen.owner, "seenAt": seen.seen_at and wire.moment(seen.seen_at)}
+    return wire.told(
+        Feeds,
+        seen,
+        leader=None if seen.owner is None else wire.told(Leader, seen),
+        deferred_ms=None if seen.deferred_s is None else round(seen.deferred_s * 1000),
+        feeds=feeds,
+    )
 
 
 def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) -> list[dict[str, Any]]:
@@ -132,7 +113,8 @@ def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) 
     for order in orders:
         more: dict[str, Any] = {}
         if order.status == "waiting":
-            more = {"market": _market_json(markets.get(order.id)), "blocked": None}
+            market = markets.get(order.id)
+            more = {"market": market and wire.told(Market, market), "blocked": None}
             if order.id in held_back:
                 more["blocked"] = {"code": "group_turn", "order": str(held_back[order.id])}
         told.append(wire.order_json(order, book) | more)
@@ -148,13 +130,6 @@ def armed_json(armed: Armed) -> dict[str, Any] | None:
     now = Decimal(seen["price"])
     moves = now - armed.price if armed.rule in FALLING else armed.price - now
     return {**seen, "awayBps": round(10_000 * moves / now), "stale": False}
-
-
-def _market_json(market: Market | None) -> dict[str, Any] | None:
-    if market is None:
-        return None
-    at = market.at and wire.moment(market.at)
-    return {"price": market.price, "awayBps": market.away_bps, "at": at, "stale": market.stale}
 
 
 def last_checks(events: Sequence[Event]) -> list[dict[str, Any]]:

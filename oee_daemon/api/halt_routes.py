@@ -6,7 +6,7 @@ Each is harmless to repeat. Nothing is decided here: `engine.halting` does that.
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
@@ -20,11 +20,8 @@ from oee_daemon.errors import Unavailable
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class HaltIn(answer_schema.Shape):
+class HaltIn(answer_schema.Body):
     """Why, and who asks."""
-
-    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
-    model_config = ConfigDict(defer_build=False)
 
     reason: str | None = Field(None, max_length=MOST_TEXT)
     by: str | None = Field(None, max_length=MOST_TEXT, description="as in account@host")
@@ -85,15 +82,7 @@ async def halt(request: Request, asked: HaltIn) -> JSONResponse:
         {
             "halt": wire.halt_json(done.halt),
             "already": done.already,
-            "mayLand": [
-                {
-                    "orderId": str(swap.order_id),
-                    "attempt": swap.attempt,
-                    "signature": swap.signature,
-                    "signedAt": wire.moment(swap.signed_at),
-                }
-                for swap in done.may_land
-            ],
+            "mayLand": [wire.told(MayLand, swap) for swap in done.may_land],
             "unanswered": [
                 {"worker": worker.owner, "seenS": round(worker.seen_s, 1)} for worker in done.unanswered
             ],

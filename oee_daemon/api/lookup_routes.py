@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import answer_schema, wire
@@ -24,11 +24,8 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 Key = Annotated[str, Field(min_length=KEY_LENGTH[0], max_length=KEY_LENGTH[1], pattern=r"^[ -~]*$")]
 
 
-class OrdersAsked(answer_schema.Shape):
+class OrdersAsked(answer_schema.Body):
     """The orders that are asked for: 1,000 at most, at least one."""
-
-    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
-    model_config = ConfigDict(defer_build=False)
 
     order_ids: list[UUID] = Field([], description="whole ids")
     idempotency_keys: list[Key] = Field([], description="keys that they were placed with")

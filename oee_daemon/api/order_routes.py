@@ -213,7 +213,7 @@ def one(request: Request, order_id: str) -> JSONResponse:
     order, events, swaps = history.detail(history.resolve(order_id))
     more: dict[str, Any] = {
         "events": [wire.event_json(e, tokens) for e in events],
-        "swaps": [wire.swap_json(s) for s in swaps],
+        "swaps": [wire.told(answer_schema.Swap, swap) for swap in swaps],
     }
     if order.faults:
         more["faults"] = {"count": order.faults, "last": order.fault}
@@ -302,6 +302,4 @@ class Venues(answer_schema.Shape):
 @router.get("/venues", responses=answers(Venues))
 def listed_venues(request: Request) -> JSONResponse:
     """Where it can be traded."""
-    return JSONResponse(
-        {"venues": [{"name": v.name, "feeBps": v.fee_bps} for v in state_of(request).network.venues]}
-    )
+    return JSONResponse({"venues": [wire.told(Venue, venue) for venue in state_of(request).network.venues]})

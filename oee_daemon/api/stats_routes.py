@@ -167,32 +167,28 @@ def _report(report: Report, scope: Scope, tokens: TokenBook) -> dict[str, Any]:
 def _row(figures: Figures, tokens: TokenBook) -> dict[str, Any]:
     nothing: Spread[timedelta] = Spread()
     steps = {name: _times(figures.steps.get(name, nothing)) for name in STEPS}
-    return {
-        "key": figures.key,
-        "orders": figures.statuses.total(),
-        "statuses": _counts(figures.statuses),
-        "retried": figures.retried,
-        "retries": figures.retries,
-        "volume": _amounts(figures.volume, tokens),
-        "fees": _amounts(figures.fees, tokens),
-        "slippageBps": {"p50": _bps(figures.slippage.p50), "p95": _bps(figures.slippage.p95)},
-        "latencyMs": steps | {"whole": _times(figures.total)},
-        "venues": [_venue(figures.venues[name]) for name in sorted(figures.venues)],
-    }
+    return wire.told(
+        StatsRow,
+        figures,
+        orders=figures.statuses.total(),
+        statuses=_counts(figures.statuses),
+        volume=_amounts(figures.volume, tokens),
+        fees=_amounts(figures.fees, tokens),
+        slippage_bps={"p50": _bps(figures.slippage.p50), "p95": _bps(figures.slippage.p95)},
+        latency_ms=steps | {"whole": _times(figures.total)},
+        venues=[_venue(figures.venues[name]) for name in sorted(figures.venues)],
+    )
 
 
 def _venue(venue: VenueFigures) -> dict[str, Any]:
-    return {
-        "venue": venue.venue,
-        "statuses": _counts(venue.statuses),
-        "asked": venue.asked,
-        "quoted": venue.quoted,
-        "choices": venue.choices,
-        "chosen": venue.chosen,
-        "winRate": _round(Decimal(venue.chosen) / venue.choices, 4) if venue.choices else None,
-        "gainBps": {"mean": _bps(venue.gain_mean), "p50": _bps(venue.gain_p50)},
-        "quoteMs": {"p50": venue.latency.p50, "p95": venue.latency.p95},
-    }
+    return wire.told(
+        VenueStats,
+        venue,
+        statuses=_counts(venue.statuses),
+        win_rate=_round(Decimal(venue.chosen) / venue.choices, 4) if venue.choices else None,
+        gain_bps={"mean": _bps(venue.gain_mean), "p50": _bps(venue.gain_p50)},
+        quote_ms=wire.told(MsSpread, venue.latency),
+    )
 
 
 def _counts(statuses: Mapping[str, int]) -> dict[str, int]:

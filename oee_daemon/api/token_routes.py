@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api.answer_schema import Shape
+from oee_daemon.api import wire
+from oee_daemon.api.answer_schema import Body, Shape
 from oee_daemon.api.openapi import answers, known_query
 from oee_daemon.api.state import State, state_of
 from oee_daemon.errors import Conflict, VenueError
@@ -62,11 +63,8 @@ class AddedToken(Token):
     poses_as: str | None = Field(description="the symbol that what it calls itself looks like")
 
 
-class TokenIn(Shape):
+class TokenIn(Body):
     """A token to add, or to change."""
-
-    # FastAPI builds the validator of a body at once, and pydantic warns where it finds none.
-    model_config = ConfigDict(defer_build=False)
 
     mint: str = Field(max_length=60)
     symbol: str | None = Field(None, max_length=60, description="what it is to be called")
@@ -104,7 +102,7 @@ async def search_tokens(
     """Tokens by a part of their symbol, name or mint: listed ones, then what a directory knows."""
     state, text = state_of(request), query.strip().lower()
     rows = [
-        {"symbol": t.symbol, "name": "", "mint": t.mint, "decimals": t.decimals, "verified": True}
+        wire.told(FoundToken, t, name="", verified=True, origin=_origin(state, t.mint))
         for t in state.desk.book
         if text in t.symbol.lower() or text == t.mint.lower()
     ]
@@ -116,19 +114,11 @@ async def search_tokens(
         except VenueError:
             found, said = (), "unavailable"
         rows += [
-            {
-                "symbol": t.symbol,
-                "name": t.name,
-                "mint": t.mint,
-                "decimals": t.decimals,
-                "verified": t.verified,
-            }
+            wire.told(FoundToken, t, origin=_origin(state, t.mint))
             for t in found[:_MOST]
             if t.mint not in listed
         ]
-    return JSONResponse(
-        {"tokens": [row | {"origin": _origin(state, str(row["mint"]))} for row in rows], "directory": said}
-    )
+    return JSONResponse({"tokens": rows, "directory": said})
 
 
 class NewToken(Shape):
@@ -151,9 +141,7 @@ async def new_tokens(request: Request, limit: Annotated[int, Query(ge=1, le=100)
     if found is None:
         said = f"On {network.name} nobody tells which tokens come next."
         raise Conflict(said, code="nobody_tells", hint="oee snipe waits for one by its mint.")
-    return JSONResponse(
-        {"tokens": [{"mint": t.mint, "symbol": t.symbol, "inS": round(t.in_s, 1)} for t in found]}
-    )
+    return JSONResponse({"tokens": [wire.told(NewToken, t, in_s=round(t.in_s, 1)) for t in found]})
 
 
 @router.post("/tokens", responses=answers(AddedToken, 409, 503))
@@ -195,7 +183,6 @@ def _token(state: State, token: OurToken, facts: MintFacts | None) -> dict[str, 
         "program": facts and facts.program,
         "mintAuthority": facts and facts.mint_authority,
         "freezeAuthority": facts and facts.freeze_authority,
-        "extensions": facts
-        and [{"name": one.name, "detail": one.detail, "risk": one.risk} for one in facts.extensions],
+        "extensions": facts and [wire.told(Extension, one) for one in facts.extensions],
         "accepted": [] if known is None else list(known.accepted),
     }

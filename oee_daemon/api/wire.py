@@ -5,8 +5,13 @@ RFC 3339 UTC with microseconds. How requests are read stands in `request_wire`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
+from uuid import UUID
 
+from pydantic.alias_generators import to_camel
+
+from oee_daemon.api import answer_schema
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.fields import FIELDS, Kind
 from oee_daemon.contract.moments import rfc3339
@@ -17,13 +22,31 @@ from oee_daemon.orders.conditions import limit_text
 from oee_daemon.orders.order import Event, Order, price_text
 from oee_daemon.orders.swap import Fill
 from oee_daemon.orders.terms import Terms
-from oee_daemon.reads.order_history import Swap
 from oee_daemon.store.halt_row import Halt
 
 
 def moment(at: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds."""
     return rfc3339(at, "microseconds")
+
+
+def told(shape: type[answer_schema.Shape], source: object, **others: Any) -> dict[str, Any]:
+    """The answer of that shape: each of its fields out of `others`, or what `source` has by the same name."""
+    return {
+        camel: _plain(others[name] if name in others else getattr(source, name))
+        for name, camel in _names_of(shape)
+    }
+
+
+@cache
+def _names_of(shape: type[answer_schema.Shape]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, to_camel(name)) for name in shape.model_fields)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    return str(value) if isinstance(value, UUID) else value
 
 
 def halt_json(halt: Halt | None) -> dict[str, Any] | None:
@@ -104,26 +127,8 @@ def event_json(event: Event, book: TokenBook) -> dict[str, Any]:
     }
 
 
-def swap_json(swap: Swap) -> dict[str, Any]:
-    return {
-        "attempt": swap.attempt,
-        "signature": swap.signature,
-        "state": swap.state,
-        "lastValidHeight": swap.last_valid_height,
-        "signedAt": moment(swap.signed_at),
-        "endedAt": None if swap.ended_at is None else moment(swap.ended_at),
-    }
-
-
 def fill_json(fill: Fill, book: TokenBook) -> dict[str, Any]:
     given, taken = book.by_mint(fill.input_mint), book.by_mint(fill.output_mint)
-    return {
-        "signature": fill.signature,
-        "orderId": None if fill.order_id is None else str(fill.order_id),
-        "inputToken": given.symbol,
-        "outputToken": taken.symbol,
-        "amountIn": given.text(fill.amount_in),
-        "amountOut": taken.text(fill.amount_out),
-        "slot": fill.slot,
-        "at": moment(fill.at),
-    }
+    amounts = {"amount_in": given.text(fill.amount_in), "amount_out": taken.text(fill.amount_out)}
+    symbols = {"input_token": given.symbol, "output_token": taken.symbol}
+    return told(answer_schema.Fill, fill, **symbols, **amounts)
