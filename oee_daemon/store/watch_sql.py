@@ -110,13 +110,17 @@ PROBE = Statement(
     named_row,
 )
 
-#: What a move from `waiting` to `pending` sets.
+#: What a move from `waiting` to `pending` sets. A launch that nobody was there for is over after the time of
+#: a firing: whoever wakes up a day later must not trade all that was meant for then. `doubt_sql` counts on
+#: it: past that a copy of the database takes the order for its own.
 FIRED = f"""status = 'pending', fence = o.fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(),
             returns = CASE WHEN fired_at > clock_timestamp() - interval '1 hour' THEN returns ELSE 0 END,
             firings = firings + 1, first_attempt = attempt, fired_at = clock_timestamp(),
             next_run_at = clock_timestamp(), {DISARMED},
-            expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s))"""
+            expires_at = least(good_until, clock_timestamp() + make_interval(secs => valid_for_s),
+                CASE WHEN arm_rule = 4 AND good_until IS NULL
+                    THEN launch_at + make_interval(secs => valid_for_s) END)"""
 SAID = """said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, updated_at,

@@ -217,6 +217,20 @@ def test_a_market_order_with_a_launch_time_fires_then(bench: Bench) -> None:
     assert bench.events(order.id)[1].data["trigger"]["rule"] == "time"
 
 
+@pytest.mark.parametrize(("said", "ends"), [(None, Status.EXPIRED), (3600, Status.CONFIRMED)])
+def test_a_launch_that_nobody_was_there_for_is_made_up_for_only_where_that_was_said(
+    bench: Bench, said: int | None, ends: Status
+) -> None:
+    """A machine slept through the times of ten orders: it must not trade all of them when it wakes up."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    good_until = None if said is None else later + timedelta(seconds=said)
+    order, chain = bench.place(launch_at=later, good_until=good_until), bench.chain()
+    bench.set(order.id, launch_at=bench.ago(seconds=order.valid_for_s + 1))
+    looked(bench, bench.watcher(chain))
+    assert bench.run_to_end(bench.execution(chain), order.id).status is ends
+    assert len(chain.sent) == (ends is Status.CONFIRMED)
+
+
 def test_a_limit_is_not_looked_at_before_its_launch(bench: Bench) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     order, watcher = limit(bench, "0.98", launch_at=later), bench.watcher()
