@@ -65,10 +65,14 @@ _EDIT = f"""
 """  # noqa: S608  # the names are our own columns
 _RESERVED = """, reserved AS (
         INSERT INTO reservations (order_id, amount, units)
-        SELECT id, %(usd)s, %(units)s FROM moved WHERE %(usd)s::numeric IS NOT NULL
+        SELECT id, %(usd)s, %(units)s FROM moved
         ON CONFLICT (order_id) DO UPDATE SET amount = EXCLUDED.amount, units = EXCLUDED.units
     )"""
-_PLAIN = Statement(_EDIT.format(beside=""), order_row)
+# What it had reserved is of the terms that it had: a limit of the day that is set later values it anew.
+_UNRESERVED = """, unreserved AS (
+        DELETE FROM reservations r USING moved WHERE r.order_id = moved.id
+    )"""
+_PLAIN = Statement(_EDIT.format(beside=_UNRESERVED), order_row)
 _LIMITED = Statement(_EDIT.format(beside=_RESERVED), order_row)
 _MAY_STORE = Statement(SHARED_LOCK)
 _MAY_SPEND = Statement(spending_sql.LIMITS_LOCK)
@@ -112,6 +116,8 @@ def edit(db: Engine, order: Order, edited: Edited, reserving: Reserving | None) 
         day = _OF_DAY.first(conn, {"id": order.id})
         assert day is not None
         usd, most = reserving.usd, reserving.max_daily
-        if usd is not None and most is not None and usd > day.own and day.others + usd > most:
+        if usd is None:
+            return _PLAIN.first(conn, values)
+        if most is not None and usd > day.own and day.others + usd > most:
             raise spending_sql.NoRoom(int(day.others), None)
         return _LIMITED.first(conn, values | {"usd": usd, "units": reserving.units})

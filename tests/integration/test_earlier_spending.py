@@ -20,8 +20,10 @@ from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import uncounted_sql
 from oee_daemon.store.creating_sql import Armed
+from tests.integration.test_editing import editor
 from tests.integration.test_limits import USD, Limited
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 
 def fill(sql: psycopg.Connection[Any], order: Order, spent: int, got: int, ago: str = "1 minute") -> None:
@@ -201,3 +203,22 @@ def test_however_many_no_limit_saw_who_places_waits_for_few_of_them_at_a_time(
     assert Limited(bench, max_daily=Decimal(600)).used == (0, 15)
     at_once = sql.execute("SELECT count(*) FROM reservations GROUP BY xmin::text").fetchall()
     assert sorted(count for (count,) in at_once) == [1, 2, 2] and len(placed) == 5
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_open": 9}])
+def test_an_order_that_was_edited_while_no_limit_was_set_counts_as_it_is(
+    bench: Bench, limits: dict[str, Any]
+) -> None:
+    """What it had reserved is of the amount that it had."""
+    limited = Limited(bench, max_daily=Decimal(1000))
+    armed = Armed(rule=Rule.BUY_LIMIT, price=Decimal(100), data={})
+    asked = {"type": OrderType.LIMIT, "target_price": Decimal(100), "amount": 10 * USD}
+    given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"]} | asked
+    order, _ = bench.loop.run(limited.intake.accept(terms_of(given), None, armed))
+    assert limited.used == (0, 10)
+    edited = editor(bench, **limits).edit(order.id, lambda _: {"amount": 900 * USD})
+    assert now(edited).amount == 900 * USD
+    limited = Limited(bench, max_daily=Decimal(1000))
+    assert limited.used == (0, 900)
+    with pytest.raises(OverLimit):
+        limited.place(101)
