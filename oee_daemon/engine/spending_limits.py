@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import TypeVar
 
@@ -190,6 +190,13 @@ class SpendingLimits:
         except AttemptFailed as e:
             raise NoReferencePrice(e.message) from None
         if waits:
+            later = terms.launch_at is not None and terms.launch_at > datetime.now(UTC)
+            if later and self.max_order is not None:
+                raise OverLimit(
+                    "Under OEE_MAX_ORDER what trails from a later time on has to say what it spends.",
+                    field="amount",
+                    hint="What an exact amount costs by then nobody knows.",
+                )
             return terms, _at_worst(best.amount_in, terms)
         most = routing.bound_of(best, terms.swap_mode, terms.slippage_bps)
         return replace(terms, max_spend=most), most

@@ -313,6 +313,21 @@ def test_a_sniper_of_an_exact_amount_has_to_say_its_bound(bench: Bench) -> None:
     assert limited.used == (0, 0)
 
 
+def test_a_trailing_purchase_that_begins_later_has_no_worst_price(bench: Bench) -> None:
+    """It trails the price of then, which may be any multiple of that of now."""
+    terms = terms_of(
+        {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10**9}
+        | {"type": OrderType.STOP, "trail_bps": 500, "swap_mode": SwapMode.EXACT_OUT}
+        | {"launch_at": datetime.now(UTC) + timedelta(days=1)}
+    )
+    limited = Limited(bench, max_order=Decimal(1000))
+    with pytest.raises(OverLimit, match="OEE_MAX_ORDER") as over:
+        now(limited.limits.admit(terms, waits=True))
+    assert over.value.field == "amount"
+    # What counts for the day alone is never refused: it must not keep anybody in a position.
+    now(Limited(bench, max_daily=Decimal(1)).limits.admit(terms, waits=True))
+
+
 def test_a_trailing_purchase_of_an_exact_amount_counts_by_its_worst_price(bench: Bench) -> None:
     """It trails the price of now or a lower one; its ceiling is a fifth above where it fires."""
     trailing: dict[str, Any] = {"type": OrderType.STOP, "trail_bps": 5000}
