@@ -35,6 +35,7 @@ from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import editing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.editing_sql import Edited
+from oee_daemon.store.engine_row import Where
 
 #: Reads the changes of a body for the order that they are of, by column.
 Read = Callable[[Order], Mapping[str, Any]]
@@ -73,9 +74,11 @@ class Editing:
         Raises `InvalidInput`, `NotFound`, `Conflict` where it waits no more or has come to another event,
         `OverLimit`, `Halted`, and `Unavailable` where the database may have forgotten what became of it.
         """
-        if self._identity is not None:
-            await asyncio.to_thread(self._identity.must_be_settled)
         while True:
+            # Each time: a database that took over in between may show what it has forgotten.
+            seen = None
+            if self._identity is not None:
+                seen = await asyncio.to_thread(self._identity.must_be_settled)
             order = await asyncio.to_thread(self._find, order_id)
             _must_wait(order, expected)
             changes = read(order)
@@ -89,7 +92,7 @@ class Editing:
                 raise Halted
             trails_on = order.trail_bps is not None and terms.trail_bps is not None and not order.latched
             armed = await self._arm(order, terms, trails_on=trails_on)
-            stored = await self._store(order, Edited(terms, armed, said, trails_on))
+            stored = await self._store(order, Edited(terms, armed, said, trails_on), seen)
             if stored is not None:
                 self._soon(stored)
                 self._feed.publish(order_id)
@@ -120,22 +123,24 @@ class Editing:
         assert armed is not None
         return armed
 
-    async def _store(self, order: Order, edited: Edited) -> Order | None:
+    async def _store(self, order: Order, edited: Edited, seen: Where | None) -> Order | None:
         failpoints.hit("before_edit")
         if self._limits is None:
-            stored = await asyncio.to_thread(editing_sql.edit, self._db, order, edited, None)
+            stored = await asyncio.to_thread(editing_sql.edit, self._db, order, edited, None, seen)
         else:
-            stored = await self._store_within(self._limits, order, edited)
+            stored = await self._store_within(self._limits, order, edited, seen)
         failpoints.hit("after_edit")
         return stored
 
-    async def _store_within(self, limits: SpendingLimits, order: Order, edited: Edited) -> Order | None:
+    async def _store_within(
+        self, limits: SpendingLimits, order: Order, edited: Edited, seen: Where | None
+    ) -> Order | None:
         terms, reserving = await limits.admit(edited.terms, waits=True)
         # It is open already.
         reserving = reserving._replace(max_open=None)
         edited = edited._replace(terms=terms)
         return await limits.within(
-            reserving, lambda: asyncio.to_thread(editing_sql.edit, self._db, order, edited, reserving)
+            reserving, lambda: asyncio.to_thread(editing_sql.edit, self._db, order, edited, reserving, seen)
         )
 
 

@@ -101,8 +101,9 @@ class Identity:
         #: Since when, in monotonic seconds, something is listed and not told.
         self._untold: float | None = None
 
-    def must_be_settled(self) -> None:
-        """Raises `Unavailable` where what the database says of an order may be out of date."""
+    def must_be_settled(self) -> Where | None:
+        """Where the database is, and is to be when what is decided by it is stored; none where that can't be
+        known. Raises `Unavailable` where what the database says of an order may be out of date."""
         try:
             self.look()
         except (ChainUnavailable, OtherEngine) as e:
@@ -110,6 +111,7 @@ class Identity:
                 f"It is not known yet whether the database forgot something. {e.message}",
                 hint="What is away: oee doctor",
             ) from e
+        return self.known
 
     def settle(self) -> None:
         """Writes the row, or compares with it, and puts in doubt what may have been forgotten.

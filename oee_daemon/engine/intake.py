@@ -36,6 +36,7 @@ from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import cancel_sql, creating_sql, halt_row, move_sql, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.spending_sql import Reserving
 
@@ -260,18 +261,20 @@ class Intake:
         Raises `NotFound`, `Conflict` with what it is where it can no longer be stopped, and `Unavailable`
         where the database may have forgotten what became of it.
         """
-        if self._identity is not None:
-            self._identity.must_be_settled()
-        with self._db.connect() as conn:
-            while (cancelled := move_sql.cancel(conn, order_id)) is None:
+        while True:
+            seen = self._seen()
+            with self._db.connect() as conn:
+                if (cancelled := move_sql.cancel(conn, order_id, seen)) is not None:
+                    break
                 order = order_rows.find(conn, order_id)
-                if order is None:
-                    raise NotFound(f"There is no order {order_id}.")
-                if order.status is Status.CANCELLED:
-                    return order
-                if order.status not in UNSENT:
-                    raise Conflict(_too_late(order), code=f"order_{order.status}")
-                # Its attempt ended between the two looks: now it can be cancelled after all.
+            if order is None:
+                raise NotFound(f"There is no order {order_id}.")
+            if order.status is Status.CANCELLED:
+                return order
+            if order.status not in UNSENT:
+                raise Conflict(_too_late(order), code=f"order_{order.status}")
+            # Its attempt ended between the two looks: now it can be cancelled after all. Or another database
+            # took over there, which is asked of first.
         self._feed.publish(order_id)
         return cancelled
 
@@ -280,22 +283,25 @@ class Intake:
 
         Raises `Unavailable` where the database may have forgotten what became of them.
         """
-        if self._identity is not None:
-            self._identity.must_be_settled()
         until, count = time.monotonic() + CANCEL_S, 0
-        with self._db.connect() as conn:
-            while True:
-                stopped = cancel_sql.cancel_some(conn, chosen, CANCEL_AT_ONCE)
+        while True:
+            seen = self._seen()
+            with self._db.connect() as conn:
+                stopped = cancel_sql.cancel_some(conn, chosen, CANCEL_AT_ONCE, seen)
                 self._feed.publish(*stopped)
                 count += len(stopped)
                 if stopped and time.monotonic() < until:
                     continue
                 left = cancel_sql.left_of(conn, chosen)
-                sent = [order_id for order_id, status in left if status not in UNSENT]
-                if len(sent) == len(left) or time.monotonic() >= until:
-                    return Cancelled(count, sent, len(left) - len(sent))
-                # Workers are moving the rest at this moment: it is met again.
-                time.sleep(CANCEL_AGAIN_S)
+            sent = [order_id for order_id, status in left if status not in UNSENT]
+            if len(sent) == len(left) or time.monotonic() >= until:
+                return Cancelled(count, sent, len(left) - len(sent))
+            # Workers are moving the rest at this moment: it is met again.
+            time.sleep(CANCEL_AGAIN_S)
+
+    def _seen(self) -> Where | None:
+        """Where the database was seen just now. Raises as `Identity.must_be_settled`."""
+        return None if self._identity is None else self._identity.must_be_settled()
 
 
 def _too_late(order: Order) -> str:

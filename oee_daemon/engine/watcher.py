@@ -28,7 +28,7 @@ from oee_daemon.engine.urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
 from oee_daemon.queue.broker import Broker, ring
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import group_sql, launch_sql, watch_sql
+from oee_daemon.store import engine_row, group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
@@ -214,9 +214,7 @@ class Watcher:
 
     async def _lapse(self, row: Any) -> None:
         if row.lapses is not None and row.lapses <= row.now:
-            where = self._where()
-            values = {"timeline": where and where.timeline, "started": where and where.started}
-            async for ended in self._batches(watch_sql.LAPSE, values):
+            async for ended in self._batches(watch_sql.LAPSE, engine_row.place(self._where())):
                 self._tell([r[0] for r in ended])
 
     async def _sweep(self, _row: Any) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from oee_daemon.contract.status import Status
+from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.move_sql import cancelling
 from oee_daemon.store.predicates import IS_LIVE, LIVE, MAY_CANCEL
 from oee_daemon.store.sql_statement import Statement
@@ -47,14 +48,16 @@ class Chosen:
         return {"ids": self.ids and [*self.ids]} | names
 
 
-def cancel_some(conn: Connection, chosen: Chosen, most: int) -> list[UUID]:
-    """Cancels up to `most` of them that nobody is moving at this moment, and says which."""
+def cancel_some(conn: Connection, chosen: Chosen, most: int, seen: Where | None) -> list[UUID]:
+    """Cancels up to `most` of them that nobody is moving at this moment, and says which: none where the
+    database is not where it was `seen`."""
     # Chosen by their locks: one that a worker is just moving is met again at the next call.
     which = f"""id = ANY (ARRAY(
             SELECT id FROM orders WHERE {chosen.condition} AND {MAY_CANCEL}
             LIMIT %(most)s FOR UPDATE SKIP LOCKED))"""  # noqa: S608  # the names are our own columns
     told = "orders.id, event_seq, status, attempt, updated_at, group_id, turn"
-    moved = Statement(cancelling("cancel_some", which, told)).all(conn, chosen.values | {"most": most})
+    values = chosen.values | {"most": most} | place(seen)
+    moved = Statement(cancelling("cancel_some", which, told)).all(conn, values)
     return [row[0] for row in moved]
 
 

@@ -20,9 +20,10 @@ from oee_daemon.orders.terms import Terms
 from oee_daemon.store import halt_row, spending_sql
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.database import transactions
+from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.order_rows import ORDER, order_row
-from oee_daemon.store.predicates import EXPIRED, UNMET
+from oee_daemon.store.predicates import EXPIRED, IS_THERE, UNMET
 from oee_daemon.store.spending_sql import Reserving
 from oee_daemon.store.sql_statement import Statement, named_row
 
@@ -56,6 +57,7 @@ _EDIT = f"""
                 ELSE %(price)s END,
             fence = fence + 1, event_seq = event_seq + 1, updated_at = clock_timestamp()
         WHERE id = %(id)s AND status = 'waiting' AND event_seq = %(seen)s AND NOT {EXPIRED}
+            AND {IS_THERE}
         RETURNING {ORDER}
     ), said AS (
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
@@ -95,8 +97,11 @@ def peak_of(db: Engine, order: Order) -> Decimal | None:
     return None if row is None else row[0]
 
 
-def edit(db: Engine, order: Order, edited: Edited, reserving: Reserving | None) -> Order | None:
-    """The order with other terms. None: it has moved since `order` was read, or its time is over.
+def edit(
+    db: Engine, order: Order, edited: Edited, reserving: Reserving | None, seen: Where | None = None
+) -> Order | None:
+    """The order with other terms. None: it has moved since `order` was read, or its time is over, or the
+    database is not where it was `seen`, and may have forgotten that the order was executed.
 
     `reserving`: where limits are set; what the order itself reserves makes room for it, and what asks for no
     more than that always fits. Raises `Halted` and `NoRoom`: nothing was stored.
@@ -105,6 +110,7 @@ def edit(db: Engine, order: Order, edited: Edited, reserving: Reserving | None) 
     values = {name: getattr(terms, name) for name in EDITED}
     values |= {"id": order.id, "seen": order.event_seq, "rule": armed.rule, "price": armed.price}
     values |= {"peak": armed.peak, "trails_on": edited.trails_on, "data": Jsonb({"edited": edited.changes})}
+    values |= place(seen)
     with transactions(db).begin() as conn:
         # Behind the lock of who halts, as whatever is accepted; see `halt_row`.
         _MAY_STORE.first(conn)

@@ -47,6 +47,11 @@ class Where(NamedTuple):
     started: datetime
 
 
+def place(seen: Where | None) -> dict[str, Any]:
+    """What `predicates.IS_THERE` asks for: true everywhere where nobody has seen where the database is."""
+    return {"timeline": None, "started": None} if seen is None else {"timeline": seen[1], "started": seen[3]}
+
+
 def where(conn: Connection) -> Where | None:
     """Where the database is; none where this role, or this kind of Postgres, may not know."""
     try:

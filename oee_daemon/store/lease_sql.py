@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from oee_daemon.orders.order import Order
-from oee_daemon.store.engine_row import Where
+from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.order_rows import ORDER, order_row, order_told
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 from oee_daemon.store.predicates import (
@@ -120,7 +120,7 @@ async def claim(
     values: dict[str, Any] = {"id": order_id, "owner": owner, "network": network, "slots": slots}
     values |= {"lease": lease}
     if where is not None:
-        values |= {"timeline": where.timeline, "started": where.started}
+        values |= place(where)
     if locked:
         values["locked"] = True
     row = await line.ask(_claim(slot_class), values)

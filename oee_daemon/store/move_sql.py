@@ -24,12 +24,13 @@ from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.events import Building, Confirmed, Data, Ended, Submitted, Waiting
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap, VenueAnswer
+from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.group_sql import DISARMED, HAS_TURN, OTHERS_STOPPED, TURN_GIVEN, UNFILLED
 from oee_daemon.store.halt_row import SHARED_LOCK
 from oee_daemon.store.lease_sql import FREED
 from oee_daemon.store.order_rows import ORDER, order_row, read_times
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
-from oee_daemon.store.predicates import EXPIRED, HALTED, MAY_CANCEL
+from oee_daemon.store.predicates import EXPIRED, HALTED, IS_THERE, MAY_CANCEL
 from oee_daemon.store.sql_statement import Statement
 from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
@@ -323,7 +324,8 @@ async def expire(line: Line, order: Order, failure: AttemptFailed | None) -> Ord
 
 
 def cancelling(name: str, which: str, told: str) -> str:
-    """The statement that stops orders of which nothing has been sent, whoever holds them."""
+    """The statement that stops orders of which nothing has been sent, whoever holds them, while the database
+    is where it was: another one may have forgotten that an order was sent."""
     return f"""
     -- {name}: stops what has not been sent, whoever holds it
     WITH moved AS (
@@ -331,7 +333,7 @@ def cancelling(name: str, which: str, told: str) -> str:
             status = 'cancelled', fence = fence + 1, event_seq = event_seq + 1,
             updated_at = clock_timestamp(), finished_at = clock_timestamp(), next_run_at = NULL,
             lease_owner = NULL, lease_until = NULL, rung_at = NULL, {DISARMED}, turn = NULL
-        WHERE {which} AND {MAY_CANCEL}
+        WHERE {which} AND {MAY_CANCEL} AND {IS_THERE}
         RETURNING {told}
     ), said AS ({_SAID.format(data="'{}'")}
     ), freed AS ({FREED.format(moved="moved")}), {TURN_GIVEN}
@@ -342,6 +344,7 @@ def cancelling(name: str, which: str, told: str) -> str:
 _CANCEL = Statement(cancelling("cancel", "id = %(id)s", ORDER), order_row)
 
 
-def cancel(conn: Connection, order_id: UUID) -> Order | None:
-    """Cancels whoever holds it: the raised fence tells them. None: it may be on the chain, or is final."""
-    return _CANCEL.first(conn, {"id": order_id})
+def cancel(conn: Connection, order_id: UUID, seen: Where | None = None) -> Order | None:
+    """Cancels whoever holds it: the raised fence tells them. None: it may be on the chain, or is final, or
+    the database is not where it was `seen`."""
+    return _CANCEL.first(conn, {"id": order_id} | place(seen))

@@ -79,3 +79,7 @@ def there(timeline: str, started: str) -> str:
     return f"""CASE WHEN {started} IS NULL THEN true
             ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) = {timeline}
                 AND pg_postmaster_start_time() = {started} END"""
+
+
+#: `there`, for a statement that is run with `engine_row.place`.
+IS_THERE = there("%(timeline)s::text", "%(started)s::timestamptz")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from oee_daemon.store.group_sql import DISARMED, SUSPENDED, TURN_GIVEN, TURNS
 from oee_daemon.store.order_rows import ORDER
-from oee_daemon.store.predicates import ABSURD, HALTED, over, there
+from oee_daemon.store.predicates import ABSURD, HALTED, IS_THERE, over
 from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Candidates of one pair and rule that one look finds; and stops, whose prices are held all at once: those
@@ -160,7 +160,7 @@ LAPSE = Statement(f"""
     WITH due AS (
         SELECT id FROM orders
         WHERE finished_at IS NULL AND next_run_at IS NULL AND expires_at <= clock_timestamp()
-            AND {there("%(timeline)s", "%(started)s::timestamptz")}
+            AND {IS_THERE}
         ORDER BY expires_at LIMIT {MOST} FOR UPDATE SKIP LOCKED
     ), moved AS (
         UPDATE orders o SET status = 'expired', fence = fence + 1, event_seq = event_seq + 1,

@@ -82,8 +82,8 @@ def test_a_cancel_that_meets_the_end_of_an_attempt_never_calls_a_live_order_fina
 ) -> None:
     submitted = bench.to(bench.held(bench.place().id), *STEPS[:3])
 
-    def refused_first(conn: Any, order_id: Any) -> Order | None:
-        found = cancel(conn, order_id)
+    def refused_first(conn: Any, order_id: Any, seen: Any) -> Order | None:
+        found = cancel(conn, order_id, seen)
         if not looked:
             assert found is None
             assert bench.advance(submitted, Status.PENDING, swap_ended="rejected") is not None

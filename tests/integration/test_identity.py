@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,17 +15,21 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.engine import engine_identity
+from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import NOWHERE, Identity
 from oee_daemon.engine.intake import Intake
+from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import ChainUnavailable, Conflict, Unavailable
 from oee_daemon.networks.chain import FillPage, LandingPage, ListedLanding
 from oee_daemon.networks.simulated.simulated_chain import SimulatedChain
 from oee_daemon.orders.order import Order
-from oee_daemon.store import move_sql
+from oee_daemon.store import engine_row, move_sql
+from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.engine_row import where
 from tests.kit.engine import Bench
 from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import now
+from tests.kit.waiting import limit
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 
@@ -153,6 +158,44 @@ def test_where_the_database_may_have_forgotten_nothing_is_cancelled(
     with pytest.raises(Conflict):
         intake.cancel(order.id)
     assert bench.trail(order.id) == CONFIRMED[:4]
+
+
+def cancelled(intake: Intake, _editing: Editing, order: Order) -> None:
+    intake.cancel(order.id)
+
+
+def cancelled_with_all(intake: Intake, _editing: Editing, order: Order) -> None:
+    done = intake.cancel_many(Chosen())
+    assert (done.count, done.sent) == (0, [order.id])
+    raise Conflict("sent")
+
+
+def edited(_intake: Intake, editing: Editing, order: Order) -> None:
+    now(editing.edit(order.id, lambda _: {"target_price": Decimal(80)}))
+
+
+@pytest.mark.parametrize("change", [cancelled, cancelled_with_all, edited])
+def test_a_database_that_takes_over_between_the_look_and_the_statement_changes_no_order(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, change: Callable[[Intake, Editing, Order], None]
+) -> None:
+    ours = identity(bench)
+    ours.settle()
+    order = limit(bench, "0.9") if change is edited else bench.place()
+    before = bench.row(order.id)
+    # Seen last where it was before; from the next look on it is seen where it is.
+    other_timeline(bench, Path())
+    assert ours.known is not None
+    ours.known = old = ours.known._replace(timeline="0000000A")
+    seen, look = [old], engine_row.where
+    monkeypatch.setattr(engine_row, "where", lambda conn: seen.pop() if seen else look(conn))
+    parts = (bench.db, bench.line, bench.broker, bench.feed)
+    network = bench.network(bench.chain())
+    editing = Editing(bench.db, bench.feed, network, Placing(network), identity=ours)
+    with pytest.raises(Conflict):
+        change(Intake(*parts, network="simulated", identity=ours), editing, order)
+    row = bench.row(order.id)
+    assert (row.status, row.target_price) == ("submitted", before.target_price)
+    assert not seen
 
 
 class MuteChain(HookedChain):
