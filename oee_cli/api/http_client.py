@@ -151,7 +151,7 @@ class Client:
                 sent = sent or lost.sent
                 reason = lost
                 over = time.monotonic() > deadline - _TOO_LATE
-                reason = self._revive(lost, over) or lost
+                reason = self._revive(lost, over, deadline) or lost
             if over or (isinstance(reason, CliError) and not reason.retryable):
                 raise self._explain_giving_up(reason, key, sent)
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
@@ -249,7 +249,7 @@ class Client:
             )
         return Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
 
-    def _revive(self, lost: ConnectionLost, over: bool) -> CliError | None:
+    def _revive(self, lost: ConnectionLost, over: bool, deadline: float) -> CliError | None:
         """Brings a local daemon back. Returns the error where that can't be done."""
         if over:
             return None if lost.sent else self.unreachable(lost)
@@ -257,12 +257,11 @@ class Client:
             self.ready()
         except CliError as e:
             return e
-        # A daemon elsewhere may be restarting: go on asking until the time is over.
-        if self.settings.url and not self._said_waiting:
+        # A daemon elsewhere may be restarting, one here be frozen: go on asking until the time is over.
+        if (self.settings.url or lost.timed_out) and not self._said_waiting:
             self._said_waiting = True
-            self.output.note(
-                f"no answer from {self.settings.url} ({lost}): asking again until --timeout is over"
-            )
+            who, left = self.settings.url or "the daemon", max(0.0, deadline - time.monotonic())
+            self.output.note(f"no answer from {who} ({lost}): asking again for {left:.0f} s")
         return None
 
     def _error_of(self, answer: Response) -> CliError:

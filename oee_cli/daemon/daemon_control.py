@@ -118,7 +118,7 @@ def daemon_logs(lines: int, follow: bool, output: Output) -> ExitCode:
             position = f.seek(0, os.SEEK_END) if not lines else f.tell()
     except FileNotFoundError:
         if not follow:
-            raise CliError(
+            raise Unreachable(
                 f"There is no log yet: {path}", hint="It begins with: oee daemon start", code="no_log"
             ) from None
         position = 0

@@ -292,7 +292,8 @@ def _hint_after_failure(order: Order) -> str | None:
         # A command that can be pasted would spend what this one was told not to.
         bound = _bound_option(order)
         if bound:
-            return f"it was bound by{bound}: allow more there, or where you gave none, --slippage {wider}"
+            allow = "more" if order["maxSpend"] else "less"
+            return f"it was bound by{bound}: allow {allow} there, or where you gave none, --slippage {wider}"
         return f"why: oee show {short_id(order)}"
     if not error["retryable"]:
         return f"why: oee show {short_id(order)}"

@@ -16,7 +16,7 @@ from oee_daemon.contract.tokens import is_stable
 
 #: What is typed as one word for a pair, and for an amount.
 _PAIR = re.compile(r"([^/:_-]*)([/:_-])([^/:_-]*)")
-_NUMBER = re.compile(r"\d[\d.,]*")
+_NUMBER = re.compile(r"\.?\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,17 @@ def check_pair(verb: str, base: str, quote: str, amount: str | None) -> None:
         raise UsageFault(
             "A pair is written as two words.", hint=f"oee {verb} {first or 'SOL'} {second or 'USDC'} {quote}"
         )
-    if amount is not None and _NUMBER.fullmatch(base) and not _NUMBER.fullmatch(amount):
-        raise UsageFault("The amount comes last.", hint=f"oee {verb} {quote} {amount} {base}")
+    if amount is not None and not _NUMBER.fullmatch(amount):
+        if _NUMBER.fullmatch(base):
+            raise UsageFault("The amount comes last.", hint=f"oee {verb} {quote} {amount} {base}")
+        if _NUMBER.fullmatch(quote):
+            raise UsageFault("The amount comes last.", hint=f"oee {verb} {base} {amount} {quote}")
+    if amount is None and _NUMBER.fullmatch(quote):
+        other = "SOL" if is_stable(base) else "USDC"
+        raise UsageFault(
+            f"QUOTE is missing: the token that {base} is traded against.",
+            hint=f"oee {verb} {base} {other} {quote}",
+        )
     if base.lower() == quote.lower():
         raise UsageFault(f"BASE and QUOTE are the same: {base}.", hint="Name two different tokens.")
 

@@ -68,11 +68,21 @@ def read_seq(text: str, field: str) -> int:
 
 
 def read_pair(text: str, book: TokenBook) -> str:
-    """`sol/usdc` by mints. Raises `InvalidInput`."""
-    base, slash, quote = text.partition("/")
+    """`sol/usdc` by mints. Raises `InvalidInput`, also for a pair of which no order can be: none found where
+    `USDC/SOL` was asked for would read as no order at all."""
+    first, slash, second = text.partition("/")
     if not slash:
         raise InvalidInput("pair has to be BASE/QUOTE.", field="pair", hint="For example SOL/USDC")
-    return f"{book.find(base, 'pair').mint}/{book.find(quote, 'pair').mint}"
+    base, quote = book.find(first, "pair"), book.find(second, "pair")
+    if base.mint == quote.mint:
+        raise InvalidInput("pair names one token twice.", field="pair", hint="For example SOL/USDC")
+    if base.stable and not quote.stable:
+        raise InvalidInput(
+            f"{base.symbol} is always the quote: there is no pair {base.symbol}/{quote.symbol}.",
+            field="pair",
+            hint=f"It is {quote.symbol}/{base.symbol}",
+        )
+    return f"{base.mint}/{quote.mint}"
 
 
 def zoned(at: datetime | None, field: str) -> datetime | None:

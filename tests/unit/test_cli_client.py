@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -80,14 +81,21 @@ def test_nothing_sent_is_unreachable() -> None:
         execute(Script(GONE))
 
 
-def test_a_daemon_elsewhere_that_is_waited_for_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
-    script = Script(GONE)
-    script.settings = replace(script.settings, url="http://far:3000")
-    with pytest.raises(Unreachable):
-        execute(script)
-    assert len(script.keys) > 2
-    said = "no answer from http://far:3000 (refused): asking again until --timeout is over\n"
-    assert capsys.readouterr().err == said
+def test_a_daemon_elsewhere_or_frozen_that_is_waited_for_is_told_of_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    far, frozen = Script(GONE), Script(ConnectionLost("no answer in 10 s", sent=True, timed_out=True))
+    far.settings = replace(far.settings, url="http://far:3000")
+    for script, reason in (
+        (far, "http://far:3000 (refused)"),
+        (frozen, "the daemon (no answer in 10 s)"),
+    ):
+        with pytest.raises(Unreachable if script is far else OutcomeUnknown):
+            execute(script)
+        assert len(script.keys) > 2
+        assert re.fullmatch(
+            rf"no answer from {re.escape(reason)}: asking again for \d+ s\n", capsys.readouterr().err
+        )
 
 
 def test_no_database_is_waited_for_a_little_and_then_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,17 +241,14 @@ def test_sentences() -> None:
     done = ending_text(order())
     assert (done.mark, done.text) == ("✓", "bought 1.5 SOL for 213.27 USDC at 142.18 on raydium in 2.61 s")
     assert len(ending_text(order(), room=60).text) + 2 <= 60
-    failed = ending_text(
-        order(
-            status="failed",
-            attempt=3,
-            error={"code": "slippage_exceeded", "message": "Moved.", "retryable": True},
-        )
-    )
+    failed_error = {"code": "slippage_exceeded", "message": "Moved.", "retryable": True}
+    failed = ending_text(order(status="failed", attempt=3, error=failed_error))
     assert failed.text == "not bought in 3 attempts: Moved (slippage_exceeded). Nothing left the wallet."
     # No command to paste that spends more than was allowed.
     bound = "it was bound by --max-spend 214.337950: allow more there, or where you gave none, --slippage 1%"
     assert failed.hint == bound
+    least = order(status="failed", maxSpend=None, minReceive="1.4", error=failed_error)
+    assert "--min-receive 1.4: allow less there" in (ending_text(least).hint or "")
     assert "(exit 9)" in (ending_text(order(status="submitted")).hint or "")
     assert "(exit 124)" in (ending_text(order(status="routing"), waited=60).hint or "")
 
