@@ -44,6 +44,7 @@ def request_of(terms: Terms, tokens: TokenBook, number: int = 0, attempt: int = 
         mode=terms.swap_mode,
         number=number,
         attempt=attempt,
+        slippage_bps=terms.slippage_bps,
     )
 
 

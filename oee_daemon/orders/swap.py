@@ -16,7 +16,8 @@ from oee_daemon.orders.tokens import Token
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
     """What a venue is asked. `number` and `attempt` are 0 and 1 for a price that nobody will trade on.
-    `route`: the only one that is asked for, as in a quote of that venue; any where it is empty."""
+    `route`: the only one that is asked for, as in a quote of that venue; any where it is empty.
+    `slippage_bps`: by how much a swap of the quote may be worse, for venues whose quotes say it."""
 
     input_token: Token
     output_token: Token
@@ -25,6 +26,7 @@ class QuoteRequest:
     number: int = 0
     attempt: int = 1
     route: bytes = b""
+    slippage_bps: int = 0
 
 
 def is_far_better(more: int, less: int) -> bool:

@@ -70,6 +70,13 @@ def test_an_order_lands_and_every_line_and_object_says_where(cli: Cli, local: Lo
         done = cli.run(*command.split())
         lines = (done.stdout + done.stderr).splitlines()
         assert lines and not [line for line in lines if not line.startswith("mainnet")], command
+    bought = cli.json("buy", "SOL", "USDC", "1.5")
+    assert (bought["status"], bought["filledOut"]) == ("confirmed", "1.5")
+    assert Decimal(bought["filledIn"]) <= Decimal(bought["maxSpend"])
+    assert (bought["signature"], None) in local.landed()
+    quotes = {one["venue"]: one for one in cli.json("quote", "SOL", "USDC", "1.5")["quotes"]}
+    assert quotes.pop("meteora")["error"]["code"] == "exact_out_unsupported"
+    assert {one["amountOut"] for one in quotes.values()} == {"1.5"} and len(quotes) == 4
     asked = cli.json("quote", "SOL", "USDC", "--spend", "10")
     assert asked["network"] == "mainnet"
     fees = [Decimal(one["networkFee"]) for one in asked["quotes"]]

@@ -177,11 +177,12 @@ async def what_is_built_is_just_that_plan(rig: Rig) -> None:
 
 async def what_was_stored_builds_the_same(rig: Rig) -> None:
     """After a crash the quote is what was stored of it: its amounts, its fee and its route."""
-    plan, anchor = await planned(rig), await rig.anchor()
-    stored = replace(plan, quote=replace(plan.quote, price_impact_bps=None))
-    assert await rig.venue.build(stored, anchor, DEADLINE_S) == await rig.venue.build(
-        plan, anchor, DEADLINE_S
-    )
+    for mode in modes(rig):
+        plan, anchor = await planned(rig, mode), await rig.anchor()
+        stored = replace(plan, quote=replace(plan.quote, price_impact_bps=None))
+        assert await rig.venue.build(stored, anchor, DEADLINE_S) == await rig.venue.build(
+            plan, anchor, DEADLINE_S
+        )
 
 
 async def neither_has_an_effect(rig: Rig) -> None:

@@ -1,5 +1,5 @@
-"""Jupiter's API: build and labels of Swap V2, quote and swap of V1, prices and tokens: shapes, errors,
-wrapping.
+"""Jupiter's API: build and labels of Swap V2; of V1 quote, swap and its instructions; prices and tokens:
+shapes, errors, wrapping.
 
 https://dev.jup.ag, read as of August 2026. Its pools are Meteora's and Orca's; a route has one hop.
 """
@@ -44,6 +44,8 @@ LABELS = {
 }
 #: Micro-lamports a unit of what it proposes.
 _UNIT_PRICE = 10_000
+#: Lamports that this comes to.
+_PRIORITY = -(-localnet_venues.UNIT_LIMIT * _UNIT_PRICE // 1_000_000)
 
 
 def _refuse(message: str, code: str | None = None) -> Refused:
@@ -112,12 +114,15 @@ def _quoted(ask: Ask, pool: Pool, quote: Quote) -> Json:
 
 def quote(offers: Offers, query: Query) -> Json:
     """V1. Raises `Refused`."""
-    ask = _ask(query)
+    ask, version = _ask(query), query.get("instructionVersion", "V1")
+    if version not in ("V1", "V2"):
+        raise _refuse("Query parameter is invalid: instructionVersion")
     pool, found = _found(offers, query, ask)
     told = _quoted(ask, pool, found)
     hop = told["routePlan"][0]["swapInfo"]
     hop |= {"feeAmount": str(found.fee), "feeMint": str(ask.mint_in)}
-    return told | {"platformFee": None, "contextSlot": offers.chain.tip, "timeTaken": 0.001}
+    told |= {"platformFee": None, "contextSlot": offers.chain.tip, "timeTaken": 0.001}
+    return told | {"instructionVersion": version}
 
 
 def _wallet(value: object) -> Pubkey:
@@ -144,14 +149,14 @@ def _sides(wallet: Pubkey, ask: Ask, most: int, *, wrap: bool) -> tuple[Side, Si
 
 
 def _swap(
-    ask: Ask, pool: Pool, found: Quote, wallet: Pubkey, *, wrap: bool
+    ask: Ask, pool: Pool, found: Quote, wallet: Pubkey, *, wrap: bool, v2: bool = False
 ) -> tuple[Side, Instruction, Side]:
     most = ask.bound(found) if ask.exact_out else ask.amount
     paid, got = _sides(wallet, ask, most, wrap=wrap)
     quoted = found.amount_in if ask.exact_out else found.amount_out
     swap = localnet_swaps.jupiter_swap(
         pool, wallet, ask.mint_in, (paid.account, got.account), ask.amount, quoted, ask.slippage_bps,
-        exact_out=ask.exact_out,
+        exact_out=ask.exact_out, v2=v2,
     )  # fmt: skip
     return paid, swap, got
 
@@ -202,10 +207,11 @@ def build(offers: Offers, query: Query) -> Json:
 
 
 def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
-    """The quote that is handed back, as it was given."""
+    """The quote that is handed back. Raises `Refused` where it is not as it was given."""
+    changed = _refuse("quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS")
     told = body.get("quoteResponse")
     if not isinstance(told, dict) or not told.get("routePlan"):
-        raise _refuse("quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS")
+        raise changed
     exact_out = told.get("swapMode") == "ExactOut"
     query = {name: str(told.get(name)) for name in ("inputMint", "outputMint", "slippageBps", "swapMode")}
     query["amount"] = str(told.get("outAmount" if exact_out else "inAmount"))
@@ -214,18 +220,50 @@ def _chosen(offers: Offers, body: Json) -> tuple[Ask, Pool, Quote]:
         label = told["routePlan"][0]["swapInfo"]["label"]
         amounts = int(told["inAmount"]), int(told["outAmount"])
     except (KeyError, TypeError, ValueError):
-        raise _refuse(
-            "quoteResponse is missing or was changed", "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS"
-        ) from None
+        raise changed from None
     pool, _now = _found(offers, {"dexes": str(label)}, ask)
-    return ask, pool, Quote(*amounts, 0, 0.0)
+    found = Quote(*amounts, 0, 0.0)
+    given = _quoted(ask, pool, found)
+    hop = told["routePlan"][0]["swapInfo"]
+    given["routePlan"][0]["swapInfo"] |= {name: hop.get(name) for name in ("feeAmount", "feeMint")}
+    # What follows from the time of the quote.
+    free = ("priceImpactPct", "platformFee", "contextSlot", "timeTaken", "instructionVersion")
+    if not set(free) <= set(told) or told != given | {name: told[name] for name in free}:
+        raise changed
+    return ask, pool, found
+
+
+def _v1(offers: Offers, body: Json) -> tuple[Pubkey, Side, Instruction, Side]:
+    """Who swaps, and what is done for it. Raises `Refused`."""
+    ask, pool, found = _chosen(offers, body)
+    wallet = _wallet(body.get("userPublicKey"))
+    wrap = body.get("wrapAndUnwrapSol", True) is not False
+    v2 = ask.exact_out and body["quoteResponse"]["instructionVersion"] == "V2"
+    return wallet, *_swap(ask, pool, found, wallet, wrap=wrap, v2=v2)
+
+
+def swap_instructions(offers: Offers, body: Json) -> Json:
+    """V1: what a transaction of a quote does, for whoever makes one. Raises `Refused`."""
+    _, paid, swapped, got = _v1(offers, body)
+    cleanup = [*paid.after, *got.after]
+    budget = set_compute_unit_limit(localnet_venues.UNIT_LIMIT), set_compute_unit_price(_UNIT_PRICE)
+    return {
+        "tokenLedgerInstruction": None,
+        "computeBudgetInstructions": [_shown(instruction) for instruction in budget],
+        "setupInstructions": [_shown(instruction) for instruction in (*paid.before, *got.before)],
+        "swapInstruction": _shown(swapped),
+        "cleanupInstruction": _shown(cleanup[0]) if cleanup else None,
+        "otherInstructions": [],
+        "addressLookupTableAddresses": [str(localnet_genesis.TABLES[localnet_pools.JUPITER_ID])],
+        "prioritizationFeeLamports": _PRIORITY,
+        "computeUnitLimit": localnet_venues.UNIT_LIMIT,
+        "simulationError": None,
+    }
 
 
 def swap(offers: Offers, body: Json) -> Json:
     """V1: a transaction of a quote, to be signed. Raises `Refused`."""
-    ask, pool, found = _chosen(offers, body)
-    wallet = _wallet(body.get("userPublicKey"))
-    paid, swapped, got = _swap(ask, pool, found, wallet, wrap=body.get("wrapAndUnwrapSol", True) is not False)
+    wallet, paid, swapped, got = _v1(offers, body)
     made = [
         set_compute_unit_limit(localnet_venues.UNIT_LIMIT),
         set_compute_unit_price(_UNIT_PRICE),
@@ -237,7 +275,7 @@ def swap(offers: Offers, body: Json) -> Json:
     return {
         "swapTransaction": base64.b64encode(wire).decode(),
         "lastValidBlockHeight": offers.chain.height + localnet_slots.HASH_BLOCKS,
-        "prioritizationFeeLamports": -(-localnet_venues.UNIT_LIMIT * _UNIT_PRICE // 1_000_000),
+        "prioritizationFeeLamports": _PRIORITY,
         "computeUnitLimit": localnet_venues.UNIT_LIMIT,
     }
 
@@ -288,4 +326,6 @@ GET: Mapping[str, Callable[[Offers, Query], Any]] = MappingProxyType(
         "/tokens/v2/search": _tokens,
     }
 )
-POST: Mapping[str, Callable[[Offers, Json], Any]] = MappingProxyType({"/swap/v1/swap": swap})
+POST: Mapping[str, Callable[[Offers, Json], Any]] = MappingProxyType(
+    {"/swap/v1/swap": swap, "/swap/v1/swap-instructions": swap_instructions}
+)

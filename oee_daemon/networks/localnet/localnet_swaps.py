@@ -18,7 +18,7 @@ from solders.token.associated import get_associated_token_address
 
 from oee_daemon.networks.localnet import localnet_dialects, localnet_pools
 from oee_daemon.networks.localnet.localnet_json import MEMO_ID
-from oee_daemon.networks.localnet.localnet_pools import Pool
+from oee_daemon.networks.localnet.localnet_pools import BPS, Pool
 
 _ATA_ID = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 _RENT_ID = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
@@ -130,20 +130,27 @@ def raydium_swap(
 
 def jupiter_swap(
     pool: Pool, payer: Pubkey, mint_in: Pubkey, user: tuple[Pubkey, Pubkey], amount: int, quoted: int,
-    slippage_bps: int, *, exact_out: bool,
+    slippage_bps: int, *, exact_out: bool, v2: bool = False,
 ) -> Instruction:  # fmt: skip
-    """`route` by one hop: amount, what was quoted for it, and how much less or more may be."""
-    way = localnet_dialects.JUPITER.exact_out if exact_out else localnet_dialects.JUPITER.exact_in
-    roles = _roles(pool, payer, mint_in, user)
-    hop = bytes([_HOPS[pool.market.label]])
+    """`route` by one hop: amount, what was quoted for it, and how much less or more may be. `v2`: by the
+    second version of exact output."""
+    hop = struct.pack("<IB", 1, _HOPS[pool.market.label])
     if pool.market is localnet_pools.ORCA:
         hop += bytes([pool.sides[0].mint == mint_in])
-    plan = struct.pack("<I", 1) + hop + bytes([100, 0, 1])
-    data = way.tag + plan + struct.pack("<QQHB", amount, quoted, slippage_bps, 0)
+    if v2:
+        data = (
+            struct.pack("<QQHHH", amount, quoted, slippage_bps, 0, 0) + hop + struct.pack("<HBB", BPS, 0, 1)
+        )
+    else:
+        data = hop + bytes([100, 0, 1]) + struct.pack("<QQHB", amount, quoted, slippage_bps, 0)
+    dialect = localnet_dialects.JUPITER
+    way = dialect.exact_out_v2 if v2 else dialect.exact_out if exact_out else dialect.exact_in
+    assert way is not None
     # An account that is not wanted is named by the program itself, as Anchor has it.
-    accounts = [AccountMeta(localnet_pools.JUPITER_ID, False, False)] * (18 if exact_out else 17)
-    for role, place in zip(roles, way.roles, strict=True):
+    accounts = [AccountMeta(localnet_pools.JUPITER_ID, False, False)] * (1 + max(way.roles))
+    for role, place in zip(_roles(pool, payer, mint_in, user), way.roles, strict=True):
         accounts[place] = role
-    accounts[0] = AccountMeta(pool.facing(mint_in)[0].program, False, False)
-    accounts[9 if exact_out else 7] = AccountMeta(_EVENT_AUTHORITY, False, False)
-    return Instruction(localnet_pools.JUPITER_ID, data, accounts)
+    if not v2:
+        accounts[0] = AccountMeta(pool.facing(mint_in)[0].program, False, False)
+    accounts[8 if v2 else 9 if exact_out else 7] = AccountMeta(_EVENT_AUTHORITY, False, False)
+    return Instruction(localnet_pools.JUPITER_ID, way.tag + data, accounts)

@@ -2,8 +2,9 @@
 
 It speaks the interface of Raydium's CPMM (https://github.com/raydium-io/raydium-cp-swap at 609780f):
 instructions, accounts, layouts, fees, error 6005; none of that program's code is in it. The same code speaks
-Jupiter's `route` and `exact_out_route` with error 6001, for the pools that are reached through Jupiter. Exact
-input pays out of what has arrived, so a token's transfer fee counts without being read.
+Jupiter's `route`, `exact_out_route` and `exact_out_route_v2` with error 6001, for the pools that are reached
+through Jupiter. Exact input pays out of what has arrived, so a token's transfer fee counts without being
+read.
 """
 
 from __future__ import annotations

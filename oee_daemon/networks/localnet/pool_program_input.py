@@ -75,8 +75,13 @@ def read_instruction(w: Writer, dialect: Dialect) -> None:
     w.get(R9, "size")
     w.when(R9, "lt", 24, "bad instruction")
     w.load(R2, R8, 0)
-    swaps, others = (dialect.exact_in, dialect.exact_out), (dialect.opens, dialect.withdraws)
-    for n, way in enumerate((*swaps, *filter(None, others))):
+    swaps = (dialect.exact_in, dialect.exact_out)
+    ways = [(way, n, "read") for n, way in enumerate(swaps)]
+    if dialect.exact_out_v2 is not None:
+        ways.append((dialect.exact_out_v2, 1, "read v2"))
+    others = filter(None, (dialect.opens, dialect.withdraws))
+    ways += [(way, n, way.name) for n, way in enumerate(others, 2)]
+    for way, n, then in ways:
         other = f"not {way.name}"
         w.wide(R3, int.from_bytes(way.tag, "little"))
         w.when(R2, "ne", R3, other)
@@ -87,7 +92,7 @@ def read_instruction(w: Writer, dialect: Dialect) -> None:
             w.put(role, R4)
         w.put("exact_out", n)
         w.log(f"Instruction: {way.name}")
-        w.jump("read" if way in swaps else way.name)
+        w.jump(then)
         w.label(other)
     w.jump("bad instruction")
     w.label("read")
@@ -109,12 +114,21 @@ def read_instruction(w: Writer, dialect: Dialect) -> None:
 
 def _read_route(w: Writer) -> None:
     """Amount, quote, slippage in bps and platform fee are the last 19 bytes: the route plan before them has
-    any length."""
+    any length. Of the second version they come first."""
     w.add(R8, R9)
     w.load(R1, R8, -19)
     w.put("amount", R1)
     w.load(R1, R8, -11)
     w.load(R3, R8, -3, 2)
+    w.jump("quoted")
+    w.label("read v2")
+    w.when(R9, "lt", 30, "bad instruction")
+    w.get(R8, "data")
+    w.load(R1, R8, 8)
+    w.put("amount", R1)
+    w.load(R1, R8, 16)
+    w.load(R3, R8, 24, 2)
+    w.label("quoted")
     w.when(R3, "gt", BPS, "bad instruction")
     w.mov(R2, BPS)
     w.get(R4, "exact_out")

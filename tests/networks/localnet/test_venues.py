@@ -4,6 +4,7 @@ and lands."""
 from __future__ import annotations
 
 import base64
+import struct
 from typing import Any
 
 import pytest
@@ -260,10 +261,62 @@ def test_exact_output_is_whirlpools_alone(net: Localnet) -> None:
     assert net.held(USDC) == 10**8
 
 
+def exact_quote(net: Localnet, mints: tuple[str, str], **more: Any) -> Any:
+    return net.get(
+        "/jupiter/swap/v1/quote", inputMint=mints[0], outputMint=mints[1], amount=10**7, slippageBps=0,
+        swapMode="ExactOut", **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("mints", [(SOL, USDC), (USDC, SOL), (USDC, BONK), (USDC, FEE)])
+def test_jupiters_instructions_of_an_exact_output_compile_and_land(
+    net: Localnet, mints: tuple[str, str], version: str
+) -> None:
+    net.fund()
+    quote = exact_quote(net, mints, instructionVersion=version)
+    told = net.post(
+        "/jupiter/swap/v1/swap-instructions",
+        {"userPublicKey": str(net.wallet.pubkey()), "quoteResponse": quote, "wrapAndUnwrapSol": True},
+    )
+    data = base64.b64decode(told["swapInstruction"]["data"])
+    # What is at the front of the second version is at the end of the first.
+    assert data[:8].hex() == ("d033ef977b2bed5c" if version == "V1" else "9d8ab85215f4f324")
+    place = len(data) - 19 if version == "V1" else 8
+    assert struct.unpack_from("<QQ", data, place) == (10**7, int(quote["inAmount"]))
+    (table,) = told["addressLookupTableAddresses"]
+    (held,) = reckoned.data(net, table)
+    told["addressesByLookupTableAddress"] = {
+        table: [str(Pubkey(held[n : n + 32])) for n in range(56, len(held), 32)]
+    }
+    told["computeBudgetInstructions"] = told["computeBudgetInstructions"][1:]
+    told["blockhashWithMetadata"] = build(net)["blockhashWithMetadata"]
+    given, taken = (net.held(mint) for mint in mints)
+    lamports = net.rpc("getBalance", str(net.wallet.pubkey()))["value"]
+    signature = net.send(compiled(net, told))
+    assert net.status(signature)["err"] is None
+    fee = 5_000 + 100_000 * 10_000 // 10**6
+    moved = net.rpc("getBalance", str(net.wallet.pubkey()))["value"] - lamports + fee
+    assert (moved if mints[1] == SOL else net.held(mints[1]) - taken) == 10**7
+    if mints[0] != SOL:
+        assert given - net.held(mints[0]) == int(quote["inAmount"])
+    assert net.held(SOL) == 0
+
+
 def test_a_changed_quote_makes_no_swap(net: Localnet) -> None:
-    body = {"userPublicKey": str(net.wallet.pubkey()), "quoteResponse": {"inAmount": "5"}}
-    assert net.post("/jupiter/swap/v1/swap", body)["errorCode"] == "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS"
-    assert "error" in net.post("/jupiter/swap/v1/swap", [])
+    whole = exact_quote(net, (SOL, USDC))
+    bodies = [{"inAmount": "5"}] + [
+        {name: value for name, value in whole.items() if name != left} for left in whole
+    ]
+    bodies += [whole | {"otherAmountThreshold": "1"}, whole | {"more": 1}]
+    for path in ("swap", "swap-instructions"):
+        for quoted in bodies:
+            body = {"userPublicKey": str(net.wallet.pubkey()), "quoteResponse": quoted}
+            assert "error" in net.post(f"/jupiter/swap/v1/{path}", body), quoted
+        told = net.post(f"/jupiter/swap/v1/{path}", body | {"quoteResponse": {"inAmount": "5"}})
+        assert told["errorCode"] == "FAILED_TO_GET_SWAP_AND_ACCOUNT_METAS"
+        assert "error" in net.post(f"/jupiter/swap/v1/{path}", [])
+        assert "error" not in net.post(f"/jupiter/swap/v1/{path}", body | {"quoteResponse": whole})
 
 
 def test_jupiter_tells_prices_and_tokens(net: Localnet) -> None:

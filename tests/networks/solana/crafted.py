@@ -136,14 +136,28 @@ def route(
     name: str = "route",
     fee: int = 0,
     better: int = 0,
+    hops: Sequence[bytes] = (bytes([38, 100, 0, 1]),),
 ) -> Instruction:
-    plan = struct.pack("<I", 1) + bytes([38, 100, 0, 1])
+    plan = struct.pack("<I", len(hops)) + b"".join(hops)
     shared = b"\x05" if name.startswith("shared") else b""
     if name.endswith("v2"):
         data = tag(name) + shared + struct.pack("<QQHHH", amount, quoted, bps, fee, better) + plan
     else:
         data = tag(name) + shared + plan + struct.pack("<QQHB", amount, quoted, bps, fee)
     return call(JUPITER, data, source, target)
+
+
+EXACT_OUT_ROUTES = (
+    "exact_out_route", "shared_accounts_exact_out_route", "exact_out_route_v2",
+    "shared_accounts_exact_out_route_v2",
+)  # fmt: skip
+#: As `RoutePlanStep` has them: a concentrated pool of Raydium's; two of Orca's, and a constant-product pool
+#: of Raydium's; Orca's second market without a list and with one.
+EXACT_OUT_HOPS = (
+    (bytes([26, 100, 0, 1]),),
+    (bytes([17, 1, 100, 0, 1]), bytes([17, 0, 100, 1, 2]), bytes([46, 100, 2, 3])),
+    (bytes([47, 1, 0, 100, 0, 1]), bytes([47, 0, 1, 2, 0, 0, 0, 6, 2, 0, 1, 100, 1, 2])),
+)
 
 
 def budget(units: int = 200_000, price: int = 100_000) -> list[Instruction]:
@@ -252,10 +266,12 @@ def good_shapes() -> dict[str, Shape]:
         "Jupiter's route": jup(routed()),
         "Jupiter's shared route, with a table": jup(routed(name="shared_accounts_route"), tables=[table]),
         "Jupiter's second route": jup(routed(name="route_v2")),
-        "Jupiter, exact output": jup(
-            route(1_000_000, 1_000_000, 1_000, ata(SOL), ata(usdc), name="exact_out_route"),
-            order(exact_out=True, venue="jupiter"),
-        ),
+        **{
+            f"Jupiter's {name}, {len(hops)} hops": jup(
+                routed(name=name, hops=hops), order(exact_out=True, venue="jupiter")
+            )
+            for name in EXACT_OUT_ROUTES for hops in EXACT_OUT_HOPS
+        },
         "a legacy message": replace(swap_of_sol(), legacy=True),
         "a token of Token-2022": Shape(
             tokens,

@@ -160,7 +160,7 @@ class VenueRig:
         self._chain = self._held.chain()
         self.venue, self.guard, self.wallet = self._held.venue(name), self._held.guard, self._held.wallet
         can = {venues.Can.STEADY}
-        if name in ("raydium", "cpmm"):
+        if name != "meteora":
             can.add(venues.Can.EXACT_OUT)
         if name == "cpmm":
             can |= {venues.Can.SAY_FEE, venues.Can.EXACT_BOUND}

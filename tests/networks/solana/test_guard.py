@@ -173,6 +173,6 @@ def test_instructions_are_named_as_anchor_names_them() -> None:
     names = {
         "swap_base_input", "swap_base_output", "swap", "swap_v2", "route", "shared_accounts_route",
         "exact_out_route", "shared_accounts_exact_out_route", "route_v2", "shared_accounts_route_v2",
-        "exact_out_route_v2",
+        "exact_out_route_v2", "shared_accounts_exact_out_route_v2",
     }  # fmt: skip
     assert {tag for _, tag in LAYOUTS if len(tag) == 8} == {crafted.tag(name) for name in names}

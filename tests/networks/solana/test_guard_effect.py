@@ -25,7 +25,7 @@ from tests.networks.solana.crafted import (
     token_state,
 )  # fmt: skip
 from tests.networks.solana.guarded import account_of, judged
-from tests.networks.solana.thefts import TABLE, USDC
+from tests.networks.solana.thefts import TABLE, USDC, exact
 
 HERS = str(ata(USDC))
 
@@ -105,6 +105,23 @@ EFFECTS: dict[str, tuple[str, Purse]] = {
     "the wallet gone": ("assign", stolen(**{str(WALLET): None})),
     "a dearer fee": ("fee", dear()),
 }
+
+
+#: Of an exact output, which has to bring 1,000,000 for at most 1,100,000.
+EXACT_EFFECTS: dict[str, tuple[str, Purse]] = {
+    "a unit less out": ("receives", honest(got=999_999)),
+    "a unit more in": ("spends", honest(spent=1_100_001, got=1_000_000)),
+    "another's destination": ("receives", for_him()),
+}
+
+
+@pytest.mark.parametrize("name", crafted.EXACT_OUT_ROUTES)
+@pytest.mark.parametrize(("rule", "purse"), EXACT_EFFECTS.values(), ids=EXACT_EFFECTS)
+def test_an_exact_output_of_jupiter_s_is_held_to_what_it_would_do(rule: str, purse: Purse, name: str) -> None:
+    judged(exact(name), honest(spent=1_100_000, got=1_000_000))
+    with pytest.raises(UnsafeSwap) as caught:
+        judged(exact(name), purse)
+    assert (caught.value.code, caught.value.retryable) == (f"unsafe.{rule}", False)
 
 
 @pytest.mark.parametrize(("rule", "purse"), EFFECTS.values(), ids=EFFECTS)

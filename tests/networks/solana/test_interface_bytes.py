@@ -30,7 +30,7 @@ SWAPS = {
     CLMM: ("swap", "swap_v2"),
     JUPITER: (
         "route", "shared_accounts_route", "exact_out_route", "shared_accounts_exact_out_route", "route_v2",
-        "shared_accounts_route_v2", "exact_out_route_v2",
+        "shared_accounts_route_v2", "exact_out_route_v2", "shared_accounts_exact_out_route_v2",
     ),
 }  # fmt: skip
 

@@ -33,6 +33,9 @@ IN_AND_OUT = [
     ("meteora", "BONK", "USDC", 10**7, SwapMode.EXACT_IN),
     ("orca", "USDC", "SOL", 10**7, SwapMode.EXACT_IN),
     ("jupiter", "SOL", "BONK", 10**8, SwapMode.EXACT_IN),
+    ("orca", "SOL", "USDC", 10**7, SwapMode.EXACT_OUT),
+    ("orca", "USDC", "SOL", 10**8, SwapMode.EXACT_OUT),
+    ("jupiter", "USDC", "BONK", 10**7, SwapMode.EXACT_OUT),
 ]
 
 
@@ -98,31 +101,37 @@ def test_a_pool_swaps_to_the_unit_that_it_quotes(local: Local) -> None:
 def test_what_a_venue_has_not_is_refused(local: Local) -> None:
     async def run() -> None:
         async with trading(local) as trader:
-            for name in ("meteora", "orca", "jupiter"):
-                with pytest.raises(VenueRefused) as caught:
-                    await trader.venues[name].quote(
-                        request_of("SOL", "USDC", 10, SwapMode.EXACT_OUT), DEADLINE_S
-                    )
-                assert caught.value.code == "exact_out_unsupported"
+            with pytest.raises(VenueRefused) as caught:
+                await trader.venues["meteora"].quote(
+                    request_of("SOL", "USDC", 10, SwapMode.EXACT_OUT), DEADLINE_S
+                )
+            assert caught.value.code == "exact_out_unsupported"
             for venue in trader.venues.values():
                 with pytest.raises(VenueRefused):
                     await venue.quote(request_of("SOL", "USDC", 1), DEADLINE_S)
-            with pytest.raises(VenueRefused):
-                await trader.venues["cpmm"].quote(
-                    request_of("SOL", "USDC", MAX_UNITS, SwapMode.EXACT_OUT), DEADLINE_S
-                )
+            for name in ("cpmm", "orca", "jupiter"):
+                with pytest.raises(VenueRefused):
+                    await trader.venues[name].quote(
+                        request_of("SOL", "USDC", MAX_UNITS, SwapMode.EXACT_OUT), DEADLINE_S
+                    )
 
     asyncio.run(run())
 
 
-def test_a_swap_that_fails_on_the_chain_is_rejected_by_its_name(local: Local) -> None:
+@pytest.mark.parametrize(
+    ("venue", "amount", "mode"),
+    [("raydium", 10**8, SwapMode.EXACT_IN), ("orca", 10**7, SwapMode.EXACT_OUT)],
+)
+def test_a_swap_that_fails_on_the_chain_is_rejected_by_its_name(
+    local: Local, venue: str, amount: int, mode: SwapMode
+) -> None:
     """Its price was good when it was signed, and is not when it lands."""
 
     async def run() -> None:
         async with trading(local) as trader:
             order = uuid4()
-            swap = await trader.signed("raydium", request_of("SOL", "USDC", 10**8), order, bps=0)
-            await trader.bought("raydium", request_of("SOL", "USDC", 10**9))
+            swap = await trader.signed(venue, request_of("SOL", "USDC", amount, mode), order, bps=0)
+            await trader.bought(venue, request_of("SOL", "USDC", 10**9))
             outcome = await trader.outcome(swap)
             assert isinstance(outcome, Rejected), outcome
             assert (outcome.code, outcome.retryable) == ("slippage_exceeded", True)

@@ -108,6 +108,30 @@ def behind(parameters: bytes) -> Shape:
     return Shape(order(venue="jupiter"), [*crafted.budget(), swap, memo()])
 
 
+def exact(
+    name: str,
+    given: int = 1_000_000,
+    amount: int = 1_000_000,
+    bps: int = 1_000,
+    fee: int = 0,
+    better: int = 0,
+) -> Shape:
+    """An exact output by Jupiter, through two pools of Orca's."""
+    swap = route(
+        amount, given, bps, ata(SOL), ata(USDC), name=name, fee=fee, better=better,
+        hops=crafted.EXACT_OUT_HOPS[1],
+    )  # fmt: skip
+    return Shape(order(exact_out=True, venue="jupiter"), [*crafted.budget(), swap, memo()])
+
+
+def exact_behind(hop: bytes) -> Shape:
+    """As `behind`: after the hop that the program reads come its amounts, and then those to be shown."""
+    evil, shown = (struct.pack("<QQHB", *n) for n in ((1, 2**63, 10_000, 0), (1_000_000, 1_000_000, 0, 0)))
+    data = crafted.tag("exact_out_route") + struct.pack("<I", 1) + hop + evil + shown
+    swap = call(JUPITER, data, ata(SOL), ata(USDC))
+    return Shape(order(exact_out=True, venue="jupiter"), [*crafted.budget(), swap, memo()])
+
+
 def memo_of(order_id: UUID, attempt: int) -> bytes:
     return Memo(order_id, attempt, Anchored(slot=1, height=1)).text()
 
@@ -236,6 +260,23 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "amounts behind those of a longer hop": ("bound", behind(bytes(1))),
     "a fee of another route": ("bound", routed(1_000, fee=50, name="route_v2")),
     "more than was quoted, kept": ("bound", routed(1_000, better=50, name="route_v2")),
+    **{
+        f"{what} by {name}": ("bound", exact(name, **how))
+        for name in crafted.EXACT_OUT_ROUTES
+        for what, how in (
+            ("a unit more in", {"given": 1_000_001}),
+            ("a point more in", {"bps": 1_001}),
+            ("a unit less out", {"amount": 999_999}),
+            ("more out than was asked", {"amount": 1_000_001}),
+            ("a fee of an exact output", {"fee": 1}),
+        )
+    },
+    "more than an exact output's quote, kept": ("bound", exact("exact_out_route_v2", better=1)),
+    "exact input for exact output": ("bound", exact("route_v2")),
+    "amounts behind an exact output's": ("bound", exact_behind(bytes([17, 1, 100, 0, 1]))),
+    "amounts behind a market's that is not known": ("bound", exact_behind(bytes([18, 1, 100, 0, 1]))),
+    "amounts behind a list's": ("bound", exact_behind(bytes([47, 1, 1, 1, 0, 0, 0, 6, 2, 100, 0, 1]))),
+    "a list without end": ("bound", exact_behind(bytes([47, 1, 1, 255, 255, 255, 255, 100, 0, 1]))),
     "another account than it says": ("account", swap_of_sol().plus(elsewhere())),
     "too long": (
         "too_long",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from solders.address_lookup_table_account import AddressLookupTable
@@ -31,10 +31,24 @@ class Tables:
         """Those that the message uses, as far as they are any. Raises `ChainUnavailable`."""
         most = {t: max((*w, *r), default=-1) for t, (w, r) in reading.tables.items()}
         missing = [t for t, place in most.items() if len(self._known.get(t, ())) <= place]
+        return await self._read(most, missing, deadline_s)
+
+    async def whole(
+        self, tables: Collection[str], deadline_s: float, *, again: bool
+    ) -> Mapping[str, Sequence[str]]:
+        """All that these hold, as far as they are any; `again`: also of those that were read before. Raises
+        `ChainUnavailable`."""
+        missing = [t for t in tables if again or t not in self._known]
+        return await self._read(dict.fromkeys(tables, 0), missing, deadline_s)
+
+    async def _read(
+        self, most: Mapping[str, int], missing: Sequence[str], deadline_s: float
+    ) -> Mapping[str, Sequence[str]]:
+        """`most`: the last place that is needed of each."""
         if missing:
             options = {"encoding": "base64", "commitment": "confirmed"}
-            call = ("getMultipleAccounts", [missing, options])
-            told = await self._pool.two([call], lambda results: _read(results[0], len(missing)), deadline_s)
+            call = ("getMultipleAccounts", [list(missing), options])
+            told = await self._pool.two([call], lambda results: _rows(results[0], len(missing)), deadline_s)
             if len(self._known) > _KEPT:
                 self._known.clear()
             for table, *entries in zip(missing, *told, strict=True):
@@ -61,7 +75,7 @@ def _agreed(told: Sequence[list[str] | None], needed: int) -> list[str] | None:
     return shortest
 
 
-def _read(found: Result, count: int) -> list[list[str] | None]:
+def _rows(found: Result, count: int) -> list[list[str] | None]:
     if isinstance(found, RpcError):
         raise NoAnswer(f"error {found.code}")
     try:

@@ -32,8 +32,11 @@ class Bound(NamedTuple):
 _BPS = 10_000
 #: Bytes of a hop of Jupiter's first routes: a market without parameters, its percentage, two numbers.
 _LEAST_HOP = 4
-#: The number of Orca's market, whose one parameter is a byte.
-_WHIRLPOOL = 17
+#: By its number in Jupiter's interface (`Swap`), the bytes of a market's parameters: Raydium's and Meteora's
+#: have none, Orca's the direction.
+_PARAMETERS = {7: 0, 17: 1, 19: 0, 26: 0, 38: 0, 40: 0, 46: 0}
+#: Orca's second one: the direction, and after a byte that says whether there is one a list of pairs of bytes.
+_WHIRLPOOL_V2 = 47
 
 
 def _in_out(data: bytes, at: int) -> Bound:
@@ -66,7 +69,9 @@ def _routed_out(data: bytes, at: int) -> Bound:
 
 
 def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
-    """Jupiter states what was quoted, and how much worse it may be."""
+    """Jupiter states what was quoted, and how much worse it may be. Which way it rounds nobody has published:
+    the worse one counts. An exact output that is not met to the unit fails (its `ExactOutAmountNotMatched`).
+    """
     if exact == "in":
         return Bound(given, quoted * (_BPS - bps) // _BPS, "in")
     return Bound(-(-quoted * (_BPS + bps) // _BPS), given, "out")
@@ -74,12 +79,12 @@ def _slipped(given: int, quoted: int, bps: int, exact: str) -> Bound:
 
 def _route(exact: str) -> Callable[[bytes, int], Bound]:
     """The route first, its amounts in the last 19 bytes: where each of its hops has the least bytes that one
-    can have. With a longer hop the program would read its amounts elsewhere, and Anchor ignores the rest."""
+    can have, or all are of known lengths. With a longer hop the program would read its amounts elsewhere, and
+    Anchor ignores the rest."""
 
     def read(data: bytes, at: int) -> Bound:
         (hops,) = struct.unpack_from("<I", data, at)
-        one = hops == 1 and data[at + 4] == _WHIRLPOOL
-        if len(data) != at + 4 + _LEAST_HOP * hops + one + 19:
+        if len(data) - 19 not in (at + 4 + _LEAST_HOP * hops, _end_of(hops, data, at + 4)):
             refuse("bound", "where the program reads its amounts is not known")
         given, quoted, bps, fee = struct.unpack_from("<QQHB", data, len(data) - 19)
         if fee:
@@ -87,6 +92,22 @@ def _route(exact: str) -> Callable[[bytes, int], Bound]:
         return _slipped(given, quoted, bps, exact)
 
     return read
+
+
+def _end_of(hops: int, data: bytes, at: int) -> int | None:
+    """Where a route ends that begins there; none where one of its markets is not known."""
+    for _ in range(hops):
+        market = data[at]
+        if market == _WHIRLPOOL_V2 and data[at + 2] == 1:
+            at += 7 + 2 * struct.unpack_from("<I", data, at + 3)[0]
+        elif market == _WHIRLPOOL_V2:
+            at += 3
+        elif market in _PARAMETERS:
+            at += 1 + _PARAMETERS[market]
+        else:
+            return None
+        at += _LEAST_HOP - 1
+    return at
 
 
 def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
@@ -106,7 +127,8 @@ def _route_v2(exact: str) -> Callable[[bytes, int], Bound]:
 #: https://github.com/raydium-io/raydium-cp-swap, /raydium-clmm, /raydium-amm (instruction.rs), for its swaps
 #: without an order book and for the router over all of its pools /raydium-sdk-V2
 #: (liquidity/instruction.ts, tradeV2/instrument.ts);
-#: https://github.com/jup-ag/jupiter-cpi, its interface.
+#: https://github.com/jup-ag/jupiter-cpi, its interface, of which the newer part (`_v2`) lies on the chain, at
+#: C88XWfp26heEmDkmfSzeXP7Fd7GQJ2j9dDTUsyiZbUTa.
 LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] = {
     (CPMM, bytes.fromhex("8fbe5adac41e33de")): (8, _in_out),  # swap_base_input
     (CPMM, bytes.fromhex("37d96256a34ab4ad")): (8, _most_out),  # swap_base_output
@@ -127,6 +149,7 @@ LAYOUTS: Mapping[tuple[str, bytes], tuple[int, Callable[[bytes, int], Bound]]] =
     (JUPITER, bytes.fromhex("bb64facc31c4af14")): (8, _route_v2("in")),  # route_v2
     (JUPITER, bytes.fromhex("d19853937cfed8e9")): (9, _route_v2("in")),  # shared_accounts_route_v2
     (JUPITER, bytes.fromhex("9d8ab85215f4f324")): (8, _route_v2("out")),  # exact_out_route_v2
+    (JUPITER, bytes.fromhex("3560e5cad8bbfa18")): (9, _route_v2("out")),  # shared_accounts_exact_out_route_v2
 }
 
 
