@@ -13,20 +13,30 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
 from oee_cli.text.amount_text import plain_digits
-from oee_daemon.contract.fields import BY_NAME, GIVEN, Kind, given
+from oee_daemon.contract.fields import GIVEN, Kind, given
+from oee_daemon.contract.terms import DEFAULTS, LIQUIDITY_USD
 from oee_daemon.contract.tokens import is_stable
 
-#: Fields that are counted whole, and what an order that does not say is placed with, by the contract.
+#: Fields that are counted whole.
 WHOLE = given(Kind.WHOLE)
-TERMS = {name: BY_NAME[name].default for name in WHOLE}
 _USUAL: dict[str, Any] = {field.name: field.default for field in GIVEN if field.default is not None}
+#: What each type is placed with where nobody says it, by the contract.
+_USUAL_OF = {
+    kind.value: _USUAL
+    | {field.name: brought[field.column] for field in GIVEN if field.column in brought}
+    | {field.name: False for field in GIVEN if field.kind is Kind.FLAG and kind in field.on}
+    for kind, brought in DEFAULTS.items()
+}
+_NUMBERS = given(Kind.AMOUNT, Kind.PRICE)
 _AMOUNTS = given(Kind.AMOUNT)
 _TOKENS = given(Kind.TOKEN)
+_MOMENTS, _IDS, _NAMES = given(Kind.MOMENT), given(Kind.ID), given(Kind.NAMES)
 #: The daemon reads no longer number.
 _LONGEST = 100
 #: How keys begin, and how those of 0.1.0 did.
@@ -81,16 +91,23 @@ class Keys:
         values = {
             name: self._canonical_value(name, value) for name, value in stood.items() if value is not None
         }
-        # What a row of another type leaves out is not what a market order leaves out.
-        usual = _USUAL if values.get("type", _USUAL["type"]) == _USUAL["type"] else {}
-        values = {name: value for name, value in values.items() if usual.get(name, _NEVER) != value}
+        usual = usual_terms(values)
+        values = {name: value for name, value in values.items() if not _is_usual(value, usual.get(name))}
         if "side" in values and values["side"] == _natural_side(values):
             del values["side"]
+        if "tokenAddress" in values and values.get("outputToken") == values["tokenAddress"]:
+            del values["outputToken"]
         return values
 
     def _canonical_value(self, name: str, value: Any) -> Any:
-        if name in _AMOUNTS:
+        if name in _NUMBERS:
             return _canonical_number(value)
+        if name in _MOMENTS:
+            return _canonical_moment(value)
+        if name in _IDS:
+            return value.lower() if isinstance(value, str) else value
+        if name in _NAMES:
+            return _canonical_names(value)
         if name in _TOKENS and isinstance(value, str):
             word = value.strip()
             mints = self._mints()
@@ -102,12 +119,21 @@ class Keys:
         return hashlib.sha256(_encode_row(values)).digest()[:16]
 
 
-#: Equal to no value.
-_NEVER = object()
+def usual_terms(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an order is placed with where neither `values` nor anybody else says it."""
+    kind = values.get("type")
+    usual = _USUAL_OF.get(kind if isinstance(kind, str) else _USUAL["type"], _USUAL)
+    return usual | {"minLiquidity": LIQUIDITY_USD} if "tokenAddress" in values else usual
+
+
+def _is_usual(value: Any, usual: Any) -> bool:
+    return bool(value == usual) and isinstance(value, bool) is isinstance(usual, bool)
 
 
 def _natural_side(values: Values) -> str | None:
     """What the tokens alone say; `None` where they leave it open."""
+    if "tokenAddress" in values:
+        return "buy"
     given, taken = (is_stable(str(values.get(name))) for name in _TOKENS)
     return None if given == taken else "buy" if given else "sell"
 
@@ -127,6 +153,25 @@ def _plain_number(text: str, otherwise: Any) -> Any:
         return otherwise
     # 1e999999999 must not become that many digits.
     return plain_digits(number) if number.is_finite() and abs(number.adjusted()) < 100 else text
+
+
+def _canonical_moment(value: Any) -> Any:
+    """In UTC what says its time zone; anything else as it stands."""
+    try:
+        # The daemon takes no shorter one.
+        moment = datetime.fromisoformat(value) if len(value) >= len("2026-12-01T18:00Z") else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC).isoformat()
+        return value
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+def _canonical_names(value: Any) -> Any:
+    """Each name once, in order, however the list was written."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    whole = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return sorted(set(names)) if whole else value
 
 
 def former_keys(batch: str, stood: Values, lines: Iterable[int]) -> Iterator[str]:

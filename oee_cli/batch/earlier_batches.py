@@ -14,7 +14,7 @@ from typing import Any
 
 from oee_cli.api.http_client import Client
 from oee_cli.batch.batch_reader import Row
-from oee_cli.batch.batch_row_keys import FORMER, TERMS, WHOLE, Keys, Values, former_keys
+from oee_cli.batch.batch_row_keys import FORMER, WHOLE, Keys, Values, former_keys, usual_terms
 from oee_cli.errors import NoSuchOrder, Unreachable, UsageFault
 from oee_daemon.contract.shapes import Order
 
@@ -84,7 +84,8 @@ class Earlier:
         assert row.identity is not None
         values = row.identity.values
         bare = {name: value for name, value in values.items() if name not in WHOLE}
-        asked: Values = {name: value for name, value in row.body.items() if TERMS.get(name, value) != value}
+        usual = usual_terms(row.body)
+        asked: Values = {name: value for name, value in row.body.items() if usual.get(name) != value}
         spelled: list[list[Values]] = [[{}, {name: asked[name]}] if name in asked else [{}] for name in WHOLE]
         for terms in product(*spelled):
             other = bare | terms[0] | terms[1]
@@ -163,4 +164,5 @@ _AROUND = tuple(sorted(range(-_AWAY, _AWAY + 1), key=abs))
 def same_terms(row: Row, order: Order) -> bool:
     """Whether the order under a row's key has the terms that this run's options and the row ask for."""
     found: Any = order
-    return all(found.get(name) == row.body.get(name, usual) for name, usual in TERMS.items())
+    asked = {**usual_terms(row.body), **row.body}
+    return all(found.get(name) == asked.get(name) for name in WHOLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -14,6 +15,15 @@ class OrderType(StrEnum):
     SNIPER = "sniper"
 
 
+#: What a type brings where a request does not say it, by column.
+DEFAULTS: Mapping[OrderType, Mapping[str, int]] = {
+    OrderType.MARKET: {},
+    OrderType.LIMIT: {},
+    OrderType.STOP: {"slippage_bps": 100, "confirm_ms": 800},
+    OrderType.SNIPER: {"slippage_bps": 500, "valid_for_s": 30},
+}
+#: US dollars that the pool of a new token has to hold where nobody says it.
+LIQUIDITY_USD = 10_000
 #: What can't wait for a place that other orders hold.
 URGENT = (OrderType.STOP, OrderType.SNIPER)
 

@@ -17,7 +17,7 @@ from math import ceil, floor
 from typing import Any
 
 from oee_daemon.contract.fields import BY_COLUMN
-from oee_daemon.contract.terms import OrderType, Side, SwapMode
+from oee_daemon.contract.terms import DEFAULTS, LIQUIDITY_USD, OrderType, Side, SwapMode
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.tokens import MAX_UNITS, Token, decimal_text, read_decimal
 
@@ -42,15 +42,6 @@ COLUMNS = (
     "min_liquidity",
     "accepted_risks",
 )
-#: US dollars that the pool of a new token has to hold where nobody says it.
-LIQUIDITY_USD = 10_000
-#: What a type brings where a request does not say it, by column.
-DEFAULTS: Mapping[OrderType, Mapping[str, Any]] = {
-    OrderType.MARKET: {},
-    OrderType.LIMIT: {},
-    OrderType.STOP: {"slippage_bps": 100, "confirm_ms": 800},
-    OrderType.SNIPER: {"slippage_bps": 500, "valid_for_s": 30},
-}
 
 
 class Rule(IntEnum):

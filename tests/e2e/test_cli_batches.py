@@ -124,6 +124,36 @@ def test_an_option_written_into_the_row_is_the_same_order(cli: Cli, file: Path, 
     assert (other.returncode, bought()) == (3, [])
 
 
+FAR = {"type": "limit", "inputToken": "SOL", "outputToken": "USDC", "targetPrice": 900, "far": True}
+SNIPE = {"type": "sniper", "inputToken": "USDC", "outputToken": "SOL", "launchTime": "2035-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("waits", "option", "said"),
+    [
+        (FAR, "0.5%", {"slippageBps": 50}),
+        (FAR | {"type": "stop", "targetPrice": 1}, "2%", {"slippageBps": 200, "confirmMs": 800}),
+        (FAR | {"type": "stop", "targetPrice": 1}, None, {"slippageBps": 100, "validForS": 300}),
+        (SNIPE, None, {"slippageBps": 500, "validForS": 30}),
+    ],
+)
+def test_what_waits_is_the_same_order_however_its_terms_are_said(
+    cli: Cli, file: Path, bought: Any, waits: dict[str, Any], option: str | None, said: dict[str, Any]
+) -> None:
+    """By an option, in its row, or not at all where it is what that type brings: never a second stop."""
+    options = () if option is None else ("--slippage", option)
+    plain, written = (json.dumps(waits | more) for more in ({"amount": 7}, {"amount": 7} | said))
+    for first, then in (((plain, *options), (written,)), ((written,), (plain, *options))):
+        file.write_text(first[0])
+        batch = ("--batch", os.urandom(6).hex())
+        assert cli.run("submit", str(file), *batch, *first[1:]).returncode == 0
+        assert bought() == ["7"]
+        file.write_text(then[0])
+        done = cli.run("submit", str(file), *batch, *then[1:])
+        assert (done.returncode, bought()) == (0, []) and "nothing new" in done.stderr
+    cli.run("cancel", "--all", "--yes")
+
+
 def test_null_undoes_no_option(cli: Cli, file: Path) -> None:
     file.write_text(
         '{"inputToken":"USDC","outputToken":"SOL","amount":11,"slippageBps":null,"validForS":null}'

@@ -138,7 +138,8 @@ def made(values: dict[str, Any]) -> Terms | None:
     """The terms that the daemon makes of a body; `None` where it refuses it."""
     try:
         body = request_wire.read_json(json.dumps(values).encode())
-        return replace(request_wire.read_order(body, BOOK), request_hash=None)
+        terms = request_wire.read_order(body, BOOK)
+        return replace(terms, request_hash=None, far=bool(terms.far))
     except OeeError:
         return None
 
@@ -151,6 +152,56 @@ def test_keys_are_the_same_exactly_where_the_daemon_makes_the_same_order(
     first, second = made(one), made(two)
     if first is not None or second is not None:
         assert (keys(one) == keys(two)) == (first == second), (first, second)
+
+
+LIMIT = {"type": "limit", "targetPrice": 140}
+STOP = {"type": "stop", "targetPrice": 140, "limitPrice": 160}
+SNIPE = {"type": "sniper", "launchTime": "2035-01-01T00:00:00Z", "expiresAt": "2036-01-01T00:00Z"}
+GROUP = "ab" * 4 + "-0000-4000-8000-" + "cd" * 6
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (LIMIT, {"targetPrice": "140.00"}),
+        (LIMIT, {"targetPrice": "1.4e2", "slippageBps": 50, "validForS": 300, "far": False}),
+        (LIMIT | {"oco": GROUP}, {"oco": GROUP.upper()}),
+        (STOP, {"limitPrice": "160.0", "slippageBps": 100, "confirmMs": 800.0}),
+        (SNIPE, {"launchTime": "2035-01-01T01:00+01:00", "slippageBps": 500, "validForS": 30}),
+        (SNIPE, {"expiresAt": "2035-12-31 23:00:00.000-01:00", "swapMode": "ExactIn", "side": "buy"}),
+    ],
+)
+def test_what_waits_is_the_same_row_however_it_is_written(one: dict[str, Any], two: dict[str, Any]) -> None:
+    """A spreadsheet makes 140.00 of 140; and what a type brings may be said."""
+    assert made(body(**one)) == made(body(**one | two)) is not None
+    assert keys(body(**one)) == keys(body(**one | two))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (LIMIT, {"targetPrice": 141}),
+        (LIMIT, {"slippageBps": 100}),
+        (LIMIT, {"far": True}),
+        (LIMIT, {"far": 0}),  # refused, as are the next three
+        ({}, {"far": False}),
+        (SNIPE, {"launchTime": "2035-01-01T00Z"}),
+        (SNIPE, {"launchTime": "2035-01-01T00:00:00"}),
+        (STOP, {"limitPrice": "none"}),
+        (STOP, {"slippageBps": 50}),
+        (STOP, {"confirmMs": 0}),
+        (SNIPE, {"validForS": 300}),
+    ],
+)
+def test_what_waits_for_something_else_is_another_row(one: dict[str, Any], two: dict[str, Any]) -> None:
+    assert made(body(**one)) != made(body(**one | two))
+    assert keys(body(**one)) != keys(body(**one | two))
+
+
+def test_a_new_token_that_is_named_twice_is_named_once() -> None:
+    said = {"type": "sniper", "inputToken": "USDC", "amount": 1, "tokenAddress": JUP, "accept": "lp,fee"}
+    more = {"outputToken": JUP, "minLiquidity": 10_000, "side": "buy", "accept": ["fee", "lp"]}
+    assert keys(said) == keys(said | more) != keys(said | {"minLiquidity": 9_999})
 
 
 def test_the_keys_of_0_1_0_are_still_known() -> None:
