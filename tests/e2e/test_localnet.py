@@ -142,6 +142,23 @@ def _confirmed(cli: Cli, order_id: str) -> str | None:
     return order["signature"] if order["status"] == "confirmed" else None
 
 
+def test_an_exact_output_that_is_not_signed_is_made_by_the_next_best_venue(cli: Cli) -> None:
+    """Raydium's router may let less arrive: where its price is the best all the same, the order goes on."""
+    assert cli.run("daemon", "restart", OEE_VENUES="raydium,orca").returncode == 0
+    asked = [("buy", "USDC", "SOL", "7"), ("buy", "SOL", "USDC", "1.5")]
+    best = next(one for one in asked if cli.json("quote", *one[1:])["quotes"][0]["venue"] == "raydium")
+    with closing(sqlite3.connect(cli.home / "localnet" / "chain.db", timeout=10)) as db, db:
+        db.execute("INSERT INTO faults (target, kind) VALUES ('raydium', 'routed')")
+    try:
+        order = cli.json(*best)
+    finally:
+        with closing(sqlite3.connect(cli.home / "localnet" / "chain.db", timeout=10)) as db, db:
+            db.execute("DELETE FROM faults")
+    assert (order["status"], order["venue"], order["attempt"]) == ("confirmed", "orca", 2)
+    assert (order["filledOut"], cli.json("show", order["orderId"])["barred"]) == (best[3], ["raydium"])
+    assert _landed(cli.home)[order["signature"]]
+
+
 def test_it_ends_with_its_daemon(cli: Cli) -> None:
     assert cli.json("history")
     pid = _localnet(cli.home)

@@ -195,6 +195,8 @@ class House:
             return _json(e.body, e.status, after)
         if kind == "empty":
             found = {}
+        elif kind == "routed":
+            found = localnet_raydium.routed(found)
         elif kind == "huge":
             return Answer(b'{"data":"' + b"0" * _HUGE + b'"}', after_s=after)
         return _json(twisted(kind, found), 200, after)

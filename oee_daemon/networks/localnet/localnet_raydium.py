@@ -13,7 +13,11 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from solders.instruction import CompiledInstruction
+from solders.message import MessageV0
+from solders.null_signer import NullSigner
 from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 from oee_daemon.networks.localnet import localnet_genesis, localnet_pools, localnet_swaps, localnet_venues
 from oee_daemon.networks.localnet.localnet_json import Json
@@ -25,6 +29,8 @@ _U64 = 2**64 - 1
 #: Micro-lamports a unit: very high, high, medium.
 _AUTO_FEE = {"vh": 25_216, "h": 10_000, "m": 5_000}
 _LEAST = 10
+#: Raydium's program for swaps over several pools.
+_ROUTER_ID = Pubkey.from_string("routeUGWgWzqBWFcrCfv8tritsqukccJPu3q5GPP3xS")
 
 
 def _refuse(reason: str) -> Refused:
@@ -171,6 +177,26 @@ def transaction(offers: Offers, body: Json, *, exact_out: bool) -> Json:
     legacy = body["txVersion"] == "LEGACY"
     lookups = () if legacy else localnet_venues.tables(localnet_pools.CPMM_ID)
     wire = localnet_venues.unsigned(wallet, made, offers.blockhash(), legacy=legacy, lookups=lookups)
+    return _answer([{"transaction": base64.b64encode(wire).decode()}])
+
+
+def routed(told: Any) -> Any:
+    """What `transaction` told, as Raydium makes an exact output over concentrated pools: by its router, which
+    nobody has published, with a price limit behind the amounts."""
+    if not isinstance(told, dict) or not isinstance(told.get("data"), list):
+        return told
+    message = VersionedTransaction.from_bytes(base64.b64decode(told["data"][0]["transaction"])).message
+    assert isinstance(message, MessageV0)
+    keys = [_ROUTER_ID if key == localnet_pools.CPMM_ID else key for key in message.account_keys]
+    steps = []
+    for step in message.instructions:
+        data = bytes(step.data)
+        if keys[step.program_id_index] == _ROUTER_ID:
+            data = b"\1" + data[8:24] + bytes([1]) * 16
+        steps.append(CompiledInstruction(step.program_id_index, data, bytes(step.accounts)))
+    lookups = message.address_table_lookups
+    made = MessageV0(message.header, keys, message.recent_blockhash, steps, lookups)
+    wire = bytes(VersionedTransaction(made, [NullSigner(keys[0])]))
     return _answer([{"transaction": base64.b64encode(wire).decode()}])
 
 

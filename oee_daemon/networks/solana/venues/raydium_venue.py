@@ -52,6 +52,12 @@ class RaydiumVenue:
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         said = await self._compute(request, 0, deadline_s, urgent=request.number > 0)
         amount_in, amount_out, _ = self._amounts(said, request)
+        if request.mode is SwapMode.EXACT_OUT and _may_stop_early(said):
+            raise VenueRefused(
+                "raydium would go through several pools, at whose price limits less may arrive than the exact"
+                " amount.",
+                code="exact_out_unsupported",
+            )
         impact = bps_of(said.json["data"].get("priceImpactPct"), _BPS_PER_CENT)
         pools = _pools_of(said)
         return Quote(
@@ -159,6 +165,15 @@ class RaydiumVenue:
             asked["outputAccount"] = own[1]
         # The quote goes back as it came, to the byte.
         return json.dumps(asked)[:-1].encode() + b',"swapResponse":' + said.raw + b"}", paid
+
+
+def _may_stop_early(said: Said) -> bool:
+    """Whether its router would swap, by a price limit for a concentrated pool: the guard refuses that."""
+    hops = said.json["data"].get("routePlan")
+    if not isinstance(hops, list) or len(hops) < 2:
+        return False
+    # What it says of concentrated pools alone.
+    return any(isinstance(hop, dict) and "lastPoolPriceX64" in hop for hop in hops)
 
 
 def _pools_of(said: Said) -> tuple[str, ...]:
