@@ -17,10 +17,11 @@ from oee_daemon.engine import recall
 from oee_daemon.engine.engine_moves import Mover, backoff
 from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown
-from oee_daemon.store import lease_sql, move_sql
+from oee_daemon.store import doubt_sql, lease_sql, move_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Timing
@@ -40,8 +41,7 @@ class Settlement:
         self._mover = mover
         self._gate = gate
         self._timing = timing
-        #: Where searches for orders in doubt were left.
-        self._places: recall.Places = {}
+        self._walk = WalletWalk(outside.chain, lambda ids: aside(db, doubt_sql.concerned, ids))
 
     async def settle(self, order: Order, swap: SignedSwap | None) -> Order | None:
         """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
@@ -82,8 +82,8 @@ class Settlement:
         """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
         ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
         try:
-            landed = await recall.ask(self._db, self._outside.chain, order, said, self._places)
-        except recall.StillInDoubt as e:
+            landed = await recall.ask(self._db, self._outside.chain, order, said, self._walk)
+        except StillInDoubt as e:
             await aside(self._db, lease_sql.let_go, order, e.pause)
             return None
         except AttemptFailed as failure:

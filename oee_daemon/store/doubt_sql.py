@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from oee_daemon.contract.status import STEPS, Status
 from oee_daemon.store.group_sql import DISARMED
 from oee_daemon.store.lease_sql import FREED
-from oee_daemon.store.predicates import LIVE
+from oee_daemon.store.predicates import ABSURD, LIVE, TOLERANCE
 from oee_daemon.store.sql_statement import Statement
 
 
@@ -99,12 +99,35 @@ _OF = Statement(
 _GROUP = Statement(
     "-- group_of: since when there are its orders\nSELECT id, created_at FROM orders WHERE group_id = %(id)s"
 )
+_UNBOUND = Statement(f"""
+    -- unbound: orders that may be on this chain alone, until a height that nobody has asked for yet
+    SELECT id, fence FROM doubts JOIN orders ON id = order_id
+    WHERE last_height IS NULL AND until IS NULL AND chain = %(chain)s AND status = 'submitted'
+    LIMIT {AT_ONCE}
+""")  # noqa: S608  # a number of ours
 # Not where it was put in doubt again meanwhile: then more was signed than the height's anchor knows of.
 _BOUND = Statement("""
-    -- bound: the last height at which what was signed can land
-    UPDATE doubts SET last_height = %(height)s
-    WHERE order_id IN (SELECT id FROM orders WHERE id = %(id)s AND fence = %(fence)s)
+    -- bound: the last height at which what was signed can land; who is not held is left until it can be told
+    WITH these AS (
+        SELECT id FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS t (id, seen) JOIN orders USING (id)
+        WHERE fence = seen
+    ), noted AS (
+        UPDATE doubts SET last_height = %(height)s FROM these WHERE order_id = these.id
+    )
+    UPDATE orders SET next_run_at = clock_timestamp() + %(later)s
+    FROM these WHERE orders.id = these.id AND status = 'submitted' AND lease_owner IS NULL
 """)
+_CONCERNED = Statement("""
+    -- concerned: those that may be in doubt, or of a group of which one is
+    SELECT id FROM orders WHERE id = ANY (%(ids)s) AND (finished_at IS NULL OR group_id IS NOT NULL)
+""")
+_HASTEN = Statement(f"""
+    -- hasten: those of which a landing was found are asked about at once
+    UPDATE orders SET next_run_at = clock_timestamp()
+    WHERE id = ANY (%(ids)s) AND status = 'submitted' AND lease_owner IS NULL
+        AND next_run_at BETWEEN clock_timestamp() + {TOLERANCE} AND clock_timestamp() + {ABSURD}
+        AND EXISTS (SELECT FROM doubts WHERE order_id = id)
+""")  # noqa: S608  # the names are our own
 _FORGET_ENDED = Statement("""
     -- forget the ended
     DELETE FROM doubts USING orders WHERE orders.id = order_id AND orders.finished_at IS NOT NULL
@@ -144,6 +167,21 @@ def group_of(conn: Connection, group_id: UUID | None) -> dict[UUID, datetime]:
     return {} if group_id is None else {row[0]: row[1] for row in _GROUP.all(conn, {"id": group_id})}
 
 
-def bound(conn: Connection, order_id: UUID, fence: int, height: int) -> None:
-    """Notes the last height, of blocks, at which what was signed under this fence can land."""
-    _BOUND.run(conn, {"id": order_id, "fence": fence, "height": height})
+def unbound(conn: Connection, chain: str) -> list[tuple[UUID, int]]:
+    """Orders of which it is not known until which height they can land, some of them, with their fences."""
+    return [(row[0], row[1]) for row in _UNBOUND.all(conn, {"chain": chain})]
+
+
+def bound(conn: Connection, orders: Sequence[tuple[UUID, int]], height: int, later: timedelta) -> None:
+    """Notes the last height, of blocks, at which what was signed under these fences can land. Whoever is not
+    held is due `later`."""
+    ids, fences = [one[0] for one in orders], [one[1] for one in orders]
+    _BOUND.run(conn, {"ids": ids, "fences": fences, "height": height, "later": later})
+
+
+def concerned(conn: Connection, ids: Collection[UUID]) -> list[UUID]:
+    """Which of them may be in doubt, or of a group of which one is. Who is in doubt is due at once."""
+    found = [row[0] for row in _CONCERNED.all(conn, {"ids": [*ids]})]
+    if found:
+        _HASTEN.run(conn, {"ids": found})
+    return found

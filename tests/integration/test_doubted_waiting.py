@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine import recall, wallet_walk
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.store import doubt_sql
 from oee_daemon.store.database import transactions
+from tests.integration.test_identity import forget
 from tests.kit.engine import Bench
 from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import now
@@ -120,3 +122,42 @@ _COUNT_CHANGES = (
     "CREATE TRIGGER counts AFTER UPDATE ON orders REFERENCING NEW TABLE AS anew"
     " FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.counts()",
 )
+
+
+def test_of_many_in_doubt_each_is_asked_about_once_and_who_was_found_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand that wait are to be watched again soon."""
+    monkeypatch.setattr(recall, "FEW", 2)
+    monkeypatch.setattr(wallet_walk, "GLANCE_S", 0.0)
+    done = bench.place()
+    assert bench.run_to_end(bench.execution(), done.id).status is Status.CONFIRMED
+    bench.clock.wind(s=1)
+    forget(bench, done.id, 1)
+    waiting = [limit(bench, "0.95").id for _ in range(5)]
+    chain = bench.chain()
+    with bench.db.connect() as conn:
+        doubt_sql.doubt(conn, now(chain.identity()), elsewhere=False)
+    execution = bench.execution(chain)
+    execution.run(waiting[0])
+    later = {one for one in waiting if bench.row(one).next_run_at > datetime.now(UTC) + timedelta(seconds=60)}
+    assert later == {*waiting}, "all are left until it can be told what became of them"
+    bench.run_to_end(execution, done.id)
+    assert bench.order(done.id).status is Status.CONFIRMED and len(bench.ledgered(done.id)) == 1
+    bench.clock.wind(s=80)
+    for one in waiting:
+        bench.wake(one)
+        execution.run(one)
+        assert bench.order(one).status is Status.WAITING
+    assert chain.sent == []
+
+
+def test_who_was_found_while_others_are_asked_about_is_due_at_once(bench: Bench) -> None:
+    found, other, waits = bench.place(), bench.place(), limit(bench, "0.95")
+    with bench.db.connect() as conn:
+        doubt_sql.doubt(conn, "chain", elsewhere=False)
+        doubt_sql.bound(conn, doubt_sql.unbound(conn, "chain"), 7, timedelta(seconds=75))
+        assert not doubt_sql.unbound(conn, "chain")
+        assert {*doubt_sql.concerned(conn, [found.id, uuid4()])} == {found.id}
+    due = {one.id: bench.row(one.id).next_run_at < datetime.now(UTC) for one in (found, other, waits)}
+    assert due == {found.id: True, other.id: False, waits.id: False}

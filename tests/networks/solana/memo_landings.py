@@ -13,7 +13,7 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.engine import recall
+from oee_daemon.engine.wallet_walk import WalletWalk
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.orders.swap import Fill
@@ -62,15 +62,15 @@ class Pages:
     """A chain that tells these pages."""
 
     def __init__(self, *pages: FillPage) -> None:
-        self._pages = list(pages)
+        self._pages = dict(zip([None, *(page.before for page in pages)], pages, strict=False))
 
-    async def fills(self, **_what: Any) -> FillPage:
-        return self._pages.pop(0)
+    async def fills(self, *, before: str | None, **_what: Any) -> FillPage:
+        return self._pages[before]
 
 
 def searched(*pages: FillPage) -> Fill | None:
     chain: Any = Pages(*pages)
-    return asyncio.run(recall._search(chain, ORDER, {}, {}))[0]
+    return asyncio.run(WalletWalk(chain).search(ORDER, {}, None))[0]
 
 
 def fill(signature: str, at: int, **how: Any) -> Fill:

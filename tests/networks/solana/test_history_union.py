@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.engine import recall
+from oee_daemon.engine import wallet_walk
+from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import solana_wallet_history
@@ -142,7 +143,7 @@ def test_up_to_where_all_agree_is_up_to_where_the_last_one_is() -> None:
 def test_a_pruned_history_that_shows_nothing_proves_nothing_of_before() -> None:
     pruned = union_of(lister(slot=10_000, first=9_000))
     assert pruned.reach_s == 100.0
-    with pytest.raises(recall.StillInDoubt):
+    with pytest.raises(StillInDoubt):
         searched(pruned)
     assert searched(union_of(lister(slot=10_000, first=0))) is None
 
@@ -352,11 +353,11 @@ def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch)
                 raise ChainUnavailable("busy")
             return FillPage([], str(n + 1), 100 + n, back_to=old if n == 4 else young)
 
-    monkeypatch.setattr(recall, "SEARCH_S", 0.0)
+    monkeypatch.setattr(wallet_walk, "SEARCH_S", 0.0)
     chain: Any = Spammed()
-    places: recall.Places = {}
+    walk = WalletWalk(chain)
     for n in range(1, 6):
-        with pytest.raises(ChainUnavailable if n == 3 else recall.StillInDoubt):
-            asyncio.run(recall._search(chain, ORDER, {}, places))
-    assert asyncio.run(recall._search(chain, ORDER, {}, places)) == (None, None, 100)
-    assert asked == [None, "1", "2", "2", "3", "4"] and not places
+        with pytest.raises(ChainUnavailable if n == 3 else StillInDoubt):
+            asyncio.run(walk.search(ORDER, {}, None))
+    assert asyncio.run(walk.search(ORDER, {}, None)) == (None, None, 100)
+    assert asked == [None, "1", "2", "2", "3", "4"]

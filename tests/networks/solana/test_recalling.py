@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from oee_daemon.engine import recall
+from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
@@ -85,7 +85,7 @@ def test_a_landed_swap_that_can_not_be_read_keeps_its_order_in_doubt() -> None:
     """Dust of a token on its way came along: it is no swap that can be told, and the order is not signed
     again."""
     page = page_of(landing(OURS, **{USDC: 7, BONK: 1}))
-    with pytest.raises(recall.StillInDoubt):
+    with pytest.raises(StillInDoubt):
         searched(page)
 
 
@@ -97,7 +97,7 @@ def test_dust_that_came_along_keeps_no_order_in_doubt_whose_mints_are_known() ->
     beside: Any = SimpleNamespace(id=uuid4(), created_at=ORDER.created_at, input_mint=USDC, output_mint=BONK)
     chain: Any = Pages(page_of(dusty, mints=(USDC, BONK)))
     group = dict.fromkeys((crafted.ORDER, beside.id), ORDER.created_at)
-    assert asyncio.run(recall._search(chain, beside, group, {}))[:2] == (None, crafted.ORDER)
+    assert asyncio.run(WalletWalk(chain).search(beside, group, None))[:2] == (None, crafted.ORDER)
 
 
 def test_a_block_without_a_time_does_not_end_the_search() -> None:
