@@ -26,10 +26,10 @@ from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import group_placing_sql, order_rows
-from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.creating_sql import Armed, New
 from oee_daemon.store.database import transactions
-from oee_daemon.store.group_placing_sql import Member, NotStored
-from oee_daemon.store.spending_sql import NoRoom, Reserving
+from oee_daemon.store.group_placing_sql import NotStored
+from oee_daemon.store.spending_sql import NoRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +101,16 @@ class GroupIntake:
         self._feed.publish(*(order.id for order in group.orders))
         return group
 
-    async def _member(self, number: int, terms: Terms, key: str | None, armed: Armed) -> Member:
+    async def _member(self, number: int, terms: Terms, key: str | None, armed: Armed) -> New:
         if self._limits is None:
-            return Member(terms=terms, key=key, armed=armed)
+            return New(terms, key, armed)
         try:
             terms, reserving = await self._limits.admit(terms, waits=True)
         except Refused as e:
             raise RowRefused(number, e) from None
-        return Member(terms=terms, key=key, armed=armed, reserving=reserving)
+        return New(terms, key, armed, reserving)
 
-    def _placed(self, members: Sequence[Member], key: str | None) -> Group:
+    def _placed(self, members: Sequence[New], key: str | None) -> Group:
         try:
             return self._store(members, key)
         except NotStored as e:
@@ -123,7 +123,7 @@ class GroupIntake:
         except NotStored as e:
             raise self._refused(e, members) from None
 
-    def _store(self, members: Sequence[Member], key: str | None) -> Group:
+    def _store(self, members: Sequence[New], key: str | None) -> Group:
         """In one transaction. Raises `NotStored`."""
         asked = [member.terms for member in members]
         with transactions(self._db).begin() as conn:
@@ -136,7 +136,7 @@ class GroupIntake:
             group = group_placing_sql.make(conn, key, _hash_of(asked))
             return Group(group, group_placing_sql.place(conn, self._network, group, members), created=True)
 
-    def _refused(self, failure: NotStored, members: Sequence[Member]) -> Exception:
+    def _refused(self, failure: NotStored, members: Sequence[New]) -> Exception:
         cause, member = failure.__cause__, members[failure.number]
         if isinstance(cause, NoRoom):
             assert self._limits is not None and member.reserving is not None
@@ -180,20 +180,17 @@ class Joining:
             group_placing_sql.join(conn, terms.oco, self._network)
             transaction.rollback()
 
-    def create(
-        self, terms: Terms, key: str | None, armed: Armed, reserving: Reserving | None
-    ) -> Order | None:
+    def create(self, new: New) -> Order | None:
         """Stores it. None: its key is known. Raises as `creating_sql.create` and as `group_placing.join`."""
-        assert terms.oco is not None
-        member = Member(terms=terms, key=key, armed=armed, reserving=reserving)
+        assert new.terms.oco is not None and new.armed is not None
         try:
             with transactions(self._db).begin() as conn:
-                group_placing_sql.lock_key(conn, key)
-                if key is not None and order_rows.find_key(conn, key) is not None:
+                group_placing_sql.lock_key(conn, new.key)
+                if new.key is not None and order_rows.find_key(conn, new.key) is not None:
                     return None
-                group_placing_sql.lock_limits(conn, limited=reserving is not None)
-                group = group_placing_sql.join(conn, terms.oco, self._network)
-                return group_placing_sql.place(conn, self._network, group, [member])[0]
+                group_placing_sql.lock_limits(conn, limited=new.reserving is not None)
+                group = group_placing_sql.join(conn, new.terms.oco, self._network)
+                return group_placing_sql.place(conn, self._network, group, [new])[0]
         except NotStored as e:
             if e.__cause__ is None:
                 return None

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -35,10 +35,9 @@ from oee_daemon.queue.broker import LOOK, Broker, ring_all
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.store import cancel_sql, creating_sql, halt_row, move_sql, order_rows
 from oee_daemon.store.cancel_sql import Chosen
-from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.creating_sql import Armed, New
 from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
-from oee_daemon.store.spending_sql import Reserving
 
 #: Seconds that a request waits for another with its key; clients wait for 10. Seconds between two tries.
 SAME_KEY_S, AGAIN_S = 8.0, 0.1
@@ -149,10 +148,11 @@ class Intake:
         """
         if self._lock is not None and (known := await self._refuse_locked(self._lock, terms, key)):
             return known, False
+        new = New(terms, key, armed)
         if self._limits is None:
-            order = await self._create(terms, key, armed)
+            order = await self._create(new)
         else:
-            order = await self._create_within(self._limits, terms, key, armed)
+            order = await self._create_within(self._limits, new)
         if order is None:
             return self._same(await asyncio.to_thread(self._of_key, key), terms), False
         failpoints.hit("accepted")
@@ -190,42 +190,34 @@ class Intake:
             known = order_rows.find_key(conn, key)
         return None if known is None else self._same(known, terms)
 
-    async def _create_within(
-        self, limits: SpendingLimits, terms: Terms, key: str | None, armed: Armed | None
-    ) -> Order | None:
+    async def _create_within(self, limits: SpendingLimits, new: New) -> Order | None:
         """None where the key is known: its order was within them then."""
-        if await asyncio.to_thread(self.is_known, key):
+        if await asyncio.to_thread(self.is_known, new.key):
             return None
-        terms, reserving = await limits.admit(terms, waits=armed is not None)
-        return await limits.within(reserving, lambda: self._create_unless_known(terms, key, armed, reserving))
+        terms, reserving = await limits.admit(new.terms, waits=new.armed is not None)
+        new = replace(new, terms=terms, reserving=reserving)
+        return await limits.within(reserving, lambda: self._create_unless_known(new))
 
-    async def _create_unless_known(
-        self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None
-    ) -> Order | None:
+    async def _create_unless_known(self, new: New) -> Order | None:
         """As `_create`; of several with one key that came in one moment the first may have had no room, and
         then the others have no order that they would repeat."""
         while True:
-            order = await self._create(terms, key, armed, reserving)
-            if order is not None or await asyncio.to_thread(self.is_known, key):
+            order = await self._create(new)
+            if order is not None or await asyncio.to_thread(self.is_known, new.key):
                 return order
 
-    async def _create(
-        self, terms: Terms, key: str | None, armed: Armed | None, reserving: Reserving | None = None
-    ) -> Order | None:
+    async def _create(self, new: New) -> Order | None:
         until = time.monotonic() + SAME_KEY_S
         while True:
             try:
                 if halt_mark.halts(self._home, self._network):
                     raise Halted
-                if terms.oco is not None:
-                    assert armed is not None
-                    return await asyncio.to_thread(self._joining.create, terms, key, armed, reserving)
-                return await creating_sql.create(
-                    self._line, uuid4(), self._network, terms, key, armed, reserving
-                )
+                if new.terms.oco is not None:
+                    return await asyncio.to_thread(self._joining.create, new)
+                return await creating_sql.create(self._line, uuid4(), self._network, new)
             except Halted:
                 # A repeat is answered all the same: it stores nothing.
-                if not await asyncio.to_thread(self.is_known, key):
+                if not await asyncio.to_thread(self.is_known, new.key):
                     raise
                 return None
             except Unavailable:

@@ -34,6 +34,17 @@ class Armed:
     group: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class New:
+    """One order that is to be placed. `key`: under which it is placed once; `armed`: of one that waits;
+    `reserving`: where limits are set."""
+
+    terms: Terms
+    key: str | None
+    armed: Armed | None = None
+    reserving: Reserving | None = None
+
+
 _GIVEN = ", ".join(("id", "network", "idempotency_key", *COLUMNS))
 
 #: Requests with one key come one after the other until their transaction ends, so that a repeat finds the
@@ -125,23 +136,15 @@ class _Limited:
     )
 
 
-async def create(
-    line: Line,
-    order_id: UUID,
-    network: str,
-    terms: Terms,
-    key: str | None,
-    armed: Armed | None = None,
-    reserving: Reserving | None = None,
-) -> Order | None:
+async def create(line: Line, order_id: UUID, network: str, new: New) -> Order | None:
     """Inserts the order and its event 1; durable when this returns. None: its key is known, nothing was done.
 
-    `armed`: of an order that waits; `reserving`: where limits are set. Raises `Unavailable` where another
-    transaction holds the key, `Halted`, which its key may be known in spite of, and `NoRoom`.
+    Raises `Unavailable` where another transaction holds the key, `Halted`, which its key may be known in
+    spite of, and `NoRoom`.
     """
-    row = row_of(order_id, network, terms, key, armed, reserving)
-    stored = await line.ask(batch_of(armed is not None, limited=reserving is not None), row)
-    return None if stored is None else read_stored(stored, row, terms, key, armed, reserving)
+    row = row_of(order_id, network, new)
+    stored = await line.ask(batch_of(new.armed is not None, limited=new.reserving is not None), row)
+    return None if stored is None else read_stored(stored, row, new)
 
 
 def batch_of(waits: bool, *, limited: bool) -> Batch:
@@ -151,38 +154,24 @@ def batch_of(waits: bool, *, limited: bool) -> Batch:
     return _Limited.create if limited else _CREATE
 
 
-def row_of(
-    order_id: UUID,
-    network: str,
-    terms: Terms,
-    key: str | None,
-    armed: Armed | None,
-    reserving: Reserving | None,
-) -> Row:
+def row_of(order_id: UUID, network: str, new: New) -> Row:
     """What that statement is asked with."""
-    row: Row = terms.columns() | {"id": order_id, "network": network, "idempotency_key": key}
-    if reserving is not None:
-        row |= reserving._asdict()
-    if armed is not None:
+    row: Row = new.terms.columns() | {"id": order_id, "network": network, "idempotency_key": new.key}
+    if new.reserving is not None:
+        row |= new.reserving._asdict()
+    if (armed := new.armed) is not None:
         row |= {"arm_rule": armed.rule, "arm_price": armed.price, "peak": armed.peak}
         row |= {"data": armed.data, "group_id": armed.group}
     return row
 
 
-def read_stored(
-    stored: Row,
-    row: Row,
-    terms: Terms,
-    key: str | None,
-    armed: Armed | None,
-    reserving: Reserving | None,
-) -> Order:
+def read_stored(stored: Row, row: Row, new: New) -> Order:
     """The order that was stored, of the statement's answer. Raises as `create`."""
     if not stored["ours"]:
         raise Unavailable("The same request is under way; nothing was stored by this one. Try again.")
     if stored["halted"]:
         raise Halted
-    if reserving is not None and not stored["fits"]:
+    if new.reserving is not None and not stored["fits"]:
         raise NoRoom(int(stored["day"]), stored["opened"])
     created_at, expires_at, next_run_at = (
         stored[name] and datetime.fromisoformat(stored[name])
@@ -192,12 +181,12 @@ def read_stored(
         id=row["id"],
         number=stored["number"],
         network=row["network"],
-        idempotency_key=key,
-        status=Status.PENDING if armed is None else Status.WAITING,
-        group_id=None if armed is None else armed.group,
+        idempotency_key=new.key,
+        status=Status.PENDING if new.armed is None else Status.WAITING,
+        group_id=None if new.armed is None else new.armed.group,
         created_at=created_at,
         updated_at=created_at,
         expires_at=expires_at,
         next_run_at=next_run_at,
-        **{name: getattr(terms, name) for name in COLUMNS},
+        **{name: getattr(new.terms, name) for name in COLUMNS},
     )

@@ -9,7 +9,7 @@ commits: the caller's transaction does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import psycopg
@@ -19,13 +19,12 @@ from oee_daemon.contract.protocol import GROUP_SIZE
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import Conflict, InvalidInput, Refused
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.terms import Terms
 from oee_daemon.store import creating_sql, order_rows
-from oee_daemon.store.creating_sql import Armed
+from oee_daemon.store.creating_sql import New
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.postgres_line import Row, encode
 from oee_daemon.store.predicates import IS_LIVE, IS_SENT
-from oee_daemon.store.spending_sql import NoRoom, Reserving
+from oee_daemon.store.spending_sql import NoRoom
 from oee_daemon.store.sql_statement import Statement, driver, fault, named_row
 
 #: As `creating_sql` does, which does not wait.
@@ -67,16 +66,6 @@ _COUNT = Statement(
     """,  # noqa: S608  # a predicate of ours
     named_row,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One order that is to be placed; `reserving`: where limits are set."""
-
-    terms: Terms
-    key: str | None
-    armed: Armed
-    reserving: Reserving | None = None
 
 
 class NotStored(Exception):
@@ -177,24 +166,21 @@ def _elsewhere(network: str) -> Conflict:
     return Conflict(f"It is of {network}: orders of one group are of one network.", code="other_network")
 
 
-def place(conn: Connection, network: str, group: UUID, asked: Sequence[Member]) -> list[Order]:
-    """Stores the orders as waiting in the group. Raises `NotStored`, from what the storing raises."""
+def place(conn: Connection, network: str, group: UUID, asked: Sequence[New]) -> list[Order]:
+    """Stores the orders, which wait, in the group. Raises `NotStored`, from what the storing raises."""
     limited = asked[0].reserving is not None
-    asked = [replace(member, armed=replace(member.armed, group=group)) for member in asked]
-    rows = [
-        creating_sql.row_of(uuid4(), network, member.terms, member.key, member.armed, member.reserving)
-        for member in asked
-    ]
+    asked = [replace(new, armed=new.armed and replace(new.armed, group=group)) for new in asked]
+    rows = [creating_sql.row_of(uuid4(), network, new) for new in asked]
     # One statement for all: limits are asked of their sum.
     told = _run(conn, creating_sql.batch_of(True, limited=limited).texts, encode(rows))
     return [_placed(n, told.get(n + 1), *placed) for n, placed in enumerate(zip(rows, asked, strict=True))]
 
 
-def _placed(number: int, stored: Row | None, row: Row, member: Member) -> Order:
+def _placed(number: int, stored: Row | None, row: Row, new: New) -> Order:
     if stored is None:
         raise NotStored(number)
     try:
-        return creating_sql.read_stored(stored, row, member.terms, member.key, member.armed, member.reserving)
+        return creating_sql.read_stored(stored, row, new)
     except (Refused, NoRoom) as e:
         raise NotStored(number) from e
 

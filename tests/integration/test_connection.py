@@ -19,6 +19,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.errors import OtherRelease, StartFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.store import creating_sql, migrations, order_rows
+from oee_daemon.store.creating_sql import New
 from oee_daemon.store.database import STALE_S, open_database, transactions
 from oee_daemon.store.postgres_connection import Silent
 from oee_daemon.store.postgres_line import Line
@@ -86,7 +87,9 @@ def create(db: Engine, count: int) -> list[Order]:
 
     async def main() -> list[Order]:
         line = Line(db.url)
-        found = [await creating_sql.create(line, uuid4(), "simulated", new(), None) for _ in range(count)]
+        found = [
+            await creating_sql.create(line, uuid4(), "simulated", New(new(), None)) for _ in range(count)
+        ]
         await line.close()
         return [order for order in found if order is not None]
 

@@ -12,7 +12,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Conflict
 from oee_daemon.orders.order import Order
-from oee_daemon.store import group_placing_sql
+from oee_daemon.store import creating_sql, group_placing_sql
 from oee_daemon.store.database import transactions
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
@@ -92,7 +92,7 @@ def test_who_joins_in_the_moment_of_a_doubt_is_in_doubt_too(bench: Bench) -> Non
         ThreadPoolExecutor(1) as pool,
     ):
         group = group_placing_sql.join(conn, profit.id, "simulated")
-        member = group_placing_sql.Member(terms=terms, key=None, armed=armed)
+        member = creating_sql.New(terms, None, armed)
         (third,) = group_placing_sql.place(conn, "simulated", group, [member])
         doubted = pool.submit(in_doubt, bench)
         until(lambda: doubted.done() or waits(bench), within=5, what="a doubt that has seen the two")
