@@ -73,8 +73,7 @@ class WaitingOrders:
     def watch(self) -> Watch:
         with self._db.connect() as conn:
             feeds = waiting_sql.FEEDS.all(conn)
-            leader = waiting_sql.LEADER.first(conn)
-        assert leader is not None
+            leader = waiting_sql.LEADER.one(conn)
         told = leader._asdict()
         return Watch(at=told.pop("now"), feeds=feeds, **told)
 

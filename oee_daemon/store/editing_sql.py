@@ -119,8 +119,7 @@ def edit(
         if reserving is None:
             return _PLAIN.first(conn, values)
         _MAY_SPEND.first(conn)
-        day = _OF_DAY.first(conn, {"id": order.id})
-        assert day is not None
+        day = _OF_DAY.one(conn, {"id": order.id})
         usd, most = reserving.usd, reserving.max_daily
         if usd is None:
             return _PLAIN.first(conn, values)

@@ -55,11 +55,9 @@ def place(seen: Where | None) -> dict[str, Any]:
 def where(conn: Connection) -> Where | None:
     """Where the database is; none where this role, or this kind of Postgres, may not know."""
     try:
-        found = _WHERE.first(conn)
+        return Where(*_WHERE.one(conn))
     except ProgrammingError:
         return None
-    assert found is not None
-    return Where(*found)
 
 
 def lock(conn: Connection) -> None:

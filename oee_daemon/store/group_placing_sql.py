@@ -142,8 +142,7 @@ def join(conn: Connection, wanted: UUID, network: str) -> UUID:
 def _locked(conn: Connection, group: UUID, network: str) -> UUID:
     if _LOCK_FREE.first(conn, {"id": group}) is None:
         raise _fired(f"An order of group {group} is being executed or was filled", Status.PENDING)
-    found = _COUNT.first(conn, {"id": group, "network": network})
-    assert found is not None
+    found = _COUNT.one(conn, {"id": group, "network": network})
     if not found.waiting:
         raise _fired(f"No order of group {group} waits any more", Status.CANCELLED)
     if not found.here:

@@ -149,9 +149,7 @@ def set_alone(conn: Connection, reason: str | None, by: str | None) -> Halt:
     """Halts in a database that nobody else works on."""
     # Whatever the words are, the halt holds.
     said = {name: None if text is None else storable(text) for name, text in (("reason", reason), ("by", by))}
-    found = _HALT_NOW.first(conn, said)
-    assert found is not None
-    return found
+    return _HALT_NOW.one(conn, said)
 
 
 def restore_lost(conn: Connection, number: int) -> bool:

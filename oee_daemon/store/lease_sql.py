@@ -332,6 +332,4 @@ def stuck(conn: Connection, network: str, since: timedelta) -> int:
 
 
 def _count(statement: Statement[tuple[Any, ...]], conn: Connection, values: dict[str, Any]) -> int:
-    row = statement.first(conn, values)
-    assert row is not None
-    return int(row[0])
+    return int(statement.one(conn, values)[0])

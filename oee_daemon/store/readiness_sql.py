@@ -64,10 +64,9 @@ def beat(conn: Connection, owner: str, network: str) -> int | None:
     Who halts asks the workers of whom it sees a beat: one that it could not see has to look once more.
     """
     values = {"owner": owner, "network": network, "kept": KEPT}
-    row = _BEAT.first(conn, values)
-    if row is not None and row[0]:
-        row = _BEAT.first(conn, values)
-    assert row is not None
+    row = _BEAT.one(conn, values)
+    if row[0]:
+        row = _BEAT.one(conn, values)
     return None if row[1] is None else int(row[1])
 
 
@@ -78,6 +77,4 @@ def gone(conn: Connection, owner: str) -> None:
 
 def look(conn: Connection, network: str) -> Readiness:
     values = {"network": network, "there": THERE, "patience": PATIENCE}
-    row = _LOOK.first(conn, values)
-    assert row is not None
-    return Readiness(*row)
+    return Readiness(*_LOOK.one(conn, values))

@@ -43,15 +43,11 @@ _ANALYZE = Statement("-- analyze: everything that came\nANALYZE")
 
 
 def holds(conn: Connection) -> Holds:
-    found = _HOLDS.first(conn)
-    assert found is not None
-    return found
+    return _HOLDS.one(conn)
 
 
 def export(conn: Connection) -> str:
-    found = _SNAPSHOT.first(conn)
-    assert found is not None
-    return str(found[0])
+    return str(_SNAPSHOT.one(conn)[0])
 
 
 def end_all(conn: Connection) -> None:

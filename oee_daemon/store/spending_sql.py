@@ -150,6 +150,4 @@ def buckets(conn: Connection) -> list[Bucket]:
 
 
 def use(conn: Connection) -> Use:
-    found = _USE.first(conn)
-    assert found is not None
-    return found
+    return _USE.one(conn)

@@ -53,6 +53,12 @@ class Statement(Generic[Row]):
         except psycopg.Error as e:
             raise fault(conn, e, self.text) from e
 
+    def one(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> Row:
+        """Its first row, of a statement that always has one; otherwise as `first`."""
+        row = self.first(conn, values)
+        assert row is not None, self.text
+        return row
+
     def all(self, conn: Connection, values: Mapping[str, Any] = _NONE) -> list[Row]:
         """Its rows; otherwise as `first`."""
         try:

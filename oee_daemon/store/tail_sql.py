@@ -65,9 +65,7 @@ class Tail:
 
     @staticmethod
     def _now(conn: Connection) -> str:
-        row = _NOW.first(conn, {})
-        assert row is not None
-        return str(row[0])
+        return str(_NOW.one(conn, {})[0])
 
     def close(self) -> None:
         """Forgets what was seen."""
