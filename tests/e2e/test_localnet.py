@@ -143,8 +143,10 @@ def _confirmed(cli: Cli, order_id: str) -> str | None:
 
 
 def test_an_exact_output_that_is_not_signed_is_made_by_the_next_best_venue(cli: Cli) -> None:
-    """Raydium's router may let less arrive: where its price is the best all the same, the order goes on."""
-    assert cli.run("daemon", "restart", OEE_VENUES="raydium,orca").returncode == 0
+    """Raydium's router may let less arrive: where its price is the best all the same, the order goes on; and
+    where the worker dies over the other's swap, just the quote that was stored is built."""
+    environ = {"OEE_VENUES": "raydium,orca", "OEE_FAILPOINTS": "signed=kill*1"}
+    assert cli.run("daemon", "restart", **environ).returncode == 0
     asked = [("buy", "USDC", "SOL", "7"), ("buy", "SOL", "USDC", "1.5")]
     best = next(one for one in asked if cli.json("quote", *one[1:])["quotes"][0]["venue"] == "raydium")
     with closing(sqlite3.connect(cli.home / "localnet" / "chain.db", timeout=10)) as db, db:
@@ -156,7 +158,9 @@ def test_an_exact_output_that_is_not_signed_is_made_by_the_next_best_venue(cli: 
             db.execute("DELETE FROM faults")
     assert (order["status"], order["venue"], order["attempt"]) == ("confirmed", "orca", 2)
     assert (order["filledOut"], cli.json("show", order["orderId"])["barred"]) == (best[3], ["raydium"])
-    assert _landed(cli.home)[order["signature"]]
+    assert (cli.home / "failpoints" / "signed.0").exists()
+    landed = _landed(cli.home)
+    assert [one for one in landed if landed[one] == landed[order["signature"]]] == [order["signature"]]
 
 
 def test_it_ends_with_its_daemon(cli: Cli) -> None:
