@@ -6,6 +6,7 @@
 | `fate` | a signature's, drawn once: `never`; `late`: `blocks` after its last valid one; `delayed` by `ms` |
 | `read` | `null`, and those of an answer |
 | `raydium`, `jupiter` | `empty`, `huge`, `slow` by `ms`, `wrong_mint`, `wrong_amount`, those of an answer |
+| `raydium` | `routed`: it builds by its router |
 | `chain` | `fork`: at a new block, the newest `blocks` slots lose |
 
 Those of an answer: `429` (with `Retry-After`), `503`, `unhealthy` (-32005), `refused` (-32010, as of a node

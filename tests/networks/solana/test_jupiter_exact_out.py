@@ -279,3 +279,25 @@ def test_a_table_is_what_the_endpoints_agree_on() -> None:
     for other in ([str(crafted.THIEF), *HELD[1:]], None):
         with pytest.raises(ChainUnavailable, match="different lookup tables"):
             build(Jupiter(), planned(worded(quoted())), HELD, other)
+
+
+def test_a_table_that_has_grown_is_read_anew_on_a_further_attempt() -> None:
+    held: list[str] = [str(crafted.THIEF)]
+
+    async def run() -> list[int]:
+        async with serving(lambda asked: node(held)(asked)) as (address, _):
+            pool = open_pool([address], 1000.0, 1000)
+            api = Api("jupiter", Jupiter(), Bucket(1e6, 10**6))
+            venue = JupiterVenue("orca", api, Pricing(pool, fee_cap=100_000), str(WALLET))
+            found = []
+            for attempt in (1, 1, 2):
+                plan = planned(worded(quoted()))
+                plan = replace(plan, request=replace(plan.request, attempt=attempt))
+                message = from_bytes_versioned((await venue.build(plan, ANCHOR, 5.0)).message)
+                assert isinstance(message, MessageV0)
+                found.append(len(message.address_table_lookups))
+                held[1:] = HELD
+            await pool.close()
+            return found
+
+    assert asyncio.run(run()) == [0, 0, 1]

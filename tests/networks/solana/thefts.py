@@ -266,6 +266,7 @@ THEFTS: dict[str, tuple[str, Shape]] = {
         for what, how in (
             ("a unit more in", {"given": 1_000_001}),
             ("a point more in", {"bps": 1_001}),
+            ("a part of a unit more in", {"given": 1_099_891, "bps": 1}),
             ("a unit less out", {"amount": 999_999}),
             ("more out than was asked", {"amount": 1_000_001}),
             ("a fee of an exact output", {"fee": 1}),
