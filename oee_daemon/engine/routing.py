@@ -16,7 +16,7 @@ from oee_daemon.contract.terms import OrderType, SwapMode
 from oee_daemon.errors import AttemptFailed, OeeError, VenueError
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.networks.venue import Venue
-from oee_daemon.orders.order import Order
+from oee_daemon.orders.order import BY_LIMITS, Order
 from oee_daemon.orders.swap import Quote, QuoteRequest, VenueAnswer, is_far_better
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -185,12 +185,12 @@ def guarded(quote: Quote, order: Order) -> int:
     """What the swap of that quote carries: the order's bound, or the quote's own where that is the tighter.
 
     By the stored quote, so that a crash changes no byte. A price that jumped past a limit is no invitation,
-    nor is one that left far behind what the first choice fixed. A bound that somebody set for a market order
-    is what they want.
+    nor is one that left far behind what the first choice fixed, or is under what limits reserve. A bound that
+    somebody set for a market order is what they want.
     """
     assert order.bound is not None
     own, exact_in = bound_of(quote, order.swap_mode, order.slippage_bps), order.swap_mode is SwapMode.EXACT_IN
-    if order.type is OrderType.MARKET:
+    if order.type is OrderType.MARKET and order.fixed_by != BY_LIMITS:
         left = is_far_better(own, order.bound) if exact_in else is_far_better(order.bound, own)
         return own if left and order.fixed_by is not None else order.bound
     return max(order.bound, own) if exact_in else min(order.bound, own)

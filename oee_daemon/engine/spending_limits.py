@@ -28,6 +28,7 @@ from oee_daemon.engine.engine_earlier_spending import EarlierSpending
 from oee_daemon.errors import AttemptFailed, InvalidInput, NoReferencePrice, OverLimit
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import TIMED, past, trailed
+from oee_daemon.orders.order import BY_LIMITS
 from oee_daemon.orders.swap import Quote, QuoteRequest
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -83,7 +84,7 @@ class SpendingLimits:
                 field="slippageBps",
             )
         usd: int | None = None
-        units = 0
+        units, said = 0, terms.bound
         # A limit must not keep anyone in a position: a stop is counted, and never blocked.
         stop = terms.type is OrderType.STOP
         if self.max_daily is not None and not stop:
@@ -102,7 +103,8 @@ class SpendingLimits:
                 )
         daily = None if stop else self.max_daily
         reserved = None if self.max_daily is None else usd
-        return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open)
+        fixed_by = None if terms.bound == said else BY_LIMITS
+        return terms, Reserving(reserved, units, daily, None if stop else self._settings.max_open, fixed_by)
 
     async def check(self, terms: Terms, *, waits: bool) -> None:
         """Whether there is room for it now; reserves nothing. Raises `OverLimit` and `NoReferencePrice`."""

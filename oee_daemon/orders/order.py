@@ -17,6 +17,9 @@ from oee_daemon.contract.terms import Side
 from oee_daemon.orders.terms import Terms
 from oee_daemon.orders.tokens import decimal_text
 
+#: In `fixed_by`: the bound is what the limits for all orders reserve, by a quote at acceptance. Each attempt
+#: keeps its own quote's, within it.
+BY_LIMITS = "limits"
 _TWELVE = Context(prec=12, rounding=ROUND_HALF_EVEN)
 
 
@@ -57,7 +60,8 @@ class Order(Terms):
     fault: str | None = None
     #: Venues that built a swap which was not signed: the order asks them no more.
     barred: tuple[str, ...] | None = None
-    #: The venue whose quote fixed the bound; none where there is no bound yet, or the order came with it.
+    #: The venue whose quote fixed the bound, or `BY_LIMITS`; none where there is no bound yet, or the order
+    #: came with it.
     fixed_by: str | None = None
     created_at: datetime
     updated_at: datetime

@@ -103,6 +103,8 @@ _PENDING = {
     "values": "'pending', statement_timestamp() + make_interval(secs => valid_for_s)",
     "data": "'{}' FROM new",
 }
+#: A bound that the limits made says so.
+_FIXED = {name: f"{_PENDING[name]}, fixed_by" for name in ("columns", "values")}
 # Before its launch time an order for a price waits for the time alone, and trails nothing.
 _ARMED = {
     "more": ", jsonb_to_recordset($1) AS (data jsonb)",
@@ -127,7 +129,7 @@ class _Limited:
     """The same where limits are set, one after the other."""
 
     create = Batch(
-        _SAID_CREATE.replace("create", "create_limited", 1) + _CREATING % (_PENDING | _LIMITED),
+        _SAID_CREATE.replace("create", "create_limited", 1) + _CREATING % (_PENDING | _LIMITED | _FIXED),
         first=_BOTH_LOCKS,
     )
     place = Batch(

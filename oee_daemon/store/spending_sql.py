@@ -39,12 +39,13 @@ USED_NOW = f"{_SPENT_NOW} + {_RESERVED_NOW}"
 
 class Reserving(NamedTuple):
     """What an order is worth at its worst, of how much input, and what there has to be room in; none: no such
-    limit, or the order does not count for it."""
+    limit, or the order does not count for it. `fixed_by`: the order's, where the limits made its bound."""
 
     usd: int | None
     units: int
     max_daily: int | None
     max_open: int | None
+    fixed_by: str | None = None
 
 
 class NoRoom(Exception):

@@ -19,6 +19,7 @@ from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import NoReferencePrice, OverLimit
+from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Venue
 from oee_daemon.orders.conditions import Rule, past
 from oee_daemon.orders.order import Order
@@ -311,6 +312,34 @@ def test_a_sniper_of_an_exact_amount_has_to_say_its_bound(bench: Bench) -> None:
     with pytest.raises(OverLimit, match="maxSpend"):
         bench.loop.run(limited.intake.accept(terms_of(terms), None, armed))
     assert limited.used == (0, 0)
+
+
+@pytest.mark.parametrize("dearer", [110, 90])
+def test_an_exact_purchase_may_spend_what_its_choice_allows_and_never_more_than_is_reserved(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, dearer: int
+) -> None:
+    """What a limit reserves is of the price at acceptance: no invitation to one that has fallen since."""
+
+    class Moved(SimulatedVenue):
+        async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
+            found = await super().quote(request, deadline_s)
+            at_acceptance = not request.number and request.mode is SwapMode.EXACT_OUT
+            return replace(found, amount_in=found.amount_in * dearer // 100) if at_acceptance else found
+
+    monkeypatch.setattr("tests.kit.engine.SimulatedVenue", Moved)
+    limited = Limited(bench, max_daily=Decimal(1000))
+    order = limited.place(0, swap_mode=SwapMode.EXACT_OUT, amount=10**9)
+    reserved = bench.order(order.id).max_spend
+    found = bench.run_to_end(bench.execution(), order.id)
+    if dearer < 100:
+        assert (found.status, (found.error or {})["code"]) == (Status.FAILED, "slippage_exceeded")
+        return
+    assert found.status is Status.CONFIRMED and found.quote_in is not None and reserved is not None
+    bound = int(bench.instruction(order.id, 1)["limit"])
+    assert bound == found.quote_in * 10_050 // 10_000 < reserved * 95 // 100
+    said = limited.place(0, swap_mode=SwapMode.EXACT_OUT, amount=10**9, max_spend=500 * USD)
+    assert bench.run_to_end(bench.execution(), said.id).status is Status.CONFIRMED
+    assert int(bench.instruction(said.id, 1)["limit"]) == 500 * USD, "what somebody said is what they want"
 
 
 def test_a_trailing_purchase_that_begins_later_has_no_worst_price(bench: Bench) -> None:
