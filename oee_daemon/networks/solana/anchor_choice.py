@@ -18,6 +18,8 @@ from oee_daemon.orders.swap import Anchor
 FAR_BLOCKS = 1_500
 #: Seconds after which an endpoint whose slot has not moved stands still, and speaks against nobody.
 STILL_S = 5.0
+#: Blocks, and seconds at most, for which an anchor serves the next swaps too: a twentieth of what each has.
+SHARED_BLOCKS, SHARED_S = 7, 1.0
 
 
 class AnchorChoice:
@@ -29,6 +31,16 @@ class AnchorChoice:
         self._moved: dict[str, tuple[int, float]] = {}
         #: The height that two of them agreed on last, and when.
         self._agreed: tuple[int, float] | None = None
+        #: The one that was chosen last, when, and seconds a block by it and the one before it.
+        self._chosen: tuple[Anchor, float, float] | None = None
+
+    def lately(self) -> Anchor | None:
+        """The one that was chosen a moment ago. Its last height is no other by that: a swap on it is dead as
+        early as its heights say, and what tells one swap from another is its memo, not its block."""
+        if self._chosen is None:
+            return None
+        anchor, at, block_s = self._chosen
+        return anchor if clock_s() - at < min(SHARED_S, SHARED_BLOCKS * block_s) else None
 
     def of(self, found: Mapping[str, Anchor]) -> Anchor:
         """The anchor to build on, of those that endpoints gave, by their names: one at least. Raises
@@ -46,7 +58,17 @@ class AnchorChoice:
             )
         if len(possible) > 1:
             self._agreed = possible[0].height, now
+        self._choose(possible[0], now)
         return possible[0]
+
+    def _choose(self, anchor: Anchor, now: float) -> None:
+        block_s = 0.0
+        if self._chosen is not None:
+            former, at, _ = self._chosen
+            # Where it has not moved, or another was further on, nobody knows how long a block takes.
+            blocks = anchor.height - former.height
+            block_s = (now - at) / blocks if blocks > 0 else 0.0
+        self._chosen = anchor, now, block_s
 
     def _moves(self, name: str, slot: int, now: float) -> bool:
         told, since = self._moved.get(name, (-1, now))

@@ -83,6 +83,9 @@ class SolanaChain:
         self._poll_s = poll_s
         #: Whether each endpoint tells in one request what it shows of a swap and what the swap did.
         self._at_once = True
+        #: Whether the last swap was final when it was first asked about: then the next one's first question
+        #: is to all, and of everything.
+        self._soon = False
         self._clock = SlotClock(fastest_slot_ms)
         self._choice = AnchorChoice(fastest_slot_ms)
         self._history = History(pool, wallet)
@@ -114,6 +117,8 @@ class SolanaChain:
         return self._genesis
 
     async def anchor(self, deadline_s: float) -> Anchor:
+        if (lately := self._choice.lately()) is not None:
+            return lately
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         genesis = await self.genesis_hash()
         heard = await self._pool.each(calls, deadline_s)
@@ -142,15 +147,18 @@ class SolanaChain:
         genesis = await self.genesis_hash()
         # Those that have not shown it as final: one of them is asked, in turn, until all are worth asking.
         missing, glimpsed = deque(self._pool.endpoints), ""
+        whole, first = self._soon, True
         while True:
             if (left_s := until - loop.time()) > 0:
                 await asyncio.sleep(min(self._poll_s, left_s))
-            if (left_s := until - loop.time()) > 0:
+            if (left_s := until - loop.time()) > 0 and not whole:
                 missing.rotate(-1)
                 if not await _shows(missing[-1], glimpse_of(swap.signature), min(GLIMPSE_S, left_s)):
+                    self._soon = first = False
                     continue
                 glimpsed = missing[-1].name
-            looks = await self._round(swap, anchored, genesis, there=bool(glimpsed))
+            looks = await self._round(swap, anchored, genesis, there=whole or bool(glimpsed))
+            self._soon, whole, first = first and any(look.final for look in looks), False, False
             if not glimpsed and any(look.height > swap.last_valid_height for look in looks):
                 glimpsed = await self._shown_by_silent(swap.signature, looks)
             if glimpsed and all(look.seen is None for look in looks):

@@ -90,6 +90,42 @@ def test_a_landing_that_one_endpoint_showed_is_no_absence(how: dict[str, bool]) 
     asyncio.run(run())
 
 
+def test_one_that_refuses_the_first_question_of_all_is_asked_for_its_status() -> None:
+    """After a swap that was final at once, the next one's first question asks what it did as well."""
+    before, swap = swap_of(SLOT - APART + 150), swap_of(SLOT - APART + 150)
+    at, whole = SLOT + 5, list[bool]()
+
+    def told(later: Callable[[Asked], Said]) -> Callable[[Asked], Said]:
+        first = rejecting(before, shy=False)
+        return lambda asked: (first if before.signature in str(asked.json) else later)(asked)
+
+    def shy(asked: Asked) -> Said:
+        if "getTransaction" in str(asked.json):
+            whole.append(isinstance(asked.json, list))
+            return Said(b"", 503)
+        return node(lambda: at, FINAL)(asked)
+
+    async def run() -> None:
+        nonlocal at
+        async with AsyncExitStack() as stack:
+            nodes = [told(shy), told(node(lambda: at, None))]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            chain = SolanaChain(
+                pool, wallet=str(KEY.pubkey()), genesis="G", fastest_slot_ms=1e-6, poll_s=0.005
+            )
+            cases = Cases(chain.nodes)
+            for _ in range(6):
+                assert isinstance(cases.judge(before, await chain.look(before, 30.0)), Rejected)
+                at += 100
+                outcome = cases.judge(swap, await chain.look(swap))
+                assert isinstance(outcome, Unknown), "it landed, and another is signed"
+            assert whole, "the first question was a glimpse"
+
+    asyncio.run(run())
+
+
 def rejecting(swap: SignedSwap, *, shy: bool) -> Callable[[Asked], Said]:
     """On which it landed with an error; `shy`: who refuses to tell more than the status."""
     err = {"InstructionError": [5, {"Custom": 6005}]}

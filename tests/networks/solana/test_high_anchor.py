@@ -78,3 +78,20 @@ def test_one_that_stands_still_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) 
     clock.now += 6
     # Where the chain itself stands, nobody is to blame.
     assert choice.of({"a": at(10_020)}) == at(10_020)
+
+
+def test_an_anchor_serves_the_swaps_of_a_moment_by_the_blocks_that_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for block_s, shared_s in ((0.2, 1.0), (0.01, 0.07)):
+        clock, choice = Clock(monkeypatch), AnchorChoice(5.0)
+        choice.of({"a": at(1_000)})
+        assert choice.lately() is None, "nobody knows yet how long a block takes"
+        clock.now += 100 * block_s
+        choice.of({"a": at(1_100)})
+        clock.now += 0.99 * shared_s
+        assert choice.lately() == at(1_100)
+        clock.now += 0.02 * shared_s
+        assert choice.lately() is None
+        choice.of({"a": at(1_100)})
+        assert choice.lately() is None, "the chain stands"
