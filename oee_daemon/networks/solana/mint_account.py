@@ -12,7 +12,7 @@ as its number, its length and its content, little-endian
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -82,8 +82,14 @@ class Mint:
     @property
     def worst_fee(self) -> TransferFee:
         """The more that may be kept of a transfer, now or from the next epoch on."""
-        both = self.fees or (TransferFee(0, 0, 0),) * 2
-        return TransferFee(0, max(fee.most for fee in both), max(fee.bps for fee in both))
+        return self.fee_in(())
+
+    def fee_in(self, epochs: Collection[int]) -> TransferFee:
+        """The more that is kept of a transfer in any of them; in whichever it is where none is known."""
+        older, newer = self.fees or (TransferFee(0, 0, 0),) * 2
+        # `TransferFeeConfig::get_epoch_fee` of Token-2022.
+        held = {newer if epoch >= newer.epoch else older for epoch in epochs} or {older, newer}
+        return TransferFee(0, max(fee.most for fee in held), max(fee.bps for fee in held))
 
 
 def read_mint(owner: str, data: bytes) -> Mint:

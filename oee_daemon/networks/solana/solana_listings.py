@@ -32,6 +32,7 @@ from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result, RpcError
 from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
+from oee_daemon.networks.solana.solana_epochs import CLOCK
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_launch_finder import LaunchFinder
 from oee_daemon.networks.solana.solana_new_pools import PoolFacts, keys_of, read_new_pool
@@ -47,8 +48,6 @@ from oee_daemon.orders.tokens import Token
 SEEN_SLOTS, _LOOKS = 2, 8
 #: Mints whose looks are remembered.
 _REMEMBERED = 256
-#: https://docs.anza.xyz/runtime/sysvars, the chain's own clock: by it a pool opens, and not by ours.
-CLOCK = "SysvarC1ock11111111111111111111111111111111"
 #: Seconds for which the price of SOL counts.
 USD_KEPT_S = 30.0
 

@@ -7,6 +7,7 @@ base units, fees millionths of the input. A pool that works otherwise than is wr
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -156,9 +157,11 @@ class Pool:
 Account = tuple[str, bytes]
 
 
-def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: int) -> Pool:
-    """`accounts`: owner and data of each of `at.to_read()`, in that order; `now` in Unix seconds. Raises
-    `NoPool`."""
+def read_pool(
+    at: Addresses, mint_in: str, accounts: list[Account | None], now: int, epochs: Collection[int] = ()
+) -> Pool:
+    """`accounts`: owner and data of each of `at.to_read()`, in that order; `now` in Unix seconds; `epochs`:
+    those in which it may be swapped with, any where that is not known. Raises `NoPool`."""
     if any(account is None for account in accounts):
         raise NoPool("it is not there")
     (pool, config, *held) = [account for account in accounts if account is not None]
@@ -196,7 +199,7 @@ def read_pool(at: Addresses, mint_in: str, accounts: list[Account | None], now: 
         amounts[way[1]],
         rate,
         (one.program, two.program),
-        (one.worst_fee, two.worst_fee),
+        (one.fee_in(epochs), two.fee_in(epochs)),
         creator_rate,
         (data[389] in (0, way[0] + 1), data[389] in (0, way[1] + 1)),
     )

@@ -20,6 +20,7 @@ from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import ChainUnavailable, VenueLate, VenueRefused
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.solana_epochs import CLOCK, EPOCH_SCHEDULE, epochs_ahead
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_programs import CPMM
 from oee_daemon.networks.solana.solana_swap_assembly import assembled, make_account, own_account, unwrap, wrap
@@ -151,7 +152,7 @@ class CpmmVenue:
         if mints[0] == mints[1]:
             return []
         places = [addresses(self._program, index, *mints) for index in indexes]
-        keys = list(dict.fromkeys(key for at in places for key in at.to_read()))
+        keys = [CLOCK, EPOCH_SCHEDULE, *dict.fromkeys(key for at in places for key in at.to_read())]
         options = {"encoding": "base64", "commitment": "confirmed"}
         call: Call = ("getMultipleAccounts", [keys, options])
         try:
@@ -162,9 +163,11 @@ class CpmmVenue:
         except ChainUnavailable as e:
             raise VenueLate(f"cpmm could not be read: {e.message}") from None
         rows, found = dict(zip(keys, accounts, strict=True)), []
+        # By the worse of an old and a new fee the quote would look like a lie, and be refused as one.
+        epochs, now = epochs_ahead(rows[CLOCK], rows[EPOCH_SCHEDULE]), int(self._unix_s())
         for index, at in zip(indexes, places, strict=True):
             try:
-                pool = read_pool(at, mints[0], [rows[key] for key in at.to_read()], int(self._unix_s()))
+                pool = read_pool(at, mints[0], [rows[key] for key in at.to_read()], now, epochs)
             except NoPool:
                 continue
             found.append((index, pool))
