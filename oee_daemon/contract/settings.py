@@ -25,6 +25,7 @@ _REDIS_TLS = (
     "ca_path",
     "certfile",
     "keyfile",
+    "ca_data",
     "password",
     "check_hostname",
     "ciphers",
@@ -78,11 +79,23 @@ def _address(*starts: str) -> Callable[[str], str]:
 
 
 def _queue(text: str) -> str:
-    """A queue's address without what is ours to say: how long is waited, and what answers look like."""
-    where, _, query = _address(*_REDIS)(text).partition("?")
-    known = {*_REDIS_QUERY, *(f"ssl_{name}" for name in _REDIS_TLS if text.startswith("rediss:"))}
-    kept = [part for part in query.split("&") if part.partition("=")[0] in known]
-    return f"{where}?{'&'.join(kept)}" if kept else where
+    """A queue's address. How long is waited, and what answers look like, is ours to say: a parameter that
+    would not count is refused."""
+    query = _address(*_REDIS)(text).partition("?")[2]
+    tls = [f"ssl_{name}" for name in _REDIS_TLS]
+    known = {*_REDIS_QUERY, *(tls if text.startswith("rediss:") else ())}
+    named = [part.partition("=")[0] for part in query.split("&") if part]
+    odd = next((name for name in named if name not in known), None)
+    if odd in tls:
+        raise ValueError(f"{odd} only in an address that starts with rediss://: no other is encrypted")
+    if odd is not None:
+        if "@" in query or not re.fullmatch(r"\w{1,60}", odd):
+            raise ValueError("an address that names its parameters after a ?; in a password that is %3F")
+        raise ValueError(
+            f"an address without {odd}: after its ? may stand {', '.join(_REDIS_QUERY)}, and with rediss://"
+            f" {', '.join(tls)}"
+        )
+    return text
 
 
 def _site(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
 # of them has to wait where one begins with the part.
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -46,6 +47,8 @@ KEPT = 32
 LONG_S = 3600.0
 _DRIVER = "postgresql+psycopg"
 _USED = "used"
+#: What an address may say after its `?`: what libpq knows, and not what the driver alone does.
+_PARAMETERS = frozenset(one.keyword.decode() for one in pq.Conninfo.get_defaults())
 #: When somebody here was last not answered, by address: what one pool learns the others need not.
 _silent_at: dict[URL, float] = {}
 
@@ -86,10 +89,18 @@ def address_of(url: str | URL) -> URL:
         return url.set(drivername=_DRIVER)
     try:
         address = _read_by_libpq(url) or make_url(url).set(drivername=_DRIVER)
+        odd = [name for name in address.query if name not in _PARAMETERS]
         postgresql.psycopg.dialect().create_connect_args(address)  # type: ignore[no-untyped-call]
     except (ValueError, ArgumentError):
         # Without a word of it: it may hold a password.
         raise BadSetting("OEE_DATABASE_URL is no address that Postgres's own programs can read.") from None
+    if odd:
+        # What only the driver knows would be taken for text that it is not, and say how we ask.
+        named = odd[0] if odd[0].isidentifier() and "@" not in url.partition("?")[2] else "one"
+        raise BadSetting(
+            f"OEE_DATABASE_URL has a parameter that Postgres's own programs do not know: {named}. Leave it"
+            " out."
+        )
     return address
 
 

@@ -34,6 +34,20 @@ def test_an_address_leads_where_it_leads_postgres_s_own_programs(address: str) -
     assert {name: str(value) for name, value in found.items()} == ADDRESSES[address]
 
 
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("postgresql://h/d?foo=bar", "foo"),
+        ("postgresql://h/d?sslmode=require&prepare_threshold=5", "prepare_threshold"),
+        ("postgresql://h/d?autocommit=0", "autocommit"),
+        ("postgresql://h/d?host=a:1&host=b:2&sslmod=require", "sslmod"),
+    ],
+)
+def test_a_parameter_that_would_not_count_is_refused_by_its_name(address: str, named: str) -> None:
+    with pytest.raises(BadSetting, match=f"OEE_DATABASE_URL .*: {named}\\."):
+        address_of(address)
+
+
 @pytest.mark.parametrize("address", ["postgresql://u:geheim@h:port/d", "postgresql://u:geheim@[::1/d"])
 def test_an_address_that_leads_nowhere_is_refused_in_a_sentence_without_its_password(address: str) -> None:
     with pytest.raises(BadSetting, match="OEE_DATABASE_URL") as refusal:

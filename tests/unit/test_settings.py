@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import FrozenInstanceError, fields
 from decimal import Decimal
 from pathlib import Path
@@ -34,23 +35,33 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("told", "taken"),
+    ("told", "refused"),
     [
-        ("redis://u:p%3F@h:1/2?decode_responses=true&socket_timeout=abc&foo=bar", "redis://u:p%3F@h:1/2"),
-        ("redis://h?db=3&max_connections=1&ssl_cert_reqs=none", "redis://h?db=3"),
+        ("redis://u:p%3F@h:1/2?", None),
+        ("redis://h?db=3", None),
+        ("rediss://h/0?ssl_ca_certs=/c&ssl_cert_reqs=none", None),
+        ("rediss://h/0?ssl_ca_data=-----BEGIN%20CERTIFICATE-----%0A", None),
+        ("unix:///run/a b.sock?username=u&password=p&db=4", None),
         (
-            "rediss://h/0?ssl_ca_certs=/c&protocol=2&ssl_cert_reqs=none",
-            "rediss://h/0?ssl_ca_certs=/c&ssl_cert_reqs=none",
+            "redis://u:p@h:1/2?decode_responses=true",
+            "an address without decode_responses: after its ? may stand",
         ),
-        (
-            "unix:///run/a b.sock?username=u&password=p&db=4",
-            "unix:///run/a b.sock?username=u&password=p&db=4",
-        ),
+        ("redis://h?db=3&socket_timeout=abc&max_connections=1", "an address without socket_timeout: "),
+        ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs only in an address that starts with rediss://"),
+        ("rediss://h/0?ssl_min_version=771", "an address without ssl_min_version: "),
+        ("rediss://u:geh?eim=1@h/0", "in a password that is %3F"),
     ],
 )
-def test_a_queue_s_address_decides_where_it_is_and_nothing_of_how_it_is_asked(told: str, taken: str) -> None:
+def test_a_queue_s_address_says_where_it_is_and_what_would_not_count_is_refused_by_its_name(
+    told: str, refused: str | None
+) -> None:
+    if refused is not None:
+        with pytest.raises(BadSetting, match=re.escape(refused)) as caught:
+            load({"OEE_REDIS_URL": told}, Path("/none"))
+        assert "OEE_REDIS_URL" in caught.value.message and "eim" not in caught.value.message
+        return
     found = load({"OEE_REDIS_URL": told}, Path("/none")).redis_url
-    assert found == taken
+    assert found == told
     redis.Redis.from_url(found).connection_pool.make_connection()
 
 
