@@ -121,12 +121,15 @@ def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) 
     return told
 
 
-def armed_json(armed: Armed) -> dict[str, Any] | None:
+def armed_json(armed: Armed, order: Order) -> dict[str, Any] | None:
     """The market by which an order was just taken up: a pair that nobody has watched yet has no other price.
-    None of what waits for a time or a listing."""
+    None of what waits for a listing, or for nothing but a time."""
     seen = armed.data.get("market")
     if seen is None or armed.price is None:
         return None
+    if order.launch_at is not None and order.launch_at > order.created_at:
+        # Until its time it is compared with nothing.
+        return {**seen, "awayBps": None, "stale": False}
     now = Decimal(seen["price"])
     moves = now - armed.price if armed.rule in FALLING else armed.price - now
     return {**seen, "awayBps": round(10_000 * moves / now), "stale": False}

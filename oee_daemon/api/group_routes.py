@@ -147,7 +147,7 @@ def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:
         return JSONResponse({"groupId": str(group.id), "orders": told}, 200)
     told = [
         wire.order_json(order, tokens)
-        | ({"market": armed_json(seen), "blocked": None} if order.status == "waiting" else {})
+        | ({"market": armed_json(seen, order), "blocked": None} if order.status == "waiting" else {})
         for order, seen in zip(group.orders, armed, strict=True)
     ]
     return JSONResponse({"groupId": str(group.id), "orders": told}, 202)

@@ -72,7 +72,7 @@ async def execute(request: Request) -> Response:
     order, created = await state.intake.accept(terms, key, armed)
     told = wire.order_json(order, tokens)
     if created and armed is not None:
-        told["market"] = armed_json(armed)
+        told["market"] = armed_json(armed, order)
     headers = {"Location": f"/api/orders/{order.id}"}
     return JSONResponse(told, 202 if created else 200, headers=headers)
 

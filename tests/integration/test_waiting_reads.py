@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
-from oee_daemon.api.feed_wire import Feeds, WatchState, feeds_json, orders_json, watch_json
+from oee_daemon.api.feed_wire import Feeds, WatchState, armed_json, feeds_json, orders_json, watch_json
 from oee_daemon.api.health_routes import _watch_metrics
+from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.reads.waiting_overview import WaitingOrders
 from oee_daemon.store import waiting_sql
+from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.engine_tables import feeds, gaps, returned, watch
 from oee_daemon.store.tables import orders
 from tests.kit.engine import BOOK, Bench
+from tests.kit.waiting import limit
 
 #: type, side, rule, the price that it waits for.
 ORDERS: dict[str, tuple[str, str, int, str]] = {
@@ -72,6 +75,19 @@ def test_an_order_that_is_too_far_to_say_hides_no_other(bench: Bench, waiting: d
     assert named(waiting, waits.nearest({}, 10))[0] == "buy at 99"
     told = orders_json([bench.order(order.id) for order in waiting.values()], waits, BOOK)
     assert max(one["market"]["awayBps"] for one in told) == 10**15
+
+
+def test_until_its_launch_time_an_order_is_as_far_from_a_price_as_it_is_listed(bench: Bench) -> None:
+    """It is compared with nothing yet: no number of its own where it is taken up, either."""
+    for launch_at in (None, datetime.now(UTC) + timedelta(days=1)):
+        order = limit(bench, "0.9", launch_at=launch_at)
+        armed = Armed(rule=Rule.SELL_LIMIT, price=order.target_price, data={"market": {"price": "160"}})
+        if launch_at is None:
+            feed(bench, order.pair)
+        (listed,) = orders_json([order], WaitingOrders(bench.db), BOOK)
+        said = armed_json(armed, order)
+        assert said is not None
+        assert (said["awayBps"] is None) == (listed["market"]["awayBps"] is None) == (launch_at is not None)
 
 
 def test_what_nobody_has_a_price_for_comes_last_by_age(bench: Bench, waiting: dict[str, Order]) -> None:
