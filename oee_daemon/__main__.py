@@ -99,6 +99,7 @@ def _run(*, switch: bool, only_check: bool) -> None:
         engine=unopened_sql.engine_in,
         used=unopened_sql.used_before,
     )
+    _require_key(found)
     if only_check:
         return
     logs.configure(found.log_level)
@@ -119,6 +120,25 @@ def _run(*, switch: bool, only_check: bool) -> None:
         # Told to stop while it started: that holds as long as any stop.
         home.stopped(asked=True)
         raise
+
+
+def _require_key(found: settings.Settings) -> None:
+    """Before anything is started or made: a new home has no engine whose wallet could be elsewhere. Raises
+    `StartFailed`."""
+    from oee_daemon.networks.solana.solana_profile import PROFILES
+
+    profile = PROFILES.get(found.network)
+    if (
+        profile is None
+        or profile.makes_key(found)
+        or not home_database.is_new(found.home, found.database_url)
+    ):
+        return
+    from oee_daemon.networks.wallet.wallet_file import is_missing, no_key
+    from oee_daemon.networks.wallet.wallet_folder import wallet_path
+
+    if is_missing(wallet_path(found)):
+        raise no_key(wallet_path(found))
 
 
 def _work(arguments: list[str]) -> None:

@@ -63,6 +63,11 @@ def require(
     )
 
 
+def is_new(home: Path, url: str | None) -> bool:
+    """It is to have a database of its own, and has none yet."""
+    return url is None and not (home / "postgres").exists()
+
+
 def note(home: Path, url: str | None, engine: str | None = None) -> None:
     """Writes down that the database has answered: from now on it is this home's."""
     found = Database(place_of(url), engine or None)

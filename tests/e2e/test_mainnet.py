@@ -108,10 +108,14 @@ def test_nothing_begins_until_it_was_confirmed(bare: Cli) -> None:
 
 def test_no_key_is_made_by_itself(bare: Cli, local: Local) -> None:
     before = local.landed()
-    furnished(bare.home)
-    done = bare.run("sell", "SOL", "USDC", "0.1", OEE_REAL_MONEY="mainnet")
-    assert done.returncode != 0
-    assert "There is no key at" in done.stderr and "oee wallet new" in done.stderr
+    for new in (True, False):
+        if not new:
+            furnished(bare.home)
+        done = bare.run("sell", "SOL", "USDC", "0.1", OEE_REAL_MONEY="mainnet")
+        assert done.returncode != 0
+        assert "There is no key at" in done.stderr and "oee wallet new" in done.stderr
+        # Of a new home that is known before anything is started or made.
+        assert (bare.home / "postgres").exists() is not new
     assert not list((bare.home / "wallets").glob("*.json")) and local.landed() == before
     bare.run("daemon", "stop")
 

@@ -28,7 +28,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
     market = open_market(profile, settings)
     pool = market.pool
     key = wallet_path(settings)
-    if profile.play_money and settings.wallet is None and not key.exists() and named() is None:
+    if profile.makes_key(settings) and not key.exists() and named() is None:
         make_wallet(key)
     wallet = open_wallet(key, named)
     tokens = [Token(*row) for row in profile.tokens]

@@ -78,6 +78,10 @@ class Profile:
         """Whether Jupiter is there: to swap by, for names and for prices."""
         return "jupiter" in self.venues
 
+    def makes_key(self, settings: Settings) -> bool:
+        """Whether a wallet that is not there is made: what it holds is of no worth."""
+        return self.play_money and settings.wallet is None
+
     def runs_chain(self, settings: Settings) -> bool:
         """Whether the daemon runs the chain itself."""
         return not self.rpc_urls and settings.rpc_urls is None

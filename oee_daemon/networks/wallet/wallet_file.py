@@ -49,21 +49,29 @@ def open_wallet(path: Path, named: Callable[[], str | None] = lambda: None) -> W
     Raises `OtherEngine` where that one's file is missing, and `StartFailed` where there is none, where others
     can read it, or where it is no key.
     """
-    if not path.exists() and not path.is_symlink():
+    if is_missing(path):
         address = named()
         if address is None:
-            name = path.stem if path.parent.name == "wallets" else "NAME"
-            raise StartFailed(
-                f"There is no key at {path}. Make one: oee wallet new {name}; or bring your own: oee wallet"
-                f" import - {name}",
-                code=CODE,
-            )
+            raise no_key(path)
         raise OtherEngine(
             f"This database belongs to an engine whose wallet is {address}, and {path} does not exist."
             f" Copy wallets/{path.name} from the home of the daemon that has worked on this database."
             " Where that key is lost: docs/operations.md, One engine."
         )
     return read_wallet(path)
+
+
+def is_missing(path: Path) -> bool:
+    return not path.exists() and not path.is_symlink()
+
+
+def no_key(path: Path) -> StartFailed:
+    name = path.stem if path.parent.name == "wallets" else "NAME"
+    return StartFailed(
+        f"There is no key at {path}. Make one: oee wallet new {name}; or bring your own: oee wallet"
+        f" import - {name}",
+        code=CODE,
+    )
 
 
 def write_wallet(path: Path, content: bytes) -> None:
