@@ -13,24 +13,44 @@ from typing import Any
 
 import pytest
 from solders.hash import Hash
+from solders.instruction import Instruction
 from solders.message import MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import AttemptFailed, ChainUnavailable, VenueError, VenueLate, VenueRefused
+from oee_daemon.contract.terms import SwapMode
+from oee_daemon.errors import (
+    AttemptFailed,
+    ChainUnavailable,
+    UnsafeSwap,
+    VenueError,
+    VenueLate,
+    VenueRefused,
+)
+from oee_daemon.networks.solana.guard import allowed_instructions
+from oee_daemon.networks.solana.guard.allowed_instructions import Limits
+from oee_daemon.networks.solana.guard.guarded_message import Step, read, whole
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
+from oee_daemon.networks.solana.solana_programs import (
+    ASSOCIATED,
+    COMPUTE_BUDGET,
+    MEMO,
+    SYSTEM,
+    TOKEN,
+    VENUE_PROGRAMS,
+)
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, UnsignedSwap
 from tests.networks.solana import crafted
-from tests.networks.solana.crafted import SOL, WALLET, ata
+from tests.networks.solana.crafted import JUPITER, SOL, WALLET, ata
 from tests.networks.solana.guarded import account_of
 from tests.networks.solana.server import rpc, serving
-from tests.networks.solana.thefts import TABLE, USDC
+from tests.networks.solana.thefts import TABLE, USDC, sends
 
 #: Receives 1,000,000 for at most 1,100,000.
 PLAN = crafted.order(exact_out=True, venue="orca")
@@ -54,18 +74,22 @@ def worded(quote: Any) -> bytes:
     return json.dumps(quote, separators=(" , ", " :")).replace("0.012", "0.0120").encode()
 
 
-def steps(**changed: Any) -> dict[str, Any]:
-    swap = crafted.route(1_000_000, 1_000_000, 999, ata(SOL), ata(USDC), name="exact_out_route_v2")
+def shown(step: Instruction) -> dict[str, Any]:
     metas = [
         {"pubkey": str(one.pubkey), "isSigner": one.is_signer, "isWritable": one.is_writable}
-        for one in swap.accounts
+        for one in step.accounts
     ]
-    step = {
-        "programId": str(swap.program_id), "accounts": metas, "data": base64.b64encode(swap.data).decode(),
-    }  # fmt: skip
     return {
-        "setupInstructions": [], "swapInstruction": step, "cleanupInstruction": None, "otherInstructions": [],
-        "computeBudgetInstructions": [], "addressLookupTableAddresses": [str(TABLE)], **changed,
+        "programId": str(step.program_id), "accounts": metas, "data": base64.b64encode(step.data).decode(),
+    }  # fmt: skip
+
+
+def steps(**changed: Any) -> dict[str, Any]:
+    swap = crafted.route(1_000_000, 1_000_000, 999, ata(SOL), ata(USDC), name="exact_out_route_v2")
+    return {
+        "setupInstructions": [], "swapInstruction": shown(swap), "cleanupInstruction": None,
+        "otherInstructions": [], "computeBudgetInstructions": [],
+        "addressLookupTableAddresses": [str(TABLE)], **changed,
     }  # fmt: skip
 
 
@@ -279,6 +303,66 @@ def test_a_table_is_what_the_endpoints_agree_on() -> None:
     for other in ([str(crafted.THIEF), *HELD[1:]], None):
         with pytest.raises(ChainUnavailable, match="different lookup tables"):
             build(Jupiter(), planned(worded(quoted())), HELD, other)
+
+
+def helped(name: str, *accounts: Pubkey) -> dict[str, Any]:
+    """A chore by Jupiter's own program."""
+    metas = [crafted.meta(WALLET, "ws"), *(crafted.meta(key, "w") for key in accounts)]
+    return shown(Instruction(JUPITER, crafted.tag(name), metas))
+
+
+MAKES, CLOSES = "create_idempotent_associated_token_account", "close_wsol_token_account"
+PLAIN = {
+    "setupInstructions": [*map(shown, crafted.wrap(1_000_000)), shown(crafted.make_ata(USDC))],
+    "cleanupInstruction": shown(crafted.close(ata(SOL))),
+}
+HELPED = {
+    "setupInstructions": [
+        helped(MAKES, ata(SOL), SOL), *map(shown, crafted.wrap(1_000_000)[1:]), helped(MAKES, ata(USDC), USDC)
+    ],
+    "cleanupInstruction": helped(CLOSES, ata(SOL)),
+}  # fmt: skip
+
+
+def checked(message: bytes) -> list[Step]:
+    """What it does, where the guard lets it. Raises `UnsafeSwap`."""
+    found = whole(read(message, str(WALLET)), {str(TABLE): HELD})
+    limits = Limits(
+        wallet=str(WALLET), venue="orca", programs=VENUE_PROGRAMS["orca"], input_mint=str(SOL),
+        output_mint=str(USDC), most_in=1_100_000, least_out=1_000_000, mode=SwapMode.EXACT_OUT,
+        order_id=crafted.ORDER, attempt=1, fee_cap=100_000,
+    )  # fmt: skip
+    allowed_instructions.check(found, limits)
+    return [step for step in found.steps if step.program not in (COMPUTE_BUDGET, MEMO)]
+
+
+@pytest.mark.parametrize("chores", [PLAIN, HELPED], ids=["plain", "by its program"])
+def test_wrapping_is_ours_and_of_the_whole_bound(chores: dict[str, Any]) -> None:
+    """Jupiter wraps what was quoted, which a price that moves within the bound is more than."""
+    made = build(Jupiter(builds=steps(**chores)), planned(worded(quoted())))
+    found = [(step.program, step.data[:12]) for step in checked(made.message)]
+    assert found == [
+        (ASSOCIATED, b"\1"), (SYSTEM, b"\2\0\0\0" + (1_100_000).to_bytes(8, "little")), (TOKEN, b"\x11"),
+        (ASSOCIATED, b"\1"), (str(JUPITER), found[4][1]), (TOKEN, b"\x09"),
+    ]  # fmt: skip
+
+
+def test_what_is_no_chore_of_the_wallet_s_stays_for_the_guard() -> None:
+    odd: list[dict[str, Any]] = [
+        {"setupInstructions": [shown(sends(5))]},
+        {"setupInstructions": [helped("set_token_ledger", ata(USDC))]},
+        {"setupInstructions": [helped(MAKES, ata(crafted.mint(crafted.order("SOL", "BONK"), "out")))]},
+        {"otherInstructions": [shown(sends(5))]},
+        {"cleanupInstruction": shown(crafted.close(ata(USDC)))},
+    ]
+
+    def judge(chores: dict[str, Any]) -> None:
+        made = build(Jupiter(builds=steps(**chores)), planned(worded(quoted())))
+        with pytest.raises(UnsafeSwap):
+            checked(made.message)
+
+    for chores in odd:
+        judge(chores)
 
 
 def test_a_table_that_has_grown_is_read_anew_on_a_further_attempt() -> None:

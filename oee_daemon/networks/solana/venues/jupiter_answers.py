@@ -5,15 +5,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import VenueError, VenueRefused
-from oee_daemon.networks.solana.solana_programs import COMPUTE_BUDGET
+from oee_daemon.networks.solana.solana_fill import WSOL
+from oee_daemon.networks.solana.solana_programs import (
+    ASSOCIATED,
+    COMPUTE_BUDGET,
+    JUPITER,
+    SYSTEM,
+    TOKEN,
+    TOKEN_2022,
+)
+from oee_daemon.networks.solana.solana_swap_assembly import make_account, own_account, unwrap, wrap
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of
+from oee_daemon.networks.venue import Plan
 
 #: Errors that say: not for this pair or amount (https://dev.jup.ag, common errors). Others may pass.
 _REFUSALS = (
@@ -21,6 +32,11 @@ _REFUSALS = (
     "CIRCULAR_ARBITRAGE_IS_DISABLED", "ROUTE_PLAN_DOES_NOT_CONSUME_ALL_THE_AMOUNT",
     "Could not find any route", "No routes found", "The token is not tradable",
 )  # fmt: skip
+
+
+#: Chores of its program beside a swap, by their first bytes, which Anchor makes of their names on the chain:
+#: `create_idempotent_associated_token_account` and `close_wsol_token_account`.
+_HELPERS = (bytes.fromhex("bdbcecfa3cff996f"), bytes.fromhex("cb816785c57d6b56"))
 
 
 class Amounts(NamedTuple):
@@ -59,17 +75,48 @@ def impact_of(told: Mapping[str, Any]) -> int | None:
     return bps_of(told.get("priceImpactPct"), 10_000)
 
 
-def steps_of(told: Mapping[str, Any], api: Api) -> list[Instruction]:
-    """Its instructions in the order in which they run. What it says of a compute budget or a tip is left
-    out. Raises `VenueError`."""
+def steps_of(told: Mapping[str, Any], plan: Plan, api: Api) -> list[Instruction]:
+    """Its instructions in the order in which they run, with wrapped SOL by ours. What it says of a compute
+    budget or a tip is left out. Raises `VenueError`."""
     try:
-        rows = [*told["setupInstructions"], told["swapInstruction"]]
-        rows += [told["cleanupInstruction"]] if told.get("cleanupInstruction") else []
-        rows += told.get("otherInstructions") or []
-        steps = [_instruction(row) for row in rows]
+        before = [_instruction(row) for row in told["setupInstructions"]]
+        swap = _instruction(told["swapInstruction"])
+        rows = [told["cleanupInstruction"]] if told.get("cleanupInstruction") else []
+        after = [_instruction(row) for row in [*rows, *(told.get("otherInstructions") or [])]]
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         raise api.odd() from None
-    return [step for step in steps if str(step.program_id) != COMPUTE_BUDGET]
+    given, taken = plan.request.input_token.mint, plan.request.output_token.mint
+    most = plan.request.amount if plan.request.mode is SwapMode.EXACT_IN else plan.bound
+    own = wrap(plan.payer, most) if given == WSOL else []
+    own += [make_account(plan.payer, WSOL, TOKEN)] if taken == WSOL else []
+    ended = [unwrap(plan.payer)] if WSOL in (given, taken) else []
+    return [*own, *_left(before, plan), swap, *ended, *_left(after, plan)]
+
+
+def _left(steps: Iterable[Instruction], plan: Plan) -> Iterator[Instruction]:
+    """Without what wraps and unwraps: an exact output may take as much as its bound, and how much of that
+    Jupiter wraps for one it does not say. An account that its program would make is made by ours, which the
+    guard can read; everything else stays, and is the guard's to judge."""
+    swapped = plan.request.input_token.mint, plan.request.output_token.mint
+    wrapped = own_account(plan.payer, WSOL, TOKEN)
+    received = {own_account(plan.payer, swapped[1], program): program for program in (TOKEN, TOKEN_2022)}
+    for step in steps:
+        keys = [str(meta.pubkey) for meta in step.accounts]
+        helps = str(step.program_id) == JUPITER and bytes(step.data[:8]) in _HELPERS
+        if str(step.program_id) == COMPUTE_BUDGET:
+            continue
+        if WSOL in swapped and wrapped in keys and (helps or _wraps(step, keys, wrapped)):
+            continue
+        made = next((key for key in keys if key in received), None) if helps else None
+        yield step if made is None else make_account(plan.payer, swapped[1], received[made])
+
+
+def _wraps(step: Instruction, keys: list[str], wrapped: str) -> bool:
+    """Makes the wallet's account of wrapped SOL, sends it SOL, counts that, or closes it."""
+    program, data = str(step.program_id), bytes(step.data)
+    if program == SYSTEM:
+        return data[:4] == b"\2\0\0\0" and keys[1:] == [wrapped]
+    return program == ASSOCIATED or (program == TOKEN and data in (b"\x11", b"\x09"))
 
 
 def hint_of(told: Mapping[str, Any]) -> int:

@@ -69,7 +69,7 @@ class ExactOut:
         asked = json.dumps({"userPublicKey": self._wallet, "wrapAndUnwrapSol": True})
         body = asked[:-1].encode() + b',"quoteResponse":' + quoted + b"}"
         said = accepted(await self._api.post("/swap/v1/swap-instructions", body, left_s()), self._name)
-        steps, tables = steps_of(said.json, self._api), await self._tables(said, plan, left_s)
+        steps, tables = steps_of(said.json, plan, self._api), await self._tables(said, plan, left_s)
         hint = hint_of(said.json)
         return await assembled(plan, anchor, steps, tables, self._pricing, hint=hint, left_s=left_s)
 
@@ -124,7 +124,7 @@ class ExactOut:
         bps, fee = told.get("slippageBps"), told.get("platformFee")
         if told.get("swapMode") != "ExactOut" or found.taken != request.amount:
             raise self._api.odd()
-        # What its bound is made of, Jupiter does not say; the guard reads the swap's own.
+        # What its bound is made of, Jupiter does not say: the guard reads the swap's own.
         if type(bps) is not int or found.bound < found.given:
             raise self._api.odd()
         if isinstance(fee, dict) and not fee.get("feeBps"):

@@ -80,7 +80,7 @@ class JupiterVenue:
         if plan.request.mode is SwapMode.EXACT_OUT:
             return await self._exact_out.build(plan, anchor, left_s)
         said = await self._bounded(plan, left_s)
-        steps, hint = steps_of(said.json, self._api), hint_of(said.json)
+        steps, hint = steps_of(said.json, plan, self._api), hint_of(said.json)
         return await assembled(
             plan, anchor, steps, self._tables(said), self._pricing, hint=hint, left_s=left_s
         )
