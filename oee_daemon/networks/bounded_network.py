@@ -35,8 +35,8 @@ class BoundedChain:
     async def identity(self) -> str:
         return await self._ask(CHAIN_S, self._chain.identity())
 
-    async def anchor(self) -> Anchor:
-        return await self._ask(CHAIN_S, self._chain.anchor(CHAIN_S))
+    async def anchor(self, *, newest: bool = False) -> Anchor:
+        return await self._ask(CHAIN_S, self._chain.anchor(CHAIN_S, newest=newest))
 
     async def submit(self, swap: SignedSwap) -> None:
         await self._ask(CHAIN_S, self._chain.submit(swap, CHAIN_S))

@@ -68,8 +68,9 @@ class Chain(Protocol):
         """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
         ...
 
-    async def anchor(self, deadline_s: float) -> Anchor:
-        """A recent blockhash to build on, within `deadline_s` seconds. Raises `ChainUnavailable`."""
+    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
+        """A recent blockhash to build on, within `deadline_s` seconds. `newest`: none that was told before.
+        Raises `ChainUnavailable`."""
         ...
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:

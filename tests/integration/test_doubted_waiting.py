@@ -14,6 +14,7 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import recall, wallet_walk
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
+from oee_daemon.orders.swap import Anchor
 from oee_daemon.store import doubt_sql
 from oee_daemon.store.database import transactions
 from tests.integration.test_identity import forget
@@ -84,6 +85,19 @@ def test_of_a_copy_nothing_fires_that_its_original_may_fire(
     else:
         assert back.status is Status.SUBMITTED
     assert chain.sent == []
+
+
+def test_doubt_ends_by_an_anchor_that_nobody_has_built_on_before(bench: Bench) -> None:
+    order, chain, asked = limit(bench, "0.95"), bench.chain(), []
+    plain = chain.anchor
+
+    async def anchor(deadline_s: float, *, newest: bool = False) -> Anchor:
+        asked.append(newest)
+        return await plain(deadline_s, newest=newest)
+
+    chain.anchor = anchor  # type: ignore[method-assign]
+    assert through_doubt(bench, chain, order.id).status is Status.WAITING
+    assert asked == [True]
 
 
 def test_a_stop_that_was_in_doubt_fires_at_its_own_price(bench: Bench) -> None:

@@ -62,7 +62,7 @@ class PaperChain:
     async def identity(self) -> str:
         return f"paper, begun at {await self._begun()} ms"
 
-    async def anchor(self, deadline_s: float) -> Anchor:
+    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
         height = await self._height()
         return Anchor(str(blockhash_of(height)), height + VALID_BLOCKS)
 

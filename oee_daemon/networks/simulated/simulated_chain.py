@@ -104,7 +104,7 @@ class SimulatedChain:
         assert self._genesis is not None
         return max(0, now_ms - self._genesis) // SLOT_MS
 
-    async def anchor(self, deadline_s: float) -> Anchor:
+    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
         height = await self.height()
         return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
 

@@ -116,8 +116,9 @@ class SolanaChain:
         assert self._genesis is not None
         return self._genesis
 
-    async def anchor(self, deadline_s: float) -> Anchor:
-        if (lately := self._choice.lately()) is not None:
+    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
+        lately = None if newest else self._choice.lately()
+        if lately is not None:
             return lately
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         genesis = await self.genesis_hash()

@@ -95,3 +95,25 @@ def test_an_anchor_serves_the_swaps_of_a_moment_by_the_blocks_that_pass(
         assert choice.lately() is None
         choice.of({"a": at(1_100)})
         assert choice.lately() is None, "the chain stands"
+
+
+def test_what_bounds_all_that_was_signed_is_no_anchor_of_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Finality stood still, and then came on by many blocks at once, on which another worker has signed."""
+    world, clock = World(), Clock(monkeypatch)
+
+    async def run() -> tuple[int, int]:
+        async with AsyncExitStack() as stack:
+            served, _ = await stack.enter_async_context(serving(node(world)))
+            pool = open_pool([served], 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            chain = SolanaChain(pool, wallet="", genesis="G")
+            await chain.anchor(2.0)
+            world.slot, clock.now = world.slot + 1, clock.now + 20
+            await chain.anchor(2.0)
+            world.slot, clock.now = world.slot + 80, clock.now + 0.5
+            shared, newest = await chain.anchor(2.0), await chain.anchor(2.0, newest=True)
+            return (world.height + 150 - shared.last_valid_height, newest.last_valid_height)
+
+    assert asyncio.run(run()) == (80, world.height + 150)
