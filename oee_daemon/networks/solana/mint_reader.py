@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.solana.mint_account import Mint, NoMint, read_mint
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
+from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
 from oee_daemon.networks.solana.solana_endpoint_look import GENESIS, must_be_of
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 
@@ -29,16 +31,19 @@ Genesis: TypeAlias = Callable[[], Awaitable[str]]
 _METAPLEX = Pubkey.from_string("metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s")
 #: What an account of Metaplex begins with that is a token's metadata (`Key::MetadataV1`).
 _METADATA_KEY = 4
+#: Seconds for which an endpoint stands still, or is behind others, until it has no say on what can change.
+STALE_S = 60.0
 #: Mints of one call, with their metadata: a call takes 100 accounts.
 _MOST = 50
 
 
 class MintReader:
-    """Reads through `pool`, of the chain that `genesis` tells."""
+    """Reads through `pool`, of the chain that `genesis` tells. `fastest_slot_s`: as of `SlotAge`."""
 
-    def __init__(self, pool: Pool, *, genesis: Genesis) -> None:
+    def __init__(self, pool: Pool, *, genesis: Genesis, fastest_slot_s: float = 0.1) -> None:
         self._pool = pool
         self._genesis = genesis
+        self._ages = EndpointAges(fastest_slot_s, STALE_S)
 
     async def read(self, mints: Sequence[str], deadline_s: float) -> Mapping[str, MintFacts]:
         found: dict[str, MintFacts] = {}
@@ -63,31 +68,53 @@ class MintReader:
                     found[mint] = facts_of(mint, parsed, named_by(named))
             return found
 
+        asked_at = time.monotonic()
         heard = await self._pool.each(calls, deadline_s, urgent=False)
-        told, silent = [], []
+        told: dict[str, dict[str, MintFacts]] = {}
+        silent = []
         for name, results in heard.items():
             try:
-                told.append(read(results))
+                told[name] = read(results)
             except NoAnswer as e:
                 silent.append(f"{name}: {e.reason}")
         if not told:
             raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
-        return _agreed(told)
+        slots = {name: slot for name in told if (slot := _slot(heard[name][1])) is not None}
+        ages = self._ages.of(slots, asked_at)
+        fresh = [one for name, one in told.items() if ages.get(name, 0.0) <= STALE_S]
+        return _agreed(fresh or list(told.values()), list(told.values()))
 
 
-def _agreed(told: Sequence[Mapping[str, MintFacts]]) -> dict[str, MintFacts]:
-    """What those say that have heard of each mint. All amounts are counted by its decimals: where two of them
-    tell others, nobody knows. Raises `ChainUnavailable`."""
+def _agreed(
+    fresh: Sequence[Mapping[str, MintFacts]], told: Sequence[Mapping[str, MintFacts]]
+) -> dict[str, MintFacts]:
+    """What those say that have heard of each mint, the `fresh` of them first. All amounts are counted by its
+    decimals: where two of them tell others, nobody knows. Raises `ChainUnavailable`."""
     found: dict[str, MintFacts] = {}
-    for mint, facts in ((mint, facts) for one in told for mint, facts in one.items()):
-        if _kind_of(found.setdefault(mint, facts)) != _kind_of(facts):
-            raise ChainUnavailable(f"The RPC endpoints tell different things of {mint}. See: oee doctor")
+    for kind_of, some in ((_risks_of, fresh), (_fixed_of, told)):
+        for mint, facts in ((mint, facts) for one in some for mint, facts in one.items()):
+            if kind_of(found.setdefault(mint, facts)) != kind_of(facts):
+                raise ChainUnavailable(f"The RPC endpoints tell different things of {mint}. See: oee doctor")
     return found
 
 
-def _kind_of(facts: MintFacts) -> object:
-    """What of it never changes, and what it may be refused for."""
-    return facts.decimals, facts.program, {one.name for one in facts.extensions if one.risk}
+def _fixed_of(facts: MintFacts) -> object:
+    """What of it never changes."""
+    return facts.decimals, facts.program
+
+
+def _risks_of(facts: MintFacts) -> object:
+    """What it may be refused for: it can be taken back, which an endpoint that stands still does not hear."""
+    return {one.name for one in facts.extensions if one.risk}
+
+
+def _slot(said: Result) -> int | None:
+    """At which slot an endpoint tells it; none where it does not say so."""
+    try:
+        slot = said["context"]["slot"]
+    except (KeyError, TypeError):
+        return None
+    return slot if type(slot) is int else None
 
 
 def facts_of(mint: str, found: Mint, named: tuple[str | None, str | None] = (None, None)) -> MintFacts:

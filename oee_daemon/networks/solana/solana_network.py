@@ -64,7 +64,7 @@ def build(profile: Profile, settings: Settings, named: NamedWallet) -> Network:
         holdings=SolanaHoldings(
             pool, wallet=wallet.address, genesis=chain.genesis_hash, fee_cap=settings.fee_cap
         ),
-        mints=MintReader(pool, genesis=chain.genesis_hash),
+        mints=MintReader(pool, genesis=chain.genesis_hash, fastest_slot_s=profile.fastest_slot_ms / 1000),
         directory=JupiterDirectory(market.jupiter) if profile.has_jupiter else None,
         close=market.close,
         begin=begin,
