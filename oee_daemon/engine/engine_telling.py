@@ -197,7 +197,8 @@ class Teller:
 
     def _messages(self, found: News) -> Iterator[tuple[object, Message]]:
         if found.left_out > 0:
-            text = f"{found.left_out:,} more events came before these: oee history"
+            more = "or more" if found.left_out >= telling_sql.COUNTED else "more"
+            text = f"{found.left_out:,} {more} events came before these: oee history"
             yield "left out", {"event": "left_out", "text": text, "count": found.left_out}
         for kind, event in found.events:
             yield (event.order_id, event.seq), self._describe(kind, event)

@@ -19,6 +19,9 @@ from oee_daemon.store.sql_statement import Statement, named_row
 
 #: The most events of one absence that are told one by one; of those before them only how many there were.
 MOST = 100
+#: Up to so many of those before are counted: a target that was away for a million would be told of none, for
+#: to count them all takes longer than a statement may.
+COUNTED = 10_000
 #: For how long one daemon tells a target without a sign of life.
 LEASE = timedelta(seconds=60)
 
@@ -44,7 +47,8 @@ class Gap(NamedTuple):
 
 
 class News(NamedTuple):
-    """What has happened since, the newest `MOST` in their order, and how many came before those."""
+    """What has happened since, the newest `MOST` in their order, and how many came before those, `COUNTED` at
+    most."""
 
     mark: Mark
     events: list[tuple[str, Event]]
@@ -73,11 +77,15 @@ _NEWS = Statement(
     f"""
     -- news: of what a snapshot did not see, the newest; and the halt that holds, if any
     WITH fresh AS MATERIALIZED (
-        SELECT e.xact, {_KIND} AS kind, {EVENT} FROM order_events e JOIN orders o ON o.id = e.order_id
+        SELECT e.xact, e.order_id, e.seq, {_KIND} AS kind FROM order_events e
         WHERE xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
             AND xact < pg_snapshot_xmax(pg_current_snapshot())
             AND NOT pg_visible_in_snapshot(xact, %(seen)s::pg_snapshot) AND {_KIND} IS NOT NULL
-    ), newest AS (SELECT * FROM fresh ORDER BY xact DESC, seq DESC LIMIT {MOST})
+        ORDER BY e.xact DESC, e.seq DESC LIMIT {MOST} + %(counted)s
+    ), newest AS (
+        SELECT f.xact, f.kind, {EVENT} FROM (SELECT * FROM fresh ORDER BY xact DESC, seq DESC LIMIT {MOST}) f
+        JOIN order_events e ON e.order_id = f.order_id AND e.seq = f.seq JOIN orders o ON o.id = e.order_id
+    )
     SELECT pg_current_snapshot()::text AS seen, (SELECT count(*) FROM fresh) AS found, h.number AS halt,
         h.at AS halted_at, h.reason, n.*
     FROM (VALUES (1)) one LEFT JOIN halt h ON h.halted LEFT JOIN newest n ON true ORDER BY n.xact, n.seq
@@ -110,7 +118,7 @@ def claim(conn: Connection, target: str, owner: str) -> Mark | None:
 
 
 def news(conn: Connection, since: Mark) -> News:
-    rows = _NEWS.all(conn, {"seen": since.seen})
+    rows = _NEWS.all(conn, {"seen": since.seen, "counted": COUNTED})
     first = rows[0]
     # The event's own columns come last.
     events = [(row.kind, event_of(*row[7:])) for row in rows if row.kind is not None]

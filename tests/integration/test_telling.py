@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract.status import Status
@@ -20,6 +21,7 @@ from oee_daemon.engine import engine_telling
 from oee_daemon.engine.engine_telling import Message, Program, Teller, open_targets
 from oee_daemon.errors import StartFailed
 from oee_daemon.store import halt_row, telling_sql
+from tests.integration.test_plans import nodes
 from tests.kit.engine import BOOK, Bench
 
 
@@ -165,6 +167,37 @@ def test_of_a_long_absence_the_newest_are_told_and_the_others_counted(
     made.once()
     assert ear.told[0]["event"] == "left_out" and ear.told[0]["count"] == 3
     assert [message["orderId"] for message in ear.told[1:]] == ids[3:]
+
+
+def test_of_however_many_no_more_are_read_than_are_counted(
+    bench: Bench, ear: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that was away for a million would be told of none: no statement ends in time."""
+    monkeypatch.setattr(telling_sql, "COUNTED", 40)
+    made = teller(bench, ear)
+    ids = [fail(bench) for _ in range(telling_sql.MOST + 41)]
+    made.once()
+    assert (ear.told[0]["count"], len(ear.told)) == (40, 1 + telling_sql.MOST)
+    assert ear.told[0]["text"].startswith("40 or more events") and ear.told[-1]["orderId"] == ids[-1]
+    with bench.db.connect() as conn:
+        conn.execute(text(_MANY))
+        conn.execute(text("ANALYZE order_events"))
+        asked = telling_sql._NEWS.text.replace("%(seen)s", "'3:3:'").replace("%(counted)s", "40")
+        plan = conn.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}".replace("%", "%%")).scalar_one()
+    read = [
+        n["Actual Rows"] * n["Actual Loops"]
+        for n in nodes(plan[0]["Plan"])
+        if n.get("Relation Name") == "order_events"
+    ]
+    assert max(read) < 2_000
+
+
+#: Twenty thousand events of some hundred transactions.
+_MANY = """
+    INSERT INTO order_events (order_id, seq, status, attempt, at, data, xact)
+    SELECT id, 100 + n, 'failed', 1, now(), '{}', (100 + n / 50)::text::xid8
+    FROM (SELECT id FROM orders LIMIT 1) o, generate_series(1, 20000) n
+"""
 
 
 def test_a_program_is_told_by_its_input_and_knows_no_secret(
