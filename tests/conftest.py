@@ -20,6 +20,7 @@ import redis
 from sqlalchemy import Engine
 
 from oee_daemon.embedded import Servers
+from oee_daemon.networks.simulated.simulated_schema import open_file, simulation
 from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
 from tests.kit.databases import Databases
@@ -110,9 +111,11 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def databases(servers: Servers) -> Databases:
+def databases(servers: Servers) -> Iterator[Databases]:
     """Databases of that Postgres, all of one migrated template."""
-    return Databases(servers.database_url)
+    made = Databases(servers.database_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -129,13 +132,37 @@ def database_url(databases: Databases) -> Iterator[str]:
     databases.give(url)
 
 
-@pytest.fixture
-def redis_url(servers: Servers) -> Iterator[str]:
-    """A Valkey with nothing in it."""
+@pytest.fixture(scope="session")
+def _valkey(servers: Servers) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(servers.redis_url) as client:
-        client.flushall()
-        yield servers.redis_url
-        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(servers: Servers, _valkey: redis.Redis) -> Iterator[str]:
+    """A Valkey with nothing in it."""
+    _valkey.flushall()
+    yield servers.redis_url
+    _valkey.flushall()
+
+
+@pytest.fixture(scope="session")
+def _shared_file() -> Iterator[Engine]:
+    folder = open_folder()
+    engine = open_file(folder / "chain.db")
+    yield engine
+    engine.dispose()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def ledger_file(_shared_file: Engine) -> Engine:
+    """The simulated network's tables in an SQLite file, with nothing in them: to make them takes ten times as
+    long as all else that a bench is made of."""
+    with _shared_file.connect() as conn:
+        for table in simulation.sorted_tables:
+            conn.execute(table.delete())
+    return _shared_file
 
 
 @pytest.fixture

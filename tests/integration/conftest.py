@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import Engine
 
 from oee_daemon import failpoints
-from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.store.database import open_database
+from oee_daemon.store.postgres_line import Line
 from tests.kit.databases import EMPTY, Databases, connect
 from tests.kit.engine import Bench
+from tests.kit.now import now
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +49,33 @@ def sql(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield conn
 
 
+@pytest.fixture(scope="session")
+def _lines() -> Iterator[list[Line]]:
+    """The line that the tests share, if there is one by now."""
+    lines: list[Line] = []
+    yield lines
+    for line in lines:
+        now(line.close())
+
+
 @pytest.fixture
-def bench(shared_db: Engine, empty_url: str, redis_url: str, tmp_path: Path) -> Iterator[Bench]:
+def bench(
+    shared_db: Engine,
+    empty_url: str,
+    redis_url: str,
+    ledger_file: Engine,
+    tmp_path: Path,
+    _lines: list[Line],
+) -> Iterator[Bench]:
     """The chain's ledger is a file of its own, so that the engine's tables and the chain's can't agree
     by sharing a transaction."""
-    ledger = open_file(tmp_path / "chain.db")
-    made = Bench(shared_db, redis_url, ledger)
+    line = _lines.pop() if _lines else Line(shared_db.url)
+    made = Bench(shared_db, redis_url, ledger_file, line)
     yield made
     failpoints.arm("", tmp_path)
     made.close()
-    ledger.dispose()
+    if line._busy or line._closed:
+        # What is still in the air is of this test.
+        now(line.close())
+    else:
+        _lines.append(line)

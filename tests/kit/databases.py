@@ -98,12 +98,17 @@ class Databases:
         """Makes the template a copy of `url`, to which nobody may be connected."""
         self._url = make_url(url)
         self._free: list[str] = []
-        self._shapes: dict[str, str] = {}
-        with connect(self.url("postgres")) as admin:
-            admin.execute(f"CREATE DATABASE {self.TEMPLATE} TEMPLATE {self._url.database}")
-            # It would work for what tests have deleted, and make statistics for some of them, by the clock.
-            admin.execute("ALTER SYSTEM SET autovacuum = off")
-            admin.execute("SELECT pg_reload_conf()")
+        #: What each looked like, and the connection that empties it: a new one plans everything anew.
+        self._shapes: dict[str, tuple[str, Connection]] = {}
+        self._admin = connect(self.url("postgres"))
+        self._admin.execute(f"CREATE DATABASE {self.TEMPLATE} TEMPLATE {self._url.database}".encode())
+        # It would work for what tests have deleted, and make statistics for some of them, by the clock.
+        self._admin.execute("ALTER SYSTEM SET autovacuum = off")
+        self._admin.execute("SELECT pg_reload_conf()")
+
+    def close(self) -> None:
+        for own in (self._admin, *(kept for _, kept in self._shapes.values())):
+            own.close()
 
     def url(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
@@ -113,30 +118,31 @@ class Databases:
         if self._free:
             return self._free.pop()
         name = f"t_{uuid.uuid4().hex[:12]}"
-        with connect(self.url("postgres")) as admin:
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {self.TEMPLATE}")
+        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {self.TEMPLATE}".encode())
         url = self.url(name)
-        with connect(url) as fresh:
-            self._shapes[url] = _shape(fresh)
+        kept = connect(url)
+        self._shapes[url] = _shape(kept), kept
         return url
 
     def give(self, url: str) -> None:
-        """It is used no more: whoever is still connected to it is thrown out."""
+        """It is used no more: whoever else is connected to it is thrown out."""
         name = make_url(url).database
-        with connect(self.url("postgres")) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
-            )
-            try:
-                with connect(url) as used:
-                    used.execute(EMPTY)
-                    clean = _shape(used) == self._shapes[url]
-            except psycopg.Error:
-                clean = False
-            if clean:
-                self._free.append(url)
-            else:
-                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        shape, kept = self._shapes[url]
+        self._admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+            (name, kept.info.backend_pid),
+        )
+        try:
+            kept.execute(EMPTY)
+            clean = _shape(kept) == shape
+        except psycopg.Error:
+            clean = False
+        if clean:
+            self._free.append(url)
+        else:
+            kept.close()
+            del self._shapes[url]
+            self._admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
 def _shape(conn: Connection) -> str:

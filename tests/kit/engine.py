@@ -63,24 +63,30 @@ def _new_tokens(mint: str) -> MintFacts | None:
     return None if found is None else found.facts
 
 
+async def _nothing() -> None: ...
+
+
 class Bench:
     """Orders in Postgres, and as many executions on them as a test wants."""
 
-    def __init__(self, db: Engine, redis_url: str, ledger: Engine) -> None:
+    def __init__(self, db: Engine, redis_url: str, ledger: Engine, line: Line | None = None) -> None:
+        """`line`: one that stays open."""
         self.db = db
         self.ledger = ledger
         self.clock = FakeClock()
         #: Of the executions that are made from now on.
         self.timing = USUAL
         self.loop = loop()
-        self.line = Line(db.url)
+        self._own_line = line is None
+        self.line = line or Line(db.url)
         self.feed = Feed(redis_url)
         self.broker = open_broker(redis_url)
         self.wallet = Wallet(Keypair.from_seed(bytes(32)))
         self.intake = Intake(db, self.line, self.broker, self.feed, network="simulated")
 
     def close(self) -> None:
-        now(self.line.close())
+        if self._own_line:
+            now(self.line.close())
         self.intake.close()
         self.feed.close()
         self.broker.close()
@@ -107,7 +113,7 @@ class Bench:
             guard=SimulatedGuard(),
             prices=SimulatedPrices(faults, chain.height, seed=0, volatility=0, listings=listings),
             listings=listings,
-            close=self.line.close,
+            close=_nothing,
         )
 
     def execution(

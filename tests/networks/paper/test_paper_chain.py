@@ -24,17 +24,28 @@ from oee_daemon.networks.verdict import ALONE_BLOCKS, ALONE_SIGHTS
 from oee_daemon.orders.swap import Anchor, Landed, Lapsed, Look, Rejected, Unknown
 from oee_daemon.orders.tokens import TOKENS
 from tests.kit.clock import FakeClock
+from tests.kit.databases import EMPTY, Databases
 from tests.kit.now import now
 from tests.networks.paper.bench import BEGUN_WITH, FEE, SOL, USDC, PaperRig, plan_of
 
 Check = Callable[[chains.Rig], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture
-def tables(database_url: str) -> Iterator[Engine]:
-    engine = open_schema(database_url)
+@pytest.fixture(scope="module")
+def shared_tables(databases: Databases) -> Iterator[Engine]:
+    """Made once: a database whose schema a test has changed is dropped after it."""
+    url = databases.take()
+    engine = open_schema(url)
     yield engine
     engine.dispose()
+    databases.give(url)
+
+
+@pytest.fixture
+def tables(shared_tables: Engine) -> Engine:
+    with shared_tables.connect() as conn:
+        conn.exec_driver_sql(EMPTY)
+    return shared_tables
 
 
 @pytest.fixture
