@@ -11,6 +11,7 @@ from oee_cli.settings.load_settings import config_file
 from oee_cli.settings.settings_file_edit import edit_config
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings
 from oee_cli.wallet.wallet_show import wallet_line
+from oee_daemon.contract.settings import BY_NAME
 
 
 def choose_wallet(name: str, output: Output) -> ExitCode:
@@ -27,7 +28,10 @@ def choose_wallet(name: str, output: Output) -> ExitCode:
             "Where a change is meant: docs/operations.md, One engine",
             code="other_engine",
         )
-    written = edit_config(config_file(), "wallet", name)
+    # The network's own needs no setting: written down it would be asked for on every other network, too, and
+    # a new or restored home would miss it instead of making it.
+    own = name == (settings.network or BY_NAME["network"].default)
+    written = edit_config(config_file(), "wallet", None if own else name)
     found |= {"default": True, "changed": written}
     output.answer(found, f"✓ default   {wallet_line(found)}")
     if os.environ.get("OEE_WALLET"):

@@ -65,6 +65,12 @@ def test_a_wallet_is_made_shown_and_removed_without_a_daemon(alone: Cli, tmp_pat
         2,
     )
     assert where.exists()
+    # The network's own is no setting: on another network, or in another home, it would be missed.
+    assert alone.run("wallet", "new", "simulated", "--no-passphrase").returncode == 0
+    assert alone.run("config", "get", "wallet").stdout == "plain\n"
+    assert alone.run("wallet", "default", "simulated").returncode == 0
+    assert alone.run("config", "get", "wallet").stdout == "\n"
+    assert alone.run("wallet", "show", "--json").stdout.count('"name":"simulated"') == 1
     assert alone.run("wallet", "remove", "main", "--yes").returncode == 0
     assert not where.exists() and not (alone.home / "run").exists()
 
