@@ -178,6 +178,19 @@ def test_paper_needs_no_wallet_and_misses_none(
     assert code == 0 and not [one for one in found if one.startswith("wallet")]
 
 
+def test_mainnet_is_not_well_before_it_is_confirmed_and_has_a_key(
+    examined: Doctor, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OEE_NETWORK", "mainnet")
+    for home in (place, place.parent / "fresh"):
+        monkeypatch.setenv("OEE_HOME", str(home))
+        code, found = examined()
+        assert code == 6 and found["wallet_missing"]["remedy"] == "oee wallet new mainnet"
+        assert found["real_money_unconfirmed"]["remedy"] == "export OEE_REAL_MONEY=mainnet"
+    monkeypatch.setenv("OEE_REAL_MONEY", "mainnet")
+    assert "real_money_unconfirmed" not in examined()[1]
+
+
 def test_the_words_of_the_last_start_that_failed(examined: Doctor, place: Path) -> None:
     (place / "logs" / "daemon.log").write_text('{"event": "x"}\nx  The database is away.\n')
     code, found = examined()

@@ -13,6 +13,7 @@ from oee_cli.exit_codes import ExitCode
 from oee_cli.settings.setting_origins import ENVIRONMENT, FILE, Value, unknown_settings
 from oee_cli.settings.settings_in_force import database_before, not_in_force
 from oee_daemon.contract.addresses import OWN, place_of
+from oee_daemon.contract.networks import unconfirmed
 
 _NAME = "settings"
 
@@ -22,6 +23,7 @@ def check_settings(facts: Facts) -> Iterator[Finding]:
         *_check_unreadable(facts),
         *_check_unknown(facts),
         *_check_dangerous(facts),
+        *_check_real_money(facts),
         *_check_in_force(facts),
     ]
     if not found:
@@ -72,6 +74,16 @@ def _check_dangerous(facts: Facts) -> Iterator[Finding]:
             _NAME, "config_open", f"{facts.config} holds {' and '.join(secrets)} and can be read by others.",
             f"chmod 600 {shlex.quote(str(facts.config))}",
         )  # fmt: skip
+
+
+def _check_real_money(facts: Facts) -> Iterator[Finding]:
+    """A daemon that starts with these settings would end at once."""
+    network = facts.text("network") or ""
+    if facts.here and (why := unconfirmed(network, facts.text("real_money"))) is not None:
+        message, _, _ = why.partition(" Confirm it:")
+        in_file = facts.values["network"].origin != ENVIRONMENT
+        remedy = f"oee config set network {network}" if in_file else f"export OEE_REAL_MONEY={network}"
+        yield fail(_NAME, "real_money_unconfirmed", message, remedy)
 
 
 def _check_in_force(facts: Facts) -> Iterator[Finding]:

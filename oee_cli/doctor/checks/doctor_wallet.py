@@ -18,25 +18,27 @@ _PLAY = ("simulated", "localnet")
 
 
 def check_wallet(facts: Facts) -> Iterator[Finding]:
-    if not facts.here or not facts.home_open:
+    if not facts.here or (facts.settings.home.exists() and not facts.home_open):
         return
     network = (facts.status or {}).get("network") or facts.text("network")
     if network in KEYLESS:
         yield ok("wallet", f"none: nothing is signed on {network}")
         return
     path = _wallet_path(facts)
+    if not facts.settings.home.exists() and not _has_to_be_there(facts):
+        return
     quoted = shlex.quote(str(path))
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         content = path.read_text(errors="replace")
     except FileNotFoundError:
-        if facts.status is not None:
+        if facts.status is not None and network == facts.text("network"):
             yield fail(
                 "wallet",
                 "wallet_gone",
                 f"{path} is gone; put it back from a backup before a restart.",
             )
-        elif facts.text("wallet") or facts.text("network") not in _PLAY:
+        elif _has_to_be_there(facts):
             yield fail("wallet", "wallet_missing", f"{path} is not there.", f"oee wallet new {path.stem}")
         else:
             yield info("wallet", "wallet_missing", f"{path.name} is not there yet: the first start makes it")
@@ -54,6 +56,11 @@ def check_wallet(facts: Facts) -> Iterator[Finding]:
         yield fail("wallet", "wallet_broken", message, f"mv {quoted} {quoted}.broken")
     else:
         yield ok("wallet", f"{path.name}, readable by you alone")
+
+
+def _has_to_be_there(facts: Facts) -> bool:
+    """Whether a daemon that starts with these settings makes no key by itself."""
+    return bool(facts.text("wallet")) or facts.text("network") not in (*_PLAY, *KEYLESS)
 
 
 def _wallet_path(facts: Facts) -> Path:
