@@ -27,6 +27,7 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     pools_of,
     steps_of,
 )
+from oee_daemon.networks.solana.venues.kept_answers import quoted_bps
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
@@ -51,8 +52,7 @@ class ExactOut:
         self._wallet = wallet
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        # A point below the order's: its bound is rounded down, and what a swap may spend is rounded up.
-        bps = max(0, request.slippage_bps - 1)
+        bps = quoted_bps(request)
         said = await self._asked(request, bps, deadline_s, urgent=request.number > 0)
         pools = pools_of(said.json)
         return Quote(

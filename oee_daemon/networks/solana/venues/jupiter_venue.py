@@ -27,6 +27,7 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     steps_of,
 )
 from oee_daemon.networks.solana.venues.jupiter_exact_out import ExactOut
+from oee_daemon.networks.solana.venues.kept_answers import Kept, quoted_bps
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
@@ -53,6 +54,7 @@ class JupiterVenue:
         self._api = api
         self._pricing = pricing
         self._wallet = wallet
+        self._kept = Kept()
         self._exact_out = ExactOut(name, self._dexes, api, pricing, wallet)
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
@@ -60,7 +62,9 @@ class JupiterVenue:
             if self.name in _EXACT_IN_ALONE:
                 raise VenueRefused(f"{self.name} does not quote exact outputs.", code="exact_out_unsupported")
             return await self._exact_out.quote(request, deadline_s)
-        said = await self._asked(request, 0, deadline_s, urgent=request.number > 0)
+        bps = quoted_bps(request)
+        said = await self._asked(request, bps, deadline_s, urgent=request.number > 0)
+        self._kept.keep(request, bps, said)
         pools = pools_of(said.json)
         return Quote(
             venue=self.name,
@@ -88,6 +92,9 @@ class JupiterVenue:
     async def _bounded(self, plan: Plan, left_s: Callable[[], float]) -> Said:
         """A swap whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
         quoted = plan.quote.amount_out
+        kept = self._kept.take(plan.request, slippage_bps(quoted, plan.bound, exact_out=False))
+        if kept is not None and self._amounts(kept, plan.request).bound >= plan.bound:
+            return kept
         for _ in range(2):
             bps = slippage_bps(quoted, plan.bound, exact_out=False)
             said = await self._asked(plan.request, bps, left_s(), urgent=True)

@@ -19,6 +19,7 @@ from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_swap_assembly import memo_for, own_account
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.swap_stamp import message_of, stamped, unit_limit_of
+from oee_daemon.networks.solana.venues.kept_answers import Kept, quoted_bps
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, bps_of, ids_of, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
@@ -48,9 +49,12 @@ class RaydiumVenue:
     def __init__(self, api: Api, pricing: Pricing) -> None:
         self._api = api
         self._pricing = pricing
+        self._kept = Kept()
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
-        said = await self._compute(request, 0, deadline_s, urgent=request.number > 0)
+        bps = quoted_bps(request)
+        said = await self._compute(request, bps, deadline_s, urgent=request.number > 0)
+        self._kept.keep(request, bps, said)
         amount_in, amount_out, _ = self._amounts(said, request)
         if request.mode is SwapMode.EXACT_OUT and _may_stop_early(said):
             raise VenueRefused(
@@ -93,15 +97,22 @@ class RaydiumVenue:
         """A quote whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
         exact_out = plan.request.mode is SwapMode.EXACT_OUT
         quoted = plan.quote.amount_in if exact_out else plan.quote.amount_out
+        kept = self._kept.take(plan.request, slippage_bps(quoted, plan.bound, exact_out=exact_out))
+        if kept is not None and self._keeps(self._amounts(kept, plan.request)[2], plan):
+            return kept
         for _ in range(2):
             bps = slippage_bps(quoted, plan.bound, exact_out=exact_out)
             said = await self._compute(plan.request, bps, left_s(), urgent=True)
             amount_in, amount_out, threshold = self._amounts(said, plan.request)
-            if threshold <= plan.bound if exact_out else threshold >= plan.bound:
+            if self._keeps(threshold, plan):
                 return said
             # The price has moved since: the same bound is another slippage of it.
             quoted = amount_in if exact_out else amount_out
         raise VenueError("raydium's price moves too fast to build on it.", code="venue_moves", retryable=True)
+
+    def _keeps(self, threshold: int, plan: Plan) -> bool:
+        exact_out = plan.request.mode is SwapMode.EXACT_OUT
+        return threshold <= plan.bound if exact_out else threshold >= plan.bound
 
     async def _compute(self, request: QuoteRequest, bps: int, deadline_s: float, *, urgent: bool) -> Said:
         side = "out" if request.mode is SwapMode.EXACT_OUT else "in"
