@@ -57,6 +57,10 @@ class _CsvLines:
         self._size += len(line.text)
         if line.fault is not None:
             raise line.fault
+        if line.cut:
+            # Of JSON the end shows; of 1000 the beginning is a number as well, and an amount.
+            what = "The last line of the pipe has no line end: it may have been cut off."
+            raise UsageFault(what, code="invalid_line", hint="End the last line too, or name a file.")
         if self._size > MAX_BODY:
             raise csv.Error("it is longer than an order can be")
         return line.text

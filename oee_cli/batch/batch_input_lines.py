@@ -27,11 +27,13 @@ _FOREIGN = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as it was read. Where it has a fault, `text` is no more than its beginning."""
+    """A line as it was read. Where it has a fault, `text` is no more than its beginning. `cut`: it has no
+    line end, and whoever wrote it may have died over it."""
 
     number: int
     text: str
     fault: UsageFault | None = None
+    cut: bool = False
 
     @property
     def begin(self) -> str:
@@ -43,11 +45,13 @@ class Line:
 class Lines:
     """The lines of a stream, one at a time, and how many bytes have been read.
 
-    Raises `UsageFault` where the first one shows that there are none, or that they can't be read further.
+    `piped`: the stream is no file, which whoever wrote it has left whole. Raises `UsageFault` where the first
+    one shows that there are none, or that they can't be read further.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, piped: bool = False) -> None:
         self._stream = stream
+        self._piped = piped
         self.bytes_read = 0
 
     def __iter__(self) -> Iterator[Line]:
@@ -66,7 +70,8 @@ class Lines:
                 yield _line_fault(number, raw, "The line is not UTF-8 text.")
                 continue
             # Some editors begin a file with a mark that is no part of it.
-            yield Line(number, text.removeprefix("\ufeff") if number == 1 else text)
+            text = text.removeprefix("\ufeff") if number == 1 else text
+            yield Line(number, text, cut=self._piped and not raw.endswith(b"\n"))
 
     def _skip_input_line(self) -> None:
         while raw := self._read_input_line(MAX_BODY):

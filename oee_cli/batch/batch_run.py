@@ -152,7 +152,7 @@ class _Run:
         self.batch = batch
         self.output = output
         self.size = source.size
-        self.lines = Lines(source.stream)
+        self.lines = Lines(source.stream, piped=source.size is None)
         self.name = name
         self.again = name.again
         self.writer = ResultWriter(output)

@@ -154,6 +154,20 @@ def test_what_waits_is_the_same_order_however_its_terms_are_said(
     cli.run("cancel", "--all", "--yes")
 
 
+def test_a_row_that_a_broken_pipe_cut_off_is_not_placed(cli: Cli, file: Path, bought: Any) -> None:
+    """Its beginning is a row as well: of another amount, or without its bound. A file is as it was left."""
+    rows, objects = f"{HEADER},minReceive\nUSDC,SOL,9,\nUSDC,SOL,1000,", '{"inputToken":"USDC",' * 2
+    done = cli.run("submit", "-", stdin=rows)
+    assert (done.returncode, bought()) == (2, ["9"]) and "no line end" in done.stdout
+    assert cli.run("submit", "-", stdin=f"{HEADER}\n# all").returncode == 0
+    assert cli.run("submit", "-", stdin=objects).returncode == 2
+    file.write_text(f"{HEADER}\nUSDC,SOL,8")
+    assert cli.run("submit", str(file)).returncode == 0
+    whole = json.dumps({"inputToken": "USDC", "outputToken": "SOL", "amount": 7})
+    assert cli.run("submit", "-", stdin=whole).returncode == 0
+    assert bought() == ["7", "8"]
+
+
 def test_null_undoes_no_option(cli: Cli, file: Path) -> None:
     file.write_text(
         '{"inputToken":"USDC","outputToken":"SOL","amount":11,"slippageBps":null,"validForS":null}'
