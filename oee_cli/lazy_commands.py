@@ -32,6 +32,18 @@ class WholeLines(typer.core.TyperGroup):
             formatter.write_dl(rows)
 
 
+def group(text: str) -> typer.Typer:
+    """A command with commands of its own, which says what they are where none is typed; `text`: its help."""
+    made = typer.Typer(help=text, rich_markup_mode=None, suggest_commands=False)
+
+    @made.callback(invoke_without_command=True)
+    def say_help(ctx: typer.Context) -> None:
+        if ctx.invoked_subcommand is None:
+            typer.echo(ctx.get_help())
+
+    return made
+
+
 class Entry(NamedTuple):
     """One command: its name, the first sentence of its help, and `room:function` or `room:typer`, as the
     room's `command.py` calls it."""

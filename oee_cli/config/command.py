@@ -11,15 +11,15 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy_commands import PlainCommand
+from oee_cli.lazy_commands import PlainCommand, group
 from oee_cli.output import Output
 
 Name = Annotated[
     str, typer.Argument(metavar="SETTING", help="Its name: port, or OEE_PORT.", show_default=False)
 ]
 
-config_app = typer.Typer(
-    help="""Look at settings and change them.
+config_app = group(
+    """Look at settings and change them.
 
     The environment wins over config.toml, which wins over the default. A file in the working
     folder is never read.
@@ -27,16 +27,8 @@ config_app = typer.Typer(
     \b
       oee config show --origin      every setting, and where its value comes from
       oee config set port 4000      in config.toml, which every command reads
-    """,
-    rich_markup_mode=None,
-    suggest_commands=False,
+    """
 )
-
-
-@config_app.callback(invoke_without_command=True)
-def config_root(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 @config_app.command("show", cls=PlainCommand)

@@ -11,18 +11,16 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy_commands import PlainCommand
+from oee_cli.lazy_commands import PlainCommand, group
 from oee_cli.output import Output
 
-daemon_app = typer.Typer(
-    help="""The local daemon; any command that needs it starts it.
+daemon_app = group(
+    """The local daemon; any command that needs it starts it.
 
     \b
       oee daemon status    what runs, and where
       oee daemon stop      what runs ends or is left safe
-    """,
-    rich_markup_mode=None,
-    suggest_commands=False,
+    """
 )
 
 
@@ -30,12 +28,6 @@ Switch = Annotated[
     bool,
     typer.Option("--switch-database", help="Work on another database than this home has worked on before."),
 ]
-
-
-@daemon_app.callback(invoke_without_command=True)
-def daemon_root(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 @daemon_app.command("start", cls=PlainCommand)

@@ -5,15 +5,13 @@ Only signatures and help: what a command needs is imported when it runs.
 
 from __future__ import annotations
 
-import typer
-
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy_commands import PlainCommand
+from oee_cli.lazy_commands import PlainCommand, group
 from oee_cli.output import Output
 
-notify_app = typer.Typer(
-    help="""Who is told what happens while you are away.
+notify_app = group(
+    """Who is told what happens while you are away.
 
     OEE_ON_EVENT is a program, OEE_NOTIFY are Apprise's URLs. Each is told what fired, was confirmed,
     failed, expired or latched, and a halt.
@@ -21,16 +19,8 @@ notify_app = typer.Typer(
     \b
       oee notify test
       oee notify test --json
-    """,
-    rich_markup_mode=None,
-    suggest_commands=False,
+    """
 )
-
-
-@notify_app.callback(invoke_without_command=True)
-def notify_root(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 @notify_app.command("test", cls=PlainCommand)

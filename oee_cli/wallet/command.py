@@ -11,11 +11,11 @@ import typer
 
 from oee_cli import options as o
 from oee_cli.exit_codes import ExitCode
-from oee_cli.lazy_commands import PlainCommand
+from oee_cli.lazy_commands import PlainCommand, group
 from oee_cli.output import Output
 
-wallet_app = typer.Typer(
-    help="""The key that signs: make, import, lock, unlock, list.
+wallet_app = group(
+    """The key that signs: make, import, lock, unlock, list.
 
     A sealed wallet is opened by a passphrase and held in the worker's memory alone. While it is
     locked, orders are refused (exit 4) before anything is stored; what was sent is still confirmed.
@@ -23,9 +23,7 @@ wallet_app = typer.Typer(
     \b
       oee wallet new                a new key, sealed by a passphrase
       oee wallet unlock --for 8h    orders can be signed until then
-    """,
-    rich_markup_mode=None,
-    suggest_commands=False,
+    """
 )
 Name = Annotated[
     str | None,
@@ -41,12 +39,6 @@ PassphraseFile = Annotated[
 NoPassphrase = Annotated[
     bool, typer.Option("--no-passphrase", help="Leave the key in the file as it is: who reads it can spend.")
 ]
-
-
-@wallet_app.callback(invoke_without_command=True)
-def wallet_root(ctx: typer.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 @wallet_app.command("new", cls=PlainCommand)
