@@ -128,16 +128,12 @@ async def metrics(request: Request) -> PlainTextResponse:
     """Prometheus text format 0.0.4."""
     probes = state_of(request).probes
     figures, queue = await asyncio.gather(probes.figures(), probes.queue())
-    lines = [
-        "# HELP oee_up Whether a part answers.",
-        "# TYPE oee_up gauge",
-        f'oee_up{{part="postgres"}} {int(figures is not None)}',
-        f'oee_up{{part="queue"}} {int(queue is not None)}',
-    ]
+    up = {'part="postgres"': int(figures is not None), 'part="queue"': int(queue is not None)}
+    lines = _metric("oee_up", "Whether a part answers.", up)
     if figures is not None:
-        lines += ["# HELP oee_orders_live Orders that have not ended.", "# TYPE oee_orders_live gauge"]
         count: Count = figures["count"]
-        lines += [f'oee_orders_live{{status="{s}"}} {n}' for s, n in sorted(count.live.items())]
+        live = {f'status="{status}"': n for status, n in sorted(count.live.items())}
+        lines += _metric("oee_orders_live", "Orders that have not ended.", live)
         lines += _metric("oee_orders_accepted_total", "Orders ever accepted.", figures["accepted"], "counter")
         lines += _metric("oee_orders_due", "Orders that are due and that no worker has taken.", count.due)
         lines += _metric("oee_orders_delayed", "Orders between attempts, due later.", count.delayed)
@@ -149,7 +145,10 @@ async def metrics(request: Request) -> PlainTextResponse:
     if queue is not None:
         lines += _metric("oee_queue_messages", "Messages that wait for a worker.", queue.messages)
         lines += _metric("oee_workers", "Workers that are there.", len(queue.workers))
-        lines += _refusal_metrics(queue.refusals)
+        # No host has a quotation mark.
+        refused = {f'host="{host}"': times for host, times in queue.refusals.items()}
+        said = "How often an outside API or endpoint answered 429."
+        lines += _metric("oee_source_429_total", said, refused, "counter") if refused else []
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
@@ -166,30 +165,16 @@ def _watch_metrics(seen: Any, waiting: int, book: TokenBook) -> list[str]:
     )
     lines += _metric("oee_latched_stops", "Stops that have fired and wait for their limit.", seen.latched)
     if seen.returned:
-        lines += [
-            "# HELP oee_returned_total Orders that went back to wait.",
-            "# TYPE oee_returned_total counter",
-        ]
-        lines += [f'oee_returned_total{{code="{code}"}} {n}' for code, n in sorted(seen.returned.items())]
+        returned = {f'code="{code}"': n for code, n in sorted(seen.returned.items())}
+        lines += _metric("oee_returned_total", "Orders that went back to wait.", returned, "counter")
     lines += _metric("oee_feed_gaps_total", "Times without a fresh price of a pair.", seen.gaps, "counter")
     lines += _metric("oee_feeds_stale", "Pairs that nobody sees a fresh price of.", len(seen.stale))
-    ages = [(wire.pair_text(pair, book), age) for pair, age in zip(seen.names, seen.ages, strict=True)]
-    if ages:
-        lines += [
-            "# HELP oee_feed_age_seconds The age of a pair's price.",
-            "# TYPE oee_feed_age_seconds gauge",
-        ]
-    return lines + [f'oee_feed_age_seconds{{pair="{p}"}} {a:.3f}' for p, a in ages if a is not None]
+    pairs = zip(seen.names, seen.ages, strict=True)
+    ages = {f'pair="{wire.pair_text(pair, book)}"': f"{age:.3f}" for pair, age in pairs if age is not None}
+    return lines + (_metric("oee_feed_age_seconds", "The age of a pair's price.", ages) if seen.names else [])
 
 
-def _refusal_metrics(refusals: Mapping[str, int]) -> list[str]:
-    """Of each host that ever answered so; none of them has a quotation mark."""
-    if not refusals:
-        return []
-    name = "oee_source_429_total"
-    lines = [f"# HELP {name} How often an outside API or endpoint answered 429.", f"# TYPE {name} counter"]
-    return lines + [f'{name}{{host="{host}"}} {times}' for host, times in refusals.items()]
-
-
-def _metric(name: str, help_: str, value: int, kind: str = "gauge") -> list[str]:
-    return [f"# HELP {name} {help_}", f"# TYPE {name} {kind}", f"{name} {value}"]
+def _metric(name: str, about: str, value: int | Mapping[str, Any], kind: str = "gauge") -> list[str]:
+    """Its lines: of one value, or of one for each label."""
+    rows = {f"{{{label}}}": n for label, n in value.items()} if isinstance(value, Mapping) else {"": value}
+    return [f"# HELP {name} {about}", f"# TYPE {name} {kind}", *(f"{name}{at} {n}" for at, n in rows.items())]
