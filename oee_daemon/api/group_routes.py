@@ -85,12 +85,7 @@ async def place_group(request: Request) -> JSONResponse:
 def _read_group(body: dict[str, Any]) -> list[dict[str, Any]]:
     for name in body:
         if name not in ("rule", "orders"):
-            raise InvalidInput(
-                f"{name[:60]!r} is no field of a group.",
-                code="unknown_field",
-                field=name[:60],
-                hint="It takes rule, orders.",
-            )
+            raise request_wire.unknown(name, "is no field of a group", ("rule", "orders"))
     if body.get("rule") != "oco":
         code = "invalid_choice" if "rule" in body else "missing_field"
         raise InvalidInput("rule has to be oco.", code=code, field="rule")

@@ -48,14 +48,17 @@ def read_json(body: bytes) -> dict[str, Any]:
     return value
 
 
+def unknown(name: str, what: str, known: Collection[str]) -> InvalidInput:
+    """Of a name that nothing goes by, and `what` it is not."""
+    hint = "It takes " + ", ".join(known) + "." if known else "It takes none."
+    return InvalidInput(f"{name[:60]!r} {what}.", code="unknown_field", field=name[:60], hint=hint)
+
+
 def check_query(names: list[str], known: Collection[str]) -> None:
     """Raises `InvalidInput` for a name that is not `known`: a misspelt filter must not widen the answer."""
     for name in names:
         if name not in known:
-            hint = "It takes " + ", ".join(known) + "." if known else "It takes none."
-            raise InvalidInput(
-                f"{name[:60]!r} is no parameter here.", code="unknown_field", field=name[:60], hint=hint
-            )
+            raise unknown(name, "is no parameter here", known)
         if names.count(name) > 1:
             raise InvalidInput(f"{name} stands twice.", field=name)
 
@@ -101,12 +104,7 @@ def read_order(body: dict[str, Any], book: TokenBook) -> Terms:
     """The terms that a body asks for. Raises `InvalidInput` for the first thing that is wrong."""
     for name in body:
         if name not in _NAMES:
-            raise InvalidInput(
-                f"{name[:60]!r} is no field of an order.",
-                code="unknown_field",
-                field=name[:60],
-                hint="It takes " + ", ".join(_NAMES) + ".",
-            )
+            raise unknown(name, "is no field of an order", _NAMES)
     given = {k: v for k, v in body.items() if v is not None}
     if given.get("type") == OrderType.SNIPER and "tokenAddress" in given:
         given.setdefault("outputToken", given["tokenAddress"])
@@ -144,12 +142,7 @@ def read_edit(body: dict[str, Any], order: Order, book: TokenBook) -> dict[str, 
     changes: dict[str, Any] = {}
     for name, value in body.items():
         if name not in _EDITABLE:
-            raise InvalidInput(
-                f"{name[:60]!r} can't be changed.",
-                code="unknown_field",
-                field=name[:60],
-                hint="It takes " + ", ".join(_EDITABLE) + ".",
-            )
+            raise unknown(name, "can't be changed", _EDITABLE)
         if value is None and name not in _REMOVABLE:
             raise InvalidInput(f"{name} can't be null.", field=name, hint="Leave it out to keep it.")
         read = None if value is None else _read_field(fields[name], value, found, book)
