@@ -158,23 +158,13 @@ class FaultInjector:
 
     def _leader(self) -> Sequence[int]:
         """The process of the worker that watches the prices, by the name under which it leads."""
-        import psycopg
-
-        with suppress(psycopg.Error), self._crew.database() as db:
-            row = db.execute("SELECT owner FROM watch WHERE lease_until > clock_timestamp()").fetchone()
-            return [] if row is None else [int(row[0].split(":")[-2])]
-        return []
+        rows = self._crew.ask("SELECT owner FROM watch WHERE lease_until > clock_timestamp()")
+        return [int(owner.split(":")[-2]) for (owner,) in rows]
 
     def _backends(self, which: str) -> list[int]:
         """Process ids that Postgres tells of itself; none where it does not answer."""
-        import psycopg
-
-        with suppress(psycopg.Error), self._crew.database() as db:
-            found = db.execute(
-                f"SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which} ORDER BY pid"  # noqa: S608
-            ).fetchall()
-            return [int(pid) for (pid,) in found]
-        return []
+        asked = f"SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {which} ORDER BY pid"  # noqa: S608
+        return [int(pid) for (pid,) in self._crew.ask(asked)]
 
     def _make_read_only(self) -> bool:
         import psycopg
@@ -221,12 +211,8 @@ class FaultInjector:
     def _newest(self) -> int | None:
         """The number of the newest order; none where Postgres does not answer. Numbers are Postgres's: after
         a crash it leaves some out."""
-        import psycopg
-
-        with suppress(psycopg.Error), self._crew.database() as db:
-            (number,) = db.execute("SELECT last_value FROM order_numbers").fetchone()
-            return int(number)
-        return None
+        rows = self._crew.ask("SELECT last_value FROM order_numbers")
+        return int(rows[0][0]) if rows else None
 
     def _later(self, between_s: tuple[float, float], what: Callable[[], object]) -> None:
         self._drawn_s = self._draw.uniform(*between_s)

@@ -145,13 +145,10 @@ class Hands:
 
     def _look(self, sent: int) -> Look:
         """As soon as Postgres answers: nothing that it counts becomes less."""
-        import psycopg
-
-        while True:
-            with suppress(psycopg.Error), self._crew.database() as db:
-                accepted, signed, fired = db.execute(_COUNTED).fetchone()
-                return Look(int(accepted), int(signed), int(fired), sent)
+        while not (rows := self._crew.ask(_COUNTED)):
             threading.Event().wait(AGAIN_S)
+        accepted, signed, fired = map(int, rows[0])
+        return Look(accepted, signed, fired, sent)
 
     def _sent(self) -> int:
         with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True, timeout=30)) as db:

@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
+from oee_cli.drill.drill_processes import end_process
 from oee_cli.drill.drill_stage import PARTS
 from oee_cli.drill.drill_verdict import Landing
 from oee_cli.errors import Unreachable
@@ -151,10 +152,5 @@ class LocalnetStage:
         return localnet_landings(self.file)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_S)
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+        if self._process is not None:
+            end_process(self._process, STOP_S)

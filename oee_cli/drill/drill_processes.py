@@ -56,6 +56,15 @@ class Crew:
             autocommit=True,
         )
 
+    def ask(self, statement: str) -> list[Any]:
+        """Its rows; none where Postgres does not answer."""
+        import psycopg
+
+        with suppress(psycopg.Error), self.database() as db:
+            found: list[Any] = db.execute(statement).fetchall()
+            return found
+        return []
+
     def start_daemon(self) -> subprocess.Popen[bytes]:
         """Starts a daemon, whether or not there was one."""
         self.daemon = _process("run", self._environ | {"OEE_HOME": str(self._home)}, self._home)
@@ -85,14 +94,18 @@ class Crew:
             other.close()
         processes = [other.process for other in self._others] + [self.daemon]
         for process in processes:
-            if process is not None and process.poll() is None:
+            if process is not None:
                 process.send_signal(signal.SIGCONT)
-                process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_S)
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+                end_process(process, _STOP_S)
+
+
+def end_process(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    """Asks it to end, and kills it where it has not within that time."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(patience_s)
+    process.kill()
+    process.wait()
 
 
 class _Other:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,9 @@ class Watch:
 
     def look(self) -> None:
         """Notes who leads now, where Postgres answers."""
-        import psycopg
-
-        with suppress(psycopg.Error), self._crew.database() as db:
-            row = db.execute(_LEADS).fetchone()
-            if row is not None:
-                self._fences.append((float(row[0]), int(row[1])))
-                self._worked += [float(row[0])] if row[2] else []
+        for at_ms, fence, works in self._crew.ask(_LEADS):
+            self._fences.append((float(at_ms), int(fence)))
+            self._worked += [float(at_ms)] if works else []
 
     def judge(
         self,
