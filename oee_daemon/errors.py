@@ -45,6 +45,7 @@ from typing import Any
 from oee_daemon.contract.protocol import (
     EXIT_FAULT,
     EXIT_HELD,
+    EXIT_KEY,
     EXIT_OTHER_DATABASE,
     EXIT_OUTSIDE,
     EXIT_THREADS,
@@ -275,10 +276,18 @@ class OtherRelease(StartFailed):
     exit_code = EXIT_OUTSIDE
 
 
+class BadKeyFile(StartFailed):
+    """A file with a key or a passphrase is missing, may be read by others, or holds none."""
+
+    code = "key_file"
+    exit_code = EXIT_KEY
+
+
 class OtherEngine(StartFailed):
     """The database belongs to an engine with another wallet, network or chain; the message names both."""
 
     code = "other_engine"
+    exit_code = EXIT_KEY
 
 
 class Unreachable(StartFailed):

@@ -39,6 +39,8 @@ EXIT_FAULT = 1
 EXIT_USAGE = 2
 #: The home has worked on another database, and nobody said that it is to change.
 EXIT_OTHER_DATABASE = 3
+#: The key that signs, or another file that guards something, is missing, open to others or not the engine's.
+EXIT_KEY = 4
 #: An outside server is away or can't serve, or the database is of another release.
 EXIT_OUTSIDE = 6
 #: The account may have no more threads or processes. This and the one below are those of sysexits.h.

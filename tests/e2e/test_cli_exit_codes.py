@@ -77,6 +77,12 @@ def test_2_the_engine_in_this_process_that_can_not_begin(
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
+def test_4_the_engine_in_this_process_that_has_no_key(homes: Path) -> None:
+    done = Cli(homes / "h", XDG_CONFIG_HOME=str(homes / "c")).run("daemon", "run", OEE_NETWORK="devnet")
+    assert done.returncode == 4, done.stderr
+    assert "There is no key at" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_2_an_ambiguous_prefix(cli: Cli, api: Shared) -> None:
     order_id = api.place()
     api.end(order_id)

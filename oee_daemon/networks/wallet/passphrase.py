@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from oee_daemon.errors import InvalidInput, StartFailed
+from oee_daemon.errors import BadKeyFile, InvalidInput
 from oee_daemon.networks.wallet.wallet_secret_file import read_secret_file
 
 #: Characters of a new one, and bytes of any: a few random words are about 30.
@@ -41,12 +41,12 @@ def check_new(text: str) -> bytes:
 
 
 def read_passphrase_file(path: Path) -> str:
-    """The first line of `path`, mode 0600 or lent by systemd. Raises `StartFailed`."""
+    """The first line of `path`, mode 0600 or lent by systemd. Raises `BadKeyFile`."""
     content = read_secret_file(path, what="a passphrase", code=CODE)
     try:
         found = content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise StartFailed(f"{path} is not UTF-8 text, where a passphrase should be.", code=CODE) from None
+        raise BadKeyFile(f"{path} is not UTF-8 text, where a passphrase should be.", code=CODE) from None
     if not found or "\n" in found:
-        raise StartFailed(f"{path} has to hold a passphrase: one line, and nothing else.", code=CODE)
+        raise BadKeyFile(f"{path} has to hold a passphrase: one line, and nothing else.", code=CODE)
     return found

@@ -1,6 +1,6 @@
 """A wallet's file, whichever of the two formats it has: looked at, opened, and written anew.
 
-What can be wrong with one ends as `StartFailed` with the code `key_file`, before anything is signed or sent.
+What can be wrong with one ends as `BadKeyFile` with the code `key_file`, before anything is signed or sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from solders.keypair import Keypair
 
 from oee_daemon.contract.atomic_file import atomic_file
-from oee_daemon.errors import InvalidInput, OtherEngine, StartFailed
+from oee_daemon.errors import BadKeyFile, InvalidInput, OtherEngine
 from oee_daemon.networks.wallet.keypair_file import keypair_content, read_keypair
 from oee_daemon.networks.wallet.sealed_file import NotSealed, Sealed, is_sealed, read_sealed
 from oee_daemon.networks.wallet.signer import Wallet
@@ -23,7 +23,7 @@ CODE = "key_file"
 
 
 def read_wallet(path: Path) -> Wallet:
-    """The wallet in `path`: locked where it is sealed. Raises `StartFailed`."""
+    """The wallet in `path`: locked where it is sealed. Raises `BadKeyFile`."""
     content = read_secret_file(path, what="a key", code=CODE)
     found = _read(path, content)
     if isinstance(found, Sealed):
@@ -35,18 +35,16 @@ def _read(path: Path, content: bytes) -> Keypair | Sealed:
     try:
         return read_sealed(content) if is_sealed(content) else read_keypair(content)
     except NotSealed as e:
-        raise StartFailed(f"{path} is no sealed key: {e}. Put it back from a backup.", code=CODE) from None
+        raise BadKeyFile(f"{path} is no sealed key: {e}. Put it back from a backup.", code=CODE) from None
     except InvalidInput as e:
         why = "" if "JSON list" in e.message else f" ({e.message.partition(': ')[2].removesuffix('.')})"
-        raise StartFailed(
-            f"{path} is no keypair: it takes a JSON list of 64 bytes{why}.", code=CODE
-        ) from None
+        raise BadKeyFile(f"{path} is no keypair: it takes a JSON list of 64 bytes{why}.", code=CODE) from None
 
 
 def open_wallet(path: Path, named: Callable[[], str | None] = lambda: None) -> Wallet:
     """The wallet of an engine. `named` tells the address that the database belongs to.
 
-    Raises `OtherEngine` where that one's file is missing, and `StartFailed` where there is none, where others
+    Raises `OtherEngine` where that one's file is missing, and `BadKeyFile` where there is none, where others
     can read it, or where it is no key.
     """
     if is_missing(path):
@@ -65,9 +63,9 @@ def is_missing(path: Path) -> bool:
     return not path.exists() and not path.is_symlink()
 
 
-def no_key(path: Path) -> StartFailed:
+def no_key(path: Path) -> BadKeyFile:
     name = path.stem if path.parent.name == "wallets" else "NAME"
-    return StartFailed(
+    return BadKeyFile(
         f"There is no key at {path}. Make one: oee wallet new {name}; or bring your own: oee wallet"
         f" import - {name}",
         code=CODE,

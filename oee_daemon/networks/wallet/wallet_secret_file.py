@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from oee_daemon.errors import StartFailed
+from oee_daemon.errors import BadKeyFile
 
 #: Bytes that such a file may have: a key is 300, a sealed one 600.
 MOST = 8192
@@ -19,10 +19,10 @@ LENT = Path("/run/credentials")
 
 
 def read_secret_file(path: Path, *, what: str, code: str) -> bytes:
-    """What `path` holds; `what` says in a few words what it should be. Raises `StartFailed` with `code`."""
+    """What `path` holds; `what` says in a few words what it should be. Raises `BadKeyFile` with `code`."""
 
-    def refuse(why: str) -> StartFailed:
-        return StartFailed(f"{path} {why}", code=code)
+    def refuse(why: str) -> BadKeyFile:
+        return BadKeyFile(f"{path} {why}", code=code)
 
     try:
         # Nothing is waited for, as at a pipe; and whose it is, is asked of what was opened.
@@ -30,7 +30,7 @@ def read_secret_file(path: Path, *, what: str, code: str) -> bytes:
     except FileNotFoundError:
         if path.is_symlink():
             raise refuse(f"is a link to a file that does not exist, where {what} should be.") from None
-        raise StartFailed(f"There is no {what.partition(' ')[2]} at {path}.", code=code) from None
+        raise BadKeyFile(f"There is no {what.partition(' ')[2]} at {path}.", code=code) from None
     except OSError as e:
         raise refuse(f"can't be opened: {e.strerror}.") from None
     try:
