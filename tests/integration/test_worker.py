@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import dramatiq
@@ -161,10 +162,10 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     beats: list[None] = []
     asked, answered = threading.Event(), threading.Event()
 
-    async def silent(chain: SimulatedChain, deadline_s: float) -> Anchor:
+    async def silent(chain: SimulatedChain, deadline_s: float, **what: Any) -> Anchor:
         asked.set()
         await asyncio.to_thread(answered.wait, 30)
-        return await anchor(chain, deadline_s)
+        return await anchor(chain, deadline_s, **what)
 
     anchor = SimulatedChain.anchor
     monkeypatch.setattr(SimulatedChain, "anchor", silent)
