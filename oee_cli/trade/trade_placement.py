@@ -32,6 +32,12 @@ def place_order(request: TradeRequest, options: PlaceOptions, output: Output) ->
     """Places one order and follows it. Everything typed is checked before anything is started."""
     body = make_order_body(request)
     timeout = read_duration(options.timeout, "--timeout")
+    if options.events and options.detach:
+        # A program that reads events would be given an id instead.
+        raise UsageFault(
+            "--events says nothing with --detach: nobody waits for them.",
+            hint="Leave one out; later: oee watch ID --json",
+        )
     key = read_key(options.key)
     with session(output) as client:
         try:

@@ -34,10 +34,10 @@ def place_or_stop(
             "--or-stop-limit says nothing without --or-stop.", hint="Add --or-stop PRICE, or leave it out."
         )
     legs = _read_legs(request, stop, floor)
-    if options.wait or options.timeout is not None:
+    if options.wait or options.events or options.timeout is not None:
         raise UsageFault(
-            "--wait follows one order, and --or-stop places two.",
-            hint="Without --wait both ids are printed: oee watch ID",
+            "--wait and --events follow one order, and --or-stop places two.",
+            hint="Without them both ids are printed: oee watch ID",
         )
     key = read_key(options.key)
     if key is not None and len(key) > GROUP_KEY_LENGTH:

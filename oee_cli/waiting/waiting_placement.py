@@ -56,6 +56,8 @@ def place_typed(typed: TypedCondition, side: str, options: WaitOptions, output: 
     """Places what was typed and checked; `side`: buy or sell."""
     if options.timeout is not None and not options.wait:
         raise UsageFault("--timeout says nothing without --wait.", hint="Add --wait, or leave it out.")
+    if options.events and not options.wait:
+        raise UsageFault("--events says nothing without --wait.", hint="Add --wait, or leave it out.")
     timeout = None if options.timeout is None else read_duration(options.timeout, "--timeout")
     key = read_key(options.key)
     with session(output) as client:

@@ -75,6 +75,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy SOL USDC 1 --valid-for 0", "--valid-for", "90s, 5m or 1h"),
     ("buy SOL USDC 1 --valid-for 1.5", "--valid-for", "90s, 5m or 1h"),
     ("buy SOL USDC 1 --valid-for 9999999w", "--valid-for", "takes 1s to 7d"),
+    ("buy SOL USDC 1 --detach --events", "--events says nothing", "oee watch ID --json"),
+    ("limit buy SOL USDC 1 --at 9 --events", "--events says nothing", "Add --wait"),
     # Keys.
     ("buy SOL USDC 1 --idempotency-key short", "--idempotency-key", "uuidgen"),
     ("buy SOL USDC 1 --idempotency-key schlüssel-eins", "--idempotency-key", "uuidgen"),
