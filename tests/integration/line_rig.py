@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, text
 
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 from tests.kit.daemons import until
+from tests.kit.databases import connect
 
 #: Inserts, or adds to, a thing; answers with its sum, and with nothing where it shall be zero.
 PUT = Batch(f"""
@@ -54,3 +57,10 @@ def until_waits(db: Engine) -> None:
             return bool(found.scalar_one())
 
     until(waits, within=20, what="a wait for the lock")
+
+
+def drop_things(url: str) -> None:
+    """So that the next test may have the database; where somebody holds the table, it is dropped with it."""
+    with suppress(psycopg.Error), connect(url) as conn:
+        conn.execute("SET lock_timeout = '200ms'")
+        conn.execute("DROP TABLE things")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +13,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from oee_daemon import failpoints
 from oee_daemon.store.database import transactions
 from oee_daemon.store.postgres_line import Batch, Line, Row, answered, asked
-from tests.integration.line_rig import PUT, on, put, until_waits, values
+from tests.integration.line_rig import PUT, drop_things, on, put, until_waits, values
 
 
 @pytest.fixture
-def things(db: Engine) -> Engine:
+def things(db: Engine, database_url: str) -> Iterator[Engine]:
     with db.connect() as conn:
         conn.execute(text("CREATE TABLE things (id int PRIMARY KEY, v int CHECK (v < 100), note text)"))
-    return db
+    yield db
+    drop_things(database_url)
 
 
 def flights(rows: list[Row]) -> int:

@@ -17,7 +17,7 @@ from oee_daemon.store import database
 from oee_daemon.store.database import transactions
 from oee_daemon.store.postgres_connection import Silent
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
-from tests.integration.line_rig import on, put, until_waits, values
+from tests.integration.line_rig import drop_things, on, put, until_waits, values
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy
 
@@ -29,10 +29,11 @@ COUNT = Batch(f"""
 
 
 @pytest.fixture
-def things(db: Engine) -> Engine:
+def things(db: Engine, database_url: str) -> Iterator[Engine]:
     with db.connect() as conn:
         conn.execute(text("CREATE TABLE things (id int PRIMARY KEY, v int CHECK (v < 100), note text)"))
-    return db
+    yield db
+    drop_things(database_url)
 
 
 @pytest.fixture
