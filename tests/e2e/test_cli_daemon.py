@@ -90,7 +90,7 @@ def test_the_life_of_a_daemon(cold: Cli) -> None:
     away = cold.run("daemon", "status")
     assert (away.returncode, away.stdout) == (6, "")
     assert "oee daemon start" in away.stderr
-    assert cold.run("daemon", "logs").returncode == 1
+    assert cold.run("daemon", "logs").returncode == 6
     assert cold.run("daemon", "stop").stdout == "the daemon was not running\n"
 
     # Asked for in so many words it starts whatever is forbidden on the way.
