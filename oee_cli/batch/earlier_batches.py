@@ -88,7 +88,7 @@ class Earlier:
         asked: Values = {name: value for name, value in row.body.items() if usual.get(name) != value}
         spelled: list[list[Values]] = [[{}, {name: asked[name]}] if name in asked else [{}] for name in WHOLE]
         for terms in product(*spelled):
-            other = bare | terms[0] | terms[1]
+            other = bare | {name: value for term in terms for name, value in term.items()}
             if other != values:
                 yield other, self._keys.key(other, row.identity.nth)
 

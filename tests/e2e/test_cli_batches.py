@@ -135,6 +135,8 @@ SNIPE = {"type": "sniper", "inputToken": "USDC", "outputToken": "SOL", "launchTi
         (FAR | {"type": "stop", "targetPrice": 1}, "2%", {"slippageBps": 200, "confirmMs": 800}),
         (FAR | {"type": "stop", "targetPrice": 1}, None, {"slippageBps": 100, "validForS": 300}),
         (SNIPE, None, {"slippageBps": 500, "validForS": 30}),
+        (FAR | {"type": "stop", "targetPrice": 1, "confirmMs": 3000}, "2%", {"slippageBps": 200}),
+        (FAR | {"type": "stop", "targetPrice": None, "trailBps": 4000}, "2%", {"slippageBps": 200}),
     ],
 )
 def test_what_waits_is_the_same_order_however_its_terms_are_said(
