@@ -35,6 +35,8 @@ TURN_S = 1.0
 GLANCE_S, _MANY_S = 1.0, 300.0
 #: Seconds after which what was begun for others says too little of an order that has just come into doubt.
 _STALE_S = 60.0
+#: Seconds for which one that was put off half way is waited for.
+_WANTED_S = 2 * PAUSE[1].total_seconds()
 #: Pages in which a landing is looked for again that was seen in the first of them.
 _AGAIN = 3
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -65,6 +67,8 @@ class _Walk:
     back_to: datetime = _NEVER
     reach_s: float = math.inf
     begun_s: float = field(default_factory=time.monotonic)
+    #: When one that needs more of it was last put off.
+    wanted_s: float = -math.inf
     found: dict[UUID, Fill] = field(default_factory=dict)
     #: Orders of which something landed that can't be read by itself, and where its page begins.
     unread: dict[UUID, str | None] = field(default_factory=dict)
@@ -78,7 +82,8 @@ class _Walk:
         return self.back_to < begun or (datetime.now(UTC) - begun).total_seconds() <= self.reach_s
 
     def is_stale(self) -> bool:
-        return time.monotonic() - self.begun_s > _STALE_S
+        now = time.monotonic()
+        return now - self.begun_s > _STALE_S and now - self.wanted_s > _WANTED_S
 
 
 class WalletWalk:
@@ -119,6 +124,7 @@ class WalletWalk:
             walk, read = await self._walk_for(begun, past)
             while (fill := await self._of(walk, order)) is None and not walk.covers(begun):
                 if read and time.monotonic() > until:
+                    walk.wanted_s = time.monotonic()
                     raise StillInDoubt(GO_ON)
                 await self._note(walk, await self._read(walk.before), walk.before)
                 read = True

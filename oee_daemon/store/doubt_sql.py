@@ -110,12 +110,13 @@ _BOUND = Statement("""
     -- bound: the last height at which what was signed can land; who is not held is left until it can be told
     WITH these AS (
         SELECT id FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS t (id, seen) JOIN orders USING (id)
-        WHERE fence = seen
+        WHERE fence = seen ORDER BY id FOR UPDATE OF orders
     ), noted AS (
         UPDATE doubts SET last_height = %(height)s FROM these WHERE order_id = these.id
     )
     UPDATE orders SET next_run_at = clock_timestamp() + %(later)s
     FROM these WHERE orders.id = these.id AND status = 'submitted' AND lease_owner IS NULL
+        AND NOT EXISTS (SELECT FROM swaps WHERE order_id = these.id AND state = 'signed')
 """)
 _CONCERNED = Statement("""
     -- concerned: those that may be in doubt, or of a group of which one is
@@ -124,7 +125,8 @@ _CONCERNED = Statement("""
 _HASTEN = Statement(f"""
     -- hasten: those of which a landing was found are asked about at once
     UPDATE orders SET next_run_at = clock_timestamp()
-    WHERE id = ANY (%(ids)s) AND status = 'submitted' AND lease_owner IS NULL
+    WHERE id IN (SELECT id FROM orders WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE SKIP LOCKED)
+        AND status = 'submitted' AND lease_owner IS NULL
         AND next_run_at BETWEEN clock_timestamp() + {TOLERANCE} AND clock_timestamp() + {ABSURD}
         AND EXISTS (SELECT FROM doubts WHERE order_id = id)
 """)  # noqa: S608  # the names are our own
@@ -174,7 +176,7 @@ def unbound(conn: Connection, chain: str) -> list[tuple[UUID, int]]:
 
 def bound(conn: Connection, orders: Sequence[tuple[UUID, int]], height: int, later: timedelta) -> None:
     """Notes the last height, of blocks, at which what was signed under these fences can land. Whoever is not
-    held is due `later`."""
+    held, and has no swap that is to be sent again, is due `later`."""
     ids, fences = [one[0] for one in orders], [one[1] for one in orders]
     _BOUND.run(conn, {"ids": ids, "fences": fences, "height": height, "later": later})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -162,3 +163,20 @@ def test_where_many_are_in_doubt_nobody_waits_for_who_takes_the_walk_on() -> Non
     walk = walker(Slow(10))
     walk.are_many()
     asyncio.run(run())
+
+
+def test_who_needs_little_does_not_begin_anew_the_walk_of_who_needs_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wallet_walk, "SEARCH_S", 0.0)
+    monkeypatch.setattr(wallet_walk, "_STALE_S", -1.0)
+    wallet = Wallet(2000)
+    walk, deep, young = walker(wallet), order_of(36), order_of(0)
+    answer = None
+    for _ in range(60):
+        with suppress(StillInDoubt):
+            answer = answer or asyncio.run(walk.search(deep, {}, 50))
+        with suppress(StillInDoubt):
+            asyncio.run(walk.search(young, {}, None))
+    assert answer == (None, None, 100)
+    assert wallet.asked[:40].count(None) == 1
