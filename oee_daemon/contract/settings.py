@@ -19,6 +19,12 @@ _NO = {"", "0", "false", "no", "off"}
 _REDIS = ("redis:", "rediss:", "unix:")
 #: What a queue's address may say beside where it is: which database, who one is, how the line is kept safe.
 _REDIS_QUERY = ("db", "username", "password")
+#: What it may say too, and what is ours to say all the same: how long is waited, what answers look like.
+_REDIS_OURS = (
+    "client_name", "decode_responses", "encoding", "encoding_errors", "health_check_interval",
+    "max_connections", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
+    "socket_timeout", "timeout",
+)  # fmt: skip
 _REDIS_TLS = (
     "cert_reqs",
     "ca_certs",
@@ -79,13 +85,12 @@ def _address(*starts: str) -> Callable[[str], str]:
 
 
 def _queue(text: str) -> str:
-    """A queue's address. How long is waited, and what answers look like, is ours to say: a parameter that
-    would not count is refused."""
-    query = _address(*_REDIS)(text).partition("?")[2]
+    """A queue's address, without what is ours to say. Any other parameter that would not count is refused."""
+    where, _, query = _address(*_REDIS)(text).partition("?")
     tls = [f"ssl_{name}" for name in _REDIS_TLS]
     known = {*_REDIS_QUERY, *(tls if text.startswith("rediss:") else ())}
-    named = [part.partition("=")[0] for part in query.split("&") if part]
-    odd = next((name for name in named if name not in known), None)
+    given = {part: part.partition("=")[0] for part in query.split("&") if part}
+    odd = next((name for name in given.values() if name not in known | {*_REDIS_OURS}), None)
     if odd in tls:
         raise ValueError(f"{odd} only in an address that starts with rediss://: no other is encrypted")
     if odd is not None:
@@ -95,7 +100,8 @@ def _queue(text: str) -> str:
             f"an address without {odd}: after its ? may stand {', '.join(_REDIS_QUERY)}, and with rediss://"
             f" {', '.join(tls)}"
         )
-    return text
+    kept = [part for part, name in given.items() if name in known]
+    return f"{where}?{'&'.join(kept)}" if kept else where
 
 
 def _site(text: str) -> str:
