@@ -287,6 +287,12 @@ class OtherEngine(StartFailed):
     """The database belongs to an engine with another wallet, network or chain; the message names both."""
 
     code = "other_engine"
+    exit_code = EXIT_USAGE
+
+
+class OtherWallet(OtherEngine):
+    """It has another wallet than the one here, or the one here is gone."""
+
     exit_code = EXIT_KEY
 
 

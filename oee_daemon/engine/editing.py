@@ -8,6 +8,7 @@ meanwhile, the step finds another row and nothing is changed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from decimal import Decimal
@@ -23,6 +24,7 @@ from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.intake import CANCEL_S, moved_on
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, NotFound
@@ -74,6 +76,7 @@ class Editing:
         Raises `InvalidInput`, `NotFound`, `Conflict` where it waits no more or has come to another event,
         `OverLimit`, `Halted`, and `Unavailable` where the database may have forgotten what became of it.
         """
+        until = time.monotonic() + CANCEL_S
         while True:
             # Each time: a database that took over in between may show what it has forgotten.
             seen = None
@@ -98,6 +101,7 @@ class Editing:
                 self._feed.publish(order_id)
                 return stored
             # It moved between the two looks: it is looked at again, and refused where it waits no more.
+            await asyncio.to_thread(moved_on, until)
 
     def _find(self, order_id: UUID) -> Order:
         with self._db.connect() as conn:
@@ -139,9 +143,12 @@ class Editing:
         # It is open already.
         reserving = reserving._replace(max_open=None)
         edited = edited._replace(terms=terms)
-        return await limits.within(
+        stored = await limits.within(
             reserving, lambda: asyncio.to_thread(editing_sql.edit, self._db, order, edited, reserving, seen)
         )
+        if reserving.usd is None:
+            limits.look_again()
+        return stored
 
 
 def _must_wait(order: Order, expected: int | None) -> None:

@@ -54,6 +54,9 @@ class EarlierSpending:
             message, hint = self._failed
             raise NoReferencePrice(message, hint=hint)
 
+    def look_again(self) -> None:
+        self._looked = None
+
     async def _count(self) -> tuple[str, str | None] | None:
         orders = await asyncio.to_thread(self._read)
         worth: dict[str, Decimal] = {}

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.atomic_file import atomic_write
-from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, Unavailable
+from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherWallet, Unavailable
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.chain import ListedLanding
@@ -177,7 +177,8 @@ class Identity:
             "network": "Set OEE_NETWORK to what it was, or use another database",
             "chain": "Use the ledger that this engine has used (OEE_SIM_LEDGER_FILE), or another database",
         }[what]
-        raise OtherEngine(
+        other = OtherWallet if what == "wallet" else OtherEngine
+        raise other(
             f"This database belongs to an engine whose {what} is {stored}, and here the {what} is {ours}."
             f" {remedy}. {_MEANT}."
         )

@@ -253,6 +253,7 @@ class Intake:
         Raises `NotFound`, `Conflict` with what it is where it can no longer be stopped, and `Unavailable`
         where the database may have forgotten what became of it.
         """
+        until = time.monotonic() + CANCEL_S
         while True:
             seen = self._seen()
             with self._db.connect() as conn:
@@ -267,6 +268,7 @@ class Intake:
                 raise Conflict(_too_late(order), code=f"order_{order.status}")
             # Its attempt ended between the two looks: now it can be cancelled after all. Or another database
             # took over there, which is asked of first.
+            moved_on(until)
         self._feed.publish(order_id)
         return cancelled
 
@@ -294,6 +296,17 @@ class Intake:
     def _seen(self) -> Where | None:
         """Where the database was seen just now. Raises as `Identity.must_be_settled`."""
         return None if self._identity is None else self._identity.must_be_settled()
+
+
+def moved_on(until: float) -> None:
+    """Raises `Unavailable` past `until`, in monotonic seconds: between a look at the database and a statement
+    it was another one, each time."""
+    if time.monotonic() >= until:
+        raise Unavailable(
+            "The database is not where it was looked at, again and again. Nothing was changed.",
+            hint="What is away: oee doctor",
+        )
+    time.sleep(CANCEL_AGAIN_S)
 
 
 def _too_late(order: Order) -> str:

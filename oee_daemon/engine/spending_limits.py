@@ -139,6 +139,10 @@ class SpendingLimits:
         if time.monotonic() - self._settled > SETTLE_S:
             await asyncio.to_thread(self.settle)
 
+    def look_again(self) -> None:
+        """An order has lost what it reserved: it is to be valued before the next one is placed."""
+        self._earlier.look_again()
+
     def settle(self) -> None:
         """What orders that have ended did not spend is free again."""
         self._settled = time.monotonic()

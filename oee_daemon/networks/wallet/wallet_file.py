@@ -12,7 +12,7 @@ from pathlib import Path
 from solders.keypair import Keypair
 
 from oee_daemon.contract.atomic_file import atomic_file
-from oee_daemon.errors import BadKeyFile, InvalidInput, OtherEngine
+from oee_daemon.errors import BadKeyFile, InvalidInput, OtherWallet
 from oee_daemon.networks.wallet.keypair_file import keypair_content, read_keypair
 from oee_daemon.networks.wallet.sealed_file import NotSealed, Sealed, is_sealed, read_sealed
 from oee_daemon.networks.wallet.signer import Wallet
@@ -44,14 +44,14 @@ def _read(path: Path, content: bytes) -> Keypair | Sealed:
 def open_wallet(path: Path, named: Callable[[], str | None] = lambda: None) -> Wallet:
     """The wallet of an engine. `named` tells the address that the database belongs to.
 
-    Raises `OtherEngine` where that one's file is missing, and `BadKeyFile` where there is none, where others
+    Raises `OtherWallet` where that one's file is missing, and `BadKeyFile` where there is none, where others
     can read it, or where it is no key.
     """
     if is_missing(path):
         address = named()
         if address is None:
             raise no_key(path)
-        raise OtherEngine(
+        raise OtherWallet(
             f"This database belongs to an engine whose wallet is {address}, and {path} does not exist."
             f" Copy wallets/{path.name} from the home of the daemon that has worked on this database."
             " Where that key is lost: docs/operations.md, One engine."
