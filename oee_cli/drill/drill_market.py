@@ -40,12 +40,14 @@ _MINUTE, _APART = 150, (210, 490)
 @dataclass(frozen=True, slots=True)
 class Shift:
     """By `bps` a venue, or all as `market`, stood elsewhere, from and until a time in ms since the epoch: the
-    one before the order was written, the other once it was taken back."""
+    one before the order was written, the other once it was taken back. Nobody can have missed it between
+    `sure_ms`, where a slow disk was done with both."""
 
     target: str
     bps: int
     begun_ms: float
     ended_ms: float
+    sure_ms: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Market:
             for some in combinations(near, count):
                 told = {s.target: s.bps for s in some}
                 # What stood all the time can't have been missed.
-                surely = all(s in some or not (s.begun_ms < from_ms and to_ms < s.ended_ms) for s in near)
+                surely = all(s in some or not (s.sure_ms[0] < from_ms and to_ms < s.sure_ms[1]) for s in near)
                 if len(told) == len(some) and surely and told not in found:
                     found.append(told)
         return found

@@ -104,7 +104,8 @@ class WatchFaults:
             self._end(number)
 
     def shifts(self) -> list[Shift]:
-        return [Shift(s.target, s.ms, s.begun_ms, s.ended_ms) for s in self.stood if s.kind in _MOVES]
+        moves = [s for s in self.stood if s.kind in _MOVES]
+        return [Shift(s.target, s.ms, s.begun_ms, s.ended_ms, s.sure_ms) for s in moves]
 
     def blind(self) -> list[tuple[float, float]]:
         """When no price can have been seen."""

@@ -75,8 +75,15 @@ def test_its_tables_are_the_markets() -> None:
         ((150, 160), [{"market": 300}]),
         ((350, 360), [{"market": 300}, {"market": 300, "raydium": 9}]),
         ((700, 800), [{}]),
+        # Written by a slow disk: whoever looked meanwhile may have missed it.
+        ((1100, 1110), [{}, {"meteora": 7}]),
+        ((1250, 1260), [{"meteora": 7}]),
     ],
 )
 def test_what_a_look_may_have_found(at: tuple[int, int], found: list[dict[str, int]]) -> None:
-    shifts = [Shift("market", 300, 100, 500), Shift("raydium", 9, 355, 600)]
+    shifts = [
+        Shift("market", 300, 100, 500, (100, 500)),
+        Shift("raydium", 9, 355, 600, (355, 600)),
+        Shift("meteora", 7, 1000, 1400, (1200, 1300)),
+    ]
     assert Market(0, 12, shifts=shifts).moved(*at) == found

@@ -20,7 +20,8 @@ from oee_cli.drill.drill_watch_verdict import Judge, Seen
 
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
 #: All prices fall by 3 % from the end of slot 50 on.
-FELL = Shift("market", -300, BEGUN.timestamp() * 1000 + 50 * SLOT_MS + 300, float("inf"))
+FELL_MS = BEGUN.timestamp() * 1000 + 50 * SLOT_MS + 300
+FELL = Shift("market", -300, FELL_MS, float("inf"), (FELL_MS, float("inf")))
 MARKET = Market(
     7, 0, genesis_ms=int(BEGUN.timestamp() * 1000), begun={path_of("SOL", "USDC"): 0}, shifts=[FELL]
 )
