@@ -146,10 +146,13 @@ class Judge:
                 self._unfounded(order, "all of it never had that price")
             return
         held_ms = int(trigger["heldMs"])
+        # By the clock, not by slots: the first price, or this one, may have come late.
         first = slot - held_ms // SLOT_MS
+        since = first - 2 - MAX_AGE_MS // SLOT_MS
+        until = min(first + 3 + int(trigger["ageMs"]) // SLOT_MS, slot)
         if held_ms < wait.confirm_ms or not any(
             _met(p[0] if wait.sells else p[1], target, False, wait.sells)
-            for n in range(first - 2, min(first + 3, slot))
+            for n in range(since, until)
             for p in self._possible(wait, n)
         ):
             self._unfounded(order, f"its stop was not met over two slots: {trigger}")
