@@ -149,7 +149,7 @@ class Judge:
         # By the clock, not by slots: the first price, or this one, may have come late.
         first = slot - held_ms // SLOT_MS
         since = first - 2 - MAX_AGE_MS // SLOT_MS
-        until = min(first + 3 + int(trigger["ageMs"]) // SLOT_MS, slot)
+        until = min(first + 3 + int(trigger.get("ageMs", 0)) // SLOT_MS, slot)
         if held_ms < wait.confirm_ms or not any(
             _met(p[0] if wait.sells else p[1], target, False, wait.sells)
             for n in range(since, until)
