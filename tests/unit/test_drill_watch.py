@@ -91,6 +91,8 @@ def trailed(share: str) -> str:
     [
         (LIMIT, 50, {}),
         (STOP, 53, {}),
+        # Its price came late: it was met for so long by the clock, not by slots.
+        (STOP, 52, {"heldMs": 2000, "ageMs": 1200}),
         (TRAIL, 53, {"target": trailed("0.98")}),
         # It only saw a worse one.
         (TRAIL, 53, {"target": trailed("0.975")}),
