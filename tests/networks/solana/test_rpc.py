@@ -196,6 +196,53 @@ def test_whether_it_takes_batches_is_found_out_once(refusal: Callable[[Asked], S
     asyncio.run(run())
 
 
+#: Of a free plan of dRPC's: with a 500, by an error for each call or one for all.
+TOO_MANY = {"code": 31, "message": "Batch of more than 3 requests are not allowed on free plan"}
+FEW: dict[str, Callable[[list[Any]], Said]] = {
+    "an error for each call": lambda calls: Said(
+        [{"jsonrpc": "2.0", "id": call["id"], "error": TOO_MANY} for call in calls], 500
+    ),
+    "one error": lambda calls: Said({"jsonrpc": "2.0", "id": 1, "error": TOO_MANY}, 500),
+    "with a 200": lambda calls: Said([{"id": call["id"], "error": TOO_MANY} for call in calls]),
+    "by its status": lambda calls: Said(b"payment required", 402),
+}
+
+
+@pytest.mark.parametrize("refusal", FEW.values(), ids=FEW)
+def test_one_that_takes_small_batches_alone_is_asked_in_parts(
+    refusal: Callable[[list[Any]], Said],
+) -> None:
+    """Else it tells nothing of any swap: a look is of four calls."""
+    four: list[Call] = [*TWO, *TWO]
+
+    def answer(asked: Asked) -> Said:
+        many = isinstance(asked.json, list) and len(asked.json) > 3
+        return refusal(asked.json) if many else SANE(asked)
+
+    async def run() -> None:
+        async with serving(answer) as (address, heard):
+            one = endpoint(address)
+            await one.ask(four[:3], DEADLINE_S)
+            for _ in range(2):
+                assert await one.ask(four, DEADLINE_S) == [7, {"solana-core": "4.1"}] * 2
+            await one.ask(four[:2], DEADLINE_S)
+            assert one.batches is True
+            sizes = [len(a.json) if isinstance(a.json, list) else 1 for a in heard]
+            assert sizes == [3, 4, 3, 1, 3, 1, 2]
+            await one.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("code", [-32009, -32005, 429])
+def test_errors_of_a_node_are_no_refusal_of_batches(code: int) -> None:
+    said = [{"id": n, "error": {"code": code, "message": "skipped"}} for n in (1, 2)]
+    try:
+        assert results_of(json.dumps(said).encode(), 1, TWO, batch=True) == [RpcError(code, "skipped")] * 2
+    except NoAnswer as e:
+        assert not isinstance(e, BatchRefused) and code != -32009
+
+
 def test_an_endpoint_that_is_down_is_not_one_that_takes_no_batches() -> None:
     down = True
 

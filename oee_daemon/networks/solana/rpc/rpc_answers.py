@@ -20,6 +20,8 @@ Call: TypeAlias = tuple[str, list[Any]]
 #: JSON-RPC errors by which a node says that it can't answer now: it is unhealthy, or asked too often.
 #: https://github.com/anza-xyz/agave (rpc-client-api/src/custom_error.rs), and what providers use beside it.
 _NOT_NOW = frozenset({-32005, -32016, -32429, -32603, 429})
+#: Where errors begin that JSON-RPC and Solana's nodes have: a gateway's own stand beside them.
+_NODES = range(-32768, -31999)
 #: Methods without whose answer the others of a request count all the same, for less: how far back a node
 #: remembers, and what was paid lately. Some endpoints count or refuse each method by itself.
 _SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
@@ -62,12 +64,17 @@ def body_of(calls: Sequence[Call], first: int, *, batch: bool) -> bytes:
     return _ENCODER.encode(sent if batch else sent[0]).encode()
 
 
-def check_status(status: int, headers: Mapping[str, str], now: datetime, *, batch: bool) -> None:
-    """Raises `NoAnswer` for everything but a 200. Some gateways refuse batches by their status alone."""
+def check_status(
+    status: int, headers: Mapping[str, str], now: datetime, *, batch: bool, body: bytes = b""
+) -> None:
+    """Raises `NoAnswer` for everything but a 200. Some gateways refuse batches by their status alone, one by
+    an error of its own for each call, with a 500."""
     if status == 200:
         return
     pause_s = pause_of(headers.get("retry-after"), now) if status in (429, 503) else 0.0
-    if batch and status in (400, 403, 405, 413, 415, 422, 501):
+    if batch and (
+        status in (400, 402, 403, 405, 413, 415, 422, 501) or (status == 500 and _refuses_all(body))
+    ):
         raise BatchRefused(f"HTTP {status}")
     raise NoAnswer(f"HTTP {status}", pause_s)
 
@@ -114,10 +121,36 @@ def results_of(body: bytes, first: int, calls: Sequence[Call], *, batch: bool) -
     if isinstance(said, dict) and "error" in said:
         error = _error(said["error"])
         raise BatchRefused(f"error {error.code}")
+    if _all_alike(said):
+        raise BatchRefused("an error of its own for each call")
     if not isinstance(said, list) or len(said) != count:
         raise NoAnswer("not as many answers as calls")
     by_id = {one.get("id"): one for one in said if isinstance(one, dict) and type(one.get("id")) is int}
     return [_result(by_id.get(n), n, call) for n, call in enumerate(calls, first)]
+
+
+def _refuses_all(body: bytes) -> bool:
+    """Whether an error page says by JSON-RPC, in a gateway's own words, that the batch is refused."""
+    try:
+        said = read_json(body)
+    except NoAnswer:
+        return False
+    return _all_alike(said if isinstance(said, list) else [said])
+
+
+def _all_alike(said: Any) -> bool:
+    """Whether a gateway answers each call by one and the same error of its own, which no node has."""
+    if not isinstance(said, list) or not said or not _code_of(said[0]):
+        return False
+    codes = set(map(_code_of, said))
+    return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in _NODES
+
+
+def _code_of(said: Any) -> int:
+    """The code of its error; 0 where it is none that has one."""
+    error = said.get("error") if isinstance(said, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if type(code) is int else 0
 
 
 def _result(said: Any, number: int, call: Call) -> Result:

@@ -1,12 +1,14 @@
 """One RPC endpoint: several calls in one request where it takes that, else one after another.
 
 One request is answered by one node, whatever stands in front of it: what has to be of one time is asked for
-in one batch. Whether an endpoint takes batches is found out once and remembered.
+in one batch. How many calls an endpoint takes in one is found out once and remembered: free plans of some
+providers take three (https://drpc.org, https://1rpc.io), others none.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
@@ -34,12 +36,17 @@ class Endpoint:
         self.transport = site.transport
         self._site = site
         self._bucket = bucket
-        #: Whether it takes batches; none as long as nobody knows.
-        self.batches: bool | None = None
+        #: The most calls that it took in one request, and the most that it is asked, where it refused more.
+        self._took, self._most = 1, math.inf
         #: When the last answer was made, where it said so.
         self.dated: Dated | None = None
         #: The number of the next call: an answer to an earlier one, late or mixed up, is none to another.
         self._next = 1
+
+    @property
+    def batches(self) -> bool | None:
+        """Whether it takes batches; none as long as nobody knows."""
+        return None if self._took == 1 < self._most else self._took > 1
 
     async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
         """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
@@ -57,23 +64,22 @@ class Endpoint:
         await self._site.close()
 
     async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: bool) -> list[Result]:
-        if len(calls) > 1 and self.batches is not False:
+        if 1 < len(calls) <= self._most:
             try:
                 found = await self._request(calls, deadline_s, urgent, batch=True)
             except BatchRefused:
-                if self.batches:
+                if len(calls) <= self._took:
                     raise
             else:
-                self.batches = True
+                self._took = max(self._took, len(calls))
                 return found
-        found = [
-            result
-            for call in calls
-            for result in await self._request([call], deadline_s, urgent, batch=False)
-        ]
-        if len(calls) > 1:
-            # One by one it answers: then it was the batch that it refused.
-            self.batches = False
+        size, found = self._took, []
+        for begin in range(0, len(calls), size):
+            part = calls[begin : begin + size]
+            found += await self._request(part, deadline_s, urgent, batch=len(part) > 1)
+        if len(calls) > size:
+            # By parts it answers: then it was a batch of so many that it refused.
+            self._most = self._took
         return found
 
     async def _request(
@@ -89,5 +95,5 @@ class Endpoint:
         self.dated = None if date is None else Dated(date, asked, time.time())
         if reply.status == 429:
             self._bucket.refused()
-        check_status(reply.status, reply.headers, now(), batch=batch)
+        check_status(reply.status, reply.headers, now(), batch=batch, body=reply.body)
         return results_of(reply.body, first, calls, batch=batch)
