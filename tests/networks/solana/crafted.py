@@ -147,6 +147,12 @@ def route(
     return call(JUPITER, data, source, target)
 
 
+def on_the_way(swap: Instruction, *mints: Pubkey) -> Instruction:
+    """The same swap, by the wallet's own accounts of these."""
+    more = [meta(ata(one), "w") for one in mints]
+    return Instruction(swap.program_id, swap.data, [*swap.accounts, *more])
+
+
 EXACT_OUT_ROUTES = (
     "exact_out_route", "shared_accounts_exact_out_route", "exact_out_route_v2",
     "shared_accounts_exact_out_route_v2",
@@ -272,6 +278,21 @@ def good_shapes() -> dict[str, Shape]:
             )
             for name in EXACT_OUT_ROUTES for hops in EXACT_OUT_HOPS
         },
+        "Jupiter's, by an account of the wallet's own for a token on the way": Shape(
+            jupiter,
+            [
+                *budget(), *wrap(1_000_000), make_ata(usdc), make_ata(bonk),
+                on_the_way(routed(name="route_v2"), bonk), close(ata(SOL)), memo(),
+            ],
+        ),
+        "Jupiter's, by wrapped SOL that is unwrapped": Shape(
+            order("USDC", "BONK", venue="jupiter"),
+            [
+                *budget(), make_ata(SOL), make_ata(bonk),
+                on_the_way(route(1_000_000, 1_000_000, 1_000, ata(usdc), ata(bonk), name="route_v2"), SOL),
+                close(ata(SOL)), memo(),
+            ],
+        ),
         "a legacy message": replace(swap_of_sol(), legacy=True),
         "a token of Token-2022": Shape(
             tokens,

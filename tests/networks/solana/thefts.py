@@ -90,6 +90,13 @@ def beside(*made: Instruction) -> Shape:
     return Shape(order(), [*crafted.budget(), *made, swap, memo()])
 
 
+def by_others(count: int) -> Shape:
+    """Through so many tokens, each with an account of the wallet's own."""
+    mints = [Pubkey(bytes([n]) * 32) for n in range(100, 100 + count)]
+    swap = crafted.on_the_way(route(1_000_000, 1_000_000, 1_000, ata(SOL), ata(USDC)), *mints)
+    return Shape(order(venue="jupiter"), [*crafted.budget(), *map(make_ata, mints), swap, memo()])
+
+
 def elsewhere() -> Instruction:
     step = make_ata(USDC)
     return Instruction(step.program_id, b"\1", [step.accounts[0], meta(THIEF, "w"), *step.accounts[2:]])
@@ -211,6 +218,7 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "a drainer that is not listed": ("program", swap_of_sol().plus(drainer(THIEF))),
     "a listed one, of another venue": ("program", swap_of_sol().plus(drainer(JUPITER))),
     "another mint": ("account", swap_of_sol().plus(make_ata(Pubkey.from_string(TOKENS["BONK"].mint)))),
+    "five tokens on the way": ("account", by_others(5)),
     "closed for him": (
         "close",
         replace(swap_of_sol(), steps=[*swap_of_sol().steps[:-2], close(ata(SOL), THIEF), memo()]),

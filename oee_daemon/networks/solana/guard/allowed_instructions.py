@@ -34,6 +34,9 @@ from oee_daemon.networks.solana.swap_memo import read_memo
 MOST_RENT = 3_000_000
 #: Bytes of a token account.
 ACCOUNT_BYTES = 165
+#: Tokens on the way from one to the other, of which the wallet's own accounts are made: Jupiter goes through
+#: them where it has none that all share (https://dev.jup.ag, `useSharedAccounts`).
+MOST_ON_THE_WAY = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,6 @@ class Limits:
     attempt: int
     fee_cap: int
 
-    @property
-    def sol(self) -> bool:
-        return WSOL in (self.input_mint, self.output_mint)
-
 
 @dataclass
 class _Seen:
@@ -69,6 +68,9 @@ class _Seen:
     wrapped: int = 0
     #: Accounts made for this swap, and whether they have become the wallet's.
     made: dict[str, bool] = field(default_factory=dict)
+    #: The wallet's accounts of tokens on the way, by their addresses, and those that the swap names.
+    on_the_way: dict[str, str] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
 
 
 def check(message: Whole, limits: Limits) -> None:
@@ -87,6 +89,9 @@ def check(message: Whole, limits: Limits) -> None:
         refuse("memo", "it does not say whose it is")
     if not all(seen.made.values()):
         refuse("system", "it makes an account that does not become the wallet's")
+    for address, mint in seen.on_the_way.items():
+        if address not in seen.used or len(seen.on_the_way) > MOST_ON_THE_WAY:
+            refuse("account", f"it makes an account for {mint}, which is not part of the swap")
     if len(seen.units) != 1 or len(seen.prices) > 1:
         refuse("budget", "it does not set its compute budget once")
     fee = fee_of(seen.units[0], seen.prices[0]) if seen.prices else BASE_FEE
@@ -96,6 +101,7 @@ def check(message: Whole, limits: Limits) -> None:
 
 def _swap(step: Step, limits: Limits, seen: _Seen) -> None:
     seen.swaps += 1
+    seen.used = frozenset(step.accounts)
     most_in, least_out, exact = bound_of(step)
     if exact != ("in" if limits.mode is SwapMode.EXACT_IN else "out"):
         refuse("bound", "it fixes the other side of the swap")
@@ -188,7 +194,7 @@ def _token(step: Step, limits: Limits, seen: _Seen) -> None:
     own = {_associated(limits.wallet, WSOL, TOKEN), *seen.made}
     if tag not in (1, 9, 17, 18) or step.program != TOKEN:
         refuse("token", f"it asks {named(step.program)} for {tag}, which is not on the list")
-    if not limits.sol or not accounts or accounts[0] not in own:
+    if not accounts or accounts[0] not in own:
         refuse("token", "it touches an account that is not the wallet's wrapped SOL")
     if tag == 9 and accounts[1:] != (limits.wallet, limits.wallet):
         refuse("close", "it closes an account in favour of somebody else")
@@ -202,14 +208,14 @@ def _token(step: Step, limits: Limits, seen: _Seen) -> None:
 
 
 def _own_account(step: Step, limits: Limits, seen: _Seen) -> None:
-    """`Create` and `CreateIdempotent` of an account of the wallet's own, for a token of this swap."""
+    """`Create` and `CreateIdempotent` of an account of the wallet's own: its rent stays the wallet's."""
     if step.data not in (b"", b"\x00", b"\x01") or len(step.accounts) < 6:
         refuse("account", "it asks AssociatedToken for something that is not on the list")
     payer, address, owner, mint, _, program = step.accounts[:6]
     if (payer, owner) != (limits.wallet, limits.wallet):
         refuse("account", f"it makes an account for {owner}, paid by {payer}")
     if mint not in (limits.input_mint, limits.output_mint, WSOL):
-        refuse("account", f"it makes an account for {mint}, which is not part of the swap")
+        seen.on_the_way[address] = mint
     if program not in (TOKEN, TOKEN_2022) or address != _associated(owner, mint, program):
         refuse("account", "it makes another account than it says")
 
