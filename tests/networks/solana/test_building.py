@@ -23,7 +23,8 @@ from oee_daemon.networks.solana.venues.cpmm_pool import NoPool, Pool, addresses,
 from oee_daemon.networks.solana.venues.venue_api import bps_of, slippage_bps
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
-from tests.networks.solana.crafted import MEMO_TEXT, WALLET, Shape, good_shapes
+from tests.networks.solana.crafted import MEMO_TEXT, WALLET, Shape
+from tests.networks.solana.good_swaps import good_shapes
 
 NEW = Hash.from_bytes(bytes([3]) * 32)
 

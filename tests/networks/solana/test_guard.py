@@ -31,10 +31,10 @@ from tests.networks.solana.crafted import (
     Purse,
     Shape,
     ata,
-    good_shapes,
     order,
     swap_of_sol,
 )  # fmt: skip
+from tests.networks.solana.good_swaps import good_shapes
 from tests.networks.solana.guarded import FEE_CAP, judged
 from tests.networks.solana.thefts import THEFTS, USDC
 

@@ -4,159 +4,44 @@ built on."""
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from solders.hash import Hash
-from solders.instruction import Instruction
 from solders.message import MessageV0, from_bytes_versioned
 from solders.pubkey import Pubkey
 
-from oee_daemon.contract.terms import SwapMode
 from oee_daemon.errors import (
     AttemptFailed,
     ChainUnavailable,
-    UnsafeSwap,
     VenueError,
     VenueLate,
     VenueRefused,
 )
-from oee_daemon.networks.solana.guard import allowed_instructions
-from oee_daemon.networks.solana.guard.allowed_instructions import Limits
-from oee_daemon.networks.solana.guard.guarded_message import Step, read, whole
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
-from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
-from oee_daemon.networks.solana.solana_programs import (
-    ASSOCIATED,
-    COMPUTE_BUDGET,
-    MEMO,
-    SYSTEM,
-    TOKEN,
-    VENUE_PROGRAMS,
-)
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.jupiter_venue import JupiterVenue
 from oee_daemon.networks.solana.venues.venue_api import Api
-from oee_daemon.networks.venue import Plan
-from oee_daemon.orders.swap import Anchor, Quote, UnsignedSwap
 from tests.networks.solana import crafted
-from tests.networks.solana.crafted import JUPITER, SOL, WALLET, ata
-from tests.networks.solana.guarded import account_of
-from tests.networks.solana.server import rpc, serving
-from tests.networks.solana.thefts import TABLE, USDC, sends
-
-#: Receives 1,000,000 for at most 1,100,000.
-PLAN = crafted.order(exact_out=True, venue="orca")
-REQUEST = replace(PLAN.request, slippage_bps=1_000)
-ANCHOR = Anchor(str(Hash.default()), 1_000, 900, 850)
-HELD = [str(crafted.VENUE_POOL), str(ata(USDC)), str(USDC)]
-
-
-def quoted(given: int = 1_000_000, bps: int = 999, **changed: Any) -> dict[str, Any]:
-    return {
-        "inputMint": str(SOL), "inAmount": str(given), "outputMint": str(USDC), "outAmount": "1000000",
-        "otherAmountThreshold": str(given + given * bps // 10_000), "swapMode": "ExactOut",
-        "slippageBps": bps, "platformFee": None, "priceImpactPct": "-0.02", "contextSlot": 5,
-        "routePlan": [{"swapInfo": {"ammKey": str(crafted.VENUE_POOL)}, "percent": 100, "bps": 10_000}],
-        "timeTaken": 0.0120, **changed,
-    }  # fmt: skip
-
-
-def worded(quote: Any) -> bytes:
-    """As nobody would write it again: more spaces, and a number with a nought too many."""
-    return json.dumps(quote, separators=(" , ", " :")).replace("0.012", "0.0120").encode()
-
-
-def shown(step: Instruction) -> dict[str, Any]:
-    metas = [
-        {"pubkey": str(one.pubkey), "isSigner": one.is_signer, "isWritable": one.is_writable}
-        for one in step.accounts
-    ]
-    return {
-        "programId": str(step.program_id), "accounts": metas, "data": base64.b64encode(step.data).decode(),
-    }  # fmt: skip
-
-
-def steps(**changed: Any) -> dict[str, Any]:
-    swap = crafted.route(1_000_000, 1_000_000, 999, ata(SOL), ata(USDC), name="exact_out_route_v2")
-    return {
-        "setupInstructions": [], "swapInstruction": shown(swap), "cleanupInstruction": None,
-        "otherInstructions": [], "computeBudgetInstructions": [],
-        "addressLookupTableAddresses": [str(TABLE)], **changed,
-    }  # fmt: skip
-
-
-@dataclass
-class Jupiter(Site):
-    """What it says to each of the two, and what it was asked."""
-
-    says: Callable[[dict[str, str]], Any] = lambda asked: quoted(bps=int(asked["slippageBps"]))
-    builds: Any = field(default_factory=steps)
-    status: int = 200
-    asked: list[dict[str, str]] = field(default_factory=list)
-    sent: list[bytes] = field(default_factory=list)
-
-    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
-        assert path == "/swap/v1/quote"
-        self.asked.append(dict(query))
-        return self._reply(self.says(dict(query)))
-
-    async def post(self, path: str, body: bytes) -> Reply:
-        assert path == "/swap/v1/swap-instructions"
-        self.sent.append(body)
-        return self._reply(self.builds)
-
-    def _reply(self, said: Any) -> Reply:
-        return Reply(self.status, {}, said if isinstance(said, bytes) else worded(said))
-
-
-def node(held: list[str] | None) -> Any:
-    table = None if held is None else account_of(held)
-    return rpc(
-        {
-            "simulateTransaction": lambda _: {"value": {"err": None, "unitsConsumed": 50_000}},
-            "getRecentPrioritizationFees": lambda _: [],
-            "getMultipleAccounts": lambda params: {"value": [table for _ in params[0]]},
-        }
-    )
-
-
-def asking(jupiter: Jupiter) -> Quote:
-    async def run() -> Quote:
-        venue = JupiterVenue("orca", Api("jupiter", jupiter, Bucket(1e6, 10**6)), _no_chain(), str(WALLET))
-        return await venue.quote(REQUEST, 1.0)
-
-    return asyncio.run(run())
-
-
-def _no_chain() -> Pricing:
-    return Pricing(open_pool(["http://127.0.0.1:1"], 1000.0, 1000), fee_cap=100_000)
-
-
-def build(jupiter: Jupiter, plan: Plan, *held: list[str] | None) -> UnsignedSwap:
-    """`held`: by each endpoint, what the lookup table holds, or that there is none."""
-
-    async def run() -> UnsignedSwap:
-        async with AsyncExitStack() as stack:
-            nodes = [(await stack.enter_async_context(serving(node(one))))[0] for one in held or (HELD, HELD)]
-            pool = open_pool(nodes, 1000.0, 1000)
-            stack.push_async_callback(pool.close)
-            api = Api("jupiter", jupiter, Bucket(1e6, 10**6))
-            venue = JupiterVenue("orca", api, Pricing(pool, fee_cap=100_000), str(WALLET))
-            return await venue.build(plan, ANCHOR, 5.0)
-
-    return asyncio.run(run())
-
-
-def planned(route: bytes, bound: int = 1_100_000) -> Plan:
-    return replace(PLAN, quote=replace(PLAN.quote, route=route), bound=bound)
+from tests.networks.solana.crafted import SOL, WALLET
+from tests.networks.solana.jupiter_stand import (
+    ANCHOR,
+    HELD,
+    PLAN,
+    Jupiter,
+    asking,
+    build,
+    node,
+    planned,
+    quoted,
+    steps,
+    worded,
+)
+from tests.networks.solana.server import serving
+from tests.networks.solana.thefts import TABLE, USDC
 
 
 def test_a_quote_is_asked_for_a_point_below_the_order_s_slippage() -> None:
@@ -303,66 +188,6 @@ def test_a_table_is_what_the_endpoints_agree_on() -> None:
     for other in ([str(crafted.THIEF), *HELD[1:]], None):
         with pytest.raises(ChainUnavailable, match="different lookup tables"):
             build(Jupiter(), planned(worded(quoted())), HELD, other)
-
-
-def helped(name: str, *accounts: Pubkey) -> dict[str, Any]:
-    """A chore by Jupiter's own program."""
-    metas = [crafted.meta(WALLET, "ws"), *(crafted.meta(key, "w") for key in accounts)]
-    return shown(Instruction(JUPITER, crafted.tag(name), metas))
-
-
-MAKES, CLOSES = "create_idempotent_associated_token_account", "close_wsol_token_account"
-PLAIN = {
-    "setupInstructions": [*map(shown, crafted.wrap(1_000_000)), shown(crafted.make_ata(USDC))],
-    "cleanupInstruction": shown(crafted.close(ata(SOL))),
-}
-HELPED = {
-    "setupInstructions": [
-        helped(MAKES, ata(SOL), SOL), *map(shown, crafted.wrap(1_000_000)[1:]), helped(MAKES, ata(USDC), USDC)
-    ],
-    "cleanupInstruction": helped(CLOSES, ata(SOL)),
-}  # fmt: skip
-
-
-def checked(message: bytes) -> list[Step]:
-    """What it does, where the guard lets it. Raises `UnsafeSwap`."""
-    found = whole(read(message, str(WALLET)), {str(TABLE): HELD})
-    limits = Limits(
-        wallet=str(WALLET), venue="orca", programs=VENUE_PROGRAMS["orca"], input_mint=str(SOL),
-        output_mint=str(USDC), most_in=1_100_000, least_out=1_000_000, mode=SwapMode.EXACT_OUT,
-        order_id=crafted.ORDER, attempt=1, fee_cap=100_000,
-    )  # fmt: skip
-    allowed_instructions.check(found, limits)
-    return [step for step in found.steps if step.program not in (COMPUTE_BUDGET, MEMO)]
-
-
-@pytest.mark.parametrize("chores", [PLAIN, HELPED], ids=["plain", "by its program"])
-def test_wrapping_is_ours_and_of_the_whole_bound(chores: dict[str, Any]) -> None:
-    """Jupiter wraps what was quoted, which a price that moves within the bound is more than."""
-    made = build(Jupiter(builds=steps(**chores)), planned(worded(quoted())))
-    found = [(step.program, step.data[:12]) for step in checked(made.message)]
-    assert found == [
-        (ASSOCIATED, b"\1"), (SYSTEM, b"\2\0\0\0" + (1_100_000).to_bytes(8, "little")), (TOKEN, b"\x11"),
-        (ASSOCIATED, b"\1"), (str(JUPITER), found[4][1]), (TOKEN, b"\x09"),
-    ]  # fmt: skip
-
-
-def test_what_is_no_chore_of_the_wallet_s_stays_for_the_guard() -> None:
-    odd: list[dict[str, Any]] = [
-        {"setupInstructions": [shown(sends(5))]},
-        {"setupInstructions": [helped("set_token_ledger", ata(USDC))]},
-        {"setupInstructions": [helped(MAKES, ata(crafted.mint(crafted.order("SOL", "BONK"), "out")))]},
-        {"otherInstructions": [shown(sends(5))]},
-        {"cleanupInstruction": shown(crafted.close(ata(USDC)))},
-    ]
-
-    def judge(chores: dict[str, Any]) -> None:
-        made = build(Jupiter(builds=steps(**chores)), planned(worded(quoted())))
-        with pytest.raises(UnsafeSwap):
-            checked(made.message)
-
-    for chores in odd:
-        judge(chores)
 
 
 def test_a_table_that_has_grown_is_read_anew_on_a_further_attempt() -> None:

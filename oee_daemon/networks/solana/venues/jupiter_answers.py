@@ -36,7 +36,7 @@ _REFUSALS = (
 
 #: Chores of its program beside a swap, by their first bytes, which Anchor makes of their names on the chain:
 #: `create_idempotent_associated_token_account` and `close_wsol_token_account`.
-_HELPERS = (bytes.fromhex("bdbcecfa3cff996f"), bytes.fromhex("cb816785c57d6b56"))
+_MAKES, _CLOSES = bytes.fromhex("bdbcecfa3cff996f"), bytes.fromhex("cb816785c57d6b56")
 
 
 class Amounts(NamedTuple):
@@ -95,20 +95,30 @@ def steps_of(told: Mapping[str, Any], plan: Plan, api: Api) -> list[Instruction]
 
 def _left(steps: Iterable[Instruction], plan: Plan) -> Iterator[Instruction]:
     """Without what wraps and unwraps: an exact output may take as much as its bound, and how much of that
-    Jupiter wraps for one it does not say. An account that its program would make is made by ours, which the
-    guard can read; everything else stays, and is the guard's to judge."""
+    Jupiter wraps for one it does not say. What its program would make or close is made and closed by ours,
+    which the guard can read; everything else stays, and is the guard's to judge."""
     swapped = plan.request.input_token.mint, plan.request.output_token.mint
     wrapped = own_account(plan.payer, WSOL, TOKEN)
-    received = {own_account(plan.payer, swapped[1], program): program for program in (TOKEN, TOKEN_2022)}
     for step in steps:
         keys = [str(meta.pubkey) for meta in step.accounts]
-        helps = str(step.program_id) == JUPITER and bytes(step.data[:8]) in _HELPERS
+        helps = bytes(step.data[:8]) if str(step.program_id) == JUPITER else b""
         if str(step.program_id) == COMPUTE_BUDGET:
             continue
-        if WSOL in swapped and wrapped in keys and (helps or _wraps(step, keys, wrapped)):
+        own = wrapped in keys and (helps in (_MAKES, _CLOSES) or _wraps(step, keys, wrapped))
+        if own and WSOL in swapped:
             continue
-        made = next((key for key in keys if key in received), None) if helps else None
-        yield step if made is None else make_account(plan.payer, swapped[1], received[made])
+        if own and helps == _CLOSES:
+            step = unwrap(plan.payer)
+        yield (_made(keys, plan.payer) or step) if helps == _MAKES else step
+
+
+def _made(keys: list[str], payer: str) -> Instruction | None:
+    """Makes the wallet's account that is among these; none where it is none, or its mint is not with it."""
+    for mint in keys:
+        for program in (TOKEN, TOKEN_2022):
+            if own_account(payer, mint, program) in keys:
+                return make_account(payer, mint, program)
+    return None
 
 
 def _wraps(step: Instruction, keys: list[str], wrapped: str) -> bool:
