@@ -99,8 +99,7 @@ async def _bound(db: Engine, chain: BoundedChain, order: Order, walk: WalletWalk
     """Notes the last height at which what was signed can land, for all of which it is not known. Returns for
     how long the order is left."""
     known = await aside(db, doubt_sql.unbound, await chain.identity())
-    # All that was signed until now has an older anchor than this one: than one of a moment ago it need not.
-    last = (await chain.anchor(newest=True)).last_valid_height
+    last = await chain.last_height()
     if len(known) <= FEW:
         known = []
     else:

@@ -35,8 +35,11 @@ class BoundedChain:
     async def identity(self) -> str:
         return await self._ask(CHAIN_S, self._chain.identity())
 
-    async def anchor(self, *, newest: bool = False) -> Anchor:
-        return await self._ask(CHAIN_S, self._chain.anchor(CHAIN_S, newest=newest))
+    async def anchor(self) -> Anchor:
+        return await self._ask(CHAIN_S, self._chain.anchor(CHAIN_S))
+
+    async def last_height(self) -> int:
+        return await self._ask(CHAIN_S, self._chain.last_height(CHAIN_S))
 
     async def submit(self, swap: SignedSwap) -> None:
         await self._ask(CHAIN_S, self._chain.submit(swap, CHAIN_S))

@@ -68,9 +68,13 @@ class Chain(Protocol):
         """Which chain this is, among all of its kind. Raises `ChainUnavailable`."""
         ...
 
-    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
-        """A recent blockhash to build on, within `deadline_s` seconds. `newest`: none that was told before.
-        Raises `ChainUnavailable`."""
+    async def anchor(self, deadline_s: float) -> Anchor:
+        """A recent blockhash to build on, within `deadline_s` seconds. Raises `ChainUnavailable`."""
+        ...
+
+    async def last_height(self, deadline_s: float) -> int:
+        """The last height, of blocks, at which anything can land that was signed until now, by whomever:
+        asked within `deadline_s` seconds, never what was told before. Raises `ChainUnavailable`."""
         ...
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:

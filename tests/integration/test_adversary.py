@@ -154,7 +154,7 @@ def test_a_chain_that_stops_the_loop_is_told(bench: Bench) -> None:
     """It is broken: it waits without giving way, and nobody's order goes on. Only another process can."""
     chain, asked, let_go = bench.chain(), threading.Event(), threading.Event()
 
-    async def stops(deadline_s: float, *, newest: bool = False) -> Anchor:
+    async def stops(deadline_s: float) -> Anchor:
         asked.set()
         assert let_go.wait(60)  # that is the fault
         raise ChainUnavailable("stopped")

@@ -14,7 +14,6 @@ from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine import recall, wallet_walk
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
-from oee_daemon.orders.swap import Anchor
 from oee_daemon.store import doubt_sql
 from oee_daemon.store.database import transactions
 from tests.integration.test_identity import forget
@@ -87,17 +86,19 @@ def test_of_a_copy_nothing_fires_that_its_original_may_fire(
     assert chain.sent == []
 
 
-def test_doubt_ends_by_an_anchor_that_nobody_has_built_on_before(bench: Bench) -> None:
-    order, chain, asked = limit(bench, "0.95"), bench.chain(), []
-    plain = chain.anchor
+def test_doubt_ends_only_past_the_last_height_that_the_chain_tells(bench: Bench) -> None:
+    order, chain = limit(bench, "0.95"), bench.chain()
+    plain, told = chain.last_height, []
 
-    async def anchor(deadline_s: float, *, newest: bool = False) -> Anchor:
-        asked.append(newest)
-        return await plain(deadline_s, newest=newest)
+    async def last_height(deadline_s: float) -> int:
+        told.append(await plain(deadline_s) + 10_000)
+        return told[-1]
 
-    chain.anchor = anchor  # type: ignore[method-assign]
-    assert through_doubt(bench, chain, order.id).status is Status.WAITING
-    assert asked == [True]
+    chain.last_height = last_height  # type: ignore[method-assign]
+    assert through_doubt(bench, chain, order.id).status is Status.SUBMITTED
+    with bench.db.connect() as conn:
+        doubt = doubt_sql.doubt_of(conn, order.id)
+    assert doubt is not None and told == [doubt.last_height]
 
 
 def test_a_stop_that_was_in_doubt_fires_at_its_own_price(bench: Bench) -> None:

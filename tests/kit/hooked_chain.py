@@ -28,9 +28,9 @@ class HookedChain(SimulatedChain):
         super().__init__(db, seed=0, failure_rate=Decimal(failure_rate), confirm_ms=400, clock=clock)
         self.sent: list[str] = []
 
-    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
+    async def anchor(self, deadline_s: float) -> Anchor:
         await asyncio.to_thread(self.before_anchor)
-        return await super().anchor(deadline_s, newest=newest)
+        return await super().anchor(deadline_s)
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         await asyncio.to_thread(self.before_submit)

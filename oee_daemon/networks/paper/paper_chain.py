@@ -62,9 +62,12 @@ class PaperChain:
     async def identity(self) -> str:
         return f"paper, begun at {await self._begun()} ms"
 
-    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
+    async def anchor(self, deadline_s: float) -> Anchor:
         height = await self._height()
         return Anchor(str(blockhash_of(height)), height + VALID_BLOCKS)
+
+    async def last_height(self, deadline_s: float) -> int:
+        return await self._height() + VALID_BLOCKS
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         content = _verified(swap)

@@ -104,9 +104,12 @@ class SimulatedChain:
         assert self._genesis is not None
         return max(0, now_ms - self._genesis) // SLOT_MS
 
-    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
+    async def anchor(self, deadline_s: float) -> Anchor:
         height = await self.height()
         return Anchor(str(_blockhash(height)), height + VALID_SLOTS)
+
+    async def last_height(self, deadline_s: float) -> int:
+        return await self.height() + VALID_SLOTS
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         transaction, content = _verified(swap.raw)

@@ -33,6 +33,8 @@ class AnchorChoice:
         self._agreed: tuple[int, float] | None = None
         #: The one that was chosen last, when, and seconds a block by it and the one before it.
         self._chosen: tuple[Anchor, float, float] | None = None
+        #: The highest last height of all that were chosen: up to it something may land that is built on one.
+        self.highest = 0
 
     def lately(self) -> Anchor | None:
         """The one that was chosen a moment ago. Its last height is no other by that: a swap on it is dead as
@@ -69,6 +71,7 @@ class AnchorChoice:
             blocks = anchor.height - former.height
             block_s = (now - at) / blocks if blocks > 0 else 0.0
         self._chosen = anchor, now, block_s
+        self.highest = max(self.highest, anchor.last_valid_height)
 
     def _moves(self, name: str, slot: int, now: float) -> bool:
         told, since = self._moved.get(name, (-1, now))

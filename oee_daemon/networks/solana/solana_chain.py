@@ -45,6 +45,7 @@ from oee_daemon.networks.solana.solana_look_evidence import (
 )
 from oee_daemon.networks.solana.solana_slot_clock import SlotClock
 from oee_daemon.networks.solana.solana_wallet_history import History
+from oee_daemon.networks.verdict import AGAINST_BLOCKS
 from oee_daemon.orders.swap import Anchor, Fill, Landed, Look, SignedSwap, Unknown
 
 log = logging.getLogger(__name__)
@@ -116,10 +117,18 @@ class SolanaChain:
         assert self._genesis is not None
         return self._genesis
 
-    async def anchor(self, deadline_s: float, *, newest: bool = False) -> Anchor:
-        lately = None if newest else self._choice.lately()
-        if lately is not None:
-            return lately
+    async def anchor(self, deadline_s: float) -> Anchor:
+        lately = self._choice.lately()
+        return (await self._new_anchor(deadline_s))[0] if lately is None else lately
+
+    async def last_height(self, deadline_s: float) -> int:
+        newest, silent = await self._new_anchor(deadline_s)
+        # One that is silent may have been further on, and another worker may have built on it.
+        may_lead = AGAINST_BLOCKS if silent else 0
+        return max(self._choice.highest, newest.last_valid_height + may_lead)
+
+    async def _new_anchor(self, deadline_s: float) -> tuple[Anchor, int]:
+        """One that no endpoint told before, and how many of them give none."""
         calls: list[Call] = [GENESIS, ("getLatestBlockhash", [FINALIZED]), EPOCH]
         genesis = await self.genesis_hash()
         heard = await self._pool.each(calls, deadline_s)
@@ -132,7 +141,7 @@ class SolanaChain:
             raise ChainUnavailable("No RPC endpoint gives a block to build on.")
         anchor = self._choice.of(found)
         self._clock.begin(anchor.slot)
-        return anchor
+        return anchor, self.nodes - len(found)
 
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         wire = base64.b64encode(swap.raw).decode()

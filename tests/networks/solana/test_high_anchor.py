@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,13 @@ from oee_daemon.networks.solana.anchor_choice import FAR_BLOCKS, AnchorChoice
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool
 from oee_daemon.networks.solana.solana_chain import SolanaChain
 from oee_daemon.orders.swap import Anchor
-from tests.networks.solana.server import serving
+from tests.networks.solana.server import Asked, Said, serving
 from tests.networks.solana.test_low_anchor import World, node
 
 #: Blocks by which a liar is ahead: of 200 ms, years.
 LIE = 10**9
+#: Blocks, a minute of them, by which the one that still answers may be behind the one that led.
+LAG = 150
 
 
 def last_height(ahead: Sequence[int]) -> int:
@@ -113,7 +116,47 @@ def test_what_bounds_all_that_was_signed_is_no_anchor_of_a_moment_ago(
             world.slot, clock.now = world.slot + 1, clock.now + 20
             await chain.anchor(2.0)
             world.slot, clock.now = world.slot + 80, clock.now + 0.5
-            shared, newest = await chain.anchor(2.0), await chain.anchor(2.0, newest=True)
-            return (world.height + 150 - shared.last_valid_height, newest.last_valid_height)
+            shared, last = await chain.anchor(2.0), await chain.last_height(2.0)
+            return (world.height + 150 - shared.last_valid_height, last)
 
     assert asyncio.run(run()) == (80, world.height + 150)
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_one_that_led_and_is_silent_leaves_nothing_of_it_out_of_the_bound(*, built: bool) -> None:
+    """Who was signed for by the leading one can land after what the lagging one calls the last height,
+    whether this process has asked it before or another one has."""
+    world, silent = World(), False
+
+    def leading(asked: Asked) -> Any:
+        return Said(status=503) if silent else node(world)(asked)
+
+    async def run() -> tuple[int, int]:
+        nonlocal silent
+        async with AsyncExitStack() as stack:
+            nodes = [leading, node(world, low=LAG)]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            signed = SolanaChain(pool, wallet="", genesis="G")
+            anchor = await signed.anchor(2.0)
+            chain = signed if built else SolanaChain(pool, wallet="", genesis="G")
+            silent = True
+            return anchor.last_valid_height, await chain.last_height(2.0)
+
+    last, bound = asyncio.run(run())
+    assert bound >= last
+
+
+def test_where_all_answer_the_bound_is_the_newest_one_s() -> None:
+    world = World()
+
+    async def run() -> int:
+        async with AsyncExitStack() as stack:
+            nodes = [node(world), node(world, low=LAG)]
+            served = [(await stack.enter_async_context(serving(one)))[0] for one in nodes]
+            pool = open_pool(served, 1000.0, 1000)
+            stack.push_async_callback(pool.close)
+            return await SolanaChain(pool, wallet="", genesis="G").last_height(2.0)
+
+    assert asyncio.run(run()) == world.height + 150
