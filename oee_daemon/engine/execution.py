@@ -33,7 +33,7 @@ from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.store import lease_sql, order_rows
+from oee_daemon.store import lease_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import USUAL, Timing
@@ -93,7 +93,9 @@ class Execution:
             self.gate,
             timing,
         )
-        self._settlement = Settlement(db, line, self._outside, self._mover, self.gate, timing)
+        self._settlement = Settlement(
+            db, line, self._outside, self._mover, self.gate, timing, where=lambda: self.slots.where
+        )
 
     @property
     def busy(self) -> list[UUID]:
@@ -201,8 +203,7 @@ class Execution:
                 await aside(self._db, lease_sql.let_go, building, COME_AGAIN)
                 return None
         if moved is not None and moved.status is Status.SUBMITTED:
-            stored = swap or await aside(self._db, order_rows.live_swap, moved.id)
-            moved = await self._settlement.settle(moved, stored)
+            moved = await self._settlement.settle(moved, swap)
         if moved is None or moved.status is not Status.PENDING:
             return None
         assert moved.next_run_at is not None

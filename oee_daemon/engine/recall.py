@@ -9,9 +9,11 @@ where the chain knows a fill of another: that one may be asked about later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from oee_daemon.engine.wallet_walk import PAUSE, StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
@@ -19,17 +21,40 @@ from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.verdict import MARGIN_BLOCKS
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Landed, Lapsed, Rejected
-from oee_daemon.store import doubt_sql
+from oee_daemon.store import doubt_sql, engine_row
 from oee_daemon.store.database import aside
 from oee_daemon.store.doubt_sql import Doubt
+from oee_daemon.store.engine_row import Where
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: So many may be in doubt, and each is asked about every few seconds; of more each is left until it can be
 #: told what became of it.
 FEW, LATER = 20, timedelta(seconds=75)
 
 
+class There:
+    """The database where it was seen last. One that lost its place to another may still answer on some
+    connections: there an order may have ended, or be in no doubt, and what landed for it be passed over."""
+
+    def __init__(self, db: Engine, where: Callable[[], Where | None]) -> None:
+        self._db = db
+        self._where = where
+
+    async def ask(self, call: Callable[Concatenate[Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
+        """As `aside`; raises `StillInDoubt` where another database answers."""
+
+        def asked(conn: Connection) -> T:
+            if not engine_row.is_there(conn, self._where()):
+                raise StillInDoubt(PAUSE[0])
+            return call(conn, *args, **named)
+
+        return await aside(self._db, asked)
+
+
 async def ask(
-    db: Engine, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None, walk: WalletWalk
+    db: There, chain: BoundedChain, order: Order, said: Rejected | Lapsed | None, walk: WalletWalk
 ) -> Landed:
     """What the order came to, where its stored swap, if it has one, has `said` that it moved nothing.
 
@@ -37,7 +62,7 @@ async def ask(
     that can be asked will ever know, or another engine may sign for it for ever. Raises `StillInDoubt` where
     that is not known yet.
     """
-    doubt = await aside(db, doubt_sql.doubt_of, order.id)
+    doubt = await db.ask(doubt_sql.doubt_of, order.id)
     if doubt is None:
         if said is None:
             raise AssertionError(f"order {order.id} is submitted without a live swap")
@@ -51,21 +76,21 @@ async def ask(
     return landed
 
 
-async def elsewhere(db: Engine, chain: BoundedChain, order: Order) -> bool:
+async def elsewhere(db: There, chain: BoundedChain, order: Order) -> bool:
     """Whether what is stored of it is for another chain, so that this one never says what became of it.
     False where that can't be asked."""
-    doubt = await aside(db, doubt_sql.doubt_of, order.id)
     try:
+        doubt = await db.ask(doubt_sql.doubt_of, order.id)
         return doubt is not None and await chain.identity() != doubt.chain
-    except ChainUnavailable:
+    except (ChainUnavailable, StillInDoubt):
         return False
 
 
 async def _found(
-    db: Engine, chain: BoundedChain, order: Order, doubt: Doubt, walk: WalletWalk
+    db: There, chain: BoundedChain, order: Order, doubt: Doubt, walk: WalletWalk
 ) -> Landed | None:
     """Its landing; none where it is certain that there is none."""
-    group = await aside(db, doubt_sql.group_of, order.group_id)
+    group = await db.ask(doubt_sql.group_of, order.group_id)
     past = None if doubt.last_height is None else doubt.last_height + MARGIN_BLOCKS
     fill, another, height = await walk.search(order, group, past)
     if fill is not None:
@@ -95,16 +120,16 @@ async def _found(
     return None
 
 
-async def _bound(db: Engine, chain: BoundedChain, order: Order, walk: WalletWalk) -> timedelta:
+async def _bound(db: There, chain: BoundedChain, order: Order, walk: WalletWalk) -> timedelta:
     """Notes the last height at which what was signed can land, for all of which it is not known. Returns for
     how long the order is left."""
-    known = await aside(db, doubt_sql.unbound, await chain.identity())
+    known = await db.ask(doubt_sql.unbound, await chain.identity())
     last = await chain.last_height()
     if len(known) <= FEW:
         known = []
     else:
         walk.are_many()
-    await aside(db, doubt_sql.bound, [(order.id, order.fence), *known], last, LATER)
+    await db.ask(doubt_sql.bound, [(order.id, order.fence), *known], last, LATER)
     return LATER if walk.many else PAUSE[0]
 
 

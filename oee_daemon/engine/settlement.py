@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from oee_daemon.engine import recall
 from oee_daemon.engine.engine_moves import Mover, backoff
 from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.recall import There
 from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown
-from oee_daemon.store import doubt_sql, lease_sql, move_sql
+from oee_daemon.store import doubt_sql, lease_sql, move_sql, order_rows
 from oee_daemon.store.database import aside
+from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Timing
 
@@ -33,18 +36,33 @@ class Settlement:
     """One worker's way from `submitted` to the attempt's end."""
 
     def __init__(
-        self, db: Engine, line: Line, outside: Outside, mover: Mover, gate: Gate, timing: Timing
+        self,
+        db: Engine,
+        line: Line,
+        outside: Outside,
+        mover: Mover,
+        gate: Gate,
+        timing: Timing,
+        where: Callable[[], Where | None],
     ) -> None:
+        """`where`: the database has to be for what it says of orders to count; none for anywhere."""
         self._db = db
+        self._there = There(db, where)
         self._line = line
         self._outside = outside
         self._mover = mover
         self._gate = gate
         self._timing = timing
-        self._walk = WalletWalk(outside.chain, lambda ids: aside(db, doubt_sql.concerned, ids))
+        self._walk = WalletWalk(outside.chain, lambda ids: self._there.ask(doubt_sql.concerned, ids))
 
-    async def settle(self, order: Order, swap: SignedSwap | None) -> Order | None:
-        """Sends the stored bytes and asks the chain, until it says what became of them or time is up."""
+    async def settle(self, order: Order, signed: SignedSwap | None) -> Order | None:
+        """Sends the stored bytes and asks the chain, until it says what became of them or time is up.
+        `signed`: the swap, where it was stored just now."""
+        try:
+            swap = signed or await self._there.ask(order_rows.live_swap, order.id)
+        except StillInDoubt as e:
+            await aside(self._db, lease_sql.let_go, order, e.pause)
+            return None
         if swap is None:
             return await self._recall(order, None, None)
         swap = replace(swap, mints=(order.input_mint, order.output_mint))
@@ -67,7 +85,7 @@ class Settlement:
         return None
 
     async def _ask_later(self, order: Order, swap: SignedSwap, outcome: Unknown) -> Order | None:
-        if await recall.elsewhere(self._db, self._outside.chain, order):
+        if await recall.elsewhere(self._there, self._outside.chain, order):
             return await self._recall(order, None, None)
         log.warning(
             "outcome unknown, asking again later",
@@ -82,7 +100,7 @@ class Settlement:
         """Its stored swap moved nothing, or there is none: unless another one is in doubt, that ends it."""
         ended = None if said is None else "rejected" if isinstance(said, Rejected) else "lapsed"
         try:
-            landed = await recall.ask(self._db, self._outside.chain, order, said, self._walk)
+            landed = await recall.ask(self._there, self._outside.chain, order, said, self._walk)
         except StillInDoubt as e:
             await aside(self._db, lease_sql.let_go, order, e.pause)
             return None

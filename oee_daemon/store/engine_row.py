@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
+from oee_daemon.store.predicates import IS_THERE
 from oee_daemon.store.sql_statement import Statement, named_row
 
 #: Any number that is ours: who reads and writes the row waits for each other on it.
@@ -22,6 +23,7 @@ _WHERE = Statement("""
         left(pg_walfile_name(pg_current_wal_lsn()), 8),
         (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, pg_postmaster_start_time()
 """)
+_IS_THERE = Statement(f"-- is_there: whether this connection leads to where it was seen\nSELECT {IS_THERE}")
 _LOCK = Statement(f"-- lock: until the transaction ends\nSELECT pg_advisory_xact_lock({_LOCK_NUMBER})")
 _WHOSE = Statement(
     "-- whose: what the first start wrote, and the last saw\n"
@@ -50,6 +52,12 @@ class Where(NamedTuple):
 def place(seen: Where | None) -> dict[str, Any]:
     """What `predicates.IS_THERE` asks for: true everywhere where nobody has seen where the database is."""
     return {"timeline": None, "started": None} if seen is None else {"timeline": seen[1], "started": seen[3]}
+
+
+def is_there(conn: Connection, seen: Where | None) -> bool:
+    """Whether this connection leads to where the database was `seen`; it leads there for good then. One that
+    is as old as a server that lost its place to another leads to that server."""
+    return bool(_IS_THERE.one(conn, place(seen))[0])
 
 
 def where(conn: Connection) -> Where | None:

@@ -225,10 +225,7 @@ def test_a_forgotten_landing_is_noticed_behind_a_newer_one(bench: Bench) -> None
     identity(bench).settle()
     stored, forgotten = bench.place(), bench.place()
     bench.fault("chain", "late", remaining=1, ms=5000)
-    with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(bench.run_to_end, bench.execution(), stored.id)
-        until(lambda: bench.order(stored.id).status is Status.SUBMITTED or None)
-        assert late.result(60).status is Status.CONFIRMED
+    assert bench.run_to_end(bench.execution(), stored.id).status is Status.CONFIRMED
     bench.clock.wind(s=10)
     assert bench.run_to_end(bench.execution(), forgotten.id).status is Status.CONFIRMED
     bench.clock.wind(s=10)

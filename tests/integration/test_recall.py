@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from oee_daemon import failpoints
 from oee_daemon.contract.status import Status
-from oee_daemon.store import doubt_sql
+from oee_daemon.store import doubt_sql, order_rows
+from oee_daemon.store.engine_row import where
 from tests.integration.test_identity import CONFIRMED, execute, executed_and_forgotten, forget, identity
 from tests.kit.engine import Bench
 from tests.kit.now import now
@@ -65,7 +69,8 @@ def test_what_was_never_sent_is_executed_once_nothing_older_can_land(bench: Benc
     assert len(bench.ledgered(order.id)) == 1
 
 
-def test_a_later_attempt_than_the_one_that_is_known_is_found(bench: Bench) -> None:
+def in_doubt_with_an_earlier_attempt(bench: Bench) -> UUID:
+    """Its second attempt has landed, of which the database knows nothing."""
     order = bench.place()
     bench.execution(bench.chain(failure_rate="1")).run(order.id)
     bench.wake(order.id)
@@ -82,10 +87,53 @@ def test_a_later_attempt_than_the_one_that_is_known_is_found(bench: Bench) -> No
         " signature = (SELECT signature FROM swaps)",
     )
     doubt(bench)
-    bench.execution().run(order.id)
-    assert bench.trail(order.id) == CONFIRMED
-    assert [bench.order(order.id).signature] == bench.ledgered(order.id)
-    assert bench.swaps(order.id) == [(1, "rejected")]
+    return order.id
+
+
+def test_a_later_attempt_than_the_one_that_is_known_is_found(bench: Bench) -> None:
+    order_id = in_doubt_with_an_earlier_attempt(bench)
+    bench.execution().run(order_id)
+    assert bench.trail(order_id) == CONFIRMED
+    assert [bench.order(order_id).signature] == bench.ledgered(order_id)
+    assert bench.swaps(order_id) == [(1, "rejected")]
+
+
+@pytest.mark.parametrize(
+    ("room", "read", "says"),
+    [(doubt_sql, "doubt_of", None), (doubt_sql, "concerned", ()), (order_rows, "live_swap", None)],
+)
+def test_what_a_database_says_that_lost_its_place_ends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, room: ModuleType, read: str, says: object
+) -> None:
+    """It still answers on an old connection; there the order is in no doubt, has ended, or has no swap."""
+    order_id = in_doubt_with_an_earlier_attempt(bench)
+    execution = bench.execution()
+    with bench.db.connect() as conn:
+        here = where(conn)
+    assert here is not None
+    claim = execution.slots.claim
+
+    async def claimed(*args: Any, **named: Any) -> Any:
+        execution.slots.where = here
+        found = await claim(*args, **named)
+        # What is asked from now on is asked on connections to where it was before.
+        execution.slots.where = here._replace(timeline="0000000A")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room, read, lambda *_: says)
+        patched.setattr(execution.slots, "claim", claimed)
+        for _ in range(4):
+            execution.run(order_id)
+            assert bench.trail(order_id) == CONFIRMED[:4]
+            assert bench.swaps(order_id) == [(1, "signed")]
+            bench.wake(order_id)
+            bench.clock.wind(s=120)
+    assert bench.order(order_id).faults == 0
+    execution.slots.where = here
+    execution.run(order_id)
+    assert bench.trail(order_id) == CONFIRMED
+    assert [bench.order(order_id).signature] == bench.ledgered(order_id)
 
 
 @pytest.mark.parametrize("other", [True, False])

@@ -32,6 +32,10 @@ class HookedChain(SimulatedChain):
         await asyncio.to_thread(self.before_anchor)
         return await super().anchor(deadline_s)
 
+    async def last_height(self, deadline_s: float) -> int:
+        await asyncio.to_thread(self.before_anchor)
+        return await super().last_height(deadline_s)
+
     async def submit(self, swap: SignedSwap, deadline_s: float) -> None:
         await asyncio.to_thread(self.before_submit)
         self.sent.append(swap.signature)
