@@ -37,6 +37,7 @@ from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_set
 from oee_daemon.engine.engine_telling import Teller, open_targets
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.halting import Halting
+from oee_daemon.errors import Unavailable
 from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.network_opening import open_network
@@ -132,6 +133,7 @@ class Service:
             network=self._network.name,
             home_id=self._home.identity(),
             end_worker=lambda: self._wait_for(self._end_worker()),
+            identity=self._identity,
         )
 
     def _make_teller(self) -> Teller:
@@ -170,7 +172,7 @@ class Service:
         if halt_mark.halts(self._home.path, self._network.name):
             try:
                 await asyncio.to_thread(self._halting.heed_mark)
-            except (SQLAlchemyError, OSError) as e:
+            except (SQLAlchemyError, Unavailable, OSError) as e:
                 log.warning("halted, which can't be stored yet", extra={"reason": str(e.__cause__ or e)})
 
     def run(self, settled: Callable[[], None]) -> None:

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
+from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_send_gate import FRESH_S
-from oee_daemon.store import halt_row, lease_sql
+from oee_daemon.errors import Unavailable
+from oee_daemon.store import engine_row, halt_row, lease_sql
 from oee_daemon.store.halt_row import Halt, MayLand, Seen
 
 log = logging.getLogger(__name__)
 
 #: Seconds that workers have to say that they are quiet: a beat, and a send that is under way.
 QUIET_S = 2.5
+#: Seconds for the database to be where it was looked at.
+WHERE_S = 5.0
 #: Between two looks, seconds.
 LOOK_S = 0.02
 
@@ -46,27 +50,34 @@ class Halted:
 
 class Halting:
     """One daemon's. `home_id` begins the names of its own workers; `end_worker` kills the one that it has,
-    and another one takes its place."""
+    and another one takes its place. `identity` tells where the database is; without one it is anywhere."""
 
     def __init__(
-        self, db: Engine, *, home: Path, network: str, home_id: str, end_worker: Callable[[], None]
+        self,
+        db: Engine,
+        *,
+        home: Path,
+        network: str,
+        home_id: str,
+        end_worker: Callable[[], None],
+        identity: Identity | None = None,
     ) -> None:
         self._db = db
         self._home = home
         self._network = network
         self._own = f"{home_id}:"
         self._end_worker = end_worker
+        self._identity = identity
 
     def halt(self, reason: str | None, by: str | None) -> Halted:
         """Halts. Once this returns, nothing is stored or sent by any worker but those that it names.
 
-        Blocks for some seconds at most. Raises `DBAPIError` where Postgres can't be told.
+        Blocks for some seconds at most. Raises `DBAPIError` and `Unavailable` where Postgres can't be told.
         """
         before, file = self.read(), halt_mark.content(self._home)
-        halt = halt_row.halt(self._db, reason, by)
+        halt = self._store(reason, by)
         failpoints.hit("halt_set")
         log.warning("halted", extra={"reason": halt.reason, "by": halt.by})
-        self._remember(halt.number)
         loud, hangs = self._wait_until_quiet(halt)
         own = [worker for worker in loud if self._is_own(worker)]
         if own or hangs:
@@ -78,6 +89,30 @@ class Halting:
         halt_mark.told(self._home, self._network, file)
         others = [worker for worker in loud if worker not in own]
         return Halted(halt, before is not None, may_land, others, bool(own) or hangs)
+
+    def _store(self, reason: str | None, by: str | None) -> Halt:
+        """In Postgres, and its number in the home. At once, wherever that is; then it is looked whether the
+        database is there: one that lost its place to another may still answer on some connections, and nobody
+        who works would read it there."""
+        until = time.monotonic() + WHERE_S
+        while True:
+            self._remember(halt_row.halt(self._db, reason, by).number)
+            with self._there() as conn:
+                if conn is not None and (halt := halt_row.read(conn)) is not None:
+                    self._remember(halt.number)
+                    return halt
+            must_go_on(until)
+
+    @contextmanager
+    def _there(self) -> Iterator[Connection | None]:
+        """A connection to where the database is; none: this one leads elsewhere."""
+        seen = None
+        if self._identity is not None:
+            # Where that is not known yet, nothing is claimed anywhere.
+            with suppress(Unavailable):
+                seen = self._identity.must_be_settled()
+        with self._db.connect() as conn:
+            yield conn if engine_row.is_there(conn, seen) else None
 
     def _wait_until_quiet(self, halt: Halt) -> tuple[list[Seen], bool]:
         """Those that have not said that they are quiet in time; and whether its own worker is none of them
@@ -122,21 +157,37 @@ class Halting:
             return False
         file = halt_mark.content(self._home)
         mark = halt_mark.parse(file)
-        halt = halt_row.halt(self._db, mark.reason, mark.by)
-        self._remember(halt.number)
+        self._store(mark.reason, mark.by)
         halt_mark.told(self._home, self._network, file)
         log.warning("halted, as the file in the home says", extra={"reason": mark.reason, "by": mark.by})
         return True
 
     def resume(self) -> Halt | None:
         """Lets the engine go on: the file first, so that a crash in between leaves it halted. None: it was
-        not halted. Raises `DBAPIError`."""
+        not halted. Raises as `halt`."""
         halt_mark.told(self._home, self._network, halt_mark.content(self._home))
         self._remember(None)
-        with self._db.connect() as conn:
-            ended = halt_row.resume(conn)
-            if ended is not None:
-                # What was rung for while nothing could be claimed is taken up at the next beat.
-                lease_sql.forget_rings(conn, self._network)
-                log.warning("resumed", extra={"halted_at": ended.at.isoformat()})
+        until = time.monotonic() + WHERE_S
+        while True:
+            with self._there() as conn:
+                if conn is not None:
+                    return self._resume(conn)
+            must_go_on(until)
+
+    def _resume(self, conn: Connection) -> Halt | None:
+        ended = halt_row.resume(conn)
+        if ended is not None:
+            # What was rung for while nothing could be claimed is taken up at the next beat.
+            lease_sql.forget_rings(conn, self._network)
+            log.warning("resumed", extra={"halted_at": ended.at.isoformat()})
         return ended
+
+
+def must_go_on(until: float) -> None:
+    """Raises `Unavailable` past `until`, in monotonic seconds."""
+    if time.monotonic() >= until:
+        raise Unavailable(
+            "The database is not where it was looked at, again and again: whether it is halted is not known.",
+            hint="What is away: oee doctor",
+        )
+    time.sleep(LOOK_S)

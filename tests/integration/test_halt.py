@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from oee_daemon.boot_clock import clock_s
 from oee_daemon.contract.status import Status
@@ -20,8 +21,9 @@ from oee_daemon.errors import Halted
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import halt_row, move_sql, readiness_sql
+from oee_daemon.store import engine_row, halt_row, move_sql, readiness_sql
 from oee_daemon.store.postgres_line import Batch
+from tests.integration.test_identity import execute, identity, other_timeline
 from tests.kit.daemons import until
 from tests.kit.databases import connect, hold_key, waiting
 from tests.kit.engine import Bench
@@ -173,6 +175,37 @@ def test_what_was_sent_is_asked_about_and_never_sent_again(bench: Bench, halting
     assert len(chain.sent) == 1
     assert [swap.signature for swap in told] == chain.sent
     assert (bench.order(order.id).status, bench.swaps(order.id)) == (Status.PENDING, [(1, "lapsed")])
+
+
+def test_a_halt_that_was_stored_where_the_database_is_no_more_is_stored_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that lost its place still answers on some connections: nobody who works would read it there."""
+    ours = identity(bench)
+    ours.settle()
+    assert ours.known is not None
+    other_timeline(bench, Path())
+    ours.known = old = ours.known._replace(timeline="0000000A")
+    seen, look = [old], engine_row.where
+    monkeypatch.setattr(engine_row, "where", lambda conn: seen.pop() if seen else look(conn))
+    halt = halt_row.halt
+    tried: list[halt_row.Halt] = []
+
+    def elsewhere(db: Engine, reason: str | None, by: str | None) -> halt_row.Halt:
+        stored = halt(db, reason, by)
+        if not tried:
+            execute(bench, "DELETE FROM halt")
+        tried.append(stored)
+        return stored
+
+    monkeypatch.setattr(halt_row, "halt", elsewhere)
+    halting = Halting(
+        bench.db, home=tmp_path, network="simulated", home_id="h", end_worker=lambda: None, identity=ours
+    )
+    halting.halt("storm", None)
+    found = halting.read()
+    assert found is not None and found.reason == "storm"
+    assert not seen and len(tried) == 2
 
 
 def test_a_halt_waits_for_each_worker_and_names_who_does_not_answer(
