@@ -99,7 +99,7 @@ def follow_order(
                 order = apply_event(_fetch_newer(client, order), event)
             screen.order = order
             screen.event(event)
-        if deadline is not None and time.monotonic() >= deadline and order["status"] not in FINAL:
+        if deadline is not None and time.monotonic() >= deadline and _goes_on(order):
             break
     return order
 
@@ -130,17 +130,18 @@ def watch_to_end(
     try:
         try:
             order = follow_order(client, screen, deadline=deadline, refresh=output.live)
+            # Where the daemon does not answer, workers go on: how it stood when last seen says nothing.
+            order = client.order(order["orderId"]) if _goes_on(order) else _fetch_newer(client, order)
         except (CliError, ConnectionLost) as e:
             screen.close(None)
             return _report_lost_sight(output, screen.order, e, final_object)
-        order = _fetch_newer(client, order)
         screen.close(order)
     except (KeyboardInterrupt, Terminated):
         screen.close(None)
         order = screen.order
         if final_object and output.json:
             output.emit(without_story(order))
-        if order["status"] not in FINAL:
+        if _goes_on(order):
             output.warn(f"stopped watching; the order goes on.\n  watch again: oee watch {short_id(order)}")
         raise
     except BaseException:
@@ -175,6 +176,10 @@ def _say_result(output: Output) -> Callable[[str], None]:
         output.say(paint(text[0], "green", colors=output.color(sys.stdout)) + text[1:])
 
     return say
+
+
+def _goes_on(order: Order) -> bool:
+    return order["status"] not in FINAL
 
 
 def _fetch_newer(client: Client, order: Order) -> Order:

@@ -46,6 +46,8 @@ _GRACE = 3.0
 _TOO_LATE = 0.1
 #: How often a read is repeated after a drop.
 _READ_TRIES = 3
+#: What is sent by POST and only reads; the second is a dry run here.
+_CHANGE_NOTHING = ("/api/orders/find", "/api/orders/execute")
 
 
 class Client:
@@ -109,7 +111,12 @@ class Client:
                 return body
             except ConnectionLost as lost:
                 if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
-                    raise self.unreachable(lost) from None
+                    error = self.unreachable(lost)
+                    if lost.sent and method != "GET" and path not in _CHANGE_NOTHING:
+                        error.hint = (
+                            f"It may have been done all the same: look before you repeat it.\n{error.hint}"
+                        )
+                    raise error from None
                 self.ready()
         raise AssertionError
 

@@ -24,6 +24,7 @@ COLUMNS = (*(field.name for field in GIVEN), KEY_FIELD)
 _EXAMPLE = "For example: inputToken,outputToken,amount,slippageBps"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _INDEX = "If pandas wrote it: to_csv('orders.csv', index=False)"
+_END_IT = "Where it is whole: (cat FILE; echo) | oee submit -, or name the file."
 #: pandas makes floats of a column that has gaps.
 _WHOLE_NUMBER = re.compile(r"(\d{1,11})(\.0*)?", re.ASCII)
 #: A number as a country or a spreadsheet may write it.
@@ -60,7 +61,7 @@ class _CsvLines:
         if line.cut:
             # Of JSON the end shows; of 1000 the beginning is a number as well, and an amount.
             what = "The last line of the pipe has no line end: it may have been cut off."
-            raise UsageFault(what, code="invalid_line", hint="End the last line too, or name a file.")
+            raise UsageFault(what, code="invalid_line", hint=_END_IT)
         if self._size > MAX_BODY:
             raise csv.Error("it is longer than an order can be")
         return line.text

@@ -7,11 +7,14 @@ from oee_cli.errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 
+#: Seconds that all targets may take.
+_LIMIT_S = 60.0
+
 
 def try_targets(output: Output) -> ExitCode:
     with session(output) as client:
-        # Each may take some seconds, and says what it came to.
-        found = client.read("POST", "/api/notify/test", timeout=60.0)["targets"]
+        output.note(f"telling everybody who is set: each may take some seconds, all of them {_LIMIT_S:.0f} s")
+        found = client.read("POST", "/api/notify/test", timeout=_LIMIT_S)["targets"]
     if not found:
         raise UsageFault(
             "Nobody is set who could be told.",

@@ -37,6 +37,9 @@ def _watch_all_orders(client: Client, output: Output, deadline: float | None) ->
         output.note("every order from now on, until Ctrl-C")
     for message in all_events(client):
         if deadline is not None and time.monotonic() >= deadline:
+            # A daemon that says nothing is not one in which nothing happened.
+            client.until = deadline
+            client.get("/healthz")
             return ExitCode.DONE
         if message is None:
             continue

@@ -7,13 +7,14 @@ classes here do not. What uvicorn refuses by itself is answered with a problem. 
 from __future__ import annotations
 
 import asyncio
+import select
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from oee_daemon.api.problems import problem
-from oee_daemon.api.request_limits import VERSION_HEADERS
+from oee_daemon.api.request_limits import CLIENT_LEFT, VERSION_HEADERS
 
 #: Seconds from the first byte of a request, or from the connection, to the end of its headers.
 HEADERS_S = 10.0
@@ -21,6 +22,8 @@ HEADERS_S = 10.0
 MAX_HEADERS = 65_536
 #: Seconds after its last message for which a WebSocket may still be read from.
 LINGER_S = 5.0
+#: The other end has closed, or the connection is broken. Only Linux tells the first before all is read.
+_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class Http(HttpToolsProtocol):
@@ -57,6 +60,16 @@ class Http(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._disarm()
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.scope[CLIENT_LEFT] = self._client_left
+
+    def _client_left(self) -> bool:
+        """Whether the client has hung up, though its request may still be there to be read."""
+        if self.transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+        return bool(poll.poll(0))
 
     def send_400_response(self, msg: str) -> None:
         self._answer_and_close(400, "invalid_http", msg)

@@ -27,6 +27,12 @@ VERSION_HEADERS = (
     (PROTOCOL_HEADER.lower().encode(), str(PROTOCOL).encode()),
     (VERSION_HEADER.lower().encode(), VERSION.encode()),
 )
+#: In a request's scope: a function that says whether its client has hung up.
+CLIENT_LEFT = "oee.client_left"
+_READS = frozenset({"GET", "OPTIONS"})
+#: What is done though nobody waits for the answer: an order, which a key finds again, and what only makes
+#: the engine do less.
+_DONE_ANYHOW = frozenset({"/api/orders/execute", "/api/orders/group", "/api/halt", "/api/wallet/lock"})
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
@@ -85,7 +91,7 @@ class RequestLimits:
             detail = f"body did not arrive within {BODY_S:.0f} s."
             await refuse(scope, send, 408, "body_too_slow", detail, headers=((b"connection", b"close"),))
             return
-        if body is None:
+        if body is None or (_must_be_awaited(scope) and scope.get(CLIENT_LEFT, _never)()):
             return
         if len(body) > MAX_BODY:
             detail = f"body has more than {MAX_BODY} bytes."
@@ -97,6 +103,16 @@ class RequestLimits:
             return unread.pop() if unread else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _must_be_awaited(scope: Scope) -> bool:
+    """Whether nothing is to be done for who does not wait: a daemon that was frozen would cancel or edit,
+    minutes after that was given up, what is wanted by then."""
+    return scope["method"] not in _READS and scope["path"] not in _DONE_ANYHOW
+
+
+def _never() -> bool:
+    return False
 
 
 async def _read_body(receive: Receive) -> bytes | None:
