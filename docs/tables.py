@@ -13,6 +13,7 @@ from oee_cli.exit_codes import MEANINGS
 from oee_daemon.contract.fields import GIVEN, Field
 from oee_daemon.contract.settings import SETTINGS
 from oee_daemon.contract.status import CAUSES, STEPS, TARGETS
+from oee_daemon.contract.terms import DEFAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,6 +45,10 @@ def _describe_field(field: Field) -> tuple[str, str, str]:
     values = " or ".join(f"`{word}`" for word in field.words)
     values = values or (f"{field.bounds[0]} to {field.bounds[1]}" if any(field.bounds) else field.kind)
     usual = "has to be given" if field.required else "" if field.default is None else f"`{field.default}`"
+    own = [
+        f"{kind}: `{brought[field.column]}`" for kind, brought in DEFAULTS.items() if field.column in brought
+    ]
+    usual = "; ".join([usual, *own] if usual else own)
     return f"`{field.name}`", f"{values}: {field.request or field.says}", usual
 
 

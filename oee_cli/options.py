@@ -6,7 +6,7 @@ Long values have a metavar that shows how they are written; help texts are one s
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,12 +38,19 @@ Spend = Annotated[
 Receive = Annotated[
     str | None, typer.Option("--receive", metavar="AMOUNT", help="Get exactly this much QUOTE instead.")
 ]
-Slippage = Annotated[
-    str | None,
-    typer.Option(
-        "--slippage", metavar="0.5%|50bps", help="How much worse than the first quote a fill may be."
-    ),
-]
+
+
+def _slippage(usual: str, quote: str = "the first quote") -> Any:
+    """`usual`: what holds where nobody says it."""
+    told = f"How much worse than {quote} a fill may be." + (f" ({usual})" if usual else "")
+    return typer.Option("--slippage", metavar="0.5%|50bps", help=told)
+
+
+Slippage = Annotated[str | None, _slippage("0.5%")]
+StopSlippage = Annotated[str | None, _slippage("1%", "each try's quote")]
+SniperSlippage = Annotated[str | None, _slippage("5%", "each try's quote")]
+BatchSlippage = Annotated[str | None, _slippage("0.5%; stop 1%, sniper 5%")]
+EditedSlippage = Annotated[str | None, _slippage("")]
 MaxSpend = Annotated[
     str | None, typer.Option("--max-spend", metavar="AMOUNT", help="Never pay more than this.")
 ]
@@ -63,6 +70,10 @@ WatchTimeout = Annotated[
 ]
 ValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s).")
+]
+BatchValidFor = Annotated[
+    str | None,
+    typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (300 s; sniper 30 s)."),
 ]
 SniperValidFor = Annotated[
     str | None, typer.Option("--valid-for", metavar="TIME", help="Expires if not sent by then (30 s).")

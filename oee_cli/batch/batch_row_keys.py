@@ -159,7 +159,7 @@ def _canonical_moment(value: Any) -> Any:
     """In UTC what says its time zone; anything else as it stands."""
     try:
         # The daemon takes no shorter one.
-        moment = datetime.fromisoformat(value) if len(value) >= len("2026-12-01T18:00Z") else None
+        moment = datetime.fromisoformat(value) if len(value) >= len("2030-12-01T18:00Z") else None
         if moment is not None and moment.tzinfo is not None:
             return moment.astimezone(UTC).isoformat()
         return value

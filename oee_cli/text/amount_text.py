@@ -61,7 +61,8 @@ def _read_share(text: str, option: str, example: str) -> int:
         if PLAIN.fullmatch(text):
             raise UsageFault(
                 f"{option} {text} is ambiguous: percent or basis points?",
-                hint=f"Write {text}% or {text}bps.",
+                # Half a basis point is none.
+                hint=f"Write {text}% or {text}bps." if text.isdigit() else f"Write {text}%",
             )
         raise UsageFault(f"{option} can't be {text[:40]!r}.", hint=f"Write for example {example}.")
     bps = Decimal(found[1]) * (100 if found[2] == "%" else 1)

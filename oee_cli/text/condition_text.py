@@ -42,7 +42,7 @@ def _launch_text(order: Mapping[str, Any]) -> str:
 
 
 def condition_text(order: Mapping[str, Any]) -> str:
-    """`≤ 140`, `trails 5%`, `from 2026-12-01 09:00 UTC`; empty for what waits for nothing."""
+    """`≤ 140`, `trails 5%`, `from 2030-12-01 09:00 UTC`; empty for what waits for nothing."""
     told = ""
     if order.get("targetPrice"):
         rises = _RISES.get((order["type"], order["side"]), False)
@@ -82,13 +82,17 @@ def condition_sentence(order: Mapping[str, Any]) -> str:
         told += f", at any price, each try within {percent_text(order['slippageBps'])} of its quote"
     elif order["type"] == "stop" and order.get("limitPrice"):
         told += f", at {price_shown(order['limitPrice'])} or better"
+    elif order["type"] == "stop" and order.get("trailBps"):
+        told += ", at worst 20 % past that"
+    elif order["type"] == "sniper" and not order.get("limitPrice"):
+        told += f", each try within {percent_text(order['slippageBps'])} of its quote"
     if order.get("launchTime"):
         told += f", from {_launch_text(order)} on"
     return told
 
 
 def until_words(order: Mapping[str, Any]) -> str:
-    """Until when it waits: `until cancelled`, `until 2026-12-01 18:00 CET (17:00 UTC)`."""
+    """Until when it waits: `until cancelled`, `until 2030-12-01 18:00 CET (17:00 UTC)`."""
     until = order.get("expiresAt")
     return "until cancelled" if not until else f"until {instant_text(parse_moment(until))}"
 

@@ -1,4 +1,4 @@
-"""Moments to come, as people write them and are told them: `24h`, `2026-12-01T18:00`, `…T18:00+01:00`.
+"""Moments to come, as people write them and are told them: `24h`, `2030-12-01T18:00`, `…T18:00+01:00`.
 
 A moment is resolved where it is typed, by the zone of this machine or the one that it names, and is an
 instant from then on. What could mean two instants, or none, is refused with both ways to write it.
@@ -18,7 +18,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
-_FORMS = "From now: 24h, 7d. A time: 2026-12-01T18:00 (here), 2026-12-01T18:00Z, 2026-12-01T18:00+01:00."
+_FORMS = "From now: 24h, 7d. A time: 2030-12-01T18:00 (here), 2030-12-01T18:00Z, 2030-12-01T18:00+01:00."
 
 
 def read_future(
@@ -107,7 +107,7 @@ def _utc_reading(at: datetime) -> str:
 
 
 def instant_text(at: datetime, *, zone: tzinfo | None = None, exact: bool = False) -> str:
-    """`2026-12-01 18:00 CET (17:00 UTC)`: the instant here, and in UTC where that is another clock. `exact`:
+    """`2030-12-01 18:00 CET (17:00 UTC)`: the instant here, and in UTC where that is another clock. `exact`:
     with parts of a second, where it has any."""
     here, there = at.astimezone(zone), at.astimezone(UTC)
     parts = exact and at.microsecond

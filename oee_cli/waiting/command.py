@@ -146,7 +146,7 @@ def place_stop(
     oco: Oco = None,
     start: Start = None,
     expires: Expires = None,
-    slippage: o.Slippage = None,
+    slippage: o.StopSlippage = None,
     valid_for: o.ValidFor = None,
     far: Far = False,
     wait: Wait = False,
@@ -189,7 +189,7 @@ def snipe_token(
     accept: Accept = None,
     max_price: MaxPrice = None,
     within: Within = None,
-    slippage: o.Slippage = None,
+    slippage: o.SniperSlippage = None,
     valid_for: o.SniperValidFor = None,
     wait: Wait = False,
     timeout: WaitTimeout = None,
@@ -207,7 +207,7 @@ def snipe_token(
     its first quote, and is tried for 30 s.
 
     \b
-      oee snipe JUP USDC --spend 100 --at 2026-12-01T09:00:00Z
+      oee snipe JUP USDC --spend 100 --at 2030-12-01T09:00:00Z
       oee snipe JUP USDC --spend 100 --at 10m --max-price 0.9
     """
     from oee_cli.waiting.snipe_request import SnipeRequest, read_snipe
@@ -260,7 +260,7 @@ def edit_order(
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME|never", help="Stop waiting then: 24h, 7d, ISO.")
     ] = None,
-    slippage: o.Slippage = None,
+    slippage: o.EditedSlippage = None,
     far: Far = False,
     json: o.Json = False,
     no_color: o.NoColor = False,

@@ -101,7 +101,7 @@ def _refuse_without_moment(request: SnipeRequest) -> None:
         raise UsageFault(
             f"{token} has been quoted all along.",
             hint=f"At once: oee buy {pair} …\nAt a price: oee limit buy {pair} … --at 140\n"
-            f"In one moment: oee snipe {pair} … --at 2026-12-01T09:00:00Z",
+            f"In one moment: oee snipe {pair} … --at 2030-12-01T09:00:00Z",
             code="already_listed",
         )
     raise UsageFault(

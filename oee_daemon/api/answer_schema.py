@@ -20,7 +20,7 @@ from oee_daemon.api.answer_parts import Shape as Shape
 from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
 from oee_daemon.contract.fields import Field as Row
 from oee_daemon.contract.status import Status
-from oee_daemon.contract.terms import Side, SwapMode
+from oee_daemon.contract.terms import DEFAULTS, Side, SwapMode
 
 
 class Problem(Shape):
@@ -74,12 +74,17 @@ def _request_of(field: Row) -> tuple[Any, Any]:
         kind, rules[field.kind] = Annotated[kind, Field(gt=0)] | Literal["none"], {}
     if field.required:
         rules.setdefault(field.kind, {})["examples"] = _ASKED[field.name]
-    about = Field(
-        ... if field.required else field.default,
-        description=field.request or None,
-        **rules.get(field.kind, {}),
-    )
-    return (kind if field.required or field.default is not None else kind | None, about)
+    own = [
+        f"{brought[field.column]} of a {kind}"
+        for kind, brought in DEFAULTS.items()
+        if field.column in brought
+    ]
+    usual = ", ".join([f"usually {field.default}", *own]) if own and field.default else ", ".join(own)
+    told = "; ".join(filter(None, (field.request, usual)))
+    # No default where a type has its own: a client that is made of this would send it for each.
+    default = None if own else field.default
+    about = Field(... if field.required else default, description=told or None, **rules.get(field.kind, {}))
+    return (kind if field.required or default is not None else kind | None, about)
 
 
 def _words_of(field: Row) -> Any:

@@ -217,7 +217,7 @@ def _read_word(field: Field, value: Any) -> Any:
 
 def _read_moment(name: str, value: Any) -> datetime:
     try:
-        if not isinstance(value, str) or len(value) < len("2026-12-01T18:00Z"):
+        if not isinstance(value, str) or len(value) < len("2030-12-01T18:00Z"):
             raise ValueError
         found = zoned(datetime.fromisoformat(value), name)
         if found is None or found.year > LAST_YEAR:
@@ -228,7 +228,7 @@ def _read_moment(name: str, value: Any) -> datetime:
             f"{name} has to be a moment with its time zone.",
             code="invalid_time",
             field=name,
-            hint="For example 2026-12-01T18:00:00Z",
+            hint="For example 2030-12-01T18:00:00Z",
         ) from None
 
 

@@ -94,7 +94,7 @@ _ALL = (
     ),
     Field(
         # Half of everything: more is a mistake, not a limit.
-        "slippageBps", "slippage_bps", Kind.WHOLE, "how much worse than the first quote it may be",
+        "slippageBps", "slippage_bps", Kind.WHOLE, "how much worse than its quote it may be",
         given=True, default=50, bounds=(0, 5000),
     ),
     Field(
@@ -127,7 +127,8 @@ _ALL = (
     ),
     Field(
         "confirmMs", "confirm_ms", Kind.WHOLE, "milliseconds for which its price has to hold", given=True,
-        null=True, on=(OrderType.STOP,), bounds=(0, 600_000), request="over two slots; 800 for a stop",
+        null=True, on=(OrderType.STOP,), bounds=(0, 600_000),
+        request="stop: ms for which its price has to hold, over two slots",
     ),
     Field("launchTime", "launch_at", Kind.MOMENT, "not looked at before", given=True, null=True),
     Field(

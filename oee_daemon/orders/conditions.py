@@ -209,7 +209,7 @@ def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
                 "Neither launchTime nor tokenAddress: nothing that it waits for.",
                 code="missing_field",
                 field="launchTime",
-                hint="For example 2026-12-01T09:00:00Z. To trade at once: type market",
+                hint="For example 2030-12-01T09:00:00Z. To trade at once: type market",
             )
         said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
     if is_unbound(said["limit_price"]):

@@ -172,6 +172,13 @@ def test_watch_gives_every_line_as_it_comes(cli: Cli) -> None:
     assert seen == STEPS
 
 
+def test_a_command_of_a_shell_gets_its_signals(cli: Cli) -> None:
+    """In the kit a program stands for it."""
+    buys = "until oee buy SOL USDC 1 --quiet > bought && test -s seen; do :; done"
+    done = cli.sh(f"oee watch --json > seen & {buys}; kill -TERM $!; wait $!")
+    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+
+
 def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli, api: Shared) -> None:
     order_id = api.place()
     api.end(order_id)

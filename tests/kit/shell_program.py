@@ -2,19 +2,21 @@
 
 Most of a fresh `oee` is Python's start and imports, and a shell starts one for each command. The program
 passes arguments, variables, folder and the three streams on to this process, and ends as the command did.
-Where a variable decides something while Python starts, it makes itself the real one. It passes on no other
-descriptors, limits or ignored signals: where they are the subject, the shell has to have the real one
-(`Cli.sh` with `fresh`).
+Where a variable decides something while Python starts, it makes itself the real one. It hands on the signals
+that end a command, and no other descriptors, limits or ignored signals: where they are the subject, the shell
+has to have the real one (`Cli.sh` with `fresh`).
 """
 
 from __future__ import annotations
 
 import ast
 import os
+import signal
 import socket
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from tests.kit import forks
 
 #: Without `site` and with nothing but what is built in: a tenth of what `oee` costs.
 _PROGRAM = """#!{python} -IS
-import _socket, array, os, sys
+import _signal, _socket, array, os, sys
 real = {real!r}
 fresh = real + sys.argv[1:]
 try:
@@ -31,6 +33,9 @@ try:
     asked = ascii((sys.argv[1:], dict(os.environ), os.getcwd())).encode()
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
     line.sendmsg([asked], [rights])
+    for number in {passed!r}:
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, lambda number, frame: line.send(b"%d" % number))
     code = line.recv(16)
 except OSError:
     code = b""
@@ -41,6 +46,8 @@ for stream in (0, 1, 2):
 os._exit(int(code) & 255)
 """
 _MOST = 1 << 17
+#: Signals that who is the shell's child hands on to who is the command.
+_PASSED = [int(s) for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)]
 
 
 @cache
@@ -52,7 +59,9 @@ def folder(real: tuple[str, ...]) -> str:
     line.bind(str(place / "line"))
     line.listen(64)
     program = place / "oee"
-    program.write_text(_PROGRAM.format(python=sys.executable, real=[*real], place=str(place / "line")))
+    program.write_text(
+        _PROGRAM.format(python=sys.executable, real=[*real], place=str(place / "line"), passed=_PASSED)
+    )
     program.chmod(0o755)
     threading.Thread(target=_serve, args=(line, made), daemon=True, name="oee of shells").start()
     return made.name
@@ -79,5 +88,14 @@ def _run(asking: socket.socket) -> None:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+        threading.Thread(target=_pass_signals, args=(asking, process.pid), daemon=True).start()
         code = process.wait()
+        asking.shutdown(socket.SHUT_RD)
         asking.send(b"%d" % (code if code >= 0 else 128 - code))
+
+
+def _pass_signals(asking: socket.socket, pid: int) -> None:
+    """Until the command has ended, or who stands for it was killed."""
+    with suppress(OSError):
+        while told := asking.recv(16):
+            os.kill(pid, int(told))

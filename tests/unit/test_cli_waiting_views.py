@@ -62,13 +62,23 @@ def feeds(**changes: Any) -> dict[str, Any]:
             "≤ 130",
             "once the price is 130 or less, at any price, each try within 1% of its quote",
         ),
-        (TRAIL, "trails 5%", "once the price is 5% under its best since it was placed"),
+        (
+            TRAIL,
+            "trails 5%",
+            "once the price is 5% under its best since it was placed, at worst 20 % past that",
+        ),
+        (
+            waiting(type="sniper", targetPrice=None, launchTime="2030-12-01T09:00:00Z", slippageBps=500),
+            "from 2030-12-01 09:00 UTC",
+            "in one moment, each try within 5% of its quote, from 2030-12-01 09:00 UTC on",
+        ),
         (
             waiting(
                 type="sniper", targetPrice=None, tokenAddress="M1nt", minLiquidity=500, accept=["lp", "fee"]
             ),
             "listed, ≥ 500 USD",
-            "once it is listed with 500 USD and passes every check but lp, fee",
+            "once it is listed with 500 USD and passes every check but lp, fee, each try within 0.5% of its "
+            "quote",
         ),
     ],
 )

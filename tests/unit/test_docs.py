@@ -6,11 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from docs import tables
+from oee_cli.app import app
+from oee_daemon.api.answer_schema import OrderIn
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
@@ -95,3 +100,34 @@ def test_a_command_of_contributing_runs(command: str) -> None:
 @pytest.mark.parametrize("page", sorted({page for page, _ in tables.TABLES}))
 def test_a_page_tells_of_the_contract_what_the_contract_says(page: str) -> None:
     assert (ROOT / page).read_text(encoding="utf-8") == tables.written(page), "python docs/tables.py"
+
+
+def test_what_an_order_is_placed_with_is_said_of_each_type() -> None:
+    """The pages and helps named the market order's slippage for a stop, which may fill at twice as much."""
+    commands: Any = typer.main.get_command(app)
+    for name, usual in USUAL.items():
+        told = next(p.help for p in commands.commands[name].params if p.name == "slippage")
+        assert all(share in told for share in usual), name
+    described = tables.written("docs/http.md")
+    assert "| `50`; stop: `100`; sniper: `500` |" in described and "| `300`; sniper: `30` |" in described
+    asked = OrderIn.model_json_schema()["properties"]
+    # A client that is made of the document would send a default for every type.
+    assert (
+        asked["slippageBps"]["default"] is None and "500 of a sniper" in asked["slippageBps"]["description"]
+    )
+    assert asked["swapMode"]["default"] == "ExactIn"
+
+
+#: By command: the slippage where nobody says it.
+USUAL = {
+    "buy": ["0.5%"], "sell": ["0.5%"], "limit": ["0.5%"], "stop": ["1%"], "snipe": ["5%"],
+    "submit": ["0.5%", "stop 1%", "sniper 5%"],
+}  # fmt: skip
+
+
+def test_a_moment_of_an_example_is_still_to_come() -> None:
+    """Of a help, a hint or a page: one that has passed is refused by whoever tries it."""
+    pages = [*PAGES, *(p for room in ("oee_cli", "oee_daemon") for p in (ROOT / room).rglob("*.py"))]
+    for page in {*pages} - {ROOT / "CHANGELOG.md"}:
+        for day in re.findall(r"--(?:at|from|expires) (\d{4}-\d\d-\d\d)", page.read_text(encoding="utf-8")):
+            assert date.fromisoformat(day) > date.today() + timedelta(days=365), page
