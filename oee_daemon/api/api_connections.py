@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import select
 from http import HTTPStatus
+from typing import cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -61,7 +63,7 @@ class Http(HttpToolsProtocol):
         self._disarm()
         super().on_headers_complete()
         if self.cycle is not None:
-            self.cycle.scope[CLIENT_LEFT] = self._client_left
+            cast(Scope, self.cycle.scope)[CLIENT_LEFT] = self._client_left
 
     def _client_left(self) -> bool:
         """Whether the client has hung up, though its request may still be there to be read."""

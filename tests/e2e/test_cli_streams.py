@@ -174,9 +174,10 @@ def test_watch_gives_every_line_as_it_comes(cli: Cli) -> None:
 
 def test_a_command_of_a_shell_gets_its_signals(cli: Cli) -> None:
     """In the kit a program stands for it."""
-    buys = "until oee buy SOL USDC 1 --quiet > bought && test -s seen; do :; done"
-    done = cli.sh(f"oee watch --json > seen & {buys}; kill -TERM $!; wait $!")
-    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+    watch = "id=$(oee limit buy SOL USDC 1 --at 100 -q); oee watch $id 2> told &"
+    told = "until grep -q waiting told; do :; done; kill -TERM $!; wait $!; code=$?; cat told"
+    done = cli.sh(f"{watch} {told}; oee cancel $id > cancelled && exit $code")
+    assert done.returncode == 143 and "watch again: oee watch" in done.stdout, done
 
 
 def test_watch_of_an_old_order_tells_it_from_its_first_event(cli: Cli, api: Shared) -> None:
