@@ -17,6 +17,7 @@
     │   └── VenueError            a venue did not give a price
     │       ├── VenueRefused      it said no: asking again won't help
     │       ├── VenueLate         it did not answer in time: asking again may help
+    │       ├── SwapTooLong       no transaction can hold what it built
     │       └── UnsafeSwap        it built a swap that may not be signed
     ├── ChainUnavailable          the chain did not answer; this decides nothing about a swap
     ├── BackupFailed              a backup was not taken or not restored; nothing is half done
@@ -229,6 +230,13 @@ class VenueLate(VenueError):
     """The venue did not answer before its deadline."""
 
     code = "venue_late"
+    retryable = True
+
+
+class SwapTooLong(VenueError):
+    """What a venue built has more bytes than a transaction; over fewer pools it may fit."""
+
+    code = "swap_too_long"
     retryable = True
 
 

@@ -41,33 +41,42 @@ async def assembled(
 
     Raises `VenueError` where no message can be made of them, `AttemptFailed` where it would fail.
     """
-    noted = [*steps, Instruction(Pubkey.from_string(MEMO), memo_for(plan, anchor), [])]
-    # At least: a byte for each account's number, and three for the program's, and both lengths.
-    must_fit(sum(3 + len(step.accounts) + len(step.data) for step in noted))
-
-    def compiled(limit: int, price: int) -> bytes:
-        budget = [set_compute_unit_limit(limit), set_compute_unit_price(price)]
-        try:
-            payer, blockhash = Pubkey.from_string(plan.payer), Hash.from_string(anchor.blockhash)
-            message = MessageV0.try_compile(payer, [*budget, *noted], list(tables), blockhash)
-            content = to_bytes_versioned(message)
-        except Exception:
-            # solders words each reason by another class.
-            raise VenueError("The venue's instructions make no message.", retryable=True) from None
-        must_fit(SIGNATURE_BYTES + len(content))
-        return content
-
     amount = plan.request.amount
     way = tuple(map(_way_of, steps))
     taken = pricing.lately(way, amount) if plan.request.attempt == 1 else None
     if taken is None:
-        keys = {str(meta.pubkey) for step in noted for meta in step.accounts if meta.is_writable}
-        message = compiled(MOST_UNITS, 0)
+        keys = {str(meta.pubkey) for step in steps for meta in step.accounts if meta.is_writable}
+        message = compiled(plan, anchor, steps, tables, limit=MOST_UNITS, price=0)
         taken = await pricing.units(message, way, amount, sorted(keys), left_s())
     units, paid = taken
     limit = limit_of(units)
     price = pricing.price(paid, hint, plan.request.attempt, limit)
-    return UnsignedSwap(message=compiled(limit, price), last_valid_height=anchor.last_valid_height)
+    made = compiled(plan, anchor, steps, tables, limit=limit, price=price)
+    return UnsignedSwap(message=made, last_valid_height=anchor.last_valid_height)
+
+
+def compiled(
+    plan: Plan,
+    anchor: Anchor,
+    steps: Sequence[Instruction],
+    tables: Sequence[AddressLookupTableAccount],
+    *,
+    limit: int,
+    price: int,
+) -> bytes:
+    """The message of these, with our memo and that budget. Raises `VenueError` where none can be made."""
+    noted = [*steps, Instruction(Pubkey.from_string(MEMO), memo_for(plan, anchor), [])]
+    # At least: a byte for each account's number, and three for the program's, and both lengths.
+    must_fit(sum(3 + len(step.accounts) + len(step.data) for step in noted))
+    budget = [set_compute_unit_limit(limit), set_compute_unit_price(price)]
+    try:
+        payer, blockhash = Pubkey.from_string(plan.payer), Hash.from_string(anchor.blockhash)
+        content = to_bytes_versioned(MessageV0.try_compile(payer, [*budget, *noted], list(tables), blockhash))
+    except Exception:
+        # solders words each reason by another class.
+        raise VenueError("The venue's instructions make no message.", retryable=True) from None
+    must_fit(SIGNATURE_BYTES + len(content))
+    return content
 
 
 def _way_of(step: Instruction) -> tuple[object, ...]:

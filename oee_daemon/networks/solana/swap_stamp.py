@@ -16,7 +16,7 @@ from solders.message import Message, MessageAddressTableLookup, MessageV0, to_by
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.errors import VenueError
+from oee_daemon.errors import SwapTooLong, VenueError
 from oee_daemon.networks.solana.guard.guarded_message import MOST_BYTES
 from oee_daemon.networks.solana.solana_programs import CLMM, COMPUTE_BUDGET, MEMO
 
@@ -42,11 +42,9 @@ def message_of(text: object) -> Message | MessageV0:
 
 def must_fit(size: int) -> None:
     """Before solders counts it: of more parts than a message can have it makes no error but a panic, which
-    nothing of ours catches. Raises `VenueError`."""
+    nothing of ours catches. Raises `SwapTooLong`."""
     if size > MOST_BYTES:
-        raise VenueError(
-            f"The venue's swap is longer than the {MOST_BYTES} bytes of a transaction.", retryable=True
-        )
+        raise SwapTooLong(f"The venue's swap is longer than the {MOST_BYTES} bytes of a transaction.")
 
 
 def unit_limit_of(message: Message | MessageV0) -> int:

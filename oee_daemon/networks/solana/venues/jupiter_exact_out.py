@@ -14,7 +14,7 @@ from typing import Any
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
-from oee_daemon.errors import VenueError
+from oee_daemon.errors import SwapTooLong, VenueError
 from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, read_json
 from oee_daemon.networks.solana.solana_swap_assembly import assembled
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
@@ -28,6 +28,7 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
     steps_of,
 )
 from oee_daemon.networks.solana.venues.kept_answers import quoted_bps
+from oee_daemon.networks.solana.venues.route_widths import Widths
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
@@ -44,12 +45,15 @@ _HINT = 10_000
 class ExactOut:
     """`name`: the venue's; `dexes`: the labels of its markets, none for all; `wallet`: who swaps."""
 
-    def __init__(self, name: str, dexes: str | None, api: Api, pricing: Pricing, wallet: str) -> None:
+    def __init__(
+        self, name: str, dexes: str | None, api: Api, pricing: Pricing, wallet: str, widths: Widths
+    ) -> None:
         self._name = name
         self._dexes = dexes
         self._api = api
         self._pricing = pricing
         self._wallet = wallet
+        self._widths = widths
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         bps = quoted_bps(request)
@@ -65,7 +69,19 @@ class ExactOut:
         )
 
     async def build(self, plan: Plan, anchor: Anchor, left_s: Callable[[], float]) -> UnsignedSwap:
-        quoted = self._stored(plan) or await self._bounded(plan, left_s)
+        quoted = self._stored(plan)
+        while True:
+            try:
+                return await self._built(plan, anchor, quoted or await self._bounded(plan, left_s), left_s)
+            except SwapTooLong:
+                # Only what is built says how long it is.
+                if not self._widths.narrow(plan.request):
+                    raise
+                quoted = None
+
+    async def _built(
+        self, plan: Plan, anchor: Anchor, quoted: bytes, left_s: Callable[[], float]
+    ) -> UnsignedSwap:
         asked = json.dumps({"userPublicKey": self._wallet, "wrapAndUnwrapSol": True})
         body = asked[:-1].encode() + b',"quoteResponse":' + quoted + b"}"
         said = accepted(await self._api.post("/swap/v1/swap-instructions", body, left_s()), self._name)
@@ -113,6 +129,8 @@ class ExactOut:
         }
         if self._dexes is not None:
             query["dexes"] = self._dexes
+        if (most := self._widths.of(request)) is not None:
+            query["maxAccounts"] = str(most)
         said = accepted(await self._api.get("/swap/v1/quote", query, deadline_s, urgent=urgent), self._name)
         if said.json.get("slippageBps") != bps or len(said.raw) > _LONGEST:
             raise self._api.odd()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from uuid import UUID
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
+from solders.hash import Hash
 from solders.pubkey import Pubkey
 
 from oee_daemon.contract.terms import SwapMode
-from oee_daemon.errors import VenueError, VenueRefused
-from oee_daemon.networks.solana.solana_swap_assembly import assembled
+from oee_daemon.errors import SwapTooLong, VenueError, VenueRefused
+from oee_daemon.networks.solana.priority_fees import MOST_UNITS
+from oee_daemon.networks.solana.solana_swap_assembly import assembled, compiled
 from oee_daemon.networks.solana.solana_unit_pricing import Pricing
 from oee_daemon.networks.solana.venues.jupiter_answers import (
     Amounts,
@@ -28,6 +31,7 @@ from oee_daemon.networks.solana.venues.jupiter_answers import (
 )
 from oee_daemon.networks.solana.venues.jupiter_exact_out import ExactOut
 from oee_daemon.networks.solana.venues.kept_answers import Kept, quoted_bps
+from oee_daemon.networks.solana.venues.route_widths import Widths
 from oee_daemon.networks.solana.venues.venue_api import Api, Said, slippage_bps
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, Quote, QuoteRequest, Toll, UnsignedSwap
@@ -38,6 +42,8 @@ MARKETS: dict[str, str | None] = {
     "orca": "Whirlpool",
     "jupiter": None,
 }
+#: An order and an anchor, of which a swap has as many bytes as of any.
+_NOBODY, _SOME = UUID(int=0), Anchor(str(Hash.default()), 10**9, 10**9, 10**9)
 #: Whose markets have no exact output.
 _EXACT_IN_ALONE = ("meteora",)
 
@@ -55,7 +61,8 @@ class JupiterVenue:
         self._pricing = pricing
         self._wallet = wallet
         self._kept = Kept()
-        self._exact_out = ExactOut(name, self._dexes, api, pricing, wallet)
+        self._widths = Widths()
+        self._exact_out = ExactOut(name, self._dexes, api, pricing, wallet, self._widths)
 
     async def quote(self, request: QuoteRequest, deadline_s: float) -> Quote:
         if request.mode is SwapMode.EXACT_OUT:
@@ -63,7 +70,7 @@ class JupiterVenue:
                 raise VenueRefused(f"{self.name} does not quote exact outputs.", code="exact_out_unsupported")
             return await self._exact_out.quote(request, deadline_s)
         bps = quoted_bps(request)
-        said = await self._asked(request, bps, deadline_s, urgent=request.number > 0)
+        said = await self._fitting(request, bps, deadline_s)
         self._kept.keep(request, bps, said)
         pools = pools_of(said.json)
         return Quote(
@@ -83,11 +90,36 @@ class JupiterVenue:
 
         if plan.request.mode is SwapMode.EXACT_OUT:
             return await self._exact_out.build(plan, anchor, left_s)
-        said = await self._bounded(plan, left_s)
-        steps, hint = steps_of(said.json, plan, self._api), hint_of(said.json)
-        return await assembled(
-            plan, anchor, steps, self._tables(said), self._pricing, hint=hint, left_s=left_s
-        )
+        while True:
+            said = await self._bounded(plan, left_s)
+            steps, hint = steps_of(said.json, plan, self._api), hint_of(said.json)
+            try:
+                return await assembled(
+                    plan, anchor, steps, self._tables(said), self._pricing, hint=hint, left_s=left_s
+                )
+            except SwapTooLong:
+                if not self._widths.narrow(plan.request):
+                    raise
+
+    async def _fitting(self, request: QuoteRequest, bps: int, deadline_s: float) -> Said:
+        """A quote whose swap one transaction can hold: else the best price would be one that nobody gets."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        while True:
+            left_s = max(0.001, until - loop.time())
+            said = await self._asked(request, bps, left_s, urgent=request.number > 0)
+            amounts = self._amounts(said, request)
+            quote = Quote(venue=self.name, amount_in=amounts.given, amount_out=amounts.taken)
+            plan = Plan(
+                order_id=_NOBODY, request=request, quote=quote, bound=amounts.bound, payer=self._wallet
+            )
+            try:
+                steps = steps_of(said.json, plan, self._api)
+                compiled(plan, _SOME, steps, self._tables(said), limit=MOST_UNITS, price=0)
+                return said
+            except SwapTooLong:
+                if not self._widths.narrow(request):
+                    raise
 
     async def _bounded(self, plan: Plan, left_s: Callable[[], float]) -> Said:
         """A swap whose own bound keeps the plan's: its slippage is of whole basis points, of its amount."""
@@ -117,6 +149,8 @@ class JupiterVenue:
         }
         if self._dexes is not None:
             query["dexes"] = self._dexes
+        if (most := self._widths.of(request)) is not None:
+            query["maxAccounts"] = str(most)
         return accepted(await self._api.get("/swap/v2/build", query, deadline_s, urgent=urgent), self.name)
 
     def _amounts(self, said: Said, request: QuoteRequest) -> Amounts:
