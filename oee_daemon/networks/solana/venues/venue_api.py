@@ -15,7 +15,12 @@ from typing import Any
 
 from oee_daemon.errors import AttemptFailed, VenueError, VenueLate
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
-from oee_daemon.networks.solana.rpc.rpc_answers import NoAnswer, pause_of, read_json
+from oee_daemon.networks.solana.rpc.rpc_answers import (
+    LONGEST_PAUSE_S,
+    NoAnswer,
+    pause_of,
+    read_json,
+)
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -90,7 +95,7 @@ class Api:
     def _heed(self, reply: Reply) -> None:
         if reply.status == 429:
             self._bucket.refused()
-            self._bucket.pause(pause_of(reply.headers.get("retry-after"), now()) or 1.0)
+            self._bucket.pause(_pause_of(reply.headers) or 1.0)
 
     def _said(self, reply: Reply) -> Said:
         self._heed(reply)
@@ -119,6 +124,16 @@ class Api:
         if not 0 < found <= MAX_UNITS:
             raise self.odd()
         return found
+
+
+def _pause_of(headers: Mapping[str, str]) -> float:
+    """Seconds for which it wants to be left alone; 0 where it does not say. Jupiter tells no `Retry-After`,
+    but when the oldest request of its minute is over, in Unix seconds
+    (https://dev.jup.ag/portal/rate-limits)."""
+    told = headers.get("x-ratelimit-reset", "")
+    if "retry-after" in headers or not told.isascii() or not told.isdigit() or len(told) > 12:
+        return pause_of(headers.get("retry-after"), now())
+    return min(max(0.0, int(told) - now().timestamp()), LONGEST_PAUSE_S)
 
 
 def bps_of(value: object, per_one: int) -> int | None:
