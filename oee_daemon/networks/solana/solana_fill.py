@@ -55,16 +55,25 @@ def moved(meta: Mapping[str, Any], keys: Sequence[str], wallet: str, mints: Coll
     """The swap that the balances tell. Raises `Unreadable` unless one mint went down and one up.
 
     `mints`: those that were to be swapped, where that is known. What came along of others is left out: dust
-    of a token on the way, which the guard lets pass as well.
+    of a token on the way, and SOL for accounts that the swap made for others, which the guard lets pass too.
     """
     found = changes(meta, keys, wallet)
     if mints:
         found = {mint: by for mint, by in found.items() if by < 0 or mint in mints}
+    if sum(by < 0 for by in found.values()) > 1 and 0 < -found.get(WSOL, 0) <= _made(meta, keys, wallet):
+        del found[WSOL]
     down = [(mint, -by) for mint, by in found.items() if by < 0]
     up = [(mint, by) for mint, by in found.items() if by > 0]
     if len(down) != 1 or len(up) != 1 or (mints and down[0][0] not in mints):
         raise Unreadable(f"{len(down)} tokens left and {len(up)} arrived, not one each")
     return Moved(down[0][0], up[0][0], down[0][1], up[0][1])
+
+
+def _made(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> int:
+    """Lamports of accounts that were not there before, and are not the wallet's."""
+    own = {one["accountIndex"] for one in meta["postTokenBalances"] if one["owner"] == wallet}
+    both = enumerate(zip(meta["preBalances"], meta["postBalances"], strict=True))
+    return sum(after for i, (before, after) in both if before == 0 and i not in own and keys[i] != wallet)
 
 
 def _changes(meta: Mapping[str, Any], keys: Sequence[str], wallet: str) -> dict[str, int]:

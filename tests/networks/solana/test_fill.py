@@ -99,7 +99,7 @@ def test_a_fill_is_what_left_and_what_arrived(
     bank.hold(WALLET, 2**63)
     bank.pay(WALLET, None, fee)
     for mint in (given_mint, taken_mint):
-        bank.account(f"vault of {mint}", mint, POOL, 2**62, old_rent)
+        bank.account(f"vault of {mint}", mint, POOL, 2**62 + 10**9, old_rent)
     bank.account("another's", given_mint, OTHERS, 5, old_rent)
     mine, yours = had
     if given_mint != WSOL:
@@ -241,3 +241,24 @@ def test_accounts_of_tables_follow_the_messages_own_writable_first() -> None:
     assert keys_of({"accountKeys": ["a"]}, {}) == ["a"]
     with pytest.raises(Unreadable):
         keys_of({"accountKeys": None}, {})
+
+
+@pytest.mark.parametrize("mints", [(), ("mint a", "mint b")])
+def test_rent_of_others_accounts_is_no_second_input(mints: tuple[str, ...]) -> None:
+    """Else the order would be in doubt for good: what a pool keeps of who trades there first."""
+
+    def swap(beside: int) -> tuple[dict[str, Any], list[str]]:
+        bank = Bank(5_000)
+        bank.account("mine a", "mint a", WALLET, 1_000, 2_039_280)
+        bank.account("mine b", "mint b", WALLET, None, 2_039_280)
+        bank.open("mine b", 2_039_280)
+        bank.credit("mine a", -700)
+        bank.credit("mine b", 900)
+        bank.pay(WALLET, POOL, 1_346_200)
+        bank.hold(OTHERS, 5)
+        bank.pay(WALLET, OTHERS, beside)
+        return bank.told(lambda keys: keys)
+
+    assert moved(*swap(0), WALLET, mints) == Moved("mint a", "mint b", 700, 900)
+    with pytest.raises(Unreadable):
+        moved(*swap(1), WALLET, mints)

@@ -11,6 +11,7 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.networks.solana.guard.guard_effect import MOST_LEFT
 from oee_daemon.orders.tokens import TOKENS
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import (
@@ -107,6 +108,11 @@ EFFECTS: dict[str, tuple[str, Purse]] = {
 }
 
 
+def replace_got(purse: Purse, got: int) -> Purse:
+    purse.tokens[HERS] = [None, (str(USDC), str(WALLET), got)]
+    return purse
+
+
 #: Of an exact output, which has to bring 1,000,000 for at most 1,100,000.
 EXACT_EFFECTS: dict[str, tuple[str, Purse]] = {
     "a unit less out": ("receives", honest(got=999_999)),
@@ -129,6 +135,62 @@ def test_a_theft_is_refused_by_what_it_would_do(rule: str, purse: Purse) -> None
     with pytest.raises(UnsafeSwap) as caught:
         judged(swap_of_sol(), purse)
     assert (caught.value.code, caught.value.retryable) == (f"unsafe.{rule}", False)
+
+
+def kept(lamports: int, owner: Pubkey = CPMM, data: str = "AAAA") -> dict[str, Any]:
+    """An account that a program keeps, and where it is after the swap."""
+    return {"lamports": lamports, "owner": str(owner), "data": [data, "base64"]}
+
+
+def paying(lamports: int, state: dict[str, Any], before: int = 0) -> Purse:
+    """The wallet pays for the account of the pool's."""
+    purse = honest()
+    purse.lamports[str(WALLET)][1] -= lamports
+    purse.lamports[str(crafted.VENUE_POOL)] = [before, before + lamports]
+    purse.states[str(crafted.VENUE_POOL)] = state
+    return purse
+
+
+def test_an_account_that_a_pool_keeps_of_who_trades_there_first_is_paid_for() -> None:
+    """Else nobody could buy at PumpSwap for the first time."""
+    judged(swap_of_sol(), paying(MOST_LEFT, kept(MOST_LEFT)))
+    judged(swap_of_sol(), paying(1_346_200, kept(1_346_200)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "purse"),
+    [
+        ("rent", paying(MOST_LEFT + 1, kept(MOST_LEFT + 1))),
+        ("spends", paying(1_346_200, kept(1_346_200, Pubkey.default(), ""))),
+        ("spends", paying(1_346_200, kept(1_346_200, data=""))),
+        ("spends", paying(1_346_200, kept(1_346_201), before=1)),
+        ("spends", paying(1_346_200, kept(1_346_199))),
+        ("receives", replace_got(paying(1_346_200, kept(1_346_200)), 899_999)),
+    ],
+    ids=["too much", "somebody's wallet", "empty", "there before", "a unit beside it", "too little comes"],
+)
+def test_nothing_else_is_paid_for(rule: str, purse: Purse) -> None:
+    with pytest.raises(UnsafeSwap) as caught:
+        judged(swap_of_sol(), purse)
+    assert (caught.value.code, caught.value.retryable) == (f"unsafe.{rule}", False)
+
+
+def test_rent_of_a_pool_s_is_no_drain_of_a_swap_without_sol() -> None:
+    plan = crafted.order("USDC", "BONK")
+    usdc, bonk = crafted.mint(plan, "in"), crafted.mint(plan, "out")
+    swap = crafted.cpmm(1_000_000, 900_000, ata(usdc), ata(bonk))
+    shape = Shape(plan, [*crafted.budget(), swap, crafted.memo()])
+    purse = Purse(lamports={str(WALLET): [10**9, 10**9 - 25_000 - 1_346_200]})
+    purse.lamports[str(crafted.VENUE_POOL)] = [0, 1_346_200]
+    purse.states[str(crafted.VENUE_POOL)] = kept(1_346_200)
+    for token, by in ((usdc, -1_000_000), (bonk, 950_000)):
+        purse.tokens[str(ata(token))] = [(str(token), str(WALLET), n) for n in (10**7, 10**7 + by)]
+        purse.lamports[str(ata(token))] = [2_039_280, 2_039_280]
+    judged(shape, purse)
+    purse.lamports[str(WALLET)][1] -= 1
+    with pytest.raises(UnsafeSwap) as caught:
+        judged(shape, purse)
+    assert caught.value.code == "unsafe.drains"
 
 
 def test_a_destination_that_is_hidden_in_a_table_is_seen_by_what_arrives() -> None:

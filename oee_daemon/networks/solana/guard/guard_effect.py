@@ -24,6 +24,10 @@ from oee_daemon.networks.solana.solana_refusals import rejection
 from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import is_far_better
 
+#: Lamports that a swap may pay for accounts that its programs make and keep: PumpSwap makes one for whoever
+#: trades there first (1,844,400 once, less by now). They count beside the bound, as the network's fee does.
+#: https://github.com/pump-fun/pump-public-docs, docs/instructions/BUY.md, `user_volume_accumulator`
+MOST_LEFT = 2_000_000
 #: What a node says of a swap whose blockhash it does not have
 #: (https://github.com/anza-xyz/solana-sdk, transaction-error).
 UNKNOWN_BLOCK = "BlockhashNotFound"
@@ -56,9 +60,10 @@ def check(
         states = dict(zip(asked, found["accounts"], strict=True))
         for address, state in states.items():
             _account(address, state, mine.get(address), limits)
+        left = _left(found, keys, states, limits.wallet)
     except (Unreadable, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise NoAnswer("a simulation that can't be read") from None
-    _amounts(moved, found["fee"], limits)
+    _amounts(moved, found["fee"], left, limits)
     if plan.by_quote:
         _as_quoted(moved, plan)
 
@@ -76,18 +81,47 @@ def _as_quoted(moved: Mapping[str, int], plan: Plan) -> None:
     raise WrongQuote(f"Before it was signed, it would {said}: its bound is made of a wrong price.")
 
 
-def _amounts(moved: Mapping[str, int], fee: int, limits: Limits) -> None:
+def _amounts(moved: Mapping[str, int], fee: int, left: int, limits: Limits) -> None:
+    """`left`: lamports in accounts that the swap's programs made."""
     if fee > limits.fee_cap:
         refuse("fee", f"its network fee would be {fee} lamports, more than {limits.fee_cap}")
+    broken = _broken(moved, min(left, MOST_LEFT), limits)
+    if broken is None:
+        return
+    if left > MOST_LEFT and _broken(moved, left, limits) is None:
+        refuse("rent", f"it would pay {left} lamports for accounts of others, more than {MOST_LEFT}")
+    refuse(*broken)
+
+
+def _broken(moved: Mapping[str, int], left: int, limits: Limits) -> tuple[str, str] | None:
+    """The rule that the amounts break, and how, with as many lamports put back; none where they keep all."""
     rest = dict(moved)
+    rest[WSOL] = rest.get(WSOL, 0) + left
     spent, got = -rest.pop(limits.input_mint, 0), rest.pop(limits.output_mint, 0)
     if spent > limits.most_in:
-        refuse("spends", f"it would spend {spent}, and may {limits.most_in}")
+        return "spends", f"it would spend {spent}, and may {limits.most_in}"
     if got < limits.least_out:
-        refuse("receives", f"it would bring {got}, and has to {limits.least_out}")
+        return "receives", f"it would bring {got}, and has to {limits.least_out}"
     for mint, by in rest.items():
         if by < 0:
-            refuse("drains", f"it would take {-by} of {'SOL' if mint == WSOL else mint} as well")
+            return "drains", f"it would take {-by} of {'SOL' if mint == WSOL else mint} as well"
+    return None
+
+
+def _left(found: Mapping[str, Any], keys: Sequence[str], states: Mapping[str, Any], wallet: str) -> int:
+    """Lamports in accounts that were not there before, and that a program keeps and not the wallet."""
+    before = dict(zip(keys, found["preBalances"], strict=True))
+    return sum(
+        state["lamports"]
+        for address, state in states.items()
+        if state is not None and before[address] == 0 and _is_kept(state, wallet)
+    )
+
+
+def _is_kept(state: Mapping[str, Any], wallet: str) -> bool:
+    data = _data(state)
+    own = state["owner"] in (TOKEN, TOKEN_2022) and data[32:64] == bytes(Pubkey.from_string(wallet))
+    return state["owner"] != SYSTEM and bool(data) and not own
 
 
 def _account(address: str, state: Any, mint: str | None, limits: Limits) -> None:
