@@ -9,6 +9,7 @@ from oee_cli.api.http_client import Client
 from oee_cli.errors import NoSuchOrder, UsageFault
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.contract.shapes import Order
+from oee_daemon.contract.status import FINAL
 
 
 def find_order(client: Client, identifier: str) -> Order:
@@ -62,3 +63,9 @@ def find_orders(client: Client, **criteria: Any) -> list[Order]:
 def without_story(order: Order) -> Order:
     """The order object alone, as everywhere: without its events and swaps."""
     return cast(Order, {name: value for name, value in order.items() if name not in ("events", "swaps")})
+
+
+def what_became_of(order: Order) -> str:
+    """The command that tells how an order ended, or goes on."""
+    name = order["orderId"][:8]
+    return f"How it ended: oee show {name}" if order["status"] in FINAL else f"Follow it: oee watch {name}"

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
+from oee_cli.errors import Unreachable
+
 #: Seconds for the address of a name.
 _NAME_S = 2.0
 #: A listening socket, in /proc/net/tcp.
@@ -47,6 +49,14 @@ def process_state(pid: int) -> str | None:
 def is_process_stopped(pid: object) -> bool:
     """Whether the process was frozen by a signal."""
     return isinstance(pid, int) and pid > 0 and process_state(pid) in ("T", "t")
+
+
+def explain_frozen(pid: int | None) -> Unreachable | None:
+    """Why the daemon of that process says nothing, where a signal froze it."""
+    if not is_process_stopped(pid):
+        return None
+    hint = f"Let it go on: kill -CONT {pid}"
+    return Unreachable(f"The daemon (pid {pid}) is frozen.", hint=hint, code="daemon_frozen", retryable=True)
 
 
 def process_name(pid: int) -> str | None:

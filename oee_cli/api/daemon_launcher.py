@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 
 from oee_cli.api import client_handshake
 from oee_cli.api.client_home import Belongings
+from oee_cli.api.client_processes import explain_frozen, is_process_stopped
 from oee_cli.api.client_resident_daemon import Resident
 from oee_cli.errors import Forbidden, HomeLost, Refused, Stopped, Unreachable
 from oee_cli.output import Output
@@ -175,8 +176,8 @@ class Launcher(Resident):
             except PermissionError:
                 raise Forbidden(f"The daemon (pid {pid}) belongs to another account.") from None
         while self.held():
-            if time.monotonic() > deadline:
-                raise Unreachable(
+            if time.monotonic() > deadline or is_process_stopped(pid):
+                raise explain_frozen(pid) or Unreachable(
                     f"The daemon (pid {pid}) is still draining after {STOP_LIMIT:.0f} s.",
                     hint="See what it does: oee daemon logs",
                 )

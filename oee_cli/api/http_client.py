@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.client_recent_orders import Recent
 from oee_cli.api.client_transport import UnixTransport, httpx
 from oee_cli.api.daemon_launcher import START_LIMIT, Launcher
@@ -254,7 +255,8 @@ class Client:
             return Unreachable(
                 f"No daemon answers at {self.settings.url} ({lost}).", hint="Check OEE_URL, and that it runs."
             )
-        return Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
+        frozen = explain_frozen(self.launcher.pid()) if lost.timed_out else None
+        return frozen or Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
 
     def _revive(self, lost: ConnectionLost, over: bool, deadline: float) -> CliError | None:
         """Brings a local daemon back. Returns the error where that can't be done."""

@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, NoReturn
 
+from oee_cli.api.client_processes import explain_frozen
 from oee_cli.api.daemon_launcher import Launcher, daemon_command
 from oee_cli.errors import CliError, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -168,7 +169,7 @@ def _report_not_running(output: Output, launcher: Launcher) -> ExitCode:
             "The daemon is not running.", hint="Start it: oee daemon start", code="daemon_not_running"
         )
     else:
-        error = Unreachable(
+        error = explain_frozen(pid) or Unreachable(
             f"The daemon ({name_process(pid)}) is there and does not answer:"
             " it is starting, stopping or stuck.",
             hint="See: oee daemon logs",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oee_cli.api.client_order_lookup import find_order, group_of, without_story
+from oee_cli.api.client_order_lookup import find_order, group_of, what_became_of, without_story
 from oee_cli.api.http_client import Client, session
 from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -14,7 +14,7 @@ from oee_cli.output import Output, clean_lines
 from oee_cli.text.order_text import short_id
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.shapes import Order
-from oee_daemon.contract.status import FINAL, MAY_CANCEL
+from oee_daemon.contract.status import MAY_CANCEL
 
 #: Orders up to which `--all` on a terminal does not ask.
 _FEW = 10
@@ -131,9 +131,7 @@ def _cancel_many(client: Client, asked: dict[str, Any], output: Output) -> ExitC
 
 def _report_too_late(output: Output, e: Refused, order: Order) -> ExitCode:
     """Says that an order can no longer be cancelled. With `--json` the order says why."""
-    final = order["status"] in FINAL
-    hint = f"How it ended: oee show {short_id(order)}" if final else f"Follow it: oee watch {short_id(order)}"
-    output.sentence("✗", clean_lines(e.message), e.hint or hint)
+    output.sentence("✗", clean_lines(e.message), e.hint or what_became_of(order))
     if output.json:
         output.emit(without_story(order))
     return e.exit_code

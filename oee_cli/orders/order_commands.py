@@ -18,6 +18,7 @@ def watch_order(identifier: str | None, timeout: str | None, output: Output) -> 
     with session(output) as client:
         if identifier is None:
             return _watch_all_orders(client, output, None if limit is None else began + limit)
+        client.until = None if limit is None else began + limit
         order = find_order(client, identifier)
         from oee_cli.api.follow_order import screen_for, watch_to_end
 

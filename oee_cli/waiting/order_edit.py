@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.api.client_order_lookup import find_order, without_story
+from oee_cli.api.client_order_lookup import find_order, what_became_of, without_story
 from oee_cli.api.http_client import Client, session
 from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
@@ -57,9 +57,7 @@ def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCod
             if e.order is None:
                 say_options(e)
                 raise
-            output.sentence(
-                "✗", clean_lines(e.message), e.hint or f"Follow it: oee watch {short_id(e.order)}"
-            )
+            output.sentence("✗", clean_lines(e.message), e.hint or what_became_of(e.order))
             if output.json:
                 output.emit(without_story(e.order))
             return e.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from decimal import Decimal
@@ -179,9 +180,10 @@ def clock_words(order: Order, sent: float, answered: float) -> str | None:
 def note_placed(output: Output, order: Order, *, turned: bool = False) -> None:
     """Says what was placed."""
     for line in placed_lines(order, turned=turned):
-        # Between what is said and the commands, where it is too long for the screen.
-        fits = cell_len(line) <= output.width(sys.stderr)
-        output.note(line if fits else line.replace(" · ", "\n  "))
+        # Between words, and before each command, where it is too long for the screen.
+        width = output.width(sys.stderr)
+        parts = [line] if cell_len(line) <= width else line.split(" · ")
+        output.note("\n  ".join(fold for part in parts for fold in textwrap.wrap(part, width - 2)))
 
 
 def placed_lines(order: Order, *, turned: bool = False) -> list[str]:

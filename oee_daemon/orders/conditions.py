@@ -181,7 +181,8 @@ def complete(said: dict[str, Any], given: Mapping[str, Any], base: Token, quote:
     if said["launch_at"] is None and kind is OrderType.MARKET and said.get("oco") is not None:
         raise _contradicts("oco", "an order that does not wait", "Give launchTime, or use limit or stop.")
     if said["launch_at"] and said["good_until"] and said["good_until"] <= said["launch_at"]:
-        raise _contradicts("expiresAt", "launchTime, which is not before it", "Name a later time.")
+        what = "expiresAt has to be after launchTime."
+        raise InvalidInput(what, code="field_contradicts", field="expiresAt", hint="Name a later time.")
     if kind is OrderType.SNIPER:
         _complete_sniper(said, base, quote)
     elif kind is not OrderType.MARKET:
@@ -213,7 +214,7 @@ def _complete_sniper(said: dict[str, Any], base: Token, quote: Token) -> None:
             )
         said["good_until"] = said["good_until"] or sniper_end(said["launch_at"], said["valid_for_s"])
     if is_unbound(said["limit_price"]):
-        raise _contradicts("limitPrice", "type sniper, where it is none", "Leave it out.")
+        raise _contradicts("limitPrice", "type sniper where it says none", "Leave it out.")
     if said["limit_price"] is not None:
         _refuse_bounds(said)
         _bind(said, said["limit_price"], "limitPrice", base, quote)
@@ -265,9 +266,9 @@ def _bind(said: dict[str, Any], worst: Decimal, field: str, base: Token, quote: 
     exact_in = said["swap_mode"] is SwapMode.EXACT_IN
     if is_unbound(worst):
         if not exact_in:
-            raise _contradicts(
-                "limitPrice", "an amount to receive, where it is none", "Say what is spent, or give a price."
-            )
+            what = "limitPrice can't be none where the amount is what arrives: nothing would bound its cost."
+            hint = "Say what is spent, or give a price."
+            raise InvalidInput(what, code="field_contradicts", field="limitPrice", hint=hint)
         # The guard of each attempt is what keeps it.
         said["min_receive"] = 1
         return

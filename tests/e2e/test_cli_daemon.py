@@ -131,6 +131,20 @@ def assert_detached(pid: int) -> None:
     assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
 
 
+def test_a_frozen_daemon_is_called_frozen(cold: Cli) -> None:
+    """It was waited for, for a minute, as one that drains."""
+    assert cold.run("daemon", "start").returncode == 0
+    pid = cold.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        told = [cold.run("daemon", command) for command in ("status", "stop")]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [done.returncode for done in told] == [6, 6]
+    assert all(f"kill -CONT {pid}" in done.stderr for done in told)
+    until(lambda: ended(pid), what="the stop that it was asked for")
+
+
 def test_who_leaves_while_it_starts_leaves_a_daemon_behind(cold: Cli) -> None:
     terminal = Terminal(cold, *BUY, columns=60)
     terminal.until(shows("starting the daemon"))

@@ -77,6 +77,8 @@ def test_what_has_fired_is_not_edited(cli: Cli) -> None:
     late = cli.run("edit", order["orderId"], "--at", "90", "--json")
     assert (late.returncode, json.loads(late.stdout)["status"]) == (3, "confirmed")
     assert "confirmed" in late.stderr
+    # It has ended, so that there is nothing to follow.
+    assert f"How it ended: oee show {order['orderId'][:8]}" in late.stderr
 
 
 def test_a_step_from_now_is_counted_for_the_new_amount(cli: Cli) -> None:

@@ -277,7 +277,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("snipe JUP USDC --spend 100 --at 9m --accept lp", "field_contradicts", "new token", "Leave it out"),
     ("snipe JUP USDC --spend 100 --at 140", "invalid_time", "it is a time here", "--max-price 140"),
     ("snipe JUP USDC --spend 100 --at 2020-12-01T09:00:00Z", "expired_already", "is past", "24h"),
-    ("snipe JUP USDC --spend 100 --at 9m --within 5m", "field_contradicts", "not before it", "later"),
+    ("snipe JUP USDC --spend 100 --at 9m --within 5m", "field_contradicts", "has to be after", "later"),
     ("snipe USDC SOL --spend 100 --at 9m", "side_contradicts", "buys", "oee snipe SOL USDC"),
     ("snipe JUP USDC --spend 100 --at 9m --max-price 0", "invalid_price", "more than 0", "-5%"),
     ("buy SOL USDC 1.5 --at 140", "field_contradicts", "trades at once", "oee limit"),
@@ -339,3 +339,11 @@ def test_a_new_token_is_waited_for_by_its_mint_and_told_as_such(cli: Cli) -> Non
     assert (done.returncode, json.loads(done.stdout)["order"]["accept"]) == (0, ["holders", "lp"]), (
         done.stderr
     )
+
+
+def test_what_was_placed_is_folded_between_words(cli: Cli) -> None:
+    placed = cli.run(*["stop", "sell", "SOL", "USDC", "1.5", "--at", "100", "--limit", "none"], COLUMNS="60")
+    lines = placed.stderr.splitlines()
+    assert placed.returncode == 0 and len(lines) > 5
+    assert max(map(len, lines)) <= 60
+    cli.run("cancel", placed.stdout.strip())
