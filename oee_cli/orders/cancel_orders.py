@@ -61,6 +61,9 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageFault("--all stops every order: nobody can be asked here.", hint="Add --yes")
     with session(output) as client:
+        # A daemon that is frozen carries it out once it thaws, and so does a second request for the rest:
+        # what is placed from now on is not meant.
+        newest = _newest(client)
         if not yes:
             status = ",".join(sorted(MAY_CANCEL))
             found = client.get("/api/orders", {"status": status, "limit": MAX_PAGE, **chosen.params()})[
@@ -69,7 +72,7 @@ def cancel_all(identifiers: Sequence[str], chosen: CancelFilter, output: Output,
             if len(found) > _FEW and not _confirmed(output, len(found)):
                 output.sentence("✗", "nothing was cancelled.")
                 return ExitCode.STOPPED
-        return _cancel_many(client, {"all": True, **chosen.params()}, output)
+        return _cancel_many(client, {"all": True, **chosen.params()}, output, newest)
 
 
 def cancel_group(
@@ -79,7 +82,14 @@ def cancel_group(
     if identifiers or every or chosen.params():
         raise UsageFault("--group says which orders by itself.", hint="Leave the rest out.")
     with session(output) as client:
-        return _cancel_many(client, {"group": group_of(client, group)}, output)
+        newest = _newest(client)
+        return _cancel_many(client, {"group": group_of(client, group)}, output, newest)
+
+
+def _newest(client: Client) -> str | None:
+    """The id of the newest order, where there is one."""
+    orders = client.get("/api/orders", {"limit": 1})["orders"]
+    return str(orders[0]["orderId"]) if orders else None
 
 
 def _confirmed(output: Output, number: int) -> bool:
@@ -100,9 +110,13 @@ def _cancel_one(client: Client, identifier: str, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _cancel_many(client: Client, asked: dict[str, Any], output: Output) -> ExitCode:
-    """Asks until nothing is left to be stopped."""
+def _cancel_many(
+    client: Client, asked: dict[str, Any], output: Output, newest: str | None = None
+) -> ExitCode:
+    """Asks until nothing is left to be stopped. `newest`: the last order that is meant."""
     cancelled = 0
+    if newest is not None:
+        asked = asked | {"upTo": newest}
     while True:
         answer = client.read("POST", "/api/orders/cancel", json=asked)
         cancelled += answer["cancelled"]

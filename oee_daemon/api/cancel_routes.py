@@ -30,6 +30,9 @@ class CancelAsked(answer_schema.Body):
     pair: str | None = Field(None, description="BASE/QUOTE")
     side: Side | None = None
     type: OrderType | None = None
+    up_to: UUID | None = Field(
+        None, description="the newest order that is meant; by default the newest when this is carried out"
+    )
 
 
 class Cancelled(answer_schema.Shape):
@@ -60,7 +63,7 @@ def cancel_many(request: Request, asked: CancelAsked) -> JSONResponse:
         side=asked.side,
         type=asked.type,
     )
-    done = state.intake.cancel_many(chosen)
+    done = state.intake.cancel_many(chosen, asked.up_to)
     named = len(chosen.ids or ())
     return JSONResponse(
         {

@@ -272,12 +272,18 @@ class Intake:
         self._feed.publish(order_id)
         return cancelled
 
-    def cancel_many(self, chosen: Chosen) -> Cancelled:
-        """Stops all of them of which nothing can be on the chain, in batches, for up to `CANCEL_S`.
+    def cancel_many(self, chosen: Chosen, up_to: UUID | None = None) -> Cancelled:
+        """Stops all of them of which nothing can be on the chain, in batches, for up to `CANCEL_S`. `up_to`:
+        the newest order that is meant; none for the newest that there is now. What is placed later goes on.
 
-        Raises `Unavailable` where the database may have forgotten what became of them.
+        Raises `NotFound`, and `Unavailable` where the database may have forgotten what became of them.
         """
         until, count = time.monotonic() + CANCEL_S, 0
+        with self._db.connect() as conn:
+            last = cancel_sql.number_of(conn, up_to)
+        if last is None and up_to is not None:
+            raise NotFound(f"There is no order {up_to}.", field="upTo")
+        chosen = replace(chosen, up_to=last)
         while True:
             seen = self._seen()
             with self._db.connect() as conn:

@@ -19,6 +19,8 @@ from oee_daemon.store.move_sql import cancelling
 from oee_daemon.store.predicates import IS_LIVE, LIVE, MAY_CANCEL
 from oee_daemon.store.sql_statement import Statement
 
+_NEWEST = Statement("-- newest: the number of the newest order\nSELECT max(number) FROM orders")
+_NUMBER = Statement("-- number_of: one order's\nSELECT number FROM orders WHERE id = %(id)s")
 #: The most orders that are named as not ended.
 NAMED = 1000
 
@@ -26,13 +28,14 @@ NAMED = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """Which orders are to be cancelled: those of `ids`, of a group, or all that have not ended; narrowed by
-    the rest."""
+    the rest. `up_to`: the number of the last one that is meant."""
 
     ids: Sequence[UUID] | None = None
     group: UUID | None = None
     pair: str | None = None
     side: str | None = None
     type: str | None = None
+    up_to: int | None = None
 
     @property
     def condition(self) -> str:
@@ -40,12 +43,13 @@ class Chosen:
         found = LIVE if self.ids is None else "id = ANY (%(ids)s::uuid[])"
         if self.group is not None:
             found = "group_id = %(group)s"
-        return " AND ".join([found, *(f"{name} = %({name})s" for name in names)])
+        meant = [] if self.up_to is None else ["number <= %(up_to)s"]
+        return " AND ".join([found, *meant, *(f"{name} = %({name})s" for name in names)])
 
     @property
     def values(self) -> dict[str, Any]:
         names = {"group": self.group, "pair": self.pair, "side": self.side, "type": self.type}
-        return {"ids": self.ids and [*self.ids]} | names
+        return {"ids": self.ids and [*self.ids], "up_to": self.up_to} | names
 
 
 def cancel_some(conn: Connection, chosen: Chosen, most: int, seen: Where | None) -> list[UUID]:
@@ -59,6 +63,13 @@ def cancel_some(conn: Connection, chosen: Chosen, most: int, seen: Where | None)
     values = chosen.values | {"most": most} | place(seen)
     moved = Statement(cancelling("cancel_some", which, told)).all(conn, values)
     return [row[0] for row in moved]
+
+
+def number_of(conn: Connection, order_id: UUID | None) -> int | None:
+    """The number of that order, or of the newest one; none where there is none."""
+    statement, values = (_NEWEST, {}) if order_id is None else (_NUMBER, {"id": order_id})
+    row = statement.first(conn, values)
+    return None if row is None else row[0]
 
 
 def left_of(conn: Connection, chosen: Chosen) -> list[tuple[UUID, Status]]:

@@ -12,7 +12,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine import intake
 from oee_daemon.errors import Conflict, NotFound
 from oee_daemon.orders.order import Order
-from oee_daemon.store import move_sql
+from oee_daemon.store import cancel_sql, move_sql
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.database import transactions
 from oee_daemon.store.tables import orders
@@ -117,6 +117,25 @@ def test_all_that_can_not_be_on_the_chain_is_cancelled_in_batches(
     assert bench.order(held.id).fence == held.fence + 1
     assert bench.order(sent.id) == sent
     assert bench.intake.cancel_many(Chosen()).count == 0
+
+
+def test_what_is_placed_while_all_are_cancelled_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "CANCEL_AT_ONCE", 1)
+    meant = [bench.place(), bench.place()]
+    later: list[Order] = []
+    some = cancel_sql.cancel_some
+
+    def placed_meanwhile(*asked: Any) -> Any:
+        if not later:
+            later.append(bench.place())
+        return some(*asked)
+
+    monkeypatch.setattr(cancel_sql, "cancel_some", placed_meanwhile)
+    assert bench.intake.cancel_many(Chosen()).count == 2
+    assert [bench.order(order.id).status for order in meant] == [Status.CANCELLED] * 2
+    assert bench.order(later[0].id).status is Status.PENDING
 
 
 def test_only_what_was_chosen_is_cancelled(bench: Bench) -> None:
