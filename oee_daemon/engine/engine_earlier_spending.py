@@ -58,9 +58,22 @@ class EarlierSpending:
         self._looked = None
 
     async def _count(self) -> tuple[str, str | None] | None:
-        orders = await asyncio.to_thread(self._read)
         worth: dict[str, Decimal] = {}
         unpriced: dict[str, str] = {}
+        left, after = None, 0
+        while orders := await asyncio.to_thread(self._read, after):
+            after = orders[-1].number
+            left = await self._count_some(orders, worth, unpriced) or left
+        if left is None:
+            return None
+        why = unpriced.get(left.input_mint) or unpriced[left.output_mint]
+        message = f"Orders of the last 24 hours can't be counted: {left.id}. {why}"
+        return message, None if left.ended else f"Unless it is needed: oee cancel {left.id}"
+
+    async def _count_some(
+        self, orders: Sequence[Uncounted], worth: dict[str, Decimal], unpriced: dict[str, str]
+    ) -> Uncounted | None:
+        """One of them that can't be valued now, where there is one."""
         # Twice: what an order got may have a price where its input has none.
         for _ in range(2):
             await self._ask([self._basis(order, unpriced) for order in orders], worth, unpriced)
@@ -71,12 +84,7 @@ class EarlierSpending:
         ]
         if valued:
             await asyncio.to_thread(uncounted_sql.note, self._db, valued)
-        left = next((order for order in orders if self._basis(order, unpriced)[0] not in worth), None)
-        if left is None:
-            return None
-        why = unpriced.get(left.input_mint) or unpriced[left.output_mint]
-        message = f"Orders of the last 24 hours can't be counted: {left.id}. {why}"
-        return message, None if left.ended else f"Unless it is needed: oee cancel {left.id}"
+        return next((order for order in orders if self._basis(order, unpriced)[0] not in worth), None)
 
     async def _ask(
         self, bases: Sequence[tuple[str, int]], worth: dict[str, Decimal], unpriced: dict[str, str]
@@ -100,9 +108,9 @@ class EarlierSpending:
             except NoReferencePrice as e:
                 return e.message.removesuffix(" Nothing was stored.")
 
-    def _read(self) -> Sequence[Uncounted]:
+    def _read(self, after: int) -> Sequence[Uncounted]:
         with self._db.connect() as conn:
-            return uncounted_sql.uncounted(conn)
+            return uncounted_sql.uncounted(conn, after)
 
     def _basis(self, order: Uncounted, unpriced: Mapping[str, str]) -> tuple[str, int]:
         """The mint by which it is valued, and how many units of it."""

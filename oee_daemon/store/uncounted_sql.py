@@ -19,8 +19,8 @@ from oee_daemon.store.database import transactions
 from oee_daemon.store.predicates import LIVE
 from oee_daemon.store.sql_statement import Statement
 
-#: Orders that are noted in one transaction, for which whoever places waits: a hundred thousand that wait
-#: would take longer than any statement may.
+#: Orders that are read at once, and noted in one transaction, for which whoever places waits: a hundred
+#: thousand that wait would take longer than any statement may.
 AT_ONCE = 2000
 
 
@@ -28,6 +28,7 @@ class Uncounted(NamedTuple):
     """`spends`: of its input at its worst, or what it did spend; none where its price will tell. `gets`: of
     its output, at least; none where nobody knows yet."""
 
+    number: int
     id: UUID
     ended: bool
     side: str
@@ -51,18 +52,19 @@ class Valued(NamedTuple):
 _UNCOUNTED = Statement(
     f"""
     -- uncounted: orders that are or may be spent in the last 24 h and that no limit of the day has seen
-    WITH found AS (
+    WITH found AS MATERIALIZED (
         SELECT * FROM orders WHERE {LIVE}
         UNION ALL
         SELECT * FROM orders WHERE finished_at > clock_timestamp() - interval '24 hours 1 minute'
             AND (status = 'confirmed' OR error ->> 'code' = 'restored_unknown')
     )
-    SELECT id, finished_at IS NOT NULL AS ended, side, trail_bps, slippage_bps, input_mint, output_mint,
+    SELECT number, id, finished_at IS NOT NULL AS ended, side, trail_bps, slippage_bps, input_mint, output_mint,
         coalesce(filled_in, CASE swap_mode WHEN 'ExactIn' THEN amount ELSE max_spend END) AS spends,
         coalesce(filled_out, CASE swap_mode WHEN 'ExactOut' THEN amount END) AS gets
     FROM found
-    WHERE NOT EXISTS (SELECT FROM reservations r WHERE r.order_id = found.id)
+    WHERE number > %(after)s AND NOT EXISTS (SELECT FROM reservations r WHERE r.order_id = found.id)
         AND NOT EXISTS (SELECT FROM counted c WHERE c.order_id = found.id)
+    ORDER BY number LIMIT %(most)s
     """,  # noqa: S608
     class_row(Uncounted),
 )
@@ -76,14 +78,14 @@ _NOTE = Statement("""
 _LOCK = Statement(spending_sql.LIMITS_LOCK)
 
 
-def uncounted(conn: Connection) -> list[Uncounted]:
-    return _UNCOUNTED.all(conn)
+def uncounted(conn: Connection, after: int) -> list[Uncounted]:
+    """Those with a number past `after`, `AT_ONCE` at most."""
+    return _UNCOUNTED.all(conn, {"after": after, "most": AT_ONCE})
 
 
 def note(db: Engine, valued: Sequence[Valued]) -> None:
-    """From now on these count; `AT_ONCE` by `AT_ONCE`."""
+    """From now on these count."""
     rows = [{"id": str(v.id), "amount": v.amount, "units": v.units} for v in valued]
-    for first in range(0, len(rows), AT_ONCE):
-        with transactions(db).begin() as conn:
-            _LOCK.first(conn)
-            _NOTE.run(conn, {"valued": Jsonb(rows[first : first + AT_ONCE])})
+    with transactions(db).begin() as conn:
+        _LOCK.first(conn)
+        _NOTE.run(conn, {"valued": Jsonb(rows)})

@@ -197,10 +197,20 @@ def test_what_may_be_on_another_chain_counts_as_spent(bench: Bench, sql: psycopg
 def test_however_many_no_limit_saw_who_places_waits_for_few_of_them_at_a_time(
     bench: Bench, sql: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one transaction a hundred thousand ran into a statement's limit, and nothing could be placed."""
+    """In one transaction, or read by one statement, a hundred thousand ran into a statement's limit, and
+    nothing could be placed."""
     monkeypatch.setattr(uncounted_sql, "AT_ONCE", 2)
+    read = uncounted_sql.uncounted
+    looks: list[int] = []
+
+    def counted(*asked: Any) -> list[uncounted_sql.Uncounted]:
+        looks.append(len(found := read(*asked)))
+        return found
+
+    monkeypatch.setattr(uncounted_sql, "uncounted", counted)
     placed = [Limited(bench).place(3) for _ in range(5)]
     assert Limited(bench, max_daily=Decimal(600)).used == (0, 15)
+    assert looks == [2, 2, 1, 0]
     at_once = sql.execute("SELECT count(*) FROM reservations GROUP BY xmin::text").fetchall()
     assert sorted(count for (count,) in at_once) == [1, 2, 2] and len(placed) == 5
 
