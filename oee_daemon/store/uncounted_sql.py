@@ -58,7 +58,8 @@ _UNCOUNTED = Statement(
         SELECT * FROM orders WHERE finished_at > clock_timestamp() - interval '24 hours 1 minute'
             AND (status = 'confirmed' OR error ->> 'code' = 'restored_unknown')
     )
-    SELECT number, id, finished_at IS NOT NULL AS ended, side, trail_bps, slippage_bps, input_mint, output_mint,
+    SELECT number, id, finished_at IS NOT NULL AS ended, side, trail_bps, slippage_bps,
+        input_mint, output_mint,
         coalesce(filled_in, CASE swap_mode WHEN 'ExactIn' THEN amount ELSE max_spend END) AS spends,
         coalesce(filled_out, CASE swap_mode WHEN 'ExactOut' THEN amount END) AS gets
     FROM found

@@ -59,7 +59,7 @@ def ask_and_leave(api: Shared, door: str, path: str, body: dict[str, Any]) -> No
             raw.connect(api.daemon.facts["socket"])
         text = json.dumps(body).encode()
         token = (api.daemon.home / "token").read_text().strip()
-        heads = ["Host: 127.0.0.1", f"Authorization: Bearer {token}", f"Idempotency-Key: {KEY}",
+        heads = ["Host: 127.0.0.1", f"Authorization: Bearer {token}",
                  "Content-Type: application/json", f"Content-Length: {len(text)}"]  # fmt: skip
         raw.sendall("\r\n".join([f"POST {path} HTTP/1.1", *heads, "", ""]).encode() + text)
 
