@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Statuses that end an attempt: final, `pending` again, or waiting again.
 ENDS = FINAL | {Status.PENDING, Status.WAITING}
+#: Seconds after which whoever watches is told of an order that goes on: by then its next flight has departed.
+HINT_S = 0.001
 
 
 def backoff(attempt: int, bounds: Growing) -> timedelta:
@@ -44,7 +46,7 @@ class Mover:
         self._feed = feed
         self._max_attempts = max_attempts
         self._timing = timing
-        #: Moved in this turn of the loop, and to be told of.
+        #: Moved, and to be told of.
         self._moved: list[UUID] = []
 
     async def move(
@@ -143,20 +145,21 @@ class Mover:
 
     def publish(self, moved: Order) -> None:
         """Tells whoever watches that the order has moved."""
-        self.tell([moved.id])
+        self.tell([moved.id], goes_on=moved.status not in ENDS)
         # What an attempt came to is for everybody; its steps are events of the order, and cost a tenth of it.
         level = logging.INFO if moved.status in ENDS else logging.DEBUG
         if log.isEnabledFor(level):
             extra = {"order_id": moved.id, "status": moved.status.value, "attempt": moved.attempt}
             log.log(level, "moved", extra=extra | {"venue": moved.venue, "signature": moved.signature})
 
-    def tell(self, moved: Sequence[UUID]) -> None:
-        """Of orders that have moved whoever watches is told, by one hint for all of a flight."""
-        if moved and not self._moved:
-            asyncio.get_running_loop().call_soon(self._send_hint)
+    def tell(self, moved: Sequence[UUID], *, goes_on: bool = False) -> None:
+        """Whoever watches is told of orders that have moved, by one hint for all of a flight. `goes_on`: what
+        they do next goes first."""
+        if moved:
+            asyncio.get_running_loop().call_later(HINT_S if goes_on else 0, self._send_hint)
         self._moved += moved
 
     def _send_hint(self) -> None:
-        """One for all that moved in a flight."""
         moved, self._moved = self._moved, []
-        self._feed.publish(*moved)
+        if moved:
+            self._feed.publish(*moved)

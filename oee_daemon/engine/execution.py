@@ -76,6 +76,8 @@ class Execution:
             urgent=urgent_places,
             lease=timing.lease,
             locked=lambda: network.wallet.locked,
+            # Not before there is an attempt, and there is one before anything is claimed.
+            seen=lambda order: self._attempt.ask_ahead(order),
         )
         self.gate = gate or Gate()
         self._faults = FaultLog()
@@ -151,6 +153,7 @@ class Execution:
             return await self._give_back(order_id, e)
         finally:
             self._hands.leave(order_id)
+            self._attempt.forget(order_id)
 
     async def _give_back(self, order_id: UUID, fault: Exception) -> timedelta | None:
         """The run has ended in a fault: wherever the order had got to, its next run goes on from there."""

@@ -5,9 +5,13 @@ Nothing has left yet: whatever a venue or the chain does wrong ends the attempt 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -21,6 +25,7 @@ from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
 from oee_daemon.engine.engine_token_safety import Check
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, UnsafeSwap
+from oee_daemon.networks.holdings import Means
 from oee_daemon.orders.conditions import is_unbound
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap, VenueAnswer
@@ -35,6 +40,17 @@ log = logging.getLogger(__name__)
 HALTED_PAUSE = timedelta(milliseconds=100)
 #: Checks of a new token that an earlier run made: they say nothing of now.
 OLD_CHECKS = "checks_outdated"
+#: Seconds for which what was asked before a claim was durable serves its attempt: a slow disk makes no old
+#: prices.
+AHEAD_S = 0.1
+
+
+class Asked(NamedTuple):
+    """What the outside says before a choice. `judged`: of a new token."""
+
+    means: Sequence[Means]
+    judged: Judged | None
+    answers: list[VenueAnswer]
 
 
 class Attempt:
@@ -59,19 +75,43 @@ class Attempt:
         self._mover = mover
         self._gate = gate
         self._lease = timing.lease
+        #: What is asked for orders whose claim waits for the disk, and since when.
+        self._ahead: dict[UUID, tuple[float, asyncio.Task[Asked]]] = {}
+
+    def ask_ahead(self, order: Order) -> None:
+        """Asks what `route` will ask, while the order's claim waits for the disk: to ask changes nothing."""
+        self.forget(order.id)
+        if order.status is Status.ROUTING and not order.expired_by_now:
+            asking = asyncio.get_running_loop().create_task(self._ask(order))
+            # Whoever needs the answer hears of its fault.
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._ahead[order.id] = time.monotonic(), asking
+
+    def forget(self, order_id: UUID) -> None:
+        """What was asked ahead is of no use: the claim has failed, or another came of it."""
+        if order_id in self._ahead:
+            self._ahead.pop(order_id)[1].cancel()
+
+    async def _ask(self, order: Order) -> Asked:
+        """Raises `AttemptFailed`."""
+        means = await self._checks.before_routing(order)
+        if order.token_address is None:
+            return Asked(means, None, await self._outside.quotes(order))
+        judged = await self._new_tokens.before_routing(order)
+        return Asked(means, judged, await self._outside.quotes(order, judged.venue, judged.route))
+
+    async def _asked(self, order: Order) -> Asked:
+        begun, asking = self._ahead.get(order.id, (0.0, None))
+        if asking is not None and time.monotonic() - begun <= AHEAD_S:
+            return await asking
+        return await self._ask(order)
 
     async def route(self, order: Order) -> Order | None:
         """Chooses the best quote that keeps the order's bound, or ends the attempt."""
         answers: list[VenueAnswer] = []
-        judged: Judged | None = None
         verdicts: Sequence[Check] = ()
         try:
-            means = await self._checks.before_routing(order)
-            if order.token_address is not None:
-                judged = await self._new_tokens.before_routing(order)
-                answers = await self._outside.quotes(order, judged.venue, judged.route)
-            else:
-                answers = await self._outside.quotes(order)
+            means, judged, answers = await self._asked(order)
             # A stop without a limit has a bound in name alone.
             set_bound = None if is_unbound(order.limit_price) else order.bound
             best = routing.choose(answers, order.swap_mode, set_bound)

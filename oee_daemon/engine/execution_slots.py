@@ -79,7 +79,7 @@ class Hands:
 class Slots:
     """Claims for one worker. `most`: orders in execution at once, over all workers; `urgent`: stops and
     snipers beyond them; `lease`: how long a claim holds without a sign of life; `locked`: nothing can be
-    signed now."""
+    signed now; `seen`: see `lease_sql.claim`."""
 
     def __init__(
         self,
@@ -92,6 +92,7 @@ class Slots:
         urgent: int = 0,
         lease: timedelta = USUAL.lease,
         locked: Callable[[], bool] = lambda: False,
+        seen: Callable[[Order], None] = lambda _: None,
     ) -> None:
         self._db = db
         self._line = line
@@ -100,6 +101,7 @@ class Slots:
         self._most = {MARKET: most, URGENT: urgent}
         self._lease = lease
         self.locked = locked
+        self._seen = seen
         #: Whose turn it is to look for a slot: of all orders, and of those that are known to be urgent.
         self._turns = {False: asyncio.Lock(), True: asyncio.Lock()}
         self._given_back = asyncio.Event()
@@ -170,6 +172,7 @@ class Slots:
             lease=self._lease,
             slot_class=slot_class,
             locked=self.locked(),
+            seen=self._seen,
         )
 
     async def _reap(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 # The whole before its part: a start imports it in two threads, and Python's import locks can't tell which
@@ -132,10 +132,18 @@ async def aside(
     return await asyncio.to_thread(asked)
 
 
-def dial(url: URL) -> Bounded:
-    """A connection like a pool's, and in none."""
+def dial(url: URL, settings: Mapping[str, str]) -> Bounded:
+    """A connection in autocommit like a pool's, and in none, with those settings. Blocks."""
     args, given = postgresql.psycopg.dialect().create_connect_args(url)  # type: ignore[no-untyped-call]
-    return connector(STATEMENT_S)(*args, **given)
+    made = connector(STATEMENT_S)(*args, **given)
+    try:
+        pairs = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+        made.autocommit = True
+        made.execute(f"SELECT {pairs}", prepare=False)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def silent_since(url: URL) -> float:

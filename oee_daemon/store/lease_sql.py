@@ -7,7 +7,7 @@ and due times are compared between processes whose clocks may differ. Nothing co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from oee_daemon.orders.order import Order
 from oee_daemon.store.engine_row import Where, place
 from oee_daemon.store.order_rows import ORDER, order_row, order_told
-from oee_daemon.store.postgres_line import Batch, Line, answered, asked
+from oee_daemon.store.postgres_line import Batch, Line, Row, answered, asked
 from oee_daemon.store.predicates import (
     ABSURD,
     EXPIRED,
@@ -109,10 +109,11 @@ async def claim(
     lease: timedelta = USUAL.lease,
     slot_class: str = MARKET,
     locked: bool = False,
+    seen: Callable[[Order], None] = lambda _: None,
 ) -> tuple[Order, bool] | None:
     """Takes the order for `owner`, who must not be working on it already, and one of the `slots` of a class;
     raises its fence. A pending one whose time is not over goes to `routing` with it: the second value says
-    so.
+    so. `seen`: is called with the order while that waits for the disk, see `Line.ask`.
 
     None: it is not runnable, not due, of another network, or held by somebody else; or the database is not
     `where` it was; or a swap of it has to be signed, and `owner` is `locked`. Raises `NoSlot`.
@@ -123,12 +124,18 @@ async def claim(
         values |= place(where)
     if locked:
         values["locked"] = True
-    row = await line.ask(_claim(slot_class), values)
+
+    def read(row: Row) -> None:
+        if row["id"] is not None:
+            row["order"] = order_told(row)
+            seen(row["order"])
+
+    row = await line.ask(_claim(slot_class), values, read)
     if row is None:
         return None
     if row["id"] is None:
         raise NoSlot(urgent=row["urgent"] and slot_class != URGENT)
-    return order_told(row), row["begins"]
+    return row["order"], row["begins"]
 
 
 # A slot is taken from a holder whose lease is over together with the order itself: the fence is raised, so

@@ -13,7 +13,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from inspect import cleandoc
@@ -35,11 +35,10 @@ Row = dict[str, Any]
 
 #: Rows of one flight. More wait for the next one.
 MOST_ROWS = 64
-#: Seconds for which a statement waits for another's lock. Short: everybody else waits with it.
-LOCK_S = 1.0
-#: A plan is made once for a connection, maybe while its tables are empty. All is looked up by key, and in the
-#: order of the rows, for that is the order of the locks.
-_PLANNER = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
+#: A wait for another's lock is short: everybody else waits with it. And a plan is made once for a connection,
+#: maybe while its tables are empty. All is looked up by key, and in the order of the rows, for that is the
+#: order of the locks.
+SETTINGS = {"lock_timeout": "1s", "plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
     ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"), "off"
 )
 
@@ -90,6 +89,10 @@ class _Request:
     batch: Batch
     row: str
     answer: asyncio.Future[Row | None]
+    seen: Callable[[Row], None] | None
+    found: Row | None = None
+    #: Of a flight that failed.
+    alone: bool = False
 
 
 class Line:
@@ -104,12 +107,9 @@ class Line:
         #: Until when the flight's answer has to be there, seconds.
         self.answer_s = STATEMENT_S + GRACE_S
         self._waiting: deque[_Request] = deque()
-        #: Of flights that failed: each flies alone.
-        self._alone: deque[_Request] = deque()
         self._flight: list[_Request] = []
         #: What the results under way are of: requests, or the text and the name of what was prepared.
         self._expected: deque[list[_Request] | tuple[str, str]] = deque()
-        self._answers: list[tuple[list[_Request], bytes | None]] = []
         self._fault: psycopg.Error | None = None
         self._connection: Bounded | None = None
         self._socket = -1
@@ -120,15 +120,20 @@ class Line:
         self._dialing: asyncio.Task[None] | None = None
         self._late: asyncio.TimerHandle | None = None
 
-    async def ask(self, batch: Batch, row: Mapping[str, Any]) -> Row | None:
+    async def ask(
+        self, batch: Batch, row: Mapping[str, Any], seen: Callable[[Row], None] | None = None
+    ) -> Row | None:
         """What the statement answers for this row once that is durable; none where it has no answer.
+
+        `seen`: is called with the answer while its commit waits for the disk, which may still fail: nothing
+        that it does may be told, stored or sent. Once more where the flight has to be repeated.
 
         Raises `DBAPIError`: Postgres refused it, or could not be asked, and nothing was done; or, with
         `connection_invalidated`, its answer is lost, and it may have been done. Who stops waiting leaves it
         in the air.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(batch, encode(row), loop.create_future())
+        request = _Request(batch, encode(row), loop.create_future(), seen)
         self._waiting.append(request)
         if not self._busy:
             self._busy = True
@@ -140,8 +145,7 @@ class Line:
         self._closed = True
         if self._dialing is not None:
             await asyncio.wait([self._dialing])
-        self._flight += [*self._alone, *self._waiting]
-        self._alone.clear()
+        self._flight += self._waiting
         self._waiting.clear()
         self._lose(psycopg.OperationalError("the line is closed"))
 
@@ -162,16 +166,14 @@ class Line:
             self._dialing = asyncio.get_running_loop().create_task(self._dial())
 
     def _board(self) -> list[_Request]:
-        while self._alone:
-            request = self._alone.popleft()
-            if not request.answer.done():
-                return [request]
         flight: list[_Request] = []
         while self._waiting and len(flight) < self._most:
             request = self._waiting.popleft()
             # Whoever stopped waiting before it was sent has asked for nothing.
             if not request.answer.done():
                 flight.append(request)
+                if request.alone:
+                    break
         return flight
 
     def _is_fresh(self) -> bool:
@@ -186,7 +188,7 @@ class Line:
 
     async def _dial(self) -> None:
         try:
-            made = await asyncio.to_thread(_dialed, self._url)
+            made = await asyncio.to_thread(dial, self._url, SETTINGS)
             self._connection, self._prepared, self._socket = made, {}, made.pgconn.socket
             made.pgconn.nonblocking = 1
             made.pgconn.enter_pipeline_mode()
@@ -203,7 +205,7 @@ class Line:
     def _send(self) -> None:
         assert self._connection is not None
         pg = self._connection.pgconn
-        self._fault, self._answers = None, []
+        self._fault = None
         self._expected.clear()
         self._late = asyncio.get_running_loop().call_later(self.answer_s, self._silent)
         kinds: dict[Batch, list[_Request]] = {}
@@ -216,6 +218,8 @@ class Line:
                     last = text is batch.texts[-1]
                     pg.send_query_prepared(self._name(pg, batch, text), [rows] if last else [])
                     self._expected.append(requests if last else [])
+                if any(request.seen for request in requests):
+                    pg.send_flush_request()
             pg.pipeline_sync()
             if pg.flush():
                 asyncio.get_running_loop().add_writer(self._socket, self._write)
@@ -273,26 +277,31 @@ class Line:
             self._fault = self._fault or error_from_result(result)
         elif isinstance(done := self._expected.popleft(), list):
             if done:
-                self._answers.append((done, result.get_value(0, 0)))
+                self._hear(done, result.get_value(0, 0))
         elif done[1]:
             self._prepared[done[0]] = done[1]
+
+    def _hear(self, requests: list[_Request], answer: bytes | None) -> None:
+        rows: dict[int, Row] = {row.pop("n"): row for row in json.loads(answer or b"[]")}
+        for n, request in enumerate(requests, 1):
+            request.found = rows.get(n)
+            if request.seen and request.found is not None and not request.answer.done():
+                request.seen(request.found)
 
     def _land(self) -> None:
         self._used = time.monotonic()
         if self._late is not None:
             self._late.cancel()
         if self._fault is None:
-            told = 0
-            for requests, answer in self._answers:
-                rows: dict[int, Row] = {row.pop("n"): row for row in json.loads(answer or b"[]")}
-                for n, request in enumerate(requests, 1):
-                    if told:
-                        failpoints.hit("flight_told")
-                    told += 1
-                    if not request.answer.done():
-                        request.answer.set_result(rows.get(n))
+            for told, request in enumerate(self._flight):
+                if told:
+                    failpoints.hit("flight_told")
+                if not request.answer.done():
+                    request.answer.set_result(request.found)
         elif len(self._flight) > 1:
-            self._alone.extend(self._flight)
+            for request in reversed(self._flight):
+                request.alone = True
+                self._waiting.appendleft(request)
         else:
             self._fail(self._flight[0], self._fault, lost=False)
         self._flight = []
@@ -333,17 +342,3 @@ class Line:
             found = DBAPIError.instance(text, None, error, psycopg.Error, connection_invalidated=lost)
             assert found is not None
             request.answer.set_exception(found)
-
-
-def _dialed(url: URL) -> Bounded:
-    """A connection that is as all of ours, and plans and locks as the line needs it. Blocks."""
-    made = dial(url)
-    try:
-        wanted = _PLANNER | {"lock_timeout": f"{LOCK_S * 1000:.0f}"}
-        pairs = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
-        made.autocommit = True
-        made.execute(f"SELECT {pairs}", prepare=False)
-    except BaseException:
-        made.close()
-        raise
-    return made

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from oee_daemon import failpoints
 from oee_daemon.store.database import transactions
-from oee_daemon.store.postgres_line import Batch, Line, Row, answered, asked
+from oee_daemon.store.postgres_line import SETTINGS, Batch, Line, Row, answered, asked
 from tests.integration.line_rig import PUT, drop_things, on, put, until_waits, values
 
 
@@ -43,7 +43,7 @@ def test_what_is_asked_in_one_turn_is_one_transaction_and_each_gets_its_own_answ
 def test_what_is_asked_while_a_flight_is_under_way_is_the_next_one(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 20.0)
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "20s")
 
     async def use(line: Line) -> list[Row]:
         await put(line, [0])
@@ -127,7 +127,7 @@ def test_a_flight_has_a_bound_on_its_rows_and_none_on_their_size(things: Engine,
 def test_a_held_row_holds_the_others_up_for_a_moment_only(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 0.2)
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "200ms")
 
     async def use(line: Line) -> list[Any]:
         await put(line, range(4))
@@ -194,3 +194,30 @@ def test_the_statement_before_it_runs_once_for_a_flight_and_in_the_same_transact
         return await asyncio.gather(*(line.ask(told, {"note": note}) for note in ("a", "b")))
 
     assert on(database_url, use) == [{"note": "b"}] * 2
+
+
+def test_an_answer_is_seen_while_its_commit_waits_and_told_once_it_is_durable(
+    things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "20s")
+    with things.connect() as conn:
+        conn.execute(text("ALTER TABLE things ADD UNIQUE (note) DEFERRABLE INITIALLY DEFERRED"))
+
+    async def use(line: Line) -> tuple[bool, Row, Row | None]:
+        heard: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
+        with things.connect() as conn:
+            other = conn.execution_options(isolation_level="READ COMMITTED").begin()
+            # The commit of the same note waits for what becomes of it.
+            conn.execute(text("INSERT INTO things (id, v, note) VALUES (1, 1, 'same')"))
+            row = {"id": 2, "v": 5, "note": "same"}
+            asking = asyncio.ensure_future(line.ask(PUT, row, heard.set_result))
+            seen = await heard
+            await asyncio.to_thread(until_waits, things)
+            told = asking.done()
+            other.rollback()
+        return told, seen, await asking
+
+    told, seen, answer = on(database_url, use)
+    assert not told
+    assert seen == answer
+    assert values(things) == {2: 5}

@@ -16,7 +16,7 @@ from oee_daemon import failpoints
 from oee_daemon.store import database
 from oee_daemon.store.database import transactions
 from oee_daemon.store.postgres_connection import Silent
-from oee_daemon.store.postgres_line import Batch, Line, answered, asked
+from oee_daemon.store.postgres_line import SETTINGS, Batch, Line, answered, asked
 from tests.integration.line_rig import drop_things, on, put, until_waits, values
 from tests.kit.daemons import until
 from tests.kit.proxy import Proxy
@@ -115,7 +115,7 @@ def test_one_that_the_server_closed_meanwhile_costs_nobody_an_answer(
 def test_one_that_is_closed_under_way_is_a_lost_answer(
     things: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oee_daemon.store.postgres_line.LOCK_S", 20.0)
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "20s")
 
     async def use(line: Line) -> list[Any]:
         row = await line.ask(COUNT, {"x": 1})

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from oee_daemon.networks.simulated import simulated_faults, simulated_ledger
 from oee_daemon.store import lease_sql, move_sql
-from oee_daemon.store.postgres_line import Batch, _dialed
+from oee_daemon.store.database import dial
+from oee_daemon.store.postgres_line import SETTINGS, Batch
 
 #: Tables that grow with orders. Of any other one a few rows are all there is.
 GROWING = {"orders", "order_events", "swaps", "spent_keys", "sim_ledger", "order_groups"}
@@ -32,7 +33,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("batch", KINDS, ids=lambda batch: batch.name)
 def test_a_plan_made_without_any_order_looks_each_one_up(db: Engine, batch: Batch) -> None:
-    with _dialed(db.url) as conn:
+    with dial(db.url, SETTINGS) as conn:
         conn.execute(f"PREPARE looked_at (jsonb) AS {batch.texts[-1]}".encode())
         told = conn.execute("EXPLAIN (FORMAT JSON) EXECUTE looked_at ('[]')").fetchone()
     assert told is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -33,11 +33,17 @@ class Within(Line):
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    async def ask(self, batch: Batch, row: Mapping[str, Any]) -> Row | None:
+    async def ask(
+        self, batch: Batch, row: Mapping[str, Any], seen: Callable[[Row], None] | None = None
+    ) -> Row | None:
         *before, last = batch.texts
         for text in before:
             RawCursor(driver(self._conn)).execute(text.encode())
         answer = RawCursor(driver(self._conn)).execute(last.encode(), [f"[{encode(row)}]"]).fetchone()
         assert answer is not None
-        rows: list[Row] = answer[0] or []
-        return {name: value for name, value in rows[0].items() if name != "n"} if rows else None
+        found: Row | None = answer[0][0] if answer[0] else None
+        if found is not None:
+            del found["n"]
+            if seen is not None:
+                seen(found)
+        return found
