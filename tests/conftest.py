@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import hypothesis
 import pytest
 import redis
 from sqlalchemy import Engine
@@ -78,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    # Hypothesis looks for those who hold it, and does not find who is frozen.
+    hypothesis.register_random(cast(Any, random))
     gc.freeze()
     gc.enable()
 

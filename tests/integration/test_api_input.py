@@ -49,7 +49,7 @@ BODIES: list[tuple[str, bytes, str, str]] = [
     ("byte order mark", b"\xef\xbb\xbf" + body(), "invalid_json", "body"),
     ("raw NUL", b'{"inputToken":"\x00"}', "invalid_json", "body"),
     ("nested too deep", b"[" * 60_000, "invalid_json", "body"),
-    ("nested objects", b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "invalid_json", "body"),
+    ("nested objects", b'{"inputToken":' * 4_000 + b"1" + b"}" * 4_000, "invalid_json", "body"),
     ("a name twice", b'{"inputToken":"SOL","inputToken":"JUP"}', "invalid_json", "body"),
     ("single quotes", b"{'inputToken':'SOL'}", "invalid_json", "body"),
     ("trailing comma", b'{"inputToken":"SOL",}', "invalid_json", "body"),

@@ -69,7 +69,7 @@ class Run:
             self.orders |= {order.id: found.id for order in found.orders}
         with self.bench.db.connect() as conn:
             leads = "INSERT INTO watch (one, owner, fence, lease_until)"
-            conn.execute(text(f"{leads} VALUES (1, 'w', 1, now() + interval '1 h')"))
+            conn.execute(text(f"{leads} VALUES (1, 'w', 1, now() + interval '1 h') ON CONFLICT DO NOTHING"))
             lease_sql.ensure_slots(conn, SLOTS)
 
     def watch(self) -> None:

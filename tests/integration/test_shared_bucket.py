@@ -46,9 +46,10 @@ def turning(turn: Callable[[list[Turnstile]], Awaitable[None]], *urls: str) -> N
 
 
 def worker(url: str, count: int) -> subprocess.Popen[str]:
-    """A process that takes so many turns, and then says when it got each."""
+    """A process that says that it is ready, takes so many turns once it is told to, and then says when it got
+    each."""
     code = f"""
-import asyncio, json, time
+import asyncio, json, sys, time
 from oee_daemon.networks.solana.rpc.shared_bucket import Turnstile
 async def run():
     stile = Turnstile({url!r})
@@ -56,17 +57,25 @@ async def run():
     async def one():
         await bucket.turn()
         got.append(time.time())
+    print("ready", flush=True)
+    sys.stdin.readline()
     await asyncio.gather(*(one() for _ in range({count})))
     await stile.close()
     print(json.dumps(got))
 asyncio.run(run())
 """
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True)
 
 
 def test_two_processes_have_one_pace(redis_url: str) -> None:
     turns = 30
     workers = [worker(redis_url, turns) for _ in range(2)]
+    for one in workers:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
+    for one in workers:
+        assert one.stdin is not None and one.stdin.write("go\n")
+        one.stdin.flush()
     got = [json.loads(one.communicate(timeout=60)[0]) for one in workers]
     moments = sorted(moment for each in got for moment in each)
     assert [len(each) for each in got] == [turns, turns]
