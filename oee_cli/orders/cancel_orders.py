@@ -11,6 +11,7 @@ from oee_cli.api.http_client import Client, session
 from oee_cli.errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
+from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import short_id
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.shapes import Order
@@ -100,13 +101,14 @@ def _confirmed(output: Output, number: int) -> bool:
 def _cancel_one(client: Client, identifier: str, output: Output) -> ExitCode:
     order = find_order(client, identifier)
     try:
-        order = client.read("POST", f"/api/orders/{order['orderId']}/cancel")
+        order = {**order, **client.read("POST", f"/api/orders/{order['orderId']}/cancel")}
     except Refused as e:
         order = e.order or client.order(order["orderId"])
         # A repeat of ours after a lost answer finds it cancelled: that is what was asked for.
         if order["status"] != "cancelled":
             return _report_too_late(output, e, order)
-    output.answer(without_story(order), f"✓ cancelled {short_id(order)}: nothing left the wallet")
+    left = left_wallet(order).removesuffix(".").replace("Nothing", "nothing", 1)
+    output.answer(without_story(order), f"✓ cancelled {short_id(order)}: {left}")
     return ExitCode.DONE
 
 

@@ -319,7 +319,8 @@ def _worse_sign(order: Order) -> int:
 
 
 def _bps(part: Decimal, whole: Decimal) -> float:
-    return float(round(part / whole * BPS, 1))
+    # Plus nothing: Decimal's -0 is shown as what it is.
+    return float(round(part / whole * BPS, 1) + 0)
 
 
 def _ms_between(start: str, end: str) -> float:

@@ -21,6 +21,7 @@ from oee_cli.text.condition_text import (
     until_words,
     waiting_text,
 )
+from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.price_text import NO_LIMIT
 from oee_cli.text.time_text import seconds_between, span_text, took_text
 from oee_daemon.contract.networks import UNLABELLED
@@ -235,25 +236,21 @@ def ending_text(order: Order, *, waited: float | None = None, room: int = 1000) 
         return Ending("✗", text, "look at the chain before you ask for the same again      (exit 9)")
     if status == "failed":
         attempts = f" in {order['attempt']} attempts" if order["attempt"] > 1 else ""
-        text = f"not {done}{attempts}: {error_text(order['error'])}. Nothing left the wallet."
+        text = f"not {done}{attempts}: {error_text(order['error'])}. {left_wallet(order)}"
         return Ending("✗", text, _hint_after_failure(order))
     if status == "cancelled":
-        return Ending("✗", f"cancelled: {not_done_text(order)}")
+        return Ending("✗", f"cancelled: not {done}. {left_wallet(order)}")
     if status == "expired" and is_conditional(order) and not order.get("firedAt"):
         # Nothing but that nothing ran, or a halt, lets a moment go by.
         missed = order["type"] == "sniper" and not order.get("tokenAddress")
         why = "it was not begun by then" if missed else "its condition was not met"
         text = f"expired: it waited {until_words(order)}, and {why}."
-        return Ending("✗", f"{text} Nothing left the wallet.", f"try: {repeat_command(order)}")
+        return Ending("✗", f"{text} {left_wallet(order)}", f"try: {repeat_command(order)}")
     if status == "expired":
         why = f"it could not be sent within {order['validForS']} s"
-        text = f"expired: {error_text(order['error']) if order['error'] else why}. Nothing left the wallet."
+        text = f"expired: {error_text(order['error']) if order['error'] else why}. {left_wallet(order)}"
         return Ending("✗", text, f"try: {repeat_command(order)} --valid-for {order['validForS'] * 2}")
     return _say_unfinished(order, done, waited)
-
-
-def not_done_text(order: Order) -> str:
-    return f"not {_DONE.get(order['side'], 'executed')}. Nothing left the wallet."
 
 
 def _say_confirmed(order: Order, room: int) -> str:

@@ -31,8 +31,8 @@ An order goes through five statuses, each durable before the next begins:
   submitted   stored, then sent: from here on it may be on the chain
   confirmed   the chain has it; the only end in which anything moved
 
-and can end in three other ways, which moved nothing (but for restored_unknown,
-where a restored database can't know):
+and can end in three other ways, which moved nothing but the network's fee of a
+swap that the chain refused (with restored_unknown nobody can know):
 
   failed      no venue could fill it, in as many attempts as are allowed
   cancelled   oee cancel ID, while it was not submitted

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.output import Output, clean
+from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import ending_text, order_header, repeat_command
 from oee_cli.text.text_layout import Line, cell_len
 from oee_cli.text.text_layout import draw_line as draw
@@ -251,6 +252,26 @@ def test_sentences() -> None:
     assert "--min-receive 1.4: allow less there" in (ending_text(least).hint or "")
     assert "(exit 9)" in (ending_text(order(status="submitted")).hint or "")
     assert "(exit 124)" in (ending_text(order(status="routing"), waited=60).hint or "")
+
+
+def test_a_swap_that_the_chain_refused_is_not_called_free() -> None:
+    """It moved nothing, and Solana took its fee all the same."""
+    error = {"code": "slippage_exceeded", "message": "Moved.", "retryable": True}
+    swap = {"attempt": 1, "signature": "5x", "state": "rejected"}
+    lapsed: Any = {**swap, "attempt": 2, "state": "lapsed"}
+    failed = order(status="failed", attempt=3, error=error, network="localnet", signature=None, swaps=[])
+    assert ending_text(failed).text.endswith(" Nothing left the wallet.")
+    assert left_wallet(order(**{**failed, "swaps": [lapsed]})) == "Nothing left the wallet."
+    one = order(**{**failed, "swaps": [swap, lapsed]})
+    fee = "Nothing left the wallet but the network's fee of one swap that the chain refused."
+    for status in ("failed", "cancelled", "expired"):
+        assert ending_text(order(**{**one, "status": status})).text.endswith(f" {fee}")
+    assert "fees of 2 swaps" in left_wallet(order(**{**failed, "swaps": [swap, swap]}))
+    # Where nobody asked for its swaps it may have been: by its attempts.
+    bare: dict[str, Any] = {name: value for name, value in failed.items() if name != "swaps"}
+    assert left_wallet(cast(Order, bare)).endswith("if a swap of it was refused: oee show tells.")
+    assert left_wallet(cast(Order, {**bare, "attempt": 1})) == "Nothing left the wallet."
+    assert left_wallet(cast(Order, {**bare, "network": "simulated"})) == "Nothing left the wallet."
 
 
 def test_what_may_have_been_executed_is_never_called_unsent() -> None:
