@@ -116,9 +116,33 @@ def tag(name: str) -> bytes:
     return hashlib.sha256(f"global:{name}".encode()).digest()[:8]
 
 
+def _places(program: Pubkey, data: bytes) -> tuple[int, tuple[int, int, int]]:
+    """How many accounts its interface has, and at which place the wallet, what it spends from, and where it
+    receives."""
+    names = {tag(name): places for name, places in _OF_JUPITER.items()}
+    if program == JUPITER:
+        return names.get(data[:8], (13, (1, 2, 3)))
+    if program == AMM_V4:
+        return (8, (7, 5, 6)) if data[:1] in (b"\x10", b"\x11") else (17, (16, 14, 15))
+    return {CLMM: (13, (0, 3, 4)), ROUTER: (13, (4, 6, 7))}.get(program, (13, (0, 4, 5)))
+
+
+_OF_JUPITER = {
+    "route": (9, (1, 2, 3)), "exact_out_route": (11, (1, 2, 3)), "shared_accounts_route": (13, (2, 3, 6)),
+    "shared_accounts_exact_out_route": (13, (2, 3, 6)), "route_v2": (10, (0, 1, 2)),
+    "exact_out_route_v2": (10, (0, 1, 2)), "shared_accounts_route_v2": (12, (1, 2, 5)),
+    "shared_accounts_exact_out_route_v2": (12, (1, 2, 5)),
+}  # fmt: skip
+
+
 def call(program: Pubkey, data: bytes, *accounts: Pubkey) -> Instruction:
-    keys = [meta(WALLET, "ws"), *(meta(key, "w") for key in accounts), meta(VENUE_POOL, "w")]
-    return Instruction(program, data, keys)
+    """`accounts`: what it spends from, and where it receives. What is not wanted is the program itself."""
+    size, places = _places(program, data)
+    keys = [meta(program)] * size
+    for place, key, mode in zip(places, (WALLET, *accounts), ("ws", "w", "w"), strict=False):
+        keys[place] = meta(key, mode)
+    # Of Raydium's first instructions the trader's accounts are the last ones.
+    return Instruction(program, data, keys if program == AMM_V4 else [*keys, meta(VENUE_POOL, "w")])
 
 
 def cpmm(first: int, second: int, source: Pubkey, target: Pubkey, *, out: bool = False) -> Instruction:
@@ -153,6 +177,7 @@ def on_the_way(swap: Instruction, *mints: Pubkey) -> Instruction:
     return Instruction(swap.program_id, swap.data, [*swap.accounts, *more])
 
 
+EXACT_IN_ROUTES = "route", "shared_accounts_route", "route_v2", "shared_accounts_route_v2"
 EXACT_OUT_ROUTES = (
     "exact_out_route", "shared_accounts_exact_out_route", "exact_out_route_v2",
     "shared_accounts_exact_out_route_v2",

@@ -20,7 +20,13 @@ from oee_daemon.networks.solana.guard import allowed_instructions
 from oee_daemon.networks.solana.guard.allowed_instructions import Limits
 from oee_daemon.networks.solana.guard.guarded_message import read, whole
 from oee_daemon.networks.solana.guard.swap_bounds import LAYOUTS
-from oee_daemon.networks.solana.solana_programs import CPMM_ON_DEVNET, ON_DEVNET, VENUE_PROGRAMS
+from oee_daemon.networks.solana.guard.swap_ends import ENDS
+from oee_daemon.networks.solana.solana_programs import (
+    CPMM_ON_DEVNET,
+    ON_DEVNET,
+    RAYDIUM_ROUTER,
+    VENUE_PROGRAMS,
+)
 from oee_daemon.networks.venue import Plan
 from tests.networks.solana import crafted
 from tests.networks.solana.crafted import (
@@ -176,3 +182,9 @@ def test_instructions_are_named_as_anchor_names_them() -> None:
         "exact_out_route_v2", "shared_accounts_exact_out_route_v2",
     }  # fmt: skip
     assert {tag for _, tag in LAYOUTS if len(tag) == 8} == {crafted.tag(name) for name in names}
+
+
+def test_of_each_instruction_that_is_read_it_is_known_where_it_gives_to() -> None:
+    """But of Raydium's router, which nobody has published."""
+    assert {program for program, _ in LAYOUTS.keys() - ENDS.keys()} == {RAYDIUM_ROUTER}
+    assert ENDS.keys() < LAYOUTS.keys()

@@ -44,6 +44,7 @@ from tests.networks.solana.crafted import (
     swap_of_sol,
     wrap,
 )  # fmt: skip
+from tests.networks.solana.turned_swaps import TURNED
 
 USDC = Pubkey.from_string(TOKENS["USDC"].mint)
 
@@ -219,6 +220,7 @@ THEFTS: dict[str, tuple[str, Shape]] = {
     "a listed one, of another venue": ("program", swap_of_sol().plus(drainer(JUPITER))),
     "another mint": ("account", swap_of_sol().plus(make_ata(Pubkey.from_string(TOKENS["BONK"].mint)))),
     "five tokens on the way": ("account", by_others(5)),
+    **TURNED,
     "closed for him": (
         "close",
         replace(swap_of_sol(), steps=[*swap_of_sol().steps[:-2], close(ata(SOL), THIEF), memo()]),

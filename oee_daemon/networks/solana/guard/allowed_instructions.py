@@ -18,6 +18,7 @@ from solders.token.associated import get_associated_token_address
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.networks.solana.guard.guarded_message import Step, Whole, named, refuse
 from oee_daemon.networks.solana.guard.swap_bounds import bound_of
+from oee_daemon.networks.solana.guard.swap_ends import ends_of
 from oee_daemon.networks.solana.priority_fees import BASE_FEE, fee_of
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.networks.solana.solana_programs import (
@@ -111,6 +112,20 @@ def _swap(step: Step, limits: Limits, seen: _Seen) -> None:
         refuse("bound", f"it may spend {most_in}, not {limits.most_in}")
     if not taken_right:
         refuse("bound", f"it may receive {least_out}, not {limits.least_out}")
+    ends = ends_of(step)
+    if ends is not None:
+        source, targets = ends
+        if source not in _own_of(limits.input_mint, limits, seen):
+            refuse("source", f"it takes from {source}, which is not where the wallet has what it spends")
+        for target in targets:
+            if target not in _own_of(limits.output_mint, limits, seen):
+                refuse("target", f"it gives to {target}, which is not the wallet's account for it")
+
+
+def _own_of(mint: str, limits: Limits, seen: _Seen) -> set[str]:
+    """The wallet's accounts of that token, as far as a swap may use them."""
+    made = seen.made if mint == WSOL else ()
+    return {*(_associated(limits.wallet, mint, program) for program in (TOKEN, TOKEN_2022)), *made}
 
 
 def _budget(step: Step, limits: Limits, seen: _Seen) -> None:
