@@ -40,6 +40,7 @@ sys.dont_write_bytecode = False
 #: The files that take longest, longest first: they begin a run, so that none is left over at its end.
 LONGEST = (
     "faults/test_drill.py",
+    "faults/test_drill_localnet.py",
     "e2e/test_wallet.py",
     "faults/test_failpoints.py",
     "faults/test_mutants.py",

@@ -42,7 +42,7 @@ def long_ago(databases: Databases) -> Iterator[str]:
     with db.connect() as own:
         for statement in FILL.split(";\n"):
             own.execute(text(statement.replace(":00", r"\:00"))) if statement.strip() else None
-        # Of what tests before this one have deleted, a few rows for its size, it would leave the indexes alone.
+        # By itself it would leave the indexes alone: what earlier tests have deleted is few rows of so many.
         own.execute(text("VACUUM (ANALYZE, INDEX_CLEANUP ON)"))
     db.dispose()
     yield url

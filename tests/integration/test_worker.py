@@ -170,6 +170,8 @@ def test_a_worker_in_which_a_thread_hangs_gives_no_more_signs_of_life(
     anchor = SimulatedChain.anchor
     monkeypatch.setattr(SimulatedChain, "anchor", silent)
     worker = Worker(settings, owner="w", alive=lambda: beats.append(None))
+    # Before it has looked for a halt it would ask for an outcome, in vain, for ten seconds.
+    worker.recovery.beat()
     running = threading.Thread(target=worker.execution.run, args=(bench.place().id,))
     running.start()
     try:

@@ -37,22 +37,27 @@ def import_networks() -> None:
             importlib.import_module(module.name)
 
 
+def daemon(arguments: list[str]) -> int:
+    """`oee_daemon` with these arguments, to its exit code."""
+    sys.argv = ["oee_daemon", *arguments]
+    inherited.settle()
+    if arguments[:1] == ["run"] and sys.platform == "linux":
+        _fork_children()
+    return __main__.main()
+
+
 def become_daemon(arguments: list[str]) -> None:
     """The life of a process that was just forked: `oee_daemon` with these arguments, or a localnet."""
     os.setsid()
     prepared(signal.SIGKILL, os.getppid())()
     if arguments[:1] == ["localnet"]:
-        __main__._leave(_localnet(arguments[1:]))
-    sys.argv = ["oee_daemon", *arguments]
-    inherited.settle()
-    if arguments[:1] == ["run"] and sys.platform == "linux":
-        _fork_children()
-    __main__._leave(__main__.main())
+        __main__._leave(localnet(arguments[1:]))
+    __main__._leave(daemon(arguments))
 
 
 def _fork_children() -> None:
     """Workers and a localnet of this daemon's are forked, too."""
-    midwife = Midwife(_worker, _localnet)
+    midwife = Midwife(_worker, localnet)
 
     def worker(_: WorkerProcess, beats: int) -> Child:
         environ = {name: value for name, value in os.environ.items() if name not in HIDDEN}
@@ -62,19 +67,19 @@ def _fork_children() -> None:
         finally:
             os.close(stdin)
 
-    def localnet(server: Localnet) -> Child:
+    def embedded(server: Localnet) -> Child:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("OEE_")}
         with open(os.devnull, "rb") as nothing:
             log = server.log.open()
             try:
                 arguments = [str(server._file), "--listen", str(server.socket)]
                 streams = [nothing.fileno(), log, log]
-                return Forked(midwife.bear(_localnet, environ, streams, arguments), None, server.log)
+                return Forked(midwife.bear(localnet, environ, streams, arguments), None, server.log)
             finally:
                 os.close(log)
 
     setattr(WorkerProcess, "spawn", worker)  # noqa: B010
-    setattr(Localnet, "_spawn", localnet)  # noqa: B010
+    setattr(Localnet, "_spawn", embedded)  # noqa: B010
 
 
 def _worker(arguments: list[str]) -> int:
@@ -83,7 +88,8 @@ def _worker(arguments: list[str]) -> int:
     return __main__.main()
 
 
-def _localnet(arguments: list[str]) -> int:
+def localnet(arguments: list[str]) -> int:
+    """A localnet alone, to its exit code."""
     from oee_daemon.networks.localnet.__main__ import main
 
     os.umask(0o077)
@@ -150,6 +156,9 @@ class Process:
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

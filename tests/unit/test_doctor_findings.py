@@ -183,8 +183,11 @@ def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     assert "pid 7" in told(facts, doctor_engine.check_worker)["hangs"]
 
 
-def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up() -> None:
+def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It takes the connection and lets us in, and then says nothing."""
+    monkeypatch.setattr(doctor_outside_servers, "_PATIENCE_S", 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

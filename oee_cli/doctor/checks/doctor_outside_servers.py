@@ -17,6 +17,8 @@ import oee_cli.api.client_hush  # noqa: F401
 
 #: Seconds to connect and to answer. libpq takes no less than two.
 _LIMIT = 2
+#: Seconds for all that one server is asked.
+_PATIENCE_S = 3.0 * _LIMIT
 
 
 class ServerAnswer(NamedTuple):
@@ -37,7 +39,7 @@ def _with_time_limit(ask: Ask) -> Ask:
         found: list[ServerAnswer] = []
         asking = threading.Thread(target=lambda: found.append(ask(url)), daemon=True)
         asking.start()
-        asking.join(3 * _LIMIT)
+        asking.join(_PATIENCE_S)
         return found[0] if found else ServerAnswer(fault="It takes connections, and does not answer on them.")
 
     return asked
