@@ -132,10 +132,10 @@ class Chain:
 
     def account(self, address: Pubkey) -> Account | None:
         """Programs stay what they are, and are not copied each time: they are large."""
-        if address == _CLOCK:
-            self._set_clock()
         found = self._programs.get(address)
         if found is None:
+            if address == _CLOCK:
+                self._set_clock()
             found = self._svm.get_account(address)
             if found is not None and found.executable:
                 self._programs[address] = found
@@ -276,7 +276,7 @@ class Chain:
         if not sent.signed():
             raise Dropped("SignatureFailure")
         # One block longer than a node says: the age counts at the parent.
-        if self.hashes.age(sent.tx.message.recent_blockhash, self.height) is None:
+        if self.hashes.age(sent.message.recent_blockhash, self.height) is None:
             raise Dropped("BlockhashNotFound")
 
     def _written(self, sent: Sent, before: list[Account | None]) -> list[Account | None]:

@@ -46,13 +46,18 @@ class Sent:
     tabled: tuple[tuple[Pubkey, ...], tuple[Pubkey, ...]]
 
     @cached_property
+    def message(self) -> Message | MessageV0:
+        # Each time the transaction is asked for it, it is copied.
+        return self.tx.message  # type: ignore[return-value]
+
+    @cached_property
     def keys(self) -> list[Pubkey]:
-        return [*self.tx.message.account_keys, *self.tabled[0], *self.tabled[1]]
+        return [*self.message.account_keys, *self.tabled[0], *self.tabled[1]]
 
     @cached_property
     def written(self) -> list[bool]:
         """For each key, whether it may change."""
-        head, total = self.tx.message.header, len(self.tx.message.account_keys)
+        head, total = self.message.header, len(self.keys) - len(self.tabled[0]) - len(self.tabled[1])
         signed, read_only = head.num_required_signatures, head.num_readonly_signed_accounts
         named = [
             n < signed - read_only or signed <= n < total - head.num_readonly_unsigned_accounts
@@ -62,7 +67,7 @@ class Sent:
 
     @property
     def memo(self) -> str | None:
-        for instruction in self.tx.message.instructions:
+        for instruction in self.message.instructions:
             if self.keys[instruction.program_id_index] == MEMO_ID:
                 return instruction.data.decode("utf-8", "replace")
         return None
@@ -84,12 +89,13 @@ def read(wire: bytes, account: Callable[[Pubkey], Account | None]) -> Sent:
         raise Unreadable(f"failed to deserialize transaction: {e}") from None
     if bytes(tx) != wire:
         raise Unreadable("failed to deserialize transaction: bytes are left")
-    if not isinstance(tx.message, Message | MessageV0):
+    message = tx.message
+    if not isinstance(message, Message | MessageV0):
         raise Unreadable("localnet takes no transaction of version 1")
     written: list[Pubkey] = []
     read_only: list[Pubkey] = []
-    if isinstance(tx.message, MessageV0):
-        for lookup in tx.message.address_table_lookups:
+    if isinstance(message, MessageV0):
+        for lookup in message.address_table_lookups:
             table = account(lookup.account_key)
             data = b"" if table is None else table.data[LOOKUP_HEAD:]
             for wanted, found in ((lookup.writable_indexes, written), (lookup.readonly_indexes, read_only)):
@@ -135,28 +141,39 @@ def token_parts(account: Account | None) -> tuple[Pubkey, Pubkey, int] | None:
 State = Sequence[Account | None]
 
 
-def lamports(state: State) -> list[int]:
-    return [0 if account is None else account.lamports for account in state]
+def balances_json(before: State, after: State, mint_account: Callable[[Pubkey], Account | None]) -> Json:
+    """What each account held before and after, in lamports and in tokens."""
+    decimals: dict[Pubkey, int] = {}
 
-
-def token_balances(state: State, mint_account: Callable[[Pubkey], Account | None]) -> list[Json]:
-    found = []
-    for n, account in enumerate(state):
+    def tokens(n: int, account: Account | None) -> list[Json]:
         parts = token_parts(account)
         if parts is None or account is None:
-            continue
+            return []
         mint, owner, amount = parts
-        described = mint_account(mint)
-        found.append(
-            {
-                "accountIndex": n,
-                "mint": str(mint),
-                "owner": str(owner),
-                "programId": str(account.owner),
-                "uiTokenAmount": amount_json(amount, described.data[44] if described else 0),
-            }
-        )
-    return found
+        if mint not in decimals:
+            described = mint_account(mint)
+            decimals[mint] = described.data[44] if described else 0
+        told: Json = {
+            "accountIndex": n,
+            "mint": str(mint),
+            "owner": str(owner),
+            "programId": str(account.owner),
+            "uiTokenAmount": amount_json(amount, decimals[mint]),
+        }
+        return [told]
+
+    held = [tokens(n, account) for n, account in enumerate(before)]
+    # What nobody could write was not read again, and is the same.
+    left = [
+        held[n] if new is old else tokens(n, new)
+        for n, (old, new) in enumerate(zip(before, after, strict=True))
+    ]
+    return {
+        "preBalances": [0 if account is None else account.lamports for account in before],
+        "postBalances": [0 if account is None else account.lamports for account in after],
+        "preTokenBalances": [one for found in held for one in found],
+        "postTokenBalances": [one for found in left for one in found],
+    }
 
 
 def outcome(result: TransactionMetadata | FailedTransactionMetadata) -> tuple[Any, TransactionMetadata]:
@@ -208,10 +225,7 @@ def meta_json(
         "err": err,
         "status": {"Ok": None} if err is None else {"Err": err},
         "fee": meta.fee(),
-        "preBalances": lamports(before),
-        "postBalances": lamports(after),
-        "preTokenBalances": token_balances(before, mint),
-        "postTokenBalances": token_balances(after, mint),
+        **balances_json(before, after, mint),
         "innerInstructions": inner_json(meta),
         "logMessages": meta.logs(),
         "computeUnitsConsumed": meta.compute_units_consumed(),

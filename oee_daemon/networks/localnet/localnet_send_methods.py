@@ -110,7 +110,7 @@ def pass_on(node: Node, sent: Sent) -> None:
     if chain.ledger.fate(sent.signature) is not None:
         return
     fault = node.faults.draw("fate", node.row.name)
-    age = chain.hashes.age(sent.tx.message.recent_blockhash, chain.height)
+    age = chain.hashes.age(sent.message.recent_blockhash, chain.height)
     if fault is None or age is None:
         try:
             chain.land(sent)
@@ -129,7 +129,7 @@ def _tried(node: Node, sent: Sent, level: str, *, fresh: bool) -> Simulated:
     """A simulation; what never gets as far as being executed has neither logs nor balances."""
     if node.chain.ledger.status(sent.signature) is not None:
         return Simulated("AlreadyProcessed", None, [], {})
-    if fresh and not node.knows(sent.tx.message.recent_blockhash, level):
+    if fresh and not node.knows(sent.message.recent_blockhash, level):
         return Simulated("BlockhashNotFound", None, [], {})
     return node.chain.simulate(sent)
 
@@ -150,15 +150,9 @@ def _simulated(node: Node, sent: Sent, found: Simulated, told: Json) -> Json:
         "fee": None if meta is None else meta.fee(),
         "loadedAddresses": localnet_json.tables_json(sent),
     }
-    after = [found.after.get(key) for key in sent.keys]
-    for name, state in (("pre", found.before), ("post", after)):
-        tokens = localnet_json.token_balances(state, node.chain.account)
-        held = localnet_json.lamports(state)
-        known = meta is not None
-        value |= {
-            f"{name}Balances": held if known else None,
-            f"{name}TokenBalances": tokens if known else None,
-        }
+    after = [found.after.get(key) for key in sent.keys] if found.before else []
+    held = localnet_json.balances_json(found.before, after, node.chain.account)
+    value |= held if meta is not None else dict.fromkeys(held)
     wanted = told.get("accounts")
     if wanted is not None and found.err is None:
         value["accounts"] = [

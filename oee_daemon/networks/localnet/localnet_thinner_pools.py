@@ -47,7 +47,7 @@ def thicken(
 
 def _gives(sent: Sent, vaults: set[Pubkey]) -> Pubkey | None:
     """The vault that a swap takes from: of an instruction's two, the second."""
-    for instruction in sent.tx.message.instructions:
+    for instruction in sent.message.instructions:
         if sent.keys[instruction.program_id_index] in localnet_pools.PROGRAMS:
             named = [key for n in instruction.accounts if (key := sent.keys[n]) in vaults]
             return named[1] if len(named) > 1 else None
