@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from oee_daemon.networks.solana.solana_look_evidence import Anchored
@@ -32,6 +33,8 @@ class Memo:
         return f"{_MARK} {order} {self.attempt} {self.anchored.slot} {self.anchored.height}".encode()
 
 
+# Each swap's is read by the guard, by the look for it and by its fill.
+@lru_cache(maxsize=256)
 def read_memo(text: bytes) -> Memo | None:
     """None where it is not one of ours."""
     found = _FORM.fullmatch(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from oee_daemon.errors import ChainUnavailable
@@ -54,7 +54,8 @@ class Pool:
             except NoAnswer as e:
                 silent.append(f"{endpoint.name}: {e.reason}")
 
-        waiting = {asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints}
+        loop = asyncio.get_running_loop()
+        waiting = {loop.create_task(ask(endpoint)) for endpoint in self.endpoints}
         try:
             while waiting and not heard:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -66,9 +67,7 @@ class Pool:
                 for task in done:
                     task.result()
         finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await _end(waiting)
         if not heard:
             raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(silent)}).")
         if silent:
@@ -134,11 +133,11 @@ class Pool:
                 self._ask_last(endpoint)
                 raise
 
-        waiting: set[asyncio.Future[None]] = set()
+        waiting: set[asyncio.Task[None]] = set()
         try:
             while True:
                 while left and len(waiting) + len(found) < 2:
-                    waiting.add(asyncio.ensure_future(ask(left.pop(0))))
+                    waiting.add(asyncio.create_task(ask(left.pop(0))))
                 if not waiting:
                     break
                 done, waiting = await asyncio.wait(
@@ -149,9 +148,7 @@ class Pool:
                 if not done:
                     break
         finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await _end(waiting)
         if not found:
             raise ChainUnavailable(f"No RPC endpoint answers ({'; '.join(reasons)}).")
         return found
@@ -168,6 +165,13 @@ class Pool:
     async def close(self) -> None:
         for endpoint in self.endpoints:
             await endpoint.close()
+
+
+async def _end(waiting: Collection[asyncio.Task[None]]) -> None:
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def open_pool(addresses: Sequence[str], per_s: float, burst: int, turnstile: Turnstile | None = None) -> Pool:

@@ -7,7 +7,6 @@ providers take three (https://drpc.org, https://1rpc.io), others none.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     check_status,
     results_of,
 )
+from oee_daemon.networks.solana.rpc.rpc_deadline import Within
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 
 
@@ -51,7 +51,7 @@ class Endpoint:
     async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
         """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
         try:
-            async with asyncio.timeout(deadline_s):
+            with Within(deadline_s):
                 return await self._answered(calls, deadline_s, urgent)
         except TimeoutError:
             raise NoAnswer(f"nothing within {deadline_s:.3g} s") from None

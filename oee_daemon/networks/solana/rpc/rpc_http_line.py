@@ -107,10 +107,12 @@ class Line(asyncio.Protocol):
         measured = "content-length" in self._headers or "transfer-encoding" in self._headers
         return self._answered is not None and self._headed and not measured
 
-    def _end(self) -> None:
-        if self._answered is not None and not self._answered.done():
-            status = self._parser.get_status_code()
-            self._answered.set_result(Reply(status, self._headers, bytes(self._body)))
+    def _end(self) -> bool:
+        """Whether somebody still waits for it."""
+        if self._answered is None or self._answered.done():
+            return False
+        self._answered.set_result(Reply(self._status, self._headers, bytes(self._body)))
+        return True
 
     def _fail(self, reason: str) -> None:
         if self._answered is not None and not self._answered.done():
@@ -128,14 +130,13 @@ class Line(asyncio.Protocol):
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._headed = self._parser.get_status_code() >= 200
+        self._status = self._parser.get_status_code()
+        self._headed = self._status >= 200
 
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
         # An interim answer, below 200, is followed by the one that counts.
-        if self._parser.get_status_code() >= 200:
-            once = self._answered is not None and not self._answered.done()
-            self._keeps = once and self._parser.should_keep_alive()
-            self._end()
+        if self._headed:
+            self._keeps = self._end() and self._parser.should_keep_alive()

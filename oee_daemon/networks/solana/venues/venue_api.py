@@ -5,7 +5,6 @@ What is no answer is `VenueLate`: asking again may help. What an answer refuses,
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     pause_of,
     read_json,
 )
+from oee_daemon.networks.solana.rpc.rpc_deadline import Within
 from oee_daemon.networks.solana.rpc.rpc_http_line import Reply
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 from oee_daemon.orders.tokens import MAX_UNITS
@@ -51,7 +51,7 @@ class Api:
     async def get(self, path: str, query: Mapping[str, str], deadline_s: float, *, urgent: bool) -> Said:
         """Raises `VenueLate`, and `VenueError` where what comes is no object."""
         try:
-            async with asyncio.timeout(deadline_s):
+            with Within(deadline_s):
                 await self._turn(deadline_s, urgent)
                 return self._said(await self._site.get(path, query))
         except (NoAnswer, TimeoutError) as e:
@@ -60,7 +60,7 @@ class Api:
     async def post(self, path: str, body: bytes, deadline_s: float) -> Said:
         """As `get`."""
         try:
-            async with asyncio.timeout(deadline_s):
+            with Within(deadline_s):
                 await self._turn(deadline_s, True)
                 return self._said(await self._site.post(path, body))
         except (NoAnswer, TimeoutError) as e:
@@ -71,7 +71,7 @@ class Api:
     ) -> Any:
         """What is mostly looked at: any JSON, its numbers exact. Raises `VenueError`."""
         try:
-            async with asyncio.timeout(deadline_s):
+            with Within(deadline_s):
                 await self._turn(deadline_s, urgent)
                 reply = await self._site.get(path, query)
         except (NoAnswer, TimeoutError) as e:
