@@ -44,6 +44,9 @@ _SETTINGS = {
     "shared_buffers": "32MB",
     "jit": "off",
     "log_checkpoints": "off",
+    # It ends where one of its processes crashed, and is started anew by us: 18 that starts anew by itself and
+    # fails at that, as on a full disk, lives on, lets nobody in for good, and tells of nothing.
+    "restart_after_crash": "off",
 }
 #: Where Linux keeps memory that processes share by name, and how many free bytes of it are surely enough.
 _SHARED_MEMORY, _ENOUGH = Path("/dev/shm"), 16 * 1024 * 1024  # noqa: S108  # the kernel's own name

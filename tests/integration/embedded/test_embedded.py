@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 
 from oee_daemon.embedded import Servers, embedded_folders, embedded_postgres, orphans
@@ -119,6 +120,27 @@ def test_a_killed_server_comes_back(used: Servers) -> None:
         assert until(used.check) == [name]
         assert pids(used)[name] != pid
         assert holds_its_data(used)
+
+
+def test_a_postgres_whose_recovery_failed_comes_back_once_the_disk_does(used: Servers, home: Path) -> None:
+    """As where the disk is full when a backend crashes. PostgreSQL 18 that starts anew by itself, and fails
+    at that, lives on and lets nobody in, for good."""
+    used.start()
+    folder = home / "postgres" / "pg_wal"
+    url = used.database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        folder.rename(home / "gone")
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        log = home / "logs" / "postgres.log"
+        until(lambda: used.check() or failed(log.read_text()))
+    (home / "gone").rename(folder)
+    assert until(used.check) == ["postgres"]
+    assert holds_its_data(used)
+
+
+def failed(log: str) -> bool:
+    """Whether Postgres has tried to come up without its log."""
+    return "pg_wal" in log
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "with its folder"])
