@@ -6,10 +6,13 @@ call; what a server or a name makes us print loses its control characters here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import re
+import select
+import stat
 import sys
 import threading
 import time
@@ -90,7 +93,15 @@ class _Repeats(logging.Filter):
 
 class _Plainly(logging.Handler):
     """One write a line to standard error, with no lock around it: a write is whole, and a lock that is held
-    while another thread runs costs all of them."""
+    while another thread runs costs all of them.
+
+    Whoever reads it makes nobody wait: for a terminal that was stopped, or a frozen `tee`, no order stands
+    still. What they do not take is lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read = _for_a_reader(sys.stderr.fileno())
 
     def handle(self, record: logging.LogRecord) -> bool:
         passed = bool(self.filter(record))
@@ -100,9 +111,35 @@ class _Plainly(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            os.write(sys.stderr.fileno(), (self.format(record) + "\n").encode(errors="replace"))
+            line = (self.format(record) + "\n").encode(errors="replace")
+            if self._read is None:
+                os.write(sys.stderr.fileno(), line)
+            elif _has_room(self._read):
+                os.write(self._read, line)
+        except BlockingIOError:
+            pass
         except Exception:
             self.handleError(record)
+
+
+def _for_a_reader(descriptor: int) -> int | None:
+    """What to write to where somebody reads it, without waiting; none where it is a file.
+
+    Opened anew, since who else has it open would find himself not waiting either. What can't be, as a socket,
+    is asked for room before each line.
+    """
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC
+    with contextlib.suppress(OSError):
+        return os.open(f"/proc/self/fd/{descriptor}", flags)
+    return descriptor
+
+
+def _has_room(descriptor: int) -> bool:
+    look = select.poll()
+    look.register(descriptor, select.POLLOUT)
+    return bool(look.poll(0))
 
 
 def _in_a_thread(what: threading.ExceptHookArgs) -> None:

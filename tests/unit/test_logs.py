@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -169,3 +172,26 @@ def test_what_ends_a_thread_is_a_line_too(stream: io.StringIO, lines: Lines) -> 
     thread.join()
     (line,) = lines()
     assert "RuntimeError: boom" in line["traceback"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_nobody_waits_for_who_reads_the_log(
+    restored: None, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A terminal that was stopped, a frozen `tee`, a journal that hangs: no order stands still for them."""
+    ends = os.pipe() if kind == "pipe" else [end.detach() for end in socket.socketpair()]
+    with open(ends[0]) as reader, open(ends[1], "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        configure("info")
+
+        def say_much() -> None:
+            for n in range(5_000):
+                log.warning("line %s", n, extra={"order_id": "x" * 100})
+
+        speaker = threading.Thread(target=say_much, daemon=True)
+        speaker.start()
+        speaker.join(20)
+        assert not speaker.is_alive()
+        # What somebody else writes to the same place waits for its reader as before.
+        assert os.get_blocking(stderr.fileno())
+        assert json.loads(reader.readline())["event"] == "line 0"
