@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 HALTED_PAUSE = timedelta(milliseconds=100)
 #: Checks of a new token that an earlier run made: they say nothing of now.
 OLD_CHECKS = "checks_outdated"
+#: What ends an attempt before anything is signed and is not its venue's doing, or is asked elsewhere anyway.
+NOT_ITS_OWN = ("insufficient_funds", "unknown_token", "quote_wrong", OLD_CHECKS)
+#: Orders of which it is remembered whose swap could not be made.
+_REMEMBERED = 1_000
 #: Seconds for which what was asked before a claim was durable serves its attempt: a slow disk makes no old
 #: prices.
 AHEAD_S = 0.1
@@ -77,6 +81,9 @@ class Attempt:
         self._lease = timing.lease
         #: What is asked for orders whose claim waits for the disk, and since when.
         self._ahead: dict[UUID, tuple[float, asyncio.Task[Asked]]] = {}
+        #: By order, the venue that could not make its swap: the next attempt goes elsewhere, if it can. Lost
+        #: with this process, which costs an attempt.
+        self._failed: dict[UUID, str] = {}
 
     def ask_ahead(self, order: Order) -> None:
         """Asks what `route` will ask, while the order's claim waits for the disk: to ask changes nothing."""
@@ -108,13 +115,14 @@ class Attempt:
 
     async def route(self, order: Order) -> Order | None:
         """Chooses the best quote that keeps the order's bound, or ends the attempt."""
-        answers: list[VenueAnswer] = []
+        answers: Sequence[VenueAnswer] = ()
         verdicts: Sequence[Check] = ()
         try:
             means, judged, answers = await self._asked(order)
             # A stop without a limit has a bound in name alone.
             set_bound = None if is_unbound(order.limit_price) else order.bound
-            best = routing.choose(answers, order.swap_mode, set_bound)
+            failed = self._failed.pop(order.id, None)
+            answers, best = routing.choose_elsewhere(answers, failed, order, set_bound)
             # What the first choice fixes, later choices find fixed.
             fixed = routing.bound_of(best, order.swap_mode, order.slippage_bps)
             bound = fixed if order.bound is None else order.bound
@@ -148,6 +156,7 @@ class Attempt:
         except UnsafeSwap as refused:
             return await self._bar(order, refused), None
         except AttemptFailed as failure:
+            self._note(order, failure)
             return await self._mover.end_attempt(order, failure), None
         except ChainUnavailable as e:
             unanchored = AttemptFailed(e.message, code=e.code, retryable=True)
@@ -162,6 +171,13 @@ class Attempt:
             order, Status.SUBMITTED, lambda: move_sql.submit(self._line, order, swap, lease=self._lease)
         )
         return (moved, swap) if moved is not None else (await self._stay(order), None)
+
+    def _note(self, order: Order, failure: AttemptFailed) -> None:
+        if order.venue is None or failure.code in NOT_ITS_OWN:
+            return
+        while len(self._failed) >= _REMEMBERED:
+            del self._failed[next(iter(self._failed))]
+        self._failed[order.id] = order.venue
 
     async def _bar(self, order: Order, refused: UnsafeSwap) -> Order | None:
         """The order asks that venue no more: its price may be the best again just because it is a lie."""

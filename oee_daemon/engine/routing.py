@@ -176,6 +176,31 @@ def choose(answers: Sequence[VenueAnswer], mode: SwapMode, bound: int | None) ->
     return best
 
 
+def choose_elsewhere(
+    answers: Sequence[VenueAnswer], failed: str | None, order: Order, bound: int | None
+) -> tuple[Sequence[VenueAnswer], Quote]:
+    """As `choose`, but not `failed`, a venue that could not make its swap a moment ago: where another one is
+    worse by no more than the order's slippage. It might be the best again and again, and the order would end
+    though others could fill it. With the answers as they were chosen of."""
+    best = next((a.quote for a in answers if a.venue == failed and a.quote is not None), None)
+    if best is not None:
+        others = [_unmade(a) if a.venue == failed else a for a in answers]
+        least = bound_of(best, order.swap_mode, order.slippage_bps)
+        try:
+            found = choose(others, order.swap_mode, bound)
+        except AttemptFailed:
+            found = best
+        if found is not best and keeps(found, order.swap_mode, least):
+            return others, found
+    return answers, choose(answers, order.swap_mode, bound)
+
+
+def _unmade(answer: VenueAnswer) -> VenueAnswer:
+    message = f"{answer.venue} could not make this order's swap a moment ago."
+    error = {"code": "venue_failed", "message": message, "retryable": True}
+    return VenueAnswer(venue=answer.venue, latency_ms=answer.latency_ms, error=error)
+
+
 def keeps(quote: Quote, mode: SwapMode, bound: int) -> bool:
     """Whether the quote is no worse than the bound."""
     return quote.amount_out >= bound if mode is SwapMode.EXACT_IN else quote.amount_in <= bound
