@@ -49,7 +49,6 @@ BODIES: list[tuple[str, bytes, str, str]] = [
     ("byte order mark", b"\xef\xbb\xbf" + body(), "invalid_json", "body"),
     ("raw NUL", b'{"inputToken":"\x00"}', "invalid_json", "body"),
     ("nested too deep", b"[" * 60_000, "invalid_json", "body"),
-    ("nested objects", b'{"inputToken":' * 4_000 + b"1" + b"}" * 4_000, "invalid_json", "body"),
     ("a name twice", b'{"inputToken":"SOL","inputToken":"JUP"}', "invalid_json", "body"),
     ("single quotes", b"{'inputToken':'SOL'}", "invalid_json", "body"),
     ("trailing comma", b'{"inputToken":"SOL",}', "invalid_json", "body"),
@@ -238,6 +237,13 @@ def test_a_bad_body_is_refused_by_its_field(api: Shared, sent: bytes, code: str,
     problem = answer.json()
     assert (problem["code"], problem["field"]) == (code, field)
     assert problem["detail"] and problem["retryable"] is False and len(answer.content) < 2000
+
+
+def test_objects_within_objects_are_refused_however_deep(api: Shared) -> None:
+    """Python 3.14 reads them; before, they are too deep to be read."""
+    answer = api.http.post("/api/orders/execute", content=b'{"a":' * 10_000 + b"1" + b"}" * 10_000)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] in ("invalid_json", "unknown_field")
 
 
 @pytest.mark.parametrize(("headers", "field"), [k[1:] for k in KEYS], ids=[k[0] for k in KEYS])
