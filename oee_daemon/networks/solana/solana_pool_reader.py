@@ -20,6 +20,7 @@ from oee_daemon.networks.prices import Watched
 from oee_daemon.networks.solana.rpc.endpoint_pool import Pool as Rpc
 from oee_daemon.networks.solana.rpc.rpc_answers import Call, NoAnswer, Result
 from oee_daemon.networks.solana.solana_endpoint_ages import EndpointAges
+from oee_daemon.networks.solana.solana_epochs import CLOCK, EPOCH_SCHEDULE, epochs_ahead
 from oee_daemon.networks.solana.solana_unit_pricing import accounts_of
 from oee_daemon.networks.solana.venues.cpmm_pool import Account, Addresses, NoPool, Pool, addresses, read_pool
 from oee_daemon.networks.solana.venues.cpmm_venue import INDEXES
@@ -29,8 +30,8 @@ DEADLINE_S, GRACE_S = 1.0, 0.2
 #: Seconds after which a pair is searched for pools again.
 SEARCH_S = 120.0
 #: Accounts of a pool that are read, and pools of one call: it takes 100 accounts (`MAX_MULTIPLE_ACCOUNTS` of
-#: agave).
-_ACCOUNTS, _POOLS = 6, 16
+#: agave), and the last one has those that tell the epoch too.
+_ACCOUNTS, _POOLS, _EPOCH = 6, 16, [CLOCK, EPOCH_SCHEDULE]
 #: Seconds for which the slot counts of an endpoint that is silent, and by which the account of one may be
 #: older than the others' and still be a word on the price.
 _KEPT_S, _OLDER_S = 10.0, 10.0
@@ -104,12 +105,13 @@ class PoolReader:
 def _pools(
     asked: Sequence[tuple[Watched, int]], places: Sequence[Addresses], accounts: Sequence[Account | None]
 ) -> Mapping[str, Pool]:
-    """The deepest pool of each pair, as these accounts say."""
+    """The deepest pool of each pair, as these accounts say, with what is kept of a transfer now."""
     pools: dict[str, Pool] = {}
+    epochs = epochs_ahead(*accounts[-len(_EPOCH) :]) if accounts else ()
     for n, (pair, _) in enumerate(asked):
         part = list(accounts[_ACCOUNTS * n : _ACCOUNTS * (n + 1)])
         try:
-            pool = read_pool(places[n], pair.base.mint, part, int(time.time()))
+            pool = read_pool(places[n], pair.base.mint, part, int(time.time()), epochs)
         except NoPool:
             continue
         if pair.name not in pools or pool.held_out > pools[pair.name].held_out:
@@ -139,6 +141,7 @@ def _calls(places: Sequence[Addresses]) -> list[Call]:
     calls: list[Call] = []
     for at in range(0, len(places), _POOLS):
         keys = [key for place in places[at : at + _POOLS] for key in place.to_read()]
+        keys += _EPOCH if at + _POOLS >= len(places) else []
         calls.append(("getMultipleAccounts", [keys, options]))
     return calls or [("getSlot", [{"commitment": "confirmed"}])]
 

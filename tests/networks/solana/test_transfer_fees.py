@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import struct
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from oee_daemon.contract.terms import SwapMode
+from oee_daemon.networks.prices import Watched
 from oee_daemon.networks.solana.mint_account import read_mint
 from oee_daemon.networks.solana.solana_epochs import CLOCK, EPOCH_SCHEDULE, epochs_ahead
+from oee_daemon.networks.solana.solana_pool_reader import PoolReader
 from oee_daemon.networks.solana.venues.cpmm_venue import CpmmVenue
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
@@ -72,6 +74,9 @@ class Chain:
         rows = [row and {"owner": row[0], "data": [base64.b64encode(row[1]).decode()]} for row in found]
         return read([{"context": {"slot": 1}, "value": rows}])
 
+    async def each(self, calls: Any, *_: Any, **__: Any) -> Any:
+        return {"node": await self.any(calls, lambda said: said)}
+
 
 @pytest.mark.parametrize("fees", [(3000, 500), (500, 3000)])
 @pytest.mark.parametrize(
@@ -98,6 +103,23 @@ def test_a_pool_s_quote_counts_the_fee_of_the_epoch_in_which_it_lands(
     bps = max(fees) if kept is None else fees[kept]
     assert quote.amount_out == given - -(-given * bps // 10_000)
     assert read_mint(*feed_mint(*fees, 10)).worst_fee.bps == 3000
+
+
+@pytest.mark.parametrize(
+    ("slot", "kept"), [(9 * 432_000, 500), (10 * 432_000 - 1, 3000), (10 * 432_000, 3000), (None, 3000)]
+)
+def test_a_watched_pool_counts_the_fee_of_the_epoch_that_it_is(slot: int | None, kept: int) -> None:
+    """By the worse of both a stop would seem met long before the fee is raised."""
+    accounts = dict(zip(AT.to_read(), stored(), strict=True))
+    sol, usdc = TOKENS["SOL"], TOKENS["USDC"]
+    accounts[usdc.mint] = feed_mint(500, 3000, 10)
+    if slot is not None:
+        accounts |= {CLOCK: clock(slot), EPOCH_SCHEDULE: SCHEDULE}
+    reader = PoolReader(cast(Any, Chain(accounts)), str(crafted.CPMM), 1e-9)
+    watched = Watched(f"{sol.mint}/{usdc.mint}", sol, usdc)
+    sight = asyncio.run(reader.look([watched], urgent=False))
+    assert sight is not None
+    assert [fee.bps for fee in sight.pools[watched.name].kept] == [0, kept]
 
 
 def plain_rpc() -> Any:
