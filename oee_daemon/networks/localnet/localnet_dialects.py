@@ -23,13 +23,14 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """What differs between the two interfaces. `slipped`: code and log line of a bound that does not hold;
-    `exact_out_v2`: exact output with the amounts before the route, none where it has no such."""
+    `exact_in_v2`, `exact_out_v2`: with the amounts before the route, none where it has no such."""
 
     exact_in: Way
     exact_out: Way
     bounded: bool
     slipped: int
     line: str
+    exact_in_v2: Way | None = None
     exact_out_v2: Way | None = None
     #: How its maker opens a pool, and takes out of it; none where nobody can.
     opens: Way | None = None
@@ -48,6 +49,7 @@ CPMM = Dialect(
     opens=Way("Initialize", "initialize", (0, 2, 1, 3, 7, 8, 10, 11, 15, 16, 4, 5)),
     withdraws=Way("Withdraw", "withdraw", (0, 1, 2, 2, 4, 5, 6, 7, 8, 8, 10, 11)),
 )
+_JUPITER_V2 = (0, 10, 11, 12, 1, 2, 13, 14, 5, 6, 3, 4)
 #: Its own accounts first, as its IDL has them; what the pool needs comes after, from the tenth on or later.
 JUPITER = Dialect(
     Way("Route", "route", (1, 9, 10, 11, 2, 3, 12, 13, 14, 15, 16, 5)),
@@ -56,5 +58,6 @@ JUPITER = Dialect(
     slipped=6001,
     line="AnchorError thrown in programs/jupiter/src/lib.rs:346. Error Code: SlippageToleranceExceeded. "
     "Error Number: 6001. Error Message: Slippage tolerance exceeded.",
-    exact_out_v2=Way("ExactOutRouteV2", "exact_out_route_v2", (0, 10, 11, 12, 1, 2, 13, 14, 5, 6, 3, 4)),
+    exact_in_v2=Way("RouteV2", "route_v2", _JUPITER_V2),
+    exact_out_v2=Way("ExactOutRouteV2", "exact_out_route_v2", _JUPITER_V2),
 )

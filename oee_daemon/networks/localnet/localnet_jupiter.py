@@ -173,14 +173,14 @@ def _shown(instruction: Instruction) -> Json:
 
 
 def build(offers: Offers, query: Query) -> Json:
-    """V2: a quote of exact input, and the instructions of it. No limit of units: who sends has to
-    simulate."""
+    """V2: a quote of exact input, and the instructions of it, the swap of the second version too. No limit of
+    units: who sends has to simulate."""
     ask, wallet = _ask(query), _wallet(query.get("taker"))
     if ask.exact_out:
         raise _refuse("swapMode is not supported")
     pool, found = _found(offers, query, ask)
     wrap = query.get("wrapAndUnwrapSol", "true") != "false"
-    paid, swap, got = _swap(ask, pool, found, wallet, wrap=wrap)
+    paid, swap, got = _swap(ask, pool, found, wallet, wrap=wrap, v2=True)
     cleanup = [*paid.after, *got.after]
     now = time.time_ns()
     last = offers.chain.height + min(

@@ -133,7 +133,7 @@ def jupiter_swap(
     slippage_bps: int, *, exact_out: bool, v2: bool = False,
 ) -> Instruction:  # fmt: skip
     """`route` by one hop: amount, what was quoted for it, and how much less or more may be. `v2`: by the
-    second version of exact output."""
+    second version, with these before the route."""
     hop = struct.pack("<IB", 1, _HOPS[pool.market.label])
     if pool.market is localnet_pools.ORCA:
         hop += bytes([pool.sides[0].mint == mint_in])
@@ -144,7 +144,8 @@ def jupiter_swap(
     else:
         data = hop + bytes([100, 0, 1]) + struct.pack("<QQHB", amount, quoted, slippage_bps, 0)
     dialect = localnet_dialects.JUPITER
-    way = dialect.exact_out_v2 if v2 else dialect.exact_out if exact_out else dialect.exact_in
+    ways = (dialect.exact_in_v2, dialect.exact_out_v2) if v2 else (dialect.exact_in, dialect.exact_out)
+    way = ways[exact_out]
     assert way is not None
     # An account that is not wanted is named by the program itself, as Anchor has it.
     accounts = [AccountMeta(localnet_pools.JUPITER_ID, False, False)] * (1 + max(way.roles))

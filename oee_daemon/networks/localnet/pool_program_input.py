@@ -77,8 +77,8 @@ def read_instruction(w: Writer, dialect: Dialect) -> None:
     w.load(R2, R8, 0)
     swaps = (dialect.exact_in, dialect.exact_out)
     ways = [(way, n, "read") for n, way in enumerate(swaps)]
-    if dialect.exact_out_v2 is not None:
-        ways.append((dialect.exact_out_v2, 1, "read v2"))
+    second = (dialect.exact_in_v2, dialect.exact_out_v2)
+    ways += [(way, n, "read v2") for n, way in enumerate(second) if way is not None]
     others = filter(None, (dialect.opens, dialect.withdraws))
     ways += [(way, n, way.name) for n, way in enumerate(others, 2)]
     for way, n, then in ways:

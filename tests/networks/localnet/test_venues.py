@@ -208,6 +208,8 @@ def test_jupiters_build_has_its_documented_shape(net: Localnet) -> None:
     assert told["swapMode"] == "ExactIn" and told["slippageBps"] == 50
     assert int(told["otherAmountThreshold"]) == int(told["outAmount"]) * 9_950 // 10_000
     assert isinstance(told["priceImpactPct"], str) and float(told["priceImpactPct"]) < 0.01
+    # `route_v2`, as mainnet's answers of autumn 2026 have it, or the same over shared accounts.
+    assert base64.b64decode(told["swapInstruction"]["data"])[:8].hex() == "bb64facc31c4af14"
     (price,) = told["computeBudgetInstructions"]
     assert base64.b64decode(price["data"])[:1] == b"\3"
     blockhash = told["blockhashWithMetadata"]
