@@ -197,7 +197,8 @@ def _require_usable(setting: Setting, text: str) -> None:
     elif setting.name == "notify" and find_spec("apprise") is None:
         raise UsageFault(
             "notify needs Apprise, which is not installed here.",
-            hint="pip install 'oee[notify]', or without it: oee config set on_event /a/program",
+            hint=f"{sys.executable} -m pip install 'apprise<3'; "
+            "or without it: oee config set on_event /a/program",
             code="bad_setting",
         )
 

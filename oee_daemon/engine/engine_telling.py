@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -108,7 +109,7 @@ def open_targets(notify: str | None, on_event: Any) -> list[Target]:
             import apprise
         except ImportError:
             raise StartFailed(
-                "OEE_NOTIFY needs Apprise: pip install 'oee[notify]'", code="bad_setting"
+                f"OEE_NOTIFY needs Apprise: {sys.executable} -m pip install 'apprise<3'", code="bad_setting"
             ) from None
         found += [Service(url, apprise) for url in notify.split()]
     return found
