@@ -48,7 +48,7 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
 
 
 def test_nobody_is_told_to_install_what_strangers_may_publish_by_our_name() -> None:
-    """Who installs `oee` by its name gets another's program, into the environment that knows the wallet's key."""
+    """Who installs `oee` by its name gets another's program, beside the wallet's key."""
     for page in {*PAGES, *(ROOT / "oee_cli").rglob("*.py"), *(ROOT / "oee_daemon").rglob("*.py")}:
         assert not re.search(r"install\b[^.`\n]*[ '\"]oee\b", page.read_text(encoding="utf-8")), page
 
