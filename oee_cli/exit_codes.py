@@ -41,6 +41,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "the order failed: nothing was bought",
     ExitCode.PARTLY_FILLED: "kept for partly filled",
     ExitCode.UNKNOWN: "outcome unknown: it may be on the chain and goes on being resolved,\n"
+    "or nobody could be asked how it stands when the wait ended,\n"
     "or the database was restored and can't know (restored_unknown),\n"
     "or the daemon's answer stayed lost and the key to repeat with was printed",
     ExitCode.STOPPED: "cancelled, expired, or declined at a prompt",
