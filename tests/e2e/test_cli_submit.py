@@ -302,10 +302,12 @@ def test_a_daemon_that_stays_away_ends_it_and_says_what_is_not_known(
         api.daemon.kill()
     code, out, err = end(process, 60)
     api.daemon.start()
-    # What was on its way is not known, and the next ones could not be placed.
+    # What was on its way is not known. Whether one of them says so first, which ends it, or a next one is
+    # tried before, which can't be placed, is chance.
     found = list(errors(out).values())
-    assert found.count("outcome_unknown") == 5 and "daemon_unreachable" in found
-    assert code == 6 and "5 not known yet" in err and "goes on there" in err
+    assert found.count("outcome_unknown") == 5 and {*found} <= {"outcome_unknown", "daemon_unreachable"}
+    assert code in (6, 9) if len(found) == 5 else code == 6
+    assert "5 not known yet" in err and "goes on there" in err
 
 
 def resident(process: Running) -> int:
