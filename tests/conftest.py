@@ -27,6 +27,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
 from tests.kit.databases import Databases
 from tests.kit.homes import furnished, open_folder, open_run
+from tests.kit.xdist_workers import fork_workers
 
 # Started in the background of a shell, a test run ignores SIGINT, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -76,6 +77,7 @@ LONGEST = (
 
 def pytest_configure(config: pytest.Config) -> None:
     open_run(config)
+    fork_workers(config)
     # All that is imported and collected stays: to look through it for garbage took a tenth of the run.
     gc.disable()
 

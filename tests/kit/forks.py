@@ -26,6 +26,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -158,10 +159,15 @@ class Started(Running):
 
 
 def _to(program: str) -> socket.socket:
+    open_line(program)
+    return _open[program]
+
+
+def open_line(program: str, arguments: Sequence[str] = ()) -> None:
+    """To a process that forks, which the processes forked from this one share."""
     with _lock:
         if program not in _open:
-            _open[program] = _server(program)
-        return _open[program]
+            _open[program] = _server(program, arguments)
 
 
 def _line(descriptor: int) -> bytes:
@@ -203,13 +209,13 @@ def _talk(stdin: TextIO | None, text: bytes, sources: list[int], deadline: float
     return read
 
 
-def _server(program: str) -> socket.socket:
+def _server(program: str, arguments: Sequence[str]) -> socket.socket:
     """To the process that forks, which ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OEE_", "PYTHON", "LC_", "LANG"))}
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno()), program],
+            [sys.executable, "-m", __name__, str(theirs.fileno()), program, *arguments],
             pass_fds=[theirs.fileno()],
             env=clean | {"LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
@@ -224,7 +230,7 @@ def _server(program: str) -> socket.socket:
     return ours
 
 
-def serve(requests: socket.socket, program: str) -> None:
+def serve(requests: socket.socket, program: str, *given: str) -> None:
     """Forks a process for each request; says its pid, and its exit code once it has ended."""
     gc.disable()
     if program == "oee_cli":
@@ -232,6 +238,10 @@ def serve(requests: socket.socket, program: str) -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{program}."):
             importlib.import_module(module.name)
         become = importlib.import_module("tests.kit.forked_cli").become_command
+    elif program == "pytest":
+        workers = importlib.import_module("tests.kit.xdist_workers")
+        workers.collect(*given)
+        become = workers.become_worker
     else:
         forked = importlib.import_module("tests.kit.forked")
         forked.import_networks()
@@ -261,7 +271,7 @@ def serve(requests: socket.socket, program: str) -> None:
                     selector.close()
                     requests.close()
                     arguments, environ, folder, terminal = json.loads(request)
-                    _settle(environ, folder, descriptors[:-1], terminal)
+                    _settle(environ, folder, descriptors[:-1], terminal, keep=program == "pytest")
                     become(arguments)
                 told = waiting[pid] = descriptors.pop()
                 for descriptor in descriptors:
@@ -272,20 +282,23 @@ def serve(requests: socket.socket, program: str) -> None:
 def _bury(waiting: dict[int, int]) -> None:
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            told = waiting.pop(ended[0])
+            told = waiting.pop(ended[0], None)
+            if told is None:
+                continue
             with contextlib.suppress(BrokenPipeError):
                 os.write(told, b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
             os.close(told)
 
 
-def _settle(environ: dict[str, str], folder: str, descriptors: list[int], terminal: bool) -> None:
+def _settle(environ: dict[str, str], folder: str, descriptors: list[int], terminal: bool, keep: bool) -> None:
     """Makes the child what one is that was started with these."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number, inheritable=number < 3)
-    os.closerange(len(descriptors), 256)
+    if not keep:
+        os.closerange(len(descriptors), 256)
     if terminal:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -327,4 +340,4 @@ def localnet(arguments: list[str]) -> tuple[Running, TextIO]:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    serve(socket.socket(fileno=int(sys.argv[1])), *sys.argv[2:])

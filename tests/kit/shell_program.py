@@ -51,30 +51,30 @@ _PASSED = [int(s) for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal
 
 
 @cache
-def folder(real: tuple[str, ...]) -> str:
+def folder(real: tuple[str, ...], name: str = "oee") -> str:
     """Of the program, which stands for the command line `real`. It is there as long as this process."""
     made = tempfile.TemporaryDirectory(prefix="oee-path-")
     place = Path(made.name)
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line.bind(str(place / "line"))
     line.listen(64)
-    program = place / "oee"
+    program = place / name
     program.write_text(
         _PROGRAM.format(python=sys.executable, real=[*real], place=str(place / "line"), passed=_PASSED)
     )
     program.chmod(0o755)
-    threading.Thread(target=_serve, args=(line, made), daemon=True, name="oee of shells").start()
+    threading.Thread(target=_serve, args=(line, made, name), daemon=True, name="oee of shells").start()
     return made.name
 
 
-def _serve(line: socket.socket, made: tempfile.TemporaryDirectory[str]) -> None:
+def _serve(line: socket.socket, made: tempfile.TemporaryDirectory[str], name: str) -> None:
     with made:
         while True:
             asking, _ = line.accept()
-            threading.Thread(target=_run, args=(asking,), daemon=True).start()
+            threading.Thread(target=_run, args=(asking, name), daemon=True).start()
 
 
-def _run(asking: socket.socket) -> None:
+def _run(asking: socket.socket, name: str) -> None:
     """One command to its end. Who gets no answer runs the real one."""
     with asking:
         asked, descriptors, _, _ = socket.recv_fds(asking, _MOST, 3)
@@ -82,9 +82,10 @@ def _run(asking: socket.socket) -> None:
             if not asked:
                 return
             arguments, environ, where = ast.literal_eval(asked.decode())
-            if not forks.can(environ):
+            if name == "oee" and not forks.can(environ):
                 return
-            process = forks.Running("oee_cli", arguments, environ, descriptors, folder=where)
+            program = "oee_cli" if name == "oee" else name
+            process = forks.Running(program, arguments, environ, descriptors, folder=where)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
