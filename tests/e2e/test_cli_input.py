@@ -23,7 +23,11 @@ WRONG: list[tuple[str, str, str]] = [
     ("sell SOL USDC --spend 1", "what a sale spends is base", "oee sell SOL USDC 1.5"),
     ("limit SOL USDC 1 --at 140", "buy or sell comes first", "oee limit buy SOL"),
     ("stop sell SOL USDC 1 --trail 5% --limit 9", "--limit does not go with --trail", ""),
-    ("limit buy SOL USDC 1 --at 140 --from 2d --expires 1d", "--expires does not go with --from", ""),
+    (
+        "limit buy SOL USDC 1 --at 140 --from 2d --expires 1d",
+        "--expires has to be after --from",
+        "Name a later",
+    ),
     ("stop buy SOL USDC 1 --at 150 --limit 140", "--limit 140, --at 150", "--limit"),
     ("buy SOL USDC 1 2", "takes: 2", "It is used as: oee buy"),
     ("buy", "BASE is missing", "It is used as: oee buy"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,5 +80,9 @@ def test_what_was_executed_in_the_time_that_is_lost_is_found(homes: Path, what: 
 
 def _working(home: Path) -> list[str]:
     """Processes that still work in that home."""
-    found = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True)
-    return found.stdout.split()
+    found = []
+    for words in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(home).encode() in words.read_bytes():
+                found.append(words.parent.name)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -39,8 +40,9 @@ def test_a_table_that_is_none_says_what_was_read(
 def test_whole_numbers_of_a_data_frame_are_whole(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "frame.csv"
     file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.0\nUSDC,SOL,11,\n")
-    done = cli.sh(f"oee submit {file} --dry-run --slippage 1% | jq .order.slippageBps")
-    assert sorted(done.stdout.split()) == ["100", "25"], done.stderr
+    done = cli.run("submit", str(file), "--dry-run", "--slippage", "1%")
+    found = [json.loads(line)["order"]["slippageBps"] for line in done.stdout.splitlines()]
+    assert sorted(found) == [25, 100], done.stderr
     file.write_text("inputToken,outputToken,amount,slippageBps\nUSDC,SOL,10,25.5\n")
     assert cli.run("submit", str(file), "--dry-run").returncode == 2
 
