@@ -12,7 +12,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.engine.placing import Placing
 from oee_daemon.errors import Conflict
 from oee_daemon.orders.order import Order
-from oee_daemon.store import creating_sql, group_placing_sql
+from oee_daemon.store import creating_sql, doubt_sql, group_placing_sql
 from oee_daemon.store.database import transactions
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
@@ -99,6 +99,27 @@ def test_who_joins_in_the_moment_of_a_doubt_is_in_doubt_too(bench: Bench) -> Non
         joining.commit()
         doubted.result()
     assert {bench.order(o.id).status for o in (profit, loss, third)} == {Status.SUBMITTED}
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_who_joins_and_waits_for_a_doubt_is_refused(bench: Bench, grouped: bool) -> None:
+    """What it saw before it waited said that the others wait."""
+    wanted = pair(bench)[0] if grouped else limit(bench, "0.9")
+    chain = now(bench.chain().identity())
+
+    def join() -> None:
+        with transactions(bench.db).connect() as conn, conn.begin():
+            group_placing_sql.join(conn, wanted.id, "simulated")
+
+    with ThreadPoolExecutor(1) as pool:
+        with transactions(bench.db).connect() as conn, conn.begin():
+            doubt_sql.doubt(conn, chain, elsewhere=False)
+            joined = pool.submit(join)
+            until(lambda: joined.done() or waits(bench), within=5, what="who joins")
+            assert not joined.done()
+        with pytest.raises(Conflict):
+            joined.result()
+    assert bench.order(wanted.id).status is Status.SUBMITTED
 
 
 def waits(bench: Bench) -> bool:
