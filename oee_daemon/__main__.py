@@ -183,9 +183,8 @@ def _line() -> bytes:
 
 
 def _leave(code: int) -> None:
-    """At once where it did not end well: threads that still run would be waited for, and may never end."""
-    if code == 0:
-        sys.exit(0)
+    """At once: threads that still run would be waited for, and may never end; and to take hundreds of modules
+    apart is a third of a stop's work. What has to end in order has done so before."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

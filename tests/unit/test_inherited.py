@@ -209,7 +209,9 @@ def test_whatever_a_start_fails_by_is_a_sentence_and_a_line_of_the_log(
     fault: str, code: int, sentence: str | None
 ) -> None:
     script = (
-        "import sys\nfrom oee_daemon import __main__ as m\nsys.argv = ['oee', 'run']\n"
+        "import sys, threading\nfrom oee_daemon import __main__ as m\nsys.argv = ['oee', 'run']\n"
+        # What a library waits for may never come, and is not waited for.
+        "threading.Thread(target=threading.Event().wait).start()\n"
         f"def fail(**_): raise {fault}\nm._run = fail\nm._leave(m.main())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
