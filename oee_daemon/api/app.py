@@ -146,6 +146,7 @@ def build(state: State) -> FastAPI:
         health_routes.router,
         wallet_routes.router,
     ):
-        app.include_router(router)
+        # As they are: to include a router makes each of its routes anew, at the first request.
+        app.routes.extend(router.routes)
     app.add_middleware(RequestLimits)
     return app
