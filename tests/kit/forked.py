@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import os
 import pkgutil
 import signal
@@ -16,9 +17,12 @@ import traceback
 from collections.abc import Callable
 
 # All that a daemon and a worker ever import, but for the networks.
+import alembic.command  # noqa: F401
+import anyio._backends._asyncio  # noqa: F401
 import uvicorn.lifespan.off  # noqa: F401
 
-import oee_daemon.backups
+import oee_daemon.backups.dump
+import oee_daemon.backups.take
 import oee_daemon.engine.engine_process
 import oee_daemon.main
 import oee_daemon.networks
@@ -35,6 +39,8 @@ def import_networks() -> None:
     for module in pkgutil.walk_packages(oee_daemon.networks.__path__, "oee_daemon.networks."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    # FastAPI reads a route's source at its first request: what that compiles is half of such a request.
+    inspect.getsourcelines(import_networks)
 
 
 def daemon(arguments: list[str]) -> int:

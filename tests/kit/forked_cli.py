@@ -13,6 +13,9 @@ import tempfile
 from types import SimpleNamespace
 from typing import IO, Any
 
+# What nearly every command imports late.
+import platformdirs.unix  # noqa: F401
+
 from tests.kit import forks
 
 
