@@ -37,7 +37,7 @@ def working_in(folder: Path, program: str) -> dict[int, bool]:
     found: dict[int, bool] = {}
     with contextlib.suppress(FileNotFoundError):
         here, top = folder.stat(), Path("/").stat()
-        for pid in filter(str.isdigit, os.listdir("/proc")):
+        for pid in (entry.name for entry in os.scandir("/proc") if entry.name.isdigit()):
             with contextlib.suppress(OSError):
                 argv = _argv(pid)
                 leads = argv[0].endswith(f"/{program}")
