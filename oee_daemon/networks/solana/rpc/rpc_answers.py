@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,14 @@ Call: TypeAlias = tuple[str, list[Any]]
 #: JSON-RPC errors by which a node says that it can't answer now: it is unhealthy, or asked too often.
 #: https://github.com/anza-xyz/agave (rpc-client-api/src/custom_error.rs), and what providers use beside it.
 _NOT_NOW = frozenset({-32005, -32016, -32429, -32603, 429})
+#: Those that say nothing but that it is asked too often. Other providers say it under a code that means
+#: something else to a node, -32005 or -32007, or under one of their own: then their words tell.
+_TOO_OFTEN = frozenset({-32429, 429})
+_LIMIT = re.compile(
+    r"too many requests|rate.?limit|request (limit|count)|max usage|quota|capacity limit"
+    r"|exceeded.*(capacity|per second|\brps\b)",
+    re.IGNORECASE,
+)
 #: Where errors begin that JSON-RPC and Solana's nodes have: a gateway's own stand beside them.
 _NODES = range(-32768, -31999)
 #: Methods without whose answer the others of a request count all the same, for less: how far back a node
@@ -27,6 +36,8 @@ _NODES = range(-32768, -31999)
 _SPARE = frozenset({"getFirstAvailableBlock", "getRecentPrioritizationFees"})
 #: Seconds: no `Retry-After` is believed beyond this.
 LONGEST_PAUSE_S = 60.0
+#: Seconds for which an endpoint is left alone that is asked too often, and does not say for how long.
+PAUSE_S = 1.0
 
 
 class NoAnswer(Exception):
@@ -36,6 +47,10 @@ class NoAnswer(Exception):
         super().__init__(reason)
         self.reason = reason
         self.pause_s = pause_s
+
+
+class TooOften(NoAnswer):
+    """It is asked too often: by its status or, with a 200 as well, by a JSON-RPC error."""
 
 
 class BatchRefused(NoAnswer):
@@ -67,14 +82,15 @@ def body_of(calls: Sequence[Call], first: int, *, batch: bool) -> bytes:
 def check_status(
     status: int, headers: Mapping[str, str], now: datetime, *, batch: bool, body: bytes = b""
 ) -> None:
-    """Raises `NoAnswer` for everything but a 200. Some gateways refuse batches by their status alone, one by
-    an error of its own for each call, with a 500."""
+    """Raises `NoAnswer` for everything but a 200, `TooOften` where it says that. Some gateways refuse batches
+    by their status alone, one by an error of its own for each call, with a 500."""
     if status == 200:
         return
-    pause_s = pause_of(headers.get("retry-after"), now) if status in (429, 503) else 0.0
-    if batch and (
-        status in (400, 402, 403, 405, 413, 415, 422, 501) or (status == 500 and _refuses_all(body))
-    ):
+    said = _page(body)
+    if status == 429 or any(map(_is_limit, said)):
+        raise TooOften(f"HTTP {status}")
+    pause_s = pause_of(headers.get("retry-after"), now) if status == 503 else 0.0
+    if batch and (status in (400, 402, 403, 405, 413, 415, 422, 501) or (status == 500 and _all_alike(said))):
         raise BatchRefused(f"HTTP {status}")
     raise NoAnswer(f"HTTP {status}", pause_s)
 
@@ -116,6 +132,9 @@ def results_of(body: bytes, first: int, calls: Sequence[Call], *, batch: bool) -
     """The result of each of the calls, which were numbered from `first`, in their order. Raises `NoAnswer`
     unless all are there."""
     said, count = read_json(body), len(calls)
+    if isinstance(said, dict) and _is_limit(said) and not (not batch and calls[0][0] in _SPARE):
+        # Before its id and shape are looked at: a limiter in front of a node has its own.
+        raise TooOften("it is asked too often")
     if not batch:
         return [_result(said, first, calls[0])]
     if isinstance(said, dict) and "error" in said:
@@ -129,13 +148,26 @@ def results_of(body: bytes, first: int, calls: Sequence[Call], *, batch: bool) -
     return [_result(by_id.get(n), n, call) for n, call in enumerate(calls, first)]
 
 
-def _refuses_all(body: bytes) -> bool:
-    """Whether an error page says by JSON-RPC, in a gateway's own words, that the batch is refused."""
+def _page(body: bytes) -> list[Any]:
+    """What an error page says by JSON, each part of it; nothing where it is no JSON."""
     try:
         said = read_json(body)
     except NoAnswer:
-        return False
-    return _all_alike(said if isinstance(said, list) else [said])
+        return []
+    return said if isinstance(said, list) else [said]
+
+
+def _is_limit(said: Any) -> bool:
+    """Whether it is a limiter's word, by its code or by its words, in whatever shape."""
+    error = said.get("error") or said if isinstance(said, dict) else None
+    words = error.get("message") if isinstance(error, dict) else error
+    if (
+        not isinstance(words, str)
+        or "batch" in words.lower()
+        or (isinstance(said, dict) and "result" in said)
+    ):
+        words = ""
+    return _code_of(said) in _TOO_OFTEN or _LIMIT.search(words[:300]) is not None
 
 
 def _all_alike(said: Any) -> bool:
@@ -143,6 +175,8 @@ def _all_alike(said: Any) -> bool:
     if not isinstance(said, list) or not said or not _code_of(said[0]):
         return False
     codes = set(map(_code_of, said))
+    if any(map(_is_limit, said)):
+        return False
     return len(codes) == 1 and not codes & _NOT_NOW and codes.pop() not in _NODES
 
 
@@ -160,7 +194,10 @@ def _result(said: Any, number: int, call: Call) -> Result:
         # Rate limiters answer with an id of their own, and a proxy may mix up two requests.
         raise NoAnswer("the answer to another call")
     if said.get("error") is not None:
-        return _error(said["error"], spare=call[0] in _SPARE)
+        spare = call[0] in _SPARE
+        if _is_limit(said) and not spare:
+            raise TooOften("it is asked too often")
+        return _error(said["error"], spare=spare)
     if "result" not in said:
         raise NoAnswer("neither a result nor an error")
     return said["result"]

@@ -15,12 +15,15 @@ from oee_daemon.networks.solana.rpc.endpoint_date import Dated
 from oee_daemon.networks.solana.rpc.endpoint_operator import operator_of
 from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
+    PAUSE_S,
     BatchRefused,
     Call,
     NoAnswer,
     Result,
+    TooOften,
     body_of,
     check_status,
+    pause_of,
     results_of,
 )
 from oee_daemon.networks.solana.rpc.rpc_deadline import Within
@@ -93,7 +96,10 @@ class Endpoint:
         reply = await self._site.post("", body)
         date = reply.headers.get("date")
         self.dated = None if date is None else Dated(date, asked, time.time())
-        if reply.status == 429:
+        try:
+            check_status(reply.status, reply.headers, now(), batch=batch, body=reply.body)
+            return results_of(reply.body, first, calls, batch=batch)
+        except TooOften as e:
             self._bucket.refused()
-        check_status(reply.status, reply.headers, now(), batch=batch, body=reply.body)
-        return results_of(reply.body, first, calls, batch=batch)
+            pause_s = pause_of(reply.headers.get("retry-after"), now())
+            raise TooOften(e.reason, pause_s or PAUSE_S) from None
