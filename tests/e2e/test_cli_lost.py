@@ -64,6 +64,7 @@ def test_a_stop_also_holds_for_a_daemon_that_another_command_is_starting(outside
     until((outside.home / "logs" / "daemon.log").exists, what="the start")
     assert launcher.stop()
     _, err = starting.communicate(timeout=60)
-    assert starting.returncode == 6, err
+    # 0: it was up for a moment.
+    assert starting.returncode in (0, 6), err
     assert outside.run("daemon", "status").returncode == 6
     assert launcher.mark() is not None
