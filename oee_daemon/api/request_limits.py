@@ -91,7 +91,11 @@ class RequestLimits:
             detail = f"body did not arrive within {BODY_S:.0f} s."
             await refuse(scope, send, 408, "body_too_slow", detail, headers=((b"connection", b"close"),))
             return
-        if body is None or (_must_be_awaited(scope) and scope.get(CLIENT_LEFT, _never)()):
+        if body is None:
+            return
+        if _must_be_awaited(scope) and scope.get(CLIENT_LEFT, _never)():
+            detail = "the client hung up before anything was done, so nothing was done."
+            await refuse(scope, send, 408, "client_left", detail)
             return
         if len(body) > MAX_BODY:
             detail = f"body has more than {MAX_BODY} bytes."

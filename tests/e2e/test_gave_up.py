@@ -75,6 +75,7 @@ def test_what_was_given_up_is_not_carried_out(served: tuple[Cli, Shared], door: 
     assert api.end(api.place())["status"] == "confirmed"
     assert api.http.get(f"/api/orders/{waits}").json()["status"] == "waiting"
     assert api.http.post(f"/api/orders/{waits}/cancel").status_code == 200
+    assert "without starting response" not in api.daemon.log.read_text()
 
 
 def test_a_halt_is_carried_out_for_a_client_that_has_left(served: tuple[Cli, Shared]) -> None:

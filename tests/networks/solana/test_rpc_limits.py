@@ -27,7 +27,7 @@ def limit(code: int, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}
 
 
-#: As they stand in those providers' pages and in what their users report.
+#: Shapes that providers and their users have reported; none was recorded from a live endpoint.
 LIMITS: dict[str, Any] = {
     "Helius": limit(-32429, "rate limited"),
     "Helius, the plan used up": limit(-32429, "max usage reached"),
