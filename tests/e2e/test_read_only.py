@@ -30,7 +30,6 @@ def turn(api: Shared, state: str) -> None:
 
 
 def test_nothing_is_stored_while_it_is_read_only_and_it_is_said_why(api: Shared) -> None:
-    until(lambda: api.http.get("/readyz").status_code == 200, what="a worker")
     worker = api.http.get("/api/status").json()["worker"]["pid"]
     before = api.place()
     api.end(before)

@@ -29,10 +29,12 @@ QUICK = {"OEE_SIM_LATENCY_MS": "0", "OEE_SIM_CONFIRM_MS": "0", "OEE_SIM_FAILURE_
 
 
 class Shared:
-    """A running daemon, a client of its socket and its database."""
+    """A running daemon, a client of its socket and its database. Begins once its worker has said that it is
+    there: the daemon answers before."""
 
     def __init__(self, daemon: Daemon, http: httpx.Client, url: str, sql: Connection) -> None:
         self.daemon, self.http, self.url, self.sql = daemon, http, url, sql
+        until(lambda: http.get("/readyz").status_code == 200, within=30, what="a worker")
 
     def post(self, body: dict[str, Any] = SELL, **headers: str) -> httpx.Response:
         named = {k.replace("_", "-"): v for k, v in headers.items()}
