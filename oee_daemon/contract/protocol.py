@@ -7,7 +7,7 @@ made of stands in `fields.py`, what an answer looks like in `shapes.py`.
 #: The release, of the command line and the daemon alike.
 VERSION = "0.1.0"
 #: The version of what client and daemon say to each other; another one is refused, in words.
-PROTOCOL = 3
+PROTOCOL = 4
 
 #: Sent with every request, and with every answer: refusals too.
 PROTOCOL_HEADER = "OEE-Protocol"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_help import COMMANDS
 from tests.kit.api_daemon import Shared
@@ -300,7 +301,7 @@ def test_another_protocol_ends_with_6_both_versions_and_what_helps(
     assert done.returncode == 6
     said = " ".join((done.stderr + done.stdout).split())
     assert "9.9.9" in said and "0.1.0" in said
-    assert "protocol 9" in said and "protocol 3" in said
+    assert "protocol 9" in said and f"protocol {PROTOCOL}" in said
     assert "oee daemon restart" in said
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from oee_cli.api.client_handshake import home_tag, lock_holder
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from tests.kit.commands import BUY, OEE, QUICK, Cli, end, queue_of_its_own, refusal
 from tests.kit.daemons import Process, until
@@ -117,7 +118,7 @@ def test_an_order_for_another_home_is_refused_by_the_daemon(outside: Cli) -> Non
             headers = {"OEE-Home": meant} if meant else {}
             answer = client.post("/api/orders/execute", json=order, headers=headers)
             assert (answer.status_code, answer.headers["oee-home"]) == (status, home_tag(outside.home))
-        assert answer.headers["oee-protocol"] == "3"
+        assert answer.headers["oee-protocol"] == str(PROTOCOL)
     assert count(outside) == 2
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import pytest
 
+from oee_daemon.contract.protocol import PROTOCOL
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, NO_PRICE, OEE, Cli, faults, frozen_worker
 from tests.kit.daemons import until
@@ -142,7 +143,7 @@ def long_history(api: Shared, pages: int, breaks_at: int | None = None) -> Itera
             content = f'{{"orders": {rows}, "nextCursor": {json.dumps(str(at + 1) if at < pages else None)}}}'
             self.send_response(200)
             for name, value in (
-                ("OEE-Protocol", "3"),
+                ("OEE-Protocol", str(PROTOCOL)),
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(content))),
             ):

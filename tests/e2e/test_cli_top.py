@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.contract.protocol import PROTOCOL
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import OEE, Cli, faults
 from tests.kit.daemons import until
@@ -202,7 +203,7 @@ def answering(body: dict[str, Any]) -> Iterator[str]:
         def do_GET(self) -> None:
             content = json.dumps(body).encode()
             self.send_response(200)
-            self.send_header("OEE-Protocol", "3")
+            self.send_header("OEE-Protocol", str(PROTOCOL))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -19,6 +19,7 @@ from starlette.routing import WebSocketRoute
 from oee_daemon.api import app
 from oee_daemon.api.api_connections import HEADERS_S
 from oee_daemon.api.request_limits import BODY_S
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
 from tests.e2e.bare_http import ask, http_port
@@ -153,7 +154,7 @@ def test_every_route_by_token_host_and_origin(built: FastAPI, api: Shared) -> No
                     headers += [("Origin", page)] if page else []
                     status, problem, answer = ask(api.daemon, method, path, headers)
                     fits = status == wanted and (code is None or problem["code"] == code)
-                    if not fits or answer.getheader("oee-protocol") != "3":
+                    if not fits or answer.getheader("oee-protocol") != str(PROTOCOL):
                         wrong.append((method, path, token, host, origin, status, wanted))
     assert wrong == []
     assert api.stored() == 0

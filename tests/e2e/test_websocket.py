@@ -23,6 +23,7 @@ from websockets.typing import Origin
 from oee_daemon.api import answer_schema
 from oee_daemon.api.api_connections import LINGER_S
 from oee_daemon.api.stream_routes import SEND_TIMEOUT_S
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from tests.kit.api_daemon import QUICK, SELL, Shared, shared
 from tests.kit.daemons import Daemon
@@ -83,7 +84,7 @@ def refusal(daemon: Daemon, path: str, **headers: str) -> tuple[int, str, str | 
     with pytest.raises(InvalidStatus) as refused, watch(daemon, path, additional_headers=named):
         pass
     answer = refused.value.response
-    assert answer.headers["oee-protocol"] == "3" and answer.body is not None
+    assert answer.headers["oee-protocol"] == str(PROTOCOL) and answer.body is not None
     problem = json.loads(answer.body)
     assert problem["status"] == answer.status_code
     return answer.status_code, problem["code"], problem.get("field")

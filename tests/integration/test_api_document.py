@@ -27,6 +27,7 @@ from oee_daemon.api import (
     token_routes,
     wallet_routes,
 )
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from oee_daemon.queue import queue_refusals
 from tests.kit.answers import GONE, refused, shaped
@@ -132,5 +133,5 @@ def test_every_call_stands_in_the_document_with_its_answers(api: Shared) -> None
 def test_another_protocol_version_is_told_so(api: Shared) -> None:
     for path in ("/healthz", "/api/orders", "/nowhere"):
         found = refused(api.http.get(path, headers={"OEE-Protocol": "1"}), 426, "protocol_mismatch")
-        assert found["protocol"] == 3 and found["version"]
-    assert api.http.get("/healthz", headers={"OEE-Protocol": "3"}).status_code == 200
+        assert found["protocol"] == PROTOCOL and found["version"]
+    assert api.http.get("/healthz", headers={"OEE-Protocol": str(PROTOCOL)}).status_code == 200

@@ -17,8 +17,9 @@ from oee_cli.api.response_problems import Response
 from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
 from oee_cli.settings.load_settings import Settings
+from oee_daemon.contract.protocol import PROTOCOL
 
-HEADERS = {"OEE-Protocol": "3"}
+HEADERS = {"OEE-Protocol": str(PROTOCOL)}
 Happening = Response | ConnectionLost
 
 

@@ -10,6 +10,7 @@ import pytest
 from oee_cli.api.response_problems import Response, check_response, error_of_problem
 from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_table, worst_exit_code
+from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.contract.shapes import Order
 
 CONTRACT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 124, 130, 141, 143]
@@ -85,7 +86,7 @@ def test_another_protocol_is_named_with_both_versions_and_the_remedy() -> None:
         assert "oee daemon restart" in (e.value.hint or "")
     with pytest.raises(Unreachable):
         check_response(response(200, {}))
-    assert check_response(response(200, {"OEE-Protocol": "3"})).status == 200
+    assert check_response(response(200, {"OEE-Protocol": str(PROTOCOL)})).status == 200
 
 
 def test_the_error_object() -> None:
