@@ -96,7 +96,7 @@ def _answer_without_typer(arguments: list[str]) -> int | None:
 
 
 def _run_guarded(arguments: list[str]) -> int:
-    from oee_cli.errors import CliError, Terminated, no_threads
+    from oee_cli.cli_errors import CliError, Terminated, no_threads
     from oee_cli.exit_codes import ExitCode
 
     try:
@@ -129,7 +129,7 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     from oee_cli.app import app
-    from oee_cli.errors import CliError
+    from oee_cli.cli_errors import CliError
     from oee_cli.wrong_usage import explain_wrong_usage, what_next
 
     # The root of the parser's own errors about what was typed; Typer names only its children.
@@ -161,9 +161,9 @@ def _make_output(arguments: list[str]) -> Any:
 def _wear_network() -> None:
     """What was typed may be refused before anything is asked: then the settings alone say where it would have
     gone. What the parser refuses went nowhere, and says so as `--help` does."""
-    from oee_cli.errors import CliError
+    from oee_cli.cli_errors import CliError
     from oee_cli.network_badge import badge
-    from oee_cli.settings.load_settings import load_settings
+    from oee_cli.settings.settings_load import load_settings
 
     if badge.told:
         return
@@ -180,7 +180,7 @@ def _install_sigterm() -> None:
     """SIGTERM raises `Terminated`; SIGCHLD is put back to its default, or no child could be waited for."""
     import signal
 
-    from oee_cli.errors import Terminated
+    from oee_cli.cli_errors import Terminated
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 

@@ -78,7 +78,7 @@ class Oee(LazyGroup):
             ),
         ),
         "Set up": (
-            Entry("doctor", "Check everything here, and say what mends it", "doctor:examine_here"),
+            Entry("doctor", "Check everything here, and say what mends it", "doctor:run_doctor_here"),
             Entry("wallet", "The key that signs: make, import, lock, unlock, list", "wallet:wallet_app"),
             Entry(
                 "tokens", "What can be traded by its symbol; add tokens by their mints", "tokens:tokens_app"

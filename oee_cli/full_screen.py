@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from oee_cli.errors import Terminated
+from oee_cli.cli_errors import Terminated
 
 #: The other screen, empty, without a cursor, where a line that is too long is cut and not folded; and back.
 _ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"

@@ -1,7 +1,7 @@
 """The two streams and what they can show: results to stdout, everything else to stderr.
 
 The format never depends on what a stream is connected to; colour, width and liveness do. Lines and tables
-are put together in `text.text_layout`. Whatever a server sends is stripped of control characters before a
+are put together in `text.layout_text`. Whatever a server sends is stripped of control characters before a
 person sees it; JSON escapes them itself.
 """
 
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from oee_cli.errors import CliError
+from oee_cli.cli_errors import CliError
 from oee_cli.network_badge import badge
 
 #: Wide enough that nothing is dropped or cut where no terminal says how wide it is.

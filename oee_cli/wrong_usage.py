@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from oee_cli.errors import CliError, Refused, UsageFault
-from oee_cli.text.nearest_word import nearest
+from oee_cli.cli_errors import CliError, Refused, UsageFault
+from oee_cli.text.nearest_word_text import nearest
 
 _NUMBER = re.compile(r"-[\d.]")
 _NO_COMMAND = re.compile(r"No such command '(.*)'")

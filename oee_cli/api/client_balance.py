@@ -6,11 +6,11 @@ import sys
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from oee_cli.api.http_client import session
+from oee_cli.api.client_http import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
-from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines
+from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines
 
 _COLUMNS = (
     Column("token"),

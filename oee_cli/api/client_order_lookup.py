@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from oee_cli.api.http_client import Client
-from oee_cli.errors import NoSuchOrder, UsageFault
+from oee_cli.api.client_http import Client
+from oee_cli.cli_errors import NoSuchOrder, UsageFault
 from oee_daemon.contract.protocol import MIN_PREFIX
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL

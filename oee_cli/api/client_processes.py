@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-from oee_cli.errors import Unreachable
+from oee_cli.cli_errors import Unreachable
 
 #: Seconds for the address of a name.
 _NAME_S = 2.0

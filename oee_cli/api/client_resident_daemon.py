@@ -19,9 +19,9 @@ from socket import socket
 from typing import Any
 
 from oee_cli.api import client_handshake
-from oee_cli.errors import Forbidden
+from oee_cli.cli_errors import Forbidden
 from oee_cli.network_badge import badge
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract.protocol import HOME_HEADER, PROTOCOL_HEADER
 
 #: Seconds for a handshake.

@@ -10,7 +10,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from oee_cli.errors import CliError, Unreachable
+from oee_cli.cli_errors import CliError, Unreachable
 
 #: Seconds for a handshake that only asks whether there can be one.
 _PROBE = 2.0

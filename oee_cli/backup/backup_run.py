@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
-from oee_cli.api.daemon_launcher import daemon_command
+from oee_cli.api.client_launcher import daemon_command
 from oee_cli.backup import backup_streams
-from oee_cli.errors import CliError, Forbidden, Refused, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, Forbidden, Refused, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
+from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
 from oee_daemon.contract.settings import BY_NAME
 
 _OUTSIDE = "Its own tool: pg_dump --format=custom --file=orders.dump YOUR_DATABASE_URL"
@@ -106,7 +106,7 @@ def _check_stdout(file: str, place: BinaryIO, output: Output) -> None:
 
 def _need_own_database(output: Output) -> None:
     """Raises `UsageFault` where the daemon does not run the database itself."""
-    from oee_cli.api.http_client import session
+    from oee_cli.api.client_http import session
 
     own = not (os.environ.get("OEE_DATABASE_URL") or stored_settings().get("database_url"))
     if own:

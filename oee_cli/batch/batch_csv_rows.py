@@ -12,8 +12,8 @@ from typing import Any
 
 from oee_cli.batch.batch_input_lines import Line
 from oee_cli.batch.batch_row_keys import WHOLE
-from oee_cli.errors import UsageFault
-from oee_cli.text.nearest_word import nearest
+from oee_cli.cli_errors import UsageFault
+from oee_cli.text.nearest_word_text import nearest
 from oee_daemon.contract.fields import GIVEN, Kind, given
 from oee_daemon.contract.protocol import MAX_BODY
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from oee_cli.api.client_http import Client
 from oee_cli.api.client_order_lookup import find_orders
-from oee_cli.api.http_client import Client
 from oee_cli.batch.batch_reader import Row
-from oee_cli.errors import CliError, HomeLost, OutcomeUnknown, Stopped
+from oee_cli.cli_errors import CliError, HomeLost, OutcomeUnknown, Stopped
 from oee_daemon.contract.shapes import Order
 
 #: Orders asked for in one request.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_daemon.contract.protocol import MAX_BODY
 
 #: How many characters of a line that is no order's are kept, to see what it is.

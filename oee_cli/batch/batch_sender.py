@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from oee_cli.api.http_client import Client
-from oee_cli.api.place_once import dry_run_exit
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_place_once import dry_run_exit
+from oee_cli.batch.batch_earlier import Earlier, same_terms
 from oee_cli.batch.batch_in_flight import PAGE, PATIENCE, InFlightPoller, Placed
 from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.batch.batch_reader import Row
-from oee_cli.batch.earlier_batches import Earlier, same_terms
-from oee_cli.errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
+from oee_cli.cli_errors import CliError, Forbidden, HomeLost, OutcomeUnknown, Stopped, Unreachable
 from oee_cli.exit_codes import ExitCode, exit_code_of
 from oee_daemon.contract.shapes import Order
 from oee_daemon.contract.status import FINAL

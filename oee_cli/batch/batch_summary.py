@@ -13,7 +13,7 @@ from oee_cli.batch.batch_progress import BatchProgress
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import paint
 from oee_cli.text.chart_text import bar
-from oee_cli.text.text_layout import ACCENT
+from oee_cli.text.layout_text import ACCENT
 from oee_cli.text.time_text import period_text, span_text, took_text
 
 #: Cells of the bar: fewest, most.

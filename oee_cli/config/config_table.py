@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Sequence
 
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import config_file, short_path
-from oee_cli.settings.setting_origins import DEFAULT, ENVIRONMENT, FILE, Value
-from oee_cli.text.text_layout import ACCENT, Cell, Column, Line, column_widths, lay_table, put_lines
+from oee_cli.settings.settings_load import config_file, short_path
+from oee_cli.settings.settings_origins import DEFAULT, ENVIRONMENT, FILE, Value
+from oee_cli.text.layout_text import ACCENT, Cell, Column, Line, column_widths, lay_table, put_lines
 
 #: From this many columns on a file is named by its path.
 _WIDE = 100

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from oee_cli.errors import CliError, UsageFault
+from oee_cli.cli_errors import CliError, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.settings import settings_file_edit
-from oee_cli.settings.load_settings import Settings, config_file, load_settings, stored_settings
-from oee_cli.settings.setting_origins import (
+from oee_cli.settings.settings_load import Settings, config_file, load_settings, stored_settings
+from oee_cli.settings.settings_origins import (
     ENVIRONMENT,
     FILE,
     Value,
@@ -62,7 +62,7 @@ def show_settings(origin: bool, output: Output) -> ExitCode:
 
 def _differing_in_daemon(found: list[Value]) -> dict[str, str]:
     """By setting, what a daemon that runs here has instead. A daemon that is not there is not started."""
-    from oee_cli.api.daemon_launcher import Launcher
+    from oee_cli.api.client_launcher import Launcher
     from oee_cli.settings.settings_in_force import not_in_force
 
     try:
@@ -229,7 +229,7 @@ def _report_change(setting: Setting, before: Value, written: bool, output: Outpu
 
 def _needs_restart(setting: Setting, before: Value, now: Value) -> str | None:
     """The command that makes a running daemon read it; `None` where none runs or nothing changed for it."""
-    from oee_cli.api.daemon_launcher import Launcher
+    from oee_cli.api.client_launcher import Launcher
 
     if setting.reader == "command" or now.text == before.text:
         return None

@@ -12,12 +12,12 @@ from collections import deque
 from pathlib import Path
 from typing import Any, NoReturn
 
+from oee_cli.api.client_launcher import Launcher, daemon_command
 from oee_cli.api.client_processes import explain_frozen
-from oee_cli.api.daemon_launcher import Launcher, daemon_command
-from oee_cli.errors import CliError, Forbidden, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings, load_settings
+from oee_cli.settings.settings_load import Settings, load_settings
 from oee_cli.text.order_text import name_process
 
 #: Between two looks at a log that is followed, seconds.
@@ -82,9 +82,9 @@ def daemon_status(output: Output) -> ExitCode:
     launcher = Launcher(settings, output)
     if settings.url is None and not launcher.answers():
         return _report_not_running(output, launcher)
-    from oee_cli.api.http_client import Client
-    from oee_cli.api.response_problems import check_response
-    from oee_cli.errors import ConnectionLost
+    from oee_cli.api.client_http import Client
+    from oee_cli.api.client_response_problems import check_response
+    from oee_cli.cli_errors import ConnectionLost
 
     client = Client(settings, output)
     try:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import short_path
+from oee_cli.settings.settings_load import short_path
+from oee_cli.text.layout_text import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.order_text import name_process
-from oee_cli.text.text_layout import Cell, Line, cell_len, draw_line, fold_value
 from oee_cli.text.time_text import minute_text, parse_moment
 from oee_daemon.contract.networks import KEYLESS
 

@@ -21,7 +21,7 @@ NAMES = (
 PathName = StrEnum("PathName", {word.upper(): word for word in NAMES})  # type: ignore[misc]
 
 
-def examine_here(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def run_doctor_here(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """Check everything here, and say what mends it.
 
     Looks at settings, home, permissions, disk, clock, servers, queue, schema, port and the

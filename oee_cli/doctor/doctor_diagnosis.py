@@ -9,7 +9,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from oee_cli.doctor.checks.doctor_finding import FAIL, INFO, OK, WARN, Finding
+from oee_cli.doctor.checks.check_finding import FAIL, INFO, OK, WARN, Finding
 from oee_cli.output import Output, clean, paint
 
 _MARKS = {OK: ("✓", "green"), INFO: ("·", "dim"), WARN: ("!", "yellow"), FAIL: ("✗", "red")}

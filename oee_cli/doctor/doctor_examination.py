@@ -8,41 +8,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from oee_cli.doctor.checks import (
-    doctor_endpoints,
-    doctor_engine,
-    doctor_feeds,
-    doctor_home,
-    doctor_leftovers,
-    doctor_limits,
-    doctor_machine,
-    doctor_settings,
-    doctor_wallet,
+    check_endpoints,
+    check_engine,
+    check_feeds,
+    check_home,
+    check_leftovers,
+    check_limits,
+    check_machine,
+    check_settings,
+    check_wallet,
 )
-from oee_cli.doctor.checks.doctor_facts import Facts, gather_facts
-from oee_cli.doctor.checks.doctor_finding import FAIL, OK, WARN, Finding, fail
+from oee_cli.doctor.checks.check_facts import Facts, gather_facts
+from oee_cli.doctor.checks.check_finding import FAIL, OK, WARN, Finding, fail
 from oee_cli.exit_codes import ExitCode, worst_exit_code
 from oee_cli.output import Output
 
 CHECKS: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
-    doctor_settings.check_settings,
-    doctor_home.check_home,
-    doctor_home.check_permissions,
-    doctor_home.check_disk,
-    doctor_leftovers.check_leftovers,
-    doctor_wallet.check_wallet,
-    doctor_machine.check_versions,
-    doctor_engine.check_daemon,
-    doctor_limits.check_limits,
-    doctor_machine.check_port,
-    doctor_engine.check_clock,
-    doctor_engine.check_postgres,
-    doctor_engine.check_schema,
-    doctor_engine.check_queue,
-    doctor_engine.check_worker,
-    doctor_engine.check_orders,
-    doctor_endpoints.check_endpoints,
-    doctor_feeds.check_feeds,
-    doctor_machine.check_completion,
+    check_settings.check_settings,
+    check_home.check_home,
+    check_home.check_permissions,
+    check_home.check_disk,
+    check_leftovers.check_leftovers,
+    check_wallet.check_wallet,
+    check_machine.check_versions,
+    check_engine.check_daemon,
+    check_limits.check_limits,
+    check_machine.check_port,
+    check_engine.check_clock,
+    check_engine.check_postgres,
+    check_engine.check_schema,
+    check_engine.check_queue,
+    check_engine.check_worker,
+    check_engine.check_orders,
+    check_endpoints.check_endpoints,
+    check_feeds.check_feeds,
+    check_machine.check_completion,
 )
 
 

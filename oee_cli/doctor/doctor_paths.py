@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from oee_cli.api.client_launcher import Launcher
 from oee_cli.api.client_recent_orders import recent_file_name
-from oee_cli.api.daemon_launcher import Launcher
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings, config_file, load_settings, stored_settings
+from oee_cli.settings.settings_load import Settings, config_file, load_settings, stored_settings
 from oee_daemon.contract.home import socket_path as usual_socket_path
 
 

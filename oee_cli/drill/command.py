@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oee_cli import options as o
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from oee_cli.cli_errors import Unreachable
 from oee_cli.drill.drill_localnet_ledger import are_due, localnet_landings
 from oee_cli.drill.drill_processes import end_process
 from oee_cli.drill.drill_stage import PARTS
 from oee_cli.drill.drill_verdict import Landing
-from oee_cli.errors import Unreachable
 
 #: Milliseconds, and slots after which a block is final: long enough for a fork to take landings back.
 SLOT_MS, CONFIRM, FINAL = 50, 2, 32

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oee_cli.api.daemon_launcher import daemon_command
+from oee_cli.api.client_launcher import daemon_command
 from oee_cli.drill.drill_wire import Wire
 
 #: What the servers' sockets are called.

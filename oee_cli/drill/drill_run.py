@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from oee_cli.api.client_transport import httpx
+from oee_cli.cli_errors import Unreachable
 from oee_cli.drill import drill_verdict
 from oee_cli.drill.drill_clients import Clients
 from oee_cli.drill.drill_faults import BACK_MS, FaultInjector, died_at, failpoints, is_outage, plan
@@ -29,7 +30,6 @@ from oee_cli.drill.drill_progress import DrillProgress
 from oee_cli.drill.drill_socket import client_of, read_daemon_file
 from oee_cli.drill.drill_stage import SimulatedStage, Stage
 from oee_cli.drill.drill_watch import Watch
-from oee_cli.errors import Unreachable
 from oee_daemon.contract.protocol import MAX_PAGE
 
 #: Seconds without any progress after which orders count as lost. A swap that never landed needs 60 s

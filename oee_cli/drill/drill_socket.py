@@ -10,7 +10,7 @@ from typing import Any
 from oee_cli.api.client_handshake import home_tag
 from oee_cli.api.client_resident_daemon import Resident
 from oee_cli.api.client_transport import UnixTransport, httpx
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract.protocol import HOME_HEADER
 
 

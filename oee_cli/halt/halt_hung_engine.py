@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 
 from oee_cli.api import client_handshake
-from oee_cli.api.daemon_launcher import Launcher
-from oee_cli.errors import Forbidden
+from oee_cli.api.client_launcher import Launcher
+from oee_cli.cli_errors import Forbidden
 
 #: Seconds for a daemon to say that it is alive.
 ALIVE_S = 1.0

@@ -14,13 +14,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.api.response_problems import check_response
-from oee_cli.errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_response_problems import check_response
+from oee_cli.cli_errors import CliError, ConnectionLost, Forbidden, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.halt import halt_hung_engine
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load_settings, stored_settings
+from oee_cli.settings.settings_load import Settings, load_settings, stored_settings
 from oee_daemon.contract.addresses import OWN
 from oee_daemon.contract.halt_mark import MOST_TEXT, Mark, path_of, write
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oee_cli.text.topic_texts import TOPICS, list_topics
+from oee_cli.text.topic_text import TOPICS, list_topics
 from oee_cli.wrong_usage import guess_error
 
 

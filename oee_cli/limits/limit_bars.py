@@ -6,10 +6,10 @@ import sys
 from decimal import Decimal
 from typing import Any
 
-from oee_cli.api.http_client import session
+from oee_cli.api.client_http import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
+from oee_cli.text.layout_text import Cell, Column, lay_table, put_lines
 from oee_cli.text.time_text import minute_text
 
 #: Cells of a bar.

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.errors import UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
-from oee_cli.text.column_texts import FILLS, ORDERS, Listing, column_help, named_columns
-from oee_cli.text.nearest_word import nearest
+from oee_cli.text.column_text import FILLS, ORDERS, Listing, column_help, named_columns
+from oee_cli.text.nearest_word_text import nearest
 from oee_cli.text.time_text import read_period
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.status import Status
@@ -204,7 +204,7 @@ def _write_table(
     output: Output,
     nothing: str,
 ) -> None:
-    from oee_cli.lists import pager
+    from oee_cli.lists import list_pager
     from oee_cli.lists.list_tables import fill_lines, order_lines
 
     draw = order_lines if fields is ORDERS else fill_lines
@@ -215,6 +215,6 @@ def _write_table(
         output.note(nothing)
         return
     lines = draw(output, chain([first], found), columns)
-    pager.page_list(output, lines, pager=options.pager)
+    list_pager.page_list(output, lines, pager=options.pager)
     if pages.more and options.limit is None and sys.stdout.isatty():
         output.note(f"  the newest {_USUAL}; more: --limit 100, --limit all")

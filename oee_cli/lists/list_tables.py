@@ -11,10 +11,9 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount, short_amount, short_signature
-from oee_cli.text.column_texts import FILLS, ORDERS, ListColumn
+from oee_cli.text.column_text import FILLS, ORDERS, ListColumn
 from oee_cli.text.condition_text import condition_text
-from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, token_text
-from oee_cli.text.text_layout import (
+from oee_cli.text.layout_text import (
     Cell,
     Column,
     Sheet,
@@ -23,6 +22,7 @@ from oee_cli.text.text_layout import (
     side_cell,
     status_cell,
 )
+from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, token_text
 from oee_cli.text.time_text import ago_text, seconds_between, stamp_text
 
 Row = Mapping[str, Any]

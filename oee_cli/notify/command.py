@@ -24,13 +24,13 @@ notify_app = group(
 
 
 @notify_app.command("test", cls=PlainCommand)
-def try_targets(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
+def notify_targets(json: o.Json = False, no_color: o.NoColor = False) -> ExitCode:
     """Tell everybody who is set, now.
 
     \b
       oee notify test
       oee notify test --json
     """
-    from oee_cli.notify.notify_test import try_targets
+    from oee_cli.notify.notify_test import notify_targets
 
-    return try_targets(Output(json, no_color=no_color))
+    return notify_targets(Output(json, no_color=no_color))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oee_cli.api.http_client import session
-from oee_cli.errors import UsageFault
+from oee_cli.api.client_http import session
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 
@@ -11,7 +11,7 @@ from oee_cli.output import Output, clean
 _LIMIT_S = 60.0
 
 
-def try_targets(output: Output) -> ExitCode:
+def notify_targets(output: Output) -> ExitCode:
     with session(output) as client:
         output.note(f"telling everybody who is set: each may take some seconds, all of them {_LIMIT_S:.0f} s")
         found = client.read("POST", "/api/notify/test", timeout=_LIMIT_S)["targets"]

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_order_lookup import find_order, group_of, what_became_of, without_story
-from oee_cli.api.http_client import Client, session
-from oee_cli.errors import Refused, UsageFault
+from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean_lines
 from oee_cli.text.left_wallet_text import left_wallet

@@ -30,7 +30,7 @@ def watch_order(
       oee watch last         the newest order, to its end
       oee watch --json       every event of every order, a line each
     """
-    from oee_cli.orders.order_commands import watch_order
+    from oee_cli.orders.watch_or_show import watch_order
 
     return watch_order(id, timeout, Output(json, quiet, no_color))
 
@@ -42,7 +42,7 @@ def show_order(id: o.Id, json: o.Json = False, no_color: o.NoColor = False) -> E
       oee show last
       oee show 0c2f0b8e --json
     """
-    from oee_cli.orders.order_commands import show_order
+    from oee_cli.orders.watch_or_show import show_order
 
     return show_order(id, Output(json, no_color=no_color))
 

@@ -16,7 +16,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Item
 
-from oee_cli.errors import Forbidden, UsageFault
+from oee_cli.cli_errors import Forbidden, UsageFault
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.settings import file_name
 

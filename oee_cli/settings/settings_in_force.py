@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oee_cli.settings.setting_origins import DEFAULT, Value
+from oee_cli.settings.settings_origins import DEFAULT, Value
 from oee_daemon.contract.addresses import OWN, place_of
 from oee_daemon.contract.protocol import VERSION
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from oee_cli.errors import Unreachable, UsageFault
+from oee_cli.cli_errors import Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.network_badge import badge
 from oee_cli.output import Output
 from oee_cli.search_path import engine_flags
-from oee_cli.settings.load_settings import load_settings
+from oee_cli.settings.settings_load import load_settings
 from oee_cli.text.time_text import read_duration
 
 #: The engine's part, a process without a wallet.

@@ -90,7 +90,7 @@ def script(shell: str, command: Any) -> str:
 
 def tree(command: Any) -> Node:
     """Every command below this one."""
-    from oee_cli.text.topic_texts import TOPICS
+    from oee_cli.text.topic_text import TOPICS
 
     root = _command_node(command, ())
     commands = [(child.path[0], child.help) for child in root.children if child.path != ("help",)]
@@ -134,7 +134,7 @@ def _values_of(parameter: Any, path: tuple[str, ...], name: str) -> Values:
 
         return Values(tuple((setting.name, first_sentence(setting.meaning)) for setting in SETTINGS))
     if name == "--columns":
-        from oee_cli.text.column_texts import FILLS, ORDERS
+        from oee_cli.text.column_text import FILLS, ORDERS
 
         listing = FILLS if path[-1] == "fills" else ORDERS
         columns = tuple((column, first_sentence(one.says)) for column, one in listing.known.items())

@@ -13,7 +13,7 @@ from decimal import Decimal
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import bar, chart, spans
-from oee_cli.text.text_layout import (
+from oee_cli.text.layout_text import (
     ACCENT,
     Cell,
     Column,

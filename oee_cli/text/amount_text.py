@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 
 #: A number as people write one, without a sign.
 PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_daemon.contract.protocol import KEY_LENGTH
 
 

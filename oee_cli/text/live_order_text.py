@@ -19,9 +19,9 @@ from rich.text import Text
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import market_words
+from oee_cli.text.layout_text import ACCENT, Cell, Line, draw_line
+from oee_cli.text.order_lines_text import folded_lines, header_line, quote_table, retry_lines
 from oee_cli.text.order_text import event_detail, is_firing, overdue_text
-from oee_cli.text.order_text_lines import folded_lines, header_line, quote_table, retry_lines
-from oee_cli.text.text_layout import ACCENT, Cell, Line, draw_line
 from oee_cli.text.time_text import span_text
 from oee_cli.text.timeline_text import Attempt, Step, Timeline
 from oee_daemon.contract.shapes import Event, Order

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.text.amount_text import PLAIN, plain_digits
 
 _SHARE = re.compile(r"([+-])(\d{1,4}(?:\.\d{1,9})?)%", re.ASCII)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.text.amount_text import read_amount, read_slippage
 from oee_cli.text.time_text import read_whole_seconds
 from oee_daemon.contract.tokens import is_stable

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_daemon.contract.moments import rfc3339
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d|w)?", re.ASCII)

@@ -6,10 +6,10 @@ import sys
 from typing import Any
 from urllib.parse import quote
 
-from oee_cli.api.http_client import session
+from oee_cli.api.client_http import session
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.text.text_layout import Cell, put_lines
+from oee_cli.text.layout_text import Cell, put_lines
 from oee_cli.tokens.token_table import about_lines
 
 

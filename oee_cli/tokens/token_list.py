@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from oee_cli.api.http_client import session
-from oee_cli.errors import UsageFault
+from oee_cli.api.client_http import session
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.future_text import until_text
-from oee_cli.text.text_layout import Cell, Column, Line, fold_sentence, lay_table, put_lines
+from oee_cli.text.layout_text import Cell, Column, Line, fold_sentence, lay_table, put_lines
 from oee_cli.tokens.token_table import program_text, risk_lines
 
 _LISTED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oee_cli.output import clean
-from oee_cli.text.text_layout import Cell, Line, fold_sentence
+from oee_cli.text.layout_text import Cell, Line, fold_sentence
 
 #: What the two programs are called.
 _PROGRAMS = {

@@ -15,8 +15,8 @@ from typing import Any
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import short_amount
 from oee_cli.text.chart_text import chart
+from oee_cli.text.layout_text import Cell, Column, Line, Sheet, draw_line, side_cell
 from oee_cli.text.order_text import asked_amount, market_amount, pair_column_text, short_id
-from oee_cli.text.text_layout import Cell, Column, Line, Sheet, draw_line, side_cell
 from oee_cli.text.time_text import minute_text, parse_moment, seconds_between, span_text
 from oee_daemon.contract.shapes import Order
 

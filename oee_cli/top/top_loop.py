@@ -12,9 +12,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.api.response_problems import check_response
-from oee_cli.errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_response_problems import check_response
+from oee_cli.cli_errors import CliError, ConnectionLost, NoSuchOrder, Unreachable, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output

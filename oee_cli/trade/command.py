@@ -123,10 +123,10 @@ def quote_prices(
       oee quote SOL USDC --watch            the best bid and ask, as they move
     """
     if watch:
-        from oee_cli.trade.quote_watched_price import watch_price
+        from oee_cli.trade.trade_quote_watch import watch_price
 
         return watch_price(base, quote, amount or spend or receive, Output(json, no_color=no_color))
-    from oee_cli.trade.quote_watch_prices import quote_trade
+    from oee_cli.trade.trade_quote import quote_trade
 
     return quote_trade(base, quote, amount, spend, receive, side.value, Output(json, no_color=no_color))
 

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from oee_cli.output import Output, clean
-from oee_cli.text.text_layout import Cell, Line, draw_line
+from oee_cli.text.layout_text import Cell, Line, draw_line
 from oee_cli.text.time_text import parse_moment, span_text
-from oee_cli.trade.quote_watched_price import price_cells
+from oee_cli.trade.trade_quote_watch import price_cells
 
 Told = Mapping[str, Any]
 

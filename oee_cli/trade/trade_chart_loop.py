@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.api.response_problems import check_response
-from oee_cli.errors import CliError, ConnectionLost, UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_response_problems import check_response
+from oee_cli.cli_errors import CliError, ConnectionLost, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.full_screen import FullScreen, is_full_terminal
 from oee_cli.output import Output
-from oee_cli.trade.quote_watched_price import watch_price
 from oee_cli.trade.trade_chart import Picture, chart_frame
+from oee_cli.trade.trade_quote_watch import watch_price
 
 #: The most prices that are kept, of any length of time: then every second one goes.
 _MOST = 400
@@ -42,7 +42,7 @@ def show_chart(base: str, token: str, output: Output) -> ExitCode:
             hint=f"As text: oee quote {base} {token} --watch\nAs JSON: oee chart {base} {token} --json",
             code="no_terminal",
         )
-    from oee_cli.api.event_stream import pair_prices
+    from oee_cli.api.client_event_stream import pair_prices
 
     with session(output) as client:
         prices = pair_prices(client, f"{base}/{token}")

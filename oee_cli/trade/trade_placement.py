@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.api.place_once import dry_run_order, place_once
-from oee_cli.errors import Refused, UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_place_once import dry_run_order, place_once
+from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.key_text import read_key
-from oee_cli.text.option_words import say_options
+from oee_cli.text.option_text import say_options
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import read_duration
 
@@ -63,7 +63,7 @@ def _place_and_follow(
     if options.detach:
         output.answer(order, order["orderId"], bare=True)
         return ExitCode.DONE
-    from oee_cli.api.follow_order import screen_for, watch_to_end
+    from oee_cli.api.client_follow_order import screen_for, watch_to_end
 
     note = f"key {key}" if given is None else None
     screen = screen_for(client, output, order, events=options.events, note=note)

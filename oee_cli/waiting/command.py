@@ -115,7 +115,7 @@ def place_limit(
       oee limit buy SOL USDC --spend 200 --at -2% --wait --timeout 2h
       oee limit sell SOL USDC 1.5 --at 160 --or-stop 130    at most one is filled
     """
-    from oee_cli.waiting.condition_request import WaitRequest
+    from oee_cli.waiting.waiting_condition_request import WaitRequest
     from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
 
     asked = WaitRequest(
@@ -127,7 +127,7 @@ def place_limit(
     output = Output(json, quiet, no_color)
     if or_stop is None and or_stop_limit is None:
         return place_waiting(asked, options, output)
-    from oee_cli.waiting.or_stop import place_or_stop
+    from oee_cli.waiting.waiting_or_stop import place_or_stop
 
     return place_or_stop(asked, or_stop, or_stop_limit, options, output)
 
@@ -168,7 +168,7 @@ def place_stop(
       oee stop sell SOL USDC 1.5 --trail 5%       5 % under the best bid since now
       oee stop sell SOL USDC 1.5 --at 130 --oco 0c2f0b8e
     """
-    from oee_cli.waiting.condition_request import WaitRequest
+    from oee_cli.waiting.waiting_condition_request import WaitRequest
     from oee_cli.waiting.waiting_placement import WaitOptions, place_waiting
 
     asked = WaitRequest(
@@ -210,8 +210,8 @@ def snipe_token(
       oee snipe JUP USDC --spend 100 --at 2030-12-01T09:00:00Z
       oee snipe JUP USDC --spend 100 --at 10m --max-price 0.9
     """
-    from oee_cli.waiting.snipe_request import SnipeRequest, read_snipe
     from oee_cli.waiting.waiting_placement import WaitOptions, place_typed
+    from oee_cli.waiting.waiting_snipe_request import SnipeRequest, read_snipe
 
     asked = SnipeRequest(
         token=token, quote=quote, spend=spend, at=at, min_liquidity=min_liquidity, accept=accept,
@@ -273,7 +273,7 @@ def edit_order(
       oee edit 0c2f --at 138 --expires 24h
       oee edit 0c2f --amount 2 --at -2%
     """
-    from oee_cli.waiting.order_edit import EditRequest, edit_order
+    from oee_cli.waiting.waiting_edit import EditRequest, edit_order
 
     changes = EditRequest(at, trail, limit, confirm, amount, start, expires, slippage, far)
     return edit_order(id, changes, Output(json, no_color=no_color))

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from oee_cli.api.http_client import session
-from oee_cli.errors import UsageFault
+from oee_cli.api.client_http import session
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.waiting.waiting_table import draw_waiting

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+from oee_cli.api.client_http import Client, session
 from oee_cli.api.client_order_lookup import find_orders, group_or_order
-from oee_cli.api.http_client import Client, session
-from oee_cli.api.place_once import dry_run_order, place_once
-from oee_cli.errors import Refused, UsageFault
+from oee_cli.api.client_place_once import dry_run_order, place_once
+from oee_cli.cli_errors import Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.text.condition_text import condition_sentence, market_words, until_words
 from oee_cli.text.key_text import read_key
-from oee_cli.text.option_words import SNIPER_OPTIONS, say_options
+from oee_cli.text.layout_text import cell_len
+from oee_cli.text.option_text import SNIPER_OPTIONS, say_options
 from oee_cli.text.order_text import asked_amount, order_pair, short_id
 from oee_cli.text.price_text import NO_LIMIT
-from oee_cli.text.text_layout import cell_len
 from oee_cli.text.time_text import parse_moment, read_duration, span_text
-from oee_cli.waiting.condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
+from oee_cli.waiting.waiting_condition_request import TypedCondition, WaitRequest, fix_prices, read_condition
 from oee_daemon.contract.shapes import Order
 
 #: What a repeat has to ask for as the first time did, beside its prices.
@@ -155,7 +155,7 @@ def _conclude(
         )
     if not options.wait:
         return ExitCode.DONE
-    from oee_cli.api.follow_order import screen_for, watch_to_end
+    from oee_cli.api.client_follow_order import screen_for, watch_to_end
 
     screen = screen_for(client, output, order, events=options.events, note=note)
     return watch_to_end(client, output, screen, timeout=timeout, began=began, events=options.events)

@@ -11,8 +11,8 @@ from typing import Any
 
 from oee_cli.output import Output, clean
 from oee_cli.text.condition_text import away_text, condition_text, expires_in, price_shown
+from oee_cli.text.layout_text import Cell, Column, Line, draw_line, fold_sentence, lay_table, side_cell
 from oee_cli.text.order_text import asked_amount, pair_column_text
-from oee_cli.text.text_layout import Cell, Column, Line, draw_line, fold_sentence, lay_table, side_cell
 from oee_cli.text.time_text import minute_text, span_text
 
 _NOTHING = Cell("–", "dim")

@@ -183,7 +183,7 @@ def remove_wallet(
 
 
 @wallet_app.command("balance", cls=PlainCommand)
-def show_balance(
+def show_wallet_balance(
     tokens: o.Tokens = None,
     json: o.Json = False,
     no_color: o.NoColor = False,

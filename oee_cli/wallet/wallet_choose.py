@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from oee_cli.errors import Refused
+from oee_cli.cli_errors import Refused
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import config_file
 from oee_cli.settings.settings_file_edit import edit_config
+from oee_cli.settings.settings_load import config_file
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings
 from oee_cli.wallet.wallet_show import wallet_line
 from oee_daemon.contract.settings import BY_NAME

@@ -10,11 +10,11 @@ import re
 import subprocess
 from typing import Any
 
-from oee_cli.api.daemon_launcher import Launcher, daemon_command
-from oee_cli.errors import CliError, Forbidden, Refused, UsageFault
+from oee_cli.api.client_launcher import Launcher, daemon_command
+from oee_cli.cli_errors import CliError, Forbidden, Refused, UsageFault
 from oee_cli.network_badge import badge
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load_settings
+from oee_cli.settings.settings_load import Settings, load_settings
 from oee_daemon.contract.networks import KEYLESS
 from oee_daemon.contract.settings import WALLET_NAME
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.wallet.asked_secrets import new_passphrase, read_key
+from oee_cli.wallet.wallet_asked_secrets import new_passphrase, read_key
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings, must_have_key
 from oee_cli.wallet.wallet_show import wallet_line
 

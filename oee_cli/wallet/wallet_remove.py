@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from decimal import Decimal
 
-from oee_cli.api.http_client import Client, session
-from oee_cli.errors import CliError, Refused, UsageFault
+from oee_cli.api.client_http import Client, session
+from oee_cli.cli_errors import CliError, Refused, UsageFault
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from oee_cli.text.amount_text import exact_amount
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, local_settings
 

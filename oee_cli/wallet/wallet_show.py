@@ -8,9 +8,9 @@ from typing import Any
 
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, short_path
+from oee_cli.settings.settings_load import Settings, short_path
 from oee_cli.text.future_text import instant_text
-from oee_cli.text.text_layout import Cell, Column, lay_table, put_lines
+from oee_cli.text.layout_text import Cell, Column, lay_table, put_lines
 from oee_cli.text.time_text import parse_moment
 from oee_cli.wallet.wallet_engine import ask_engine, check_name, daemon_wallet, local_settings, must_have_key
 from oee_daemon.contract.networks import KEYLESS

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from oee_cli.api.http_client import Client
-from oee_cli.api.response_problems import check_response
-from oee_cli.errors import CliError, ConnectionLost
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_response_problems import check_response
+from oee_cli.cli_errors import CliError, ConnectionLost
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_cli.text.future_text import instant_text
 from oee_cli.text.time_text import parse_moment, read_whole_seconds
-from oee_cli.wallet.asked_secrets import known_passphrase
+from oee_cli.wallet.wallet_asked_secrets import known_passphrase
 from oee_cli.wallet.wallet_engine import local_settings, must_have_key
 
 #: Seconds that opening a key may take: a worker may have to begin first.

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from oee_cli.backup.backup_run import backup
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.output import Output
 from oee_daemon.backups import backup_file, dump
 from oee_daemon.backups.take import take

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from oee_cli.api import client_handshake
-from oee_cli.api.daemon_launcher import Launcher
+from oee_cli.api.client_launcher import Launcher
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from tests.kit.commands import BUY, Cli, refusal
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from oee_cli.doctor.checks import doctor_outside_servers
+from oee_cli.doctor.checks import check_outside_servers
 from oee_daemon.embedded import Servers
 from tests.e2e.test_cli_daemon import foreign
 from tests.kit.api_daemon import Shared
@@ -158,11 +158,11 @@ def end_connections(url: str) -> None:
 
 
 def test_servers_outside_that_answer_are_asked_directly(database_url: str, redis_url: str) -> None:
-    told = doctor_outside_servers.ask_postgres(database_url)
-    assert (told.fault, told.revision) == (None, doctor_outside_servers.schema_revision())
+    told = check_outside_servers.ask_postgres(database_url)
+    assert (told.fault, told.revision) == (None, check_outside_servers.schema_revision())
     assert (told.version or "").startswith("PostgreSQL 18")
-    assert (doctor_outside_servers.ask_queue(redis_url).version or "").startswith("valkey 9")
+    assert (check_outside_servers.ask_queue(redis_url).version or "").startswith("valkey 9")
     with connect(database_url) as sql:
         sql.execute("DROP TABLE alembic_version")
-    empty = doctor_outside_servers.ask_postgres(database_url + "&application_name=again")
+    empty = check_outside_servers.ask_postgres(database_url + "&application_name=again")
     assert (empty.fault, empty.revision) == (None, None)

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from oee_cli.app import app
-from oee_cli.text.topic_texts import TOPICS
+from oee_cli.text.topic_text import TOPICS
 from tests.kit.api_daemon import Shared
 from tests.kit.commands import BUY, OEE, Cli
 

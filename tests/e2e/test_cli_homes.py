@@ -223,7 +223,7 @@ def test_who_watches_hears_nothing_of_a_librarys_log(outside: Cli) -> None:
     script = "import logging, sys, warnings; sys.argv = ['oee', 'paths']; " + (
         "from oee_cli.doctor import doctor_paths as paths; shown = paths.show_home_paths\n"
         "def show(*a):\n"
-        "    import oee_cli.api.event_stream\n"
+        "    import oee_cli.api.client_event_stream\n"
         "    logging.getLogger('websockets.client').error('unexpected', exc_info=ValueError('raw'))\n"
         "    warnings.warn('raw', stacklevel=1)\n"
         "    return shown(*a)\n"

@@ -235,7 +235,7 @@ def test_nothing_waits_for_an_answer(cli: Cli, api: Shared) -> None:
     its flag (`test_stdin_that_is_a_terminal_is_not_waited_for`)."""
     asking = {"input", "getpass", "confirm", "prompt"}
     for source in Path(oee_cli.__file__).parent.rglob("*.py"):
-        if source.name == "asked_secrets.py":
+        if source.name == "wallet_asked_secrets.py":
             continue  # It looks for a terminal first: `test_wallet`.
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api.http_client import Client
+from oee_cli.api.client_http import Client
 from oee_daemon.embedded import Servers
 from tests.e2e.bare_http import http_port
 from tests.kit.api_daemon import Shared

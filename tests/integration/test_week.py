@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.text.future_text import read_future
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType

@@ -24,7 +24,7 @@ def become_command(arguments: list[str]) -> None:
     sys.argv = ["oee", *arguments]
     from oee_cli.__main__ import main
     from oee_cli.api import client_hush
-    from oee_cli.api import daemon_launcher as launcher
+    from oee_cli.api import client_launcher as launcher
     from oee_cli.backup import backup_run
     from oee_cli.wallet import wallet_engine
 

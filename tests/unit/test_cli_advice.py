@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from oee_cli.app import app
-from oee_cli.errors import CliError, Refused, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, Refused, Unreachable, UsageFault
 from oee_cli.wrong_usage import what_next
 
 COMMAND = typer.main.get_command(app)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oee_cli.output import Output
-from oee_cli.text.text_layout import cell_len
+from oee_cli.text.layout_text import cell_len
 from oee_cli.trade.trade_chart import Picture, chart_frame
 from tests.unit.test_cli_views import order
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api import http_client as client_module
-from oee_cli.api.http_client import Client
-from oee_cli.api.response_problems import Response
-from oee_cli.errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
+from oee_cli.api import client_http as client_module
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_response_problems import Response
+from oee_cli.cli_errors import ConnectionLost, OutcomeUnknown, Refused, Unreachable
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from oee_daemon.contract.protocol import PROTOCOL
 
 HEADERS = {"OEE-Protocol": str(PROTOCOL)}

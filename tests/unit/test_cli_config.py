@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oee_cli import __main__
+from oee_cli.cli_errors import UsageFault
 from oee_cli.doctor import command as doctor_app
 from oee_cli.doctor import doctor_paths
-from oee_cli.errors import UsageFault
-from oee_cli.settings.load_settings import Settings
 from oee_cli.settings.settings_file_edit import NotFlat, changed_text, edit_config
+from oee_cli.settings.settings_load import Settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import SETTINGS, Setting, file_name
 

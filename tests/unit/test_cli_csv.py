@@ -11,7 +11,7 @@ import pytest
 from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 
 HEADER = "inputToken,outputToken,amount,slippageBps"
 ROW = "USDC,SOL,10,50"

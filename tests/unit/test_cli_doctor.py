@@ -18,8 +18,8 @@ import pytest
 from oee_cli import __main__
 from oee_cli.api.client_processes import runs_program
 from oee_cli.doctor import doctor_examination as doctor
-from oee_cli.doctor.checks import doctor_outside_servers
-from oee_cli.doctor.checks.doctor_facts import gather_facts
+from oee_cli.doctor.checks import check_outside_servers
+from oee_cli.doctor.checks.check_facts import gather_facts
 from oee_cli.output import Output
 from tests.kit.daemons import until
 
@@ -276,7 +276,7 @@ def test_servers_outside_are_asked_where_the_daemon_cannot_say(
 def test_the_release_brings_the_revision_that_the_daemon_migrates_to() -> None:
     from oee_daemon.store import migrations
 
-    assert doctor_outside_servers.schema_revision() == migrations.HEAD
+    assert check_outside_servers.schema_revision() == migrations.HEAD
 
 
 def test_a_home_of_somebody_else(place: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_home_of_somebody_else(place: Path) -> None:
     code = (
         "import os, sys\n"
         "from oee_cli import __main__, app, wrong_usage\n"
-        "from oee_cli.api import http_client, response_problems\n"
+        "from oee_cli.api import client_http, client_response_problems\n"
         "from oee_cli.doctor import command, doctor_diagnosis, doctor_examination\n"
         "import typer, platformdirs, importlib.metadata\n"
         # Parts of Python that are loaded at first use may lie where the other account can't read.

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from oee_cli.api.http_client import Client
-from oee_cli.api.place_once import dry_run_order
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_place_once import dry_run_order
 from oee_cli.batch.batch_reader import Row
 from oee_cli.batch.batch_sender import BatchSender, SendOptions
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
-from oee_cli.settings.load_settings import Settings
+from oee_cli.settings.settings_load import Settings
 from tests.unit.test_cli_views import QUOTES, order, quoted
 
 POOR = {"code": "insufficient_funds", "message": "The wallet holds 1 USDC.", "hint": None}

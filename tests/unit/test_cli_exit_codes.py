@@ -7,8 +7,16 @@ from typing import cast
 
 import pytest
 
-from oee_cli.api.response_problems import Response, check_response, error_of_problem
-from oee_cli.errors import CliError, Forbidden, NoSuchOrder, OutcomeUnknown, Refused, Unreachable, UsageFault
+from oee_cli.api.client_response_problems import Response, check_response, error_of_problem
+from oee_cli.cli_errors import (
+    CliError,
+    Forbidden,
+    NoSuchOrder,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+    UsageFault,
+)
 from oee_cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_table, worst_exit_code
 from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.contract.shapes import Order

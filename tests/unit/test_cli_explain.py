@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.order_story import order_lines
 from oee_cli.orders.show_explained import Explained, explain_order, explained_json
-from oee_cli.text.text_layout import draw_line
+from oee_cli.orders.show_story import order_lines
+from oee_cli.text.layout_text import draw_line
 from oee_cli.text.time_text import parse_moment
 from oee_daemon.contract.shapes import Event, Order
 from tests.unit.test_cli_views import ID, QUOTES, SIGNATURE, WIDTHS, at, events, fits, order

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from oee_cli.api.client_http import Client
 from oee_cli.api.client_order_lookup import find_order
-from oee_cli.api.http_client import Client
 from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
-from oee_cli.errors import CliError, NoSuchOrder, UsageFault
+from oee_cli.cli_errors import CliError, NoSuchOrder, UsageFault
 from oee_cli.output import Output, clean
-from oee_cli.settings.load_settings import Settings, load_settings
+from oee_cli.settings.settings_load import Settings, load_settings
 from oee_cli.text.amount_text import exact_amount, plain_digits, read_amount, read_slippage, short_amount
 from oee_cli.text.key_text import read_key
 from oee_cli.text.request_text import TradeRequest, make_order_body

@@ -60,15 +60,15 @@ def test_a_home_or_an_address_is_enough(tmp_path: Path) -> None:
 
 #: Reads two files, as root after it has given up being root.
 LOOK = """
-import os, sys, tomllib, oee_cli.errors
-from oee_cli.settings import load_settings as settings
+import os, sys, tomllib, oee_cli.cli_errors
+from oee_cli.settings import settings_load as settings
 from pathlib import Path
 if os.geteuid() == 0:
     os.setuid(int(sys.argv[3]))
 print(settings.stored_settings(Path(sys.argv[1])))
 try:
     settings.stored_settings(Path(sys.argv[2]))
-except oee_cli.errors.UsageFault as e:
+except oee_cli.cli_errors.UsageFault as e:
     print(e.message)
 """
 

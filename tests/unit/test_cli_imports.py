@@ -111,7 +111,7 @@ def test_the_version_and_a_tab_load_neither_typer_nor_typing(arguments: list[str
 
 
 def test_httpx_comes_without_its_command_line_and_without_httpcore() -> None:
-    code = "import sys, oee_cli.api.http_client; print(*sys.modules); import httpx._main; print(*sys.modules)"
+    code = "import sys, oee_cli.api.client_http; print(*sys.modules); import httpx._main; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )

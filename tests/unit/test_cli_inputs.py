@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from oee_cli.errors import UsageFault
-from oee_cli.settings.load_settings import load_settings
+from oee_cli.cli_errors import UsageFault
+from oee_cli.settings.settings_load import load_settings
 from oee_cli.text.amount_text import (
     SLIPPAGE_BPS,
     TRAIL_BPS,
@@ -20,10 +20,10 @@ from oee_cli.text.amount_text import (
     short_ends,
 )
 from oee_cli.text.key_text import read_key
-from oee_cli.text.nearest_word import nearest
+from oee_cli.text.nearest_word_text import nearest
 from oee_cli.text.request_text import TradeRequest, make_order_body
 from oee_cli.text.time_text import ago_text, read_duration, read_moment, read_whole_seconds
-from oee_cli.text.topic_texts import TOPICS
+from oee_cli.text.topic_text import TOPICS
 from oee_daemon.contract.fields import BY_NAME
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oee_cli.batch.batch_earlier import Earlier
 from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys, former_keys
-from oee_cli.batch.earlier_batches import Earlier
-from oee_cli.errors import CliError, NoSuchOrder, Unreachable, UsageFault
+from oee_cli.cli_errors import CliError, NoSuchOrder, Unreachable, UsageFault
 from oee_daemon.api import request_wire
 from oee_daemon.errors import OeeError
 from oee_daemon.networks.tokens import TokenBook

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.doctor_finding import Finding
-from oee_cli.doctor.checks.doctor_limits import check_limits
-from oee_cli.settings.load_settings import Settings
-from oee_cli.settings.setting_origins import setting_values
+from oee_cli.doctor.checks.check_facts import Facts
+from oee_cli.doctor.checks.check_finding import Finding
+from oee_cli.doctor.checks.check_limits import check_limits
+from oee_cli.settings.settings_load import Settings
+from oee_cli.settings.settings_origins import setting_values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.lists.list_pages import OrderFilter, _read_filter, _read_limit
 from oee_cli.lists.list_tables import fill_lines, order_lines
 from oee_cli.output import Output
-from oee_cli.text.column_texts import FILLS, ORDERS, column_help, named_columns
-from oee_cli.text.text_layout import Cell, Column, Sheet, cell_len
+from oee_cli.text.column_text import FILLS, ORDERS, column_help, named_columns
+from oee_cli.text.layout_text import Cell, Column, Sheet, cell_len
 from tests.unit.test_cli_views import SIGNATURE, WIDTHS, fits, order
 
 FAILED = order(

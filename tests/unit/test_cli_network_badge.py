@@ -12,7 +12,7 @@ import pytest
 
 from oee_cli.__main__ import _run_guarded
 from oee_cli.api import client_handshake
-from oee_cli.errors import CliError
+from oee_cli.cli_errors import CliError
 from oee_cli.network_badge import badge
 from oee_cli.output import Output
 
@@ -129,7 +129,7 @@ ALONE = {
     "batch/batch_run.py": "objects for programs, which say it",
     "daemon/daemon_control.py": "the log's lines as they are",
     "lists/list_pages.py": "objects and CSV for programs, which say it",
-    "lists/pager.py": "lines that it names",
+    "lists/list_pager.py": "lines that it names",
     "text/live_order_text.py": "lines that it names",
     "full_screen.py": "a frame whose lines are named",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oee_cli.api.follow_order import PlainScreen
+from oee_cli.api.client_follow_order import PlainScreen
 from oee_cli.output import Output
 from oee_cli.text.order_text import OVERDUE_S, ending_text, overdue_text
 from oee_daemon.contract.shapes import Event
@@ -29,7 +29,7 @@ def test_only_what_is_due_is_overdue(event: Event, seconds: float, said: bool) -
 
 def test_it_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("oee_cli.api.follow_order.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("oee_cli.api.client_follow_order.time.monotonic", lambda: now[0])
     screen = PlainScreen(Output(), order(status="pending"))
     screen.tick()
     screen.event(PENDING)

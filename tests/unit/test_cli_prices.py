@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oee_cli.errors import UsageFault
+from oee_cli.cli_errors import UsageFault
 from oee_cli.text.amount_text import read_trail
 from oee_cli.text.condition_text import condition_sentence
 from oee_cli.text.future_text import future_wire, instant_text, read_future, until_text

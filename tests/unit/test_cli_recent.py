@@ -13,7 +13,7 @@ import pytest
 
 from oee_cli.api import client_recent_orders
 from oee_cli.api.client_recent_orders import LIMIT, Recent, describe_order, read_recent
-from oee_cli.settings.load_settings import load_settings
+from oee_cli.settings.settings_load import load_settings
 from oee_daemon.contract.status import FINAL
 
 

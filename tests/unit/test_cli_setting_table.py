@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from oee_cli.api import client_recent_orders
-from oee_cli.settings.setting_origins import unknown_settings
+from oee_cli.settings.settings_origins import unknown_settings
 from oee_daemon import settings as engine
 from oee_daemon.contract.settings import BY_NAME, MASK, SETTINGS, masked, near, plain
 
@@ -18,7 +18,7 @@ def test_the_engine_has_every_setting_that_the_table_says_it_reads() -> None:
 
 
 def test_the_file_is_the_same() -> None:
-    from oee_cli.settings import load_settings as settings
+    from oee_cli.settings import settings_load as settings
 
     assert settings.config_file() == engine.config_file()
 

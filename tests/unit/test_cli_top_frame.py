@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oee_cli.output import Output
-from oee_cli.text.text_layout import cell_len
+from oee_cli.text.layout_text import cell_len
 from oee_cli.top.top_frame import SORTS, Picture, Trouble, top_frame, top_snapshot
 from tests.unit.test_cli_views import order
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from oee_cli.output import Output, clean
+from oee_cli.text.layout_text import Line, cell_len
+from oee_cli.text.layout_text import draw_line as draw
 from oee_cli.text.left_wallet_text import left_wallet
 from oee_cli.text.order_text import ending_text, order_header, repeat_command
-from oee_cli.text.text_layout import Line, cell_len
-from oee_cli.text.text_layout import draw_line as draw
 from oee_cli.text.timeline_text import Timeline
 from oee_daemon.contract.shapes import Event, Order, Quote
 
@@ -118,7 +118,7 @@ def fits(lines: list[str], width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_trace_that_stays(width: int) -> None:
-    from oee_cli.text.order_text_lines import folded_lines
+    from oee_cli.text.order_lines_text import folded_lines
 
     lines = drawn(folded_lines(order(), Timeline(events()), width), width)
     fits(lines, width)
@@ -157,8 +157,8 @@ def test_history_fills_show_quotes_and_status(
 ) -> None:
     from oee_cli.daemon.daemon_status import draw_status
     from oee_cli.lists.list_tables import fill_lines, order_lines
-    from oee_cli.orders.order_story import draw_order
-    from oee_cli.text.order_text_lines import draw_dry_run
+    from oee_cli.orders.show_story import draw_order
+    from oee_cli.text.order_lines_text import draw_dry_run
 
     monkeypatch.setenv("COLUMNS", str(width))
     failed = order(

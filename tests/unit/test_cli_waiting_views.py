@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from oee_cli.orders.order_story import order_lines
 from oee_cli.orders.show_explained import explain_order
+from oee_cli.orders.show_story import order_lines
 from oee_cli.output import Output
 from oee_cli.text.condition_text import condition_sentence, condition_text, market_words
 from oee_cli.text.order_text import ending_text, event_line, order_header, repeat_command

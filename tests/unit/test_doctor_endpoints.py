@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from oee_cli.doctor.checks.doctor_endpoints import check_endpoints
-from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.doctor_feeds import check_feeds
-from oee_cli.doctor.checks.doctor_finding import FAIL, INFO, OK, WARN, Finding
+from oee_cli.doctor.checks.check_endpoints import check_endpoints
+from oee_cli.doctor.checks.check_facts import Facts
+from oee_cli.doctor.checks.check_feeds import check_feeds
+from oee_cli.doctor.checks.check_finding import FAIL, INFO, OK, WARN, Finding
 from oee_cli.exit_codes import ExitCode
-from oee_cli.settings.setting_origins import setting_values
+from oee_cli.settings.settings_origins import setting_values
 
 
 def endpoint(name: str = "a.org", **changes: Any) -> dict[str, Any]:

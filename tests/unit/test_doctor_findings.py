@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from oee_cli.cli_errors import Unreachable
 from oee_cli.doctor import doctor_examination as doctor
-from oee_cli.doctor.checks import doctor_engine, doctor_home, doctor_outside_servers
-from oee_cli.doctor.checks.doctor_facts import Facts
-from oee_cli.doctor.checks.doctor_finding import Finding, fail, info, ok, warn
+from oee_cli.doctor.checks import check_engine, check_home, check_outside_servers
+from oee_cli.doctor.checks.check_facts import Facts
+from oee_cli.doctor.checks.check_finding import Finding, fail, info, ok, warn
 from oee_cli.doctor.doctor_diagnosis import draw_findings
-from oee_cli.errors import Unreachable
 from oee_cli.exit_codes import ExitCode
 from oee_cli.output import Output
 from oee_daemon.contract.protocol import VERSION
@@ -24,7 +24,7 @@ from oee_daemon.contract.protocol import VERSION
 def away(**changes: Any) -> Facts:
     """What the doctor sees where a daemon answers."""
     facts = Facts(environ={}, config=Path("/nonexistent"), asked_at=1_800_000_000.0)
-    from oee_cli.settings.setting_origins import setting_values
+    from oee_cli.settings.settings_origins import setting_values
 
     facts.values = setting_values({}, {})
     facts.status = {
@@ -32,7 +32,7 @@ def away(**changes: Any) -> Facts:
         "pid": 1,
         "clockJumpedS": 0.0,
         "postgres": {"reachable": True, "own": True, "version": "18.4", "orders": 1, "bytes": 1}
-        | {"now": "2027-01-15T08:00:00.000000Z", "revision": doctor_outside_servers.schema_revision()},
+        | {"now": "2027-01-15T08:00:00.000000Z", "revision": check_outside_servers.schema_revision()},
         "queue": {"reachable": True, "own": True, "server": "valkey", "version": "9.1.2", "messages": 0},
         "worker": {"pid": 1, "threads": 10, "running": 0},
         "orders": {"live": {"pending": 0, "submitted": 2}, "stuck": 0, "overdueS": 0.0},
@@ -44,13 +44,13 @@ def away(**changes: Any) -> Facts:
 
 
 ENGINE = (
-    doctor_engine.check_daemon,
-    doctor_engine.check_postgres,
-    doctor_engine.check_schema,
-    doctor_engine.check_queue,
-    doctor_engine.check_worker,
-    doctor_engine.check_orders,
-    doctor_engine.check_clock,
+    check_engine.check_daemon,
+    check_engine.check_postgres,
+    check_engine.check_schema,
+    check_engine.check_queue,
+    check_engine.check_worker,
+    check_engine.check_orders,
+    check_engine.check_clock,
 )
 
 
@@ -89,12 +89,12 @@ def test_what_the_daemon_says_is_judged(changes: dict[str, Any], code: str, word
 def test_the_room_on_the_disk() -> None:
     at = Path("/")
     assert [
-        doctor_home.judge_disk(at, free, files).status
+        check_home.judge_disk(at, free, files).status
         for free, files in ((5 * 10**9, 10**6), (5 * 10**9, None))
     ] == ["ok"] * 2
-    assert doctor_home.judge_disk(at, 10**9 - 1, None).code == "disk_low"
-    assert doctor_home.judge_disk(at, 10**8, None).code == "disk_full"
-    assert doctor_home.judge_disk(at, 10**12, 999).code == "disk_full"
+    assert check_home.judge_disk(at, 10**9 - 1, None).code == "disk_low"
+    assert check_home.judge_disk(at, 10**8, None).code == "disk_full"
+    assert check_home.judge_disk(at, 10**12, 999).code == "disk_full"
 
 
 def test_a_check_that_fails_itself_is_a_finding_and_the_others_go_on() -> None:
@@ -108,7 +108,7 @@ def test_an_answer_that_did_not_come_is_a_failure_with_its_exit_code() -> None:
     facts = away()
     facts.status, facts.holder = None, 4312
     facts.fault = Unreachable("The daemon does not answer (no answer in 4 s).")
-    (told,) = doctor_engine.check_daemon(facts)
+    (told,) = check_engine.check_daemon(facts)
     assert (told.code, told.exit_code) == ("not_answering", 6) and "4312" in told.message
 
 
@@ -153,9 +153,9 @@ def told(facts: Facts, check: Callable[[Facts], Any]) -> dict[str, str]:
 
 def test_what_a_server_may_lose_orders_by_is_told() -> None:
     facts = away()
-    assert told(facts, doctor_engine.check_postgres) == {}
+    assert told(facts, check_engine.check_postgres) == {}
     facts.part("postgres")["weaknesses"] = [{"code": "fsync_off", "message": "fsync is off."}]
-    assert told(facts, doctor_engine.check_postgres) == {"fsync_off": "fsync is off."}
+    assert told(facts, check_engine.check_postgres) == {"fsync_off": "fsync is off."}
 
 
 def test_two_engines_on_one_queue_are_told() -> None:
@@ -168,9 +168,9 @@ def test_two_engines_on_one_queue_are_told() -> None:
         one | {"database": "unknown"},
         one | {"database": None},
     ]
-    assert told(facts, doctor_engine.check_queue) == {}
+    assert told(facts, check_engine.check_queue) == {}
     facts.status["workers"].append(one | {"host": "c", "database": "two"})
-    assert "2 databases" in told(facts, doctor_engine.check_queue)["shared_queue"]
+    assert "2 databases" in told(facts, check_engine.check_queue)["shared_queue"]
 
 
 def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
@@ -178,16 +178,16 @@ def test_a_worker_that_is_at_one_order_for_too_long_is_told() -> None:
     assert facts.status is not None
     one = {"host": "a", "pid": 7, "version": VERSION, "longestS": 30.0}
     facts.status["workers"] = [one]
-    assert told(facts, doctor_engine.check_worker) == {}
+    assert told(facts, check_engine.check_worker) == {}
     facts.status["workers"] = [one | {"longestS": 500.0}]
-    assert "pid 7" in told(facts, doctor_engine.check_worker)["hangs"]
+    assert "pid 7" in told(facts, check_engine.check_worker)["hangs"]
 
 
 def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It takes the connection and lets us in, and then says nothing."""
-    monkeypatch.setattr(doctor_outside_servers, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(check_outside_servers, "_PATIENCE_S", 0.5)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -200,7 +200,7 @@ def test_a_server_outside_that_falls_silent_does_not_hold_the_doctor_up(
     serving = threading.Thread(target=serve, daemon=True)
     serving.start()
     port = listener.getsockname()[1]
-    found = doctor_outside_servers.ask_postgres(
+    found = check_outside_servers.ask_postgres(
         f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
     )
     assert found.fault == "It takes connections, and does not answer on them."

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oee_cli.doctor.doctor_paths import socket_path
-from oee_cli.settings.load_settings import Settings as CliSettings
+from oee_cli.settings.settings_load import Settings as CliSettings
 from oee_daemon.errors import AlreadyRunning, HomeLost, StartFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MAY = {
     "oee_daemon/contract/settings.py": "the setting's values",
     "oee_daemon/contract/networks.py": "what both ends know of them by name",
-    "oee_cli/text/topic_texts.py": "help",
+    "oee_cli/text/topic_text.py": "help",
 }
 #: Rooms that are of one network, or of its proof: `--network` of these two chooses whom they judge.
 ROOMS = (

@@ -1,0 +1,137 @@
+"""Events over a WebSocket: one order's from any `seq` on, or every order's from now on.
+
+A drop is not an end: the stream connects again after the last event it gave, bringing the daemon back where
+that is its to do. Between events it yields `None` about ten times a second, so that who draws can draw and
+who waits can look at the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, cast
+from urllib.parse import quote
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import ClientConnection, connect, unix_connect
+
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_response_problems import Response, check_response
+from oee_cli.cli_errors import CliError, Unreachable
+from oee_cli.network_badge import badge
+from oee_daemon.contract.protocol import NETWORK_HEADER
+from oee_daemon.contract.shapes import Event
+from oee_daemon.contract.status import FINAL
+
+Opened = AbstractContextManager[ClientConnection]
+
+#: Between two `None`, seconds.
+_TICK = 0.1
+#: Seconds for a handshake, and for the good-bye that nobody waits for.
+_OPEN_LIMIT, _CLOSE_LIMIT = 2.0, 0.1
+#: How long a stream that can't be opened is tried again, seconds.
+_PATIENCE = 30.0
+
+
+def order_events(client: Client, order_id: str) -> Iterator[Event | None]:
+    """One order's events in order, each once, up to the final one; `None` where nothing came for a tick."""
+    path, after = f"/api/orders/execute?orderId={quote(order_id, safe='')}", 0
+    for message in _stream_messages(client, lambda: f"{path}&afterSeq={after}"):  # noqa: B023  # the newest, on purpose
+        if message is None:
+            yield None
+        elif isinstance(message.get("seq"), int) and message["seq"] > after:
+            after = message["seq"]
+            yield cast(Event, message)
+            if message["status"] in FINAL:
+                return
+
+
+def all_events(client: Client) -> Iterator[dict[str, Any] | None]:
+    """Every order's events as they come, and `{"lagged": true}` where some were missed. Never ends."""
+    yield from _stream_messages(client, lambda: "/api/orders/stream", lagged=True)
+
+
+def pair_prices(client: Client, pair: str) -> Iterator[dict[str, Any] | None]:
+    """The price of a pair as it moves. Never ends."""
+    yield from _stream_messages(client, lambda: f"/api/prices?pair={quote(pair, safe='')}")
+
+
+def _stream_messages(client: Client, path: Any, *, lagged: bool = False) -> Iterator[dict[str, Any] | None]:
+    lost_since: float | None = None
+    pause = 0.05
+    while True:
+        try:
+            with _open_websocket(client, path()) as connection:
+                check_handshake(connection)
+                if lost_since is not None and lagged:
+                    yield {"lagged": True}
+                lost_since, pause = None, 0.05
+                yield from _read_messages(connection)
+            reason = "it closed"
+        except InvalidStatus as e:
+            error = _handshake_error(e)
+            if not error.retryable:
+                raise error from None
+            reason = error.message
+        except (OSError, InvalidHandshake, ConnectionClosed, EOFError) as e:
+            client.check_tls(e)
+            reason = str(e) or type(e).__name__
+        now = time.monotonic()
+        lost_since = lost_since or now
+        if now - lost_since > _PATIENCE:
+            raise Unreachable(f"The stream of events was lost ({reason}).", hint="See: oee daemon status")
+        yield None
+        time.sleep(pause)
+        pause = min(1.0, pause * 2)
+        client.ready()
+
+
+def _read_messages(connection: ClientConnection) -> Iterator[dict[str, Any] | None]:
+    while True:
+        try:
+            message = json.loads(connection.recv(timeout=_TICK))
+        except TimeoutError:
+            yield None
+            continue
+        except ValueError:
+            continue
+        if isinstance(message, dict):
+            yield message
+
+
+def _open_websocket(client: Client, path: str) -> Opened:
+    options: dict[str, Any] = {
+        "additional_headers": client.headers,
+        "compression": None,
+        "open_timeout": _OPEN_LIMIT,
+        "close_timeout": _CLOSE_LIMIT,
+        "proxy": None,
+        "user_agent_header": None,
+        "max_size": 2**20,
+    }
+    if client.settings.url:
+        # http → ws, https → wss.
+        address = "ws" + client.settings.url.removeprefix("http") + path
+        return cast(Opened, connect(address, ssl=client.tls, **options))
+    socket = str(client.launcher.checked_socket())
+    return cast(Opened, unix_connect(socket, "ws://localhost" + path, **options))
+
+
+def check_handshake(connection: ClientConnection) -> None:
+    """A stream of another protocol is refused as an answer of another protocol is."""
+    response = connection.response
+    if response is not None:
+        badge.wear(response.headers.get(NETWORK_HEADER))
+        check_response(Response(200, response.headers, b""))
+
+
+def _handshake_error(e: InvalidStatus) -> CliError:
+    response = e.response
+    try:
+        check_response(Response(response.status_code, response.headers, bytes(response.body or b"")))
+    except CliError as error:
+        error.retryable = response.status_code == 503
+        return error
+    return Unreachable("The daemon refused the stream of events.", hint="See: oee daemon status")

@@ -1,0 +1,204 @@
+"""Following one order to its end, or to the end of the wait, and saying how it stands then.
+
+Who draws is a `Screen`; this page decides when to look, when to stop, and with which exit code. Leaving a
+follow never touches the order.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from oee_cli.api.client_http import Client
+from oee_cli.api.client_order_lookup import without_story
+from oee_cli.cli_errors import CliError, ConnectionLost, OutcomeUnknown, Terminated
+from oee_cli.exit_codes import ExitCode, exit_code_of
+from oee_cli.output import Output, clean_lines, paint
+from oee_cli.text.order_text import ending_text, event_line, overdue_text, short_id
+from oee_daemon.contract.shapes import Event, Order
+from oee_daemon.contract.status import FINAL
+
+
+class Screen(Protocol):
+    """Shows one order while it runs. `order` may be replaced by a newer state of it."""
+
+    order: Order
+
+    def event(self, event: Event) -> None: ...
+    def tick(self) -> None: ...
+    def close(self, order: Order | None) -> None: ...
+
+
+class PlainScreen:
+    """One plain line a status on stderr; none with `--quiet`."""
+
+    def __init__(self, output: Output, order: Order) -> None:
+        self.output = output
+        self.order = order
+        self._last: Event | None = None
+        self._last_at = time.monotonic()
+
+    def event(self, event: Event) -> None:
+        self._last, self._last_at = event, time.monotonic()
+        self.output.note(event_line(event, self.order["createdAt"]))
+
+    def tick(self) -> None:
+        """Says once that nobody begins it."""
+        if self._last is not None and (said := overdue_text(self._last, time.monotonic() - self._last_at)):
+            self.output.note(f"{short_id(self.order)}  {said}")
+            self._last = None
+
+    def close(self, order: Order | None) -> None:
+        pass
+
+
+class EventScreen(PlainScreen):
+    """Every event as a line of JSON on stdout, and the plain lines where stdout is not what is read."""
+
+    def event(self, event: Event) -> None:
+        self.output.emit(event)
+        if not sys.stdout.isatty():
+            super().event(event)
+
+
+def screen_for(
+    client: Client, output: Output, order: Order, *, events: bool, note: str | None = None
+) -> Screen:
+    """The screen that these streams and options call for."""
+    if events:
+        return EventScreen(output, order)
+    if output.live:
+        from oee_cli.text.live_order_text import LiveScreen
+
+        def ask() -> Order | None:
+            try:
+                return client.order(order["orderId"])
+            except (CliError, ConnectionLost):
+                return None
+
+        return LiveScreen(output, order, note, client.max_attempts, ask)
+    return PlainScreen(output, order)
+
+
+def follow_order(
+    client: Client, screen: Screen, *, deadline: float | None = None, refresh: bool = True
+) -> Order:
+    """Shows an order's events until its final one or the deadline; the order as it was last seen."""
+    from oee_cli.api.client_event_stream import order_events
+
+    order = screen.order
+    for event in order_events(client, order["orderId"]):
+        if event is None:
+            screen.tick()
+        else:
+            order = apply_event(order, event)
+            if refresh and event["status"] in ("waiting", "building"):
+                # The first choice has fixed the worst price, or it was edited: the header can say it.
+                order = apply_event(_fetch_newer(client, order), event)
+            screen.order = order
+            screen.event(event)
+        if deadline is not None and time.monotonic() >= deadline and _goes_on(order):
+            break
+    return order
+
+
+def apply_event(order: Order, event: Event) -> Order:
+    """`order` with the status, attempt and time of `event` applied."""
+    news = {"status": event["status"], "attempt": event["attempt"], "updatedAt": event["at"]}
+    for name in ("venue", "signature", "error"):
+        if name in event["data"]:
+            news[name] = event["data"][name]
+    return cast(Order, {**order, **news})
+
+
+def watch_to_end(
+    client: Client,
+    output: Output,
+    screen: Screen,
+    *,
+    timeout: float | None,
+    began: float,
+    events: bool = False,
+    final_object: bool = True,
+) -> ExitCode:
+    """Follows to the end and says how it ended. Interrupted, says how to watch again."""
+    deadline = None if timeout is None else began + timeout
+    client.until = deadline
+    order = screen.order
+    try:
+        try:
+            order = follow_order(client, screen, deadline=deadline, refresh=output.live)
+            # Where the daemon does not answer, workers go on: how it stood when last seen says nothing.
+            order = client.order(order["orderId"]) if _goes_on(order) else _fetch_newer(client, order)
+        except (CliError, ConnectionLost) as e:
+            screen.close(None)
+            return _report_lost_sight(output, screen.order, e, final_object)
+        screen.close(order)
+    except (KeyboardInterrupt, Terminated):
+        screen.close(None)
+        order = screen.order
+        if final_object and output.json:
+            output.emit(without_story(order))
+        if _goes_on(order):
+            output.warn(f"stopped watching; the order goes on.\n  watch again: oee watch {short_id(order)}")
+        raise
+    except BaseException:
+        screen.close(None)
+        raise
+    return conclude_order(output, order, waited=timeout, events=events, final_object=final_object)
+
+
+def conclude_order(
+    output: Output,
+    order: Order,
+    *,
+    waited: float | None = None,
+    events: bool = False,
+    final_object: bool = True,
+) -> ExitCode:
+    """Prints an order's end, or where it stands, and returns the exit code that it means."""
+    code = exit_code_of(order)
+    if output.json and final_object:
+        output.emit(without_story(order))
+    last = ending_text(order, waited=waited, room=output.width(sys.stdout))
+    if code is ExitCode.DONE:
+        tell = output.note if output.json or events else _say_result(output)
+        tell(f"{last.mark} {last.text}")
+    else:
+        output.sentence(last.mark, clean_lines(last.text), last.hint)
+    return code
+
+
+def _say_result(output: Output) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        output.say(paint(text[0], "green", colors=output.color(sys.stdout)) + text[1:])
+
+    return say
+
+
+def _goes_on(order: Order) -> bool:
+    return order["status"] not in FINAL
+
+
+def _fetch_newer(client: Client, order: Order) -> Order:
+    """The order as the daemon has it; as it was, where the daemon can't be asked now."""
+    try:
+        return client.order(order["orderId"])
+    except (CliError, ConnectionLost):
+        return order
+
+
+def _report_lost_sight(
+    output: Output, order: Order, e: CliError | ConnectionLost, final_object: bool
+) -> ExitCode:
+    """The daemon went away for good while an order of ours was on its way."""
+    why = e.message if isinstance(e, CliError) else str(e)
+    if output.json and final_object:
+        output.emit(without_story(order))
+    error = OutcomeUnknown(
+        f"Not known how the order ended: {why}", hint=f"When the daemon is back: oee watch {short_id(order)}"
+    )
+    output.sentence("✗", clean_lines(error.message), error.hint)
+    return ExitCode.UNKNOWN

@@ -1,0 +1,342 @@
+"""One HTTP client for the engine: over its Unix socket, or over TCP where `OEE_URL` says so.
+
+Every answer is checked for the protocol version before it is read, and every problem becomes an error with
+its exit code. What may be repeated is repeated here: reads after a drop, and an order with its key, until
+the daemon's answer came or the time is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from oee_cli.api.client_launcher import START_LIMIT, Launcher
+from oee_cli.api.client_processes import explain_frozen
+from oee_cli.api.client_recent_orders import Recent
+from oee_cli.api.client_response_problems import Response, check_response
+from oee_cli.api.client_transport import UnixTransport, httpx
+from oee_cli.cli_errors import CliError, ConnectionLost, HomeLost, OutcomeUnknown, Unreachable, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.network_badge import badge
+from oee_cli.output import Output, clean
+from oee_cli.settings.settings_load import Settings, load_settings
+from oee_daemon.contract.protocol import (
+    DRY_RUN_HEADER,
+    HOME_HEADER,
+    KEY_HEADER,
+    NETWORK_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    VERSION,
+)
+from oee_daemon.contract.shapes import Order
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+#: Seconds for an answer to one request.
+_ANSWER_LIMIT = 10.0
+#: How long a database that went away is waited for before an order is given up, seconds: the daemon
+#: restarts its own in less.
+_GRACE = 3.0
+#: With less than this left, seconds, an order is not sent again.
+_TOO_LATE = 0.1
+#: How often a read is repeated after a drop.
+_READ_TRIES = 3
+#: What is sent by POST and only reads; the second is a dry run here.
+_CHANGE_NOTHING = ("/api/orders/find", "/api/orders/execute")
+
+
+class Client:
+    """Speaks to one daemon, and starts it where it is local and gone. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, output: Output, *, connections: int = 4) -> None:
+        self.settings = settings
+        self.output = output
+        self.launcher = Launcher(settings, output)
+        self.connections = connections
+        #: When nobody waits any more, by the monotonic clock: a daemon is not brought back for longer.
+        self.until: float | None = None
+        #: What the Tab key offers later.
+        self.recent = Recent(settings.run_dir, settings.url)
+        self._saved_first = False
+        self._said_waiting = False
+        self._http: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request and every WebSocket carries."""
+        headers = {PROTOCOL_HEADER: str(PROTOCOL), "User-Agent": f"oee/{VERSION}"}
+        if self.settings.network is not None:
+            headers[NETWORK_HEADER] = self.settings.network
+        if self.settings.url is None:
+            headers[HOME_HEADER] = self.launcher.tag
+        elif self.settings.token:
+            headers["Authorization"] = f"Bearer {self.settings.token}"
+        return headers
+
+    def close(self) -> None:
+        self.recent.save()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def ready(self) -> None:
+        """Returns once there is a daemon to talk to. Raises `Unreachable`."""
+        if self.settings.url is None:
+            with self._lock:
+                left = START_LIMIT if self.until is None else max(1.0, self.until - time.monotonic())
+                started = self.launcher.start(min(START_LIMIT, left))
+            if started:
+                # Its socket may be in another place than the one before it.
+                self._disconnect()
+
+    def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
+        return self.read("GET", path, params=params)
+
+    def read(self, method: str, path: str, **kwargs: Any) -> Any:
+        """A request that may be repeated after a drop: it changes nothing, or the same thing only once."""
+        for tries_left in reversed(range(_READ_TRIES)):
+            try:
+                body = check_response(self.exchange(method, path, **kwargs)).body
+                self._note_orders(body)
+                return body
+            except ConnectionLost as lost:
+                if not tries_left or lost.timed_out or (self.settings.url and not lost.sent):
+                    error = self.unreachable(lost)
+                    if lost.sent and method != "GET" and path not in _CHANGE_NOTHING:
+                        error.hint = (
+                            f"It may have been done all the same: look before you repeat it.\n{error.hint}"
+                        )
+                    raise error from None
+                self.ready()
+        raise AssertionError
+
+    def execute(self, body: dict[str, Any], key: str, deadline: float) -> tuple[Order, bool]:
+        """Places an order. Returns it, and whether it had been placed before."""
+        placed, replayed = self._place("/api/orders/execute", body, key, deadline)
+        order: Order = placed
+        self._note_placed(order)
+        return order, replayed
+
+    def execute_group(self, orders: list[dict[str, Any]], key: str, deadline: float) -> tuple[Any, bool]:
+        """Places orders of which at most one is filled. Returns the group, and whether it had been before."""
+        group, replayed = self._place("/api/orders/group", {"rule": "oco", "orders": orders}, key, deadline)
+        for order in group["orders"]:
+            self._note_placed(order)
+        return group, replayed
+
+    def _place(self, path: str, body: dict[str, Any], key: str, deadline: float) -> tuple[Any, bool]:
+        """What the daemon answers, and whether it had been placed before.
+
+        The same key goes with every repeat, so a lost answer never becomes a second order.
+        """
+        sent = False
+        unavailable_until = time.monotonic() + _GRACE
+        pause = 0.05
+        while True:
+            try:
+                left = deadline - time.monotonic()
+                limit = max(1.0, min(_ANSWER_LIMIT, left))
+                headers = {KEY_HEADER: key}
+                answer = self.exchange("POST", path, json=body, headers=headers, timeout=limit)
+                if answer.status < 500:
+                    return check_response(answer).body, answer.status == 200
+                reason: Exception = self._error_of(answer)
+                # Its commit's answer was lost: the order may be stored.
+                sent = sent or getattr(reason, "code", "") == OutcomeUnknown.code
+                over = time.monotonic() > (deadline if sent else min(deadline, unavailable_until))
+            except ConnectionLost as lost:
+                sent = sent or lost.sent
+                reason = lost
+                over = time.monotonic() > deadline - _TOO_LATE
+                reason = self._revive(lost, over, deadline) or lost
+            if over or (isinstance(reason, CliError) and not reason.retryable):
+                raise self._explain_giving_up(reason, key, sent)
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(1.0, pause * 2)
+
+    def _note_orders(self, body: Any) -> None:
+        """Remembers an order, or a page of them, for the Tab key."""
+        found = body.get("orders", [body]) if isinstance(body, dict) else []
+        if isinstance(found, list):
+            self.recent.note(found)
+
+    def _note_placed(self, order: Order) -> None:
+        # The first one at once: another shell may want to watch or cancel it while this command waits.
+        self.recent.note([order])
+        if not self._saved_first:
+            self._saved_first = True
+            self.recent.save()
+
+    def dry_run(self, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Asks the daemon for every check of the real path and for the quotes; places nothing."""
+        headers = {DRY_RUN_HEADER: "1"} | ({} if key is None else {KEY_HEADER: key})
+        answer: dict[str, Any] = self.read("POST", "/api/orders/execute", json=body, headers=headers)
+        return answer
+
+    def order(self, identifier: str) -> Order:
+        from urllib.parse import quote
+
+        # What is no text is no order's id either.
+        escaped = quote(identifier.encode(errors="replace"), safe="")
+        order: Order = self.get(f"/api/orders/{escaped}")
+        return order
+
+    def max_attempts(self) -> int | None:
+        """How often the daemon tries an order; `None` where it can't say now."""
+        try:
+            most = check_response(self.exchange("GET", "/api/status")).body.get("maxAttempts")
+        except (CliError, ConnectionLost, AttributeError):
+            return None
+        return most if isinstance(most, int) else None
+
+    def exchange(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> Response:
+        """One request, one answer, whatever it says. Raises `ConnectionLost` where none came."""
+        for name, value in {**kwargs.get("json", {}), **(kwargs.get("params") or {})}.items():
+            _check_text(name, value)
+        if timeout is None:
+            left = _ANSWER_LIMIT if self.until is None else self.until - time.monotonic()
+            timeout = max(1.0, min(_ANSWER_LIMIT, left))
+        try:
+            response = self._get_http().request(method, path, timeout=timeout, **kwargs)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
+            self.check_tls(e)
+            raise ConnectionLost(str(e) or type(e).__name__, sent=False) from None
+        except httpx.ReadTimeout:
+            raise ConnectionLost(f"no answer in {timeout:.0f} s", sent=True, timed_out=True) from None
+        except (httpx.TransportError, httpx.DecodingError) as e:
+            self.check_tls(e)
+            raise ConnectionLost(str(e) or type(e).__name__, sent=True) from None
+        if PROTOCOL_HEADER not in response.headers:
+            self.check_tls()
+            if self.settings.url is None and response.status_code >= 500:
+                # A daemon that ends at once leaves its last requests to its web server.
+                raise ConnectionLost("it ended in the middle of its answer", sent=True)
+        badge.wear(response.headers.get(NETWORK_HEADER))
+        # It and its stream hold each other: a page of a listing would stay until the collector comes by.
+        del response.stream
+        return Response(response.status_code, response.headers, response.content)
+
+    @cached_property
+    def tls(self) -> SSLContext | None:
+        """The TLS context of HTTP and WebSocket alike; `None` where neither is encrypted. Certificates are
+        loaded only for an address that needs them."""
+        if not (self.settings.url or "").startswith("https:"):
+            return None
+        from oee_cli.api.client_tls_faults import tls_context
+
+        return tls_context()
+
+    def check_tls(self, e: Exception | None = None) -> None:
+        """Raises what a fault of TLS means: it does not go by, so it is not asked again. Without one: where
+        the answer is that of something that speaks TLS."""
+        if self.settings.url is None:
+            return
+        from oee_cli.api import client_tls_faults
+
+        refused = isinstance(e, httpx.ConnectError | httpx.ConnectTimeout)
+        fault = client_tls_faults.explain_tls_fault(self.settings.url, e) if e else None
+        fault = fault or (None if refused else client_tls_faults.explain_tls_spoken(self.settings.url))
+        if fault is not None:
+            raise fault from None
+
+    def unreachable(self, lost: ConnectionLost) -> Unreachable:
+        if self.settings.url:
+            return Unreachable(
+                f"No daemon answers at {self.settings.url} ({lost}).", hint="Check OEE_URL, and that it runs."
+            )
+        frozen = explain_frozen(self.launcher.pid()) if lost.timed_out else None
+        return frozen or Unreachable(f"The daemon does not answer ({lost}).", hint="See: oee daemon status")
+
+    def _revive(self, lost: ConnectionLost, over: bool, deadline: float) -> CliError | None:
+        """Brings a local daemon back. Returns the error where that can't be done."""
+        if over:
+            return None if lost.sent else self.unreachable(lost)
+        try:
+            self.ready()
+        except CliError as e:
+            return e
+        # A daemon elsewhere may be restarting, one here be frozen: go on asking until the time is over.
+        if (self.settings.url or lost.timed_out) and not self._said_waiting:
+            self._said_waiting = True
+            who, left = self.settings.url or "the daemon", max(0.0, deadline - time.monotonic())
+            self.output.note(f"no answer from {who} ({lost}): asking again for {left:.0f} s")
+        return None
+
+    def _error_of(self, answer: Response) -> CliError:
+        try:
+            check_response(answer)
+        except CliError as e:
+            # An answer of 5xx says nothing about what is stored; 503 promises to go by.
+            e.retryable = answer.status == 503
+            return e
+        raise AssertionError
+
+    def _explain_giving_up(self, reason: Exception, key: str, sent: bool) -> CliError:
+        if sent:
+            again = f"The same command with --idempotency-key {key} finds it, or places it once."
+            return OutcomeUnknown(
+                "Not known whether the order was placed: the daemon's answer was lost "
+                f"({getattr(reason, 'message', reason)}).",
+                hint=reason.hint if isinstance(reason, HomeLost) else again,
+                retryable=not isinstance(reason, HomeLost),
+            )
+        if isinstance(reason, CliError):
+            if reason.exit_code is ExitCode.FAULT:
+                # A fault says nothing about what is stored.
+                reason.hint = f"{reason.hint}\n" if reason.hint else ""
+                reason.hint += f"Whether it was placed: the same command with --idempotency-key {key}"
+            return reason
+        assert isinstance(reason, ConnectionLost)  # the loop above knows no other
+        return self.unreachable(reason)
+
+    def _get_http(self) -> httpx.Client:
+        with self._lock:
+            if self._http is None:
+                self._http = self._open_http()
+            return self._http
+
+    def _open_http(self) -> httpx.Client:
+        # No proxy from the environment: the token and the order go to the daemon and nobody else.
+        transport: httpx.BaseTransport
+        if self.settings.url:
+            limits = httpx.Limits(
+                max_connections=self.connections, max_keepalive_connections=self.connections
+            )
+            transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=self.tls or False)
+            base = self.settings.url
+        else:
+            transport = UnixTransport(str(self.launcher.checked_socket()))
+            base = "http://localhost"
+        return httpx.Client(transport=transport, base_url=base, headers=self.headers, trust_env=False)
+
+
+@contextmanager
+def session(output: Output, *, connections: int = 4) -> Iterator[Client]:
+    """A client whose daemon answers, closed at the end. Raises `Unreachable`, and whatever `load` raises."""
+    client = Client(load_settings(), output, connections=connections)
+    try:
+        client.ready()
+        yield client
+    finally:
+        client.close()
+
+
+def _check_text(name: str, value: Any) -> None:
+    """Raises `UsageFault`, naming the field, for text that can't be sent because it is not UTF-8."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        raise UsageFault(
+            f"{clean(name)} is not UTF-8 text: {clean(str(value)[:40])!r}.", hint="Write plain characters."
+        ) from None

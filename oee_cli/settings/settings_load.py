@@ -1,0 +1,179 @@
+"""What the command line needs to know: where the home is, and whether the daemon is elsewhere.
+
+The environment wins over `config.toml` in the config folder, which wins over the default. A file in the
+working folder is never read. The daemon reads the same places for itself; nothing is handed over but the
+environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oee_cli.cli_errors import UsageFault
+from oee_daemon.contract.settings import BY_NAME, file_name, in_utf8
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One frozen set of settings. `url` set means a daemon elsewhere, which is never started from here."""
+
+    home: Path
+    url: str | None = None
+    token: str | None = None
+    autostart: bool = True
+    #: Where orders are meant to go; none where nothing says it: then wherever the daemon trades.
+    network: str | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def socket(self) -> Path:
+        """Where the daemon listens unless `daemon.json` says otherwise."""
+        return self.run_dir / "oee.sock"
+
+    @property
+    def log_file(self) -> Path:
+        return self.home / "logs" / "daemon.log"
+
+    @property
+    def token_file(self) -> Path:
+        return self.home / "token"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+    """Reads the settings. Raises `UsageFault`, naming the setting and what it may be."""
+    environ = os.environ if environ is None else environ
+    kept = stored_settings(config)
+
+    def value(name: str) -> Any:
+        setting = BY_NAME[name]
+        text = environ.get(setting.variable) or kept.get(name, "")
+        try:
+            return setting.read(text) if text else None
+        except ValueError as wanted:
+            shown = "what it is set to" if setting.hidden else repr(text[:60])
+            raise _bad_setting_error(setting.variable, shown, str(wanted)) from None
+
+    url = (value("url") or "").rstrip("/") or None
+    # Who talks to a daemon elsewhere needs no place here.
+    home = value("home") or (default_home() if url is None else _default_home_or_none())
+    if not in_utf8(home):
+        raise _bad_setting_error("OEE_HOME", "its default here", "a path in UTF-8")
+    return Settings(
+        home=home,
+        url=url,
+        token=value("token"),
+        autostart=not value("no_autostart"),
+        network=value("network"),
+    )
+
+
+def default_home() -> Path:
+    """`/var/lib/oee` for root, so that an unprivileged server account can reach it; else the user's."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/oee")
+    from platformdirs import user_data_path
+
+    try:
+        return user_data_path("oee", appauthor=False)
+    except RuntimeError:
+        raise no_home_error("the home of oee") from None
+
+
+def config_file() -> Path:
+    """The one configuration file; a file in the working folder is never read. Raises `UsageFault` for an
+    account that has no folder of its own."""
+    from platformdirs import user_config_path
+
+    try:
+        return user_config_path("oee", appauthor=False) / "config.toml"
+    except RuntimeError:
+        raise no_home_error("config.toml") from None
+
+
+#: No folder, and nothing can be made in it.
+NOWHERE = Path(os.devnull) / "oee"
+
+
+def _default_home_or_none() -> Path:
+    try:
+        return default_home()
+    except UsageFault:
+        return NOWHERE
+
+
+def user_folder() -> Path | None:
+    """This account's own folder; `None` where it has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def short_path(path: Path) -> str:
+    """The path as a screen shows it: this account's own folder is `~`."""
+    home = user_folder()
+    if home is None or home == Path("/") or path == home or not path.is_relative_to(home):
+        return str(path)
+    return f"~/{path.relative_to(home)}"
+
+
+def no_home_error(what: str) -> UsageFault:
+    return UsageFault(
+        f"There is no place for {what}: HOME is not set, and the account {os.geteuid()} has no name here.",
+        hint="Set HOME; or OEE_HOME, and XDG_CONFIG_HOME for a config.toml.",
+        code="no_home",
+    )
+
+
+def _bad_setting_error(name: str, shown: str, wanted: str) -> UsageFault:
+    return UsageFault(
+        f"{name} can't be {shown}: it takes {wanted}.",
+        hint="Where it comes from: oee config show --origin",
+        code="bad_setting",
+    )
+
+
+def stored_settings(config: Path | None = None) -> dict[str, str]:
+    """What the file holds, by name, known or not. Raises `UsageFault` where it can't be read.
+
+    Nothing where there is no place for one, or it is in a folder that this account can't enter: a HOME that
+    somebody else left in the environment holds nothing of ours.
+    """
+    try:
+        config = config_file() if config is None else config
+    except UsageFault:
+        return {}
+    try:
+        content = config.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as e:
+        if isinstance(e, PermissionError) and not _config_exists(config):
+            return {}
+        raise UsageFault(f"{config} can't be read: {e.strerror}.", code="bad_setting") from None
+    import tomllib
+
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UsageFault(
+            f"{config} is not valid TOML: {e}.",
+            hint="Correct it by hand. What else is wrong: oee doctor",
+            code="bad_setting",
+        ) from None
+    return {file_name(key): str(value) for key, value in table.items()}
+
+
+def _config_exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,37 @@
+"""A refusal of the daemon, which names fields, in the words of who typed options. `oee submit` gives fields
+itself, and is told of them as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from oee_cli.cli_errors import CliError
+
+#: The option that gives a field.
+_OPTIONS = {
+    "targetPrice": "--at",
+    "limitPrice": "--limit",
+    "trailBps": "--trail",
+    "confirmMs": "--confirm",
+    "launchTime": "--from",
+    "expiresAt": "--expires",
+    "slippageBps": "--slippage",
+    "maxSpend": "--max-spend",
+    "minReceive": "--min-receive",
+    "minLiquidity": "--min-liquidity",
+    "validForS": "--valid-for",
+}
+#: Where a sniper's options are called otherwise.
+SNIPER_OPTIONS = {"limitPrice": "--max-price", "launchTime": "--at", "expiresAt": "--within"}
+_FIELD = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
+_RISKS = re.compile(r"\baccept (?=[a-z]+[,.])")
+
+
+def say_options(refused: CliError, others: Mapping[str, str] | None = None) -> None:
+    """Changes message and hint of `refused`. `others`: options that are called otherwise in this command."""
+    names = _OPTIONS | dict(others or {})
+    refused.message = _FIELD.sub(lambda field: names[field[1]], refused.message)
+    if refused.hint is not None:
+        hint = _FIELD.sub(lambda field: names[field[1]], refused.hint)
+        refused.hint = _RISKS.sub("--accept ", hint) if refused.code == "unsafe_token" else hint

@@ -1,0 +1,156 @@
+"""What people type of an order that waits, as the one HTTP body that it means.
+
+A step from now, such as `-2%`, needs the price of now: it is asked for once, for the order's own amount, and
+what is sent is absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from oee_cli.cli_errors import UsageFault
+from oee_cli.text.amount_text import read_trail
+from oee_cli.text.future_text import future_wire, read_future
+from oee_cli.text.price_text import TypedPrice, read_limit, read_price
+from oee_cli.text.request_text import TradeRequest, make_order_body
+from oee_cli.text.time_text import read_hold
+from oee_daemon.contract.ranking import winner
+from oee_daemon.contract.tokens import is_stable
+
+#: What venues are asked for, of a body.
+_ASKED = ("inputToken", "outputToken", "amount", "swapMode", "side")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitRequest:
+    """One order that waits, as it was typed. `kind`: limit or stop."""
+
+    kind: str
+    side: str
+    base: str
+    quote: str
+    amount: str | None = None
+    spend: str | None = None
+    receive: str | None = None
+    slippage: str | None = None
+    valid_for: str | None = None
+    at: str | None = None
+    trail: str | None = None
+    limit: str | None = None
+    confirm: str | None = None
+    start: str | None = None
+    expires: str | None = None
+    far: bool = False
+    oco: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TypedCondition:
+    """A body without its prices, and the prices as typed. `pair`: base and quote as the market has them."""
+
+    body: Mapping[str, Any]
+    pair: tuple[str, str]
+    turned: bool
+    at: TypedPrice | None
+    limit: TypedPrice | None
+    #: The order that it joins, as typed.
+    oco: str | None = None
+
+
+def read_condition(request: WaitRequest) -> TypedCondition:
+    """Everything typed, checked. Raises `UsageFault`."""
+    body = make_order_body(_read_trade(request))
+    # As `oee buy USDC SOL`: a stable token is the quote, whichever is named first.
+    turned = is_stable(request.base) and not is_stable(request.quote)
+    base, quote = (request.quote, request.base) if turned else (request.base, request.quote)
+    _check_one_trigger(request)
+    at = None if request.at is None else read_price(request.at, "--at", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, base, quote)
+    if turned and any(price is not None and price.percent is not None for price in (at, limit)):
+        raise UsageFault(
+            f"A step from now is of the price of {base} in {quote}: name the pair that way round.",
+            hint=f"oee {request.kind} {'sell' if request.side == 'buy' else 'buy'} {base} {quote} …",
+            code="invalid_price",
+        )
+    terms = {**body, **_read_terms(request)}
+    return TypedCondition(terms, (base, quote), turned, at, limit, request.oco)
+
+
+def _read_trade(request: WaitRequest) -> TradeRequest:
+    buys = request.side == "buy"
+    other, wrong = (request.spend, request.receive) if buys else (request.receive, request.spend)
+    if wrong is not None:
+        mine, theirs = ("--spend", "--receive") if buys else ("--receive", "--spend")
+        raise UsageFault(f"{theirs} does not go with {request.side}.", hint=f"Use {mine} instead.")
+    return TradeRequest(
+        side=request.side,
+        verb=f"{request.kind} {request.side}",
+        base=request.base,
+        quote=request.quote,
+        amount=request.amount,
+        other=other,
+        slippage=request.slippage,
+        valid_for=request.valid_for,
+    )
+
+
+def _check_one_trigger(request: WaitRequest) -> None:
+    if request.at is None and request.trail is None:
+        either = " or --trail" if request.kind == "stop" else ""
+        raise UsageFault(
+            f"--at{either} is missing: the price that it waits for.",
+            hint=f"oee {request.kind} {request.side} {request.base} {request.quote} … --at 140\n"
+            f"At once: oee {request.side} {request.base} {request.quote} …",
+            code="missing_field",
+        )
+    if request.at is not None and request.trail is not None:
+        raise UsageFault(
+            "Both --at and --trail were given: a stop waits for a price or trails it.",
+            hint="Leave one of them out.",
+            code="field_contradicts",
+        )
+
+
+def _read_terms(request: WaitRequest) -> dict[str, Any]:
+    """The fields that are no prices."""
+    terms: dict[str, Any] = {"type": request.kind}
+    if request.trail is not None:
+        terms["trailBps"] = read_trail(request.trail)
+    if request.confirm is not None:
+        terms["confirmMs"] = read_hold(request.confirm)
+    if request.start is not None:
+        terms["launchTime"] = future_wire(read_future(request.start, "--from"))
+    if request.expires is not None:
+        terms["expiresAt"] = future_wire(read_future(request.expires, "--expires"))
+    if request.far:
+        terms["far"] = True
+    return terms
+
+
+def fix_prices(typed: TypedCondition, ask: Callable[[dict[str, Any]], Mapping[str, Any]]) -> dict[str, Any]:
+    """The body with its prices. `ask`: gets the venues' quotes for the amount, once, where a price is a step
+    from now. Raises `UsageFault` where no venue quotes it."""
+    body = dict(typed.body)
+    steps = [price for price in (typed.at, typed.limit) if price is not None and price.percent is not None]
+    now = (
+        _price_now(ask({name: body[name] for name in _ASKED if name in body}), typed) if steps else Decimal(0)
+    )
+    if typed.at is not None:
+        body["targetPrice"] = typed.at.at(now)
+    if typed.limit is not None:
+        body["limitPrice"] = typed.limit.at(now)
+    return body
+
+
+def _price_now(answer: Mapping[str, Any], typed: TypedCondition) -> Decimal:
+    best = winner(answer["quotes"], answer["swapMode"])
+    if best is None or best["price"] is None:
+        raise UsageFault(
+            f"No venue quotes {'/'.join(typed.pair)} now, so a step from now is none.",
+            hint="Give the price itself: --at 140",
+            code="no_price",
+        )
+    return Decimal(best["price"])

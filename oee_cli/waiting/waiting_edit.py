@@ -1,0 +1,102 @@
+"""`oee edit`: other terms for an order while it waits, in one step or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oee_cli.api.client_http import Client, session
+from oee_cli.api.client_order_lookup import find_order, what_became_of, without_story
+from oee_cli.cli_errors import Refused, UsageFault
+from oee_cli.exit_codes import ExitCode
+from oee_cli.output import Output, clean_lines
+from oee_cli.text.amount_text import read_amount, read_slippage, read_trail
+from oee_cli.text.future_text import future_wire, read_future
+from oee_cli.text.option_text import say_options
+from oee_cli.text.order_text import order_pair, short_id
+from oee_cli.text.price_text import read_limit, read_price
+from oee_cli.text.time_text import read_hold
+from oee_cli.waiting.waiting_condition_request import TypedCondition, fix_prices
+from oee_cli.waiting.waiting_placement import explain_refusal, placed_lines
+from oee_daemon.contract.shapes import Order
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """What is to change, as it was typed."""
+
+    at: str | None = None
+    trail: str | None = None
+    limit: str | None = None
+    confirm: str | None = None
+    amount: str | None = None
+    start: str | None = None
+    expires: str | None = None
+    slippage: str | None = None
+    far: bool = False
+
+
+def edit_order(identifier: str, request: EditRequest, output: Output) -> ExitCode:
+    """Changes an order that waits. Raises `Refused` where it has fired meanwhile."""
+    changes = read_changes(request)
+    if not changes.keys() - {"far"} and request.at is None and request.limit is None:
+        raise UsageFault(
+            "Nothing to change was given.",
+            hint=f"For example: oee edit {identifier} --at 138",
+            code="missing_field",
+        )
+    with session(output) as client:
+        order = find_order(client, identifier)
+        body = changes | _fix_prices(client, order, request, changes)
+        try:
+            edited: Order = client.read("PATCH", f"/api/orders/{order['orderId']}", json=body)
+        except UsageFault as e:
+            explain_refusal(e, f"oee cancel {short_id(order)}, and oee {order['side']} trades at once")
+            raise
+        except Refused as e:
+            if e.order is None:
+                say_options(e)
+                raise
+            output.sentence("✗", clean_lines(e.message), e.hint or what_became_of(e.order))
+            if output.json:
+                output.emit(without_story(e.order))
+            return e.exit_code
+    output.answer(without_story(edited), f"✓ edited {short_id(edited)}")
+    for line in placed_lines(edited):
+        output.note(line)
+    return ExitCode.DONE
+
+
+def read_changes(request: EditRequest) -> dict[str, Any]:
+    """The changes that need no look at the order. Raises `UsageFault`."""
+    changes: dict[str, Any] = {}
+    if request.trail is not None:
+        changes["trailBps"] = read_trail(request.trail)
+    if request.confirm is not None:
+        changes["confirmMs"] = read_hold(request.confirm)
+    if request.amount is not None:
+        changes["amount"] = read_amount(request.amount, "--amount")
+    if request.slippage is not None:
+        changes["slippageBps"] = read_slippage(request.slippage)
+    if request.start is not None:
+        changes["launchTime"] = future_wire(read_future(request.start, "--from"))
+    if request.far:
+        changes["far"] = True
+    if request.expires is not None:
+        never = request.expires.strip().lower() == "never"
+        changes["expiresAt"] = None if never else future_wire(read_future(request.expires, "--expires"))
+    return changes
+
+
+def _fix_prices(
+    client: Client, order: Order, request: EditRequest, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """The prices; a step from now is one from the price that the whole amount has now, as at placing."""
+    base, quote = order_pair(order)
+    asked = {name: order[name] for name in ("inputToken", "outputToken", "swapMode", "side")}
+    asked["amount"] = changes.get("amount", order["amount"])
+    at = None if request.at is None else read_price(request.at, "--at", base, quote)
+    limit = None if request.limit is None else read_limit(request.limit, base, quote)
+    typed = TypedCondition(asked, (base, quote), False, at, limit)
+    fixed = fix_prices(typed, lambda what: client.get("/api/quotes", what))
+    return {name: value for name, value in fixed.items() if name not in asked}
