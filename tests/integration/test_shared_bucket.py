@@ -107,13 +107,49 @@ def test_the_urgent_one_of_another_process_goes_first(redis_url: str) -> None:
     turning(run, redis_url, redis_url)
 
 
+@pytest.mark.parametrize("with_valkey", [True, False])
+def test_a_batch_takes_as_many_turns_as_it_has_calls(
+    redis_url: str, tmp_path: Path, with_valkey: bool
+) -> None:
+    """Providers count calls: counted as one each, the batches of a busy engine are eight times its limit."""
+
+    async def run(stiles: list[Turnstile]) -> None:
+        stiles[0].sharers = 1
+        one = stiles[0].bucket("k", 100.0, 4)
+        # Without Valkey each has its share, and nobody knows of the others.
+        other = stiles[1].bucket("k", 100.0, 4) if with_valkey else one
+        begun = time.monotonic()
+        for _ in range(4):
+            await one.turn(8)
+            await other.turn(urgent=True)
+        # 4 of 8 and 3 of 1 before the last, less the 4 of a rested bucket and the one that is waited for.
+        assert time.monotonic() - begun >= (4 * 8 + 3 - 4) / 100
+
+    turning(run, *([redis_url] * 2 if with_valkey else [shut(tmp_path)]))
+
+
+def test_whoever_is_handed_the_turns_of_another_count_pays_for_its_own(redis_url: str) -> None:
+    async def run(stiles: list[Turnstile]) -> None:
+        bucket = stiles[0].bucket("l", 50.0, 1)
+        await bucket.turn()
+        gone = asyncio.ensure_future(bucket.turn())
+        await asyncio.sleep(0)
+        gone.cancel()
+        begun = time.monotonic()
+        await asyncio.gather(bucket.turn(8), *(bucket.turn() for _ in range(2)), return_exceptions=True)
+        # Before the last: the first of all, 8, and 1.
+        assert time.monotonic() - begun >= 9 / 50
+
+    turning(run, redis_url)
+
+
 def test_a_pause_that_one_is_asked_for_is_everybodys(redis_url: str) -> None:
     async def run(stiles: list[Turnstile]) -> None:
         one, other = (stile.bucket("c", 1000.0, 10) for stile in stiles)
         await other.turn()
         one.pause(0.4)
         for _ in range(1000):
-            told = await stiles[1].ask(f"{KEY}c", 1e3, 10, urgent=False, pause_us=0, take=False)
+            told = await stiles[1].ask(f"{KEY}c", 1e3, 10, urgent=False, pause_us=0, take=0)
             if told is not None and told[1] > 0:
                 break
         begun = time.monotonic()

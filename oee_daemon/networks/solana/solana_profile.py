@@ -61,7 +61,8 @@ class Profile:
     poll_s: float = 0.4
     #: Milliseconds: no slot of this chain is shorter.
     fastest_slot_ms: float = 100
-    #: Requests a second to each RPC endpoint and to each API, and how many of them at once after a rest.
+    #: Calls a second to each RPC endpoint, a batch counting all of its own, and requests to each API; and how
+    #: many of them at once after a rest.
     rpc_rate: tuple[float, int] = (10.0, 40)
     raydium_rate: tuple[float, int] = (2.0, 10)
     #: Jupiter counts a minute: 30 requests without a key, 60 with a free one
@@ -94,7 +95,7 @@ class Profile:
 
 
 #: So many that nobody waits for a turn.
-_FREE = (1000.0, 1000)
+_FREE = (10_000.0, 10_000)
 _LOCAL_PACE = Pace(look_s=0.4, usd_s=0.4, level_s=1.0, levels=8, max_age_s=5.0, most_firm=20, listing_s=0.4)
 LOCALNET = Profile(
     name="localnet",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.networks.solana.rpc.request_bucket import Bucket
 from oee_daemon.networks.solana.rpc.rpc_answers import (
     BatchRefused,
     Call,
@@ -16,6 +17,8 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
     RpcError,
     results_of,
 )
+from oee_daemon.networks.solana.rpc.rpc_endpoint import Endpoint
+from oee_daemon.networks.solana.rpc.rpc_outside_http import Site
 from oee_daemon.networks.solana.solana_endpoint_look import answer_of, calls_for
 from tests.networks.solana.server import Asked, Said, rpc, serving
 from tests.networks.solana.test_rpc import DEADLINE_S, ONE, SANE, TWO, asked, endpoint, ok
@@ -122,8 +125,78 @@ def test_one_that_takes_small_batches_alone_is_asked_in_parts(
                 assert await one.ask(four, DEADLINE_S) == [7, {"solana-core": "4.1"}] * 2
             await one.ask(four[:2], DEADLINE_S)
             assert one.batches is True
-            sizes = [len(a.json) if isinstance(a.json, list) else 1 for a in heard]
-            assert sizes == [3, 4, 3, 1, 3, 1, 2]
+            assert sizes(heard) == [3, 4, 3, 1, 3, 1, 2]
+            await one.close()
+
+    asyncio.run(run())
+
+
+def small(most: list[int]) -> Callable[[Asked], Said]:
+    """A node that takes so many calls at once, as its plan is by now."""
+
+    def answer(asked: Asked) -> Said:
+        many = isinstance(asked.json, list) and len(asked.json) > most[-1]
+        return Said({"id": None, "error": TOO_MANY}, 500) if many else SANE(asked)
+
+    return answer
+
+
+def sizes(heard: list[Asked]) -> list[int]:
+    return [len(a.json) if isinstance(a.json, list) else 1 for a in heard]
+
+
+@pytest.mark.parametrize("most", range(1, 8))
+def test_the_first_questions_find_how_many_it_takes(most: int) -> None:
+    """The first one of all, of `oee doctor`, is of seven: who takes three was asked one by one ever after."""
+    seven: list[Call] = [*TWO, *TWO, *TWO, *ONE]
+
+    async def run() -> None:
+        async with serving(small([most])) as (address, heard):
+            one = endpoint(address)
+            for _ in range(4):
+                assert await one.ask(seven, DEADLINE_S) == [7, {"solana-core": "4.1"}] * 3 + [7]
+            assert one.largest_batch == most
+            heard.clear()
+            await one.ask(seven, DEADLINE_S)
+            assert len(heard) == -(-7 // most) and max(sizes(heard)) == most
+            await one.close()
+
+    asyncio.run(run())
+
+
+def test_a_larger_batch_is_learnt_after_a_while_and_a_smaller_one_at_once() -> None:
+    most, four = [3], [*TWO, *TWO]
+
+    async def run() -> None:
+        async with serving(small(most)) as (address, _):
+            one = Endpoint(Site(address), Bucket(1000.0, 1000), refused_s=0.2)
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            for _ in range(2):
+                await one.ask(four, DEADLINE_S)
+            assert one.largest_batch == 3
+            most.append(8)
+            while one.largest_batch == 3:
+                assert loop.time() - begun < DEADLINE_S
+                await one.ask(four, DEADLINE_S)
+            assert loop.time() - begun > 0.2 and one.largest_batch == 4
+            most.append(2)
+            assert await one.ask(four, DEADLINE_S) == [7, {"solana-core": "4.1"}] * 2
+            assert one.largest_batch == 2
+            await one.close()
+
+    asyncio.run(run())
+
+
+def test_a_batch_takes_as_many_turns_as_it_has_calls() -> None:
+    async def run() -> None:
+        async with serving(SANE) as (address, heard):
+            one = endpoint(address, per_s=50.0, burst=1)
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            for _ in range(3):
+                await one.ask([*TWO, *TWO], DEADLINE_S)
+            assert len(heard) == 3 and loop.time() - begun >= 2 * 4 / 50
             await one.close()
 
     asyncio.run(run())
@@ -155,7 +228,7 @@ def test_an_endpoint_that_is_down_is_not_one_that_takes_no_batches() -> None:
             await one.ask(TWO, DEADLINE_S)
             assert one.batches is True
             down = True
-            with pytest.raises(BatchRefused):
+            with pytest.raises(NoAnswer):
                 await one.ask(TWO, DEADLINE_S)
             assert one.batches is True
             await one.close()

@@ -1,8 +1,8 @@
 """One RPC endpoint: several calls in one request where it takes that, else one after another.
 
 One request is answered by one node, whatever stands in front of it: what has to be of one time is asked for
-in one batch. How many calls an endpoint takes in one is found out once and remembered: free plans of some
-providers take three (https://drpc.org, https://1rpc.io), others none.
+in one batch. How many calls an endpoint takes in one is found out by halving and remembered for a while: free
+plans of some providers take three (https://drpc.org, https://1rpc.io), others none, and plans change.
 """
 
 from __future__ import annotations
@@ -29,18 +29,25 @@ from oee_daemon.networks.solana.rpc.rpc_answers import (
 from oee_daemon.networks.solana.rpc.rpc_deadline import Within
 from oee_daemon.networks.solana.rpc.rpc_outside_http import Site, now
 
+#: Seconds after which an endpoint is asked again for a batch as large as one that it refused.
+REFUSED_S = 600.0
+
 
 class Endpoint:
-    """`name` is its host, and may be shown; its address may hold a key, and is not."""
+    """`name` is its host, and may be shown; its address may hold a key, and is not. `refused_s`: as
+    `REFUSED_S`."""
 
-    def __init__(self, site: Site, bucket: Bucket, name: str | None = None) -> None:
+    def __init__(
+        self, site: Site, bucket: Bucket, name: str | None = None, *, refused_s: float = REFUSED_S
+    ) -> None:
         self.name = name or site.name
         self.operator = operator_of(self.name)
         self.transport = site.transport
         self._site = site
         self._bucket = bucket
-        #: The most calls that it took in one request, and the most that it is asked, where it refused more.
-        self._took, self._most = 1, math.inf
+        #: The most calls that it took in one request, and the fewest that it refused, until when.
+        self._took, self._refused, self._refused_until = 1, math.inf, math.inf
+        self._refused_s = refused_s
         #: When the last answer was made, where it said so.
         self.dated: Dated | None = None
         #: The number of the next call: an answer to an earlier one, late or mixed up, is none to another.
@@ -49,7 +56,12 @@ class Endpoint:
     @property
     def batches(self) -> bool | None:
         """Whether it takes batches; none as long as nobody knows."""
-        return None if self._took == 1 < self._most else self._took > 1
+        return None if self._took == 1 and self._refused > 2 else self._took > 1
+
+    @property
+    def largest_batch(self) -> int | None:
+        """The most calls that it took in one request; none as long as nobody knows."""
+        return None if self.batches is None else self._took
 
     async def ask(self, calls: Sequence[Call], deadline_s: float, *, urgent: bool = False) -> list[Result]:
         """The result of each call, or an `RpcError` in its place. Raises `NoAnswer`: then there is none."""
@@ -67,22 +79,24 @@ class Endpoint:
         await self._site.close()
 
     async def _answered(self, calls: Sequence[Call], deadline_s: float, urgent: bool) -> list[Result]:
-        if 1 < len(calls) <= self._most:
+        took, refused, until = self._took, self._refused, self._refused_until
+        if time.monotonic() > until:
+            refused = math.inf
+        found: list[Result] = []
+        while left := len(calls) - len(found):
+            # All of them, until it refuses that; then half way between what it takes and what it does not.
+            size = left if refused == math.inf else min(left, (took + int(refused)) // 2)
+            part = calls[len(found) : len(found) + size]
             try:
-                found = await self._request(calls, deadline_s, urgent, batch=True)
+                found += await self._request(part, deadline_s, urgent, batch=size > 1)
             except BatchRefused:
-                if len(calls) <= self._took:
-                    raise
-            else:
-                self._took = max(self._took, len(calls))
-                return found
-        size, found = self._took, []
-        for begin in range(0, len(calls), size):
-            part = calls[begin : begin + size]
-            found += await self._request(part, deadline_s, urgent, batch=len(part) > 1)
-        if len(calls) > size:
-            # By parts it answers: then it was a batch of so many that it refused.
-            self._most = self._took
+                took, refused = min(took, size - 1), size
+                until = time.monotonic() + self._refused_s
+                continue
+            if len(calls) > 1:
+                # Not before it answers anything: who refuses every size is down, and has shown none.
+                took = max(took, size)
+                self._took, self._refused, self._refused_until = took, refused, until
         return found
 
     async def _request(
@@ -90,7 +104,8 @@ class Endpoint:
     ) -> list[Result]:
         if self._bucket.pause_s > deadline_s:
             raise NoAnswer("it asked to be left alone for a while")
-        await self._bucket.turn(urgent=urgent)
+        # Providers count the calls of a request, however many it has.
+        await self._bucket.turn(len(calls), urgent=urgent)
         first, self._next = self._next, self._next + len(calls)
         body, asked = body_of(calls, first, batch=batch), time.time()
         reply = await self._site.post("", body)

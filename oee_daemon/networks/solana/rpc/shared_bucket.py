@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 KEY = "oee:turns:"
 #: Seconds that Valkey has for an answer, and for which it is not asked again once it had none.
 ANSWER_S, AWAY_S = 0.3, 1.0
+#: The most turns that one takes at once: no request has more calls.
+MOST_AT_ONCE = 10
 #: How many share the API where nobody ever said how many there are.
 MANY = 4
 #: Microseconds for which a waiting urgent one keeps its place beyond the turn that it was told of.
@@ -48,14 +50,15 @@ local now = t[1] * 1000000 + t[2]
 local every, burst, urgent = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local asked, longest, hold = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local held = redis.call('HMGET', KEYS[1], 'full', 'pause', 'urgent')
-local full = math.min(math.max(tonumber(held[1]) or 0, now), now + burst * every)
+local count, most = tonumber(ARGV[7]), tonumber(ARGV[8])
+local full = math.min(math.max(tonumber(held[1]) or 0, now), now + (burst + most) * every)
 local pause = math.min(math.max(tonumber(held[2]) or 0, now + asked), now + longest)
 local stand = math.min(tonumber(held[3]) or 0, now + longest + hold)
 local wait = math.max(pause, full - (burst - 1) * every) - now
 if not urgent then wait = math.max(wait, stand - now) end
-if ARGV[7] == '1' then
+if count > 0 then
   if wait <= 0 then
-    full = full + every
+    full = full + math.min(count, most) * every
   elseif urgent then
     stand = math.max(stand, now + wait + hold)
   end
@@ -84,15 +87,15 @@ class Turnstile:
         return SharedBucket(self, name, per_s, burst)
 
     async def ask(
-        self, key: str, every_us: float, burst: int, *, urgent: bool, pause_us: float, take: bool = True
+        self, key: str, every_us: float, burst: int, *, urgent: bool, pause_us: float, take: int = 1
     ) -> tuple[float, float] | None:
-        """Seconds until there may be a turn, 0 where one was taken, and of the API's pause; none where Valkey
-        is away."""
+        """Seconds until there may be a turn, 0 where `take` were taken, and of the API's pause; none where
+        Valkey is away."""
         if time.monotonic() < self._away_until:
             return None
         arguments = [
             round(every_us), burst, int(urgent), round(pause_us), round(LONGEST_PAUSE_S * 1e6), _HOLD_US,
-            int(take),
+            take, MOST_AT_ONCE,
         ]  # fmt: skip
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -135,9 +138,11 @@ class SharedBucket(Bucket):
         self._turnstile = turnstile
         self._name, self._key = name, KEY + name
         self._per_s = per_s
+        #: Turns that were had without being taken, or, below 0, taken and not had.
+        self._owed = 0
         #: While Valkey is away; none while it answers.
         self._share: Bucket | None = None
-        self._queue: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._queue: list[tuple[bool, int, int, asyncio.Future[None]]] = []
         self._count = itertools.count()
         self._pump: asyncio.Task[None] | None = None
         self._came = asyncio.Event()
@@ -146,7 +151,7 @@ class SharedBucket(Bucket):
     def pause(self, seconds: float) -> None:
         super().pause(seconds)
         # The others are told at once, and not at the next turn, which comes after the pause.
-        self._tell(self._ask(urgent=False, take=False))
+        self._tell(self._ask(urgent=False, take=0))
 
     def refused(self) -> None:
         self._tell(self._turnstile.count(self._name))
@@ -156,9 +161,9 @@ class SharedBucket(Bucket):
         self._told.add(telling)
         telling.add_done_callback(self._told.discard)
 
-    async def turn(self, *, urgent: bool = False) -> None:
+    async def turn(self, count: int = 1, *, urgent: bool = False) -> None:
         turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (not urgent, next(self._count), turn))
+        heapq.heappush(self._queue, (not urgent, next(self._count), count, turn))
         self._came.set()
         if self._pump is None or self._pump.done():
             self._pump = asyncio.ensure_future(self._give_turns())
@@ -167,11 +172,13 @@ class SharedBucket(Bucket):
     async def _give_turns(self) -> None:
         """Fetches turns for those who wait, one after another, as long as somebody does."""
         while self._queue:
-            if self._queue[0][2].done():
+            idle, _, count, turn = self._queue[0]
+            if turn.done():
                 heapq.heappop(self._queue)
                 continue
             self._came.clear()
-            wait_s = await self._wait_s(urgent=not self._queue[0][0])
+            taken = max(1, count + self._owed)
+            wait_s = await self._wait_s(taken, urgent=not idle)
             if wait_s > 0:
                 # An urgent one that comes meanwhile asks for itself.
                 try:
@@ -180,28 +187,31 @@ class SharedBucket(Bucket):
                 except TimeoutError:
                     pass
             else:
-                self._hand_over()
+                self._hand_over(taken)
 
-    def _hand_over(self) -> None:
-        """The turn that was fetched is the first one's who still waits."""
+    def _hand_over(self, taken: int) -> None:
+        """The turns that were fetched are the first one's who still waits: it may be another, of another
+        count."""
+        self._owed -= taken
         while self._queue:
-            turn = heapq.heappop(self._queue)[2]
+            *_, count, turn = heapq.heappop(self._queue)
             if not turn.done():
+                self._owed += count
                 turn.set_result(None)
                 return
 
-    async def _wait_s(self, *, urgent: bool) -> float:
-        """Seconds until it is worth asking again; 0: the turn is taken."""
+    async def _wait_s(self, count: int, *, urgent: bool) -> float:
+        """Seconds until it is worth asking again; 0: so many turns are taken."""
         if self.pause_s:
             return self.pause_s
-        told = await self._ask(urgent=urgent)
+        told = await self._ask(urgent=urgent, take=count)
         if told is None:
-            return self._own_wait_s()
+            return self._own_wait_s(count)
         self._share = None
         # Not every process's timer is exact: a little later there is one for sure.
         return told + 0.0005 if told else 0.0
 
-    async def _ask(self, *, urgent: bool, take: bool = True) -> float | None:
+    async def _ask(self, *, urgent: bool, take: int) -> float | None:
         told = await self._turnstile.ask(
             self._key, self._every_s * 1e6, self._burst, urgent=urgent, pause_us=self.pause_s * 1e6, take=take
         )
@@ -211,9 +221,9 @@ class SharedBucket(Bucket):
         super().pause(pause_s)
         return wait_s
 
-    def _own_wait_s(self) -> float:
+    def _own_wait_s(self, count: int) -> float:
         """By an equal share, which begins empty: who comes and goes gets no more by it."""
         sharers = max(1, self._turnstile.sharers)
         if self._share is None:
             self._share = Bucket(self._per_s / sharers, max(1, self._burst // sharers), rested=False)
-        return 0.0 if self._share.take() else min(self._share.wait_s, AWAY_S)
+        return 0.0 if self._share.take(count) else min(self._share.wait_s, AWAY_S)
