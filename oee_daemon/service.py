@@ -33,6 +33,7 @@ from oee_daemon.embedded import Servers
 from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
 from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import engine_durability
+from oee_daemon.engine.beats import Beat, Chore
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
 from oee_daemon.engine.engine_telling import Teller, open_targets
 from oee_daemon.engine.engine_wallet_lock import WalletLock
@@ -46,7 +47,7 @@ from oee_daemon.queue.broker import open_broker
 from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.store import migrations, server_fact_sql, tail_sql
-from oee_daemon.store.database import open_database
+from oee_daemon.store.database import look_anew, open_database
 
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ log = logging.getLogger(__name__)
 BEAT_S = 0.2
 #: Beats between two looks at the files by which the daemon is found: a second.
 LOOK_BEATS = 5
+#: Seconds between two looks at where new connections to Postgres lead.
+LEAD_S = 1.0
 
 
 def _prepare(db: Engine, settings: Settings) -> None:
@@ -109,6 +112,8 @@ class Service:
         worker.heard = self._lock.heard
         self._halting = self._make_halting()
         self._teller = self._make_teller()
+        leads = Chore(name="where new connections lead", once=lambda: look_anew(self._db), every_s=LEAD_S)
+        self._beat = Beat("postgres", [leads])
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
         self._state = app.open_state(
@@ -201,6 +206,7 @@ class Service:
             self._home.phase("worker")
             self._announce()
             self._teller.start()
+            self._beat.start()
             gc_tuning.started()
             about = {"pid": os.getpid(), "http": self._listeners.http()["url"], "loop": event_loop.name(loop)}
             log.info("daemon ready", extra=about)
@@ -275,6 +281,7 @@ class Service:
             await asyncio.sleep(0.02)
         self._worker.kill()
         await asyncio.to_thread(self._teller.stop)
+        await asyncio.to_thread(self._beat.stop)
         # Clients that look from now on find no daemon, instead of one that is going away.
         self._home.announce(None)
         await self._listeners.close()

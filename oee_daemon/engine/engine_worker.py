@@ -36,7 +36,7 @@ from oee_daemon.queue.hint_feed import Feed
 from oee_daemon.queue.queue_roster import Roster
 from oee_daemon.settings import Settings
 from oee_daemon.store import migrations, server_fact_sql
-from oee_daemon.store.database import open_database
+from oee_daemon.store.database import look_anew, open_database
 from oee_daemon.store.postgres_line import Line
 
 log = logging.getLogger(__name__)
@@ -215,6 +215,7 @@ class Worker:
         try:
             self._held.check()
             migrations.require(self.db)
+            look_anew(self.db)
             self.identity.look()
         except (OtherRelease, OtherEngine, HomeLost) as other:
             self.other = other

@@ -7,6 +7,7 @@ Each move of an order is one statement (see `store`), so autocommit is the rule 
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,13 @@ from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InvalidatePoolError,
+    OperationalError,
+)
 
 from oee_daemon.errors import BadSetting
 from oee_daemon.store.postgres_connection import (
@@ -35,6 +42,8 @@ from oee_daemon.store.postgres_connection import (
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 #: Seconds for which a connection that was just used counts as alive.
 FRESH_S = 0.05
@@ -51,6 +60,34 @@ _USED = "used"
 _PARAMETERS = frozenset(one.keyword.decode() for one in pq.Conninfo.get_defaults())
 #: When somebody here was last not answered, by address: what one pool learns the others need not.
 _silent_at: dict[URL, float] = {}
+
+
+class Lead:
+    """Which server the newest connection to an address led to, for all who have older ones.
+
+    One that lost its place to another goes on answering those that it had; and what is stored there nobody
+    who works reads.
+    """
+
+    def __init__(self) -> None:
+        #: No connection can lead elsewhere than the next: it is a socket of this machine, and no pool's.
+        self.fixed = False
+        self._begun, self._server = 0.0, ""
+
+    def note(self, made: Bounded) -> bool:
+        """Learns of a new connection. Whether the older ones lead elsewhere."""
+        self.fixed = made.info.host.startswith("/") and not made.pooled
+        if made.server is None or made.begun < self._begun:
+            return False
+        before, self._begun, self._server = self._server, made.begun, made.server
+        return before not in ("", made.server)
+
+    def has_left(self, made: Bounded) -> bool:
+        """Whether that connection leads elsewhere than new ones do."""
+        return made.server is not None and made.server != self._server
+
+
+_leads: dict[URL, Lead] = {}
 
 
 def open_database(url: str | URL, *, pool_size: int, statement_s: float = STATEMENT_S) -> Engine:
@@ -132,10 +169,34 @@ async def aside(
     return await asyncio.to_thread(asked)
 
 
-def dial(url: URL, settings: Mapping[str, str]) -> Bounded:
-    """A connection in autocommit like a pool's, and in none, with those settings. Blocks."""
+def lead_of(url: URL) -> Lead:
+    return _leads.setdefault(url, Lead())
+
+
+def look_anew(db: Engine) -> bool:
+    """Makes a connection, by which all that are older are known to lead elsewhere, and are used no more.
+    Whether they do. Raises `OperationalError`."""
+    if lead_of(db.url).fixed:
+        return False
+    try:
+        made, moved = _connect(db.url)
+    except psycopg.Error as e:
+        raise OperationalError(None, None, e) from e
+    made.close()
+    if moved:
+        log.warning("new connections lead to another Postgres than those before: they are used no more")
+    return moved
+
+
+def _connect(url: URL) -> tuple[Bounded, bool]:
     args, given = postgresql.psycopg.dialect().create_connect_args(url)  # type: ignore[no-untyped-call]
     made = connector(STATEMENT_S)(*args, **given)
+    return made, lead_of(url).note(made)
+
+
+def dial(url: URL, settings: Mapping[str, str]) -> Bounded:
+    """A connection in autocommit like a pool's, and in none, with those settings. Blocks."""
+    made, _ = _connect(url)
     try:
         pairs = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
         made.autocommit = True
@@ -162,10 +223,11 @@ class _Pool:
 
     def __init__(self, address: URL, statement_s: float) -> None:
         self._address = address
+        self._lead = lead_of(address)
         self._statement_s = statement_s
 
-    @staticmethod
-    def made(connection: Any, record: Any) -> None:
+    def made(self, connection: Any, record: Any) -> None:
+        self._lead.note(connection)
         # Every integer is sent as a bigint: by its size it would be one of three types, and each mix of
         # types would be a statement of its own to prepare.
         connection.adapters.register_dumper(int, Int8Dumper)
@@ -173,7 +235,8 @@ class _Pool:
 
     def taken(self, connection: Bounded, record: Any, _proxy: Any) -> None:
         """A connection that the server has closed is not handed out, nor are its older sisters: the pool
-        makes another. No more is one that was last used before a sister went silent, or long ago.
+        makes another. No more is one that was last used before a sister went silent, or long ago, or one
+        that leads elsewhere than the newest.
 
         So a restart of Postgres costs no request its answer, and what could not be sent is not mistaken for
         sent. Costs no round trip: there is something to read on an idle connection only where it ended.
@@ -185,9 +248,10 @@ class _Pool:
         if (
             connection.closed
             or used < silent_since(self._address)
+            or self._lead.has_left(connection)
             or (idle > FRESH_S and _readable(connection))
         ):
-            raise InvalidatePoolError("the server closed it, or is silent")
+            raise InvalidatePoolError("the server closed it, is silent, or is not where new ones lead")
         if idle > STALE_S:
             raise DisconnectionError("nobody used it for too long")
 

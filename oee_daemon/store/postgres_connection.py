@@ -58,6 +58,9 @@ _PINNED = {
     " ON n.oid = t.relnamespace WHERE t.oid = to_regclass('order_numbers')), current_setting('search_path'))",
 }
 
+# Known to every role and every kind of Postgres.
+_SERVER = "CASE WHEN NOT pg_is_in_recovery() THEN extract(epoch FROM pg_postmaster_start_time())::text END"
+
 
 class Silent(psycopg.OperationalError):
     """No answer came in time. What was asked may have been done all the same."""
@@ -75,6 +78,10 @@ class Bounded(psycopg.Connection[Any]):
     #: Something between us and Postgres passes statements on: the process that answers is not the one
     #: that welcomed us.
     pooled = False
+    #: When it was begun, by the monotonic clock; the server that it led to then, told from every other, and
+    #: from itself after a restart: none for a standby.
+    begun = 0.0
+    server: str | None = None
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
         try:
@@ -105,6 +112,7 @@ def connector(statement_s: float) -> Callable[..., Bounded]:
 
 
 def _connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
+    begun = time.monotonic()
     made = Bounded.connect(*args, **_DEFAULTS | parameters | _FIXED)
     try:
         made.answer_s = statement_s + GRACE_S
@@ -118,11 +126,12 @@ def _connect(statement_s: float, *args: Any, **parameters: Any) -> Bounded:
         wanted = ", ".join(f"('{name}', {value})" for name, value in pinned.items())
         # Not in the start-up packet's options: a PgBouncer refuses those. Not all are known to each version.
         told = made.execute(
-            "SELECT pg_backend_pid(), count(set_config(name, value, false)) "  # noqa: S608  # of this page
+            f"SELECT pg_backend_pid(), {_SERVER}, count(set_config(name, value, false)) "  # noqa: S608
             f"FROM (VALUES {wanted}) AS pinned(name, value) WHERE current_setting(name, true) IS NOT NULL",
             prepare=False,
         ).fetchone()
         assert told is not None
+        made.begun, made.server = begun, told[1]
         made.pooled = told[0] != made.info.backend_pid
         if made.pooled:
             # What was prepared may be another client's, or gone.

@@ -27,7 +27,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from oee_daemon import failpoints
-from oee_daemon.store.database import FRESH_S, STALE_S, address_of, dial, silence, silent_since
+from oee_daemon.store.database import FRESH_S, STALE_S, address_of, dial, lead_of, silence, silent_since
 from oee_daemon.store.postgres_connection import GRACE_S, STATEMENT_S, Bounded, Silent
 
 #: A row that is asked with, or answered: flat, by column.
@@ -103,6 +103,7 @@ class Line:
 
     def __init__(self, url: str | URL, *, most: int = MOST_ROWS) -> None:
         self._url = address_of(url)
+        self._lead = lead_of(self._url)
         self._most = most
         #: Until when the flight's answer has to be there, seconds.
         self.answer_s = STATEMENT_S + GRACE_S
@@ -177,10 +178,12 @@ class Line:
         return flight
 
     def _is_fresh(self) -> bool:
-        """Nobody has closed the connection, and what is between us and Postgres can't have forgotten it. So
-        what can't be sent is not mistaken for sent."""
+        """Nobody has closed the connection, what is between us and Postgres can't have forgotten it, and it
+        leads where new ones do. So what can't be sent is not mistaken for sent."""
         idle = time.monotonic() - self._used
-        if self._connection is not None and (idle > STALE_S or self._used < silent_since(self._url)):
+        if self._connection is not None and (
+            idle > STALE_S or self._used < silent_since(self._url) or self._lead.has_left(self._connection)
+        ):
             self._disconnect()
         if self._connection is not None and idle > FRESH_S:
             self._read()

@@ -19,16 +19,23 @@ _DONE = re.compile(rb"(SELECT|UPDATE|INSERT 0) \d+\x00Z\x00\x00\x00\x05I$")
 class Proxy:
     """Forwards bytes. After `lose(text, ...)` the first connection whose client sends `text` is cut:
     before Postgres got to hear it, or after Postgres has answered but before the client hears that.
-    After `hush()` nothing passes on the connections that there are, and nobody is told: half open."""
+    After `hush()` nothing passes on the connections that there are, and nobody is told: half open.
+    After `lead(url)` new ones lead there, and those that there are stay where they are: a failover.
+    `folder`: none listens on TCP, by which a server may be anywhere."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path | None) -> None:
         address = make_url(url)
-        port = str(address.query["port"])
-        self._target = f"{address.query['host']}/.s.PGSQL.{port}"
-        self.url = address.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / f".s.PGSQL.{port}"))
-        self._listener.listen(64)
+        self.lead(url)
+        if folder is None:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            place = address.set(host="127.0.0.1", port=self._listener.getsockname()[1])
+            found = place.difference_update_query(["host", "port"])
+        else:
+            found = address.update_query_dict({"host": str(folder)})
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(folder / f".s.PGSQL.{address.query['port']}"))
+            self._listener.listen(64)
+        self.url = found.render_as_string(hide_password=False)
         self._lock = threading.Lock()
         self._armed: tuple[bytes, bool] | None = None
         self.cut = 0
@@ -42,6 +49,10 @@ class Proxy:
     def hush(self) -> None:
         self._hushed.set()
         self._hushed = threading.Event()
+
+    def lead(self, url: str) -> None:
+        query = make_url(url).query
+        self._target = f"{query['host']}/.s.PGSQL.{query['port']}"
 
     def close(self) -> None:
         self._listener.close()
