@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import bench, figures
 from benchmarks.commands import IMPORTS, OEE, python, shell, timed
-from oee_daemon.embedded import binaries, embedded_account
+from oee_daemon.embedded import embedded_account, embedded_binaries
 from oee_daemon.embedded.embedded_postgres import ROLE
 
 #: Promised.
@@ -56,7 +56,7 @@ def measure(told: argparse.Namespace) -> list[figures.Figure]:
 def _initdb(folder: Path) -> float:
     """Milliseconds. Where we are root it runs under the account that the daemon would lend."""
     lent = embedded_account.choose(None)
-    programs = binaries.postgres(folder / "servers", lent)
+    programs = embedded_binaries.postgres(folder / "servers", lent)
     data = folder / "data"
     data.mkdir(mode=0o700)
     arguments = [str(programs / "initdb"), f"--pgdata={data}", *INITDB]

@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine, text
 
 from benchmarks import bench, figures, waiting_engine
-from oee_daemon.reads.engine_overview import Overviews
+from oee_daemon.reads.reads_engine import Overviews
 from oee_daemon.store import lease_sql, migrations, overview_sql, watch_sql
 from oee_daemon.store.database import LONG_S, open_database
 from oee_daemon.store.sql_statement import Statement

@@ -11,8 +11,8 @@ import importlib
 import threading
 
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
-from oee_daemon.embedded.supervision import Watch
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.home import home_database
 from oee_daemon.home.home_folder import Home

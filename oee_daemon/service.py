@@ -20,20 +20,20 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon import event_loop, gc_tuning, inherited
-from oee_daemon.api import app
+from oee_daemon.api import api_app
+from oee_daemon.api.api_auth import token_of
+from oee_daemon.api.api_listeners import Listeners
 from oee_daemon.api.api_order_door import OrderDoor
-from oee_daemon.api.auth import token_of
-from oee_daemon.api.listeners import Listeners
-from oee_daemon.api.state import Surroundings
+from oee_daemon.api.api_state import Surroundings
 from oee_daemon.api.told_wire import blind_json, told_json
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.protocol import PROTOCOL, READY, VERSION
 from oee_daemon.embedded import Servers
+from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import STOP_S, WorkerProcess
-from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine import engine_durability
-from oee_daemon.engine.beats import Beat, Chore
+from oee_daemon.engine.engine_beats import Beat, Chore
 from oee_daemon.engine.engine_identity import Identity, named_wallet, try_to_settle
 from oee_daemon.engine.engine_telling import Teller, open_targets
 from oee_daemon.engine.engine_wallet_lock import WalletLock
@@ -43,8 +43,8 @@ from oee_daemon.home.home_folder import Home
 from oee_daemon.logfile import OwnLog
 from oee_daemon.networks.network_opening import open_network
 from oee_daemon.networks.wallet.passphrase import read_passphrase_file
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import open_broker
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.settings import API_CONNECTIONS, Settings
 from oee_daemon.store import migrations, server_fact_sql, tail_sql
 from oee_daemon.store.database import look_anew, open_database
@@ -116,11 +116,11 @@ class Service:
         self._beat = Beat("postgres", [leads])
         self._feed = Feed(settings.redis_url)
         self._broker = open_broker(settings.redis_url)
-        self._state = app.open_state(
+        self._state = api_app.open_state(
             settings, self._db, self._broker, self._feed, network, self._surroundings()
         )
         self._listeners = Listeners(
-            OrderDoor(app.build(self._state)),
+            OrderDoor(api_app.build(self._state)),
             path=home.socket_path,
             host=settings.host,
             port=settings.port,

@@ -15,8 +15,8 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from oee_daemon.api.problems import problem
-from oee_daemon.api.request_limits import CLIENT_LEFT, VERSION_HEADERS
+from oee_daemon.api.api_problems import problem
+from oee_daemon.api.api_request_limits import CLIENT_LEFT, VERSION_HEADERS
 
 #: Seconds from the first byte of a request, or from the connection, to the end of its headers.
 HEADERS_S = 10.0

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from oee_daemon.api.api_problems import as_problem
+from oee_daemon.api.api_request_limits import RequestLimits
 from oee_daemon.api.order_routes import EXECUTE, execute
-from oee_daemon.api.problems import as_problem
-from oee_daemon.api.request_limits import RequestLimits
 
 
 class OrderDoor:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oee_daemon.api.problems import refuse
-from oee_daemon.api.request_limits import adding_headers
+from oee_daemon.api.api_problems import refuse
+from oee_daemon.api.api_request_limits import adding_headers
 from oee_daemon.contract.protocol import HOME_HEADER
 
 HEADER = HOME_HEADER.lower().encode()

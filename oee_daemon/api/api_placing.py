@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from oee_daemon.api import request_wire
-from oee_daemon.api.state import State, state_of
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.contract.protocol import KEY_HEADER, KEY_LENGTH, NETWORK_HEADER
 from oee_daemon.errors import Conflict, InvalidInput
 from oee_daemon.orders.terms import Terms

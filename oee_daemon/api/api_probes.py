@@ -16,9 +16,9 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.queue import queue_refusals, queue_roster
-from oee_daemon.queue.broker import NAMESPACE, QUEUE
-from oee_daemon.reads.engine_overview import Overview, Overviews
-from oee_daemon.reads.order_history import History
+from oee_daemon.queue.queue_broker import NAMESPACE, QUEUE
+from oee_daemon.reads.reads_engine import Overview, Overviews
+from oee_daemon.reads.reads_history import History
 from oee_daemon.settings import Settings
 from oee_daemon.store.readiness_sql import Readiness
 

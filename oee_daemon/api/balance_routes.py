@@ -13,10 +13,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Amount, Shape
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import State, state_of
+from oee_daemon.api import order_wire
+from oee_daemon.api.api_answer_schema import Amount, Shape
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.errors import Conflict, VenueError
 from oee_daemon.networks.holdings import Holding
 from oee_daemon.orders.tokens import Token, decimal_text
@@ -109,7 +109,7 @@ def _worth(one: Holding, price: Decimal) -> Decimal:
 
 
 def _row(token: Token, one: Holding, price: Decimal | None) -> dict[str, Any]:
-    return wire.told(
+    return order_wire.told(
         Balance,
         one,
         symbol=token.symbol,

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema, request_wire
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import api_answer_schema, request_wire
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.protocol import MAX_PAGE
 from oee_daemon.contract.terms import OrderType, Side
 from oee_daemon.errors import InvalidInput
@@ -20,7 +20,7 @@ from oee_daemon.store.cancel_sql import Chosen
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class CancelAsked(answer_schema.Body):
+class CancelAsked(api_answer_schema.Body):
     """Which orders to stop: `orderIds`, those of a `group`, or `all` that have not ended; narrowed by the
     rest."""
 
@@ -35,11 +35,11 @@ class CancelAsked(answer_schema.Body):
     )
 
 
-class Cancelled(answer_schema.Shape):
+class Cancelled(api_answer_schema.Shape):
     """What came of it."""
 
     cancelled: int = Field(description="orders that were stopped")
-    submitted: list[answer_schema.OrderId] = Field(
+    submitted: list[api_answer_schema.OrderId] = Field(
         description="those that may be on the chain, 1,000 at most; they go on"
     )
     final: int = Field(description="of those that were named: how many had ended before")

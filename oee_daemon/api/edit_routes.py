@@ -12,18 +12,18 @@ from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema, request_wire, wire
+from oee_daemon.api import api_answer_schema, order_wire, request_wire
+from oee_daemon.api.api_document import answers, known_query, reads
+from oee_daemon.api.api_problems import problem
+from oee_daemon.api.api_state import state_of
 from oee_daemon.api.feed_wire import orders_json
-from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.problems import problem
-from oee_daemon.api.state import state_of
 from oee_daemon.errors import Conflict, Halted, OverLimit
 from oee_daemon.orders.order import Order
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class OrderEdit(answer_schema.Shape):
+class OrderEdit(api_answer_schema.Shape):
     """The body, for the OpenAPI document; `read_edit` is what reads it. What is left out stays."""
 
     amount: Decimal | None = Field(None, gt=0, description="of the token that it counted before")
@@ -34,15 +34,15 @@ class OrderEdit(answer_schema.Shape):
     slippage_bps: int | None = Field(None, ge=0, le=5000)
     min_receive: Decimal | None = Field(None, gt=0, description="of an order without a price")
     max_spend: Decimal | None = Field(None, gt=0, description="of an order without a price")
-    launch_time: answer_schema.Moment | None = Field(None, description="null: from now on")
-    expires_at: answer_schema.Moment | None = Field(None, description="null: until it is cancelled")
+    launch_time: api_answer_schema.Moment | None = Field(None, description="null: from now on")
+    expires_at: api_answer_schema.Moment | None = Field(None, description="null: until it is cancelled")
     far: bool = Field(False, description="the price is meant although it is far from the market")
     expect_seq: int | None = Field(None, ge=1, description="nothing is done if its newest event is another")
 
 
 @router.patch(
     "/orders/{order_id}",
-    responses=answers(answer_schema.Order, 400, 404, 409, 413),
+    responses=answers(api_answer_schema.Order, 400, 404, 409, 413),
     openapi_extra=reads(OrderEdit, {}),
 )
 async def edit(request: Request, order_id: str) -> JSONResponse:
@@ -61,11 +61,11 @@ async def edit(request: Request, order_id: str) -> JSONResponse:
         raise
     except Conflict as e:
         now = await asyncio.to_thread(state.history.order, found)
-        told = wire.order_json(now, state.network.tokens)
+        told = order_wire.order_json(now, state.network.tokens)
         return problem(409, e.code, e.message, hint=e.hint, order=told, orderStatus=told["status"])
     try:
         (told,) = await asyncio.to_thread(orders_json, [order], state.waits, state.network.tokens)
     except SQLAlchemyError:
         # It is changed, whatever can be asked since.
-        told = wire.order_json(order, state.network.tokens) | {"market": None, "blocked": None}
+        told = order_wire.order_json(order, state.network.tokens) | {"market": None, "blocked": None}
     return JSONResponse(told)

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Shape
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import order_wire
+from oee_daemon.api.api_answer_schema import Shape
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -55,5 +55,5 @@ async def endpoints(request: Request) -> JSONResponse:
     state = state_of(request)
     found = await state.endpoints.reports()
     return JSONResponse(
-        {"network": state.network.name, "endpoints": [wire.told(Endpoint, one) for one in found]}
+        {"network": state.network.name, "endpoints": [order_wire.told(Endpoint, one) for one in found]}
     )

@@ -1,7 +1,7 @@
 """`GET /api/engine`: the engine at this moment, for those who watch it, and the shapes of that answer.
 
 The cost of an answer grows neither with the orders that are stored nor with the clients that watch events.
-Nothing is read here: `reads.engine_overview` does that.
+Nothing is read here: `reads.reads_engine` does that.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Halt, Moment, Order, Shape, WalletState
+from oee_daemon.api import order_wire
+from oee_daemon.api.api_answer_schema import Halt, Moment, Order, Shape, WalletState
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.api.feed_wire import WatchState, watch_json
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.contract.status import Status
 from oee_daemon.errors import Unavailable
-from oee_daemon.reads.engine_overview import QUOTES_S, Overview, VenueHealth
+from oee_daemon.reads.reads_engine import QUOTES_S, Overview, VenueHealth
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
@@ -105,25 +105,25 @@ async def engine(request: Request) -> JSONResponse:
     count = seen.count
     return JSONResponse(
         {
-            "at": wire.moment(seen.at),
+            "at": order_wire.moment(seen.at),
             "version": VERSION,
             "startedAt": state.around.started_at,
             "network": state.settings.network,
-            "orders": wire.told(
+            "orders": order_wire.told(
                 Counts,
                 count,
                 counted_at=count.at,
                 accepted=seen.accepted,
                 max_active=state.settings.max_active,
             ),
-            "inFlight": [wire.order_json(order, state.network.tokens) for order in seen.in_flight],
-            "ended": [wire.order_json(order, state.network.tokens) for order in seen.ended],
+            "inFlight": [order_wire.order_json(order, state.network.tokens) for order in seen.in_flight],
+            "ended": [order_wire.order_json(order, state.network.tokens) for order in seen.ended],
             "queue": {"reachable": queue is not None, "messages": queue and queue.messages},
             "workers": queue and queue.workers,
             "venuesOverS": QUOTES_S,
             "venues": _venues(seen, [venue.name for venue in state.network.venues]),
             "watch": watch_json(seen.watch, count.live["waiting"], state.network.tokens),
-            "halt": wire.halt_json(seen.halt),
+            "halt": order_wire.halt_json(seen.halt),
             "wallet": state.around.lock and state.around.lock.describe(),
             "rate": {"accepted": seen.accepted_by_second, "ended": seen.ended_by_second},
         }
@@ -135,4 +135,4 @@ def _venues(seen: Overview, configured: list[str]) -> list[dict[str, Any]]:
     found = {health.venue: health for health in seen.venues}
     blank = {name: VenueHealth(name, 0, 0, None, None) for name in configured if name not in found}
     venues = [venue for _, venue in sorted((found | blank).items())]
-    return [wire.told(Venue, venue, errors=venue.asked - venue.answered) for venue in venues]
+    return [order_wire.told(Venue, venue, errors=venue.asked - venue.answered) for venue in venues]

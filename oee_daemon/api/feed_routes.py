@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse
 
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.api.feed_wire import Feeds, feeds_json
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Amount, Market, Moment, Shape
+from oee_daemon.api import order_wire
+from oee_daemon.api.api_answer_schema import Amount, Market, Moment, Shape
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.conditions import FALLING
 from oee_daemon.orders.order import Event, Order
-from oee_daemon.reads.waiting_overview import WaitingOrders, Watch
+from oee_daemon.reads.reads_waiting import WaitingOrders, Watch
 from oee_daemon.store.creating_sql import Armed
 
 
@@ -73,32 +73,32 @@ class WatchState(Shape):
 def watch_json(seen: Any, waiting: int, book: TokenBook) -> dict[str, Any]:
     """`seen`: the row of `waiting_sql.GLANCE`; `waiting` as counted with the other orders."""
     ages = [age for age in seen.ages if age is not None]
-    return wire.told(
+    return order_wire.told(
         WatchState,
         seen,
-        leader=wire.told(Leader, seen) if seen.leads else None,
+        leader=order_wire.told(Leader, seen) if seen.leads else None,
         waiting=waiting,
-        stale=[wire.pair_text(pair, book) for pair in seen.stale],
+        stale=[order_wire.pair_text(pair, book) for pair in seen.stale],
         oldest_ms=round(max(ages) * 1000) if ages else None,
-        nearest=None if seen.nearest_bps is None else wire.pair_text(seen.nearest, book),
+        nearest=None if seen.nearest_bps is None else order_wire.pair_text(seen.nearest, book),
     )
 
 
 def feeds_json(seen: Watch, book: TokenBook) -> dict[str, Any]:
     feeds = [
-        wire.told(
+        order_wire.told(
             PairFeed,
             feed,
-            pair=wire.pair_text(feed.pair, book),
+            pair=order_wire.pair_text(feed.pair, book),
             age_ms=None if feed.at is None else max(0, round((seen.at - feed.at).total_seconds() * 1000)),
             blind_ms=None if feed.blind_s is None else round(feed.blind_s * 1000),
         )
         for feed in seen.feeds
     ]
-    return wire.told(
+    return order_wire.told(
         Feeds,
         seen,
-        leader=None if seen.owner is None else wire.told(Leader, seen),
+        leader=None if seen.owner is None else order_wire.told(Leader, seen),
         deferred_ms=None if seen.deferred_s is None else round(seen.deferred_s * 1000),
         feeds=feeds,
     )
@@ -114,10 +114,10 @@ def orders_json(orders: Sequence[Order], waits: WaitingOrders, book: TokenBook) 
         more: dict[str, Any] = {}
         if order.status == "waiting":
             market = markets.get(order.id)
-            more = {"market": market and wire.told(Market, market), "blocked": None}
+            more = {"market": market and order_wire.told(Market, market), "blocked": None}
             if order.id in held_back:
                 more["blocked"] = {"code": "group_turn", "order": str(held_back[order.id])}
-        told.append(wire.order_json(order, book) | more)
+        told.append(order_wire.order_json(order, book) | more)
     return told
 
 
@@ -150,7 +150,7 @@ def story_json(order: Order, waits: WaitingOrders) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if gaps := waits.gaps(order.id):
         told["gaps"] = [
-            {"begun": wire.moment(begun), "ended": ended and wire.moment(ended), "reason": why}
+            {"begun": order_wire.moment(begun), "ended": ended and order_wire.moment(ended), "reason": why}
             for begun, ended, why in gaps
         ]
     if order.group_id is not None:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import request_wire, wire
-from oee_daemon.api.answer_schema import Order, OrderId, OrderIn, Shape
+from oee_daemon.api import order_wire, request_wire
+from oee_daemon.api.api_answer_schema import Order, OrderId, OrderIn, Shape
+from oee_daemon.api.api_document import answers, known_query, reads
 from oee_daemon.api.api_placing import arm_new, check_key, check_network, learn, read_header
+from oee_daemon.api.api_problems import as_problem, problem
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, orders_json
-from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.problems import as_problem, problem
-from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import GROUP_KEY_LENGTH, GROUP_SIZE, KEY_HEADER, NETWORK_HEADER
 from oee_daemon.engine.group_intake import Group, RowRefused
 from oee_daemon.errors import InvalidInput, Refused
@@ -141,7 +141,7 @@ def _answer(group: Group, armed: Sequence[Armed], state: State) -> JSONResponse:
         told = orders_json(group.orders, state.waits, tokens)
         return JSONResponse({"groupId": str(group.id), "orders": told}, 200)
     told = [
-        wire.order_json(order, tokens)
+        order_wire.order_json(order, tokens)
         | ({"market": armed_json(seen, order), "blocked": None} if order.status == "waiting" else {})
         for order, seen in zip(group.orders, armed, strict=True)
     ]

@@ -10,9 +10,9 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema, wire
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import api_answer_schema, order_wire
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.halt_mark import MOST_TEXT
 from oee_daemon.engine.halting import Halting
 from oee_daemon.errors import Unavailable
@@ -20,31 +20,31 @@ from oee_daemon.errors import Unavailable
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class HaltIn(answer_schema.Body):
+class HaltIn(api_answer_schema.Body):
     """Why, and who asks."""
 
     reason: str | None = Field(None, max_length=MOST_TEXT)
     by: str | None = Field(None, max_length=MOST_TEXT, description="as in account@host")
 
 
-class MayLand(answer_schema.Shape):
+class MayLand(api_answer_schema.Shape):
     """A swap that was signed before the halt: the chain may have it, or still take it."""
 
-    order_id: answer_schema.OrderId
+    order_id: api_answer_schema.OrderId
     attempt: int
     signature: str
-    signed_at: answer_schema.Moment
+    signed_at: api_answer_schema.Moment
 
 
-class Unanswered(answer_schema.Shape):
+class Unanswered(api_answer_schema.Shape):
     """A worker that has not said that it sends nothing: it may be dead, or frozen and go on."""
 
     worker: str = Field(description="as in leases and logs")
     seen_s: float = Field(description="seconds since it was last seen")
 
 
-class HaltState(answer_schema.Shape):
-    halt: answer_schema.Halt | None = Field(description="null while the engine works")
+class HaltState(api_answer_schema.Shape):
+    halt: api_answer_schema.Halt | None = Field(description="null while the engine works")
 
 
 class HaltOut(HaltState):
@@ -57,7 +57,7 @@ class HaltOut(HaltState):
 
 
 class Resumed(HaltState):
-    ended: answer_schema.Halt | None = Field(description="the halt that held; null: there was none")
+    ended: api_answer_schema.Halt | None = Field(description="the halt that held; null: there was none")
 
 
 def _halting(request: Request) -> Halting:
@@ -70,7 +70,7 @@ def _halting(request: Request) -> Halting:
 @router.get("/halt", responses=answers(HaltState))
 async def halt_state(request: Request) -> JSONResponse:
     """Whether the engine is halted."""
-    return JSONResponse({"halt": wire.halt_json(await run_in_threadpool(_halting(request).read))})
+    return JSONResponse({"halt": order_wire.halt_json(await run_in_threadpool(_halting(request).read))})
 
 
 @router.post("/halt", responses=answers(HaltOut, 413))
@@ -80,9 +80,9 @@ async def halt(request: Request, asked: HaltIn) -> JSONResponse:
     done = await run_in_threadpool(_halting(request).halt, asked.reason, asked.by)
     return JSONResponse(
         {
-            "halt": wire.halt_json(done.halt),
+            "halt": order_wire.halt_json(done.halt),
             "already": done.already,
-            "mayLand": [wire.told(MayLand, swap) for swap in done.may_land],
+            "mayLand": [order_wire.told(MayLand, swap) for swap in done.may_land],
             "unanswered": [
                 {"worker": worker.owner, "seenS": round(worker.seen_s, 1)} for worker in done.unanswered
             ],
@@ -95,4 +95,4 @@ async def halt(request: Request, asked: HaltIn) -> JSONResponse:
 async def resume(request: Request) -> JSONResponse:
     """Ends the halt, if there is one: what is due goes on, and nothing is made up for."""
     ended = await run_in_threadpool(_halting(request).resume)
-    return JSONResponse({"halt": None, "ended": wire.halt_json(ended)})
+    return JSONResponse({"halt": None, "ended": order_wire.halt_json(ended)})

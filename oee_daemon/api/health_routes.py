@@ -11,15 +11,15 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from oee_daemon.api import answer_schema, wire
+from oee_daemon.api import api_answer_schema, order_wire
+from oee_daemon.api.api_document import answers, known_query
 from oee_daemon.api.api_probes import QueueState
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.addresses import place_of
 from oee_daemon.contract.protocol import PROTOCOL, VERSION
 from oee_daemon.contract.settings import BY_NAME
 from oee_daemon.networks.tokens import TokenBook
-from oee_daemon.reads.engine_overview import Count
+from oee_daemon.reads.reads_engine import Count
 
 router = APIRouter(dependencies=[Depends(known_query)])
 
@@ -27,13 +27,15 @@ router = APIRouter(dependencies=[Depends(known_query)])
 CLOCK = time.time() - time.monotonic()
 
 
-@router.get("/healthz", responses=answers(answer_schema.Health))
+@router.get("/healthz", responses=answers(api_answer_schema.Health))
 async def healthz() -> JSONResponse:
     """The process answers; says nothing about its servers."""
     return JSONResponse({"status": "ok", "version": VERSION, "protocol": PROTOCOL})
 
 
-@router.get("/readyz", responses=answers(answer_schema.Readiness, also={503: answer_schema.Readiness}))
+@router.get(
+    "/readyz", responses=answers(api_answer_schema.Readiness, also={503: api_answer_schema.Readiness})
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 where a due order would be taken up now, 503 with what stands in its way.
 
@@ -51,7 +53,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(answer, 200 if ready else 503)
 
 
-@router.get("/api/status", responses=answers(answer_schema.DaemonStatus))
+@router.get("/api/status", responses=answers(api_answer_schema.DaemonStatus))
 async def status(request: Request) -> JSONResponse:
     """Everything `oee daemon status` shows."""
     state = state_of(request)
@@ -90,7 +92,7 @@ async def status(request: Request) -> JSONResponse:
             "settings": {k: BY_NAME[k].shown(v) for k, v in settings.dump().items() if k in BY_NAME},
             "network": settings.network,
             "wallet": around.lock and around.lock.describe(),
-            "halt": wire.halt_json(figures and figures["halt"]),
+            "halt": order_wire.halt_json(figures and figures["halt"]),
             "maxAttempts": settings.max_attempts,
         }
     )
@@ -109,7 +111,7 @@ def _postgres(figures: dict[str, Any]) -> dict[str, Any]:
         "orders": figures.get("accepted"),
         "bytes": figures.get("bytes"),
         "revision": figures.get("revision"),
-        "now": wire.moment(figures["now"]) if figures else None,
+        "now": order_wire.moment(figures["now"]) if figures else None,
         "weaknesses": figures.get("weaknesses", []),
     }
 
@@ -170,7 +172,9 @@ def _watch_metrics(seen: Any, waiting: int, book: TokenBook) -> list[str]:
     lines += _metric("oee_feed_gaps_total", "Times without a fresh price of a pair.", seen.gaps, "counter")
     lines += _metric("oee_feeds_stale", "Pairs that nobody sees a fresh price of.", len(seen.stale))
     pairs = zip(seen.names, seen.ages, strict=True)
-    ages = {f'pair="{wire.pair_text(pair, book)}"': f"{age:.3f}" for pair, age in pairs if age is not None}
+    ages = {
+        f'pair="{order_wire.pair_text(pair, book)}"': f"{age:.3f}" for pair, age in pairs if age is not None
+    }
     return lines + (_metric("oee_feed_age_seconds", "The age of a pair's price.", ages) if seen.names else [])
 
 

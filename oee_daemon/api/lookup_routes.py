@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema, wire
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import api_answer_schema, order_wire
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.protocol import KEY_LENGTH, MAX_PAGE
 from oee_daemon.errors import InvalidInput
 
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 Key = Annotated[str, Field(min_length=KEY_LENGTH[0], max_length=KEY_LENGTH[1], pattern=r"^[ -~]*$")]
 
 
-class OrdersAsked(answer_schema.Body):
+class OrdersAsked(api_answer_schema.Body):
     """The orders that are asked for: 1,000 at most, at least one."""
 
     order_ids: list[UUID] = Field([], description="whole ids")
@@ -35,10 +35,10 @@ class OrdersAsked(answer_schema.Body):
     )
 
 
-class OrdersFound(answer_schema.Shape):
+class OrdersFound(api_answer_schema.Shape):
     """Those that there are, each once, in no order."""
 
-    orders: list[answer_schema.Order]
+    orders: list[api_answer_schema.Order]
     spent_keys: list[str] = Field(
         description="those of the keys whose order is no longer kept; none is placed under them"
     )
@@ -59,7 +59,7 @@ def find(request: Request, asked: OrdersAsked) -> JSONResponse:
     found = history.among(asked.order_ids, asked.idempotency_keys, ended=asked.ended)
     return JSONResponse(
         {
-            "orders": [wire.order_json(order, state.network.tokens) for order in found],
+            "orders": [order_wire.order_json(order, state.network.tokens) for order in found],
             "spentKeys": history.spent(asked.idempotency_keys),
             "prefixKnown": None if asked.key_prefix is None else history.has_keys(asked.key_prefix),
         }

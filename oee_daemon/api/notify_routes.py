@@ -7,19 +7,19 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import answer_schema
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import api_answer_schema
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
 
 
-class Tried(answer_schema.Shape):
+class Tried(api_answer_schema.Shape):
     target: str = Field(description="`program`, or `service` and a hash of its address")
     error: str | None = Field(description="why it was not told; null: it was")
 
 
-class Tests(answer_schema.Shape):
+class Tests(api_answer_schema.Shape):
     targets: list[Tried]
 
 

@@ -14,13 +14,13 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from oee_daemon.api import answer_schema, request_wire, wire
+from oee_daemon.api import api_answer_schema, order_wire, request_wire
+from oee_daemon.api.api_document import answers, known_query, reads
 from oee_daemon.api.api_placing import KEY_RULE, check_key, check_network, learn, read_header
+from oee_daemon.api.api_problems import problem
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.api.feed_wire import armed_json, last_checks, orders_json, story_json
-from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.problems import problem
 from oee_daemon.api.quote_wire import limits_json, quotes_json
-from oee_daemon.api.state import State, state_of
 from oee_daemon.contract.protocol import (
     DRY_RUN_HEADER,
     KEY_HEADER,
@@ -31,7 +31,7 @@ from oee_daemon.contract.protocol import (
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
 from oee_daemon.engine import routing
-from oee_daemon.engine.order_means import Objection
+from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.errors import AttemptFailed, Conflict, InvalidInput
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.swap import VenueAnswer
@@ -70,7 +70,7 @@ async def execute(request: Request) -> Response:
         raise Conflict(objection.message, code=objection.code, hint=objection.hint)
     armed = await _armed(state, terms, key)
     order, created = await state.intake.accept(terms, key, armed)
-    told = wire.order_json(order, tokens)
+    told = order_wire.order_json(order, tokens)
     if created and armed is not None:
         told["market"] = armed_json(armed, order)
     headers = {"Location": f"/api/orders/{order.id}"}
@@ -100,10 +100,14 @@ documented.add_api_route(
     methods=["POST"],
     status_code=202,
     responses=answers(
-        answer_schema.Order, 413, 503, status=202, also={200: answer_schema.Order | answer_schema.DryRun}
+        api_answer_schema.Order,
+        413,
+        503,
+        status=202,
+        also={200: api_answer_schema.Order | api_answer_schema.DryRun},
     ),
     openapi_extra=reads(
-        answer_schema.OrderIn,
+        api_answer_schema.OrderIn,
         {
             "idempotency-key": KEY_RULE,
             "oee-dry-run": "`1`: checks and quotes, stores nothing",
@@ -118,7 +122,7 @@ async def _dry_run(request: Request, terms: Terms, key: str | None) -> JSONRespo
     state = state_of(request)
     await state.intake.check(terms, key)
     await _armed(state, terms, key)
-    draft = wire.draft_json(terms, state.network.name, state.network.tokens)
+    draft = order_wire.draft_json(terms, state.network.name, state.network.tokens)
     request_of = routing.request_of(terms, state.network.tokens)
     asked = await routing.ask(state.network.venues, request_of)
     kept = routing.within_impact(asked, state.network.max_impact)
@@ -143,7 +147,7 @@ def _unfilled(answers: Sequence[VenueAnswer], terms: Terms) -> Objection | None:
     return None
 
 
-@router.get("/orders", responses=answers(answer_schema.OrderPage))
+@router.get("/orders", responses=answers(api_answer_schema.OrderPage))
 def listing(
     request: Request,
     status: str | None = None,
@@ -205,15 +209,15 @@ def _read_statuses(text: str | None) -> tuple[str, ...]:
     return names
 
 
-@router.get("/orders/{order_id}", responses=answers(answer_schema.OrderDetail, 400, 404))
+@router.get("/orders/{order_id}", responses=answers(api_answer_schema.OrderDetail, 400, 404))
 def one(request: Request, order_id: str) -> JSONResponse:
     """One order with its events and swaps; a unique prefix of 4 or more characters serves as id."""
     state = state_of(request)
     tokens, history = state.network.tokens, state.history
     order, events, swaps = history.detail(history.resolve(order_id))
     more: dict[str, Any] = {
-        "events": [wire.event_json(e, tokens) for e in events],
-        "swaps": [wire.told(answer_schema.Swap, swap) for swap in swaps],
+        "events": [order_wire.event_json(e, tokens) for e in events],
+        "swaps": [order_wire.told(api_answer_schema.Swap, swap) for swap in swaps],
     }
     if order.faults:
         more["faults"] = {"count": order.faults, "last": order.fault}
@@ -227,19 +231,19 @@ def one(request: Request, order_id: str) -> JSONResponse:
     return JSONResponse(told | more)
 
 
-@router.post("/orders/{order_id}/cancel", responses=answers(answer_schema.Order, 400, 404, 409))
+@router.post("/orders/{order_id}/cancel", responses=answers(api_answer_schema.Order, 400, 404, 409))
 def cancel(request: Request, order_id: str) -> JSONResponse:
     """Stops the order, if nothing of it can be on the chain."""
     state = state_of(request)
     found = state.history.resolve(order_id)
     try:
-        return JSONResponse(wire.order_json(state.intake.cancel(found), state.network.tokens))
+        return JSONResponse(order_wire.order_json(state.intake.cancel(found), state.network.tokens))
     except Conflict as e:
-        order = wire.order_json(state.history.order(found), state.network.tokens)
+        order = order_wire.order_json(state.history.order(found), state.network.tokens)
         return problem(409, e.code, e.message, order=order, orderStatus=order["status"])
 
 
-@router.get("/quotes", responses=answers(answer_schema.Quotes))
+@router.get("/quotes", responses=answers(api_answer_schema.Quotes))
 async def quotes(
     request: Request,
     input_token: Annotated[str, Query(alias="inputToken")],
@@ -254,7 +258,7 @@ async def quotes(
     body |= {"swapMode": swap_mode.value, "side": side and side.value}
     await learn(request, body)
     terms = request_wire.read_order(body, state.network.tokens)
-    told = wire.terms_json(terms, state.network.tokens)
+    told = order_wire.terms_json(terms, state.network.tokens)
     answer = {
         name: told[name] for name in ("inputToken", "outputToken", "amount", "swapMode", "pair", "side")
     }
@@ -268,7 +272,7 @@ async def _ask_quotes(state: State, terms: Terms) -> list[dict[str, Any]]:
     return await quotes_json(routing.rank(answers, terms.swap_mode), terms, state.network)
 
 
-@router.get("/fills", responses=answers(answer_schema.FillPage, 400, 404))
+@router.get("/fills", responses=answers(api_answer_schema.FillPage, 400, 404))
 async def fills(
     request: Request,
     order_id: Annotated[str | None, Query(alias="orderId")] = None,
@@ -282,18 +286,18 @@ async def fills(
     else:
         found = await asyncio.to_thread(state.history.resolve, order_id)
         page = await state.fills.of_order(found, limit=limit, before=cursor)
-    fills = [wire.fill_json(fill, state.network.tokens) for fill in page.fills]
+    fills = [order_wire.fill_json(fill, state.network.tokens) for fill in page.fills]
     return JSONResponse({"fills": fills, "nextCursor": page.before})
 
 
-class Venue(answer_schema.Shape):
+class Venue(api_answer_schema.Shape):
     """A market on which the network trades."""
 
     name: str
     fee_bps: int | None = Field(description="null: it differs from pool to pool")
 
 
-class Venues(answer_schema.Shape):
+class Venues(api_answer_schema.Shape):
     """Where it can be traded."""
 
     venues: list[Venue]
@@ -302,4 +306,6 @@ class Venues(answer_schema.Shape):
 @router.get("/venues", responses=answers(Venues))
 def listed_venues(request: Request) -> JSONResponse:
     """Where it can be traded."""
-    return JSONResponse({"venues": [wire.told(Venue, venue) for venue in state_of(request).network.venues]})
+    return JSONResponse(
+        {"venues": [order_wire.told(Venue, venue) for venue in state_of(request).network.venues]}
+    )

@@ -1,6 +1,6 @@
 """How requests are read: strictly. Unknown fields are refused, numbers are exact decimals, and every
 complaint names its field. What an order asks for is made here, once, as `Terms`; what answers look like
-stands in `wire`.
+stands in `order_wire`.
 """
 
 from __future__ import annotations

@@ -15,15 +15,15 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import request_wire, wire
-from oee_daemon.api.answer_schema import Amount, Moment, Shape
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import state_of
+from oee_daemon.api import order_wire, request_wire
+from oee_daemon.api.api_answer_schema import Amount, Moment, Shape
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import state_of
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.errors import InvalidInput
 from oee_daemon.networks.tokens import TokenBook
-from oee_daemon.reads.quality_figures import Figures, Report, Spread, VenueFigures
+from oee_daemon.reads.reads_quality import Figures, Report, Spread, VenueFigures
 from oee_daemon.store.report_sql import STEPS, By, Scope
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_query)])
@@ -147,18 +147,23 @@ def _report(report: Report, scope: Scope, tokens: TokenBook) -> dict[str, Any]:
     groups = [_row(figures, tokens) for figures in report.groups]
     if scope.by is By.PAIR:
         for group in groups:
-            group["key"] = wire.pair_text(group["key"], tokens)
+            group["key"] = order_wire.pair_text(group["key"], tokens)
         groups.sort(key=lambda group: (-group["orders"], group["key"]))
     return {
-        "since": None if report.since is None else wire.moment(report.since),
-        "until": wire.moment(report.until),
-        "pair": None if scope.pair is None else wire.pair_text(scope.pair, tokens),
+        "since": None if report.since is None else order_wire.moment(report.since),
+        "until": order_wire.moment(report.until),
+        "pair": None if scope.pair is None else order_wire.pair_text(scope.pair, tokens),
         "side": scope.side,
         "by": scope.by,
         "total": _row(report.total, tokens),
         "groups": groups,
         "timeline": [
-            {"at": wire.moment(p.at), "orders": p.orders, "failed": p.failed, "wholeMs": _ms(p.total_p50)}
+            {
+                "at": order_wire.moment(p.at),
+                "orders": p.orders,
+                "failed": p.failed,
+                "wholeMs": _ms(p.total_p50),
+            }
             for p in report.parts
         ],
     }
@@ -167,7 +172,7 @@ def _report(report: Report, scope: Scope, tokens: TokenBook) -> dict[str, Any]:
 def _row(figures: Figures, tokens: TokenBook) -> dict[str, Any]:
     nothing: Spread[timedelta] = Spread()
     steps = {name: _times(figures.steps.get(name, nothing)) for name in STEPS}
-    return wire.told(
+    return order_wire.told(
         StatsRow,
         figures,
         orders=figures.statuses.total(),
@@ -181,13 +186,13 @@ def _row(figures: Figures, tokens: TokenBook) -> dict[str, Any]:
 
 
 def _venue(venue: VenueFigures) -> dict[str, Any]:
-    return wire.told(
+    return order_wire.told(
         VenueStats,
         venue,
         statuses=_counts(venue.statuses),
         win_rate=_round(Decimal(venue.chosen) / venue.choices, 4) if venue.choices else None,
         gain_bps={"mean": _bps(venue.gain_mean), "p50": _bps(venue.gain_p50)},
-        quote_ms=wire.told(MsSpread, venue.latency),
+        quote_ms=order_wire.told(MsSpread, venue.latency),
     )
 
 

@@ -19,13 +19,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import request_wire
-from oee_daemon.api.hub import LOOK_S, AllOrders
-from oee_daemon.api.problems import as_problem, problem
-from oee_daemon.api.state import State, state_of
+from oee_daemon.api.api_hub import LOOK_S, AllOrders
+from oee_daemon.api.api_problems import as_problem, problem
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.contract.status import FINAL
 from oee_daemon.errors import Conflict, InvalidInput, OeeError
 from oee_daemon.networks.prices import Watched
-from oee_daemon.reads.order_history import History
+from oee_daemon.reads.reads_history import History
 
 log = logging.getLogger(__name__)
 router = APIRouter()

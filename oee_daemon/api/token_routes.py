@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from oee_daemon.api import wire
-from oee_daemon.api.answer_schema import Body, Shape
-from oee_daemon.api.openapi import answers, known_query
-from oee_daemon.api.state import State, state_of
+from oee_daemon.api import order_wire
+from oee_daemon.api.api_answer_schema import Body, Shape
+from oee_daemon.api.api_document import answers, known_query
+from oee_daemon.api.api_state import State, state_of
 from oee_daemon.errors import Conflict, VenueError
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.token_symbols import alike
@@ -102,7 +102,7 @@ async def search_tokens(
     """Tokens by a part of their symbol, name or mint: listed ones, then what a directory knows."""
     state, text = state_of(request), query.strip().lower()
     rows = [
-        wire.told(FoundToken, t, name="", verified=True, origin=_origin(state, t.mint))
+        order_wire.told(FoundToken, t, name="", verified=True, origin=_origin(state, t.mint))
         for t in state.desk.book
         if text in t.symbol.lower() or text == t.mint.lower()
     ]
@@ -114,7 +114,7 @@ async def search_tokens(
         except VenueError:
             found, said = (), "unavailable"
         rows += [
-            wire.told(FoundToken, t, origin=_origin(state, t.mint))
+            order_wire.told(FoundToken, t, origin=_origin(state, t.mint))
             for t in found[:_MOST]
             if t.mint not in listed
         ]
@@ -141,7 +141,7 @@ async def new_tokens(request: Request, limit: Annotated[int, Query(ge=1, le=100)
     if found is None:
         said = f"On {network.name} nobody tells which tokens come next."
         raise Conflict(said, code="nobody_tells", hint="oee snipe waits for one by its mint.")
-    return JSONResponse({"tokens": [wire.told(NewToken, t, in_s=round(t.in_s, 1)) for t in found]})
+    return JSONResponse({"tokens": [order_wire.told(NewToken, t, in_s=round(t.in_s, 1)) for t in found]})
 
 
 @router.post("/tokens", responses=answers(AddedToken, 409, 503))
@@ -183,6 +183,6 @@ def _token(state: State, token: OurToken, facts: MintFacts | None) -> dict[str, 
         "program": facts and facts.program,
         "mintAuthority": facts and facts.mint_authority,
         "freezeAuthority": facts and facts.freeze_authority,
-        "extensions": facts and [wire.told(Extension, one) for one in facts.extensions],
+        "extensions": facts and [order_wire.told(Extension, one) for one in facts.extensions],
         "accepted": [] if known is None else list(known.accepted),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.contract.terms import Side
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
@@ -13,7 +13,7 @@ from oee_daemon.store.telling_sql import Gap
 
 def blind_json(gap: Gap, book: TokenBook) -> dict[str, Any]:
     """A pair of which nobody sees a fresh price: what waits for it fires by none."""
-    pair, begun = wire.pair_text(gap.pair, book), wire.moment(gap.begun)
+    pair, begun = order_wire.pair_text(gap.pair, book), order_wire.moment(gap.begun)
     text = f"No fresh price of {pair} since {begun[:19]}Z ({gap.reason}): what waits for it does not fire"
     return {"event": "feed_blind", "text": text, "pair": pair, "since": begun, "reason": gap.reason}
 
@@ -31,4 +31,4 @@ def told_json(kind: str, event: Event, book: TokenBook) -> dict[str, Any]:
     error = event.data.get("error")
     if isinstance(error, dict):
         text += f". {error.get('message')}"
-    return {"event": kind, "text": text} | wire.event_json(event, book)
+    return {"event": kind, "text": text} | order_wire.event_json(event, book)

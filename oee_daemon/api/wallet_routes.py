@@ -1,4 +1,4 @@
-"""Locking and unlocking the wallet, over the Unix socket alone: see `auth.SOCKET_ONLY`.
+"""Locking and unlocking the wallet, over the Unix socket alone: see `api_auth.SOCKET_ONLY`.
 
 A passphrase is read from the body, handed on, and stands in no answer and no log.
 """
@@ -12,9 +12,9 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from oee_daemon.api import request_wire
-from oee_daemon.api.answer_schema import Shape, WalletState
-from oee_daemon.api.openapi import answers, known_query, reads
-from oee_daemon.api.state import state_of
+from oee_daemon.api.api_answer_schema import Shape, WalletState
+from oee_daemon.api.api_document import answers, known_query, reads
+from oee_daemon.api.api_state import state_of
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.errors import InvalidInput, Unavailable
 

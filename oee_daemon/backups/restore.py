@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from oee_daemon.backups import backup_file, dump
 from oee_daemon.contract.atomic_file import atomic_file, flush_folder
 from oee_daemon.contract.settings import NETWORKS
-from oee_daemon.embedded import FIRST_NETWORK, Servers, embedded_account, embedded_folders, orphans
+from oee_daemon.embedded import FIRST_NETWORK, Servers, embedded_account, embedded_folders, embedded_orphans
 from oee_daemon.errors import BackupFailed
 from oee_daemon.home.home_folder import Home
 from oee_daemon.settings import Settings
@@ -144,7 +144,9 @@ def _temporary_servers(settings: Settings, home: Home, network: str) -> Iterator
 def _clear(place: Path, lent: embedded_account.Account) -> None:
     """Also after a restore that was killed, whose server may still be there where nothing tells it."""
     patience = [(signal.SIGINT, _ORPHAN_PATIENCE)]
-    for _ in orphans.ended(place / "postgres", "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE):
+    for _ in embedded_orphans.ended(
+        place / "postgres", "postgres", patience, wait_for_helpers=_ORPHAN_PATIENCE
+    ):
         time.sleep(_POLL)
     sockets = embedded_folders.sockets(place, lent)
     if sockets.parent == embedded_folders.TEMPORARY and sockets.is_dir() and not sockets.is_symlink():

@@ -1,7 +1,7 @@
 """The shapes of what crosses the wire, as a client sees them.
 
 Amounts are decimal strings and stay strings. The OpenAPI document says the same with bounds and words, in
-`api/answer_schema.py`; a test holds the two against each other.
+`api/api_answer_schema.py`; a test holds the two against each other.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from urllib.parse import quote
 from oee_daemon.embedded import embedded_account, embedded_folders
 from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_postgres import PORT, ROLE, Postgres, forget_variables
+from oee_daemon.embedded.embedded_supervision import Server, Watch
 from oee_daemon.embedded.embedded_valkey import Valkey
-from oee_daemon.embedded.supervision import Server, Watch
 from oee_daemon.errors import HomeLost, StartFailed
 
 #: Between two looks at a starting or stopping server, seconds.

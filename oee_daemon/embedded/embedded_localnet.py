@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oee_daemon.contract.home import localnet_socket
-from oee_daemon.embedded.child import Child, Log
-from oee_daemon.embedded.supervision import SocketServer
+from oee_daemon.embedded.embedded_child import Child, Log
+from oee_daemon.embedded.embedded_supervision import SocketServer
 from oee_daemon.errors import StartFailed
 
 #: Seconds for which one that a killed daemon left behind may still hold the chain's file.

@@ -20,10 +20,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from oee_daemon.contract.atomic_file import flush_folder
-from oee_daemon.embedded import binaries, embedded_folders, orphans
-from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded import embedded_binaries, embedded_folders, embedded_orphans
 from oee_daemon.embedded.embedded_account import Account
-from oee_daemon.embedded.supervision import SocketServer
+from oee_daemon.embedded.embedded_child import Child, Log
+from oee_daemon.embedded.embedded_supervision import SocketServer
 from oee_daemon.errors import StartFailed
 from oee_daemon.logs import clean
 
@@ -79,7 +79,7 @@ class Postgres(SocketServer):
 
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
-        programs = binaries.postgres(self._home, self._account)
+        programs = embedded_binaries.postgres(self._home, self._account)
         embedded_folders.own_sockets(self.sockets, self._account)
         for remains in self._home.glob("postgres.making-*"):
             shutil.rmtree(remains, ignore_errors=True)
@@ -88,7 +88,7 @@ class Postgres(SocketServer):
         self._check_version()
         embedded_folders.own(self._data, self._account)
         self._write_access(self._data)
-        yield from orphans.ended(self._data, "postgres", _ORPHAN_SIGNALS, wait_for_helpers=5)
+        yield from embedded_orphans.ended(self._data, "postgres", _ORPHAN_SIGNALS, wait_for_helpers=5)
         self._clear()
         self.child = Child.of_account(self._argv(programs), self._account, self.log, signal.SIGINT)
         while not (yield from self._answers()):

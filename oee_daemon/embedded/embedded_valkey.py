@@ -13,10 +13,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from oee_daemon.embedded import binaries, embedded_folders, orphans
-from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded import embedded_binaries, embedded_folders, embedded_orphans
 from oee_daemon.embedded.embedded_account import Account
-from oee_daemon.embedded.supervision import SocketServer
+from oee_daemon.embedded.embedded_child import Child, Log
+from oee_daemon.embedded.embedded_supervision import SocketServer
 
 #: How an orphan is asked to end, and how long each way may take, seconds.
 _ORPHAN_SIGNALS = ((signal.SIGTERM, 10.0),)
@@ -45,10 +45,10 @@ class Valkey(SocketServer):
 
     def starting(self) -> Iterator[None]:
         """Yields until it answers. Raises `StartFailed`."""
-        program = binaries.valkey(self._home, self._account)
+        program = embedded_binaries.valkey(self._home, self._account)
         embedded_folders.own(self._data, self._account)
         embedded_folders.own_sockets(self._sockets, self._account)
-        yield from orphans.ended(self._data, "valkey-server", _ORPHAN_SIGNALS, wait_for_helpers=1)
+        yield from embedded_orphans.ended(self._data, "valkey-server", _ORPHAN_SIGNALS, wait_for_helpers=1)
         self.socket.unlink(missing_ok=True)
         self.child = Child.of_account(self._argv(program), self._account, self.log, signal.SIGTERM)
         tried_empty = False

@@ -17,8 +17,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from oee_daemon.embedded.child import Child
-from oee_daemon.embedded.supervision import Server
+from oee_daemon.embedded.embedded_child import Child
+from oee_daemon.embedded.embedded_supervision import Server
 from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
 from oee_daemon.settings import Settings
 from oee_daemon.timing import USUAL, Timing

@@ -24,16 +24,16 @@ from oee_daemon.contract.moments import rfc3339
 from oee_daemon.contract.status import FINAL, Status
 from oee_daemon.contract.terms import SwapMode
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import CANCEL_S, moved_on
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, NotFound
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.conditions import limit_text, rule_of
 from oee_daemon.orders.edited_terms import as_compared, edited_terms
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import editing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.editing_sql import Edited

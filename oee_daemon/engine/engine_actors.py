@@ -9,7 +9,7 @@ from uuid import UUID
 import dramatiq
 
 from oee_daemon.engine.execution import Execution
-from oee_daemon.queue.broker import ACTOR, LOOK, QUEUE, Broker, ring
+from oee_daemon.queue.queue_broker import ACTOR, LOOK, QUEUE, Broker, ring
 
 log = logging.getLogger(__name__)
 

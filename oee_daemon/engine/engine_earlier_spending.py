@@ -2,7 +2,7 @@
 
 A stored order says what it spent. US dollars count one for one on either side of a swap; another input is
 valued by a quote of now, one for all orders that spent that token, and where nobody gives one by what the
-order got for it. `spending_limits` says when to count.
+order got for it. `engine_spending_limits` says when to count.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.conditions import Back
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import VenueAnswer
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import move_sql
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.timing import Growing, Timing

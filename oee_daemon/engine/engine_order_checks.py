@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 
 from oee_daemon.contract.terms import OrderType, SwapMode
-from oee_daemon.engine import order_means
+from oee_daemon.engine import engine_order_means
+from oee_daemon.engine.engine_order_means import Objection
 from oee_daemon.engine.engine_token_desk import TokenDesk
-from oee_daemon.engine.order_means import Objection
 from oee_daemon.engine.routing import request_of
 from oee_daemon.errors import AttemptFailed, ChainUnavailable, OeeError
 from oee_daemon.fault_log import FaultLog
@@ -58,7 +58,7 @@ class OrderChecks:
         request = request_of(order, self._network.tokens, order.number, order.attempt)
         # A bound that the first choice has fixed is the most that may be spent, not what will be.
         most = order.bound if order.attempt == 1 else None
-        spent = order_means.spent_of(order.swap_mode, order.amount, most)
+        spent = engine_order_means.spent_of(order.swap_mode, order.amount, most)
         try:
             means = await self._means(holdings, request, MEANS_S)
             # A token that was waited for is judged by its own checks, and by the risks that its order takes.
@@ -88,7 +88,7 @@ class OrderChecks:
         if holdings is None or terms.type is not OrderType.MARKET:
             return None
         request = request_of(terms, self._network.tokens)
-        spent = order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)
+        spent = engine_order_means.spent_of(terms.swap_mode, terms.amount, terms.bound)
         if best is not None and not spent:
             spent = best.amount_in
         try:
@@ -127,21 +127,23 @@ class OrderChecks:
     async def _shortage(
         self, holdings: Holdings, request: QuoteRequest, spent: int, means: Sequence[Means], deadline_s: float
     ) -> Objection | None:
-        found = order_means.shortage(means[0], request.input_token, spent)
+        found = engine_order_means.shortage(means[0], request.input_token, spent)
         if found is None:
             return None
         others = await self._means(holdings, request, deadline_s, every=True)
-        short = [order_means.shortage(one, request.input_token, spent) for one in others]
+        short = [engine_order_means.shortage(one, request.input_token, spent) for one in others]
         return found if all(short) else None
 
     async def _unsafe(self, request: QuoteRequest, means: Means) -> Objection | None:
         """Of what is received: who holds such a token may always sell it."""
         token = request.output_token
         facts = (means.facts or {}).get(token.mint)
-        if facts is None or not order_means.risks_of(facts, ()):
+        if facts is None or not engine_order_means.risks_of(facts, ()):
             return None
         accepted = await self._desk.accepted([token.mint])
-        return order_means.unsafe(token, order_means.risks_of(facts, accepted.get(token.mint, ())))
+        return engine_order_means.unsafe(
+            token, engine_order_means.risks_of(facts, accepted.get(token.mint, ()))
+        )
 
     async def _means(
         self, holdings: Holdings, request: QuoteRequest, deadline_s: float, *, every: bool = False
@@ -162,7 +164,7 @@ class OrderChecks:
 
 
 def _stands_against(request: QuoteRequest, means: Means) -> Objection | None:
-    return order_means.changed(request, means) or order_means.delegated(request, means)
+    return engine_order_means.changed(request, means) or engine_order_means.delegated(request, means)
 
 
 def _raise(found: Objection | None) -> None:

@@ -18,21 +18,21 @@ import dramatiq
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon.engine import engine_actors, recovery, retention
-from oee_daemon.engine.beats import Beat, Chore
+from oee_daemon.engine.engine_beats import Beat, Chore
 from oee_daemon.engine.engine_identity import NOWHERE, Identity, named_wallet, try_to_settle
 from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
+from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.recovery import Recovery
 from oee_daemon.engine.retention import Retention
-from oee_daemon.engine.urgent_orders import UrgentOrders
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import ChainUnavailable, HomeLost, OtherEngine, OtherRelease, StartFailed
 from oee_daemon.home.home_held_path import Held
 from oee_daemon.networks.network_opening import open_network
 from oee_daemon.queue import queue_roster
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import open_broker
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.queue.queue_roster import Roster
 from oee_daemon.settings import Settings
 from oee_daemon.store import migrations, server_fact_sql

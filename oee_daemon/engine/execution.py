@@ -32,7 +32,7 @@ from oee_daemon.fault_log import FaultLog, where
 from oee_daemon.networks.network import Network
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import SignedSwap
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import lease_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Line

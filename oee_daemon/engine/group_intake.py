@@ -18,13 +18,13 @@ from sqlalchemy import Connection, Engine
 from oee_daemon import failpoints
 from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.retention import refuse_spent
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Halted, KeyConflict, Refused
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import group_placing_sql, order_rows
 from oee_daemon.store.creating_sql import Armed, New
 from oee_daemon.store.database import transactions

@@ -24,15 +24,15 @@ from oee_daemon.contract import halt_mark
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import UNSENT, Status
 from oee_daemon.engine.engine_identity import Identity
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.engine_wallet_lock import WalletLock
 from oee_daemon.engine.group_intake import Joining, refuse_group_key
 from oee_daemon.engine.retention import refuse_spent
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, KeyConflict, NotFound, Unavailable, WalletLocked
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
-from oee_daemon.queue.broker import LOOK, Broker, ring_all
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import LOOK, Broker, ring_all
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import cancel_sql, creating_sql, halt_row, move_sql, order_rows
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.creating_sql import Armed, New

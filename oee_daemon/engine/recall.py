@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from oee_daemon.engine.wallet_walk import PAUSE, StillInDoubt, WalletWalk
+from oee_daemon.engine.engine_wallet_walk import PAUSE, StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed, ChainUnavailable
 from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.verdict import MARGIN_BLOCKS

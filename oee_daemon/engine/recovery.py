@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from oee_daemon.boot_clock import clock_s
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.engine.execution import Execution
-from oee_daemon.engine.urgent_orders import UrgentOrders
-from oee_daemon.queue.broker import Broker, ring
+from oee_daemon.queue.queue_broker import Broker, ring
 from oee_daemon.store import halt_row, lease_sql, readiness_sql
 from oee_daemon.timing import USUAL, Timing
 

@@ -18,8 +18,8 @@ from oee_daemon.engine import recall
 from oee_daemon.engine.engine_moves import Mover, backoff
 from oee_daemon.engine.engine_outside import Outside
 from oee_daemon.engine.engine_send_gate import Gate
+from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.engine.recall import There
-from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import Fill, Landed, Lapsed, Rejected, SignedSwap, Unknown

@@ -1,6 +1,6 @@
 """The SQL of the engine as it is now. Each statement goes by an index: none costs more the more orders have
 ended; `COUNT` looks at all that may run, `WAITS` at the index of those that wait. What is asked how often
-is decided in `reads.engine_overview`.
+is decided in `reads.reads_engine`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Everything is summed up in Postgres, in exact numerics and intervals; percentiles are values that really
 occurred (nearest rank), so that no amount and no basis point passes through a float. A statement is kept
 for each way to tell figures apart, and changes nothing. What the figures mean is written in
-`reads.quality_figures`, which asks.
+`reads.reads_quality`, which asks.
 """
 
 from __future__ import annotations

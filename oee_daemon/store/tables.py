@@ -1,4 +1,4 @@
-"""The tables of orders, as SQLAlchemy Core; `engine_tables` has the others, in the same `metadata`.
+"""The tables of orders, as SQLAlchemy Core; `tables_of_engine` has the others, in the same `metadata`.
 
 Postgres decides every race by what stands here.
 `swaps_one_live` is the last line of defence: an order can't have two swaps that may still land.

@@ -16,9 +16,9 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine
 from starlette.routing import WebSocketRoute
 
-from oee_daemon.api import app
+from oee_daemon.api import api_app
 from oee_daemon.api.api_connections import HEADERS_S
-from oee_daemon.api.request_limits import BODY_S
+from oee_daemon.api.api_request_limits import BODY_S
 from oee_daemon.contract.protocol import PROTOCOL
 from oee_daemon.embedded import Servers
 from oee_daemon.settings import Settings
@@ -109,7 +109,7 @@ def half_body(api: Shared) -> Iterator[socket.socket]:
 @pytest.fixture
 def built(db: Engine, settings: Settings, tmp_path: Path) -> FastAPI:
     """The application itself, for its routes."""
-    return app.build(state_alone(db, settings, tmp_path))
+    return api_app.build(state_alone(db, settings, tmp_path))
 
 
 def routes_of(built: FastAPI) -> set[tuple[str, str]]:

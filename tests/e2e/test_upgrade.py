@@ -26,7 +26,7 @@ from oee_daemon.backups.restore import restore
 from oee_daemon.backups.take import take
 from oee_daemon.contract.atomic_file import atomic_file
 from oee_daemon.contract.status import Status
-from oee_daemon.embedded import Servers, binaries
+from oee_daemon.embedded import Servers, embedded_binaries
 from oee_daemon.embedded.embedded_account import Account
 from oee_daemon.engine.engine_worker import Worker
 from oee_daemon.errors import OtherRelease
@@ -223,7 +223,7 @@ def test_a_database_of_an_older_release_is_upgraded_and_its_orders_go_on(older: 
 
 def test_an_ordinary_account_restores_a_backup_of_an_older_release(older: Older) -> None:
     """And takes one of its own."""
-    program, folder = binaries.client("pg_dump"), older.backup.parent / "ordinary"
+    program, folder = embedded_binaries.client("pg_dump"), older.backup.parent / "ordinary"
     folder.mkdir()
     if ROOT:
         nobody = pwd.getpwnam("nobody")

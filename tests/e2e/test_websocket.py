@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect, unix_connect
 from websockets.typing import Origin
 
-from oee_daemon.api import answer_schema
+from oee_daemon.api import api_answer_schema
 from oee_daemon.api.api_connections import LINGER_S
 from oee_daemon.api.stream_routes import SEND_TIMEOUT_S
 from oee_daemon.contract.protocol import PROTOCOL
@@ -104,12 +104,12 @@ def test_who_joins_at_once_and_who_joins_after_the_end_see_the_same(api: Shared)
     assert live == late == api.end(order_id)["events"]
     assert [e["status"] for e in live] == STEPS
     for event in live:
-        answer_schema.Event.model_validate(event)
+        api_answer_schema.Event.model_validate(event)
     pending, routing, building, submitted, confirmed = [e["data"] for e in live]
     assert pending == routing == {}
     assert building.keys() == {"venue", "quotes"}
     for quote in building["quotes"]:
-        answer_schema.Quote.model_validate(quote)
+        api_answer_schema.Quote.model_validate(quote)
     assert {q["venue"] for q in building["quotes"]} == {"raydium", "meteora"}
     assert submitted.keys() == {"signature"}
     assert confirmed.keys() == {"signature", "filledIn", "filledOut", "price", "fee", "slot"}

@@ -19,8 +19,8 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.engine import intake as intake_module
-from oee_daemon.queue import broker as broker_module
-from oee_daemon.queue.broker import NAMESPACE, QUEUE
+from oee_daemon.queue import queue_broker as broker_module
+from oee_daemon.queue.queue_broker import NAMESPACE, QUEUE
 from oee_daemon.store import creating_sql
 from tests.faults.mutants import WORKERS
 from tests.kit.daemons import until

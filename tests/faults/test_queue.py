@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from oee_daemon.queue.broker import ACTOR, NAMESPACE, QUEUE, ring
+from oee_daemon.queue.queue_broker import ACTOR, NAMESPACE, QUEUE, ring
 from tests.faults.test_failpoints import RATE, fails_once
 from tests.kit.daemons import until
 from tests.kit.killing import Bench

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from oee_daemon.api import (
-    answer_schema,
+    api_answer_schema,
     cancel_routes,
     group_routes,
 )
@@ -29,20 +29,20 @@ def api(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFactor
 
 def test_an_order_is_answered_durable_and_can_be_read_to_its_end(api: Shared) -> None:
     answer = api.post()
-    order = shaped(answer_schema.Order, answer, 202)
+    order = shaped(api_answer_schema.Order, answer, 202)
     assert answer.headers["location"] == f"/api/orders/{order['orderId']}"
     assert UUID(order["orderId"]).version == 4
     assert (order["amount"], order["pair"], order["side"], order["status"]) == (
         "1.5", "SOL/USDC", "sell", "pending",
     )  # fmt: skip
     api.end(order["orderId"])
-    whole = shaped(answer_schema.OrderDetail, api.http.get(answer.headers["location"]))
+    whole = shaped(api_answer_schema.OrderDetail, api.http.get(answer.headers["location"]))
     assert [e["status"] for e in whole["events"]] == [
         "pending", "routing", "building", "submitted", "confirmed",
     ]  # fmt: skip
     assert [e["seq"] for e in whole["events"]] == [1, 2, 3, 4, 5]
     (fill,) = shaped(
-        answer_schema.FillPage, api.http.get("/api/fills", params={"orderId": order["orderId"]})
+        api_answer_schema.FillPage, api.http.get("/api/fills", params={"orderId": order["orderId"]})
     )["fills"]
     assert (fill["signature"], fill["amountIn"], fill["amountOut"]) == (
         whole["signature"], whole["filledIn"], whole["filledOut"],
@@ -70,7 +70,7 @@ def test_what_is_no_order_is_404(api: Shared, name: str) -> None:
 def test_cancel_is_200_while_nothing_is_out_then_409_with_the_order(api: Shared) -> None:
     with frozen_worker(api):
         waiting = api.place()
-        order = shaped(answer_schema.Order, api.http.post(f"/api/orders/{waiting[:13]}/cancel"))
+        order = shaped(api_answer_schema.Order, api.http.post(f"/api/orders/{waiting[:13]}/cancel"))
         assert order["status"] == "cancelled"
         # Harmless to repeat.
         assert api.http.post(f"/api/orders/{waiting}/cancel").status_code == 200
@@ -120,12 +120,12 @@ def test_sixteen_clients_with_one_key_place_one_order(api: Shared) -> None:
 
 def test_a_dry_run_checks_and_quotes_and_stores_nothing(api: Shared) -> None:
     before = api.stored()
-    found = shaped(answer_schema.DryRun, api.post(OEE_Dry_Run="1"))
+    found = shaped(api_answer_schema.DryRun, api.post(OEE_Dry_Run="1"))
     assert (found["order"]["orderId"], found["order"]["amount"]) == (None, "1.5")
     assert {q["venue"] for q in found["quotes"]} == {"raydium", "meteora"}
     refused(api.post(SELL | {"amount": 0}, OEE_Dry_Run="1"), 422, "invalid_amount", "amount")
     # No quote keeps that bound.
-    worse = shaped(answer_schema.DryRun, api.post(SELL | {"minReceive": 1_000_000}, OEE_Dry_Run="1"))
+    worse = shaped(api_answer_schema.DryRun, api.post(SELL | {"minReceive": 1_000_000}, OEE_Dry_Run="1"))
     assert worse["quotes"] and worse["objection"]["code"] == "slippage_exceeded"
     # Not a switch to guess about.
     refused(api.post(OEE_Dry_Run="0"), 422, "invalid_input", "OEE-Dry-Run")
@@ -140,7 +140,7 @@ def test_history_is_filtered_and_paged_newest_first(api: Shared) -> None:
     cursor: str | None = ""
     while cursor is not None:
         page = {"pair": "sol/jup", "limit": "2"} | ({"cursor": cursor} if cursor else {})
-        found = shaped(answer_schema.OrderPage, api.http.get("/api/orders", params=page))
+        found = shaped(api_answer_schema.OrderPage, api.http.get("/api/orders", params=page))
         seen += [o["orderId"] for o in found["orders"]]
         cursor = found["nextCursor"]
     assert seen == ids[::-1]
@@ -195,12 +195,12 @@ def test_a_group_is_placed_whole_and_what_is_wrong_names_its_order(api: Shared) 
 def test_quotes_come_best_first_and_trade_nothing(api: Shared) -> None:
     before = api.stored()
     ask = {"inputToken": "sol", "outputToken": "USDC", "amount": "1.5"}
-    found = shaped(answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
+    found = shaped(api_answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
     assert (found["amount"], found["pair"], found["side"]) == ("1.5", "SOL/USDC", "sell")
     outs = [float(q["amountOut"]) for q in found["quotes"]]
     assert len(outs) == 2 and outs == sorted(outs, reverse=True)
     ask = {"inputToken": "USDC", "outputToken": "SOL", "amount": "1.5", "swapMode": "ExactOut"}
-    found = shaped(answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
+    found = shaped(api_answer_schema.Quotes, api.http.get("/api/quotes", params=ask))
     assert (found["amount"], found["side"]) == ("1.5", "buy")
     ins = [float(q["amountIn"]) for q in found["quotes"]]
     assert len(ins) == 2 and ins == sorted(ins)

@@ -9,7 +9,7 @@ import redis
 from fastapi.routing import iter_route_contexts
 
 from oee_daemon.api import (
-    answer_schema,
+    api_answer_schema,
     balance_routes,
     cancel_routes,
     edit_routes,
@@ -56,9 +56,9 @@ def test_what_can_be_traded_and_how_the_daemon_is(api: Shared) -> None:
         assert (answer.status_code, answer.json()["code"]) == (409, code)
     venues = shaped(order_routes.Venues, api.http.get("/api/venues"))["venues"]
     assert {v["name"]: v["feeBps"] for v in venues} == {"raydium": 25, "meteora": 20}
-    shaped(answer_schema.Health, api.http.get("/healthz"))
-    shaped(answer_schema.Readiness, api.http.get("/readyz"))
-    shaped(answer_schema.DaemonStatus, api.http.get("/api/status"))
+    shaped(api_answer_schema.Health, api.http.get("/healthz"))
+    shaped(api_answer_schema.Readiness, api.http.get("/readyz"))
+    shaped(api_answer_schema.DaemonStatus, api.http.get("/api/status"))
     shaped(engine_routes.Engine, api.http.get("/api/engine"))
     none = shaped(endpoint_routes.Endpoints, api.http.get("/api/endpoints"))
     assert none == {"network": "simulated", "endpoints": []}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from oee_daemon.api import app
+from oee_daemon.api import api_app
 from oee_daemon.networks import bounded_network
 from oee_daemon.settings import Settings
 from tests.kit.api_daemon import state_alone
@@ -27,7 +27,7 @@ def test_a_chain_that_never_answers_holds_up_no_question_about_fills(
     monkeypatch.setattr(state.network.chain, "fills", never)
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app.build(state))
+        transport = httpx.ASGITransport(api_app.build(state))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/api/fills")
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from oee_cli.api import client_processes
-from oee_daemon.api.listeners import Listeners
+from oee_daemon.api.api_listeners import Listeners
 
 TOKEN = "t" * 43
 

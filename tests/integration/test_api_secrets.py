@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from oee_daemon.api.auth import token_of
+from oee_daemon.api.api_auth import token_of
 from tests.kit.api_daemon import QUICK, SELL
 from tests.kit.daemons import Daemon, FreshDaemon, until
 from tests.kit.homes import open_folder

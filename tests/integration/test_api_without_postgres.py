@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import unix_connect
 
 from oee_daemon.api import (
-    answer_schema,
+    api_answer_schema,
 )
 from oee_daemon.embedded import Servers
 from oee_daemon.store import migrations
@@ -64,7 +64,7 @@ def _all_503(http: httpx.Client, daemon: Daemon) -> None:
     # The simulated chain lives in the same Postgres.
     refused(http.get("/api/fills"), 503, "chain_unavailable")
     refused(http.post(f"/api/orders/{GONE}/cancel"), 503, "database_unavailable")
-    ready = shaped(answer_schema.Readiness, http.get("/readyz"), 503)
+    ready = shaped(api_answer_schema.Readiness, http.get("/readyz"), 503)
     assert (ready["postgres"], ready["queue"]) == (False, True)
     assert not http.get("/api/status").json()["postgres"]["reachable"]
     assert 'oee_up{part="postgres"} 0' in http.get("/metrics").text

@@ -11,7 +11,7 @@ import pytest
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine import recall, wallet_walk
+from oee_daemon.engine import engine_wallet_walk, recall
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.store import doubt_sql
@@ -144,7 +144,7 @@ def test_of_many_in_doubt_each_is_asked_about_once_and_who_was_found_at_once(
 ) -> None:
     """A hundred thousand that wait are to be watched again soon."""
     monkeypatch.setattr(recall, "FEW", 2)
-    monkeypatch.setattr(wallet_walk, "GLANCE_S", 0.0)
+    monkeypatch.setattr(engine_wallet_walk, "GLANCE_S", 0.0)
     done = bench.place()
     assert bench.run_to_end(bench.execution(), done.id).status is Status.CONFIRMED
     bench.clock.wind(s=1)

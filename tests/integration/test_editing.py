@@ -19,8 +19,8 @@ from oee_daemon.api import edit_routes
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, OverLimit, Refused
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order

@@ -14,14 +14,14 @@ from uuid import UUID
 
 import pytest
 
-from oee_daemon.api import request_wire, wire
+from oee_daemon.api import order_wire, request_wire
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.tokens import TOKENS, Token
-from oee_daemon.reads.order_history import History
-from oee_daemon.reads.quality_figures import Stats
+from oee_daemon.reads.reads_history import History
+from oee_daemon.reads.reads_quality import Stats
 from oee_daemon.store.listing_sql import Filter
 from oee_daemon.store.report_sql import Scope
 from tests.kit.engine import BOOK, Bench
@@ -196,13 +196,13 @@ def test_a_token_that_is_known_by_its_mint_alone_is_traded_as_any(
     assert bench.trail(order.id) == CONFIRMED
     found = bench.order(order.id)
     assert (found.output_mint, found.pair) == (MINT, f"{TOKENS['SOL'].mint}/{MINT}")
-    shown = wire.order_json(found, book)
+    shown = order_wire.order_json(found, book)
     assert (shown["outputToken"], shown["pair"]) == (MINT, f"SOL/{MINT}")
     assert found.filled_out is not None and shown["filledOut"] == nameless.text(found.filled_out)
     confirmed = data(bench, order.id, Status.CONFIRMED)
     assert confirmed
     (fill,) = now(bench.chain().fills(limit=10)).fills
-    assert wire.fill_json(fill, book)["outputToken"] == MINT
+    assert order_wire.fill_json(fill, book)["outputToken"] == MINT
     history = History(bench.db)
     for wanted in (Filter(token=MINT), Filter(pair=request_wire.read_pair(f"sol/{MINT}", book))):
         assert [o.id for o in history.page(wanted, limit=10, cursor=None)[0]] == [order.id]

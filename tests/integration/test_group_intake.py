@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.group_intake import RowRefused
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.retention import Retention
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import Conflict, Halted, InvalidInput, KeyConflict
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of

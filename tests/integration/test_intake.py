@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 
 from oee_daemon import failpoints
+from oee_daemon.api.api_problems import as_problem
 from oee_daemon.api.order_routes import EXECUTE
-from oee_daemon.api.problems import as_problem
-from oee_daemon.api.wire import pair_text
+from oee_daemon.api.order_wire import pair_text
 from oee_daemon.contract.protocol import KEY_HEADER
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import Side, SwapMode
@@ -28,7 +28,7 @@ from oee_daemon.errors import InvalidInput, KeyConflict
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
-from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tables import order_events, orders
 from tests.integration.test_scale import cost

@@ -15,9 +15,9 @@ import pytest
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, SwapMode
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.errors import NoReferencePrice, OverLimit
 from oee_daemon.networks.simulated.simulated_venues import SimulatedVenue
 from oee_daemon.networks.venue import Venue

@@ -15,11 +15,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import IntegrityError
 
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.errors import StartFailed
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import engine_tables, migrations
+from oee_daemon.store import migrations, tables_of_engine
 from oee_daemon.store.database import transactions
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.sql_statement import Statement
@@ -33,7 +33,7 @@ def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:
     start_over(db)
     migrations.migrate(db)
     with db.connect() as conn:
-        assert engine_tables.engine.metadata is metadata
+        assert tables_of_engine.engine.metadata is metadata
         assert compare_metadata(MigrationContext.configure(conn), metadata) == []
 
 
@@ -161,7 +161,7 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
         (f"{sol}/{usdc}", sol, usdc),
         (f"{msol}/FOO", "FOO", msol),
     ]
-    shown = [wire.order_json(order, TokenBook("simulated", TOKENS.values())) for order in found]
+    shown = [order_wire.order_json(order, TokenBook("simulated", TOKENS.values())) for order in found]
     assert [(o["pair"], o["inputToken"], o["outputToken"], o["amount"]) for o in shown] == [
         ("SOL/USDC", "SOL", "USDC", "0.000000001"),
         ("mSOL/FOO", "FOO", "mSOL", "1"),

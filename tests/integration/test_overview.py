@@ -16,8 +16,8 @@ from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
 from oee_daemon.queue import queue_roster
 from oee_daemon.queue.queue_roster import Roster
-from oee_daemon.reads import engine_overview
-from oee_daemon.reads.engine_overview import Overview, Overviews
+from oee_daemon.reads import reads_engine
+from oee_daemon.reads.reads_engine import Overview, Overviews
 from oee_daemon.store import overview_sql as statements
 from oee_daemon.store.sql_statement import Statement
 from tests.kit.engine import Bench
@@ -100,7 +100,7 @@ def test_what_ended_is_told_newest_first_and_by_the_second(bench: Bench, look: A
 
 
 def test_a_clock_that_was_set_back_begins_the_rates_anew(bench: Bench) -> None:
-    tally = engine_overview.BySecond(statements.ENDED_BY_SECOND)
+    tally = reads_engine.BySecond(statements.ENDED_BY_SECOND)
     ended(bench, seconds=5)
     now = datetime.now(UTC)
     with bench.db.connect() as conn:
@@ -158,8 +158,8 @@ def test_counting_that_takes_long_is_done_more_seldom(bench: Bench, monkeypatch:
     bench.place()
     # Few: as it is now.
     assert overviews.look().count.due == 2
-    monkeypatch.setattr(engine_overview, "FEW", 0)
-    monkeypatch.setattr(engine_overview, "SHARE", 1e-6)
+    monkeypatch.setattr(reads_engine, "FEW", 0)
+    monkeypatch.setattr(reads_engine, "SHARE", 1e-6)
     assert overviews.look().count.due == 2
     order = bench.place()
     seen = overviews.look()
@@ -176,7 +176,7 @@ def test_many_that_wait_are_counted_seldom_and_hold_up_no_other_count(
     overviews = Overviews(bench.db)
     limit(bench, "1.5", sell=True)
     assert overviews.look().count.live["waiting"] == 1
-    monkeypatch.setattr(engine_overview, "FEW", 1)
+    monkeypatch.setattr(reads_engine, "FEW", 1)
     limit(bench, "1.5", sell=True)
     assert overviews.look().count.live["waiting"] == 2
     limit(bench, "1.5", sell=True)

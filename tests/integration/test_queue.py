@@ -13,9 +13,9 @@ import pytest
 import redis
 from dramatiq.message import Message
 
-from oee_daemon.queue.broker import QUEUE, open_broker, ring, ring_all
-from oee_daemon.queue.consumer import AWAY_S, BlockingFetch
+from oee_daemon.queue.queue_broker import QUEUE, open_broker, ring, ring_all
 from oee_daemon.queue.queue_connection import TIMEOUT_S, FireAndForget
+from oee_daemon.queue.queue_consumer import AWAY_S, BlockingFetch
 from oee_daemon.queue.queue_threads import SPARE
 from tests.kit.daemons import until
 
@@ -130,7 +130,8 @@ def test_dramatiq_in_a_folder_with_brackets_in_its_name_has_its_scripts(
     (place / "dramatiq").symlink_to(Path(dramatiq.__file__).parent)
     code = (
         f"import sys; sys.path.insert(0, {str(place)!r})\n"
-        "from uuid import uuid4; import dramatiq; from oee_daemon.queue.broker import open_broker, ring\n"
+        "from uuid import uuid4; import dramatiq\n"
+        "from oee_daemon.queue.queue_broker import open_broker, ring\n"
         "print(ring(open_broker(sys.argv[1]), uuid4()), dramatiq.__file__)"
     )
     said = subprocess.check_output([sys.executable, "-c", code, redis_url], text=True, timeout=60)

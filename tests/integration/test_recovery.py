@@ -13,9 +13,9 @@ from dramatiq.message import Message
 from sqlalchemy.exc import OperationalError
 
 from oee_daemon.contract.status import Status
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.engine.recovery import Recovery
-from oee_daemon.engine.urgent_orders import UrgentOrders
-from oee_daemon.queue.broker import open_broker
+from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.store.database import open_database
 from tests.kit.daemons import until
 from tests.kit.engine import Bench

@@ -22,7 +22,7 @@ from oee_daemon.engine.retention import Retention
 from oee_daemon.networks.simulated.simulated_ledger import Ledger
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.order_history import History
+from oee_daemon.reads.reads_history import History
 from oee_daemon.store import lease_sql, move_sql, order_rows
 from oee_daemon.store.database import open_database
 from oee_daemon.store.listing_sql import NEAR, Filter

@@ -13,14 +13,14 @@ from sqlalchemy import select
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.queue.broker import LOOK
+from oee_daemon.queue.queue_broker import LOOK
 from oee_daemon.store import halt_row, lease_sql
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.tables import MARKET, execution_slots

@@ -17,7 +17,7 @@ from oee_daemon.api.stats_routes import StatsReport, StatsRow, TimelinePart, Ven
 from oee_daemon.contract import shapes
 from oee_daemon.embedded import Servers
 from oee_daemon.errors import InvalidInput
-from oee_daemon.reads.quality_figures import PARTS, Spread, Stats
+from oee_daemon.reads.reads_quality import PARTS, Spread, Stats
 from oee_daemon.store import report_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.postgres_connection import STATEMENT_S

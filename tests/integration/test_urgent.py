@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine.urgent_orders import UrgentOrders
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.store.tables import MARKET, URGENT, execution_slots
 from oee_daemon.store.watch_sql import MOST
 from tests.kit.daemons import until

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from oee_daemon.contract.status import IllegalMove, Status
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.engine_overview import Overviews
+from oee_daemon.reads.reads_engine import Overviews
 from oee_daemon.store import lease_sql, readiness_sql
 from oee_daemon.store.listing_sql import Filter, page
 from oee_daemon.store.tables import execution_slots, order_events, orders

@@ -37,8 +37,8 @@ from sqlalchemy import Row, select, text
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.editing import Editing
+from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import Conflict, Halted, InvalidInput
 from oee_daemon.networks.prices import Watched
 from oee_daemon.networks.simulated.simulated_instruction import read_instruction

@@ -13,11 +13,11 @@ from oee_daemon.api.feed_wire import Feeds, WatchState, armed_json, feeds_json, 
 from oee_daemon.api.health_routes import _watch_metrics
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.store import waiting_sql
 from oee_daemon.store.creating_sql import Armed
-from oee_daemon.store.engine_tables import feeds, gaps, returned, watch
 from oee_daemon.store.tables import orders
+from oee_daemon.store.tables_of_engine import feeds, gaps, returned, watch
 from tests.kit.engine import BOOK, Bench
 from tests.kit.waiting import limit
 

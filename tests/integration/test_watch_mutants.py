@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, SwapMode
-from oee_daemon.engine import price_ticks, watcher
+from oee_daemon.engine import engine_price_ticks, engine_watcher
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.swap import QuoteRequest
 from oee_daemon.orders.tokens import TOKENS
@@ -108,7 +108,7 @@ def halted_meanwhile(bench: Bench, monkeypatch: Patch) -> bool:
     return not fired(bench, order)
 
 
-def meanwhile(lead: watcher.Watcher, monkeypatch: Patch, what: Callable[[], object]) -> None:
+def meanwhile(lead: engine_watcher.Watcher, monkeypatch: Patch, what: Callable[[], object]) -> None:
     """Happens between the next look and its fire."""
     assert lead.ticks is not None
     probe = lead.ticks._probe
@@ -128,7 +128,7 @@ def frozen_between_look_and_fire(bench: Bench, monkeypatch: Patch) -> bool:
     bench.move_market(-300)
     # All that it reads of its own clock from here on is what it read 2.5 s ago.
     back = SimpleNamespace(monotonic=lambda: time.monotonic() - 2.5)
-    monkeypatch.setattr(price_ticks, "time", back)
+    monkeypatch.setattr(engine_price_ticks, "time", back)
     now(lead.tick())
     return not fired(bench, order)
 
@@ -281,7 +281,7 @@ def rings(bench: Bench, monkeypatch: Patch) -> bool:
     return set(seen) == {Status.PENDING}
 
 
-def looks(bench: Bench, lead: watcher.Watcher, times: int = 1) -> None:
+def looks(bench: Bench, lead: engine_watcher.Watcher, times: int = 1) -> None:
     for _ in range(times):
         now(lead.beat())
         now(lead.tick())

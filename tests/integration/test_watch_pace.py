@@ -22,8 +22,8 @@ from oee_daemon.orders.terms import terms_of
 from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
-from oee_daemon.store.engine_tables import feeds, returned, watch
 from oee_daemon.store.sql_statement import Statement
+from oee_daemon.store.tables_of_engine import feeds, returned, watch
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
@@ -96,7 +96,7 @@ def test_stops_are_looked_at_again_before_slow_venues_were_asked_about_all_limit
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifty pairs whose venues hang would take a minute."""
-    monkeypatch.setattr("oee_daemon.engine.price_ticks.LIMITS_S", 0.0)
+    monkeypatch.setattr("oee_daemon.engine.engine_price_ticks.LIMITS_S", 0.0)
     asked: list[str] = []
     limit(bench, "1.01")
     other_pair(bench)
@@ -148,7 +148,8 @@ def test_a_slow_beat_makes_no_price_younger(bench: Bench, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(watch_sql, "BEAT", SimpleNamespace(first=slow))
     monkeypatch.setattr(
-        "oee_daemon.engine.watcher.time", SimpleNamespace(monotonic=lambda: time.monotonic() + slow_s[0])
+        "oee_daemon.engine.engine_watcher.time",
+        SimpleNamespace(monotonic=lambda: time.monotonic() + slow_s[0]),
     )
     now(beaten.beat())
     assert beaten._lead is not None
@@ -164,7 +165,7 @@ def test_a_leader_goes_on_leading_while_venues_are_slow(
     order, watcher = limit(bench, "0.98"), bench.watcher()
     assert watcher.ticks is not None
     bench.move_market(-300)
-    monkeypatch.setattr("oee_daemon.engine.watcher.BEAT_S", 0.05)
+    monkeypatch.setattr("oee_daemon.engine.engine_watcher.BEAT_S", 0.05)
     firm, told = SimulatedPrices.firm, threading.Event()
 
     async def slow(self: SimulatedPrices, request: Any, may: Any = None) -> Any:
@@ -276,7 +277,9 @@ def test_what_is_far_is_looked_at_less_often_and_never_less_than_its_age_allows(
 
     monkeypatch.setattr(SimulatedPrices, "prices", counted)
     monkeypatch.setattr(SimulatedPrices, "max_age_s", max_age_s)
-    monkeypatch.setattr("oee_daemon.engine.price_ticks.time", SimpleNamespace(monotonic=lambda: clock.at))
+    monkeypatch.setattr(
+        "oee_daemon.engine.engine_price_ticks.time", SimpleNamespace(monotonic=lambda: clock.at)
+    )
     limit(bench, "0.95")
     watcher = bench.watcher()
     now(watcher.beat())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oee_daemon.contract.status import Status
-from oee_daemon.engine.listing_watch import ListingWatch
+from oee_daemon.engine.engine_listing_watch import ListingWatch
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.waiting import (

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.engine import watcher as watcher_module
+from oee_daemon.engine import engine_watcher as watcher_module
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store import watch_sql
 from oee_daemon.store.engine_row import where
-from oee_daemon.store.engine_tables import watch
+from oee_daemon.store.tables_of_engine import watch
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.now import now

@@ -19,7 +19,7 @@ from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.store import postgres_connection
 from oee_daemon.store.database import open_database
 from tests.kit.databases import connect

@@ -14,7 +14,7 @@ from oee_daemon.engine import routing
 from oee_daemon.errors import InvalidInput
 from oee_daemon.orders.conditions import UNBOUND
 from oee_daemon.orders.order import Order
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from tests.integration.test_editing import editor
 from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now

@@ -124,7 +124,7 @@ def test_a_retry_whose_message_was_lost_is_rung_by_recovery(
 
 
 def test_an_order_that_is_rung_many_times_is_run_once(bench: Bench, settings: Settings) -> None:
-    from oee_daemon.queue.broker import ring
+    from oee_daemon.queue.queue_broker import ring
 
     order = bench.place()
     for _ in range(20):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.engine import conditions_met, price_ticks, routing
+from oee_daemon.engine import engine_conditions_met, engine_price_ticks, routing
 from oee_daemon.networks.prices import probe
 from oee_daemon.networks.simulated import simulated_prices
 from oee_daemon.store import watch_sql
@@ -80,15 +80,15 @@ def watcher_clock() -> datetime:
 
 
 def believe_any_jump(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(conditions_met, "believable", lambda *price: True)
+    monkeypatch.setattr(engine_conditions_met, "believable", lambda *price: True)
 
 
 def confirm_a_stop_at_once(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(conditions_met.Held, "ms", lambda *asked: 0)
+    monkeypatch.setattr(engine_conditions_met.Held, "ms", lambda *asked: 0)
 
 
 def keep_what_another_did_not_see(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(price_ticks.PriceTicks, "confirm_anew", lambda self: None)
+    monkeypatch.setattr(engine_price_ticks.PriceTicks, "confirm_anew", lambda self: None)
 
 
 def look_at_one_venue(monkeypatch: Patch) -> None:
@@ -105,7 +105,7 @@ def compare_a_stop_by_its_own_size(monkeypatch: Patch) -> None:
 
 
 def compare_a_limit_by_a_little(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(conditions_met, "is_met", lambda order, quote: True)
+    monkeypatch.setattr(engine_conditions_met, "is_met", lambda order, quote: True)
 
 
 def bound_by_the_quote(monkeypatch: Patch) -> None:
@@ -120,14 +120,14 @@ def forget_the_guard(monkeypatch: Patch) -> None:
 
 
 def ring_before_the_commit(monkeypatch: Patch) -> None:
-    fire = price_ticks.PriceTicks._fired
+    fire = engine_price_ticks.PriceTicks._fired
 
     async def rung(self: Any, lead: Any, price: Any, price_at: Any, ready: Any) -> Any:
         for candidate, _ in ready:
             hands[0](candidate.order.id)
         return await fire(self, lead, price, price_at, ready)
 
-    monkeypatch.setattr(price_ticks.PriceTicks, "_fired", rung)
+    monkeypatch.setattr(engine_price_ticks.PriceTicks, "_fired", rung)
 
 
 #: Who is handed what has fired, while a scenario listens.

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from oee_daemon.api import answer_schema
+from oee_daemon.api import api_answer_schema
 from oee_daemon.contract.protocol import PROTOCOL
 
 #: The id of no order.
@@ -27,6 +27,6 @@ def refused(answer: httpx.Response, status: int, code: str, field: str | None = 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["oee-protocol"] == str(PROTOCOL)
     found: dict[str, Any] = answer.json()
-    answer_schema.Problem.model_validate(found)
+    api_answer_schema.Problem.model_validate(found)
     assert (found["status"], found["code"], found.get("field")) == (status, code, field)
     return found

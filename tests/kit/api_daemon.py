@@ -13,12 +13,12 @@ import httpx
 import redis
 from sqlalchemy import Engine, make_url
 
-from oee_daemon.api.app import open_state
-from oee_daemon.api.state import State, Surroundings
+from oee_daemon.api.api_app import open_state
+from oee_daemon.api.api_state import State, Surroundings
 from oee_daemon.embedded import Servers
 from oee_daemon.networks.network_opening import open_network
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import open_broker
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.settings import Settings
 from tests.kit.daemons import Daemon, until
 from tests.kit.databases import Connection, connect

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, Row, func, insert, select, update
 from oee_daemon.contract.simulated import FEED
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.contract.terms import SwapMode
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
+from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.execution import Execution
 from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
 from oee_daemon.engine.recovery import Recovery
-from oee_daemon.engine.urgent_orders import UrgentOrders
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.networks.holdings import MintFacts
 from oee_daemon.networks.network import Network
@@ -39,8 +39,8 @@ from oee_daemon.orders.order import Event, Order
 from oee_daemon.orders.swap import Fill, Quote, SignedSwap
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import open_broker
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import move_sql, order_rows
 from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line

@@ -28,7 +28,7 @@ import oee_daemon.main
 import oee_daemon.networks
 import oee_daemon.service
 from oee_daemon import __main__, inherited
-from oee_daemon.embedded.child import Child, Log, prepared
+from oee_daemon.embedded.embedded_child import Child, Log, prepared
 from oee_daemon.embedded.embedded_localnet import Localnet
 from oee_daemon.embedded.embedded_worker import HIDDEN, WorkerProcess
 from tests.kit.midwife import Midwife

@@ -18,12 +18,12 @@ from uuid import UUID
 from sqlalchemy import Engine, insert
 
 from oee_cli.drill.drill_verdict import Verdict, judge, landings
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.contract.status import FINAL
 from oee_daemon.contract.terms import OrderType
-from oee_daemon.embedded.child import Child
+from oee_daemon.embedded.embedded_child import Child
+from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
-from oee_daemon.embedded.supervision import Watch
 from oee_daemon.engine.engine_loop import Loop
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
@@ -31,9 +31,9 @@ from oee_daemon.networks.simulated.simulated_schema import open_file, sim_faults
 from oee_daemon.orders.conditions import Rule
 from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.queue.broker import open_broker
-from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.reads.order_history import History
+from oee_daemon.queue.queue_broker import open_broker
+from oee_daemon.queue.queue_hints import Feed
+from oee_daemon.reads.reads_history import History
 from oee_daemon.settings import Settings
 from oee_daemon.store.creating_sql import Armed
 from oee_daemon.store.postgres_line import Line
@@ -163,8 +163,8 @@ class Bench:
         found = []
         for order_id in self.accepted:
             order, events, _ = self.history.detail(order_id)
-            told = [wire.event_json(event, BOOK) for event in events]
-            found.append(wire.order_json(order, BOOK) | {"events": told})
+            told = [order_wire.event_json(event, BOOK) for event in events]
+            found.append(order_wire.order_json(order, BOOK) | {"events": told})
         return found
 
     def verdict(self) -> Verdict:

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from oee_daemon.embedded.child import prepared
+from oee_daemon.embedded.embedded_child import prepared
 
 #: Linux's number for "mine are those who lose their parent below me" (prctl).
 _PR_SET_CHILD_SUBREAPER = 36

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from oee_daemon.contract.terms import OrderType
+from oee_daemon.engine.engine_watcher import Watcher
 from oee_daemon.engine.group_intake import Group, GroupIntake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.watcher import Watcher
 from oee_daemon.networks.prices import Watched
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms, terms_of

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from oee_daemon.engine.beats import Beat, Chore
+from oee_daemon.engine.engine_beats import Beat, Chore
 
 #: Long past the end of any test.
 NEVER_S = 1000.0

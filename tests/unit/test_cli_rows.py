@@ -11,7 +11,7 @@ from oee_cli.batch.batch_input_lines import Lines
 from oee_cli.batch.batch_reader import Row, read_rows
 from oee_cli.batch.batch_row_keys import Keys
 from oee_cli.cli_errors import UsageFault
-from oee_daemon.api.answer_schema import OrderIn
+from oee_daemon.api.api_answer_schema import OrderIn
 
 GOOD = '{"inputToken": "SOL", "outputToken": "USDC", "amount": 1.5}'
 HEADER = "inputToken,outputToken,amount"

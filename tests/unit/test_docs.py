@@ -15,7 +15,7 @@ import typer
 
 from docs import tables
 from oee_cli.app import app
-from oee_daemon.api.answer_schema import OrderIn
+from oee_daemon.api.api_answer_schema import OrderIn
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])

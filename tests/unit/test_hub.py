@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from oee_daemon.api import hub as hub_module
-from oee_daemon.api.hub import AllOrders, Hub
-from oee_daemon.queue import hint_feed
+from oee_daemon.api import api_hub as hub_module
+from oee_daemon.api.api_hub import AllOrders, Hub
+from oee_daemon.queue import queue_hints
 
 
 class BrokenTail:
@@ -41,7 +41,7 @@ def test_a_fault_of_either_part_ends_neither(monkeypatch: pytest.MonkeyPatch) ->
         yield moved
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(hint_feed, "listen", listen)
+    monkeypatch.setattr(queue_hints, "listen", listen)
     monkeypatch.setattr(hub_module, "encode", lambda event, _tokens: event)
     monkeypatch.setattr(hub_module, "LOOK_S", 0.001)
     monkeypatch.setattr(hub_module, "LISTEN_AGAIN_S", 0.001)

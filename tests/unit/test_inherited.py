@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from oee_daemon.embedded.embedded_supervision import Watch
 from oee_daemon.embedded.embedded_worker import WorkerProcess
-from oee_daemon.embedded.supervision import Watch
 from oee_daemon.errors import OutOfThreads
 from oee_daemon.inherited import forget_database
 from tests.kit.daemons import until

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.terms import terms_of
@@ -17,6 +17,6 @@ def test_a_dry_run_tells_the_times_that_were_given() -> None:
     given = {"input_token": TOKENS["USDC"], "output_token": TOKENS["SOL"], "amount": 10**6}
     given |= {"type": OrderType.LIMIT, "target_price": Decimal(130)}
     given |= {"launch_at": begins, "good_until": begins + timedelta(days=1)}
-    draft = wire.draft_json(terms_of(given), "simulated", TokenBook("simulated", TOKENS.values()))
+    draft = order_wire.draft_json(terms_of(given), "simulated", TokenBook("simulated", TOKENS.values()))
     assert draft["launchTime"] == "2099-12-01T09:00:00.000000Z"
     assert draft["expiresAt"] == "2099-12-02T09:00:00.000000Z"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.engine import conditions_met
+from oee_daemon.engine import engine_conditions_met
 from oee_daemon.engine.engine_price_post import Post, looks_between
 from oee_daemon.networks.prices import Price, Watched
 from oee_daemon.orders.conditions import PRICED, Rule
@@ -52,10 +52,10 @@ def test_a_jump_that_one_slot_shows_twice_is_no_second_look() -> None:
     far = replace(PRICE, bid=Decimal(50), ask=Decimal(51), slot=2)
     for second, good in ((far, False), (replace(far, slot=3), True), (PRICE, False)):
         seen = post()
-        assert seen.note(PRICE, conditions_met.believable(PRICE, None, False))
-        assert not seen.note(far, conditions_met.believable(far, seen.last, False))
+        assert seen.note(PRICE, engine_conditions_met.believable(PRICE, None, False))
+        assert not seen.note(far, engine_conditions_met.believable(far, seen.last, False))
         assert seen.last is not None
-        assert seen.note(second, conditions_met.believable(second, seen.last, False)) is good
+        assert seen.note(second, engine_conditions_met.believable(second, seen.last, False)) is good
 
 
 def test_a_trailing_stop_and_a_pair_without_a_price_are_looked_at_each_time() -> None:

@@ -174,9 +174,9 @@ def test_what_is_public_or_ours_is_left_alone(source: str) -> None:
 #: Each thing that a library keeps to itself, or promises to nobody, and that we touch all the same: where it
 #: is, and who touches it. The upper bounds in `pyproject.toml` hold for these libraries.
 TOUCHED = [
-    ("dramatiq.brokers.redis._RedisConsumer.ack", "queue/consumer.py"),
-    ("dramatiq.brokers.redis._RedisConsumer.outstanding_message_count", "queue/consumer.py"),
-    ("dramatiq.brokers.redis.RedisBroker.consumer_class", "queue/broker.py"),
+    ("dramatiq.brokers.redis._RedisConsumer.ack", "queue/queue_consumer.py"),
+    ("dramatiq.brokers.redis._RedisConsumer.outstanding_message_count", "queue/queue_consumer.py"),
+    ("dramatiq.brokers.redis.RedisBroker.consumer_class", "queue/queue_broker.py"),
     ("dramatiq.worker._ConsumerThread", "queue/queue_threads.py"),
     ("redis.connection.ConnectionPool.connection_class", "queue/queue_connection.py"),
     ("redis.connection.AbstractConnection.send_packed_command", "queue/queue_connection.py"),

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from oee_daemon.engine import wallet_walk
-from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
+from oee_daemon.engine import engine_wallet_walk
+from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import BadCursor
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.orders.swap import Fill
@@ -113,7 +113,7 @@ def test_what_landed_just_now_is_found_before_a_walk_can_say_that_nothing_did() 
 
 
 def test_a_walk_on_which_others_count_is_not_left_for_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wallet_walk, "SEARCH_S", 0.0)
+    monkeypatch.setattr(engine_wallet_walk, "SEARCH_S", 0.0)
     wallet, one, other = Wallet(400), order_of(), order_of()
     walk = walker(wallet)
     for past in (90, 120, 90, 120):
@@ -155,7 +155,7 @@ def test_where_many_are_in_doubt_nobody_waits_for_who_takes_the_walk_on() -> Non
         await begun.wait()
         with pytest.raises(StillInDoubt) as caught:
             await walk.search(order_of(), {}, 90)
-        assert caught.value.pause == wallet_walk.PAUSE[1]
+        assert caught.value.pause == engine_wallet_walk.PAUSE[1]
         go_on.set()
         await first
 
@@ -168,8 +168,8 @@ def test_where_many_are_in_doubt_nobody_waits_for_who_takes_the_walk_on() -> Non
 def test_who_needs_little_does_not_begin_anew_the_walk_of_who_needs_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wallet_walk, "SEARCH_S", 0.0)
-    monkeypatch.setattr(wallet_walk, "_STALE_S", -1.0)
+    monkeypatch.setattr(engine_wallet_walk, "SEARCH_S", 0.0)
+    monkeypatch.setattr(engine_wallet_walk, "_STALE_S", -1.0)
     wallet = Wallet(2000)
     walk, deep, young = walker(wallet), order_of(36), order_of(0)
     answer = None

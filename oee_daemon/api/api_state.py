@@ -1,4 +1,4 @@
-"""What the routes work with: one value, made once by `app`, and found by `state_of`.
+"""What the routes work with: one value, made once by `api_app`, and found by `state_of`.
 
 Nothing of it is replaced while the daemon runs; `draining` is the one thing that changes.
 """
@@ -14,12 +14,13 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from oee_daemon.api.api_endpoint_checks import EndpointChecks
+from oee_daemon.api.api_hub import Hub
+from oee_daemon.api.api_price_stream import PriceWatch
 from oee_daemon.api.api_probes import Probes
-from oee_daemon.api.hub import Hub
-from oee_daemon.api.price_stream import PriceWatch
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_identity import Identity
 from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.engine_telling import Teller
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.engine_wallet_lock import WalletLock
@@ -27,12 +28,11 @@ from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.halting import Halting
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.networks.network import Network
-from oee_daemon.reads.joined_fills import Fills
-from oee_daemon.reads.order_history import History
-from oee_daemon.reads.quality_figures import Stats
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.reads.reads_fills import Fills
+from oee_daemon.reads.reads_history import History
+from oee_daemon.reads.reads_quality import Stats
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.postgres_line import Line
 

@@ -2,7 +2,7 @@
 
 Without this cache, a hundred clients on one order are a hundred reads of Postgres for each of its moves. A
 hint marks the order's entry as stale; the first watcher that asks then reads what is new, and the others wait
-for that read. The cache never decides when to read: `hub` and `stream_routes` do.
+for that read. The cache never decides when to read: `api_hub` and `stream_routes` do.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.contract.status import Status
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.order import Event
-from oee_daemon.reads.order_history import History
+from oee_daemon.reads.reads_history import History
 
 #: Orders in the cache; the one that was asked for longest ago is dropped first.
 MAX_ORDERS = 500
@@ -97,4 +97,4 @@ class EventCache:
 
 
 def encode(event: Event, tokens: TokenBook) -> EncodedEvent:
-    return EncodedEvent(event.seq, event.status, event.at, _ENCODE(wire.event_json(event, tokens)))
+    return EncodedEvent(event.seq, event.status, event.at, _ENCODE(order_wire.event_json(event, tokens)))

@@ -20,14 +20,14 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, OrderType
+from oee_daemon.engine.engine_launches import Fired, Launches
+from oee_daemon.engine.engine_listing_watch import ListingWatch
 from oee_daemon.engine.engine_price_post import Lead
-from oee_daemon.engine.launch_chore import Fired, Launches
-from oee_daemon.engine.listing_watch import ListingWatch
-from oee_daemon.engine.price_ticks import PriceTicks
-from oee_daemon.engine.urgent_orders import UrgentOrders
+from oee_daemon.engine.engine_price_ticks import PriceTicks
+from oee_daemon.engine.engine_urgent_orders import UrgentOrders
 from oee_daemon.networks.network import Network
-from oee_daemon.queue.broker import Broker, ring
-from oee_daemon.queue.hint_feed import Feed
+from oee_daemon.queue.queue_broker import Broker, ring
+from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import engine_row, group_sql, launch_sql, watch_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where

@@ -18,9 +18,9 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from oee_daemon.api.event_cache import EventCache, encode
+from oee_daemon.api.api_event_cache import EventCache, encode
 from oee_daemon.fault_log import FaultLog
-from oee_daemon.queue import hint_feed
+from oee_daemon.queue import queue_hints
 from oee_daemon.store.tail_sql import Tail
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Hub:
         while True:
             await self._wanted.wait()
             try:
-                async with aclosing(hint_feed.listen(self._url)) as hints:
+                async with aclosing(queue_hints.listen(self._url)) as hints:
                     async for order_id in hints:
                         self._pass_on(order_id)
                         if not self._interest and time.monotonic() > self._left_at + LINGER_S:

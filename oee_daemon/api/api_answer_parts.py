@@ -1,6 +1,6 @@
 """What the shapes of the answers are made of: how amounts, moments and errors are written.
 
-Nothing is computed here; the shapes themselves stand in `answer_schema`.
+Nothing is computed here; the shapes themselves stand in `api_answer_schema`.
 """
 
 from __future__ import annotations

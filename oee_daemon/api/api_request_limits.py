@@ -10,7 +10,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from oee_daemon.api.problems import refuse
+from oee_daemon.api.api_problems import refuse
 from oee_daemon.contract.protocol import (
     MAX_BODY,
     NETWORK_HEADER,

@@ -1,4 +1,4 @@
-"""The shapes of the answers, for the OpenAPI document and for whoever writes a client; `wire` makes them.
+"""The shapes of the answers, for the OpenAPI document and for whoever writes a client; `*_wire` make them.
 
 Nothing is computed here. A test compares every answer with its shape, field by field.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model
 from pydantic.alias_generators import to_snake
 
-from oee_daemon.api.answer_parts import Amount as Amount
-from oee_daemon.api.answer_parts import Body as Body
-from oee_daemon.api.answer_parts import Check, Error
-from oee_daemon.api.answer_parts import Moment as Moment
-from oee_daemon.api.answer_parts import OrderId as OrderId
-from oee_daemon.api.answer_parts import Shape as Shape
+from oee_daemon.api.api_answer_parts import Amount as Amount
+from oee_daemon.api.api_answer_parts import Body as Body
+from oee_daemon.api.api_answer_parts import Check, Error
+from oee_daemon.api.api_answer_parts import Moment as Moment
+from oee_daemon.api.api_answer_parts import OrderId as OrderId
+from oee_daemon.api.api_answer_parts import Shape as Shape
 from oee_daemon.contract.fields import FIELDS, GIVEN, Kind
 from oee_daemon.contract.fields import Field as Row
 from oee_daemon.contract.status import Status

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from oee_daemon.api import (
+    api_document,
+    api_problems,
     balance_routes,
     cancel_routes,
     edit_routes,
@@ -18,39 +20,37 @@ from oee_daemon.api import (
     limit_routes,
     lookup_routes,
     notify_routes,
-    openapi,
     order_routes,
-    problems,
     stats_routes,
     stream_routes,
     token_routes,
     wallet_routes,
 )
 from oee_daemon.api.api_endpoint_checks import EndpointChecks
+from oee_daemon.api.api_event_cache import EventCache
+from oee_daemon.api.api_hub import Hub
+from oee_daemon.api.api_price_stream import PriceWatch
 from oee_daemon.api.api_probes import Probes
-from oee_daemon.api.event_cache import EventCache
-from oee_daemon.api.hub import Hub
-from oee_daemon.api.price_stream import PriceWatch
-from oee_daemon.api.request_limits import RequestLimits
-from oee_daemon.api.state import State, Surroundings
+from oee_daemon.api.api_request_limits import RequestLimits
+from oee_daemon.api.api_state import State, Surroundings
 from oee_daemon.contract.protocol import VERSION
 from oee_daemon.engine.editing import Editing
 from oee_daemon.engine.engine_order_checks import OrderChecks
+from oee_daemon.engine.engine_spending_limits import SpendingLimits
 from oee_daemon.engine.engine_token_desk import TokenDesk
 from oee_daemon.engine.group_intake import GroupIntake
 from oee_daemon.engine.intake import Intake
 from oee_daemon.engine.placing import Placing
-from oee_daemon.engine.spending_limits import SpendingLimits
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.bounded_network import BoundedChain
 from oee_daemon.networks.network import Network
-from oee_daemon.queue.broker import Broker
-from oee_daemon.queue.hint_feed import Feed
-from oee_daemon.reads.engine_overview import Overviews
-from oee_daemon.reads.joined_fills import Fills
-from oee_daemon.reads.order_history import History
-from oee_daemon.reads.quality_figures import Stats
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.queue.queue_broker import Broker
+from oee_daemon.queue.queue_hints import Feed
+from oee_daemon.reads.reads_engine import Overviews
+from oee_daemon.reads.reads_fills import Fills
+from oee_daemon.reads.reads_history import History
+from oee_daemon.reads.reads_quality import Stats
+from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.settings import Settings
 from oee_daemon.store.postgres_line import Line
 from oee_daemon.store.tail_sql import Tail
@@ -123,8 +123,8 @@ def _open_waiting(
 def build(state: State) -> FastAPI:
     app = FastAPI(title="oee", version=VERSION, redoc_url=None, docs_url=None, redirect_slashes=False)
     app.state.oee = state
-    problems.install(app)
-    openapi.install(app, *order_routes.documented.routes)
+    api_problems.install(app)
+    api_document.install(app, *order_routes.documented.routes)
     app.add_route(order_routes.EXECUTE, order_routes.execute, methods=["POST"])
     # The WebSocket's path is also that of the POST: both are told apart by the kind of request.
     for router in (

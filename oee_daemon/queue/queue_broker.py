@@ -22,9 +22,9 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from oee_daemon.queue.consumer import Consumer
-from oee_daemon.queue.hint_feed import hint_of
 from oee_daemon.queue.queue_connection import FireAndForget
+from oee_daemon.queue.queue_consumer import Consumer
+from oee_daemon.queue.queue_hints import hint_of
 from oee_daemon.queue.queue_threads import SPARE, Threads
 
 log = logging.getLogger(__name__)

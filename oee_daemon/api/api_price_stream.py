@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from oee_daemon.api import wire
+from oee_daemon.api import order_wire
 from oee_daemon.networks.network import Network
 from oee_daemon.networks.prices import Price, PriceSource, Watched
 from oee_daemon.orders.tokens import decimal_text
-from oee_daemon.reads.waiting_overview import WaitingOrders
+from oee_daemon.reads.reads_waiting import WaitingOrders
 
 #: Seconds between two looks at their quickest.
 LOOK_S = 0.4
@@ -74,7 +74,7 @@ class PriceWatch:
             for pair in pairs:
                 row = stored.get(pair.name)
                 told = _asked(prices.get(pair.name), source) if row is None else _stored(row)
-                self._seen[pair.name] = {"pair": wire.pair_text(pair.name, self._network.tokens)} | told
+                self._seen[pair.name] = {"pair": order_wire.pair_text(pair.name, self._network.tokens)} | told
             async with self._looked:
                 self._looked.notify_all()
             await asyncio.sleep(max(LOOK_S, source.cadence_s))
@@ -88,7 +88,7 @@ def _asked(price: Price | None, source: PriceSource) -> dict[str, Any]:
     return {
         "bid": decimal_text(price.bid),
         "ask": decimal_text(price.ask),
-        "at": wire.moment(at),
+        "at": order_wire.moment(at),
         "ageMs": round(price.age_s * 1000),
         "slot": price.slot,
         "source": source.name,
@@ -101,7 +101,7 @@ def _stored(row: Any) -> dict[str, Any]:
     return {
         "bid": row.bid,
         "ask": row.ask,
-        "at": wire.moment(row.at),
+        "at": order_wire.moment(row.at),
         "ageMs": max(0, round(row.age_s * 1000)),
         "slot": row.slot,
         "source": row.source,

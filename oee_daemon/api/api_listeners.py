@@ -24,9 +24,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from oee_daemon.api import api_connections
+from oee_daemon.api.api_auth import AuthMiddleware, own_hosts
 from oee_daemon.api.api_own_home import HomeMiddleware
-from oee_daemon.api.auth import AuthMiddleware, own_hosts
-from oee_daemon.api.request_limits import VersionMiddleware
+from oee_daemon.api.api_request_limits import VersionMiddleware
 from oee_daemon.errors import StartFailed
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic.alias_generators import to_camel
 
-from oee_daemon.api import answer_schema
+from oee_daemon.api import api_answer_schema
 from oee_daemon.api.quote_wire import event_data
 from oee_daemon.contract.fields import FIELDS, Kind
 from oee_daemon.contract.moments import rfc3339
@@ -30,7 +30,7 @@ def moment(at: datetime) -> str:
     return rfc3339(at, "microseconds")
 
 
-def told(shape: type[answer_schema.Shape], source: object, **others: Any) -> dict[str, Any]:
+def told(shape: type[api_answer_schema.Shape], source: object, **others: Any) -> dict[str, Any]:
     """The answer of that shape: each of its fields out of `others`, or what `source` has by the same name."""
     return {
         camel: _plain(others[name] if name in others else getattr(source, name))
@@ -39,7 +39,7 @@ def told(shape: type[answer_schema.Shape], source: object, **others: Any) -> dic
 
 
 @cache
-def _names_of(shape: type[answer_schema.Shape]) -> tuple[tuple[str, str], ...]:
+def _names_of(shape: type[api_answer_schema.Shape]) -> tuple[tuple[str, str], ...]:
     return tuple((name, to_camel(name)) for name in shape.model_fields)
 
 
@@ -131,4 +131,4 @@ def fill_json(fill: Fill, book: TokenBook) -> dict[str, Any]:
     given, taken = book.by_mint(fill.input_mint), book.by_mint(fill.output_mint)
     amounts = {"amount_in": given.text(fill.amount_in), "amount_out": taken.text(fill.amount_out)}
     symbols = {"input_token": given.symbol, "output_token": taken.symbol}
-    return told(answer_schema.Fill, fill, **symbols, **amounts)
+    return told(api_answer_schema.Fill, fill, **symbols, **amounts)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from oee_daemon.embedded.child import Child, Log
+from oee_daemon.embedded.embedded_child import Child, Log
 from oee_daemon.errors import OtherRelease, OutOfThreads, StartFailed
 
 #: The pause before a restart, seconds: doubled each time until the server has answered again.

@@ -24,11 +24,11 @@ from sqlalchemy.exc import OperationalError
 
 from oee_daemon import failpoints
 from oee_daemon.contract.terms import URGENT, Side
-from oee_daemon.engine import conditions_met
-from oee_daemon.engine.conditions_met import Candidate, Held
+from oee_daemon.engine import engine_conditions_met
+from oee_daemon.engine.engine_conditions_met import Candidate, Held
+from oee_daemon.engine.engine_launches import Fired
 from oee_daemon.engine.engine_price_post import Lead, Post, one_look_for, post_of, told
 from oee_daemon.engine.engine_token_desk import TokenDesk
-from oee_daemon.engine.launch_chore import Fired
 from oee_daemon.engine.routing import may_choose, request_of
 from oee_daemon.fault_log import FaultLog
 from oee_daemon.networks.network import Network
@@ -148,7 +148,7 @@ class PriceTicks:
 
     def _believe(self, name: str, price: Price, asked_at: float) -> bool:
         post = self.posts[name]
-        believable = conditions_met.believable(price, post.last, self._source.must_be_ordered)
+        believable = engine_conditions_met.believable(price, post.last, self._source.must_be_ordered)
         good = post.note(price, believable)
         if price.age_s <= self._source.max_age_s:
             # Not by when the answer came: no price is younger than it says.
@@ -231,10 +231,10 @@ class PriceTicks:
     def _fire_now(
         self, conn: Connection, lead: Lead, price: Price, price_at: datetime, ready: Ready
     ) -> list[UUID]:
-        fixed = [conditions_met.fixed_at(c, self._network.tokens) for c, _ in ready]
+        fixed = [engine_conditions_met.fixed_at(c, self._network.tokens) for c, _ in ready]
         source = self._source.name
         triggers = [
-            Jsonb(conditions_met.trigger(c, price, source, held_ms=held, fence=lead.fence))
+            Jsonb(engine_conditions_met.trigger(c, price, source, held_ms=held, fence=lead.fence))
             for c, held in ready
         ]
         values: dict[str, Any] = {
@@ -260,8 +260,8 @@ class PriceTicks:
         quotes = await asyncio.gather(*(self._firm(c) for c in asked))
         priced = [(c, quote) for c, quote in zip(asked, quotes, strict=True) if quote is not None]
         await self._rest([c for c, quote in zip(asked, quotes, strict=True) if quote is None])
-        met = [c for c, quote in priced if conditions_met.is_met(c.order, quote)]
-        missed = [(c, quote) for c, quote in priced if not conditions_met.is_met(c.order, quote)]
+        met = [c for c, quote in priced if engine_conditions_met.is_met(c.order, quote)]
+        missed = [(c, quote) for c, quote in priced if not engine_conditions_met.is_met(c.order, quote)]
         if missed:
             await self._learn(missed, price)
         # What can't wait asks for no room: a stop that has fired and waits for its limit.
@@ -279,7 +279,7 @@ class PriceTicks:
     async def _learn(self, missed: Sequence[tuple[Candidate, Quote]], price: Price) -> None:
         """At which price of the pair each would be met."""
         tokens = self._network.tokens
-        prices = [conditions_met.learned(c, quote, price, tokens) for c, quote in missed]
+        prices = [engine_conditions_met.learned(c, quote, price, tokens) for c, quote in missed]
         self._missed_of_late += len(missed)
         await self._arm([c for c, _ in missed], prices, LEARNED_S)
 
@@ -287,7 +287,7 @@ class PriceTicks:
         """Those that no venue can fill now make room for others of their pair. By their own prices: what was
         learned is looked at again at once."""
         if unpriced:
-            await self._arm(unpriced, [conditions_met.wanted(c) for c in unpriced], UNPRICED_S)
+            await self._arm(unpriced, [engine_conditions_met.wanted(c) for c in unpriced], UNPRICED_S)
 
     async def _arm(self, looked: Sequence[Candidate], prices: Sequence[Decimal], rest_s: float) -> None:
         values = {

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from oee_daemon.api import answer_schema, request_wire
-from oee_daemon.api.auth import OPEN
+from oee_daemon.api import api_answer_schema, request_wire
+from oee_daemon.api.api_auth import OPEN
 from oee_daemon.contract.protocol import PROTOCOL
 
 _REF = "#/components/schemas/{model}"
@@ -107,7 +107,7 @@ def _make_document(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, A
         description=_INTRODUCTION,
         routes=[*documented, *app.routes],
     )
-    said: set[type[BaseModel]] = {*_shapes, answer_schema.Problem, answer_schema.Event}
+    said: set[type[BaseModel]] = {*_shapes, api_answer_schema.Problem, api_answer_schema.Event}
     told = [(model, _MODE) for model in sorted(said, key=str)]
     read = [(model, _READ) for model in sorted(_bodies, key=str)]
     _, shapes = models_json_schema([*read, *told], ref_template=_REF)
