@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 from oee_cli.text.amount_text import plain_digits
+from oee_daemon.contract.decimals import is_decimal
 from oee_daemon.contract.fields import GIVEN, Kind, given
 from oee_daemon.contract.terms import DEFAULTS, LIQUIDITY_USD
 from oee_daemon.contract.tokens import is_stable
@@ -37,8 +38,6 @@ _NUMBERS = given(Kind.AMOUNT, Kind.PRICE)
 _AMOUNTS = given(Kind.AMOUNT)
 _TOKENS = given(Kind.TOKEN)
 _MOMENTS, _IDS, _NAMES = given(Kind.MOMENT), given(Kind.ID), given(Kind.NAMES)
-#: The daemon reads no longer number.
-_LONGEST = 100
 #: How keys begin, and how those of 0.1.0 did.
 _BEGIN, FORMER = "row-", "batch-"
 
@@ -143,7 +142,7 @@ def _canonical_number(value: Any) -> Any:
     if not isinstance(value, str | int) or isinstance(value, bool):
         return value
     text = str(value)
-    return value if len(text) > _LONGEST or not text.isascii() or "_" in text else _plain_number(text, value)
+    return _plain_number(text, value) if is_decimal(text) else value
 
 
 def _plain_number(text: str, otherwise: Any) -> Any:

@@ -10,9 +10,8 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.cli_errors import UsageFault
+from oee_daemon.contract.decimals import is_decimal
 
-#: A number as people write one, without a sign.
-PLAIN = re.compile(r"\d{1,60}(\.\d{1,60})?|\.\d{1,60}", re.ASCII)
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(%|bps)", re.ASCII | re.IGNORECASE)
 #: The least and the greatest that an order may allow, basis points: the daemon takes no other.
 SLIPPAGE_BPS = (0, 5000)
@@ -25,8 +24,8 @@ _FIGURES = 5
 
 
 def read_amount(text: str, name: str) -> str:
-    """A positive plain decimal, as text to send. Raises `UsageFault`, naming the argument."""
-    if not PLAIN.fullmatch(text):
+    """A positive number, as text to send. Raises `UsageFault`, naming the argument."""
+    if not is_decimal(text):
         hint = "Write plain digits with a point, for example 1.5 or 1000000."
         raise UsageFault(f"{name} can't be {text[:60]!r}: it has to be a number.", hint=hint)
     if not Decimal(text):
@@ -58,7 +57,7 @@ def _within(bps: int, text: str, option: str, bounds: tuple[int, int], example: 
 def _read_share(text: str, option: str, example: str) -> int:
     found = _SHARE.fullmatch(text.strip())
     if found is None:
-        if PLAIN.fullmatch(text):
+        if is_decimal(text):
             raise UsageFault(
                 f"{option} {text} is ambiguous: percent or basis points?",
                 # Half a basis point is none.

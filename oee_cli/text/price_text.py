@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from oee_cli.cli_errors import UsageFault
-from oee_cli.text.amount_text import PLAIN, plain_digits
+from oee_cli.text.amount_text import plain_digits
+from oee_daemon.contract.decimals import is_decimal
 
 _SHARE = re.compile(r"([+-])(\d{1,4}(?:\.\d{1,9})?)%", re.ASCII)
 _NEGATIVE = re.compile(r"-\.?\d[\d.]*", re.ASCII)
@@ -43,7 +44,7 @@ class TypedPrice:
 def read_price(text: str, option: str, base: str, quote: str) -> TypedPrice:
     """`140`, `-2%`, `+1.5%`. Raises `UsageFault` with the code `invalid_price`."""
     typed = text.strip()
-    if PLAIN.fullmatch(typed):
+    if is_decimal(typed):
         return TypedPrice(fixed=_read_fixed(typed, option))
     share = _SHARE.fullmatch(typed)
     if share is not None:
@@ -73,7 +74,7 @@ def _read_fixed(typed: str, option: str) -> str:
     value = Decimal(typed)
     if not value:
         raise _invalid(f"{option} has to be more than 0.", f"{option} -5% is 5 % under now.")
-    if len(plain_digits(value).replace(".", "").strip("0")) > _DIGITS:
+    if len("".join(map(str, value.as_tuple().digits)).strip("0")) > _DIGITS:
         raise _invalid(f"{option} has more than {_DIGITS} digits.", "Leave out the last ones.")
     return f"0{typed}" if typed.startswith(".") else typed
 

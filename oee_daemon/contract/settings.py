@@ -56,7 +56,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return int(text)
 
@@ -64,13 +64,9 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def _rate(text: str) -> Any:
-    from decimal import Decimal, InvalidOperation
+    from oee_daemon.contract.decimals import is_decimal, read_decimal
 
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("a number from 0 to 1") from None
-    if not rate.is_finite() or not 0 <= rate <= 1:
+    if not is_decimal(text) or not (rate := read_decimal(text)) <= 1:
         raise ValueError("a number from 0 to 1")
     return rate
 
@@ -176,18 +172,22 @@ def _wallet(text: str) -> str:
 
 
 def _amounts(text: str) -> str:
+    from oee_daemon.contract.decimals import is_decimal
+
     parts = [part.split() for part in text.split(",")]
-    if not all(len(part) == 2 and re.fullmatch(r"\d{1,18}(\.\d{1,18})?", part[0]) for part in parts):
+    if not all(len(part) == 2 and is_decimal(part[0]) for part in parts):
         raise ValueError('amounts and tokens separated by commas, as "100 SOL, 10000 USDC"')
     return ", ".join(" ".join(part) for part in parts)
 
 
 def _dollars(text: str) -> Any:
-    from decimal import Decimal
+    from oee_daemon.contract.decimals import is_decimal, read_decimal
 
-    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text) or not Decimal(text):
+    dollars = read_decimal(text) if is_decimal(text) else None
+    # Micro-dollars are what limits count in.
+    if not dollars or dollars.adjusted() >= 12 or round(dollars, 6) != dollars:
         raise ValueError("US dollars, as in 250 or 99.50")
-    return Decimal(text)
+    return dollars
 
 
 def _symbols(text: str) -> str:

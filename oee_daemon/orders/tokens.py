@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 
+from oee_daemon.contract import decimals
 from oee_daemon.contract.tokens import LISTED
 from oee_daemon.errors import InvalidInput
 
@@ -77,12 +78,11 @@ def _too_large(token: Token, field: str) -> InvalidInput:
 
 
 def read_decimal(text: str, field: str) -> Decimal:
-    """A plain decimal number. Raises `InvalidInput`, naming `field`."""
+    """The number that `text` is, below 0 too. Raises `InvalidInput`, naming `field`."""
     try:
-        if len(text) > 100 or not text.isascii() or "_" in text:
-            raise InvalidOperation
-        return Decimal(text)
-    except InvalidOperation:
+        number = decimals.read_decimal(text.removeprefix("-"))
+        return number.copy_negate() if text.startswith("-") else number
+    except ValueError:
         raise InvalidInput(
             f"{field} has to be a number.", code="invalid_amount", field=field, hint="For example 1.5"
         ) from None

@@ -42,7 +42,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("buy SOL USDC 0", "amount", "For example 1.5"),
     ("buy SOL USDC -1", "amount", "without a sign"),
     ("buy SOL USDC abc", "amount", "plain digits"),
-    ("buy SOL USDC 1e3", "amount", "plain digits"),
+    ("buy SOL USDC +1e3", "amount", "plain digits"),
     ("buy SOL USDC ''", "amount", "plain digits"),
     ("buy SOL USDC 1.0000000001", "amount", "has: 9"),
     ("buy SOL USDC 99999999999999999999999", "amount", ""),

@@ -35,6 +35,7 @@ from oee_daemon.contract.fields import BY_NAME
         (".5", "0.5"),
         ("123456789.123456789", "123456789.123456789"),
         ("007", "007"),
+        ("1e-05", "1e-05"),
     ],
 )
 def test_an_amount_is_sent_as_it_was_typed(typed: str, sent: str) -> None:
@@ -42,7 +43,7 @@ def test_an_amount_is_sent_as_it_was_typed(typed: str, sent: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "0", "0.0", "-1", "1e3", "1,5", "1_000", "NaN", "inf", "١", "1.", " 1", "0x1"]
+    "typed", ["", "0", "0.0", "-1", "+1", "1e", "1,5", "1_000", "NaN", "inf", "١", "1.", " 1", "0x1"]
 )
 def test_what_is_no_positive_plain_number_is_refused_by_name(typed: str) -> None:
     with pytest.raises(UsageFault, match="--spend") as e:
