@@ -27,7 +27,7 @@ from oee_daemon.contract.status import Status
 
 #: Rows where no number is asked for.
 _USUAL = 20
-_ALL = ("all", "0")
+_ALL = "all"
 
 Row = dict[str, Any]
 
@@ -117,9 +117,9 @@ def _read_columns(options: ListOptions, output: Output, fields: Listing) -> tupl
 def _read_limit(text: str | None) -> int | None:
     """How many rows at most; `None` is all of them. Raises `UsageFault`."""
     text = str(_USUAL) if text is None else text.strip().lower()
-    if text in _ALL:
+    if text == _ALL:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 13 and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) < 100 and int(text)):
         raise UsageFault(
             f"--limit can't be {text[:40]!r}.", hint="It takes a whole number from 1 on, or all."
         )
