@@ -27,6 +27,7 @@ from oee_daemon.settings import Settings
 from oee_daemon.store.database import open_database
 from tests.kit.databases import Databases
 from tests.kit.homes import furnished, open_folder, open_run
+from tests.kit.tables import read_columns
 from tests.kit.xdist_workers import fork_workers
 
 # Started in the background of a shell, a test run ignores SIGINT, and so would every process that it starts.
@@ -120,6 +121,9 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def databases(servers: Servers) -> Iterator[Databases]:
     """Databases of that Postgres, all of one migrated template."""
+    migrated = open_database(servers.database_url, pool_size=1)
+    read_columns(migrated)
+    migrated.dispose()
     made = Databases(servers.database_url)
     yield made
     made.close()

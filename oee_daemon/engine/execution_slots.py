@@ -22,8 +22,8 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store import lease_sql
 from oee_daemon.store.database import aside
 from oee_daemon.store.engine_row import Where
+from oee_daemon.store.lease_sql import MARKET, URGENT
 from oee_daemon.store.postgres_line import Line
-from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
 
 #: Seconds between two looks for a slot that another worker gave back; one of our own is told at once.

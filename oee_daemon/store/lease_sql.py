@@ -35,8 +35,10 @@ from oee_daemon.store.predicates import (
     there,
 )
 from oee_daemon.store.sql_statement import Statement
-from oee_daemon.store.tables import MARKET, URGENT
 from oee_daemon.timing import USUAL
+
+#: The classes of slots: those that every order takes, and those beyond them for what can't wait for one.
+MARKET, URGENT = "market", "urgent"
 
 
 class NoSlot(Exception):

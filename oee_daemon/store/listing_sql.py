@@ -18,10 +18,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from oee_daemon.contract.status import LIVE, Status
+from oee_daemon.contract.status import LIVE, MISSED, Status
 from oee_daemon.contract.terms import Side
 from oee_daemon.orders.order import Order
-from oee_daemon.store import predicates, tables
+from oee_daemon.store import predicates
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.sql_statement import Statement
 
@@ -212,7 +212,7 @@ def _sources(conn: Connection, wanted: Filter, values: dict[str, Any]) -> list[s
         values["pairs"], values["sides"] = ([run[n] for run in runs] for n in range(2))
         return [_MARKET.format(rest=_conditions_left(wanted, "status", "type", "since", "until"))]
     sources = []
-    if missed := [status for status in tables.MISSED if status in wanted.status]:
+    if missed := [status for status in sorted(MISSED) if status in wanted.status]:
         ended = [(status, *run) for status, run in product(missed, runs)]
         for n, name in enumerate(("missed", "missed_pairs", "missed_sides")):
             values[name] = [str(run[n]) for run in ended]

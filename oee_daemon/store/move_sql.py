@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql
 
 from oee_daemon.contract.status import FINAL, LETS_GO, MISSED, Status, check
 from oee_daemon.contract.terms import SwapMode
@@ -32,13 +31,11 @@ from oee_daemon.store.order_rows import ORDER, order_row, read_times
 from oee_daemon.store.postgres_line import Batch, Line, answered, asked
 from oee_daemon.store.predicates import EXPIRED, HALTED, IS_THERE, MAY_CANCEL
 from oee_daemon.store.sql_statement import Statement
-from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
 
 #: The price of a trailing stop that has not fired; null of any other order.
 _TRAILED = """CASE asked.arm_rule WHEN 2 THEN peak * (10000 - trail_bps) / 10000
             WHEN 3 THEN peak * (10000 + trail_bps) / 10000 END"""
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SAID = """
         INSERT INTO order_events (order_id, seq, status, attempt, at, data)
         SELECT id, event_seq, status, attempt, updated_at, {data} FROM moved"""
@@ -48,8 +45,8 @@ _HELD = "id uuid, held_as text, held_by bigint, data jsonb"
 
 def _changes_of(to: Status, sets: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """What a move to `to` is asked with, each as in "attempt int", and what it sets of the order."""
-    given = [f"{column} {orders.c[column].type.compile(_DIALECT)}" for column in sets]
-    changes = [f"{column} = asked.{column}" for column in sets]
+    given = list(sets)
+    changes = [f"{column} = asked.{column}" for column in (one.split()[0] for one in sets)]
     if to not in LETS_GO:
         # No indexed column changes here, so that Postgres touches no index.
         given.append("lease interval")
@@ -91,8 +88,8 @@ def _move_to(
     tells: str = "",
 ) -> Batch:
     """The statement of moves to `to`, of orders that are held. `sets`: columns that it sets to what it is
-    asked with by their names; `first`: see `Batch`; `only`: what else has to be so of the order; `more`: what
-    `beside` is asked with, as in "raw bytea"; `tells`: what it answers beside."""
+    asked with by their names, as in "attempt int"; `first`: see `Batch`; `only`: what else has to be so of
+    the order; `more`: what `beside` is asked with, likewise; `tells`: what it answers beside."""
     # `only` stands in a `CASE` over both tables: what is said of orders alone Postgres may take for the way
     # to them, and read all that there are.
     given, changes = _changes_of(to, sets)
@@ -129,17 +126,18 @@ _RETURNED = """, counted AS (
         SELECT data->'why'->>'code' AS code, count(*) FROM moved GROUP BY 1 ORDER BY 1
         ON CONFLICT (code) DO UPDATE SET total = r.total + excluded.total
     )"""
-_CHOICE = ("venue", "quote_in", "quote_out", "quote_fee", "route", "min_receive", "max_spend", "fixed_by")
-_FILLED = ("signature", "filled_in", "filled_out", "fee")
-_AGAIN = ("attempt", "venue", "signature", "asks", "rejections")
-_ANEW = (*_AGAIN, "barred", "min_receive", "max_spend", "fixed_by")
+_BOUND = ("min_receive numeric", "max_spend numeric", "fixed_by text")
+_CHOICE = ("venue text", "quote_in numeric", "quote_out numeric", "quote_fee numeric", "route bytea", *_BOUND)
+_FILLED = ("signature text", "filled_in numeric", "filled_out numeric", "fee numeric")
+_AGAIN = ("attempt int", "venue text", "signature text", "asks int", "rejections int")
+_ANEW = (*_AGAIN, "barred text[]", *_BOUND)
 
 _CHOOSE = _move_to(Status.BUILDING, "choose", "stores the choice", _CHOICE)
 _SUBMIT = _move_to(
     Status.SUBMITTED,
     "submit",
     "stores the signed swap before it is sent, but not past the order's time, nor under a halt",
-    ("signature", "route"),
+    ("signature text", "route bytea"),
     first=SHARED_LOCK,
     only=f"NOT {EXPIRED} AND NOT {HALTED} AND {HAS_TURN}",
     beside=_STORED,
@@ -176,7 +174,7 @@ _FAIL = _move_to(
     Status.FAILED,
     "fail",
     "ends the order with its attempt",
-    ("error", "barred"),
+    ("error jsonb", "barred text[]"),
     beside=f"{_SWAP_ENDED}, {TURN_GIVEN}",
     more=("swap_ended text",),
 )
@@ -184,13 +182,13 @@ _WAIT = _move_to(
     Status.WAITING,
     "wait",
     "ends an attempt; the order waits for its price again, unless its time to wait is over",
-    (*_AGAIN, "returns", "latched", "arm_rule", "arm_price"),
+    (*_AGAIN, "returns int", "latched boolean", "arm_rule smallint", "arm_price numeric"),
     only=f"(good_until > clock_timestamp()) IS NOT FALSE AND {UNFILLED}",
     beside=f"{_SWAP_ENDED}, {TURN_GIVEN}{_RETURNED}",
     more=("swap_ended text",),
 )
 _EXPIRE = _move_to(
-    Status.EXPIRED, "expire", "ends an order whose time is over", ("error",), beside=f", {TURN_GIVEN}"
+    Status.EXPIRED, "expire", "ends an order whose time is over", ("error jsonb",), beside=f", {TURN_GIVEN}"
 )
 
 

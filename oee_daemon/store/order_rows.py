@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import Connection, DateTime, LargeBinary, Numeric
+from sqlalchemy import Connection
 
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType, Side, SwapMode
@@ -20,15 +20,17 @@ from oee_daemon.orders.swap import SignedSwap
 from oee_daemon.store.postgres_line import Row
 from oee_daemon.store.predicates import EXPIRED
 from oee_daemon.store.sql_statement import Statement
-from oee_daemon.store.tables import Units, orders
 
 _NAMES = tuple(f.name for f in fields(Order) if f.name not in ("far", "oco"))
-#: The columns of amounts in base units, which Postgres keeps as numerics.
-UNITS = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, Units))
-_TIMES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, DateTime))
-_BYTES = tuple(name for name in _NAMES if name in orders.c and isinstance(orders.c[name].type, LargeBinary))
+_COLUMNS = tuple(name for name in _NAMES if name != "expired_by_now")
+#: The columns of amounts in base units, numerics: a u64 is one bit more than a bigint holds.
+_UNITS: tuple[str, ...] = ("amount", "min_receive", "max_spend", "quote_in", "quote_out", "quote_fee")
+_UNITS += ("filled_in", "filled_out", "fee")
+_TIMES: tuple[str, ...] = ("launch_at", "good_until", "fired_at", "expires_at", "next_run_at")
+_TIMES += ("created_at", "updated_at", "finished_at")
+_BYTES = ("request_hash", "route")
 #: The columns of prices, which are read as text: JSON would make floats of them.
-_PRICES = tuple(n for n in _NAMES if n in orders.c and type(orders.c[n].type) is Numeric)
+_PRICES = ("target_price", "limit_price")
 #: How what psycopg gives becomes a field's value, where that is not the same.
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "status": Status,
@@ -37,15 +39,13 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "swap_mode": SwapMode,
     "barred": tuple,
     "accepted_risks": tuple,
-    **dict.fromkeys(UNITS, int),
+    **dict.fromkeys(_UNITS, int),
     **dict.fromkeys(_PRICES, Decimal),
 }
 
 #: What a statement has to select, or return, for `order_row`.
 ORDER = ", ".join(
-    f"orders.{name}::text AS {name}" if name in _PRICES else f"orders.{name}"
-    for name in _NAMES
-    if name in orders.c
+    f"orders.{name}::text AS {name}" if name in _PRICES else f"orders.{name}" for name in _COLUMNS
 )
 ORDER += f", {EXPIRED.replace('expires_at', 'orders.expires_at')} AS expired_by_now"
 

@@ -29,8 +29,8 @@ def status_in(statuses: Iterable[Status]) -> str:
 
 
 # To find such orders among all: in the words of the partial indexes, which name no status, for an update that
-# changes no indexed column leaves every index alone. `orders_runnable` and `orders_finished` in `tables` hold
-# that both wordings mean the same.
+# changes no indexed column leaves every index alone. `orders_runnable` and `orders_finished` of the schema
+# hold that both wordings mean the same.
 
 #: The order may be claimed, rung and counted as due, stuck or overdue. Index `orders_due`.
 RUNNABLE = "next_run_at IS NOT NULL"

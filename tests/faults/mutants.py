@@ -22,7 +22,7 @@ from oee_daemon.orders.swap import Fill, Landed, Lapsed, Look, Outcome, Rejected
 from oee_daemon.store import move_sql, order_rows
 from oee_daemon.store.database import aside
 from oee_daemon.store.postgres_line import Line
-from oee_daemon.store.tables import swaps
+from tests.kit.tables import swaps
 
 
 def send_before_storing() -> None:

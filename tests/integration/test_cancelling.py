@@ -15,8 +15,8 @@ from oee_daemon.orders.order import Order
 from oee_daemon.store import cancel_sql, move_sql
 from oee_daemon.store.cancel_sql import Chosen
 from oee_daemon.store.database import transactions
-from oee_daemon.store.tables import orders
 from tests.kit.engine import Bench
+from tests.kit.tables import orders
 
 STEPS = (Status.ROUTING, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
 

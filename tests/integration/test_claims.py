@@ -11,10 +11,10 @@ from sqlalchemy import select, text
 
 from oee_daemon.contract.status import RUNNABLE, Status
 from oee_daemon.store import lease_sql
-from oee_daemon.store.tables import orders
 from oee_daemon.timing import USUAL
 from tests.kit.at_once import at_once
 from tests.kit.engine import Bench
+from tests.kit.tables import orders
 
 
 def test_ten_claim_at_once_and_one_wins(bench: Bench) -> None:

@@ -21,11 +21,11 @@ from oee_daemon.networks.venue import Plan
 from oee_daemon.orders.swap import Anchor, UnsignedSwap
 from oee_daemon.settings import Settings
 from oee_daemon.store import lease_sql, order_rows
-from oee_daemon.store.tables import execution_slots
 from oee_daemon.timing import USUAL
 from tests.integration.test_worker import running, settings  # noqa: F401
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
+from tests.kit.tables import execution_slots
 
 CONFIRMED = ["pending", "routing", "building", "submitted", "confirmed"]
 

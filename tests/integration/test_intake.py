@@ -30,12 +30,12 @@ from oee_daemon.orders.terms import Terms, terms_of
 from oee_daemon.orders.tokens import TOKENS, read_decimal, units
 from oee_daemon.queue.queue_broker import open_broker
 from oee_daemon.store.postgres_line import Line
-from oee_daemon.store.tables import order_events, orders
 from tests.integration.test_scale import cost
 from tests.kit.daemons import until
 from tests.kit.engine import BOOK, Bench
 from tests.kit.now import now
 from tests.kit.proxy import Proxy
+from tests.kit.tables import order_events, orders
 
 SOL, USDC, USDT = TOKENS["SOL"], TOKENS["USDC"], TOKENS["USDT"]
 KEY = "a-key-of-mine"

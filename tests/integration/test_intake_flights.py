@@ -16,10 +16,10 @@ from oee_daemon.errors import KeyConflict
 from oee_daemon.orders.order import Order
 from oee_daemon.orders.terms import Terms
 from oee_daemon.store.database import transactions
-from oee_daemon.store.tables import order_events
 from tests.integration.test_intake import KEY, new, stored
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
+from tests.kit.tables import order_events
 
 
 def at_once(bench: Bench, *asked: tuple[Terms, str | None]) -> list[Any]:

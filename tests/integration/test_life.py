@@ -22,15 +22,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from oee_daemon.contract.status import Status
 from oee_daemon.orders.order import Order
 from oee_daemon.store import lease_sql, move_sql
-from oee_daemon.store.tables import execution_slots, order_events, orders, swaps
 from tests.kit.databases import EMPTY
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.tables import execution_slots, order_events, orders, swaps
 
 SLOTS, ORDERS = 2, 3
 WORKERS = st.sampled_from(["one", "two"])
@@ -295,7 +295,7 @@ class Life(RuleBasedStateMachine):
         return trails, states, numbers
 
 
-_TAKEN = select(execution_slots.c.order_id).where(execution_slots.c.order_id.is_not(None))
+_TAKEN = text("SELECT order_id FROM execution_slots WHERE order_id IS NOT NULL")
 
 
 def _events_of(order_id: UUID) -> Any:

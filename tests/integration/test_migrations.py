@@ -7,34 +7,34 @@ from importlib import import_module
 
 import pytest
 from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import DateTime, Engine, LargeBinary, Numeric, text
 from sqlalchemy.exc import IntegrityError
 
 from oee_daemon.api import order_wire
 from oee_daemon.errors import StartFailed
 from oee_daemon.networks.tokens import TokenBook
 from oee_daemon.orders.tokens import TOKENS
-from oee_daemon.store import migrations, tables_of_engine
+from oee_daemon.store import migrations, order_rows
 from oee_daemon.store.database import transactions
 from oee_daemon.store.order_rows import ORDER, order_row
 from oee_daemon.store.sql_statement import Statement
-from oee_daemon.store.tables import Xid8, metadata
+from tests.kit.tables import orders
 
 
-def test_the_migrations_make_the_tables_that_the_code_names(db: Engine) -> None:
-    """And no other: a network's tables are its own."""
-    # SQLAlchemy does not know it by itself.
-    PGDialect.ischema_names["xid8"] = Xid8
-    start_over(db)
-    migrations.migrate(db)
-    with db.connect() as conn:
-        assert tables_of_engine.engine.metadata is metadata
-        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+@pytest.mark.usefixtures("template")
+def test_each_column_of_an_order_is_read_as_what_it_is() -> None:
+    read = {
+        Numeric: {*order_rows._PRICES, *order_rows._UNITS},
+        DateTime: set(order_rows._TIMES),
+        LargeBinary: set(order_rows._BYTES),
+    }
+    for kind, names in read.items():
+        there = {c.name for c in orders.c if isinstance(c.type, kind) and c.name in order_rows._COLUMNS}
+        assert there == names
+    assert {str(orders.c[name].type) for name in order_rows._PRICES} == {"NUMERIC"}
+    assert {str(orders.c[name].type) for name in order_rows._UNITS} == {"NUMERIC(20, 0)"}
 
 
 def start_over(db: Engine) -> None:
@@ -78,19 +78,18 @@ def test_postgres_believes_nothing_yet_of_a_new_table(db: Engine) -> None:
     assert known == -1
 
 
-def earlier(db: Engine, revision: str, rows: str) -> None:
-    """The database as an earlier release left it, with these rows."""
+def earlier(db: Engine, rows: str) -> None:
+    """The database as the first release left it, with these rows."""
     config = Config()
     config.set_main_option("script_location", "oee_daemon.store:migrations")
     start_over(db)
     with transactions(db).begin() as conn:
         config.attributes["connection"] = conn
-        command.upgrade(config, revision)
-        for statement in rows.split(";\n"):
-            conn.execute(text(statement))
+        command.upgrade(config, "0001")
+        conn.execute(text(rows))
 
 
-def test_what_may_run_is_due_what_waits_is_not_and_who_runs_keeps_its_slot(db: Engine) -> None:
+def test_what_may_run_is_due_and_what_waits_is_not(db: Engine) -> None:
     """Rows that a release wrote, and rows that a hand did, before there was one notion of runnable."""
     rows = """
         INSERT INTO orders (id, network, type, side, pair, input_token, output_token, amount, swap_mode,
@@ -106,12 +105,9 @@ def test_what_may_run_is_due_what_waits_is_not_and_who_runs_keeps_its_slot(db: E
             ('waiting', now(), NULL, NULL, 3, 'a worker', 15, now()),
             ('failed', now(), now(), '{"code": "no_route"}', 4, NULL, NULL, NULL),
             ('cancelled', NULL, now(), NULL, 5, NULL, NULL, NULL)
-        ) AS r (status, due, finished, error, fence, owner, lease, rung);
-        INSERT INTO slots SELECT n, (SELECT id FROM orders WHERE fence = n), now()
-        FROM generate_series(1, 3) n;
-        UPDATE slots SET order_id = NULL WHERE slot = 1
+        ) AS r (status, due, finished, error, fence, owner, lease, rung)
     """
-    earlier(db, "0004", rows)
+    earlier(db, rows)
     before = "SELECT fence, next_run_at FROM orders WHERE fence IN (0, 2) ORDER BY fence"
     with db.connect() as conn:
         due = conn.execute(text(before)).all()
@@ -132,10 +128,6 @@ def test_what_may_run_is_due_what_waits_is_not_and_who_runs_keeps_its_slot(db: E
             ("cancelled", None, False, None, None, True),
         ]
         assert conn.execute(text(before)).all() == due, "what was due is due when it was"
-        slots = """SELECT class, slot, status FROM execution_slots s LEFT JOIN orders o ON o.id = s.order_id
-            ORDER BY slot"""
-        held = [("market", 1, None), ("market", 2, "submitted"), ("market", 3, None)]
-        assert conn.execute(text(slots)).all() == held
         for wrong in (
             "UPDATE orders SET next_run_at = NULL WHERE status = 'pending'",
             "UPDATE orders SET next_run_at = now() WHERE status = 'waiting'",
@@ -152,7 +144,7 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
             'pending', now()),
         (gen_random_uuid(), 'simulated', 'market', 'buy', 'mSOL/FOO', 'FOO', 'mSOL', 1, 'ExactIn', 50, 300,
             'pending', now())"""
-    earlier(db, "0004", first)
+    earlier(db, first)
     assert migrations.migrate(db) is True
     sol, usdc, msol = (TOKENS[symbol].mint for symbol in ("SOL", "USDC", "mSOL"))
     with db.connect() as conn:
@@ -167,5 +159,5 @@ def test_symbols_become_mints_and_what_nobody_knows_stays(db: Engine) -> None:
         ("mSOL/FOO", "FOO", "mSOL", "1"),
     ]
     # The release's list is what this release lists, too.
-    known = import_module("oee_daemon.store.migrations.versions.0007_mints")
+    known = import_module("oee_daemon.store.migrations.versions.0021_second")
     assert {t.symbol: t.mint for t in TOKENS.values()} == known.MINTS

@@ -19,8 +19,8 @@ from oee_daemon.networks.simulated.simulated_schema import open_file
 from oee_daemon.orders.order import Order
 from oee_daemon.settings import load
 from oee_daemon.store import retention_sql as statements
-from oee_daemon.store.tables import order_events, orders, spent_keys, swaps
 from tests.kit.engine import Bench
+from tests.kit.tables import order_events, orders, spent_keys, swaps
 
 #: Days that these tests keep.
 KEEP = 30

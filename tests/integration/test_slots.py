@@ -18,11 +18,11 @@ from oee_daemon.engine.execution_slots import Slots
 from oee_daemon.store import lease_sql, move_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.sql_statement import driver
-from oee_daemon.store.tables import execution_slots
 from tests.integration.test_scale import cost
 from tests.kit.engine import Bench
 from tests.kit.executions import discard
 from tests.kit.now import now
+from tests.kit.tables import execution_slots
 
 
 def claim(bench: Bench, order_id: Any, owner: str, places: int) -> Any:

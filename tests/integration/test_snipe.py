@@ -23,11 +23,12 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.queue.queue_broker import LOOK
 from oee_daemon.store import halt_row, lease_sql
 from oee_daemon.store.creating_sql import Armed
-from oee_daemon.store.tables import MARKET, execution_slots
+from oee_daemon.store.lease_sql import MARKET
 from tests.integration.test_editing import editor
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
+from tests.kit.tables import execution_slots
 
 
 def snipe(bench: Bench, ahead_s: float, **what: Any) -> Order:

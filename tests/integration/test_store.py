@@ -15,9 +15,9 @@ from oee_daemon.contract.status import FINAL, UNSENT, IllegalMove, Status
 from oee_daemon.errors import AttemptFailed
 from oee_daemon.orders.order import Order
 from oee_daemon.store import lease_sql, move_sql, order_rows
-from oee_daemon.store.tables import order_events, orders, swaps
 from tests.kit.at_once import at_once
 from tests.kit.engine import Bench
+from tests.kit.tables import order_events, orders, swaps
 
 ROUTING, BUILDING, SUBMITTED = Status.ROUTING, Status.BUILDING, Status.SUBMITTED
 PATH = (ROUTING, BUILDING, SUBMITTED, Status.CONFIRMED)

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from oee_daemon.contract.status import Status
 from oee_daemon.contract.terms import OrderType
 from oee_daemon.engine.engine_urgent_orders import UrgentOrders
-from oee_daemon.store.tables import MARKET, URGENT, execution_slots
+from oee_daemon.store.lease_sql import MARKET, URGENT
 from oee_daemon.store.watch_sql import MOST
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
+from tests.kit.tables import execution_slots
 from tests.kit.waiting import limit, looked, stop
 
 

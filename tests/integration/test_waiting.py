@@ -13,9 +13,9 @@ from oee_daemon.orders.order import Order
 from oee_daemon.reads.reads_engine import Overviews
 from oee_daemon.store import lease_sql, readiness_sql
 from oee_daemon.store.listing_sql import Filter, page
-from oee_daemon.store.tables import execution_slots, order_events, orders
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.tables import execution_slots, order_events, orders
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from oee_daemon.orders.order import Order
 from oee_daemon.reads.reads_waiting import WaitingOrders
 from oee_daemon.store import waiting_sql
 from oee_daemon.store.creating_sql import Armed
-from oee_daemon.store.tables import orders
-from oee_daemon.store.tables_of_engine import feeds, gaps, returned, watch
 from tests.kit.engine import BOOK, Bench
+from tests.kit.tables import feeds, gaps, orders, returned, watch
 from tests.kit.waiting import limit
 
 #: type, side, rule, the price that it waits for.

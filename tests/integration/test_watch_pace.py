@@ -23,10 +23,10 @@ from oee_daemon.orders.tokens import TOKENS
 from oee_daemon.store import watch_sql
 from oee_daemon.store.database import transactions
 from oee_daemon.store.sql_statement import Statement
-from oee_daemon.store.tables_of_engine import feeds, returned, watch
 from tests.kit.daemons import until
 from tests.kit.engine import SLOTS, Bench
 from tests.kit.now import now
+from tests.kit.tables import feeds, returned, watch
 from tests.kit.waiting import (
     limit,
     looked,

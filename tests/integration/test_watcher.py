@@ -16,10 +16,10 @@ from oee_daemon.engine import engine_watcher as watcher_module
 from oee_daemon.errors import InvalidInput
 from oee_daemon.store import watch_sql
 from oee_daemon.store.engine_row import where
-from oee_daemon.store.tables_of_engine import watch
 from tests.kit.daemons import until
 from tests.kit.engine import Bench
 from tests.kit.now import now
+from tests.kit.tables import watch
 from tests.kit.waiting import (
     limit,
     looked,

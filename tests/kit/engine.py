@@ -44,11 +44,11 @@ from oee_daemon.queue.queue_hints import Feed
 from oee_daemon.store import move_sql, order_rows
 from oee_daemon.store.engine_row import Where
 from oee_daemon.store.postgres_line import Line
-from oee_daemon.store.tables import orders, swaps
 from oee_daemon.timing import USUAL
 from tests.kit.clock import FakeClock
 from tests.kit.hooked_chain import HookedChain
 from tests.kit.now import loop, now
+from tests.kit.tables import orders, swaps
 
 #: The tokens that the network lists.
 BOOK = TokenBook("simulated", TOKENS.values(), lambda mint: _new_tokens(mint))
